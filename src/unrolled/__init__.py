@@ -1,0 +1,26 @@
+"""Recurrent networks you can see through, at full speed."""
+
+from . import cells
+from .equations import Cell, CellError, cell
+from .equations.language import (
+    abs,
+    affine,
+    exp,
+    layer_norm,
+    log,
+    log_sigmoid,
+    maximum,
+    mean,
+    minimum,
+    normalize,
+    project,
+    relu,
+    scalar,
+    sigmoid,
+    sqrt,
+    tanh,
+    vector,
+    where,
+)
+
+__version__ = "0.1.0"

@@ -1,0 +1,168 @@
+"""A cell: equations with a name, from which everything else about it is made."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, final
+
+from . import latex, python, storage
+from .derivative import derivative
+from .error import CellError
+from .graph import Graph
+from .trace import trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@final
+class Cell:
+    """The equations of one step of a recurrent network.
+
+    Made by `unrolled.cell` from a function; it prints as LaTeX and as Python, has a derivative,
+    and is what `unrolled.Recurrent` makes a layer of.
+
+    Attributes:
+        name: the function's name.
+        doc: the function's docstring.
+        graph: the equations of one step.
+        hyperparameters: numbers that the equations take, by name; calling the cell changes them.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        doc: str = "",
+        function: Callable[..., Any] | None = None,
+        hyperparameters: dict[str, float] | None = None,
+    ) -> None:
+        self.name = graph.name
+        self.doc = doc
+        self.graph = graph
+        self.hyperparameters = hyperparameters or {}
+        self._function = function
+
+    def __call__(self, **hyperparameters: float) -> Cell:
+        """The same cell with other hyperparameters: ``cornn(dt=0.1)``.
+
+        Raises:
+            CellError: for a name that the cell's function does not take.
+        """
+        unknown = sorted(set(hyperparameters) - set(self.hyperparameters))
+        if unknown or not hyperparameters:
+            raise CellError(
+                f"{self.name} takes {', '.join(self.hyperparameters) or 'no hyperparameters'}, "
+                f"got {', '.join(unknown) or 'nothing'}; a layer is made by "
+                f"unrolled.Recurrent({self.name}, input_size, hidden_size)"
+            )
+        if self._function is None:
+            raise CellError(f"{self.name} was read from a file: it has equations but no function")
+        return _traced(self._function, {**self.hyperparameters, **hyperparameters})
+
+    @property
+    def summary(self) -> str:
+        """The first line of the docstring."""
+        return self.doc.strip().partition("\n")[0]
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """The names of the states, in the order of the signature."""
+        return tuple(self.graph.states)
+
+    @property
+    def output(self) -> str:
+        """The state that is the cell's output."""
+        return self.graph.output
+
+    @property
+    def projects(self) -> bool:
+        """Whether the equations hold a projection, so that layers need a `proj_size`."""
+        return "projection" in self.graph.sizes.values()
+
+    @property
+    def derivative(self) -> Graph:
+        """One step backwards in time."""
+        return derivative(self.graph)
+
+    def latex(self) -> str:
+        """The equations as LaTeX."""
+        return latex.latex(self.graph)
+
+    def python(self) -> str:
+        """The equations as Python code that runs on NumPy vectors."""
+        return python.python(self.graph, self.summary)
+
+    def to_json(self) -> dict[str, Any]:
+        """The cell as data; `from_json` reads it back."""
+        return {"doc": self.doc, "graph": storage.to_json(self.graph)}
+
+    @classmethod
+    def from_json(cls, data: Any) -> Cell:
+        """The cell of `to_json`; CellError if the data is anything else."""
+        if not isinstance(data, dict) or not isinstance(data.get("doc"), str):
+            raise CellError(f"not a cell: {str(data)[:60]}")
+        return cls(storage.from_json(data.get("graph")), data["doc"])
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Cell):
+            return NotImplemented
+        return storage.to_json(self.graph) == storage.to_json(other.graph)
+
+    def __hash__(self) -> int:
+        return hash((self.name, tuple(self.graph.values)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Cell.from_json, (self.to_json(),)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Cell:
+        return self
+
+    def __repr__(self) -> str:
+        return f"Cell({self.name}: {', '.join([*self.graph.inputs, *self.graph.states])})"
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex()}$"
+
+
+def cell(function: Callable[..., Any]) -> Cell:
+    """Make a cell of the function that writes down its equations.
+
+    The function takes the input, then the states; it assigns each state's next value to the
+    state's own name and ends with ``return locals()``. Keyword-only arguments with numbers as
+    defaults are hyperparameters. The state called h, or the first one, is the cell's output.
+
+    Raises:
+        CellError: if the equations make no sense; the message names the value and what is wrong.
+
+    >>> import unrolled
+    >>> from unrolled import affine, sigmoid, tanh
+    >>> @unrolled.cell
+    ... def gated(x, h):
+    ...     '''A gate between the old state and a candidate.'''
+    ...     z = sigmoid(affine(x, h))
+    ...     n = tanh(affine(x))
+    ...     h = z * h + (1 - z) * n
+    ...     return locals()
+    >>> print(gated.latex())
+    \\begin{aligned}
+    z_t &= \\sigma\\left(W_{iz} x_t + b_{iz} + W_{hz} h_{t-1} + b_{hz}\\right) \\\\
+    n_t &= \\tanh\\left(W_{in} x_t + b_{in}\\right) \\\\
+    h_t &= z_t \\odot h_{t-1} + \\left(1 - z_t\\right) \\odot n_t \\\\
+    \\end{aligned}
+    """
+    defaults = {
+        parameter.name: parameter.default
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    for name, default in defaults.items():
+        if isinstance(default, bool) or not isinstance(default, (int, float)):
+            raise CellError(
+                f"{function.__name__}: the hyperparameter {name} needs a number as its default"
+            )
+    return _traced(function, defaults)
+
+
+def _traced(function: Callable[..., Any], hyperparameters: dict[str, float]) -> Cell:
+    graph = trace(function, hyperparameters)
+    return Cell(graph, inspect.cleandoc(function.__doc__ or ""), function, hyperparameters)

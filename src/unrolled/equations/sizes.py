@@ -1,0 +1,124 @@
+"""How many units every value has, from the way the equations use it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .error import CellError
+from .node import Node, Size
+from .operation import CONDITIONS, POINTWISE, Operation
+from .python import expression
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+UNITS: dict[str, str] = {"input": "I", "hidden": "H", "projection": "P", "one": "1"}
+
+
+def sizes(
+    order: Sequence[Node],
+    inputs: Mapping[str, Size | None],
+    states: Mapping[str, Size | None],
+    values: Mapping[str, Node],
+    describe: Callable[[Node], str],
+) -> dict[Node, Size]:
+    """The size of every node of `order`; CellError where two sizes cannot agree.
+
+    A state has the size of its next value, a learned vector that of what it is combined with;
+    what nothing decides has size "hidden".
+    """
+    found: dict[Node, Size | None] = {}
+    states = dict(states)
+    while True:
+        before = dict(found)
+        for node in order:
+            found[node] = found.get(node) or _size(node, found, inputs, states)
+            _spread(node, found)
+        for state, size in states.items():
+            new = found[values[state]]
+            # A number says nothing: it fits a state of any size.
+            states[state] = size or (None if new == "one" else new)
+        if found == before:
+            undecided = [node for node in order if found[node] is None]
+            if not undecided:
+                break
+            first = undecided[0]
+            found[first] = _default(first, values, found)
+    known = {node: size for node, size in found.items() if size is not None}
+    for node in order:
+        _agree(node, known, describe)
+    return known
+
+
+def _default(node: Node, values: Mapping[str, Node], found: Mapping[Node, Size | None]) -> Size:
+    """The size of a value that nothing decides: a state that only ever holds a number is one."""
+    if node.operation is Operation.STATE:
+        return found[values[node.attribute]] or "hidden"
+    return "hidden"
+
+
+def _size(
+    node: Node,
+    found: Mapping[Node, Size | None],
+    inputs: Mapping[str, Size | None],
+    states: Mapping[str, Size | None],
+) -> Size | None:
+    """The size of a node as far as its arguments' sizes are known."""
+    operation, attribute = node.operation, node.attribute
+    if operation is Operation.INPUT:
+        return inputs[attribute]
+    if operation is Operation.STATE:
+        return states[attribute]
+    if operation in (Operation.LEARNED, Operation.AFFINE):
+        return attribute.size
+    if operation in (Operation.CONSTANT, Operation.SUM, Operation.DIMENSION):
+        return "one"
+    if operation is Operation.BROADCAST:
+        return found[node.arguments[1]]
+    if operation is Operation.TRANSPOSED:
+        return attribute.layer.blocks[attribute.index].size
+    if operation in (Operation.NORMALIZE, Operation.OUTER):
+        return found[node.arguments[0]]
+    return _common(node, found)
+
+
+def _common(node: Node, found: Mapping[Node, Size | None]) -> Size | None:
+    """The size that a pointwise operation gives to its value, None while one is missing."""
+    known = [found[argument] for argument in node.arguments]
+    return next((size for size in known if size not in (None, "one")), None) or (
+        None if None in known else "one"
+    )
+
+
+def _spread(node: Node, found: dict[Node, Size | None]) -> None:
+    """Give the size of a pointwise value to its learned vectors that have none yet."""
+    if node.operation in POINTWISE and found[node] not in (None, "one"):
+        for argument in node.arguments:
+            if found[argument] is None and argument.operation is Operation.LEARNED:
+                found[argument] = found[node]
+
+
+def _agree(node: Node, found: Mapping[Node, Size], describe: Callable[[Node], str]) -> None:
+    """CellError where the arguments of a node do not fit each other."""
+    if node.operation is Operation.SELECT and node.arguments[0].operation not in CONDITIONS:
+        raise CellError(
+            f"{describe(node)}: where() needs a condition such as a < b as its first argument"
+        )
+    for argument in node.arguments[1 if node.operation is Operation.SELECT else 0 :]:
+        if argument.operation in CONDITIONS:
+            raise CellError(f"{describe(node)}: a condition such as a < b can only be used in where()")
+    if node.operation is Operation.BROADCAST and found[node.arguments[0]] != "one":
+        raise CellError(f"{describe(node)}: only a value of one unit can be spread over units")
+    if node.operation in POINTWISE:
+        different = {found[argument] for argument in node.arguments} - {"one"}
+        if len(different) > 1:
+            parts = ", ".join(
+                f"{expression(argument)} has {UNITS[found[argument]]} units"
+                for argument in node.arguments
+                if found[argument] != "one"
+            )
+            raise CellError(
+                f"{describe(node)}: sizes that cannot agree: {parts}; "
+                "bring them together with affine() or project()"
+            )
+

@@ -1,0 +1,242 @@
+"""From a Python function to a graph of named values.
+
+The function is called once, with symbols in place of tensors. It ends with ``return locals()``,
+so the names are the function's own variables: that needs no source text and works in any REPL.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from typing import TYPE_CHECKING, Any, final
+
+from .error import CellError
+from .graph import Graph, in_order, names, output, owners
+from .language import Call, tracing
+from .node import Block, Layer, Learned, Node, SymbolError, ordered, symbol
+from .operation import Operation
+from .python import expression
+from .rewrite import map_graph, rewrite, simplified
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+def trace(function: Callable[..., Any], hyperparameters: Mapping[str, Any]) -> Graph:
+    """The graph of one step of the cell that `function` writes down.
+
+    Args:
+        function: takes the input and the states, returns its ``locals()``.
+        hyperparameters: for its keyword-only arguments.
+
+    Raises:
+        CellError: naming the line's value and what is wrong with it.
+    """
+    cell = function.__name__
+    x, *states = signature(function)
+    leaves = {state: Node(Operation.STATE, (), state) for state in states}
+    with tracing(cell):
+        returned = _call(function, Node(Operation.INPUT, (), x), leaves, hyperparameters)
+    named = in_order(_named(cell, returned, x, leaves))
+    values = _resolve(cell, named, returned, x, output(tuple(states)))
+    return _sized(Graph(cell, {x: "input"}, dict.fromkeys(states), values))
+
+
+def signature(function: Callable[..., Any]) -> list[str]:
+    """The names of the input and of the states."""
+    kinds = inspect.Parameter
+    names = []
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD):
+            names.append(parameter.name)
+        elif parameter.kind is not kinds.KEYWORD_ONLY:
+            raise CellError(f"{function.__name__}: *{parameter.name} has no place in a cell")
+    if len(names) < 2:
+        raise CellError(
+            f"{function.__name__}({', '.join(names)}) needs an input and at least one state, "
+            "such as (x, h)"
+        )
+    return names
+
+
+def _call(
+    function: Callable[..., Any],
+    x: Node,
+    leaves: Mapping[str, Node],
+    hyperparameters: Mapping[str, Any],
+) -> Mapping[str, Any]:
+    """Run the function on symbols; explain what goes wrong in the words of its own names."""
+    cell = function.__name__
+    try:
+        returned = function(x, *leaves.values(), **hyperparameters)
+    except SymbolError as error:
+        raise CellError(f"{cell}: {_place(error, function)}: {error}") from None
+    except UnboundLocalError as error:
+        name = error.name or str(error).split("'")[1]
+        raise CellError(
+            f"{cell}: cyclic use: {name} is used before its line; within one step a value can "
+            "only depend on the input, the old states and values above it"
+        ) from None
+    except NameError as error:
+        raise CellError(f"{cell}: unknown name: {error}{_suggestion(error.name)}") from None
+    if not isinstance(returned, dict):
+        raise CellError(
+            f"{cell} returned {type(returned).__name__}: end it with `return locals()`, "
+            "so that its values have names"
+        )
+    return returned
+
+
+def _place(error: SymbolError, function: Callable[..., Any]) -> str:
+    """The line of the function where a symbol was misused, and the symbol in its names."""
+    traceback = error.__traceback__
+    place, variables = "", {}
+    while traceback is not None:
+        frame = traceback.tb_frame
+        if frame.f_code is getattr(function, "__code__", None):
+            place = f"line {traceback.tb_lineno}, "
+            variables = {v: k for k, v in frame.f_locals.items() if isinstance(v, Node)}
+        traceback = traceback.tb_next
+    return f"{place}{variables.get(error.node) or expression(error.node)}"
+
+
+def _suggestion(name: str | None) -> str:
+    from . import language
+
+    close = difflib.get_close_matches(name or "", [n for n in dir(language) if n[0] != "_"], 1)
+    return f"; did you mean unrolled.{close[0]}?" if close else ""
+
+
+def _named(
+    cell: str, returned: Mapping[str, Any], x: str, leaves: Mapping[str, Node]
+) -> dict[str, Node]:
+    """The symbols among the function's variables."""
+    named = {
+        name: value
+        for name, value in returned.items()
+        if isinstance(value, Node)
+        and value.operation not in (Operation.LEARNED, Operation.CONSTANT)
+        and name != x
+    }
+    if isinstance(returned.get(x), Node) and returned[x].operation is not Operation.INPUT:
+        raise CellError(f"{cell}: {x} is the input: give the value computed from it another name")
+    for state, leaf in leaves.items():
+        value = returned.get(state)
+        named.pop(state, None)  # the states come last, as they do in the book
+        if value is None or value is leaf:
+            raise CellError(
+                f"{cell}: the state {state} has no next value: assign to {state} before "
+                "`return locals()`"
+            )
+        named[state] = symbol(value, f"{cell}: the state {state}")
+    return named
+
+
+def _resolve(
+    cell: str, named: Mapping[str, Node], returned: Mapping[str, Any], x: str, hidden: str
+) -> dict[str, Node]:
+    """Give every learned part its name and its rows."""
+    order = ordered(list(named.values()))
+    calls = sorted(
+        (node for node in order if isinstance(node.attribute, Call)),
+        key=lambda node: node.attribute.index,
+    )
+    for node in calls:
+        if node.attribute.cell != cell:
+            raise CellError(f"{cell}: {expression(node)} belongs to {node.attribute.cell}")
+    naming = _Naming(named, returned, Node(Operation.INPUT, (), x), hidden)
+    attributes = {node.attribute: naming.attribute(node) for node in calls}
+
+    def rule(node: Node) -> Node | None:
+        if isinstance(node.attribute, Call):
+            return Node(node.operation, node.arguments, attributes[node.attribute])
+        return simplified(node)
+
+    new = rewrite(named.values(), rule)
+    return {name: new[node] for name, node in named.items()}
+
+
+def _sized(graph: Graph) -> Graph:
+    """The graph whose learned parts know their sizes."""
+
+    sizes = {}
+
+    def rule(node: Node) -> Node | None:
+        attribute = node.attribute
+        if node.operation is Operation.LEARNED:
+            return Node(Operation.LEARNED, (), attribute._replace(size=graph.sizes[node]))
+        if node.operation is not Operation.AFFINE:
+            return None
+        blocks = (block._replace(size=sizes[block.group]) for block in attribute.blocks)
+        return Node(node.operation, node.arguments, attribute._replace(blocks=tuple(blocks)))
+
+    for layer in graph.layers:
+        for source, block in zip(layer.arguments, layer.attribute.blocks, strict=True):
+            sizes[block.group] = graph.sizes[source]
+    return map_graph(graph, rule)
+
+
+@final
+class _Naming:
+    """Names and rows for the learned parts of one cell, in order of appearance."""
+
+    def __init__(
+        self, named: Mapping[str, Node], returned: Mapping[str, Any], x: Node, hidden: str
+    ) -> None:
+        self.variables = {v: name for name, v in returned.items() if isinstance(v, Node)}
+        self.names = names(named)
+        self.owners = owners(named)
+        self.groups = {x: "ih", Node(Operation.STATE, (), hidden): "hh"}
+        self.blocks: dict[str, int] = {}  # how many blocks of rows each weight and bias has so far
+        self.taken: set[str] = set()
+
+    def attribute(self, node: Node) -> Layer | Learned:
+        """The final attribute of a learned part."""
+        call: Call = node.attribute
+        if node.operation is Operation.LEARNED:
+            name = self.variables.get(node) or f"{call.role}_{self.owners[node]}"
+            return Learned(self._unique(name), call.size, call.init)
+        assert call.size is not None, "only vectors are traced without a size"
+        blocks = tuple(self._block(source, call) for source in node.arguments)
+        name = self.owners[node]
+        while any(f"{block.group} {name}" in self.taken for block in blocks):
+            name += "2"
+        self.taken.update(f"{block.group} {name}" for block in blocks)
+        return Layer(name, call.size, blocks)
+
+    def _block(self, source: Node, call: Call) -> Block:
+        group = self._group(source) if call.size == "hidden" else self._projection()
+        row = self._next(f"weight_{group}")
+        return Block(group, row, self._next(f"bias_{group}") if call.bias else None)
+
+    def _next(self, name: str) -> int:
+        self.blocks[name] = self.blocks.get(name, 0) + 1
+        return self.blocks[name] - 1
+
+    def _group(self, source: Node) -> str:
+        """The matrix that reads a source: ih the input, hh the output state, {v}h any other."""
+        if source not in self.groups:
+            stem = self._stem(source)
+            while f"{stem}h" in self.groups.values():
+                stem += "_"
+            self.groups[source] = f"{stem}h"
+        return self.groups[source]
+
+    def _projection(self) -> str:
+        count = sum(name.startswith("weight_hr") for name in self.blocks)
+        return f"hr{count + 1}" if count else "hr"
+
+    def _stem(self, source: Node) -> str:
+        """The name of a value; without one, the names in its expression: r * h is rh."""
+        name = self.names.get(source)
+        if name is not None:
+            return name
+        if source.operation in (Operation.INPUT, Operation.STATE):
+            return source.attribute
+        return "".join(dict.fromkeys(self._stem(argument) for argument in source.arguments))
+
+    def _unique(self, name: str) -> str:
+        while name in self.taken:
+            name += "2"
+        self.taken.add(name)
+        return name

@@ -1,0 +1,368 @@
+"""The meaning of the equations in PyTorch: what every other backend is compared with.
+
+A graph becomes a program: three short lists of PyTorch calls, one for each phase of its plan. Only
+differentiable, out-of-place functions are called, so everything that PyTorch can do to a function
+(double backward, forward mode, vmap, compile, export) works on a program.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..equations.node import Node, ordered
+from ..equations.operation import LEAVES, Operation
+from .plan import Phase, Plan
+
+if TYPE_CHECKING:
+    from ..equations import Graph
+    from ..equations.node import Size, Term
+    from .plan import Bank, Product
+
+
+def _dimension(a: Tensor) -> Tensor:
+    return a.new_full((), a.shape[-1])
+
+
+def _sum(a: Tensor) -> Tensor:
+    return a.sum(-1, keepdim=True)
+
+
+def _broadcast(a: Tensor, like: Tensor) -> Tensor:
+    return torch.broadcast_to(a, torch.broadcast_shapes(a.shape, like.shape))
+
+
+def _normalize(a: Tensor, epsilon: float) -> Tensor:
+    return F.layer_norm(a, a.shape[-1:], eps=epsilon)
+
+
+def _outer(gradient: Tensor, source: Tensor) -> Tensor:
+    return gradient.unsqueeze(-1) * source.unsqueeze(-2)
+
+
+def _padded(bias: Tensor, blocks: tuple[int | None, ...], height: int) -> Tensor:
+    """A bias with a block of zeros for each block of a weight that has none."""
+    zeros = bias.new_zeros(height)
+    parts = [zeros if k is None else bias[k * height : (k + 1) * height] for k in blocks]
+    return torch.cat(parts)
+
+
+EAGER: dict[Operation, Callable[..., Any] | None] = {
+    Operation.CONSTANT: None,  # a leaf: given to the program as a tensor
+    Operation.INPUT: None,
+    Operation.STATE: None,
+    Operation.LEARNED: None,
+    Operation.ADD: torch.add,
+    Operation.SUB: torch.sub,
+    Operation.MUL: torch.mul,
+    Operation.DIV: torch.div,
+    Operation.NEG: torch.neg,
+    Operation.SIGMOID: torch.sigmoid,
+    Operation.TANH: torch.tanh,
+    Operation.RELU: torch.relu,
+    Operation.EXP: torch.exp,
+    Operation.LOG: torch.log,
+    Operation.SQRT: torch.sqrt,
+    Operation.ABS: torch.abs,
+    Operation.MINIMUM: torch.minimum,
+    Operation.MAXIMUM: torch.maximum,
+    Operation.LESS: torch.lt,
+    Operation.LESS_EQUAL: torch.le,
+    Operation.SELECT: torch.where,
+    Operation.SUM: _sum,
+    Operation.DIMENSION: _dimension,
+    Operation.BROADCAST: _broadcast,
+    Operation.NORMALIZE: _normalize,
+    Operation.AFFINE: torch.add,  # of its products, which the program makes for a bank at a time
+    Operation.TRANSPOSED: torch.matmul,
+    Operation.OUTER: _outer,
+}
+"""For each operation, the function of its arguments' tensors, rows (..., units)."""
+
+NUMBERED = frozenset({Operation.NORMALIZE})
+"""Operations whose function takes the node's attribute, a number, as its last argument."""
+
+
+class Instruction(NamedTuple):
+    """Call a function on some slots and further arguments, and keep the result in a slot."""
+
+    function: Callable[..., Any]
+    slots: tuple[int, ...]
+    further: tuple[Any, ...]
+    target: int
+
+
+class Leaf(NamedTuple):
+    """A slot that is filled before the start or, for a state, before each step."""
+
+    operation: Operation | None  # None: a weight or bias
+    attribute: Any  # a name, or the number of a constant
+    slot: int
+
+
+@final
+class Program:
+    """A graph as lists of PyTorch calls on numbered slots.
+
+    Args:
+        graph: the equations of one step.
+        sizes: how many units I, H, P and 1 are, by their names in the graph.
+    """
+
+    def __init__(self, graph: Graph, sizes: Mapping[Size, int]) -> None:
+        self.graph = graph
+        self.sizes = dict(sizes)
+        self.plan = Plan(graph)
+        self.phases: list[Phase] = []  # of each slot
+        self.instructions: tuple[list[Instruction], ...] = ([], [], [])
+        self.leaves: list[Leaf] = []
+        self._weights: dict[str, int] = {}
+        self._parts: dict[tuple[str, int], int] = {}
+        self._nodes: dict[Node, int] = {}
+        self.states = {state: self._slot(Node(Operation.STATE, (), state)) for state in graph.states}
+        self.values = {name: self._slot(node) for name, node in graph.probes.items()}
+        self.next = {state: self._next(state) for state in graph.states}
+        self.crossing = self._crossing()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Program, (self.graph, self.sizes)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Program:
+        return self
+
+    def _new(self, phase: Phase) -> int:
+        self.phases.append(phase)
+        return len(self.phases) - 1
+
+    def _emit(self, function: Callable[..., Any], slots: Sequence[int], *further: Any) -> int:
+        """An instruction in the earliest phase in which its arguments are known."""
+        phase = max(self.phases[slot] for slot in slots)
+        target = self._new(phase)
+        self.instructions[phase].append(Instruction(function, tuple(slots), further, target))
+        return target
+
+    def _slot(self, node: Node) -> int:
+        """The slot of a node; its instructions, and those below it, are emitted on first use."""
+        if node not in self._nodes:
+            for below in ordered([node]):
+                if below not in self._nodes:
+                    self._nodes[below] = self._node(below)
+        return self._nodes[node]
+
+    def _node(self, node: Node) -> int:
+        operation, attribute = node.operation, node.attribute
+        if operation in LEAVES:
+            slot = self._new(self.plan.phases.get(node, Phase.STEP))
+            name = attribute.name if operation is Operation.LEARNED else attribute
+            self.leaves.append(Leaf(operation, name, slot))
+            return slot
+        slots = [self._nodes[argument] for argument in node.arguments]
+        if operation is Operation.AFFINE:
+            self._bank(self.plan.banks[node])
+            return self._nodes[node]
+        if operation is Operation.TRANSPOSED:
+            slots.append(self._transposable(attribute))
+        function = EAGER[operation]
+        assert function is not None, f"{operation} is no leaf"
+        return self._emit(function, slots, *([attribute] if operation in NUMBERED else []))
+
+    def _weight(self, name: str) -> int:
+        if name not in self._weights:
+            self._weights[name] = self._new(Phase.ONCE)
+            self.leaves.append(Leaf(None, name, self._weights[name]))
+        return self._weights[name]
+
+    def _transposable(self, term: Term) -> int:
+        """The slot of the rows of one weight of a layer."""
+        block, height = term.layer.blocks[term.index], self.sizes[term.layer.size]
+        weight = self._weight(f"weight_{block.group}")
+        return self._emit(torch.narrow, [weight], 0, block.row * height, height)
+
+    def _bank(self, bank: Bank) -> None:
+        """Add up the parts of a bank and cut the sum into its layers."""
+        total, *others = (self._part(group, part) for group, part in bank.parts)
+        for other in others:
+            total = self._emit(torch.add, [total, other])
+        if len(bank.layers) == 1:
+            self._nodes[bank.layers[0]] = total
+            return
+        layers = self._emit(torch.chunk, [total], len(bank.layers), -1)
+        for index, layer in enumerate(bank.layers):
+            self._nodes[layer] = self._emit(operator.getitem, [layers], index)
+
+    def _part(self, group: str, part: int) -> int:
+        if (group, part) not in self._parts:
+            self._product(self.plan.products[group])
+        return self._parts[group, part]
+
+    def _product(self, product: Product) -> None:
+        """Multiply, and cut the rows into parts."""
+        group, bias = product.group, product.bias
+        height = self.sizes[product.size]
+        slots = [self._nodes[product.source], self._weight(f"weight_{group}")]
+        if any(block is not None for block in bias):
+            slots.append(self._weight(f"bias_{group}"))
+            if bias != tuple(range(len(bias))):
+                slots[2] = self._emit(_padded, [slots[2]], bias, height)
+        result = self._emit(F.linear, slots)
+        if len(product.widths) == 1:
+            self._parts[group, 0] = result
+            return
+        parts = self._emit(torch.split, [result], [width * height for width in product.widths], -1)
+        for part in range(len(product.widths)):
+            self._parts[group, part] = self._emit(operator.getitem, [parts], part)
+
+    def _next(self, state: str) -> int:
+        """The slot of a state's next value, with a row for every row of the old one."""
+        slot = self.values[state]
+        if self.phases[slot] is Phase.ONCE:
+            return self._emit(_broadcast, [slot, self.states[state]])
+        return slot
+
+    def _crossing(self) -> tuple[int, ...]:
+        """The slots that are known for all steps at once and used step by step."""
+        used = {slot for step in self.instructions[Phase.STEP] for slot in step.slots}
+        used.update(self.next.values())
+        return tuple(sorted(slot for slot in used if self.phases[slot] is Phase.HOISTED))
+
+
+def run(
+    program: Program,
+    weights: Mapping[str, Tensor],
+    inputs: Mapping[str, Tensor],
+    states: Mapping[str, Tensor],
+    record: Sequence[str],
+    batch_sizes: Sequence[int] | None = None,
+    reverse: bool = False,
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Run a cell over a sequence.
+
+    Args:
+        program: of the cell.
+        weights: its parameters, by name, without layer suffix.
+        inputs: by name, (T, B, units); with `batch_sizes` (sum of them, units).
+        states: the states before the first step, by name, (B, units).
+        record: the names of the values to return for every step.
+        batch_sizes: of ragged input: how many rows step t has. Rows are sorted by falling length,
+            so that the rows of each step are the first ones.
+        reverse: whether steps run from the last to the first.
+
+    Returns:
+        The recorded values, shaped like the inputs, and each state after its row's last step.
+    """
+    x = next(iter(inputs.values()))
+    slots = _prepared(program, weights, inputs, states, x)
+    for phase in (Phase.ONCE, Phase.HOISTED):
+        _execute(program.instructions[phase], slots)
+    steps = {
+        slot: slots[slot].unbind(0) if batch_sizes is None else slots[slot].split(list(batch_sizes))
+        for slot in program.crossing
+    }
+    taps = {name: program.values[name] for name in record}
+    recorded: dict[str, list[Tensor]] = {
+        name: [] for name, slot in taps.items() if program.phases[slot] is Phase.STEP
+    }
+    rows = _Rows(states, batch_sizes, reverse)
+    count = x.shape[0] if batch_sizes is None else len(batch_sizes)
+    for t in range(count - 1, -1, -1) if reverse else range(count):
+        for state, value in rows.before(t).items():
+            slots[program.states[state]] = value
+        for slot, values in steps.items():
+            slots[slot] = values[t]
+        _execute(program.instructions[Phase.STEP], slots)
+        rows.after({state: slots[slot] for state, slot in program.next.items()})
+        for name, values in recorded.items():
+            values.append(slots[taps[name]])
+    join = torch.stack if batch_sizes is None else torch.cat
+    sequences = {
+        name: join(recorded[name][:: -1 if reverse else 1])
+        if name in recorded
+        else torch.broadcast_to(slots[slot], (*x.shape[:-1], slots[slot].shape[-1]))
+        for name, slot in taps.items()
+    }
+    return sequences, rows.last()
+
+
+def _prepared(
+    program: Program,
+    weights: Mapping[str, Tensor],
+    inputs: Mapping[str, Tensor],
+    states: Mapping[str, Tensor],
+    x: Tensor,
+) -> list[Any]:
+    """Empty slots, but for the leaves that are known before the first step."""
+    slots: list[Any] = [None] * len(program.phases)
+    for operation, attribute, slot in program.leaves:
+        if operation is Operation.CONSTANT:
+            slots[slot] = x.new_full((), attribute)
+        elif operation is Operation.INPUT:
+            slots[slot] = inputs[attribute]
+        elif operation is not Operation.STATE:
+            slots[slot] = weights[attribute]
+    return slots
+
+
+def _execute(instructions: Sequence[Instruction], slots: list[Any]) -> None:
+    for function, arguments, further, target in instructions:
+        slots[target] = function(*[slots[slot] for slot in arguments], *further)
+
+
+@final
+class _Rows:
+    """The states of the rows that take part in a step.
+
+    Of ragged input, sorted by falling length, rows leave at the end on the way forward and enter
+    at the end on the way back.
+    """
+
+    def __init__(
+        self, states: Mapping[str, Tensor], batch_sizes: Sequence[int] | None, reverse: bool
+    ) -> None:
+        self.initial = states
+        self.batch_sizes = batch_sizes
+        self.count = next(iter(states.values())).shape[0]
+        self.active = dict(states)
+        self.finished: list[dict[str, Tensor]] = []  # rows that have left, the last to leave first
+        if batch_sizes is not None and reverse:
+            self.active = {name: state[:0] for name, state in states.items()}
+            self.count = 0
+
+    def before(self, t: int) -> dict[str, Tensor]:
+        """The states before step t, of its rows."""
+        if self.batch_sizes is not None and self.batch_sizes[t] != self.count:
+            self._change(self.batch_sizes[t])
+        return self.active
+
+    def _change(self, count: int) -> None:
+        if count < self.count:
+            self.finished.insert(0, {name: state[count:] for name, state in self.active.items()})
+            self.active = {name: state[:count] for name, state in self.active.items()}
+        else:
+            self._enter(count)
+        self.count = count
+
+    def _enter(self, count: int) -> None:
+        self.active = {
+            name: torch.cat([state, self.initial[name][self.count : count]])
+            for name, state in self.active.items()
+        }
+
+    def after(self, states: dict[str, Tensor]) -> None:
+        """Take the states after a step."""
+        self.active = states
+
+    def last(self) -> dict[str, Tensor]:
+        """The states of all rows after their last step; of rows without a step, the first ones."""
+        total = next(iter(self.initial.values())).shape[0]
+        if not self.finished and self.count < total:
+            self._enter(total)
+        parts = [self.active, *self.finished]
+        return {
+            name: torch.cat([part[name] for part in parts]) if self.finished else self.active[name]
+            for name in self.initial
+        }

@@ -22,5 +22,39 @@ from .equations.language import (
     vector,
     where,
 )
+from .nn import GRU, LSTM, RNN, GRUCell, LSTMCell, Recurrent, RecurrentCell, RNNCell
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Cell",
+    "CellError",
+    "GRUCell",
+    "LSTMCell",
+    "RNNCell",
+    "Recurrent",
+    "RecurrentCell",
+    "abs",
+    "affine",
+    "cell",
+    "cells",
+    "exp",
+    "layer_norm",
+    "log",
+    "log_sigmoid",
+    "maximum",
+    "mean",
+    "minimum",
+    "normalize",
+    "project",
+    "relu",
+    "scalar",
+    "sigmoid",
+    "sqrt",
+    "tanh",
+    "vector",
+    "where",
+]

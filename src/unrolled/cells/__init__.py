@@ -25,7 +25,9 @@ def find(name: str) -> Cell:
     if name not in CELLS:
         close = difflib.get_close_matches(name, CELLS, 3)
         hint = f"did you mean {' or '.join(close)}? " if close else ""
-        raise CellError(f"no cell is called {name!r}; {hint}known cells: {', '.join(sorted(CELLS))}")
+        raise CellError(
+            f"no cell is called {name!r}; {hint}known cells: {', '.join(sorted(CELLS))}"
+        )
     return CELLS[name]
 
 

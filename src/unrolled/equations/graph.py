@@ -64,7 +64,9 @@ class Graph:
             self._check_leaf(node)
         found = sizes(self.order, inputs, states, values, self.describe)
         set_field("sizes", found)
-        set_field("states", {state: self._state_size(state, size) for state, size in states.items()})
+        set_field(
+            "states", {state: self._state_size(state, size) for state, size in states.items()}
+        )
 
     def _state_size(self, state: str, size: Size | None) -> Size:
         old, new = Node(Operation.STATE, (), state), self.values[state]
@@ -122,9 +124,9 @@ class Graph:
         """
         probes: dict[str, Node] = {}
         for name, node in self.values.items():
-            argument = node.arguments[0] if node.operation in ACTIVATIONS else None
-            if argument is not None and argument not in self.names:
-                if argument.operation not in LEAVES and f"{name}_pre" not in self.values:
+            if node.operation in ACTIVATIONS and f"{name}_pre" not in self.values:
+                (argument,) = node.arguments
+                if argument not in self.names and argument.operation not in LEAVES:
                     probes[f"{name}_pre"] = argument
             probes[name] = node
         return probes
@@ -185,6 +187,4 @@ def in_order(values: Mapping[str, Node]) -> dict[str, Node]:
     aliases: dict[Node, list[str]] = {}
     for name, node in values.items():
         aliases.setdefault(node, []).append(name)
-    return {
-        name: node for node in ordered(list(values.values())) for name in aliases.get(node, ())
-    }
+    return {name: node for node in ordered(list(values.values())) for name in aliases.get(node, ())}

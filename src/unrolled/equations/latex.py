@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     from .graph import Graph
 
 GREEK = frozenset(
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau "
-    "upsilon phi chi psi omega".split()
+    (
+        *("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa"),
+        *("lambda", "mu", "nu", "xi", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi"),
+        *("psi", "omega"),
+    )
 )
 
 
@@ -117,7 +120,11 @@ LATEX = {
     Operation.LESS: form("{} < {}", COMPARISON, SUM, SUM),
     Operation.LESS_EQUAL: form("{} \\leq {}", COMPARISON, SUM, SUM),
     Operation.SELECT: form(
-        "\\left({1} \\;\\mathrm{{if}}\\; {0} \\;\\mathrm{{else}}\\; {2}\\right)", ATOM, ANY, ANY, ANY
+        "\\left({1} \\;\\mathrm{{if}}\\; {0} \\;\\mathrm{{else}}\\; {2}\\right)",
+        ATOM,
+        ANY,
+        ANY,
+        ANY,
     ),
     Operation.SUM: form("\\sum {}", PRODUCT, PRODUCT),
     Operation.DIMENSION: _function("\\dim"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from typing import Any, Literal, NamedTuple, NoReturn, final
+from typing import Any, ClassVar, Literal, NamedTuple, NoReturn, final
 
 from .error import CellError
 from .operation import Operation
@@ -67,12 +67,15 @@ class Node:
     arguments: tuple[Node, ...]
     attribute: Any
 
-    _known: weakref.WeakValueDictionary[tuple[Any, ...], Node] = weakref.WeakValueDictionary()
-    _lock = threading.Lock()
+    _known: ClassVar[weakref.WeakValueDictionary[tuple[Any, ...], Node]] = (
+        weakref.WeakValueDictionary()
+    )
+    _lock: ClassVar = threading.Lock()
 
     def __new__(
         cls, operation: Operation, arguments: tuple[Node, ...] = (), attribute: Any = None
     ) -> Node:
+        """The node of these parts, new or known."""
         # repr keeps 0.0 and -0.0 apart, and lets NaN be found again.
         label = repr(attribute) if isinstance(attribute, float) else attribute
         key = (operation, tuple(map(id, arguments)), label)
@@ -141,7 +144,8 @@ class Node:
     def __pow__(self, power: object) -> Node:
         if not isinstance(power, int) or power < 1:
             raise SymbolError(
-                self, f"a power must be a whole number of at least 1, got {power!r}: use exp and log"
+                self,
+                f"a power must be a whole number of at least 1, got {power!r}: use exp and log",
             )
         return self if power == 1 else self * self ** (power - 1)
 

@@ -53,7 +53,9 @@ def parameters(graph: Graph) -> tuple[Parameter, ...]:
 
 def _blocks(graph: Graph) -> list[tuple[Size, Block]]:
     """All blocks of rows with their layer's size; ih and hh first, each group by its rows."""
-    found = [(node.attribute.size, block) for node in graph.layers for block in node.attribute.blocks]
+    found = [
+        (node.attribute.size, block) for node in graph.layers for block in node.attribute.blocks
+    ]
     first = ("ih", "hh")
     return sorted(
         found,
@@ -66,9 +68,7 @@ def _blocks(graph: Graph) -> list[tuple[Size, Block]]:
     )
 
 
-def _extend(
-    known: dict[str, Parameter], name: str, size: Size, columns: Size | None
-) -> None:
+def _extend(known: dict[str, Parameter], name: str, size: Size, columns: Size | None) -> None:
     rows = known[name].rows if name in known else ()
     known[name] = Parameter(name, (*rows, size), columns, None)
 

@@ -33,7 +33,9 @@ class Text(NamedTuple):
 class Rule(Protocol):
     """Writes a node of one operation."""
 
-    def __call__(self, node: Node, writer: Writer) -> Text: ...
+    def __call__(self, node: Node, writer: Writer) -> Text:
+        """The text of the node's operation and arguments."""
+        ...
 
 
 @final

@@ -141,4 +141,3 @@ def variational_dropout(graph: Graph) -> Graph:
 def substitute(roots: Iterable[Node], replacements: Mapping[Node, Node]) -> dict[Node, Node]:
     """Rebuild all nodes below `roots` with some nodes replaced by others."""
     return rewrite(roots, replacements.get)
-

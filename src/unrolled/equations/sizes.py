@@ -106,7 +106,9 @@ def _agree(node: Node, found: Mapping[Node, Size], describe: Callable[[Node], st
         )
     for argument in node.arguments[1 if node.operation is Operation.SELECT else 0 :]:
         if argument.operation in CONDITIONS:
-            raise CellError(f"{describe(node)}: a condition such as a < b can only be used in where()")
+            raise CellError(
+                f"{describe(node)}: a condition such as a < b can only be used in where()"
+            )
     if node.operation is Operation.BROADCAST and found[node.arguments[0]] != "one":
         raise CellError(f"{describe(node)}: only a value of one unit can be spread over units")
     if node.operation in POINTWISE:
@@ -121,4 +123,3 @@ def _agree(node: Node, found: Mapping[Node, Size], describe: Callable[[Node], st
                 f"{describe(node)}: sizes that cannot agree: {parts}; "
                 "bring them together with affine() or project()"
             )
-

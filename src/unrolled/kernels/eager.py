@@ -97,14 +97,6 @@ class Instruction(NamedTuple):
     target: int
 
 
-class Leaf(NamedTuple):
-    """A slot that is filled before the start or, for a state, before each step."""
-
-    operation: Operation | None  # None: a weight or bias
-    attribute: Any  # a name, or the number of a constant
-    slot: int
-
-
 @final
 class Program:
     """A graph as lists of PyTorch calls on numbered slots.
@@ -112,22 +104,38 @@ class Program:
     Args:
         graph: the equations of one step.
         sizes: how many units I, H, P and 1 are, by their names in the graph.
+
+    Attributes:
+        once, hoisted, steps: the instructions of each phase.
+        constants, inputs, weights, states: the slots that are filled from outside, by number or
+            name; those of states before each step.
+        values: the slot of each value that can be recorded, by name.
+        next: the slot of each state's next value.
+        crossing: the slots that are known for all steps at once and used step by step.
     """
 
     def __init__(self, graph: Graph, sizes: Mapping[Size, int]) -> None:
         self.graph = graph
         self.sizes = dict(sizes)
         self.plan = Plan(graph)
-        self.phases: list[Phase] = []  # of each slot
-        self.instructions: tuple[list[Instruction], ...] = ([], [], [])
-        self.leaves: list[Leaf] = []
-        self._weights: dict[str, int] = {}
+        self.once: list[Instruction] = []
+        self.hoisted: list[Instruction] = []
+        self.steps: list[Instruction] = []
+        self.constants: dict[float, int] = {}
+        self.inputs: dict[str, int] = {}
+        self.weights: dict[str, int] = {}
+        self.states: dict[str, int] = {}
+        self._phases: list[Phase] = []  # of each slot
         self._parts: dict[tuple[str, int], int] = {}
         self._nodes: dict[Node, int] = {}
-        self.states = {state: self._slot(Node(Operation.STATE, (), state)) for state in graph.states}
+        self.states = {
+            state: self._slot(Node(Operation.STATE, (), state)) for state in graph.states
+        }
         self.values = {name: self._slot(node) for name, node in graph.probes.items()}
         self.next = {state: self._next(state) for state in graph.states}
+        self.stepped = {name for name, slot in self.values.items() if self._is(slot, Phase.STEP)}
         self.crossing = self._crossing()
+        self.size = len(self._phases)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Program, (self.graph, self.sizes)
@@ -136,14 +144,18 @@ class Program:
         return self
 
     def _new(self, phase: Phase) -> int:
-        self.phases.append(phase)
-        return len(self.phases) - 1
+        self._phases.append(phase)
+        return len(self._phases) - 1
+
+    def _is(self, slot: int, phase: Phase) -> bool:
+        return self._phases[slot] is phase
 
     def _emit(self, function: Callable[..., Any], slots: Sequence[int], *further: Any) -> int:
         """An instruction in the earliest phase in which its arguments are known."""
-        phase = max(self.phases[slot] for slot in slots)
+        phase = max(self._phases[slot] for slot in slots)
         target = self._new(phase)
-        self.instructions[phase].append(Instruction(function, tuple(slots), further, target))
+        lists = {Phase.ONCE: self.once, Phase.HOISTED: self.hoisted, Phase.STEP: self.steps}
+        lists[phase].append(Instruction(function, tuple(slots), further, target))
         return target
 
     def _slot(self, node: Node) -> int:
@@ -157,10 +169,7 @@ class Program:
     def _node(self, node: Node) -> int:
         operation, attribute = node.operation, node.attribute
         if operation in LEAVES:
-            slot = self._new(self.plan.phases.get(node, Phase.STEP))
-            name = attribute.name if operation is Operation.LEARNED else attribute
-            self.leaves.append(Leaf(operation, name, slot))
-            return slot
+            return self._leaf(operation, attribute)
         slots = [self._nodes[argument] for argument in node.arguments]
         if operation is Operation.AFFINE:
             self._bank(self.plan.banks[node])
@@ -171,11 +180,22 @@ class Program:
         assert function is not None, f"{operation} is no leaf"
         return self._emit(function, slots, *([attribute] if operation in NUMBERED else []))
 
+    def _leaf(self, operation: Operation, attribute: Any) -> int:
+        """A new slot that is filled from outside."""
+        if operation is Operation.LEARNED:
+            return self._weight(attribute.name)
+        place, phase = {
+            Operation.CONSTANT: (self.constants, Phase.ONCE),
+            Operation.INPUT: (self.inputs, Phase.HOISTED),
+            Operation.STATE: (self.states, Phase.STEP),
+        }[operation]
+        place[attribute] = self._new(phase)
+        return place[attribute]
+
     def _weight(self, name: str) -> int:
-        if name not in self._weights:
-            self._weights[name] = self._new(Phase.ONCE)
-            self.leaves.append(Leaf(None, name, self._weights[name]))
-        return self._weights[name]
+        if name not in self.weights:
+            self.weights[name] = self._new(Phase.ONCE)
+        return self.weights[name]
 
     def _transposable(self, term: Term) -> int:
         """The slot of the rows of one weight of a layer."""
@@ -220,15 +240,13 @@ class Program:
     def _next(self, state: str) -> int:
         """The slot of a state's next value, with a row for every row of the old one."""
         slot = self.values[state]
-        if self.phases[slot] is Phase.ONCE:
+        if self._is(slot, Phase.ONCE):
             return self._emit(_broadcast, [slot, self.states[state]])
         return slot
 
     def _crossing(self) -> tuple[int, ...]:
-        """The slots that are known for all steps at once and used step by step."""
-        used = {slot for step in self.instructions[Phase.STEP] for slot in step.slots}
-        used.update(self.next.values())
-        return tuple(sorted(slot for slot in used if self.phases[slot] is Phase.HOISTED))
+        used = {slot for step in self.steps for slot in step.slots} | set(self.next.values())
+        return tuple(sorted(slot for slot in used if self._is(slot, Phase.HOISTED)))
 
 
 def run(
@@ -257,16 +275,14 @@ def run(
     """
     x = next(iter(inputs.values()))
     slots = _prepared(program, weights, inputs, states, x)
-    for phase in (Phase.ONCE, Phase.HOISTED):
-        _execute(program.instructions[phase], slots)
+    _execute(program.once, slots)
+    _execute(program.hoisted, slots)
     steps = {
         slot: slots[slot].unbind(0) if batch_sizes is None else slots[slot].split(list(batch_sizes))
         for slot in program.crossing
     }
     taps = {name: program.values[name] for name in record}
-    recorded: dict[str, list[Tensor]] = {
-        name: [] for name, slot in taps.items() if program.phases[slot] is Phase.STEP
-    }
+    recorded: dict[str, list[Tensor]] = {name: [] for name in taps if name in program.stepped}
     rows = _Rows(states, batch_sizes, reverse)
     count = x.shape[0] if batch_sizes is None else len(batch_sizes)
     for t in range(count - 1, -1, -1) if reverse else range(count):
@@ -274,7 +290,7 @@ def run(
             slots[program.states[state]] = value
         for slot, values in steps.items():
             slots[slot] = values[t]
-        _execute(program.instructions[Phase.STEP], slots)
+        _execute(program.steps, slots)
         rows.after({state: slots[slot] for state, slot in program.next.items()})
         for name, values in recorded.items():
             values.append(slots[taps[name]])
@@ -296,14 +312,13 @@ def _prepared(
     x: Tensor,
 ) -> list[Any]:
     """Empty slots, but for the leaves that are known before the first step."""
-    slots: list[Any] = [None] * len(program.phases)
-    for operation, attribute, slot in program.leaves:
-        if operation is Operation.CONSTANT:
-            slots[slot] = x.new_full((), attribute)
-        elif operation is Operation.INPUT:
-            slots[slot] = inputs[attribute]
-        elif operation is not Operation.STATE:
-            slots[slot] = weights[attribute]
+    slots: list[Any] = [None] * program.size
+    for value, slot in program.constants.items():
+        slots[slot] = x.new_full((), value)
+    for name, slot in program.inputs.items():
+        slots[slot] = inputs[name]
+    for name, slot in program.weights.items():
+        slots[slot] = weights[name]
     return slots
 
 

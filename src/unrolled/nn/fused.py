@@ -1,0 +1,84 @@
+"""PyTorch's own fused layers, taken on the GPU for the three cells that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from .. import cells
+
+if TYPE_CHECKING:
+    from .layer import Layer
+    from .sequence import Sequence
+
+FUSED: dict[str, tuple[Callable[..., Any], str]] = {
+    "rnn_tanh": (torch.rnn_tanh, "RNN_TANH"),
+    "rnn_relu": (torch.rnn_relu, "RNN_RELU"),
+    "gru": (torch.gru, "GRU"),
+    "lstm": (torch.lstm, "LSTM"),
+    "lstm_projected": (torch.lstm, "LSTM"),
+}
+"""By cell, PyTorch's function and what cuDNN calls it."""
+
+
+def has_function(layer: Layer) -> bool:
+    """Whether PyTorch has a function that computes this layer."""
+    name = layer.cell.name
+    plain = not layer.zoneout and not (layer.training and layer.variational_dropout)
+    return plain and name in FUSED and layer.cell == cells.CELLS[name]
+
+
+def applies(layer: Layer, steps: Sequence) -> bool:
+    """Whether a call goes to PyTorch's fused layer."""
+    if steps.data.device.type != "cuda" or not has_function(layer):
+        return False
+    return steps.batch_sizes is None or steps.batch_sizes[:1] == [steps.batch]
+
+
+def run(
+    layer: Layer, steps: Sequence, states: Mapping[str, Tensor]
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """All layers and directions at once."""
+    function, _ = FUSED[layer.cell.name]
+    hx = tuple(states.values()) if len(states) > 1 else states[layer.graph.output]
+    options = (
+        [weight for weights in layer.all_weights for weight in weights],
+        layer.bias,
+        layer.num_layers,
+        layer.dropout,
+        layer.training,
+        layer.bidirectional,
+    )
+    if steps.batch_sizes is None:
+        output, *last = function(steps.data, hx, *options, False)
+    else:
+        output, *last = function(steps.data, torch.tensor(steps.batch_sizes), hx, *options)
+    return output, dict(zip(states, last, strict=True))
+
+
+def flatten(layer: Layer) -> None:
+    """Lay the parameters out in one piece of memory where cuDNN can use that."""
+    weights = [weight for weights in layer.all_weights for weight in weights]
+    first = weights[0]
+    if not has_function(layer) or not first.is_cuda:
+        return
+    if not all(w.dtype == first.dtype and torch.backends.cudnn.is_acceptable(w) for w in weights):
+        return
+    if len({weight.data_ptr() for weight in weights}) != len(weights):
+        return  # tied parameters cannot be laid out one after the other
+    mode = torch.backends.cudnn.rnn.get_cudnn_mode(FUSED[layer.cell.name][1])
+    with torch.cuda.device_of(first), torch.no_grad():
+        torch._cudnn_rnn_flatten_weight(
+            weights,
+            len(layer.all_weights[0]),
+            layer.input_size,
+            mode,
+            layer.hidden_size,
+            layer.proj_size,
+            layer.num_layers,
+            False,
+            layer.bidirectional,
+        )

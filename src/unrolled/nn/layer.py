@@ -1,0 +1,323 @@
+"""A stack of recurrent layers over whole sequences: what RNN, LSTM, GRU and Recurrent share."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
+
+from ..equations import Cell, Graph
+from ..equations.rewrite import variational_dropout, zoneout
+from ..kernels.eager import Program, run
+from . import fused
+from .noise import probability, variational_masks, zoneout_masks
+from .sequence import Lengths, Sequence, sequence
+from .weights import Weighted
+
+Zoneout = float | Mapping[str, float]
+States = Tensor | tuple[Tensor, ...]
+
+
+class Layer(Weighted):
+    """Abstract: `num_layers` layers of one cell, in one or both directions.
+
+    The options up to `dtype` are those of `torch.nn.LSTM`; after them come ours:
+
+    Args:
+        zoneout: the probability that a unit keeps its old state (Krueger et al. 2017); one number
+            for all states or a mapping from state to number.
+        variational_dropout: the probability with which what a learned layer reads (the layer's
+            input, the recurrent state) is dropped in training, with masks that are the same at
+            every step of a sequence (Gal & Ghahramani 2016).
+        learn_initial_states: whether the states before the first step are learned; they start
+            at 0 and are used whenever no states are given.
+    """
+
+    def __init__(
+        self,
+        cell: Cell,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        bias: bool,
+        batch_first: bool,
+        dropout: float,
+        bidirectional: bool,
+        proj_size: int,
+        device: Any,
+        dtype: Any,
+        zoneout: Zoneout,
+        variational_dropout: float,
+        learn_initial_states: bool,
+    ) -> None:
+        super().__init__(cell, input_size, hidden_size, bias, proj_size)
+        _check_options(num_layers, batch_first, dropout)
+        self.num_layers = num_layers
+        self.batch_first = batch_first
+        self.dropout = float(dropout)
+        self.bidirectional = bool(bidirectional)
+        self.zoneout = _zoneout(zoneout, self.graph)
+        self.variational_dropout = probability("variational_dropout", variational_dropout)
+        self.learn_initial_states = bool(learn_initial_states)
+        self._make_programs()
+        for layer in range(num_layers):
+            size = input_size if layer == 0 else self.output_size * self._directions
+            for suffix in self._suffixes(layer):
+                self._register(suffix, size, device, dtype)
+                self._register_initial_states(suffix, device, dtype)
+        self.reset_parameters()
+        self.flatten_parameters()
+
+    def _make_programs(self) -> None:
+        """The programs of the equations as they run outside training, and in training."""
+        graph = zoneout(self.graph, self.zoneout) if self.zoneout else self.graph
+        self._program = Program(graph, self._units)
+        self._training_program = self._program
+        if self.variational_dropout:
+            self._training_program = Program(variational_dropout(graph), self._units)
+
+    def _register_initial_states(self, suffix: str, device: Any, dtype: Any) -> None:
+        if self.learn_initial_states:
+            for state, size in self.graph.states.items():
+                self._make(f"initial_{state}{suffix}", (self._units[size],), 0.0, device, dtype)
+
+    @property
+    def _directions(self) -> int:
+        return 2 if self.bidirectional else 1
+
+    def _suffixes(self, layer: int) -> tuple[str, ...]:
+        forward = f"_l{layer}"
+        return (forward, f"{forward}_reverse") if self.bidirectional else (forward,)
+
+    def forward(
+        self,
+        input: Tensor | PackedSequence,
+        hx: States | None = None,
+        *,
+        lengths: Lengths | None = None,
+    ) -> tuple[Tensor | PackedSequence, States]:
+        """Run over sequences.
+
+        Args:
+            input: (T, B, I), (B, T, I) if `batch_first`, (T, I) without a batch, or packed.
+            hx: the states before the first step, each (directions * layers, B, H), or
+                (directions * layers, H) without a batch; a tuple if the cell has several states.
+                Zero, or what was learned, if left out.
+            lengths: (B,) how many steps each row has, 0 included; with padded `input`.
+
+        Returns:
+            The output of the last layer for every step, (T, B, directions * H) in the form of the
+            input and 0 after a row's end; and the states after each row's last step, like `hx`.
+
+        Raises:
+            ValueError, RuntimeError: for sizes, dtypes, devices or lengths that do not fit, in
+                PyTorch's words where PyTorch has words for it.
+        """
+        steps = sequence(type(self).__name__, input, lengths, self.batch_first)
+        self._check_input(steps.data)
+        states = self._states(hx, steps)
+        if fused.applies(self, steps):
+            output, last = fused.run(self, steps, states)
+        else:
+            output, last = self._run(steps, states)
+        final = tuple(steps.outward(last[state]) for state in self.graph.states)
+        return steps.output(output), final if len(final) > 1 else final[0]
+
+    def _run(
+        self, steps: Sequence, states: Mapping[str, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """All layers and directions, one after the other."""
+        data = steps.data
+        last: dict[str, list[Tensor]] = {state: [] for state in states}
+        for layer in range(self.num_layers):
+            outputs = []
+            for direction, suffix in enumerate(self._suffixes(layer)):
+                place = layer * self._directions + direction
+                first = {state: value[place] for state, value in states.items()}
+                output, finals = self._run_one(steps, data, first, suffix, direction == 1)
+                outputs.append(output)
+                for state, value in finals.items():
+                    last[state].append(value)
+            data = outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1)
+            if self.dropout and layer < self.num_layers - 1:
+                data = F.dropout(data, self.dropout, self.training)
+        return data, {state: torch.stack(values) for state, values in last.items()}
+
+    def _run_one(
+        self,
+        steps: Sequence,
+        data: Tensor,
+        states: dict[str, Tensor],
+        suffix: str,
+        reverse: bool,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """One layer in one direction."""
+        if data.shape[0] == 0:  # every row has length 0
+            return data.new_zeros(0, self.output_size), states
+        program = self._training_program if self.training else self._program
+        x = next(iter(self.graph.inputs))
+        inputs = {x: data, **self._masks(program.graph, steps, data)}
+        name = self.graph.output
+        values, last = run(
+            program, self._weights(suffix), inputs, states, [name], steps.batch_sizes, reverse
+        )
+        return values[name], last
+
+    def _masks(self, graph: Graph, steps: Sequence, data: Tensor) -> dict[str, Tensor]:
+        """The random inputs of the graph, if it has any."""
+        units = {**self._units, "input": data.shape[-1]}
+        sizes = {name: units[size] for name, size in graph.inputs.items()}
+        masked = {name: size for name, size in sizes.items() if name.startswith("mask_")}
+        kept = {state: sizes[f"zoneout_{state}"] for state in self.zoneout}
+        return {
+            **zoneout_masks(self.zoneout, kept, steps, data, self.training),
+            **variational_masks(self.variational_dropout, masked, steps, data),
+        }
+
+    def _check_input(self, data: Tensor) -> None:
+        if data.shape[-1] != self.input_size:
+            raise RuntimeError(
+                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, "
+                f"got {data.shape[-1]}"
+            )
+        self._check_tensor(data, next(iter(self._weights("_l0").values())))
+
+    def _states(self, hx: States | None, steps: Sequence) -> dict[str, Tensor]:
+        """The states before the first step, (L, B, units), by name."""
+        if hx is None:
+            return self._initial_states(steps)
+        given = (hx,) if len(self.graph.states) == 1 else hx
+        names = list(self.graph.states)
+        if not isinstance(given, (tuple, list)) or len(given) != len(names):
+            raise ValueError(
+                f"{type(self).__name__}: Expected hx to be a tuple of {len(names)} tensors "
+                f"({', '.join(names)}), got {_kind(hx)}"
+            )
+        states = {}
+        for index, (name, size) in enumerate(self.graph.states.items()):
+            label = "hidden" if len(names) == 1 else f"hidden[{index}]"
+            self._check_state(given[index], self._units[size], steps, label)
+            states[name] = steps.inward(given[index])
+        return states
+
+    def _check_state(self, state: object, units: int, steps: Sequence, label: str) -> None:
+        if not isinstance(state, Tensor):
+            raise ValueError(f"Expected {label} to be a Tensor, got {_kind(state)}")
+        dimensions = 3 if steps.batched else 2
+        if state.dim() != dimensions:
+            kind = "batched 3-D" if steps.batched else "unbatched 2-D"
+            raise RuntimeError(
+                f"For {kind} input, hx should also be {dimensions}-D but got {state.dim()}-D tensor"
+            )
+        rows = (steps.batch,) if steps.batched else ()
+        expected = (self.num_layers * self._directions, *rows, units)
+        if tuple(state.shape) != expected:
+            raise RuntimeError(f"Expected {label} size {expected}, got {list(state.shape)}")
+        if state.device != steps.data.device:
+            raise RuntimeError(
+                "Input and hidden tensors are not at the same device, found input tensor at "
+                f"{steps.data.device} and hidden tensor at {state.device}"
+            )
+        if state.dtype != steps.data.dtype and not torch.is_autocast_enabled(state.device.type):
+            raise ValueError(
+                f"{type(self).__name__}: Expected {label} to have the input's dtype "
+                f"{steps.data.dtype}, got {state.dtype}"
+            )
+
+    def _initial_states(self, steps: Sequence) -> dict[str, Tensor]:
+        count = self.num_layers * self._directions
+        if not self.learn_initial_states:
+            return {
+                state: steps.data.new_zeros(count, steps.batch, self._units[size])
+                for state, size in self.graph.states.items()
+            }
+        suffixes = [suffix for layer in range(self.num_layers) for suffix in self._suffixes(layer)]
+        return {
+            state: torch.stack([getattr(self, f"initial_{state}{suffix}") for suffix in suffixes])
+            .unsqueeze(1)
+            .expand(count, steps.batch, self._units[size])
+            for state, size in self.graph.states.items()
+        }
+
+    @property
+    def all_weights(self) -> list[list[Tensor]]:
+        """The parameters of each layer and direction, as `torch.nn.LSTM.all_weights`."""
+        return [
+            list(self._weights(suffix).values())
+            for layer in range(self.num_layers)
+            for suffix in self._suffixes(layer)
+        ]
+
+    def flatten_parameters(self) -> None:
+        """Lay the parameters out in one piece of memory for cuDNN; elsewhere nothing is done."""
+        fused.flatten(self)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Layer:
+        super()._apply(fn, recurse)
+        self.flatten_parameters()
+        return self
+
+    def extra_repr(self) -> str:
+        """The options that differ from their defaults."""
+        parts = [str(self.input_size), str(self.hidden_size)]
+        defaults = {
+            "proj_size": 0,
+            "num_layers": 1,
+            "bias": True,
+            "batch_first": False,
+            "dropout": 0.0,
+            "bidirectional": False,
+            "zoneout": {},
+            "variational_dropout": 0.0,
+            "learn_initial_states": False,
+        }
+        for name, default in defaults.items():
+            if getattr(self, name) != default:
+                parts.append(f"{name}={getattr(self, name)}")
+        return ", ".join(parts)
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, (tuple, list)):
+        return f"a {type(value).__name__} of {len(value)}"
+    return type(value).__name__
+
+
+def _zoneout(value: Zoneout, graph: Graph) -> dict[str, float]:
+    """The probability of each state that has one above 0."""
+    if not isinstance(value, Mapping):
+        value = dict.fromkeys(graph.states, value)
+    unknown = [state for state in value if state not in graph.states]
+    if unknown:
+        raise ValueError(
+            f"zoneout: {graph.name} has no state {unknown[0]!r}, only {', '.join(graph.states)}"
+        )
+    checked = {state: probability("zoneout", p) for state, p in value.items()}
+    return {state: p for state, p in checked.items() if p}
+
+
+def _check_options(num_layers: object, batch_first: object, dropout: object) -> None:
+    """What PyTorch checks of its options, in its words."""
+    if isinstance(dropout, bool) or not isinstance(dropout, (int, float)) or not 0 <= dropout <= 1:
+        raise ValueError(
+            "dropout should be a number in range [0, 1] representing the probability of an "
+            "element being zeroed"
+        )
+    if not isinstance(num_layers, int):
+        raise TypeError(f"num_layers should be of type int, got: {type(num_layers).__name__}")
+    if num_layers <= 0:
+        raise ValueError("num_layers must be greater than zero")
+    if not isinstance(batch_first, bool):
+        raise TypeError(f"batch_first should be of type bool, got: {type(batch_first).__name__}")
+    if dropout > 0 and num_layers == 1:
+        warnings.warn(
+            "dropout option adds dropout after all but last recurrent layer, so non-zero dropout "
+            f"expects num_layers greater than 1, but got dropout={dropout} and "
+            f"num_layers={num_layers}",
+            stacklevel=4,
+        )

@@ -1,0 +1,191 @@
+"""The forms in which a layer takes its input, brought to one: time first, rows sorted if ragged."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence as Items
+from typing import final
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
+
+Lengths = Tensor | Items[int]
+
+
+class Sequence(ABC):
+    """Input of a layer, and the way back to the form in which it was given.
+
+    Attributes:
+        data: (T, B, I); if ragged (N, I), the rows of step 0, then those of step 1, ...
+        batch: B.
+        batched: whether the input has a batch dimension.
+        batch_sizes: if ragged, how many rows each step has; the rows are sorted by falling length.
+    """
+
+    data: Tensor
+    batch: int
+    batched: bool = True
+    batch_sizes: list[int] | None = None
+
+    @abstractmethod
+    def output(self, data: Tensor) -> Tensor | PackedSequence:
+        """The layer's output in the form of its input."""
+
+    def inward(self, state: Tensor) -> Tensor:
+        """A state (L, B, H) with its rows in the order of `data`."""
+        return state
+
+    def outward(self, state: Tensor) -> Tensor:
+        """A state (L, B, H) with its rows in the order of the input."""
+        return state
+
+
+@final
+class Dense(Sequence):
+    """Sequences of one length, (T, B, I), or (B, T, I) if `batch_first`."""
+
+    def __init__(self, data: Tensor, batch_first: bool) -> None:
+        self.batch_first = batch_first
+        self.data = data.transpose(0, 1) if batch_first else data
+        self.batch = self.data.shape[1]
+
+    def output(self, data: Tensor) -> Tensor:
+        """(T, B, H), or (B, T, H)."""
+        return data.transpose(0, 1) if self.batch_first else data
+
+
+@final
+class Unbatched(Sequence):
+    """A single sequence, (T, I); states (L, H)."""
+
+    def __init__(self, data: Tensor) -> None:
+        self.data = data.unsqueeze(1)
+        self.batch = 1
+        self.batched = False
+
+    def output(self, data: Tensor) -> Tensor:
+        """(T, H)."""
+        return data.squeeze(1)
+
+    def inward(self, state: Tensor) -> Tensor:
+        """(L, H) to (L, 1, H)."""
+        return state.unsqueeze(1)
+
+    def outward(self, state: Tensor) -> Tensor:
+        """(L, 1, H) to (L, H)."""
+        return state.squeeze(1)
+
+
+@final
+class Packed(Sequence):
+    """A `PackedSequence`, sorted or not."""
+
+    def __init__(self, packed: PackedSequence) -> None:
+        self.packed = packed
+        self.data = packed.data
+        self.batch_sizes = packed.batch_sizes.tolist()
+        self.batch = self.batch_sizes[0]
+
+    def output(self, data: Tensor) -> PackedSequence:
+        """Packed like the input."""
+        return PackedSequence(
+            data, self.packed.batch_sizes, self.packed.sorted_indices, self.packed.unsorted_indices
+        )
+
+    def inward(self, state: Tensor) -> Tensor:
+        """Rows sorted by falling length."""
+        order = self.packed.sorted_indices
+        return state if order is None else state.index_select(1, order)
+
+    def outward(self, state: Tensor) -> Tensor:
+        """Rows as they were before packing."""
+        order = self.packed.unsorted_indices
+        return state if order is None else state.index_select(1, order)
+
+
+@final
+class Padded(Sequence):
+    """Sequences (T, B, I), or (B, T, I), of which each row ends at its length, 0 included."""
+
+    def __init__(self, data: Tensor, lengths: list[int], batch_first: bool) -> None:
+        self.batch_first = batch_first
+        time_first = data.transpose(0, 1) if batch_first else data
+        self.steps, self.batch = time_first.shape[:2]
+        order = sorted(range(self.batch), key=lambda row: -lengths[row])
+        longest = max(lengths, default=0)
+        self.batch_sizes = [sum(length > t for length in lengths) for t in range(longest)]
+        self.order = torch.tensor(order, dtype=torch.long, device=data.device)
+        starts = [t * self.batch for t in range(longest)]
+        places = [self.order[:n] + s for n, s in zip(self.batch_sizes, starts, strict=True)]
+        self.places = torch.cat([self.order[:0], *places])
+        self.data = time_first.flatten(0, 1).index_select(0, self.places)
+
+    def output(self, data: Tensor) -> Tensor:
+        """(T, B, H), or (B, T, H); 0 after the end of a row."""
+        padded = data.new_zeros(self.steps * self.batch, data.shape[-1])
+        padded = padded.index_copy(0, self.places, data).unflatten(0, (self.steps, self.batch))
+        return padded.transpose(0, 1) if self.batch_first else padded
+
+    def inward(self, state: Tensor) -> Tensor:
+        """Rows sorted by falling length."""
+        return state.index_select(1, self.order)
+
+    def outward(self, state: Tensor) -> Tensor:
+        """Rows as they were given."""
+        return state.index_select(1, self.order.argsort())
+
+
+def sequence(
+    name: str, input: Tensor | PackedSequence, lengths: Lengths | None, batch_first: bool
+) -> Sequence:
+    """The input of a layer called `name`, whatever its form.
+
+    Raises:
+        ValueError: for a wrong number of dimensions, or lengths that do not fit the input.
+        RuntimeError: without a single step, as in PyTorch.
+    """
+    if isinstance(input, PackedSequence):
+        if lengths is not None:
+            raise ValueError(f"{name}: a PackedSequence has lengths of its own: leave out lengths=")
+        return Packed(input)
+    if not isinstance(input, Tensor):
+        kind = type(input).__name__
+        raise TypeError(f"{name}: Expected input to be a Tensor or PackedSequence, got {kind}")
+    if input.dim() not in (2, 3):
+        raise ValueError(f"{name}: Expected input to be 2D or 3D, got {input.dim()}D instead")
+    time = 1 if batch_first and input.dim() == 3 else 0
+    if input.shape[time] == 0:
+        raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
+    if input.dim() == 2:
+        if lengths is not None:
+            raise ValueError(f"{name}: lengths= needs a batch (3D input), got 2D input")
+        return Unbatched(input)
+    if lengths is None:
+        return Dense(input, batch_first)
+    checked = _checked_lengths(name, lengths, input.shape[1 - time], input.shape[time])
+    return Padded(input, checked, batch_first)
+
+
+def _checked_lengths(name: str, lengths: Lengths, batch: int, steps: int) -> list[int]:
+    """The lengths as a list; ValueError or TypeError where they do not fit the input."""
+    if isinstance(lengths, Tensor):
+        if lengths.is_floating_point() or lengths.dtype is torch.bool or lengths.dim() != 1:
+            raise TypeError(
+                f"{name}: lengths should be a 1-D tensor of integers, got {lengths.dim()}-D "
+                f"{lengths.dtype}"
+            )
+        lengths = lengths.tolist()
+    if len(lengths) != batch:
+        raise ValueError(
+            f"{name}: Expected a length for each of the {batch} rows, got {len(lengths)} lengths"
+        )
+    for row, length in enumerate(lengths):
+        if not isinstance(length, int) or isinstance(length, bool):
+            raise TypeError(f"{name}: lengths[{row}] should be an int, got {length!r}")
+        if not 0 <= length <= steps:
+            raise ValueError(
+                f"{name}: lengths[{row}] should be between 0 and the input's {steps} steps, "
+                f"got {length}"
+            )
+    return list(lengths)

@@ -1,0 +1,130 @@
+"""One step of a cell as a module: what RNNCell, LSTMCell, GRUCell and RecurrentCell share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..equations import Cell, parameters
+from ..kernels.eager import Program, run
+from .weights import Weighted
+
+States = Tensor | tuple[Tensor, ...]
+
+
+class Step(Weighted):
+    """Abstract: one step of one cell."""
+
+    def __init__(
+        self,
+        cell: Cell,
+        input_size: int,
+        hidden_size: int,
+        bias: bool,
+        proj_size: int,
+        device: Any,
+        dtype: Any,
+    ) -> None:
+        super().__init__(cell, input_size, hidden_size, bias, proj_size)
+        self._program = Program(self.graph, self._units)
+        self._register("", input_size, device, dtype)
+        for parameter in parameters(cell.graph):
+            if not hasattr(self, parameter.name):  # the biases of a module without, as in PyTorch
+                self.register_parameter(parameter.name, None)
+        self.reset_parameters()
+
+    def forward(self, input: Tensor, hx: States | None = None) -> States:
+        """Take one step.
+
+        Args:
+            input: (B, I), or (I) without a batch.
+            hx: the states before the step, each (B, H) or (H); a tuple if the cell has several.
+                Zero if left out.
+
+        Returns:
+            The states after the step, like `hx`.
+
+        Raises:
+            ValueError, RuntimeError: for sizes, dtypes or devices that do not fit, in PyTorch's
+                words where PyTorch has words for it.
+        """
+        kind = type(self).__name__
+        if input.dim() not in (1, 2):
+            raise ValueError(f"{kind}: Expected input to be 1D or 2D, got {input.dim()}D instead")
+        batched = input.dim() == 2
+        x = input if batched else input.unsqueeze(0)
+        if x.shape[1] != self.input_size:
+            raise RuntimeError(
+                f"input has inconsistent input_size: got {x.shape[1]} expected {self.input_size}"
+            )
+        weights = self._weights("")
+        self._check_tensor(x, next(iter(weights.values())))
+        states = self._states(hx, x, batched)
+        name = next(iter(self.graph.inputs))
+        _, last = run(self._program, weights, {name: x.unsqueeze(0)}, states, [])
+        final = tuple(state if batched else state.squeeze(0) for state in last.values())
+        return final if len(final) > 1 else final[0]
+
+    def _states(self, hx: States | None, x: Tensor, batched: bool) -> dict[str, Tensor]:
+        """The states before the step, (B, units), by name."""
+        sizes = {state: self._units[size] for state, size in self.graph.states.items()}
+        if hx is None:
+            return {state: x.new_zeros(x.shape[0], units) for state, units in sizes.items()}
+        given = (hx,) if len(sizes) == 1 else hx
+        if not isinstance(given, (tuple, list)) or len(given) != len(sizes):
+            raise ValueError(
+                f"{type(self).__name__}: Expected hx to be a tuple of {len(sizes)} tensors "
+                f"({', '.join(sizes)}), got {type(hx).__name__}"
+            )
+        states = {}
+        for index, (state, units) in enumerate(sizes.items()):
+            states[state] = self._state(given[index], index, units, x, batched)
+        return states
+
+    def _state(self, state: Tensor, index: int, units: int, x: Tensor, batched: bool) -> Tensor:
+        """One state as (B, units), checked."""
+        kind = type(self).__name__
+        label = "hidden" if len(self.graph.states) == 1 else f"hx[{index}]"
+        if not isinstance(state, Tensor):
+            raise ValueError(f"{kind}: Expected {label} to be a Tensor, got {type(state).__name__}")
+        if state.dim() != (2 if batched else 1):
+            if state.dim() not in (1, 2):
+                raise ValueError(
+                    f"{kind}: Expected {label} to be 1D or 2D, got {state.dim()}D instead"
+                )
+            raise RuntimeError(
+                f"{kind}: Expected {label} to be {2 if batched else 1}D like the input, "
+                f"got {state.dim()}D instead"
+            )
+        state = state if batched else state.unsqueeze(0)
+        if state.shape[0] != x.shape[0]:
+            raise RuntimeError(
+                f"Input batch size {x.shape[0]} doesn't match hidden{index} batch size "
+                f"{state.shape[0]}"
+            )
+        if state.shape[1] != units:
+            raise RuntimeError(
+                f"hidden{index} has inconsistent hidden_size: got {state.shape[1]}, "
+                f"expected {units}"
+            )
+        if state.device != x.device:
+            raise RuntimeError(
+                "Input and hidden tensors are not at the same device, found input tensor at "
+                f"{x.device} and hidden tensor at {state.device}"
+            )
+        if state.dtype != x.dtype and not torch.is_autocast_enabled(x.device.type):
+            raise ValueError(
+                f"{kind}: Expected {label} to have the input's dtype {x.dtype}, got {state.dtype}"
+            )
+        return state
+
+    def extra_repr(self) -> str:
+        """The options that differ from their defaults."""
+        parts = [str(self.input_size), str(self.hidden_size)]
+        if self.proj_size:
+            parts.append(f"proj_size={self.proj_size}")
+        if not self.bias:
+            parts.append("bias=False")
+        return ", ".join(parts)

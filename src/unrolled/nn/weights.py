@@ -1,0 +1,126 @@
+"""A module that owns a cell's parameters, named, shaped and initialised as in `torch.nn`."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Module, Parameter, init
+
+from ..equations import Cell, parameters
+from ..equations.node import Size
+from ..equations.rewrite import without_bias
+
+
+class Weighted(Module, ABC):
+    """Holds the parameters of a cell, one set for each suffix (``_l0``, ``_l0_reverse``, ...).
+
+    Attributes:
+        cell: whose equations are computed.
+        graph: the cell's graph, without biases if the module has none.
+    """
+
+    def __init__(
+        self, cell: Cell, input_size: int, hidden_size: int, bias: bool, proj_size: int
+    ) -> None:
+        super().__init__()
+        _check_sizes(input_size, hidden_size, proj_size)
+        if not isinstance(bias, bool):
+            raise TypeError(f"bias should be of type bool, got: {type(bias).__name__}")
+        if not isinstance(cell, Cell):
+            raise TypeError(f"cell should be a Cell (see unrolled.cell), got: {cell!r}")
+        if cell.projects != (proj_size > 0):
+            raise ValueError(
+                f"{cell.name} projects its hidden state: proj_size has to be greater than zero"
+                if cell.projects
+                else f"{cell.name} has no projection: proj_size has to be zero, got {proj_size}"
+            )
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self.bias = bias
+        self.proj_size = proj_size
+        self.cell = cell
+        self.graph = cell.graph if bias else without_bias(cell.graph)
+        self._initial_values: dict[str, float] = {}  # of parameters that are not drawn
+
+    @property
+    def output_size(self) -> int:
+        """How many units the output has in one direction."""
+        return self._units[self.graph.states[self.graph.output]]
+
+    @property
+    def _units(self) -> dict[Size, int]:
+        sizes = (self.input_size, self.hidden_size, self.proj_size, 1)
+        return dict(zip(("input", "hidden", "projection", "one"), sizes, strict=True))
+
+    def _register(self, suffix: str, input_size: int, device: Any, dtype: Any) -> None:
+        """Make the parameters of one layer and direction."""
+        units: dict[Size, int] = {**self._units, "input": input_size}
+        for parameter in parameters(self.graph):
+            shape = parameter.shape(units)
+            self._make(f"{parameter.name}{suffix}", shape, parameter.init, device, dtype)
+
+    def _make(
+        self, name: str, shape: tuple[int, ...], value: float | None, device: Any, dtype: Any
+    ) -> None:
+        if hasattr(self, name):
+            raise ValueError(
+                f"{self.cell.name}: a module has a {name} of its own: rename the value"
+            )
+        self.register_parameter(name, Parameter(torch.empty(shape, device=device, dtype=dtype)))
+        if value is not None:
+            self._initial_values[name] = value
+
+    def reset_parameters(self) -> None:
+        """Draw from U(-1/sqrt(H), 1/sqrt(H)), in the order of the parameters, as PyTorch does.
+
+        Learned parts with a start value of their own take that.
+        """
+        bound = 1.0 / math.sqrt(self.hidden_size)
+        for name, parameter in self.named_parameters(recurse=False):
+            value = self._initial_values.get(name)
+            if value is None:
+                init.uniform_(parameter, -bound, bound)
+            else:
+                init.constant_(parameter, value)
+
+    def _weights(self, suffix: str) -> dict[str, Tensor]:
+        """The parameters of one layer and direction by their names in the graph.
+
+        They are read anew for every call: pruning, weight norm and functional calls replace them.
+        """
+        return {p.name: getattr(self, f"{p.name}{suffix}") for p in self._parameters_of_graph}
+
+    @property
+    def _parameters_of_graph(self) -> tuple[Any, ...]:
+        return parameters(self.graph)
+
+    def _check_tensor(self, input: Tensor, weight: Tensor) -> None:
+        """What PyTorch checks of every input, in its words."""
+        if input.dtype != weight.dtype and not torch.is_autocast_enabled(input.device.type):
+            raise ValueError(
+                f"RNN input dtype ({input.dtype}) does not match weight dtype ({weight.dtype}). "
+                f"Convert input: input.to({weight.dtype}), or convert model: "
+                f"model.to({input.dtype})"
+            )
+        if input.device != weight.device:
+            raise RuntimeError(
+                "Input and parameter tensors are not at the same device, found input tensor at "
+                f"{input.device} and parameter tensor at {weight.device}"
+            )
+
+
+def _check_sizes(input_size: int, hidden_size: int, proj_size: int) -> None:
+    sizes = {"input_size": input_size, "hidden_size": hidden_size, "proj_size": proj_size}
+    for name, size in sizes.items():
+        if not isinstance(size, int) or isinstance(size, bool):
+            raise TypeError(f"{name} should be of type int, got: {type(size).__name__}")
+        if name != "proj_size" and size <= 0:
+            raise ValueError(f"{name} must be greater than zero")
+    if proj_size < 0:
+        raise ValueError("proj_size should be a positive integer or zero to disable projections")
+    if proj_size >= hidden_size:
+        raise ValueError("proj_size has to be smaller than hidden_size")

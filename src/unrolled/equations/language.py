@@ -26,7 +26,7 @@ class Call(NamedTuple):
     """A learned part as it stands in the function, before it has a name and rows."""
 
     cell: str
-    index: int  # order of appearance
+    place: int  # in the order of appearance
     role: str  # what its name begins with when the function does not name it
     size: Size | None
     bias: bool = False

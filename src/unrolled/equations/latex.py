@@ -63,7 +63,7 @@ def _affine(node: Node, writer: Writer) -> Text:
 
 def _transposed(node: Node, writer: Writer) -> Text:
     term: Term = node.attribute
-    weight = weight_symbol(term.layer, term.index)
+    weight = weight_symbol(term.layer, term.source)
     gradient = writer.operand(node.arguments[0], Level.SIGN)
     return Text(f"{weight}^{{\\top}} {gradient}", Level.PRODUCT)
 

@@ -42,7 +42,7 @@ class Term(NamedTuple):
     """One weight of a layer, the attribute of TRANSPOSED and OUTER nodes."""
 
     layer: Layer
-    index: int  # which of the layer's sources
+    source: int  # which of the layer's sources it reads
 
 
 class SymbolError(CellError):

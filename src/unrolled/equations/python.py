@@ -36,7 +36,7 @@ def _affine(node: Node, writer: Writer) -> Text:
 def _transposed(node: Node, writer: Writer) -> Text:
     term: Term = node.attribute
     gradient = writer.operand(node.arguments[0], Level.SIGN)
-    return Text(f"{weight_name(term.layer, term.index)}.T @ {gradient}", Level.PRODUCT)
+    return Text(f"{weight_name(term.layer, term.source)}.T @ {gradient}", Level.PRODUCT)
 
 
 def _constant(node: Node, writer: Writer) -> Text:

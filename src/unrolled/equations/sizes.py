@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from .error import CellError
 from .node import Node, Size
@@ -44,7 +44,7 @@ def sizes(
                 break
             first = undecided[0]
             found[first] = _default(first, values, found)
-    known = {node: size for node, size in found.items() if size is not None}
+    known: dict[Node, Size] = {node: size for node, size in found.items() if size is not None}
     for node in order:
         _agree(node, known, describe)
     return known
@@ -76,7 +76,7 @@ def _size(
     if operation is Operation.BROADCAST:
         return found[node.arguments[1]]
     if operation is Operation.TRANSPOSED:
-        return attribute.layer.blocks[attribute.index].size
+        return attribute.layer.blocks[attribute.source].size
     if operation in (Operation.NORMALIZE, Operation.OUTER):
         return found[node.arguments[0]]
     return _common(node, found)
@@ -85,9 +85,10 @@ def _size(
 def _common(node: Node, found: Mapping[Node, Size | None]) -> Size | None:
     """The size that a pointwise operation gives to its value, None while one is missing."""
     known = [found[argument] for argument in node.arguments]
-    return next((size for size in known if size not in (None, "one")), None) or (
-        None if None in known else "one"
-    )
+    for size in known:
+        if size not in (None, "one"):
+            return cast("Size", size)
+    return None if None in known else "one"
 
 
 def _spread(node: Node, found: dict[Node, Size | None]) -> None:

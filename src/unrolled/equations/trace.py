@@ -139,7 +139,7 @@ def _resolve(
     order = ordered(list(named.values()))
     calls = sorted(
         (node for node in order if isinstance(node.attribute, Call)),
-        key=lambda node: node.attribute.index,
+        key=lambda node: node.attribute.place,
     )
     for node in calls:
         if node.attribute.cell != cell:

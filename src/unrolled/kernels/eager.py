@@ -199,7 +199,7 @@ class Program:
 
     def _transposable(self, term: Term) -> int:
         """The slot of the rows of one weight of a layer."""
-        block, height = term.layer.blocks[term.index], self.sizes[term.layer.size]
+        block, height = term.layer.blocks[term.source], self.sizes[term.layer.size]
         weight = self._weight(f"weight_{block.group}")
         return self._emit(torch.narrow, [weight], 0, block.row * height, height)
 

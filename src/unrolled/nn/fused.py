@@ -71,7 +71,7 @@ def flatten(layer: Layer) -> None:
         return  # tied parameters cannot be laid out one after the other
     mode = torch.backends.cudnn.rnn.get_cudnn_mode(FUSED[layer.cell.name][1])
     with torch.cuda.device_of(first), torch.no_grad():
-        torch._cudnn_rnn_flatten_weight(
+        torch._cudnn_rnn_flatten_weight(  # pyright: ignore[reportPrivateImportUsage]
             weights,
             len(layer.all_weights[0]),
             layer.input_size,

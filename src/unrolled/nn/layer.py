@@ -17,10 +17,9 @@ from ..kernels.eager import Program, run
 from . import fused
 from .noise import probability, variational_masks, zoneout_masks
 from .sequence import Lengths, Sequence, sequence
-from .weights import Weighted
+from .weights import States, Weighted
 
 Zoneout = float | Mapping[str, float]
-States = Tensor | tuple[Tensor, ...]
 
 
 class Layer(Weighted):
@@ -125,8 +124,8 @@ class Layer(Weighted):
             output, last = fused.run(self, steps, states)
         else:
             output, last = self._run(steps, states)
-        final = tuple(steps.outward(last[state]) for state in self.graph.states)
-        return steps.output(output), final if len(final) > 1 else final[0]
+        final = {state: steps.outward(value) for state, value in last.items()}
+        return steps.output(output), self._states_out(final)
 
     def _run(
         self, steps: Sequence, states: Mapping[str, Tensor]
@@ -191,23 +190,15 @@ class Layer(Weighted):
         """The states before the first step, (L, B, units), by name."""
         if hx is None:
             return self._initial_states(steps)
-        given = (hx,) if len(self.graph.states) == 1 else hx
-        names = list(self.graph.states)
-        if not isinstance(given, (tuple, list)) or len(given) != len(names):
-            raise ValueError(
-                f"{type(self).__name__}: Expected hx to be a tuple of {len(names)} tensors "
-                f"({', '.join(names)}), got {_kind(hx)}"
-            )
         states = {}
-        for index, (name, size) in enumerate(self.graph.states.items()):
-            label = "hidden" if len(names) == 1 else f"hidden[{index}]"
-            self._check_state(given[index], self._units[size], steps, label)
-            states[name] = steps.inward(given[index])
+        for index, (name, state) in enumerate(self._given(hx).items()):
+            label = "hidden" if len(self.graph.states) == 1 else f"hidden[{index}]"
+            self._check_size(state, self._units[self.graph.states[name]], steps, label)
+            self._check_state(state, steps.data, label)
+            states[name] = steps.inward(state)
         return states
 
-    def _check_state(self, state: object, units: int, steps: Sequence, label: str) -> None:
-        if not isinstance(state, Tensor):
-            raise ValueError(f"Expected {label} to be a Tensor, got {_kind(state)}")
+    def _check_size(self, state: Tensor, units: int, steps: Sequence, label: str) -> None:
         dimensions = 3 if steps.batched else 2
         if state.dim() != dimensions:
             kind = "batched 3-D" if steps.batched else "unbatched 2-D"
@@ -218,16 +209,6 @@ class Layer(Weighted):
         expected = (self.num_layers * self._directions, *rows, units)
         if tuple(state.shape) != expected:
             raise RuntimeError(f"Expected {label} size {expected}, got {list(state.shape)}")
-        if state.device != steps.data.device:
-            raise RuntimeError(
-                "Input and hidden tensors are not at the same device, found input tensor at "
-                f"{steps.data.device} and hidden tensor at {state.device}"
-            )
-        if state.dtype != steps.data.dtype and not torch.is_autocast_enabled(state.device.type):
-            raise ValueError(
-                f"{type(self).__name__}: Expected {label} to have the input's dtype "
-                f"{steps.data.dtype}, got {state.dtype}"
-            )
 
     def _initial_states(self, steps: Sequence) -> dict[str, Tensor]:
         count = self.num_layers * self._directions
@@ -280,12 +261,6 @@ class Layer(Weighted):
             if getattr(self, name) != default:
                 parts.append(f"{name}={getattr(self, name)}")
         return ", ".join(parts)
-
-
-def _kind(value: object) -> str:
-    if isinstance(value, (tuple, list)):
-        return f"a {type(value).__name__} of {len(value)}"
-    return type(value).__name__
 
 
 def _zoneout(value: Zoneout, graph: Graph) -> dict[str, float]:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ..equations import Cell, parameters
 from ..kernels.eager import Program, run
-from .weights import Weighted
-
-States = Tensor | tuple[Tensor, ...]
+from .weights import States, Weighted
 
 
 class Step(Weighted):
@@ -64,36 +61,27 @@ class Step(Weighted):
         states = self._states(hx, x, batched)
         name = next(iter(self.graph.inputs))
         _, last = run(self._program, weights, {name: x.unsqueeze(0)}, states, [])
-        final = tuple(state if batched else state.squeeze(0) for state in last.values())
-        return final if len(final) > 1 else final[0]
+        return self._states_out(
+            {state: value if batched else value.squeeze(0) for state, value in last.items()}
+        )
 
     def _states(self, hx: States | None, x: Tensor, batched: bool) -> dict[str, Tensor]:
         """The states before the step, (B, units), by name."""
         sizes = {state: self._units[size] for state, size in self.graph.states.items()}
         if hx is None:
             return {state: x.new_zeros(x.shape[0], units) for state, units in sizes.items()}
-        given = (hx,) if len(sizes) == 1 else hx
-        if not isinstance(given, (tuple, list)) or len(given) != len(sizes):
-            raise ValueError(
-                f"{type(self).__name__}: Expected hx to be a tuple of {len(sizes)} tensors "
-                f"({', '.join(sizes)}), got {type(hx).__name__}"
-            )
-        states = {}
-        for index, (state, units) in enumerate(sizes.items()):
-            states[state] = self._state(given[index], index, units, x, batched)
-        return states
+        return {
+            name: self._state(state, index, sizes[name], x, batched)
+            for index, (name, state) in enumerate(self._given(hx).items())
+        }
 
     def _state(self, state: Tensor, index: int, units: int, x: Tensor, batched: bool) -> Tensor:
         """One state as (B, units), checked."""
         kind = type(self).__name__
         label = "hidden" if len(self.graph.states) == 1 else f"hx[{index}]"
-        if not isinstance(state, Tensor):
-            raise ValueError(f"{kind}: Expected {label} to be a Tensor, got {type(state).__name__}")
-        if state.dim() != (2 if batched else 1):
-            if state.dim() not in (1, 2):
-                raise ValueError(
-                    f"{kind}: Expected {label} to be 1D or 2D, got {state.dim()}D instead"
-                )
+        if state.dim() not in (1, 2):
+            raise ValueError(f"{kind}: Expected {label} to be 1D or 2D, got {state.dim()}D instead")
+        if batched != (state.dim() == 2):
             raise RuntimeError(
                 f"{kind}: Expected {label} to be {2 if batched else 1}D like the input, "
                 f"got {state.dim()}D instead"
@@ -109,15 +97,7 @@ class Step(Weighted):
                 f"hidden{index} has inconsistent hidden_size: got {state.shape[1]}, "
                 f"expected {units}"
             )
-        if state.device != x.device:
-            raise RuntimeError(
-                "Input and hidden tensors are not at the same device, found input tensor at "
-                f"{x.device} and hidden tensor at {state.device}"
-            )
-        if state.dtype != x.dtype and not torch.is_autocast_enabled(x.device.type):
-            raise ValueError(
-                f"{kind}: Expected {label} to have the input's dtype {x.dtype}, got {state.dtype}"
-            )
+        self._check_state(state, x, label)
         return state
 
     def extra_repr(self) -> str:

@@ -14,6 +14,8 @@ from ..equations import Cell, parameters
 from ..equations.node import Size
 from ..equations.rewrite import without_bias
 
+States = Tensor | tuple[Tensor, ...]
+
 
 class Weighted(Module, ABC):
     """Holds the parameters of a cell, one set for each suffix (``_l0``, ``_l0_reverse``, ...).
@@ -97,6 +99,44 @@ class Weighted(Module, ABC):
     @property
     def _parameters_of_graph(self) -> tuple[Any, ...]:
         return parameters(self.graph)
+
+    def _given(self, hx: States) -> dict[str, Tensor]:
+        """The states that a caller gave, by name; ValueError unless each is a tensor."""
+        names = list(self.graph.states)
+        given = hx if isinstance(hx, (tuple, list)) else (hx,)
+        if len(given) != len(names) or isinstance(hx, Tensor) != (len(names) == 1):
+            expected = (
+                "a tensor"
+                if len(names) == 1
+                else f"a tuple of {len(names)} tensors ({', '.join(names)})"
+            )
+            got = type(hx).__name__ + ("" if isinstance(hx, Tensor) else f" of {len(given)}")
+            raise ValueError(f"{type(self).__name__}: Expected hx to be {expected}, got {got}")
+        for name, state in zip(names, given, strict=True):
+            if not isinstance(state, Tensor):
+                raise ValueError(
+                    f"{type(self).__name__}: Expected the state {name} to be a Tensor, "
+                    f"got {type(state).__name__}"
+                )
+        return dict(zip(names, given, strict=True))
+
+    def _states_out(self, states: dict[str, Tensor]) -> States:
+        """The states as a caller gets them: a tensor, or a tuple if there are several."""
+        first, *others = (states[name] for name in self.graph.states)
+        return (first, *others) if others else first
+
+    def _check_state(self, state: Tensor, input: Tensor, label: str) -> None:
+        """The state of a caller has the device and dtype of the input."""
+        if state.device != input.device:
+            raise RuntimeError(
+                "Input and hidden tensors are not at the same device, found input tensor at "
+                f"{input.device} and hidden tensor at {state.device}"
+            )
+        if state.dtype != input.dtype and not torch.is_autocast_enabled(input.device.type):
+            raise ValueError(
+                f"{type(self).__name__}: Expected {label} to have the input's dtype "
+                f"{input.dtype}, got {state.dtype}"
+            )
 
     def _check_tensor(self, input: Tensor, weight: Tensor) -> None:
         """What PyTorch checks of every input, in its words."""

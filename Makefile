@@ -1,0 +1,44 @@
+# `make demo` and `make test` are all that is needed; both set up .venv on first use.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: help demo test test-fast lint docs clean
+
+help:
+	@echo "make demo       train a character language model on real text and sample from it (< 3 min)"
+	@echo "make test       lint, types, import contracts and all tests"
+	@echo "make test-fast  the tests that take no more than a few seconds each (< 1 min)"
+	@echo "make docs       write the pages that are made from the cells' equations"
+	@echo "make clean      remove the virtual environment and caches"
+
+.venv/core: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(INSTALL) -e .
+	@touch $@
+
+.venv/dev: .venv/core
+	$(INSTALL) -e '.[dev]'
+	@touch $@
+
+demo: .venv/core
+	$(BIN)/unrolled demo
+
+test: lint docs
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-fast: .venv/dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+lint: .venv/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports --no-cache
+
+docs: .venv/dev
+	$(BIN)/python scripts/write_cells_page.py
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist

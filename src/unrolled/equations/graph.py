@@ -10,7 +10,7 @@ from .error import CellError
 from .node import Node, Size, ordered
 from .operation import ACTIVATIONS, LEAVES, Operation
 from .python import expression
-from .sizes import UNITS, sizes
+from .sizes import UNITS, sizes, state_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,7 +70,9 @@ class Graph:
 
     def _state_size(self, state: str, size: Size | None) -> Size:
         old, new = Node(Operation.STATE, (), state), self.values[state]
-        size = size or self.sizes.get(old) or self.sizes[new]
+        size = size or self.sizes.get(old) or state_size(self.sizes[new])
+        if size is None:
+            size = "one" if self.sizes[new] == "one" else "hidden"
         if self.sizes[new] != size:
             raise CellError(
                 f"{self.describe(new)}: sizes that cannot agree: the state {state} has "

@@ -136,7 +136,7 @@ def python(graph: Graph, doc: str = "") -> str:
 def _arguments(graph: Graph) -> list[str]:
     """The signature: inputs and states, then a line of weights for each learned layer."""
     lines = [", ".join([*graph.inputs, *graph.states])]
-    for node in sorted(graph.layers, key=lambda node: node.attribute.blocks):
+    for node in sorted(graph.layers, key=_first_row):
         names = []
         for index, block in enumerate(node.attribute.blocks):
             names.append(weight_name(node.attribute, index))
@@ -146,6 +146,10 @@ def _arguments(graph: Graph) -> list[str]:
     if graph.learned:
         lines.append(", ".join(node.attribute.name for node in graph.learned))
     return lines
+
+
+def _first_row(layer: Node) -> int:
+    return min(block.row for block in layer.attribute.blocks)
 
 
 def _renamed(graph: Graph) -> dict[str, str]:

@@ -35,9 +35,7 @@ def sizes(
             found[node] = found.get(node) or _size(node, found, inputs, states)
             _spread(node, found)
         for state, size in states.items():
-            new = found[values[state]]
-            # A number says nothing: it fits a state of any size.
-            states[state] = size or (None if new == "one" else new)
+            states[state] = size or state_size(found[values[state]])
         if found == before:
             undecided = [node for node in order if found[node] is None]
             if not undecided:
@@ -50,10 +48,19 @@ def sizes(
     return known
 
 
+def state_size(new: Size | None) -> Size | None:
+    """The size that its next value gives a state, None where it does not say.
+
+    A number fits a state of any size. A state never has the I units of the input: a cell that
+    mixes the two without a learned layer is wrong for every layer but one with H = I.
+    """
+    return new if new in ("hidden", "projection") else None
+
+
 def _default(node: Node, values: Mapping[str, Node], found: Mapping[Node, Size | None]) -> Size:
     """The size of a value that nothing decides: a state that only ever holds a number is one."""
     if node.operation is Operation.STATE:
-        return found[values[node.attribute]] or "hidden"
+        return "one" if found[values[node.attribute]] == "one" else "hidden"
     return "hidden"
 
 

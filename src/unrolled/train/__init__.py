@@ -1,0 +1,1 @@
+"""Training recurrent networks: data, loop, checkpoints, sampling, display."""

@@ -1,0 +1,189 @@
+"""A run in one file: safetensors, with everything that is not a tensor as JSON in its header."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, final
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from ..equations import Cell, CellError
+from .errors import UserError
+from .model import CharacterModel, build
+from .settings import Settings
+
+VERSION = 1
+NAME = "checkpoint.safetensors"
+
+
+class Evaluation(NamedTuple):
+    """A held-out loss, in bits per character, and the step it was measured at."""
+
+    step: int
+    bits: float
+
+
+@final
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Checkpoint:
+    """Everything that a run needs to go on exactly where it was.
+
+    Attributes:
+        step: how many steps are done.
+        settings: of the run.
+        cell: the equations themselves, so that a checkpoint outlives its cell's definition.
+        vocabulary: the characters of the model's symbols.
+        digest: of the text.
+        bits: the training loss of the last step, in bits per character; None before the first.
+        last: the last evaluation; None before the first.
+        best: the evaluation with the lowest loss.
+        optimizer: the scalars of the optimizer.
+        tensors: by name: ``weights/<parameter>``, ``optimizer/<parameter>/<moment>``,
+            ``states/<state>`` (absent where the text begins) and ``random`` (the generator).
+    """
+
+    step: int
+    settings: Settings
+    cell: Cell
+    vocabulary: str
+    digest: str
+    bits: float | None
+    last: Evaluation | None
+    best: Evaluation | None
+    optimizer: dict[str, Any]
+    tensors: dict[str, Tensor]
+
+    def group(self, name: str) -> dict[str, Tensor]:
+        """The tensors under ``name/``, without that prefix."""
+        prefix = name + "/"
+        return {
+            key.removeprefix(prefix): tensor
+            for key, tensor in self.tensors.items()
+            if key.startswith(prefix)
+        }
+
+    def model(self) -> CharacterModel:
+        """The model, with its weights.
+
+        Raises:
+            UserError: the weights do not fit the settings.
+        """
+        model = build(self.settings, self.cell, self.vocabulary)
+        try:
+            model.load_state_dict(self.group("weights"))
+        except RuntimeError as error:
+            raise UserError(f"the checkpoint's weights do not fit its settings: {error}") from error
+        return model
+
+
+def save(path: Path, checkpoint: Checkpoint) -> None:
+    """Write ``checkpoint`` so that at every moment ``path`` holds a whole one, old or new.
+
+    Raises:
+        UserError: a tensor is not finite, or the file cannot be written.
+    """
+    _require_finite(path, checkpoint.tensors)
+    header = {
+        "version": VERSION,
+        "step": checkpoint.step,
+        "settings": asdict(checkpoint.settings),
+        "cell": checkpoint.cell.to_json(),
+        "vocabulary": checkpoint.vocabulary,
+        "digest": checkpoint.digest,
+        "bits": checkpoint.bits,
+        "last": checkpoint.last,
+        "best": checkpoint.best,
+        "optimizer": checkpoint.optimizer,
+    }
+    try:
+        _replace(path, safetensors.torch.save(checkpoint.tensors, {"unrolled": json.dumps(header)}))
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def load(path: Path, cell: Cell | None = None) -> Checkpoint:
+    """Read a checkpoint: the file, or the folder of a run.
+
+    Raises:
+        UserError: the file is missing, damaged, not a checkpoint, of another version, of other
+            equations than those of ``cell``, or holds a number that is not finite; the message
+            says which.
+    """
+    path = path / NAME if path.is_dir() else path
+    try:
+        with safe_open(path, "pt") as file:
+            header = (file.metadata() or {}).get("unrolled")
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise UserError(f"there is no checkpoint at {path}") from error
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    except SafetensorError as error:
+        raise UserError(f"{path} is truncated or not a checkpoint: {error}") from error
+    if header is None:
+        raise UserError(f"{path} holds tensors, but is not a checkpoint of unrolled")
+    _require_finite(path, tensors)
+    checkpoint = _parse(path, header, tensors)
+    if cell is not None and cell != checkpoint.cell:
+        raise UserError(f"{path} {_difference(checkpoint.cell, cell)}")
+    return checkpoint
+
+
+def _difference(stored: Cell, asked: Cell) -> str:
+    if stored.name != asked.name:
+        return f"was trained with the cell {stored.name}, not {asked.name}"
+    return f"was trained with a cell {stored.name} whose equations differ from today's"
+
+
+def _parse(path: Path, text: str, tensors: dict[str, Tensor]) -> Checkpoint:
+    try:
+        header = json.loads(text)
+        if header["version"] != VERSION:
+            raise UserError(
+                f"{path} has checkpoint format {header['version']}; this version of unrolled "
+                f"reads {VERSION}"
+            )
+        return Checkpoint(
+            step=int(header["step"]),
+            settings=Settings(**header["settings"]),
+            cell=Cell.from_json(header["cell"]),
+            vocabulary=str(header["vocabulary"]),
+            digest=str(header["digest"]),
+            bits=header["bits"],
+            last=header["last"] and Evaluation(*header["last"]),
+            best=header["best"] and Evaluation(*header["best"]),
+            optimizer=dict(header["optimizer"]),
+            tensors=tensors,
+        )
+    except (KeyError, TypeError, ValueError, CellError) as error:
+        raise UserError(f"the header of {path} is damaged: {error!r}") from error
+
+
+def _require_finite(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise UserError(f"{name} has NaN or infinite values: {path}")
+
+
+def _replace(path: Path, data: bytes) -> None:
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    if os.name == "posix":  # elsewhere a directory cannot be opened
+        directory = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)

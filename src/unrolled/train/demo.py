@@ -1,0 +1,123 @@
+"""The demonstration: a character model trained in about a minute on text that Python brings."""
+
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from ..cells import find
+from . import checkpoint as checkpoints
+from . import text
+from .baseline import ngram, uniform
+from .errors import UserError
+from .folder import begin
+from .interrupt import Interrupt
+from .loop import Training, run
+from .progress import progress
+from .sample import sample
+from .settings import FREE, Settings
+
+SETTINGS = Settings(cell="lstm", hidden=256, batch=16, window=64, dropout=0.1, lr=1e-2)
+"""As for any run; chosen for what a minute on two cores can learn."""
+
+EVALUATIONS = 4
+SAMPLES = (("The ", 0.7), ("    def ", 0.5), ("", 1.0))
+
+
+def demo(console: Console, seconds: float, folder: Path, interrupt: Interrupt) -> None:
+    """Train for about ``seconds``, write samples, and compare with simple predictors.
+
+    The run is an ordinary one: ``folder`` can be sampled and resumed. An interrupt ends the
+    demonstration after its checkpoint.
+
+    Raises:
+        UserError: the folder holds a run that is not the demonstration's own.
+    """
+    _require_own(folder)
+    words, cell = text.default(), find(SETTINGS.cell)
+    console.print(
+        f"A character {cell.name} of {SETTINGS.hidden} units reads {len(words):,} characters of "
+        f"Python's own documentation for about {seconds:g} s.\n",
+        highlight=False,
+    )
+    trial = Training(SETTINGS, cell, text.Corpus.of(words, SETTINGS.held_out))
+    settings = _paced(trial, seconds)
+    training = begin(folder, settings, cell, words, overwrite=True)
+    began = time.monotonic()
+    with progress(console, settings) as show:
+        for report in run(training, folder, interrupt):
+            show(report)
+    if interrupt.requested:
+        return
+    seconds = time.monotonic() - began
+    for prompt, temperature in SAMPLES:
+        console.rule(f"{prompt!r} continued at temperature {temperature}")
+        characters = sample(training.model, training.corpus.vocabulary, prompt, 300, temperature)
+        console.out(prompt + "".join(characters), highlight=False)
+    console.rule()
+    console.print(_summary(training, seconds))
+    console.print(
+        f"\nGo on:  unrolled sample {folder} --prompt 'A generator '"
+        "\n        unrolled train text FILE --cell gru"
+        f"\n        unrolled show {cell.name}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _require_own(folder: Path) -> None:
+    if not (folder / checkpoints.NAME).exists():
+        return
+    way_out = f"delete {folder}, or name another folder by --out"
+    try:
+        stored = asdict(checkpoints.load(folder).settings)
+    except UserError as error:
+        raise UserError(f"{error}: {way_out}") from error
+    if any(stored[name] != value for name, value in asdict(SETTINGS).items() if name not in FREE):
+        raise UserError(f"{folder} holds a run that is not the demonstration's: {way_out}")
+
+
+def _paced(trial: Training, seconds: float) -> Settings:
+    """Settings with as many steps as fit into ``seconds``, by the pace of a short trial."""
+    began = time.monotonic()
+    for _ in range(3):
+        trial.advance()
+    warm = time.monotonic()
+    for _ in range(10):
+        trial.advance()
+    trained = time.monotonic()
+    trial.evaluate()
+    now = time.monotonic()
+    step, left = (trained - warm) / 10, seconds - (now - began)
+    steps = max(1, int((0.95 * left - EVALUATIONS * (now - trained)) / step))
+    every = max(1, steps // EVALUATIONS)
+    return replace(
+        trial.settings,
+        steps=steps,
+        seconds=max(0.05 * seconds, 1.05 * left),
+        save_every=every,
+        evaluate_every=every,
+    )
+
+
+def _summary(training: Training, seconds: float) -> Table:
+    corpus, last = training.corpus, training.last
+    learned = training.step * training.settings.batch * training.settings.window
+    table = Table(box=None, show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_row("text", f"{len(corpus.ids):,} characters, {len(corpus.vocabulary)} different")
+    table.add_row("parameters", f"{sum(each.numel() for each in training.model.parameters()):,}")
+    table.add_row("steps", f"{training.step:,} in {seconds:.0f} s")
+    table.add_row("speed", f"{learned / seconds:,.0f} characters/s, evaluations included")
+    table.add_section()
+    table.add_row(f"held-out part: {len(corpus.held_out):,} characters", "bits per character")
+    table.add_row("every symbol equally likely", f"{uniform(corpus):.3f}")
+    table.add_row("symbol frequencies", f"{ngram(corpus, 1):.3f}")
+    table.add_row("interpolated 5-gram", f"{ngram(corpus, 5):.3f}")
+    if last is not None:
+        table.add_row(f"this {training.cell.name}", f"{last.bits:.3f}", style="bold")
+    return table

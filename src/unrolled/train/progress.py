@@ -1,0 +1,116 @@
+"""A run on the screen: a live table on a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeAlias, final
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from .loop import Report
+from .settings import Settings
+
+SMOOTHING = 0.95
+"""How much of the smoothed loss and speed the next step keeps."""
+
+EVERY = 5.0
+"""Seconds between plain lines."""
+
+Show: TypeAlias = Callable[[Report], None]
+
+
+@final
+class Meter:
+    """What there is to say about a run: smoothed figures, the last evaluation, the time left."""
+
+    def __init__(self, settings: Settings, step: int = 0) -> None:
+        self.settings, self.first = settings, step
+        self.began = time.monotonic()
+        self.report: Report | None = None
+        self.bits = self.speed = 0.0
+        self.weight = 0.0
+        self.held_out: float | None = None
+
+    def update(self, report: Report) -> None:
+        """Take in one step."""
+        self.report = report
+        self.weight = SMOOTHING * self.weight + 1
+        self.bits += (report.bits - self.bits) / self.weight
+        self.speed += (report.characters_per_second - self.speed) / self.weight
+        if report.held_out_bits is not None:
+            self.held_out = report.held_out_bits
+
+    def done(self) -> float:
+        """The part of the run that is over, from 0 to 1: of its steps or of its seconds."""
+        step = self.report.step if self.report else self.first
+        seconds = (time.monotonic() - self.began) / (self.settings.seconds or float("inf"))
+        return min(1.0, max(step / self.settings.steps, seconds))
+
+    def left(self) -> float | None:
+        """Seconds left at the pace so far; None before the first step."""
+        if self.report is None or self.report.step == self.first:
+            return None
+        elapsed = time.monotonic() - self.began
+        steps = self.settings.steps - self.report.step
+        left = elapsed / (self.report.step - self.first) * steps
+        budget = self.settings.seconds
+        return left if budget is None else max(0.0, min(left, budget - elapsed))
+
+    def figures(self) -> dict[str, str]:
+        """Names and values, ready to print."""
+        report, left = self.report, self.left()
+        if report is None or left is None:
+            return {"step": f"{self.first}/{self.settings.steps}"}
+        return {
+            "step": f"{report.step}/{self.settings.steps}",
+            "training": f"{self.bits:.3f} bits/char",
+            "held out": "not yet" if self.held_out is None else f"{self.held_out:.3f} bits/char",
+            "gradient": f"{report.gradient_norm:.2f}",
+            "speed": f"{self.speed:,.0f} chars/s",
+            "left": f"{int(left) // 60}:{int(left) % 60:02}",
+        }
+
+
+@contextmanager
+def progress(console: Console, settings: Settings, step: int = 0) -> Iterator[Show]:
+    """While entered, the function given shows a run's reports on ``console``.
+
+    ``step`` is where the run stands, 0 if it is new.
+    """
+    meter = Meter(settings, step)
+    if console.is_terminal:
+        with Live(console=console, get_renderable=lambda: _table(meter)):
+            yield meter.update
+    else:
+        yield _lines(console, meter)
+        _line(console, meter)
+
+
+def _table(meter: Meter) -> Group:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    figures = meter.figures()
+    for name in figures:
+        table.add_column(name, style="bold", header_style="dim")
+    table.add_row(*figures.values())
+    return Group(ProgressBar(total=1.0, completed=meter.done(), width=60), table)
+
+
+def _lines(console: Console, meter: Meter) -> Show:
+    latest = time.monotonic()
+
+    def show(report: Report) -> None:
+        nonlocal latest
+        meter.update(report)
+        if time.monotonic() - latest >= EVERY:
+            latest = time.monotonic()
+            _line(console, meter)
+
+    return show
+
+
+def _line(console: Console, meter: Meter) -> None:
+    figures = "  ".join(f"{name} {value}" for name, value in meter.figures().items())
+    console.print(figures, highlight=False, soft_wrap=True)

@@ -1,0 +1,35 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from unrolled.cells import find
+from unrolled.train.folder import begin
+from unrolled.train.interrupt import Interrupt
+from unrolled.train.loop import run
+from unrolled.train.settings import Settings
+
+TEXT = "the quick brown fox jumps over the lazy dog.\n" * 12
+
+TINY = Settings(
+    hidden=8, batch=4, window=8, steps=6, lr=1e-2, held_out=0.2, save_every=2, evaluate_every=3
+)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Models this small are slower on several threads, and far slower on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Path:
+    """The folder of a run of six steps."""
+    folder = tmp_path / "run"
+    training = begin(folder, TINY, find("lstm"), TEXT)
+    assert len(list(run(training, folder, Interrupt()))) == TINY.steps
+    return folder

@@ -48,6 +48,8 @@ class Cell:
         Raises:
             CellError: for a name that the cell's function does not take.
         """
+        if self._function is None:
+            raise CellError(f"{self.name} was read from a file: it has equations but no function")
         unknown = sorted(set(hyperparameters) - set(self.hyperparameters))
         if unknown or not hyperparameters:
             raise CellError(
@@ -55,8 +57,6 @@ class Cell:
                 f"got {', '.join(unknown) or 'nothing'}; a layer is made by "
                 f"unrolled.Recurrent({self.name}, input_size, hidden_size)"
             )
-        if self._function is None:
-            raise CellError(f"{self.name} was read from a file: it has equations but no function")
         return _traced(self._function, {**self.hyperparameters, **hyperparameters})
 
     @property
@@ -101,7 +101,10 @@ class Cell:
         """The cell of `to_json`; CellError if the data is anything else."""
         if not isinstance(data, dict) or not isinstance(data.get("doc"), str):
             raise CellError(f"not a cell: {str(data)[:60]}")
-        return cls(storage.from_json(data.get("graph")), data["doc"])
+        graph = storage.from_json(data.get("graph"))
+        if not graph.inputs or not graph.states:
+            raise CellError(f"not a cell: {graph.name} needs an input and at least one state")
+        return cls(graph, data["doc"])
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Cell):

@@ -10,7 +10,7 @@ to the gradients of the learned parts by d_W_ii, d_b_ii, d_p_i: to be summed ove
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from .error import CellError
@@ -131,38 +131,48 @@ gradients with respect to its arguments. TRANSPOSED and OUTER stand only in deri
 differentiated through the eager backend."""
 
 
-def derivative(graph: Graph) -> Graph:
+def derivative(graph: Graph, returned: Iterable[str] = ()) -> Graph:
     """The graph that computes one backward step of `graph`.
+
+    Args:
+        graph: of a cell.
+        returned: names of values that the loss reads at every step, such as the output h. For each
+            there is a further input ``returned_h``: the gradient with respect to that step's value.
 
     Raises:
         CellError: if `graph` is itself a derivative.
     """
     if graph.backward:
         raise CellError(f"{graph.name} is already a derivative")
-    forward = _forward(graph)
+    returned = list(returned)
+    again = _again(graph)
+    forward = {name: again[node] for name, node in graph.values.items()}
+    probes = {name: again[graph.probes[name]] for name in returned}
     seeds = {state: Node(Operation.STATE, (), f"d_{state}") for state in graph.states}
-    gradients = _gradients(
-        ordered([forward[state] for state in graph.states]),
-        [(forward[state], seeds[state]) for state in graph.states],
-        Graph("forward", {**graph.inputs, **graph.states}, {}, forward).sizes,
-    )
-    x = next(iter(graph.inputs))
+    sizes = Graph("forward", {**graph.inputs, **graph.states}, {}, forward).sizes
+    further: dict[str, Size] = {f"returned_{name}": sizes[node] for name, node in probes.items()}
+    arriving = [(forward[state], seeds[state]) for state in graph.states]
+    for name, node in probes.items():
+        arriving.append((node, Node(Operation.INPUT, (), f"returned_{name}")))
+    gradients = _gradients(ordered([node for node, _ in arriving]), arriving, sizes)
     values: dict[str, Node] = {}
     for state in graph.states:
         leaf = Node(Operation.INPUT, (), state)
         values[f"d_{state}"] = gradients.get(leaf, _zero(seeds[state]))
-    leaf = Node(Operation.INPUT, (), x)
-    values[f"d_{x}"] = gradients.get(leaf, _zero(leaf))
+    for name in graph.inputs:
+        leaf = Node(Operation.INPUT, (), name)
+        values[f"d_{name}"] = gradients.get(leaf, _zero(leaf))
     for name, node in _named_gradients(graph, forward, gradients).items():
         values.setdefault(name, node)
     needed = set(ordered(list(values.values())))
     for name, node in forward.items():
         if node in needed and node.operation is not Operation.INPUT:
             values.setdefault(f"{name}_new" if name in graph.states else name, node)
+    inputs: dict[str, Size] = {**graph.inputs, **graph.states, **further}
     return map_graph(
         Graph(
             f"{graph.name}_backward",
-            {**graph.inputs, **graph.states},
+            inputs,
             {f"d_{state}": size for state, size in graph.states.items()},
             in_order(values),
             backward=True,
@@ -171,15 +181,14 @@ def derivative(graph: Graph) -> Graph:
     )
 
 
-def _forward(graph: Graph) -> dict[str, Node]:
-    """The values of the forward step, with the old states as inputs."""
+def _again(graph: Graph) -> dict[Node, Node]:
+    """For each node of the forward step, the one that stands for it: old states are inputs."""
 
     def rule(node: Node) -> Node | None:
         is_state = node.operation is Operation.STATE
         return Node(Operation.INPUT, (), node.attribute) if is_state else None
 
-    new = rewrite(graph.values.values(), rule)
-    return {name: new[node] for name, node in graph.values.items()}
+    return rewrite(graph.values.values(), rule)
 
 
 def _zero(like: Node) -> Node:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from .error import CellError
 from .node import Node, Size, ordered
-from .operation import ACTIVATIONS, LEAVES, Operation
+from .operation import ACTIVATIONS, CONDITIONS, LEAVES, Operation
 from .python import expression
 from .sizes import UNITS, sizes, state_size
 
@@ -70,6 +70,10 @@ class Graph:
 
     def _state_size(self, state: str, size: Size | None) -> Size:
         old, new = Node(Operation.STATE, (), state), self.values[state]
+        if new.operation in CONDITIONS:
+            raise CellError(
+                f"{self.describe(new)}: a condition such as a < b can only be used in where()"
+            )
         size = size or self.sizes.get(old) or state_size(self.sizes[new])
         if size is None:
             size = "one" if self.sizes[new] == "one" else "hidden"

@@ -85,7 +85,7 @@ def affine(*sources: Node, bias: bool = True) -> Node:
         bias: whether the layer adds a learned vector for each source.
 
     Raises:
-        CellError: without a source, or with a source that is a number.
+        CellError: without a source, with a source that is a number, or with one twice.
     """
     calls = _current("affine")
     if not sources:
@@ -93,6 +93,8 @@ def affine(*sources: Node, bias: bool = True) -> Node:
     for source in sources:
         if not isinstance(source, Node):
             raise CellError(f"affine() takes symbols of a cell, got {source!r}")
+    if len(set(sources)) < len(sources):
+        raise CellError("affine() reads each of its sources once: affine(x, x) is affine(x)")
     return Node(Operation.AFFINE, sources, calls.next("affine", "hidden", bias))
 
 

@@ -68,6 +68,13 @@ def _transposed(node: Node, writer: Writer) -> Text:
     return Text(f"{weight}^{{\\top}} {gradient}", Level.PRODUCT)
 
 
+def _outer(node: Node, writer: Writer) -> Text:
+    gradient, source = node.arguments
+    row = writer.operand(source, Level.ATOM)
+    row = f"{{{row}}}" if "^" in row else row  # a symbol has one exponent
+    return Text(f"{writer.operand(gradient, Level.SIGN)} {row}^{{\\top}}", Level.PRODUCT)
+
+
 def _constant(node: Node, writer: Writer) -> Text:
     return Text(number(node.attribute), Level.SIGN if node.attribute < 0 else Level.ATOM)
 
@@ -132,7 +139,7 @@ LATEX = {
     Operation.NORMALIZE: _function("\\mathrm{{norm}}"),
     Operation.AFFINE: _affine,
     Operation.TRANSPOSED: _transposed,
-    Operation.OUTER: form("{} {}^{{\\top}}", PRODUCT, SIGN, ATOM),
+    Operation.OUTER: _outer,
 }
 
 
@@ -169,8 +176,10 @@ def _backward(graph: Graph, name: str) -> str:
     """
     if name in graph.states:
         return f"\\bar{{{letter(name[2:])}}}^{{+}}_{{t-1}}"
-    plain = name.removeprefix("d_").removesuffix("_new")
-    if plain == name.removesuffix("_new"):
+    plain = name.removeprefix("d_")
+    if f"d_{plain.removesuffix('_new')}" in graph.states:
+        plain = plain.removesuffix("_new")
+    if not name.startswith("d_"):
         return symbol(plain, "t")
     base, _, index = plain.partition("_")
     if base in ("W", "b") and index:

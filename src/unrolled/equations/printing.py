@@ -84,11 +84,12 @@ def form(template: str, level: Level, *operands: Level) -> Rule:
 
 def number(value: float) -> str:
     """A constant as short as it can be written exactly."""
-    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    short = f"{value:.0f}"
+    return short if value.is_integer() and abs(value) < 1e15 and short != "-0" else repr(value)
 
 
 def suffix(layer: Layer, block: Block) -> tuple[str, ...]:
     """The subscripts of a weight: what it reads and which layer it belongs to."""
     if layer.size == "projection":
         return (block.group,)
-    return (block.group.removesuffix("h").removesuffix("_"), layer.name)
+    return (block.group.removesuffix("h"), layer.name)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
+from .language import EPSILON
 from .node import Layer, Node, Term
 from .operation import Operation
 from .printing import Level, Text, Writer, form, number, suffix
@@ -33,6 +35,11 @@ def _affine(node: Node, writer: Writer) -> Text:
     return Text(" + ".join(terms), Level.SUM if len(terms) > 1 else Level.PRODUCT)
 
 
+def _normalize(node: Node, writer: Writer) -> Text:
+    epsilon = "" if node.attribute == EPSILON else f", {number(node.attribute)}"
+    return Text(f"normalize({writer.operand(node.arguments[0])}{epsilon})", Level.ATOM)
+
+
 def _transposed(node: Node, writer: Writer) -> Text:
     term: Term = node.attribute
     gradient = writer.operand(node.arguments[0], Level.SIGN)
@@ -40,6 +47,8 @@ def _transposed(node: Node, writer: Writer) -> Text:
 
 
 def _constant(node: Node, writer: Writer) -> Text:
+    if not math.isfinite(node.attribute):
+        return Text(f'float("{node.attribute}")', Level.ATOM)
     return Text(number(node.attribute), Level.SIGN if node.attribute < 0 else Level.ATOM)
 
 
@@ -77,7 +86,7 @@ PYTHON = {
     Operation.SUM: form("sum({})", ATOM, ANY),
     Operation.DIMENSION: form("len({})", ATOM, ANY),
     Operation.BROADCAST: form("full_like({1}, {0})", ATOM, ANY, ANY),
-    Operation.NORMALIZE: form("normalize({})", ATOM, ANY),
+    Operation.NORMALIZE: _normalize,
     Operation.AFFINE: _affine,
     Operation.TRANSPOSED: _transposed,
     Operation.OUTER: form("outer({}, {})", ATOM, ANY, ANY),
@@ -85,10 +94,10 @@ PYTHON = {
 
 FROM_NUMPY = ("exp", "full_like", "log", "maximum", "minimum", "outer", "sqrt", "tanh", "where")
 HELPERS = {
-    "normalize": """
-def normalize(v):
+    "normalize": f"""
+def normalize(v, epsilon={EPSILON}):
     centred = v - v.mean()
-    return centred / sqrt((centred * centred).mean() + {epsilon})
+    return centred / sqrt((centred * centred).mean() + epsilon)
 """,
     "relu": """
 def relu(v):
@@ -97,6 +106,10 @@ def relu(v):
     "sigmoid": """
 def sigmoid(v):
     return 1 / (1 + exp(-v))
+""",
+    "sum": """
+def sum(v):
+    return v.sum(keepdims=True)
 """,
 }
 
@@ -124,32 +137,41 @@ def python(graph: Graph, doc: str = "") -> str:
     lines = []
     for name, node in graph.values.items():
         first = graph.names.get(node, name)
-        right = first if first != name else _writer(graph, node, renamed).equation(node).text
-        lines.append(f"    {renamed.get(name, name)} = {renamed.get(right, right)}")
+        if first == name:
+            right = _writer(graph, node, renamed).equation(node).text
+        else:
+            right = renamed.get(first, first)
+        lines.append(f"    {renamed.get(name, name)} = {right}")
     returned = ", ".join(renamed.get(state, state) for state in graph.states)
     body = "\n".join([*lines, f"    return {returned}"])
     arguments = "\n".join(f"    {line}," for line in _arguments(graph))
     docstring = f'    """{doc}"""\n' if doc else ""
-    return f"{_preamble(graph, body)}def {graph.name}(\n{arguments}\n):\n{docstring}{body}\n"
+    return f"{_preamble(body)}def {graph.name}(\n{arguments}\n):\n{docstring}{body}\n"
 
 
 def _arguments(graph: Graph) -> list[str]:
     """The signature: inputs and states, then a line of weights for each learned layer."""
     lines = [", ".join([*graph.inputs, *graph.states])]
-    for node in sorted(graph.layers, key=_first_row):
-        names = []
-        for index, block in enumerate(node.attribute.blocks):
-            names.append(weight_name(node.attribute, index))
+    names: dict[Layer, dict[str, None]] = {}
+    for node in graph.layers:
+        layer: Layer = node.attribute
+        names[layer] = {}
+        for index, block in enumerate(layer.blocks):
+            names[layer][weight_name(layer, index)] = None
             if block.bias is not None:
-                names.append(weight_name(node.attribute, index, "b"))
-        lines.append(", ".join(names))
+                names[layer][weight_name(layer, index, "b")] = None
+    for node in graph.order:
+        if node.operation is Operation.TRANSPOSED:  # of a layer that is not computed again
+            layer, source = node.attribute
+            names.setdefault(layer, {})[weight_name(layer, source)] = None
+    lines += [", ".join(names[layer]) for layer in sorted(names, key=_first_row)]
     if graph.learned:
         lines.append(", ".join(node.attribute.name for node in graph.learned))
     return lines
 
 
-def _first_row(layer: Node) -> int:
-    return min(block.row for block in layer.attribute.blocks)
+def _first_row(layer: Layer) -> int:
+    return min(block.row for block in layer.blocks)
 
 
 def _renamed(graph: Graph) -> dict[str, str]:
@@ -161,6 +183,8 @@ def _renamed(graph: Graph) -> dict[str, str]:
         after = lines[[name for name, _ in lines].index(state) + 1 :]
         if any(_reads(graph, value, old) for _, value in after):
             renamed[state] = f"{state}_next"
+            while renamed[state] in graph.values:
+                renamed[state] += "_"
     return renamed
 
 
@@ -176,13 +200,10 @@ def _reads(graph: Graph, line: Node, wanted: Node) -> bool:
     return False
 
 
-def _preamble(graph: Graph, body: str) -> str:
+def _preamble(body: str) -> str:
     """The imports and helper functions that the body needs."""
     helpers = [text for name, text in HELPERS.items() if f"{name}(" in body]
-    epsilon = next(
-        (node.attribute for node in graph.order if node.operation is Operation.NORMALIZE), 0.0
-    )
-    helper_text = "".join(helpers).replace("{epsilon}", repr(epsilon))
+    helper_text = "".join(helpers)
     used = [name for name in FROM_NUMPY if _calls(body + helper_text, name)]
     imports = f"from numpy import {', '.join(used)}\n" if used else ""
     spaced = helper_text.replace("\ndef ", "\n\ndef ")

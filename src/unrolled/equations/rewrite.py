@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .error import CellError
-from .graph import Graph
+from .graph import Graph, in_order
 from .node import Node, constant, ordered
 from .operation import Operation
 
@@ -79,7 +79,7 @@ def map_graph(graph: Graph, rule: Callable[[Node], Node | None]) -> Graph:
         graph.name,
         graph.inputs,
         graph.states,
-        {name: new[node] for name, node in graph.values.items()},
+        in_order({name: new[node] for name, node in graph.values.items()}),
         graph.backward,
     )
 

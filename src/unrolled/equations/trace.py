@@ -15,7 +15,7 @@ from .graph import Graph, in_order, names, output, owners
 from .language import Call, tracing
 from .node import Block, Layer, Learned, Node, SymbolError, ordered, symbol
 from .operation import Operation
-from .python import expression
+from .python import expression, weight_name
 from .rewrite import map_graph, rewrite, simplified
 
 if TYPE_CHECKING:
@@ -145,6 +145,8 @@ def _resolve(
         if node.attribute.cell != cell:
             raise CellError(f"{cell}: {expression(node)} belongs to {node.attribute.cell}")
     naming = _Naming(named, returned, Node(Operation.INPUT, (), x), hidden)
+    if any(node.attribute.size == "projection" for node in calls):
+        naming.taken.add("W_hr")
     attributes = {node.attribute: naming.attribute(node) for node in calls}
 
     def rule(node: Node) -> Node | None:
@@ -153,7 +155,7 @@ def _resolve(
         return simplified(node)
 
     new = rewrite(named.values(), rule)
-    return {name: new[node] for name, node in named.items()}
+    return in_order({name: new[node] for name, node in named.items()})
 
 
 def _sized(graph: Graph) -> Graph:
@@ -188,7 +190,8 @@ class _Naming:
         self.owners = owners(named)
         self.groups = {x: "ih", Node(Operation.STATE, (), hidden): "hh"}
         self.blocks: dict[str, int] = {}  # how many blocks of rows each weight and bias has so far
-        self.taken: set[str] = set()
+        self.projections = 0
+        self.taken: set[str] = set()  # names in the printed equations
 
     def attribute(self, node: Node) -> Layer | Learned:
         """The final attribute of a learned part."""
@@ -198,11 +201,12 @@ class _Naming:
             return Learned(self._unique(name), call.size, call.init)
         assert call.size is not None, "only vectors are traced without a size"
         blocks = tuple(self._block(source, call) for source in node.arguments)
-        name = self.owners[node]
-        while any(f"{block.group} {name}" in self.taken for block in blocks):
-            name += "2"
-        self.taken.update(f"{block.group} {name}" for block in blocks)
-        return Layer(name, call.size, blocks)
+        layer = Layer(self.owners[node], call.size, blocks)
+        if call.size == "hidden":
+            while not self.taken.isdisjoint(_weights(layer)):
+                layer = layer._replace(name=f"{layer.name}2")
+            self.taken.update(_weights(layer))
+        return layer
 
     def _block(self, source: Node, call: Call) -> Block:
         group = self._group(source) if call.size == "hidden" else self._projection()
@@ -223,8 +227,8 @@ class _Naming:
         return self.groups[source]
 
     def _projection(self) -> str:
-        count = sum(name.startswith("weight_hr") for name in self.blocks)
-        return f"hr{count + 1}" if count else "hr"
+        self.projections += 1
+        return f"hr{self.projections}" if self.projections > 1 else "hr"
 
     def _stem(self, source: Node) -> str:
         """The name of a value; without one, the names in its expression: r * h is rh."""
@@ -240,3 +244,10 @@ class _Naming:
             name += "2"
         self.taken.add(name)
         return name
+
+
+def _weights(layer: Layer) -> list[str]:
+    """The names of a layer's weights and biases in the printed equations."""
+    return [
+        weight_name(layer, index, letter) for index in range(len(layer.blocks)) for letter in "Wb"
+    ]

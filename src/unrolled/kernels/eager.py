@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def _dimension(a: Tensor) -> Tensor:
-    return a.new_full((), a.shape[-1])
+    return a.new_full((*a.shape[:-1], 1), a.shape[-1])
 
 
 def _sum(a: Tensor) -> Tensor:
@@ -43,6 +43,10 @@ def _normalize(a: Tensor, epsilon: float) -> Tensor:
 
 def _outer(gradient: Tensor, source: Tensor) -> Tensor:
     return gradient.unsqueeze(-1) * source.unsqueeze(-2)
+
+
+def _first_rows(weight: Tensor, count: int) -> Tensor:
+    return weight if weight.shape[0] == count else weight.narrow(0, 0, count)
 
 
 def _padded(bias: Tensor, blocks: tuple[int | None, ...], height: int) -> Tensor:
@@ -107,8 +111,9 @@ class Program:
 
     Attributes:
         once, hoisted, steps: the instructions of each phase.
-        constants, inputs, weights, states: the slots that are filled from outside, by number or
-            name; those of states before each step.
+        constants: the numbers, by slot.
+        inputs, weights, states: the slots that are filled from outside, by name; those of states
+            before each step.
         values: the slot of each value that can be recorded, by name.
         next: the slot of each state's next value.
         crossing: the slots that are known for all steps at once and used step by step.
@@ -121,13 +126,14 @@ class Program:
         self.once: list[Instruction] = []
         self.hoisted: list[Instruction] = []
         self.steps: list[Instruction] = []
-        self.constants: dict[float, int] = {}
+        self.constants: dict[int, float] = {}
         self.inputs: dict[str, int] = {}
         self.weights: dict[str, int] = {}
         self.states: dict[str, int] = {}
         self._phases: list[Phase] = []  # of each slot
         self._parts: dict[tuple[str, int], int] = {}
         self._nodes: dict[Node, int] = {}
+        self._totals: dict[Node, int] = {}  # of banks of several layers, by the first
         self.states = {
             state: self._slot(Node(Operation.STATE, (), state)) for state in graph.states
         }
@@ -146,6 +152,11 @@ class Program:
     def _new(self, phase: Phase) -> int:
         self._phases.append(phase)
         return len(self._phases) - 1
+
+    def bank(self, names: Sequence[str]) -> int:
+        """The slot in which the values of learned layers stand side by side."""
+        first = self.graph.values[names[0]]
+        return self._totals[first]
 
     def _is(self, slot: int, phase: Phase) -> bool:
         return self._phases[slot] is phase
@@ -184,8 +195,11 @@ class Program:
         """A new slot that is filled from outside."""
         if operation is Operation.LEARNED:
             return self._weight(attribute.name)
+        if operation is Operation.CONSTANT:
+            slot = self._new(Phase.ONCE)
+            self.constants[slot] = attribute
+            return slot
         place, phase = {
-            Operation.CONSTANT: (self.constants, Phase.ONCE),
             Operation.INPUT: (self.inputs, Phase.HOISTED),
             Operation.STATE: (self.states, Phase.STEP),
         }[operation]
@@ -211,6 +225,7 @@ class Program:
         if len(bank.layers) == 1:
             self._nodes[bank.layers[0]] = total
             return
+        self._totals[bank.layers[0]] = total
         layers = self._emit(torch.chunk, [total], len(bank.layers), -1)
         for index, layer in enumerate(bank.layers):
             self._nodes[layer] = self._emit(operator.getitem, [layers], index)
@@ -224,9 +239,10 @@ class Program:
         """Multiply, and cut the rows into parts."""
         group, bias = product.group, product.bias
         height = self.sizes[product.size]
-        slots = [self._nodes[product.source], self._weight(f"weight_{group}")]
+        slots = [self._nodes[product.source], self._rows(f"weight_{group}", len(bias) * height)]
         if any(block is not None for block in bias):
-            slots.append(self._weight(f"bias_{group}"))
+            rows = max(block for block in bias if block is not None) + 1
+            slots.append(self._rows(f"bias_{group}", rows * height))
             if bias != tuple(range(len(bias))):
                 slots[2] = self._emit(_padded, [slots[2]], bias, height)
         result = self._emit(F.linear, slots)
@@ -236,6 +252,10 @@ class Program:
         parts = self._emit(torch.split, [result], [width * height for width in product.widths], -1)
         for part in range(len(product.widths)):
             self._parts[group, part] = self._emit(operator.getitem, [parts], part)
+
+    def _rows(self, name: str, count: int) -> int:
+        """The slot of the rows that a graph uses: a part of a cell may leave out the last ones."""
+        return self._emit(_first_rows, [self._weight(name)], count)
 
     def _next(self, state: str) -> int:
         """The slot of a state's next value, with a row for every row of the old one."""
@@ -274,15 +294,14 @@ def run(
         The recorded values, shaped like the inputs, and each state after its row's last step.
     """
     x = next(iter(inputs.values()))
-    slots = _prepared(program, weights, inputs, states, x)
-    _execute(program.once, slots)
-    _execute(program.hoisted, slots)
+    slots = hoisted(program, weights, inputs)
     steps = {
         slot: slots[slot].unbind(0) if batch_sizes is None else slots[slot].split(list(batch_sizes))
         for slot in program.crossing
     }
     taps = {name: program.values[name] for name in record}
     recorded: dict[str, list[Tensor]] = {name: [] for name in taps if name in program.stepped}
+    known = {name: slots[slot] for name, slot in taps.items() if name not in recorded}
     rows = _Rows(states, batch_sizes, reverse)
     count = x.shape[0] if batch_sizes is None else len(batch_sizes)
     for t in range(count - 1, -1, -1) if reverse else range(count):
@@ -298,27 +317,26 @@ def run(
     sequences = {
         name: join(recorded[name][:: -1 if reverse else 1])
         if name in recorded
-        else torch.broadcast_to(slots[slot], (*x.shape[:-1], slots[slot].shape[-1]))
-        for name, slot in taps.items()
+        else torch.broadcast_to(known[name], (*x.shape[:-1], *(known[name].shape[-1:] or (1,))))
+        for name in taps
     }
     return sequences, rows.last()
 
 
-def _prepared(
-    program: Program,
-    weights: Mapping[str, Tensor],
-    inputs: Mapping[str, Tensor],
-    states: Mapping[str, Tensor],
-    x: Tensor,
+def hoisted(
+    program: Program, weights: Mapping[str, Tensor], inputs: Mapping[str, Tensor]
 ) -> list[Any]:
-    """Empty slots, but for the leaves that are known before the first step."""
+    """The slots of a program with everything filled in that is known before the first step."""
+    x = next(iter(inputs.values()))
     slots: list[Any] = [None] * program.size
-    for value, slot in program.constants.items():
+    for slot, value in program.constants.items():
         slots[slot] = x.new_full((), value)
     for name, slot in program.inputs.items():
         slots[slot] = inputs[name]
     for name, slot in program.weights.items():
         slots[slot] = weights[name]
+    _execute(program.once, slots)
+    _execute(program.hoisted, slots)
     return slots
 
 

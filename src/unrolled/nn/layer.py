@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from ..equations import Cell, Graph
 from ..equations.rewrite import variational_dropout, zoneout
-from ..kernels.eager import Program, run
+from ..kernels.dispatch import Runner
 from . import fused
 from .noise import probability, variational_masks, zoneout_masks
 from .sequence import Lengths, Sequence, sequence
@@ -63,7 +63,7 @@ class Layer(Weighted):
         self.zoneout = _zoneout(zoneout, self.graph)
         self.variational_dropout = probability("variational_dropout", variational_dropout)
         self.learn_initial_states = bool(learn_initial_states)
-        self._make_programs()
+        self._make_runners()
         for layer in range(num_layers):
             size = input_size if layer == 0 else self.output_size * self._directions
             for suffix in self._suffixes(layer):
@@ -72,13 +72,13 @@ class Layer(Weighted):
         self.reset_parameters()
         self.flatten_parameters()
 
-    def _make_programs(self) -> None:
-        """The programs of the equations as they run outside training, and in training."""
+    def _make_runners(self) -> None:
+        """What runs the equations outside training, and in training."""
         graph = zoneout(self.graph, self.zoneout) if self.zoneout else self.graph
-        self._program = Program(graph, self._units)
-        self._training_program = self._program
+        self._runner = Runner(graph, self._units)
+        self._training_runner = self._runner
         if self.variational_dropout:
-            self._training_program = Program(variational_dropout(graph), self._units)
+            self._training_runner = Runner(variational_dropout(graph), self._units)
 
     def _register_initial_states(self, suffix: str, device: Any, dtype: Any) -> None:
         if self.learn_initial_states:
@@ -158,12 +158,12 @@ class Layer(Weighted):
         """One layer in one direction."""
         if data.shape[0] == 0:  # every row has length 0
             return data.new_zeros(0, self.output_size), states
-        program = self._training_program if self.training else self._program
+        runner = self._training_runner if self.training else self._runner
         x = next(iter(self.graph.inputs))
-        inputs = {x: data, **self._masks(program.graph, steps, data)}
+        inputs = {x: data, **self._masks(runner.graph, steps, data)}
         name = self.graph.output
-        values, last = run(
-            program, self._weights(suffix), inputs, states, [name], steps.batch_sizes, reverse
+        values, last = runner.run(
+            self._weights(suffix), inputs, states, [name], steps.batch_sizes, reverse
         )
         return values[name], last
 

@@ -143,11 +143,13 @@ def sequence(
 
     Raises:
         ValueError: for a wrong number of dimensions, or lengths that do not fit the input.
-        RuntimeError: without a single step, as in PyTorch.
+        RuntimeError: without a single step, or packed data that is not 2D, as in PyTorch.
     """
     if isinstance(input, PackedSequence):
         if lengths is not None:
             raise ValueError(f"{name}: a PackedSequence has lengths of its own: leave out lengths=")
+        if input.data.dim() != 2:
+            raise RuntimeError(f"input must have 2 dimensions, got {input.data.dim()}")
         return Packed(input)
     if not isinstance(input, Tensor):
         kind = type(input).__name__
@@ -176,6 +178,11 @@ def _checked_lengths(name: str, lengths: Lengths, batch: int, steps: int) -> lis
                 f"{lengths.dtype}"
             )
         lengths = lengths.tolist()
+    if not isinstance(lengths, Items):
+        raise TypeError(
+            f"{name}: lengths should be a tensor or a sequence of integers, "
+            f"got {type(lengths).__name__}"
+        )
     if len(lengths) != batch:
         raise ValueError(
             f"{name}: Expected a length for each of the {batch} rows, got {len(lengths)} lengths"

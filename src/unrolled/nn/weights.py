@@ -132,7 +132,7 @@ class Weighted(Module, ABC):
                 "Input and hidden tensors are not at the same device, found input tensor at "
                 f"{input.device} and hidden tensor at {state.device}"
             )
-        if state.dtype != input.dtype and not torch.is_autocast_enabled(input.device.type):
+        if state.dtype != input.dtype and not _autocast(input):
             raise ValueError(
                 f"{type(self).__name__}: Expected {label} to have the input's dtype "
                 f"{input.dtype}, got {state.dtype}"
@@ -140,7 +140,7 @@ class Weighted(Module, ABC):
 
     def _check_tensor(self, input: Tensor, weight: Tensor) -> None:
         """What PyTorch checks of every input, in its words."""
-        if input.dtype != weight.dtype and not torch.is_autocast_enabled(input.device.type):
+        if input.dtype != weight.dtype and not _autocast(input):
             raise ValueError(
                 f"RNN input dtype ({input.dtype}) does not match weight dtype ({weight.dtype}). "
                 f"Convert input: input.to({weight.dtype}), or convert model: "
@@ -151,6 +151,12 @@ class Weighted(Module, ABC):
                 "Input and parameter tensors are not at the same device, found input tensor at "
                 f"{input.device} and parameter tensor at {weight.device}"
             )
+
+
+def _autocast(input: Tensor) -> bool:
+    """Whether autocast looks after the dtypes; never on devices that have none, such as meta."""
+    device = input.device.type
+    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
 
 
 def _check_sizes(input_size: int, hidden_size: int, proj_size: int) -> None:

@@ -1,0 +1,1 @@
+"""Kernels for the CPU: schedule, LLVM IR as text, machine code."""

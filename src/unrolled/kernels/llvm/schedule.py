@@ -1,0 +1,295 @@
+"""From a graph to passes over the units of a row: what a kernel does in one step, in what order.
+
+A value that a learned layer reads, or whose units are summed up, must be complete before anything
+can follow from it. So a step is a sequence of passes, each over all units of its rows; values that
+a later pass needs are kept in memory in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, final
+
+from ...equations import Graph, Node
+from ...equations.node import Size, Term
+from ...equations.operation import Operation
+from ...equations.rewrite import rewrite
+
+
+class UnsupportedError(Exception):
+    """No kernel can be written for this graph; the message says why."""
+
+
+class Factor(NamedTuple):
+    """One matrix of a pass: what it reads, and which rows of which weight it is."""
+
+    source: Node
+    group: str  # of weight_{group}
+    rows: tuple[int, ...]  # blocks of rows; transposed, all but one sum up to the same value
+    size: Size  # of a block of rows
+    transposed: bool
+    targets: tuple[int, ...]  # the products of the pass that it adds to; transposed, one
+
+
+class Pass(NamedTuple):
+    """One run over the units of some rows."""
+
+    stage: int
+    size: Size
+    products: tuple[Node, ...]  # computed as sums of matrix products
+    factors: tuple[Factor, ...]
+    biases: tuple[tuple[tuple[str, int], ...], ...]  # of each product: (group, block of rows), ...
+    nodes: tuple[Node, ...]  # computed from them, unit by unit
+
+
+@final
+class Schedule:
+    """The passes of one step.
+
+    Args:
+        graph: of the loop.
+        given: names of values that are read from memory instead of computed.
+        stored: values that are written to memory in every step, by name.
+        reduced: values that are summed up over rows and steps, by name.
+
+    Attributes:
+        graph: the graph with `given` as inputs and composite operations taken apart.
+        passes: in order.
+        kept: values that a later pass reads from memory and that are stored nowhere else.
+        sums: sums over units.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        given: Mapping[Node, str],
+        stored: Mapping[str, Node],
+        reduced: Mapping[str, Node],
+    ) -> None:
+        self.graph = _lowered(graph, given, stored, reduced)
+        self.stored = {name: self.graph.values[name] for name in stored}
+        self.reduced = {name: self.graph.values[name] for name in reduced}
+        self.sizes = self.graph.sizes
+        self._check()
+        self.parts, inside = self._sums_of_products()
+        self.order = [node for node in self.graph.order if node not in inside]
+        self.stages: dict[Node, int] = {}
+        for node in self.order:
+            self.stages[node] = self._stage(node)
+        self.passes = self._passes()
+        self.sums = [node for node in self.order if node.operation is Operation.SUM]
+        self.kept = self._kept()
+
+    def _check(self) -> None:
+        for name, size in self.graph.states.items():
+            if size == "one":
+                raise UnsupportedError(f"the state {name} is one number for all units")
+        for node in self.graph.order:
+            if node.operation is Operation.INPUT and self.sizes[node] == "one":
+                raise UnsupportedError(f"{node.attribute} is one number for all units")
+            wide_input = self.sizes[node] == "input" and node.operation is not Operation.INPUT
+            if wide_input:
+                raise UnsupportedError("a value of the loop has as many units as the input")
+
+    def _sums_of_products(self) -> tuple[dict[Node, tuple[Node, ...]], set[Node]]:
+        """For each sum of transposed products, the products; and the nodes inside such a sum."""
+        uses = _uses(self.graph)
+        parts: dict[Node, tuple[Node, ...]] = {}
+        inside: set[Node] = set()
+        for node in self.graph.order:
+            if node.operation is Operation.TRANSPOSED:
+                parts[node] = (node,)
+            elif node.operation is Operation.ADD and all(
+                argument in parts and uses[argument] == 1 for argument in node.arguments
+            ):
+                a, b = node.arguments
+                parts[node] = parts.pop(a) + parts.pop(b)
+                inside.update(node.arguments)
+        return parts, inside
+
+    def sources(self, node: Node) -> tuple[Node, ...]:
+        """What the matrix products of a node read."""
+        if node in self.parts:
+            return tuple(part.arguments[0] for part in self.parts[node])
+        return node.arguments
+
+    def is_product(self, node: Node) -> bool:
+        """Whether a node is computed as a sum of matrix products."""
+        return node in self.parts or node.operation is Operation.AFFINE
+
+    def _stage(self, node: Node) -> int:
+        leaf = (Operation.INPUT, Operation.STATE)
+        if self.is_product(node):
+            return max(
+                0 if source.operation in leaf else self.stages[source] + 1
+                for source in self.sources(node)
+            )
+        stages = [self.stages[argument] for argument in node.arguments]
+        return max(stages, default=0) + (node.operation is Operation.SUM)
+
+    def home(self, node: Node) -> tuple[int, Size]:
+        """The pass in which a value is computed."""
+        return self.stages[node], self.sizes[node]
+
+    def _passes(self) -> tuple[Pass, ...]:
+        """All passes; a leaf that is stored or becomes a state is copied in the first one."""
+        copied = [*self.stored.values(), *(self.graph.values[s] for s in self.graph.states)]
+        homes: dict[tuple[int, Size], list[Node]] = {self.home(node): [] for node in copied}
+        for node in self.order:
+            if self.sizes[node] != "one" and node.arguments:
+                homes.setdefault(self.home(node), []).append(node)
+        return tuple(
+            self._pass(stage, size, homes[stage, size])
+            for stage, size in sorted(homes, key=lambda home: (home[0], home[1]))
+        )
+
+    def _pass(self, stage: int, size: Size, nodes: list[Node]) -> Pass:
+        products = tuple(node for node in nodes if self.is_product(node))
+        factors: list[Factor] = []
+        for target, node in enumerate(products):
+            for factor in self._factors(node, target):
+                _join(factors, factor)
+        biases = tuple(
+            tuple(
+                (block.group, block.bias)
+                for block in getattr(node.attribute, "blocks", ())
+                if block.bias is not None and node not in self.parts
+            )
+            for node in products
+        )
+        rest = tuple(node for node in nodes if not self.is_product(node))
+        return Pass(stage, size, products, tuple(factors), biases, rest)
+
+    def _factors(self, node: Node, target: int) -> Iterable[Factor]:
+        if node in self.parts:
+            for part in self.parts[node]:
+                term: Term = part.attribute
+                block = term.layer.blocks[term.source]
+                (source,) = part.arguments
+                yield Factor(source, block.group, (block.row,), term.layer.size, True, (target,))
+            return
+        for source, block in zip(node.arguments, node.attribute.blocks, strict=True):
+            yield Factor(source, block.group, (block.row,), node.attribute.size, False, (target,))
+
+    def _kept(self) -> list[Node]:
+        """Values that are read in another pass than their own, or by a matrix product."""
+        kept: dict[Node, None] = {}
+        for node in self.order:
+            arguments = self.sources(node) if self.is_product(node) else node.arguments
+            for argument in arguments:
+                if not argument.arguments or self.sizes[argument] == "one":
+                    continue
+                if self.is_product(node) or self._reader(node) != self.home(argument):
+                    kept[argument] = None
+        elsewhere = {*self.stored.values(), *(self.graph.values[s] for s in self.graph.states)}
+        return [node for node in kept if node not in elsewhere]
+
+    def _reader(self, node: Node) -> tuple[int, Size]:
+        """The pass that reads a node's arguments: a sum is made while its argument is."""
+        if node.operation is Operation.SUM:
+            return self.home(node.arguments[0])
+        return self.home(node)
+
+
+def _join(factors: list[Factor], factor: Factor) -> None:
+    """Add a matrix to those of a pass: rows of one weight that read one value are one matrix."""
+    for place, known in enumerate(factors):
+        same = known.source is factor.source and known.group == factor.group
+        if same and not factor.transposed and known.size == factor.size:
+            factors[place] = known._replace(
+                rows=known.rows + factor.rows, targets=known.targets + factor.targets
+            )
+            return
+    factors.append(factor)
+
+
+def _uses(graph: Graph) -> dict[Node, int]:
+    uses = dict.fromkeys(graph.order, 0)
+    for node in graph.order:
+        for argument in node.arguments:
+            uses[argument] += 1
+    for node in graph.values.values():
+        uses[node] += 1
+    return uses
+
+
+def _lowered(
+    graph: Graph, given: Mapping[Node, str], stored: Mapping[str, Node], reduced: Mapping[str, Node]
+) -> Graph:
+    """The part of the graph that a kernel computes, in operations that a kernel knows."""
+    roots = {**{s: graph.values[s] for s in graph.states}, **stored, **reduced}
+    inputs = dict(graph.inputs)
+    new: dict[Node, Node] = {}
+    for node in _below(list(roots.values()), given):
+        if node in given:
+            inputs[given[node]] = graph.sizes[node]
+            new[node] = Node(Operation.INPUT, (), given[node])
+            continue
+        if node.operation is Operation.BROADCAST:
+            new[node] = new[node.arguments[0]]  # vectors of one number are made where needed
+            continue
+        arguments = tuple(new[argument] for argument in node.arguments)
+        new[node] = _taken_apart(Node(node.operation, arguments, node.attribute))
+    lowered = {name: new[node] for name, node in roots.items()}
+    for state in graph.states:
+        if roots[state].operation is Operation.BROADCAST:  # a state that is set to one number
+            leaf = Node(Operation.STATE, (), state)
+            lowered[state] = Node(Operation.BROADCAST, (lowered[state], leaf))
+    return Graph(graph.name, inputs, graph.states, _gathered(lowered), graph.backward)
+
+
+def _below(roots: list[Node], given: Mapping[Node, str]) -> list[Node]:
+    """The nodes below `roots`, arguments first, that are needed when some are given."""
+    order: dict[Node, None] = {}
+
+    def visit(node: Node) -> None:
+        if node not in order:
+            spread = node.operation is Operation.BROADCAST  # what it is like has no part in it
+            arguments = node.arguments[:1] if spread else node.arguments
+            for argument in () if node in given else arguments:
+                visit(argument)
+            order[node] = None
+
+    for root in roots:
+        visit(root)
+    return list(order)
+
+
+def _taken_apart(node: Node) -> Node:
+    """Normalisation as sums over units."""
+    if node.operation is not Operation.NORMALIZE:
+        return node
+    (a,) = node.arguments
+    count = Node(Operation.DIMENSION, (a,))
+    centred = a - Node(Operation.SUM, (a,)) / count
+    variance = Node(Operation.SUM, (centred * centred,)) / count
+    return centred / Node(Operation.SQRT, (variance + node.attribute,))
+
+
+def _gathered(values: Mapping[str, Node]) -> dict[str, Node]:
+    """Sums with their transposed products moved together, so that they are added up as one."""
+
+    def rule(node: Node) -> Node | None:
+        if node.operation is not Operation.ADD:
+            return None
+        rest: list[Node] = []
+        products: list[Node] = []
+        for term in _terms(node):
+            (products if term.operation is Operation.TRANSPOSED else rest).append(term)
+        if len(products) < 2:
+            return None
+        total = products[0]
+        for product in products[1:]:
+            total = total + product
+        for term in rest:
+            total = total + term
+        return total
+
+    new = rewrite(values.values(), rule)
+    return {name: new[node] for name, node in values.items()}
+
+
+def _terms(node: Node) -> list[Node]:
+    if node.operation is not Operation.ADD:
+        return [node]
+    return [term for argument in node.arguments for term in _terms(argument)]

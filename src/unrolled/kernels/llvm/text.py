@@ -1,0 +1,198 @@
+"""Writing LLVM IR: names for values, loops, and memory access, line by line."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import NamedTuple, final
+
+
+@final
+@dataclass(frozen=True)
+class Target:
+    """What the text is written for.
+
+    Attributes:
+        dtype: "float" or "double".
+        vector_bytes: the width of a vector register.
+        registers: how many vector registers there are.
+        cpu: LLVM's name of the processor.
+        features: LLVM's list of what it can do, such as ``+avx2,+fma``.
+    """
+
+    dtype: str
+    vector_bytes: int
+    registers: int
+    cpu: str = ""
+    features: str = ""
+
+    @property
+    def bytes(self) -> int:
+        """The size of one number."""
+        return 4 if self.dtype == "float" else 8
+
+    @property
+    def lanes(self) -> int:
+        """How many numbers a vector register holds."""
+        return self.vector_bytes // self.bytes
+
+    @property
+    def vector(self) -> str:
+        """The type of a vector."""
+        return f"<{self.lanes} x {self.dtype}>"
+
+    @property
+    def integers(self) -> str:
+        """The type of a vector of integers as wide as the numbers."""
+        return f"<{self.lanes} x i{8 * self.bytes}>"
+
+    @property
+    def mask(self) -> str:
+        """The type of a vector of conditions."""
+        return f"<{self.lanes} x i1>"
+
+    def number(self, value: float) -> str:
+        """A number as LLVM reads it: the bits of its double."""
+        if self.dtype == "float":
+            value = struct.unpack("f", struct.pack("f", value))[0]
+        return f"0x{struct.unpack('Q', struct.pack('d', value))[0]:016X}"
+
+    def splat(self, value: float) -> str:
+        """A vector constant with one value in all lanes."""
+        return f"<{', '.join([f'{self.dtype} {self.number(value)}'] * self.lanes)}>"
+
+    def integer_splat(self, value: int) -> str:
+        """A vector constant of integers."""
+        return f"<{', '.join([f'i{8 * self.bytes} {value}'] * self.lanes)}>"
+
+
+class Loop(NamedTuple):
+    """A loop that is being written."""
+
+    at: str  # the index
+    carried: list[str]  # the values at the start of the body; replaced by those for the next turn
+
+
+@final
+class Function:
+    """The body of one LLVM function, written from top to bottom."""
+
+    def __init__(self, head: str, target: Target) -> None:
+        self.head = head
+        self.target = target
+        self.lines: list[str] = ["entry:"]
+        self.label = "entry"
+        self.count = 0
+
+    def name(self, stem: str = "") -> str:
+        """A name that was not used before."""
+        self.count += 1
+        return f"%{stem or 'v'}{self.count}"
+
+    def do(self, text: str) -> None:
+        """An instruction without a value."""
+        self.lines.append(f"  {text}")
+
+    def let(self, text: str, stem: str = "") -> str:
+        """An instruction with a value; its name."""
+        name = self.name(stem)
+        self.do(f"{name} = {text}")
+        return name
+
+    def note(self, text: str) -> None:
+        """A comment."""
+        self.lines.append(f"  ; {text}")
+
+    def begin(self, label: str) -> None:
+        """Start the block of a label."""
+        self.lines.append(f"{label}:")
+        self.label = label
+
+    @contextmanager
+    def loop(
+        self,
+        stem: str,
+        start: str,
+        stop: str,
+        step: str = "1",
+        carried: Sequence[tuple[str, str]] = (),
+    ) -> Iterator[Loop]:
+        """A loop over i64 while the index is below `stop`; `carried` are (type, first value)."""
+        self.count += 1
+        names = {part: f"{stem}.{part}{self.count}" for part in ("head", "body", "done")}
+        before = self.label
+        self.do(f"br label %{names['head']}")
+        self.begin(names["head"])
+        index = self.name(stem)
+        phis = [self.name(f"{stem}.c") for _ in carried]
+        place = len(self.lines)  # the phis go here, once the values of the next turn are known
+        more = self.let(f"icmp slt i64 {index}, {stop}")
+        self.do(f"br i1 {more}, label %{names['body']}, label %{names['done']}")
+        self.begin(names["body"])
+        inside = Loop(index, list(phis))
+        yield inside
+        following = self.let(f"add nsw i64 {index}, {step}")
+        self.do(f"br label %{names['head']}")
+        phi_lines = [f"  {index} = phi i64 [{start}, %{before}], [{following}, %{self.label}]"]
+        for phi, (kind, first), last in zip(phis, carried, inside.carried, strict=True):
+            phi_lines.append(f"  {phi} = phi {kind} [{first}, %{before}], [{last}, %{self.label}]")
+        self.lines[place:place] = phi_lines
+        self.begin(names["done"])
+        inside.carried[:] = phis
+
+    def text(self) -> str:
+        """The whole function."""
+        return "\n".join([f"{self.head} {{", *self.lines, "}"])
+
+    # Addresses and memory.
+
+    def at(self, base: str, index: str, kind: str | None = None) -> str:
+        """The address of an element."""
+        return self.let(
+            f"getelementptr inbounds {kind or self.target.dtype}, ptr {base}, i64 {index}"
+        )
+
+    def load(self, kind: str, address: str) -> str:
+        """A value from memory, aligned as its elements are."""
+        align = {"ptr": 8, "i64": 8}.get(kind, self.target.bytes)
+        return self.let(f"load {kind}, ptr {address}, align {align}")
+
+    def store(self, kind: str, value: str, address: str) -> None:
+        """A value into memory."""
+        self.do(f"store {kind} {value}, ptr {address}, align {self.target.bytes}")
+
+    def store_pointer(self, value: str, address: str) -> None:
+        """An address into memory."""
+        self.do(f"store ptr {value}, ptr {address}, align 8")
+
+    def load_lanes(self, address: str, mask: str | None) -> str:
+        """A vector from memory; 0 in the lanes that the mask leaves out."""
+        kind = self.target.vector
+        if mask is None:
+            return self.load(kind, address)
+        suffix = f"v{self.target.lanes}f{8 * self.target.bytes}"
+        return self.let(
+            f"call {kind} @llvm.masked.load.{suffix}.p0(ptr {address}, i32 {self.target.bytes}, "
+            f"{self.target.mask} {mask}, {kind} zeroinitializer)"
+        )
+
+    def store_lanes(self, value: str, address: str, mask: str | None) -> None:
+        """A vector into memory, but for the lanes that the mask leaves out."""
+        kind = self.target.vector
+        if mask is None:
+            self.store(kind, value, address)
+            return
+        suffix = f"v{self.target.lanes}f{8 * self.target.bytes}"
+        self.do(
+            f"call void @llvm.masked.store.{suffix}.p0({kind} {value}, ptr {address}, "
+            f"i32 {self.target.bytes}, {self.target.mask} {mask})"
+        )
+
+    def broadcast(self, value: str) -> str:
+        """A number in all lanes."""
+        target = self.target
+        one = self.let(f"insertelement {target.vector} poison, {target.dtype} {value}, i64 0")
+        zeros = f"<{target.lanes} x i32> zeroinitializer"
+        return self.let(f"shufflevector {target.vector} {one}, {target.vector} poison, {zeros}")

@@ -1,0 +1,177 @@
+"""What the forward pass stores for the backward pass, and the pair of kernels that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, final
+
+from ..equations import Graph, Node, derivative
+from ..equations.node import Block, Size
+from ..equations.operation import ACTIVATIONS, POINTWISE, Operation
+from ..equations.rewrite import rewrite, simplified
+from .plan import Plan
+from .split import Split
+
+
+class Place(NamedTuple):
+    """Columns of a buffer, (N, width)."""
+
+    buffer: int
+    start: int
+    stop: int
+
+
+class LayerGradient(NamedTuple):
+    """Where the gradients of some learned layers stand, and what the layers read."""
+
+    place: Place
+    blocks: tuple[Block, ...]  # of the first layer; the others follow it row by row
+    sources: tuple[Node, ...]
+    layers: int  # how many
+
+
+@final
+class TrainingPlan:
+    """What a training step computes, stores and adds up.
+
+    The forward pass stores what the derivative cannot cheaply compute again: the values next above
+    a matrix product or a sum over units. Everything else is pointwise and computed once more.
+    States are stored anyway.
+
+    Attributes:
+        backward: the derivative of the loop.
+        saved: values of the loop that the forward pass stores, by name.
+        given: what the backward pass reads instead of computing it, by name.
+        gradients: what the backward pass stores, by name, and where.
+        widths: of the buffers that hold the gradients.
+        hoisted: for each bank of hoisted values, the buffer of its gradient; None if it is 0.
+        reduced: gradients that are summed over rows and steps, by what they belong to.
+        layers: the gradients of learned layers.
+    """
+
+    def __init__(self, parts: Split, record: tuple[str, ...], sizes: Mapping[Size, int]) -> None:
+        step = parts.step
+        self.sizes = sizes
+        self.backward: Graph = derivative(step, record)
+        self.again = _again(step)
+        self.gradients: dict[str, tuple[Node, Place]] = {}
+        self.widths: list[int] = []
+        self.hoisted = {names: self._bank(names) for names in parts.banks}
+        self.layers = self._layers(step)
+        self.reduced = self._reduced(parts)
+        new = {self.again[step.values[s]]: f"new {s}" for s in step.states}
+        self.given = {node: name for node, name in new.items() if node.arguments}
+        self.saved = self._saved(step)
+        self.given.update({self.again[node]: name for name, node in self.saved.items()})
+
+    def _bank(self, names: tuple[str, ...]) -> int | None:
+        """The buffer of a bank's gradient."""
+        nodes = [self.backward.values[f"d_{name}"] for name in names]
+        if all(node.operation is Operation.BROADCAST for node in nodes):
+            return None  # nothing depends on it
+        return self._buffer(nodes)
+
+    def _buffer(self, nodes: list[Node]) -> int:
+        """A new buffer that holds some gradients side by side."""
+        start = 0
+        for node in nodes:
+            stop = start + self.sizes[self.backward.sizes[node]]
+            name = f"gradient {len(self.gradients)}"
+            self.gradients[name] = (node, Place(len(self.widths), start, stop))
+            start = stop
+        self.widths.append(start)
+        return len(self.widths) - 1
+
+    def _layers(self, step: Graph) -> list[LayerGradient]:
+        """For each bank of layers, its gradient; that of a hoisted bank often is the same."""
+        found = {}
+        for node in self.backward.values.values():
+            if node.operation is Operation.OUTER:
+                found[node.attribute.layer] = node.arguments[0]
+        layers = []
+        for bank in dict.fromkeys(Plan(step).banks.values()):
+            first = bank.layers[0]
+            nodes = [found[layer.attribute] for layer in bank.layers if layer.attribute in found]
+            if len(nodes) == len(bank.layers):
+                place = self._known(nodes) or self._new(nodes)
+                blocks = first.attribute.blocks
+                layers.append(LayerGradient(place, blocks, first.arguments, len(nodes)))
+        return layers
+
+    def _new(self, nodes: list[Node]) -> Place:
+        buffer = self._buffer(nodes)
+        return Place(buffer, 0, self.widths[buffer])
+
+    def _known(self, nodes: list[Node]) -> Place | None:
+        """Where some gradients already stand side by side."""
+        entries = list(self.gradients.values())
+        for start in range(len(entries) - len(nodes) + 1):
+            window = entries[start : start + len(nodes)]
+            same = all(known is node for (known, _), node in zip(window, nodes, strict=True))
+            if same and len({place.buffer for _, place in window}) == 1:
+                first, last = window[0][1], window[-1][1]
+                return Place(first.buffer, first.start, last.stop)
+        return None
+
+    def _reduced(self, parts: Split) -> dict[str, Node]:
+        names = [node.attribute.name for node in parts.step.learned] + sorted(parts.vectors)
+        values = self.backward.values
+        return {
+            name: values[f"d_{name}"]
+            for name in names
+            if f"d_{name}" in values and values[f"d_{name}"].operation is not Operation.BROADCAST
+        }
+
+    def _saved(self, step: Graph) -> dict[str, Node]:
+        """What the backward pass needs of the forward pass, and what layers' weights are fed."""
+        forward = {node: old for old, node in self.again.items()}
+        roots = [node for node, _ in self.gradients.values()] + list(self.reduced.values())
+        roots += [self.backward.values[f"d_{state}"] for state in step.states]
+        needed: dict[Node, None] = {}
+        seen: set[Node] = set()
+
+        def visit(node: Node) -> None:
+            if node in seen or node in self.given:
+                return
+            seen.add(node)
+            if node in forward and node.arguments and _is_worth_saving(node):
+                needed[node] = None
+                return
+            spread = node.operation is Operation.BROADCAST
+            for argument in node.arguments[:1] if spread else node.arguments:
+                visit(argument)
+
+        for root in roots:
+            visit(root)
+        for layer in step.layers:
+            for source in layer.arguments:
+                if source.arguments and self.again[source] not in self.given:
+                    needed[self.again[source]] = None
+        return {f"saved {i}": forward[node] for i, node in enumerate(needed)}
+
+
+def _again(step: Graph) -> dict[Node, Node]:
+    """For each node of the loop, the node of the derivative that stands for it."""
+
+    def rule(node: Node) -> Node | None:
+        is_state = node.operation is Operation.STATE
+        return Node(Operation.INPUT, (), node.attribute) if is_state else None
+
+    inputs = rewrite(step.values.values(), rule)
+    simple = rewrite(inputs.values(), simplified)
+    return {node: simple[new] for node, new in inputs.items()}
+
+
+def _is_worth_saving(node: Node) -> bool:
+    """Whether a value of the forward step costs more to compute again than to store."""
+    if node.operation not in POINTWISE:
+        return True
+    if any(argument.operation is Operation.AFFINE for argument in node.arguments):
+        return True
+    return node.operation in ACTIVATIONS and _has_product(node)
+
+
+def _has_product(node: Node) -> bool:
+    return (node.operation not in POINTWISE and bool(node.arguments)) or any(
+        _has_product(argument) for argument in node.arguments
+    )

@@ -22,7 +22,7 @@ from .equations.language import (
     vector,
     where,
 )
-from .nn import GRU, LSTM, RNN, GRUCell, LSTMCell, Recurrent, RecurrentCell, RNNCell
+from .nn import GRU, LSTM, RNN, GRUCell, LSTMCell, Recurrent, RecurrentCell, RNNCell, explain
 
 __version__ = "0.1.0"
 
@@ -42,6 +42,7 @@ __all__ = [
     "cell",
     "cells",
     "exp",
+    "explain",
     "layer_norm",
     "log",
     "log_sigmoid",

@@ -226,6 +226,31 @@ def show(
 
 
 @app.command()
+def kernel(
+    cell: Annotated[str, typer.Argument(help="See: unrolled cells.")],
+    hidden: Annotated[int, typer.Option(min=1, help="Hidden size.")] = 256,
+    projection: Annotated[int, typer.Option(min=0, help="Size of a projected state.")] = 0,
+    double: Annotated[bool, typer.Option("--double", help="float64 instead of float32.")] = False,
+    backward: Annotated[bool, typer.Option("--backward", help="The backward pass.")] = False,
+) -> None:
+    """Print the compiled kernel of a cell: what it does in each step, and its LLVM IR."""
+    import torch
+
+    from .kernels.compiled import Recurrence, UnsupportedError
+
+    found = _cell(cell)
+    if found.projects:
+        projection = projection or max(1, hidden // 2)
+    sizes = {"input": hidden, "hidden": hidden, "projection": projection, "one": 1}
+    dtype = torch.float64 if double else torch.float32
+    try:
+        recurrence = Recurrence(found.graph, sizes, dtype)  # pyright: ignore[reportArgumentType]
+    except UnsupportedError as error:
+        raise UserError(f"there is no kernel for {cell}: {error}") from error
+    typer.echo(recurrence.text(backward))
+
+
+@app.command()
 def demo(
     seconds: Annotated[float, typer.Option(help="About how long to train.")] = 75,
     out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/demo"),

@@ -53,6 +53,14 @@ class Recurrence:
         self._forward: dict[tuple[str, ...], Kernel] = {}
         self._training: dict[tuple[str, ...], Training] = {}
 
+    def text(self, backward: bool) -> str:
+        """The kernel of inference, or the backward one of training, as LLVM IR under its plan."""
+        record = (self.graph.output,)
+        kernel = self.training(record).backward if backward else self.inference(record)
+        plan = str(kernel.schedule).splitlines()
+        arrays = [f"  array {i}: {a.name}" for i, a in enumerate(kernel.source.arrays)]
+        return "\n".join([*(f"; {line}" for line in (*plan, *arrays)), "", kernel.source.text])
+
     def width(self, names: Sequence[str]) -> int:
         """How many numbers a row of some inputs of the loop has."""
         return sum(self.sizes[self.split.step.inputs[name]] for name in names)
@@ -443,7 +451,7 @@ def run(
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Run a cell over a sequence; arguments and results are those of `eager.run`."""
     x = next(iter(inputs.values()))
-    shape: tuple[int, ...] = tuple(x.shape)[:-1]
+    shape = list(x.shape)[:-1]
     turned = None
     if batch_sizes is None:
         time = timeline.dense(shape[0], shape[1], reverse)
@@ -454,7 +462,7 @@ def run(
             inputs = {name: value.index_select(0, turned) for name, value in inputs.items()}
     banks = _banks(recurrence, weights, inputs, time)
     backwards = reverse and batch_sizes is None
-    call = Call(recurrence, tuple(record), time, shape, batch_sizes, backwards)
+    call = Call(recurrence, tuple(record), time, tuple(shape), batch_sizes, backwards)
     tensors = [*banks, *(states[name] for name in call.state_sizes)]
     tensors += [weights[name] for name in call.weights]
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):

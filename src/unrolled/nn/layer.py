@@ -117,15 +117,30 @@ class Layer(Weighted):
             ValueError, RuntimeError: for sizes, dtypes, devices or lengths that do not fit, in
                 PyTorch's words where PyTorch has words for it.
         """
-        steps = sequence(type(self).__name__, input, lengths, self.batch_first)
-        self._check_input(steps.data)
-        states = self._states(hx, steps)
+        steps, states = self.prepare(input, hx, lengths)
         if fused.applies(self, steps):
             output, last = fused.run(self, steps, states)
         else:
             output, last = self._run(steps, states)
         final = {state: steps.outward(value) for state, value in last.items()}
         return steps.output(output), self._states_out(final)
+
+    def prepare(
+        self, input: Tensor | PackedSequence, hx: States | None, lengths: Lengths | None
+    ) -> tuple[Sequence, dict[str, Tensor]]:
+        """The input and the states before the first step, checked and in one form."""
+        steps = sequence(type(self).__name__, input, lengths, self.batch_first)
+        self._check_input(steps.data)
+        return steps, self._states(hx, steps)
+
+    def obstacle(self, steps: Sequence, states: Mapping[str, Tensor]) -> str | None:
+        """Why the first layer runs by the eager definition; None if it runs on a kernel."""
+        if steps.data.shape[0] == 0:
+            return "every row has length 0"
+        runner = self._training_runner if self.training else self._runner
+        inputs = {next(iter(self.graph.inputs)): steps.data}
+        first = {state: value[0] for state, value in states.items()}
+        return runner.obstacle(self._weights("_l0"), inputs, first, [self.graph.output])
 
     def _run(
         self, steps: Sequence, states: Mapping[str, Tensor]

@@ -50,6 +50,19 @@ def _team() -> dict[str, int] | None:
     return None
 
 
+_forked = False
+"""Whether this process is a fork: the threads of its parent's OpenMP team did not come along."""
+
+
+def _fork() -> None:
+    global _forked
+    _forked = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_fork)
+
+
 @final
 class Kernel:
     """The machine code of a schedule.
@@ -84,7 +97,8 @@ class Kernel:
 
     def threads(self, rows: int) -> int:
         """How many threads share so many rows."""
-        return 1 if _team() is None else max(1, min(torch.get_num_threads(), rows))
+        alone = _forked or _team() is None
+        return 1 if alone else max(1, min(torch.get_num_threads(), rows))
 
     def scratch(self, rows: int) -> dict[str, Rows]:
         """New arrays for what is kept between passes."""

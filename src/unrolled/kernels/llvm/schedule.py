@@ -13,7 +13,9 @@ from typing import NamedTuple, final
 from ...equations import Graph, Node
 from ...equations.node import Size, Term
 from ...equations.operation import Operation
+from ...equations.python import expression
 from ...equations.rewrite import rewrite
+from ...equations.sizes import UNITS
 
 
 class UnsupportedError(Exception):
@@ -79,6 +81,31 @@ class Schedule:
         self.passes = self._passes()
         self.sums = [node for node in self.order if node.operation is Operation.SUM]
         self.kept = self._kept()
+
+    def __str__(self) -> str:
+        """The passes as text."""
+        lines = [f"{self.graph.name}: {len(self.passes)} passes over the units of a row"]
+        for number, work in enumerate(self.passes):
+            lines.append(f"  pass {number}, {UNITS[work.size]} units:")
+            for factor in work.factors:
+                rows = ", ".join(map(str, factor.rows))
+                turned = ", transposed" if factor.transposed else ""
+                source = self.describe(factor.source)
+                lines.append(f"    product  weight_{factor.group}[{rows}] @ {source}{turned}")
+            for node in work.nodes:
+                if name := self.name(node):
+                    lines.append(f"    value    {name}")
+            kept = [node for node in (*work.products, *work.nodes) if node in set(self.kept)]
+            lines += [f"    keeps    {self.describe(node)}" for node in kept]
+        return "\n".join(lines)
+
+    def name(self, node: Node) -> str | None:
+        """The name under which a value is stored."""
+        return self.graph.names.get(node)
+
+    def describe(self, node: Node) -> str:
+        """A value as text: its name, or its equation."""
+        return self.name(node) or expression(node, self.graph)
 
     def _check(self) -> None:
         for name, size in self.graph.states.items():

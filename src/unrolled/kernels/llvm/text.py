@@ -61,11 +61,11 @@ class Target:
 
     def splat(self, value: float) -> str:
         """A vector constant with one value in all lanes."""
-        return f"<{', '.join([f'{self.dtype} {self.number(value)}'] * self.lanes)}>"
+        return f"splat ({self.dtype} {self.number(value)})"
 
     def integer_splat(self, value: int) -> str:
         """A vector constant of integers."""
-        return f"<{', '.join([f'i{8 * self.bytes} {value}'] * self.lanes)}>"
+        return f"splat (i{8 * self.bytes} {value})"
 
 
 class Loop(NamedTuple):

@@ -487,8 +487,8 @@ def _banks(
     slots = eager.hoisted(program, weights, inputs)
     banks = []
     for names in recurrence.split.banks:
-        slot = program.bank(names) if len(names) > 1 else program.values[names[0]]
-        value = slots[slot]
-        fixed = names[0] in recurrence.split.vectors
+        first, *others = names
+        value = slots[program.bank(names) if others else program.values[first]]
+        fixed = first in recurrence.split.vectors
         banks.append(value.contiguous() if fixed else value.reshape(time.total, -1).contiguous())
     return banks

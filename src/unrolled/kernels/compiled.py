@@ -270,7 +270,8 @@ class _Loop(torch.autograd.Function):
         ctx.call = call
         ctx.save_for_backward(*tensors, saved, *full.values())
         finals = [array[time.last].clone() for array in full.values()]
-        return *(each.view_as(each) for each in call.recorded(full, taps)), *finals
+        # Copies: what is saved must not change when the caller changes the output in place.
+        return *(each.clone() for each in call.recorded(full, taps)), *finals
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:

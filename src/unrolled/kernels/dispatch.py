@@ -110,10 +110,10 @@ class Runner:
 
 def _surroundings(tensors: Sequence[Tensor]) -> str | None:
     """What around a call needs to see its PyTorch operations."""
-    if _eager.get():
-        return "eager_only() asks for it"
     if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
         return "torch.compile, torch.export and tracing read the eager definition"
+    if _eager.get():  # after the line above: the compiler cannot read it
+        return "eager_only() asks for it"
     if torch._C._functorch.maybe_current_level() is not None:  # pyright: ignore
         return "torch.func transforms the eager definition"
     if forward_ad._current_level >= 0:

@@ -95,6 +95,8 @@ class Plan:
 def _source(graph: Graph, node: Node) -> str:
     from ..equations.python import expression
 
+    if node.operation in (Operation.INPUT, Operation.STATE):
+        return node.attribute
     return graph.names.get(node) or f"({expression(node, graph)})"
 
 

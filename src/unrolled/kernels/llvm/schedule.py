@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple, final
 
 from ...equations import Graph, Node
-from ...equations.node import Size, Term
+from ...equations.node import Layer, Size, Term
 from ...equations.operation import Operation
 from ...equations.python import expression
 from ...equations.rewrite import rewrite
@@ -78,6 +78,7 @@ class Schedule:
         self.stages: dict[Node, int] = {}
         for node in self.order:
             self.stages[node] = self._stage(node)
+        self._postpone()
         self.passes = self._passes()
         self.sums = [node for node in self.order if node.operation is Operation.SUM]
         self.kept = self._kept()
@@ -154,6 +155,25 @@ class Schedule:
         stages = [self.stages[argument] for argument in node.arguments]
         return max(stages, default=0) + (node.operation is Operation.SUM)
 
+    def _postpone(self) -> None:
+        """Move values to the pass that reads them where nothing more has to be kept for it.
+
+        Of z and 1 - z, both read in a later pass, only z is then kept.
+        """
+        latest: dict[Node, int] = {}
+        roots = {*self.stored.values(), *self.reduced.values()}
+        roots.update(self.graph.values[state] for state in self.graph.states)
+        for node in reversed(self.order):
+            fixed = self.is_product(node) or node.operation is Operation.SUM or node in roots
+            wide = [a for a in node.arguments if a.arguments and self.sizes[a] != "one"]
+            if not fixed and len(wide) < 2 and self.sizes[node] != "one":
+                self.stages[node] = latest.get(node, self.stages[node])
+            stage = self.stages[node]
+            if self.is_product(node) or node.operation is Operation.SUM:
+                stage -= 1
+            for argument in self.sources(node) if self.is_product(node) else node.arguments:
+                latest[argument] = min(stage, latest.get(argument, stage))
+
     def home(self, node: Node) -> tuple[int, Size]:
         """The pass in which a value is computed."""
         return self.stages[node], self.sizes[node]
@@ -171,7 +191,7 @@ class Schedule:
         )
 
     def _pass(self, stage: int, size: Size, nodes: list[Node]) -> Pass:
-        products = tuple(node for node in nodes if self.is_product(node))
+        products = tuple(sorted(filter(self.is_product, nodes), key=_rows))
         factors: list[Factor] = []
         for target, node in enumerate(products):
             for factor in self._factors(node, target):
@@ -216,6 +236,12 @@ class Schedule:
         if node.operation is Operation.SUM:
             return self.home(node.arguments[0])
         return self.home(node)
+
+
+def _rows(product: Node) -> tuple[int, ...]:
+    """The rows of a learned layer, to take its products in the order of their weights."""
+    layer = product.attribute
+    return tuple(block.row for block in layer.blocks) if isinstance(layer, Layer) else ()
 
 
 def _join(factors: list[Factor], factor: Factor) -> None:

@@ -1,0 +1,40 @@
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import settings
+
+settings.register_profile("unrolled", deadline=None)
+settings.load_profile("unrolled")
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture(autouse=True)
+def _small() -> Iterator[None]:
+    """Cells this small are slower on several threads; what is drawn is the same in every run."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def golden() -> Callable[[str, str], None]:
+    """Compares a text with its golden copy in tests/golden.
+
+    ``UNROLLED_GOLDEN=1 python -m pytest tests`` writes the copies anew; read the difference
+    before you commit it.
+    """
+
+    def check(name: str, text: str) -> None:
+        path = GOLDEN / name
+        text = text.rstrip("\n") + "\n"
+        if os.environ.get("UNROLLED_GOLDEN"):
+            path.write_text(text, encoding="utf-8")
+        assert path.read_text(encoding="utf-8") == text
+
+    return check

@@ -1,0 +1,151 @@
+import copy
+import json
+import pickle
+
+import pytest
+import torch
+
+import unrolled
+from samples import execute, sample
+from unrolled import affine, sigmoid, tanh
+from unrolled.cells import CELLS
+from unrolled.equations import Cell, CellError, derivative
+from unrolled.equations.latex import latex
+from unrolled.equations.python import python
+
+
+@unrolled.cell
+def tuned(x, h, *, rate=0.5, scale=2):
+    """A leaky unit.
+
+    More about it.
+    """
+    h = rate * h + (1 - rate) * tanh(affine(x, h) * scale)
+    return locals()
+
+
+def test_what_a_cell_knows() -> None:
+    cell = CELLS["lstm_projected"]
+    assert cell.name == "lstm_projected"
+    assert cell.states == ("h", "c")
+    assert cell.output == "h"
+    assert cell.projects
+    assert not CELLS["lstm"].projects
+    assert (
+        cell.summary
+        == cell.doc
+        == "LSTM whose hidden state is projected to fewer units " + ("(Sak et al. 2014).")
+    )
+    assert repr(cell) == "Cell(lstm_projected: x, h, c)"
+    assert cell.python() == python(cell.graph, cell.summary)
+    assert cell.latex() == latex(cell.graph)
+    assert cell._repr_latex_() == f"$\\displaystyle {cell.latex()}$"
+    assert list(cell.derivative.values) == list(derivative(cell.graph).values)
+
+
+def test_docstrings() -> None:
+    @unrolled.cell
+    def undocumented(x, h):
+        h = tanh(affine(x, h))
+        return locals()
+
+    assert undocumented.doc == undocumented.summary == ""
+    assert tuned.summary == "A leaky unit."
+    assert tuned.doc == "A leaky unit.\n\nMore about it."
+
+
+def test_hyperparameters_have_defaults() -> None:
+    assert tuned.hyperparameters == {"rate": 0.5, "scale": 2}
+    assert CELLS["cornn"].hyperparameters == {"dt": 0.042, "gamma": 2.7, "epsilon": 4.7}
+    assert CELLS["lstm"].hyperparameters == {}
+
+
+def test_calling_changes_hyperparameters() -> None:
+    slow = CELLS["cornn"](dt=0.1)
+    assert slow.hyperparameters == {"dt": 0.1, "gamma": 2.7, "epsilon": 4.7}
+    assert slow.name == "cornn"
+    assert slow.doc == CELLS["cornn"].doc
+    assert slow != CELLS["cornn"]
+    assert "0.1 * (tanh(" in slow.python()
+    again = slow(gamma=1.0)
+    assert again.hyperparameters == {"dt": 0.1, "gamma": 1.0, "epsilon": 4.7}
+    assert again(dt=0.042, gamma=2.7) == CELLS["cornn"]
+    assert CELLS["cornn"].hyperparameters["dt"] == 0.042
+
+
+def test_a_hyperparameter_means_what_it_says() -> None:
+    given = sample(tuned.graph)
+    values, _ = execute(tuned(rate=0.9, scale=1).graph, given, ["h"])
+    w = given.weights
+    x, h = given.inputs["x"][0], given.states["h"]
+    linear = x @ w["weight_ih"].T + w["bias_ih"] + h @ w["weight_hh"].T + w["bias_hh"]
+    torch.testing.assert_close(values["h"][0], 0.9 * h + 0.1 * torch.tanh(linear))
+
+
+@pytest.mark.parametrize(
+    ("cell", "given", "message"),
+    [
+        (
+            CELLS["cornn"],
+            {"beta": 1.0},
+            "cornn takes dt, gamma, epsilon, got beta; a layer is made by "
+            "unrolled.Recurrent(cornn, input_size, hidden_size)",
+        ),
+        (CELLS["cornn"], {}, "cornn takes dt, gamma, epsilon, got nothing; a layer is made by"),
+        (CELLS["lstm"], {"dt": 1.0}, "lstm takes no hyperparameters, got dt; a layer is made by"),
+        (CELLS["lstm"], {}, "lstm takes no hyperparameters, got nothing; a layer is made by"),
+    ],
+)
+def test_calling_with_something_else(cell: Cell, given: dict[str, float], message: str) -> None:
+    with pytest.raises(CellError) as caught:
+        cell(**given)
+    assert str(caught.value).startswith(message)
+
+
+def test_a_cell_takes_no_positional_arguments() -> None:
+    with pytest.raises(TypeError):
+        CELLS["lstm"](10, 20)
+
+
+@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+def test_json(cell: Cell) -> None:
+    again = Cell.from_json(json.loads(json.dumps(cell.to_json())))
+    assert again == cell
+    assert hash(again) == hash(cell)
+    assert (again.name, again.doc, again.states) == (cell.name, cell.doc, cell.states)
+    assert again.python() == cell.python()
+
+
+@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+def test_copies(cell: Cell) -> None:
+    assert copy.deepcopy(cell) is cell
+    again = pickle.loads(pickle.dumps(cell))
+    assert again == cell
+    assert again.doc == cell.doc
+
+
+def test_a_cell_from_a_file_has_no_function() -> None:
+    again = Cell.from_json(CELLS["cornn"].to_json())
+    with pytest.raises(CellError, match="cornn was read from a file: it has equations but no"):
+        again(dt=0.1)
+    assert Cell.from_json(CELLS["cornn"](dt=0.1).to_json()) == CELLS["cornn"](dt=0.1)
+
+
+def test_equality_is_of_equations() -> None:
+    def one(x, h):
+        """One text."""
+        h = tanh(affine(x, h))
+        return locals()
+
+    def other(x, h):
+        h = sigmoid(affine(x, h))
+        return locals()
+
+    first, second = unrolled.cell(one), unrolled.cell(one)
+    other.__name__ = "one"
+    third = unrolled.cell(other)
+    assert first == second
+    assert len({first, second}) == 1
+    assert first != third
+    assert first != "one"
+    assert first != CELLS["rnn_tanh"]

@@ -1,0 +1,44 @@
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from unrolled.equations.derivative import DERIVATIVE
+from unrolled.equations.latex import LATEX
+from unrolled.equations.operation import (
+    ACTIVATIONS,
+    CONDITIONS,
+    LEAVES,
+    POINTWISE,
+    Operation,
+)
+from unrolled.equations.python import PYTHON
+from unrolled.kernels.eager import EAGER
+
+ONLY_IN_DERIVATIVES = {Operation.TRANSPOSED, Operation.OUTER}
+
+
+@pytest.mark.parametrize(
+    ("table", "without"),
+    [(EAGER, set()), (PYTHON, set()), (LATEX, set()), (DERIVATIVE, ONLY_IN_DERIVATIVES)],
+    ids=["EAGER", "PYTHON", "LATEX", "DERIVATIVE"],
+)
+def test_every_operation_stands_in_every_table(
+    table: Mapping[Operation, Any], without: set[Operation]
+) -> None:
+    assert set(table) == set(Operation) - without
+
+
+def test_only_leaves_have_nothing_to_call() -> None:
+    assert {operation for operation, function in EAGER.items() if function is None} == LEAVES
+
+
+def test_kinds_of_operations_do_not_overlap() -> None:
+    assert ACTIVATIONS < POINTWISE
+    assert CONDITIONS < POINTWISE
+    assert not ACTIVATIONS & CONDITIONS
+    assert not LEAVES & POINTWISE
+
+
+def test_values_are_their_names_in_files() -> None:
+    assert all(operation.value == operation.name.lower() for operation in Operation)

@@ -1,0 +1,45 @@
+"""Small sizes, and random tensors that fit a graph."""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from unrolled.equations import Graph, parameters
+from unrolled.kernels.eager import Program, run
+
+SIZES: Any = {"input": 2, "hidden": 3, "projection": 2, "one": 1}
+
+
+class Sample(NamedTuple):
+    """What a graph is run on, in float64."""
+
+    weights: dict[str, Tensor]
+    inputs: dict[str, Tensor]  # (T, B, units)
+    states: dict[str, Tensor]  # (B, units)
+
+
+def uniform(low: float, high: float, *shape: int) -> Tensor:
+    return torch.empty(shape, dtype=torch.float64).uniform_(low, high)
+
+
+def sample(graph: Graph, steps: int = 4, rows: int = 2, seed: int = 0) -> Sample:
+    """Weights near 0, or their start value; positive states, so that one can divide by them."""
+    torch.manual_seed(seed)
+    weights = {}
+    for parameter in parameters(graph):
+        weights[parameter.name] = uniform(-0.5, 0.5, *parameter.shape(SIZES))
+        weights[parameter.name] += parameter.init or 0.0
+    return Sample(
+        weights,
+        {name: uniform(-1, 1, steps, rows, SIZES[size]) for name, size in graph.inputs.items()},
+        {name: uniform(0.2, 1, rows, SIZES[size]) for name, size in graph.states.items()},
+    )
+
+
+def execute(
+    graph: Graph, given: Sample, record: Any = None, **options: Any
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Run a graph through the eager backend; record all values by default."""
+    program = Program(graph, SIZES)
+    return run(program, *given, list(program.values) if record is None else record, **options)

@@ -242,7 +242,7 @@ def infer(
             arrays[f"old {name}"] = Rows(pairs[name], old)
             arrays[f"new {name}"] = Rows(pairs[name], new)
     arrays.update({name: Rows(tap, time.step) for name, tap in taps.items()})
-    kernel(arrays, weights, time.counts, time.batch)
+    kernel(arrays, weights, time.counts, time.batch, time.total)
     finals = [
         full[name][time.last].clone() if name in full else pairs[name].index_select(0, places)
         for name in states
@@ -266,7 +266,7 @@ class _Loop(torch.autograd.Function):
         for name, column in training.columns.items():
             arrays[name] = Rows(saved[:, column:], time.step)
         arrays.update({name: Rows(tap, time.step) for name, tap in taps.items()})
-        training.forward(arrays, weights, time.counts, time.batch)
+        training.forward(arrays, weights, time.counts, time.batch, time.total)
         ctx.call = call
         ctx.save_for_backward(*tensors, saved, *full.values())
         finals = [array[time.last].clone() for array in full.values()]
@@ -316,7 +316,7 @@ class _Backward:
         kernel = self.training.backward
         sums = self._sums(kernel, like)
         arrays.update({name: Rows(total) for name, total in sums.items()})
-        kernel(arrays, self.weights, back.counts, time.batch)
+        kernel(arrays, self.weights, back.counts, time.batch, time.total)
         summed = {name.removeprefix("sum "): total.sum(0) for name, total in sums.items()}
         banks = [self._bank(names, buffers, summed) for names in call.banks]
         states = [pairs[name].index_select(0, places) for name in call.state_sizes]
@@ -346,7 +346,7 @@ class _Backward:
 
     def _sums(self, kernel: Kernel, like: Tensor) -> dict[str, Tensor]:
         """For each gradient that is summed over rows and steps, a row of zeros for each thread."""
-        threads = kernel.threads(self.call.time.batch)
+        threads = kernel.threads(self.call.time.batch, self.call.time.total)
         return {
             array.name: like.new_zeros(threads, array.stride)
             for array in kernel.source.arrays

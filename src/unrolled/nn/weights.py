@@ -46,6 +46,7 @@ class Weighted(Module, ABC):
         self.proj_size = proj_size
         self.cell = cell
         self.graph = cell.graph if bias else without_bias(cell.graph)
+        self._names = tuple(parameter.name for parameter in parameters(self.graph))
         self._initial_values: dict[str, float] = {}  # of parameters that are not drawn
 
     @property
@@ -94,11 +95,7 @@ class Weighted(Module, ABC):
 
         They are read anew for every call: pruning, weight norm and functional calls replace them.
         """
-        return {p.name: getattr(self, f"{p.name}{suffix}") for p in self._parameters_of_graph}
-
-    @property
-    def _parameters_of_graph(self) -> tuple[Any, ...]:
-        return parameters(self.graph)
+        return {name: getattr(self, f"{name}{suffix}") for name in self._names}
 
     def _given(self, hx: States) -> dict[str, Tensor]:
         """The states that a caller gave, by name; ValueError unless each is a tensor."""

@@ -6,7 +6,7 @@ import ctypes
 import glob
 import os
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, cached_property
 from typing import NamedTuple, final
 
 import torch
@@ -19,6 +19,12 @@ from .schedule import Schedule
 from .source import OPENMP, Pack, Source
 
 DTYPES = {torch.float32: "float", torch.float64: "double"}
+WORTH_A_THREAD = 1_000_000
+"""Operations that take about as long as it takes to wake a thread and wait for it."""
+
+POINTWISE = 8
+"""Operations of a pointwise value, on average over sums, products and activations."""
+
 ROWS = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
 
 
@@ -95,10 +101,27 @@ class Kernel:
             self._parallel = kind(team["GOMP_parallel"])
             self._threads = self._machine.address("threads")
 
-    def threads(self, rows: int) -> int:
-        """How many threads share so many rows."""
-        alone = _forked or _team() is None
-        return 1 if alone else max(1, min(torch.get_num_threads(), rows))
+    def threads(self, rows: int, total: int) -> int:
+        """How many threads share so many rows, which take `total` steps in all.
+
+        A second thread has to save more than it costs to wake it.
+        """
+        if _forked or _team() is None:
+            return 1
+        worthwhile = 1 + total * self._operations // WORTH_A_THREAD
+        return max(1, min(torch.get_num_threads(), rows, worthwhile))
+
+    @cached_property
+    def _operations(self) -> int:
+        """About how many floating-point operations a row takes in one step."""
+        products = sum(
+            2 * pack.length * pack.units * len(pack.factor.targets) for pack in self.source.packs
+        )
+        values = sum(
+            POINTWISE * len(work.nodes) * self.source.units[work.size]
+            for work in self.schedule.passes
+        )
+        return products + values
 
     def scratch(self, rows: int) -> dict[str, Rows]:
         """New arrays for what is kept between passes."""
@@ -116,6 +139,7 @@ class Kernel:
         weights: Mapping[str, Tensor],
         counts: Tensor,
         rows: int,
+        total: int,
     ) -> None:
         """Compute all steps.
 
@@ -124,6 +148,7 @@ class Kernel:
             weights: the parameters of the learned layers.
             counts: (T,) int64, how many rows each step has.
             rows: how many there are at most.
+            total: the sum of the counts.
         """
         known = {**arrays, **self.scratch(rows)}
         places = [known[array.name] for array in self.source.arrays]
@@ -137,7 +162,7 @@ class Kernel:
             addresses.append(0 if place.first is None else place.first.data_ptr())
         addresses += [tensor.data_ptr() for tensor in (*packs, *biases)]
         arguments = (ctypes.c_int64 * len(addresses))(*addresses)
-        threads = self.threads(rows)
+        threads = self.threads(rows, total)
         if threads == 1:
             self._rows(ctypes.addressof(arguments), 0, rows, 0)
         else:

@@ -191,7 +191,10 @@ class Call:
 
     def learned(self, weights: Mapping[str, Tensor]) -> dict[str, Rows]:
         """The arrays of learned vectors and scalars."""
-        return {f"learned {name}": Rows(weight.detach()) for name, weight in weights.items()}
+        return {
+            f"learned {name}": Rows(weight.detach().contiguous())
+            for name, weight in weights.items()
+        }
 
     def full(self, states: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Arrays for the states of all steps, with the first states in place."""
@@ -277,10 +280,21 @@ class _Loop(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         call: Call = ctx.call
         count = len(call.banks) + len(call.state_sizes) + len(call.weights)
-        tensors = ctx.saved_tensors[:count]
-        if torch.is_grad_enabled():
-            return None, *_eager_gradients(call, tensors, gradients, ctx.needs_input_grad[1:])
-        return None, *_Backward(call, tensors, ctx.saved_tensors[count:]).run(gradients)
+        saved = ctx.saved_tensors  # asked for once: checkpointing hands it out only once
+        tensors, stored = saved[:count], saved[count:]
+        again = torch.is_grad_enabled()
+        if again or any(map(_batched, gradients)):
+            wanted = ctx.needs_input_grad[1:]
+            return None, *_eager_gradients(call, tensors, gradients, wanted, again)
+        return None, *_Backward(call, tensors, stored).run(gradients)
+
+
+def _batched(gradient: Tensor | None) -> bool:
+    """Whether a gradient stands for many, as for a vectorized jacobian: no kernel takes that."""
+    return gradient is not None and (
+        torch._C._functorch.is_legacy_batchedtensor(gradient)  # pyright: ignore
+        or torch._C._functorch.is_batchedtensor(gradient)  # pyright: ignore
+    )
 
 
 @final
@@ -399,13 +413,15 @@ class _Backward:
         return self.saved[:, column : column + self.call.recurrence.sizes[size]]
 
 
+@torch.enable_grad()
 def _eager_gradients(
     call: Call,
     tensors: Sequence[Tensor],
     gradients: Sequence[Tensor | None],
     wanted: Sequence[bool],
+    again: bool,
 ) -> list[Tensor | None]:
-    """The gradients through the eager definition, which can be differentiated again."""
+    """The gradients through the eager definition; if asked, they can be differentiated again."""
     banks, states, weights = call.named(tensors)
     recurrence = call.recurrence
     rows, vectors = {}, {}
@@ -434,7 +450,7 @@ def _eager_gradients(
             [output for output, _ in pairs],
             inputs,
             [gradient for _, gradient in pairs],
-            create_graph=True,
+            create_graph=again,
             allow_unused=True,
         )
     )

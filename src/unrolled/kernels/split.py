@@ -6,7 +6,7 @@ from typing import NamedTuple, final
 
 from ..equations import Graph, Node
 from ..equations.node import Size
-from ..equations.operation import Operation
+from ..equations.operation import CONDITIONS, Operation
 from .plan import Phase, Plan
 
 
@@ -66,6 +66,8 @@ class _Parts:
             return self._new[node]
         if node.operation in (Operation.CONSTANT, Operation.LEARNED):
             return node
+        if node.operation in CONDITIONS:  # no array holds truth values
+            return Node(node.operation, tuple(self.step(a) for a in node.arguments))
         return self._input(node, node)
 
     def _input(self, key: Node, node: Node) -> Node:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import groupby
 from typing import NamedTuple, final
 
 from ..equations import Graph, Node, derivative
 from ..equations.node import Block, Size
-from ..equations.operation import ACTIVATIONS, POINTWISE, Operation
+from ..equations.operation import ACTIVATIONS, CONDITIONS, POINTWISE, Operation
 from ..equations.rewrite import rewrite, simplified
 from .plan import Plan
 from .split import Split
@@ -67,7 +68,7 @@ class TrainingPlan:
     def _bank(self, names: tuple[str, ...]) -> int | None:
         """The buffer of a bank's gradient."""
         nodes = [self.backward.values[f"d_{name}"] for name in names]
-        if all(node.operation is Operation.BROADCAST for node in nodes):
+        if all(map(_is_zero, nodes)):
             return None  # nothing depends on it
         return self._buffer(nodes)
 
@@ -90,12 +91,13 @@ class TrainingPlan:
                 found[node.attribute.layer] = node.arguments[0]
         layers = []
         for bank in dict.fromkeys(Plan(step).banks.values()):
-            first = bank.layers[0]
-            nodes = [found[layer.attribute] for layer in bank.layers if layer.attribute in found]
-            if len(nodes) == len(bank.layers):
-                place = self._known(nodes) or self._new(nodes)
-                blocks = first.attribute.blocks
-                layers.append(LayerGradient(place, blocks, first.arguments, len(nodes)))
+            for has_gradient, run in groupby(bank.layers, lambda layer: layer.attribute in found):
+                if has_gradient:
+                    first, *others = run
+                    nodes = [found[layer.attribute] for layer in (first, *others)]
+                    place = self._known(nodes) or self._new(nodes)
+                    blocks = first.attribute.blocks
+                    layers.append(LayerGradient(place, blocks, first.arguments, len(nodes)))
         return layers
 
     def _new(self, nodes: list[Node]) -> Place:
@@ -119,7 +121,7 @@ class TrainingPlan:
         return {
             name: values[f"d_{name}"]
             for name in names
-            if f"d_{name}" in values and values[f"d_{name}"].operation is not Operation.BROADCAST
+            if f"d_{name}" in values and not _is_zero(values[f"d_{name}"])
         }
 
     def _saved(self, step: Graph) -> dict[str, Node]:
@@ -162,10 +164,18 @@ def _again(step: Graph) -> dict[Node, Node]:
     return {node: simple[new] for node, new in inputs.items()}
 
 
+def _is_zero(gradient: Node) -> bool:
+    """Whether nothing depends on what this is the gradient of."""
+    constant = gradient.operation is Operation.BROADCAST and gradient.arguments[0]
+    return bool(constant) and constant.operation is Operation.CONSTANT
+
+
 def _is_worth_saving(node: Node) -> bool:
     """Whether a value of the forward step costs more to compute again than to store."""
     if node.operation not in POINTWISE:
         return True
+    if node.operation in CONDITIONS:
+        return False
     if any(argument.operation is Operation.AFFINE for argument in node.arguments):
         return True
     return node.operation in ACTIVATIONS and _has_product(node)

@@ -2,9 +2,10 @@
 
 The exponential is the scheme of Cody & Waite (Software Manual for the Elementary Functions, 1980):
 x = n ln 2 + r with |r| <= ln 2 / 2, a polynomial for r, and a shift of the exponent by n. The
-others follow from it: sigmoid as 1 / (1 + exp(-x)), tanh through exp(2 |x|) - 1 so that nothing
-cancels near 0. log uses log m = 2 artanh((m - 1) / (m + 1)). NaN and infinities come out where
-they should: comparisons keep NaN, and no step turns it into an integer that matters.
+others follow from it: sigmoid through exp(-|x|), which cannot overflow, tanh through
+exp(2 |x|) - 1, so that nothing cancels near 0. log uses log m = 2 artanh((m - 1) / (m + 1)). NaN
+and infinities come out where they should: comparisons keep NaN, and no step turns it into an
+integer that matters.
 """
 
 from __future__ import annotations
@@ -62,17 +63,31 @@ def _tail(f: Function, r: str, terms: int) -> str:
 
 
 def _reduced(f: Function, x: str) -> tuple[str, str, str]:
-    """n, as an integer, and r of x = n ln 2 + r; then what rounding took from r."""
+    """n and r of x = n ln 2 + r, and what rounding took from r."""
     target = f.target
     dtype, magic = target.dtype, target.splat(MAGIC[target.dtype])
     shifted = fma(f, x, target.splat(1 / math.log(2)), magic)
-    whole = _binary(f, "fsub", shifted, magic)
-    exact = fma(f, whole, target.splat(-LN2_HIGH[dtype]), x)
-    r = fma(f, whole, target.splat(-LN2_LOW[dtype]), exact)
-    lost = fma(f, whole, target.splat(-LN2_LOW[dtype]), _binary(f, "fsub", exact, r))
-    bits = f.let(f"bitcast {target.vector} {shifted} to {target.integers}")
-    zero = f.let(f"bitcast {target.vector} {magic} to {target.integers}")
-    return f.let(f"sub {target.integers} {bits}, {zero}"), r, lost
+    n = _binary(f, "fsub", shifted, magic)
+    exact = fma(f, n, target.splat(-LN2_HIGH[dtype]), x)
+    r = fma(f, n, target.splat(-LN2_LOW[dtype]), exact)
+    lost = fma(f, n, target.splat(-LN2_LOW[dtype]), _binary(f, "fsub", exact, r))
+    return n, r, lost
+
+
+def _scaled(f: Function, x: str, n: str) -> str:
+    """x times 2^n for whole n, with denormal and infinite results."""
+    target = f.target
+    if target.has_avx512:
+        return _avx512(f, "mask.scalef", x, n, x, rounding=True)
+    kind, dtype = target.integers, target.dtype
+    shifted = _binary(f, "fadd", n, target.splat(MAGIC[dtype]))
+    bits = f.let(f"bitcast {target.vector} {shifted} to {kind}")
+    zero = f.let(f"bitcast {target.vector} {target.splat(MAGIC[dtype])} to {kind}")
+    whole = f.let(f"sub {kind} {bits}, {zero}")
+    # Two factors: one power of two cannot reach from the largest to the denormal numbers.
+    half = f.let(f"ashr {kind} {whole}, {target.integer_splat(1)}")
+    rest = f.let(f"sub {kind} {whole}, {half}")
+    return _binary(f, "fmul", _binary(f, "fmul", x, _power_of_two(f, half)), _power_of_two(f, rest))
 
 
 def _power_of_two(f: Function, n: str) -> str:
@@ -82,6 +97,35 @@ def _power_of_two(f: Function, n: str) -> str:
     exponent = f.let(f"add {kind} {n}, {target.integer_splat(BIAS[target.dtype])}")
     bits = f.let(f"shl {kind} {exponent}, {target.integer_splat(MANTISSA[target.dtype])}")
     return f.let(f"bitcast {kind} {bits} to {target.vector}")
+
+
+def _avx512(f: Function, name: str, *values: str, rounding: bool = False) -> str:
+    """One of the instructions that only AVX-512 has, in all lanes."""
+    target = f.target
+    suffix = {"float": "ps", "double": "pd"}[target.dtype]
+    arguments = [f"{target.vector} {value}" for value in values]
+    arguments.append(f"i{target.lanes} -1")
+    if rounding:
+        arguments.append("i32 4")  # as the processor is set
+    return f.let(
+        f"call {target.vector} @llvm.x86.avx512.{name}.{suffix}.512({', '.join(arguments)})"
+    )
+
+
+def _reciprocal(f: Function, x: str) -> str:
+    """1 / x for x that is neither 0 nor infinite nor denormal.
+
+    AVX-512 has a guess with 14 good bits, which Newton's steps double; dividing takes longer.
+    """
+    target = f.target
+    one = target.splat(1)
+    if not target.has_avx512:
+        return _binary(f, "fdiv", one, x)
+    guess = _avx512(f, "rcp14", x, "zeroinitializer")
+    negative = f.let(f"fneg {target.vector} {x}")
+    for _ in range({"float": 1, "double": 2}[target.dtype]):
+        guess = fma(f, guess, fma(f, negative, guess, one), guess)
+    return guess
 
 
 def _clamped(f: Function, x: str, low: float | None, high: float | None) -> str:
@@ -103,19 +147,19 @@ def exp(f: Function, x: str) -> str:
     # 1 + r + tail, with what rounding takes from 1 + r given to the tail.
     high = _binary(f, "fadd", target.splat(1), r)
     low = _binary(f, "fsub", r, _binary(f, "fsub", high, target.splat(1)))
-    mantissa = _binary(f, "fadd", high, _binary(f, "fadd", low, tail))
-    # Two factors: one power of two cannot reach from the largest to the denormal numbers.
-    half = f.let(f"ashr {target.integers} {n}, {target.integer_splat(1)}")
-    rest = f.let(f"sub {target.integers} {n}, {half}")
-    scaled = _binary(f, "fmul", mantissa, _power_of_two(f, half))
-    return _binary(f, "fmul", scaled, _power_of_two(f, rest))
+    return _scaled(f, _binary(f, "fadd", high, _binary(f, "fadd", low, tail)), n)
 
 
 def sigmoid(f: Function, x: str) -> str:
-    """1 / (1 + e^-x)."""
-    one = f.target.splat(1)
-    negative = f.let(f"fneg {f.target.vector} {x}")
-    return _binary(f, "fdiv", one, _binary(f, "fadd", one, call(f, "exp", negative)))
+    """1 / (1 + t) or t / (1 + t) with t = e^-|x|, which cannot overflow."""
+    target = f.target
+    size = f.let(f"fneg {target.vector} {intrinsic(f, 'fabs', x)}")
+    n, r, _ = _reduced(f, _clamped(f, size, EXP_RANGE[target.dtype][0], None))
+    less_one = _binary(f, "fadd", r, _tail(f, r, EXP_TERMS[target.dtype]))
+    t = _scaled(f, _binary(f, "fadd", target.splat(1), less_one), n)
+    above = _reciprocal(f, _binary(f, "fadd", target.splat(1), t))
+    below = _binary(f, "fmul", t, above)
+    return select(f, compare(f, "olt", x, target.splat(0)), below, above)
 
 
 def tanh(f: Function, x: str) -> str:
@@ -125,13 +169,13 @@ def tanh(f: Function, x: str) -> str:
     n, r, r_lost = _reduced(f, _binary(f, "fadd", size, size))
     tail = _tail(f, r, EXP_TERMS[target.dtype])
     series, series_lost = _sum(f, r, _binary(f, "fadd", tail, r_lost))
-    power = _power_of_two(f, n)
+    power = _scaled(f, target.splat(1), n)
     less_one = _binary(f, "fadd", power, target.splat(-1))
     d = fma(f, series, power, less_one)
     d_lost = fma(f, series, power, _binary(f, "fsub", less_one, d))
     d_lost = fma(f, series_lost, power, d_lost)
     below, below_lost = _sum(f, target.splat(2), d)
-    inverse = _binary(f, "fdiv", target.splat(1), below)
+    inverse = _reciprocal(f, below)
     quotient = _binary(f, "fmul", d, inverse)
     negative = f.let(f"fneg {target.vector} {quotient}")
     rest = _binary(f, "fadd", fma(f, negative, below, d), d_lost)
@@ -184,7 +228,6 @@ def log(f: Function, x: str) -> str:
 
 
 ROUTINES = {"exp": exp, "sigmoid": sigmoid, "tanh": tanh, "log": log}
-NEEDS = {"sigmoid": ("exp",)}
 
 
 def call(f: Function, name: str, x: str) -> str:

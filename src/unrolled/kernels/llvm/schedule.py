@@ -113,8 +113,9 @@ class Schedule:
             if size == "one":
                 raise UnsupportedError(f"the state {name} is one number for all units")
         for node in self.graph.order:
-            if node.operation is Operation.INPUT and self.sizes[node] == "one":
-                raise UnsupportedError(f"{node.attribute} is one number for all units")
+            reads_one = any(self.sizes[argument] == "one" for argument in node.arguments)
+            if reads_one and node.operation in (Operation.AFFINE, Operation.TRANSPOSED):
+                raise UnsupportedError("a learned layer of the loop reads one number for all units")
             wide_input = self.sizes[node] == "input" and node.operation is not Operation.INPUT
             if wide_input:
                 raise UnsupportedError("a value of the loop has as many units as the input")
@@ -278,17 +279,25 @@ def _lowered(
             inputs[given[node]] = graph.sizes[node]
             new[node] = Node(Operation.INPUT, (), given[node])
             continue
-        if node.operation is Operation.BROADCAST:
-            new[node] = new[node.arguments[0]]  # vectors of one number are made where needed
+        if node.operation is Operation.BROADCAST and graph.sizes[node] != "one":
+            like = Node(Operation.INPUT, (), f"any {graph.sizes[node]}")  # read by nothing
+            inputs[like.attribute] = graph.sizes[node]
+            new[node] = Node(Operation.BROADCAST, (new[node.arguments[0]], like))
+            continue
+        if node.arguments and _is_itself(node, graph):
+            new[node] = new[node.arguments[0]]
             continue
         arguments = tuple(new[argument] for argument in node.arguments)
-        new[node] = _taken_apart(Node(node.operation, arguments, node.attribute))
+        rebuilt = Node(node.operation, arguments, node.attribute)
+        new[node] = _taken_apart(rebuilt, graph.sizes[node])
     lowered = {name: new[node] for name, node in roots.items()}
-    for state in graph.states:
-        if roots[state].operation is Operation.BROADCAST:  # a state that is set to one number
-            leaf = Node(Operation.STATE, (), state)
-            lowered[state] = Node(Operation.BROADCAST, (lowered[state], leaf))
     return Graph(graph.name, inputs, graph.states, _gathered(lowered), graph.backward)
+
+
+def _is_itself(node: Node, graph: Graph) -> bool:
+    """Whether a value is its argument: the sum of one number, one number spread over one unit."""
+    over_units = node.operation in (Operation.SUM, Operation.BROADCAST)
+    return over_units and graph.sizes[node.arguments[0]] == graph.sizes[node] == "one"
 
 
 def _below(roots: list[Node], given: Mapping[Node, str]) -> list[Node]:
@@ -308,14 +317,19 @@ def _below(roots: list[Node], given: Mapping[Node, str]) -> list[Node]:
     return list(order)
 
 
-def _taken_apart(node: Node) -> Node:
+def _taken_apart(node: Node, size: Size) -> Node:
     """Normalisation as sums over units."""
     if node.operation is not Operation.NORMALIZE:
         return node
     (a,) = node.arguments
-    count = Node(Operation.DIMENSION, (a,))
-    centred = a - Node(Operation.SUM, (a,)) / count
-    variance = Node(Operation.SUM, (centred * centred,)) / count
+
+    def mean(value: Node) -> Node:
+        if size == "one":
+            return value
+        return Node(Operation.SUM, (value,)) / Node(Operation.DIMENSION, (a,))
+
+    centred = a - mean(a)
+    variance = mean(centred * centred)
     return centred / Node(Operation.SQRT, (variance + node.attribute,))
 
 

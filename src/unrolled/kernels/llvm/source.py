@@ -20,7 +20,7 @@ from typing import NamedTuple, final
 
 from ...equations import Node
 from ...equations.node import Size
-from ...equations.operation import Operation
+from ...equations.operation import CONDITIONS, Operation
 from . import mathematics
 from .schedule import Factor, Pass, Schedule
 from .text import Function, Target
@@ -198,10 +198,7 @@ class Source:
 
     def _module(self) -> str:
         main = self._main()  # last, so that all arrays are known
-        routines = set(self._routines)
-        for name in self._routines:
-            routines.update(mathematics.NEEDS.get(name, ()))
-        parts = [mathematics.routine(name, self.target) for name in sorted(routines)]
+        parts = [mathematics.routine(name, self.target) for name in sorted(self._routines)]
         return "\n\n".join([*parts, *self._functions, main, _threads(self.target)])
 
     def routine(self, name: str) -> None:
@@ -375,7 +372,7 @@ class _Point:
         for node in mine:
             place = self.source.memory(node)
             if place is not None and self.source.arrays[place].kind == "rows" and place not in done:
-                self._store(self.value(node), place)
+                self._store(self._number(node), place)
         for node in schedule.sums:
             (argument,) = node.arguments
             if schedule.home(argument) == home:
@@ -393,13 +390,17 @@ class _Point:
             self.bases[place] = self.f.load("ptr", address)
         return self.bases[place]
 
-    def _address(self, place: int) -> str:
-        """Of the vector of this row and block."""
+    def _row(self, place: int) -> str:
+        """The address of this row."""
         f, array = self.f, self.source.arrays[place]
         base = self._base(place)
-        if array.kind not in ("vector", "thread"):
-            base = f.at(base, f.let(f"mul nsw i64 %row, {array.stride}"))
-        return f.at(base, self.unit)
+        if array.kind in ("vector", "thread"):
+            return base
+        return f.at(base, f.let(f"mul nsw i64 %row, {array.stride}"))
+
+    def _address(self, place: int) -> str:
+        """Of the vector of this row and block."""
+        return self.f.at(self._row(place), self.unit)
 
     def _load(self, place: int) -> str:
         return self.f.load_lanes(self._address(place), self.mask)
@@ -434,6 +435,13 @@ class _Point:
 
     # Values.
 
+    def _number(self, node: Node) -> str:
+        """A value as it is kept: of a condition, 1 or 0."""
+        value = self.value(node)
+        if node.operation not in CONDITIONS:
+            return value
+        return mathematics.select(self.f, value, self.target.splat(1), self.target.splat(0))
+
     def value(self, node: Node) -> str:
         """A node's vector for this row and block."""
         if node not in self.values:
@@ -457,15 +465,20 @@ class _Point:
         if not node.arguments:
             place = self.source.leaf(node)
             if self.schedule.sizes[node] == "one":
-                return f.broadcast(f.load(target.dtype, self._base(place)))
+                return f.broadcast(f.load(target.dtype, self._row(place)))
             return self._load(place)
+        if operation is Operation.BROADCAST:
+            return self.value(node.arguments[0])  # in all lanes already
         if self.schedule.sizes[node] != "one" and self.schedule.home(node) != (
             self.work.stage,
             self.work.size,
         ):
             place = self.source.memory(node)
             assert place is not None, "what a later pass reads is kept"
-            return self._load(place)
+            kept = self._load(place)
+            if operation in CONDITIONS:
+                return mathematics.compare(f, "one", kept, target.splat(0))
+            return kept
         rule = LLVM[operation]
         assert rule is not None, f"{operation} is taken apart before a kernel is written"
         arguments = [self.value(argument) for argument in node.arguments]
@@ -516,7 +529,7 @@ LLVM: dict[Operation, Callable[..., str] | str | None] = {
     Operation.SELECT: mathematics.select,
     Operation.SUM: None,
     Operation.DIMENSION: None,
-    Operation.BROADCAST: lambda f, a: a,  # every vector is a block of equal lanes already
+    Operation.BROADCAST: None,
     Operation.NORMALIZE: None,
     Operation.AFFINE: None,
     Operation.TRANSPOSED: None,

@@ -39,6 +39,11 @@ class Target:
         return self.vector_bytes // self.bytes
 
     @property
+    def has_avx512(self) -> bool:
+        """Whether the instructions of AVX-512 can be used."""
+        return self.vector_bytes == 64 and "+avx512f" in self.features
+
+    @property
     def vector(self) -> str:
         """The type of a vector."""
         return f"<{self.lanes} x {self.dtype}>"

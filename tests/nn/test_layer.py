@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 import unrolled
 from unrolled.cells import CELLS
+from unrolled.kernels.dispatch import eager_only
 
 from .twins import (
     LAYERS,
@@ -93,7 +94,10 @@ def test_layers_are_those_of_torch(call: Any, seed: int) -> None:
     theirs, ours = twins(kind, dtype=torch.float64, seed=seed, **options)
     x, batch = made(form, size, options["input_size"], options["batch_first"])
     hx = hidden(theirs, *batch) if given_states else None
-    assert_same(measured(ours, x, hx), measured(theirs, x, hx))
+    expected = measured(theirs, x, hx)
+    assert_same(measured(ours, x, hx), expected)
+    with eager_only():
+        assert_same(measured(ours, x, hx), expected)
 
 
 @pytest.mark.parametrize(("kind", "options"), VARIANTS)
@@ -514,6 +518,10 @@ def test_nan_and_inf_come_out_as_in_torch(
         expected = flat(theirs(x_, hx_))
         assert not all(result.isfinite().all() for result in expected) or abs(value) == torch.inf
         assert_same(flat(ours(x_, hx_)), expected, 1e-5, equal_nan=True)
+        with torch.no_grad():
+            assert_same(flat(ours(x_, hx_)), expected, 1e-5, equal_nan=True)
+        with eager_only():
+            assert_same(flat(ours(x_, hx_)), expected, 1e-5, equal_nan=True)
 
 
 @pytest.fixture

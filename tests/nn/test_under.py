@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, jvp, stack_module_state, vjp, vmap
 from torch.nn.utils import parametrizations, parametrize, prune
+from torch.utils.checkpoint import checkpoint
 from torch.utils.data import DataLoader, Dataset
 
 import unrolled
@@ -330,6 +331,23 @@ def test_dtypes_have_to_agree_on_meta_too() -> None:
         module(torch.zeros(T, B, I, device="meta"), (state, state))
 
 
+@pytest.mark.parametrize("form", ["dense", "packed", "lengths"])
+def test_the_surroundings_choose_no_device_or_dtype(form: str) -> None:
+    module, x = unrolled.LSTM(I, H, **DEEP, **MORE).eval(), torch.randn(T, 3, I)
+    input = packed(x, [1, 4, 2]) if form == "packed" else x
+    call = {"lengths": [1, 0, 4]} if form == "lengths" else {}
+    expected = measured(module, input, **call)
+    with torch.device("meta"):
+        found = flat(module(input, **call))
+    assert_same(found[0], expected["result 0"], 0)
+    torch.set_default_dtype(torch.float64)
+    try:
+        found = flat(module(input, **call))
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert_same(found[0], expected["result 0"], 0)
+
+
 @pytest.mark.parametrize("kind", [*LAYERS, *STEPS])
 def test_skip_init(kind: str) -> None:
     module = nn.utils.skip_init(getattr(unrolled, kind), I, H, dtype=torch.float64)
@@ -497,6 +515,128 @@ def test_gradients_of_each_sample(name: str) -> None:
         module(x)[0].square().sum().backward()
         for key, value in module.named_parameters():
             assert_same(found[key][k], value.grad, 1e-10)
+
+
+@deprecated
+@pytest.mark.parametrize("kind", LAYERS)
+def test_jacobians(kind: str) -> None:
+    theirs, ours = twins(kind, I, H, dtype=torch.float64)
+    x = torch.randn(2, B, I, dtype=torch.float64)
+    expected = torch.autograd.functional.jacobian(lambda x: theirs(x)[0], x)
+    for options in ({}, {"vectorize": True}, {"create_graph": True}):
+        found = torch.autograd.functional.jacobian(lambda x: ours(x)[0], x, **options)
+        assert_same(found.detach(), expected)
+        assert found.requires_grad == ("create_graph" in options)
+    assert_same(torch.func.jacrev(lambda x: ours(x)[0])(x), expected)
+    assert_same(torch.func.jacfwd(lambda x: ours(x)[0])(x), expected)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_many_gradients_at_once(name: str) -> None:
+    module = layer(name, **DEEP, dtype=torch.float64)
+    x = torch.randn(T, B, I, dtype=torch.float64, requires_grad=True)
+    steps = module(x, lengths=[2, 4])[0].sum((1, 2))
+    inputs = (x, *module.parameters())
+    found = torch.autograd.grad(
+        steps, inputs, torch.eye(T).double(), retain_graph=True, is_grads_batched=True
+    )
+    looped = [torch.autograd.grad(step, inputs, retain_graph=True) for step in steps]
+    assert_same(list(found), [torch.stack(gradients) for gradients in zip(*looped, strict=True)])
+
+
+@pytest.mark.parametrize("reentrant", [True, False])
+@pytest.mark.parametrize("name", ["lstm", "gru_reset_before", "slstm"])
+def test_checkpointing(name: str, reentrant: bool) -> None:
+    module, x = layer(name, **DEEP), torch.randn(T, B, I, requires_grad=True)
+    gradients = []
+    for output in (module(x)[0], checkpoint(lambda x: module(x)[0], x, use_reentrant=reentrant)):
+        module.zero_grad()
+        x.grad = None
+        output.square().sum().backward()
+        gradients.append([value.grad.clone() for value in (x, *module.parameters())])
+    assert_same(gradients[1], gradients[0], 1e-6)
+
+
+@pytest.mark.parametrize("change", [Tensor.relu_, lambda y: y.mul_(2), lambda y: y[1:].zero_()])
+@pytest.mark.parametrize("kind", LAYERS)
+def test_results_can_be_changed_in_place(kind: str, change: Any) -> None:
+    gradients = []
+    x = torch.randn(T, B, I, dtype=torch.float64)
+    for module in twins(kind, I, H, **DEEP, dtype=torch.float64):
+        results = flat(module(x))
+        for result in results:
+            change(result)
+        sum(result.square().sum() for result in results).backward()
+        gradients.append([parameter.grad for parameter in module.parameters()])
+    assert_same(gradients[1], gradients[0])
+    with torch.no_grad():
+        output, *last = flat(ours_of(kind)(x.float()))
+        kept = [state.clone() for state in last]
+        output.zero_()
+    assert_same(last, kept, 0)
+
+
+def ours_of(kind: str) -> nn.Module:
+    return getattr(unrolled, kind)(I, H)
+
+
+def test_a_graph_is_used_once_unless_it_is_kept() -> None:
+    module, x = unrolled.LSTM(I, H), torch.randn(T, B, I)
+    loss = module(x)[0].sum()
+    loss.backward(retain_graph=True)
+    once = module.weight_hh_l0.grad.clone()
+    loss.backward()
+    assert_same(module.weight_hh_l0.grad, 2 * once, 1e-6)
+    with pytest.raises(RuntimeError, match="backward through the graph a second time"):
+        loss.backward()
+
+
+@pytest.mark.parametrize("name", ["weight_hh_l0", "weight_ih_l0"])
+def test_a_weight_changed_before_backward_is_noticed(name: str) -> None:
+    module = unrolled.LSTM(I, H)
+    loss = module(torch.randn(T, B, I, requires_grad=True))[0].sum()
+    with torch.no_grad():
+        getattr(module, name).mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_only_some_gradients_are_wanted(kind: str) -> None:
+    x = torch.randn(T, B, I, dtype=torch.float64)
+    found: list[list[Any]] = [[], []]
+    for log, module in zip(found, twins(kind, I, H, 2, dtype=torch.float64), strict=True):
+        for frozen in ("weight_hh_l0", "bias_ih_l1", ""):
+            module.requires_grad_(True).zero_grad()
+            for name, parameter in module.named_parameters():
+                parameter.requires_grad_(name != frozen and frozen != "")
+            leaf = x.clone().requires_grad_()
+            for result in flat(module(leaf)):
+                gradients = torch.autograd.grad(
+                    result.sum(),
+                    [leaf, *(p for p in module.parameters() if p.requires_grad)],
+                    allow_unused=True,
+                    retain_graph=True,
+                    materialize_grads=True,
+                )
+                log.extend(gradients)
+    assert_same(found[1], found[0])
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_parameters_may_lie_anywhere_in_memory(name: str) -> None:
+    module, x = layer(name, **DEEP), torch.randn(T, B, I)
+    expected = measured(module, x)
+    for key, value in dict(module.named_parameters()).items():
+        wide = torch.full([2 * size + 1 for size in value.shape], torch.nan)
+        strided = wide[tuple(slice(1, None, 2) for _ in value.shape)]
+        setattr(module, key, nn.Parameter(strided.copy_(value.detach())))
+        assert not getattr(module, key).is_contiguous()
+    found = measured(module, x)
+    assert_same(found, expected, 1e-6)
+    assert_same(measured(module, x.transpose(0, 1).contiguous().transpose(0, 1)), expected, 1e-6)
+    with torch.no_grad():
+        assert_same(module(x)[0], expected["result 0"], 1e-6)
 
 
 def test_functional_call_leaves_the_module_as_it_is() -> None:
@@ -685,6 +825,15 @@ def test_many_threads_at_once() -> None:
         found = list(pool.map(work, range(8)))
     for start in range(8):
         assert_same(found[start], expected[start::8], 1e-6)
+
+
+def test_any_number_of_threads_in_pytorch() -> None:
+    module, x = unrolled.LSTM(I, H, **DEEP), torch.randn(T, 13, I)
+    lengths = [k % (T + 1) for k in range(13)]
+    expected = measured(module, x, lengths=lengths)
+    for threads in (2, 3, 16):
+        torch.set_num_threads(threads)
+        assert_same(measured(module, x, lengths=lengths), expected, 1e-5)
 
 
 def test_threads_each_train_their_copy() -> None:

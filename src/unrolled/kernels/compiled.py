@@ -99,7 +99,8 @@ KEPT = 256
 def recurrence(graph: Graph, sizes: Mapping[Size, int], dtype: torch.dtype) -> Recurrence:
     """The kernels of a cell, the same for all modules with these equations, sizes and dtype."""
     used = {size: count for size, count in sizes.items() if size != "input"}
-    key = (graph.name, *graph.inputs, *graph.states, *graph.values.items(), *used.items(), dtype)
+    names = (*graph.inputs.items(), *graph.states.items(), *graph.values.items())
+    key = (graph.name, *names, *used.items(), dtype)
     with _lock:
         if key not in _known:
             _known[key] = Recurrence(graph, sizes, dtype)
@@ -371,7 +372,9 @@ class _Backward:
         self, names: tuple[str, ...], buffers: list[Tensor], summed: Mapping[str, Tensor]
     ) -> Tensor | None:
         if names[0] in self.call.recurrence.split.vectors:
-            return summed.get(names[0])
+            total = summed.get(names[0])
+            one = self.call.recurrence.width(names) == 1
+            return total if total is None or not one else total.sum().view(1)
         buffer = self.training.plan.hoisted[names]
         return None if buffer is None else buffers[buffer]
 
@@ -507,5 +510,6 @@ def _banks(
         first, *others = names
         value = slots[program.bank(names) if others else program.values[first]]
         fixed = first in recurrence.split.vectors
-        banks.append(value.contiguous() if fixed else value.reshape(time.total, -1).contiguous())
+        rows = value.reshape(-1) if fixed else value.reshape(time.total, -1)
+        banks.append(rows.contiguous())
     return banks

@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from ..equations import Graph
 from ..equations.node import Size
+from ..equations.operation import CONDITIONS
 from . import eager
 
 if TYPE_CHECKING:
@@ -104,8 +105,13 @@ class Runner:
         recurrence = self.recurrence(tensors[0].dtype)
         if isinstance(recurrence, str):
             return recurrence
-        hidden = [name for name in record if name not in recurrence.split.step.probes]
-        return f"{hidden[0]} is computed outside the loop" if hidden else None
+        probes = recurrence.split.step.probes
+        for name in record:
+            if name not in probes:
+                return f"{name} is computed outside the loop"
+            if probes[name].operation in CONDITIONS:
+                return f"{name} is a condition"
+        return None
 
 
 def _surroundings(tensors: Sequence[Tensor]) -> str | None:

@@ -166,8 +166,9 @@ def _again(step: Graph) -> dict[Node, Node]:
 
 def _is_zero(gradient: Node) -> bool:
     """Whether nothing depends on what this is the gradient of."""
-    constant = gradient.operation is Operation.BROADCAST and gradient.arguments[0]
-    return bool(constant) and constant.operation is Operation.CONSTANT
+    if gradient.operation is not Operation.BROADCAST:
+        return False
+    return gradient.arguments[0].operation is Operation.CONSTANT
 
 
 def _is_worth_saving(node: Node) -> bool:

@@ -166,6 +166,7 @@ class Schedule:
         roots.update(self.graph.values[state] for state in self.graph.states)
         for node in reversed(self.order):
             fixed = self.is_product(node) or node.operation is Operation.SUM or node in roots
+            fixed = fixed or not node.arguments
             wide = [a for a in node.arguments if a.arguments and self.sizes[a] != "one"]
             if not fixed and len(wide) < 2 and self.sizes[node] != "one":
                 self.stages[node] = latest.get(node, self.stages[node])
@@ -180,9 +181,11 @@ class Schedule:
         return self.stages[node], self.sizes[node]
 
     def _passes(self) -> tuple[Pass, ...]:
-        """All passes; a leaf that is stored or becomes a state is copied in the first one."""
-        copied = [*self.stored.values(), *(self.graph.values[s] for s in self.graph.states)]
-        homes: dict[tuple[int, Size], list[Node]] = {self.home(node): [] for node in copied}
+        """All passes; a leaf that is stored or summed up has its place in the first one."""
+        sums = [node for node in self.order if node.operation is Operation.SUM]
+        used = [summand(node) for node in (*self.reduced.values(), *sums)]
+        used += [*self.stored.values(), *(self.graph.values[s] for s in self.graph.states)]
+        homes: dict[tuple[int, Size], list[Node]] = {self.home(node): [] for node in used}
         for node in self.order:
             if self.sizes[node] != "one" and node.arguments:
                 homes.setdefault(self.home(node), []).append(node)
@@ -237,6 +240,11 @@ class Schedule:
         if node.operation is Operation.SUM:
             return self.home(node.arguments[0])
         return self.home(node)
+
+
+def summand(node: Node) -> Node:
+    """What is added up, over units or over rows and steps; of both, over units last."""
+    return node.arguments[0] if node.operation is Operation.SUM else node
 
 
 def _rows(product: Node) -> tuple[int, ...]:

@@ -22,7 +22,7 @@ from ...equations import Node
 from ...equations.node import Size
 from ...equations.operation import CONDITIONS, Operation
 from . import mathematics
-from .schedule import Factor, Pass, Schedule
+from .schedule import Factor, Pass, Schedule, summand
 from .text import Function, Target
 
 
@@ -378,7 +378,7 @@ class _Point:
             if schedule.home(argument) == home:
                 self._add_up(node, self.value(argument))
         for name, node in schedule.reduced.items():
-            value = node.arguments[0] if node.operation is Operation.SUM else node
+            value = summand(node)
             if schedule.home(value) == home:
                 self._reduce(name, value)
 

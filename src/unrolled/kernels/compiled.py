@@ -235,7 +235,7 @@ def infer(
     full = call.full({name: state for name, state in states.items() if name in call.record})
     taps = call.taps(banks[0])
     arrays = {**call.inputs(banks), **call.learned(weights)}
-    old, new, places = time.pair()
+    old, new, places = time.pair
     pairs = {}
     for name, state in states.items():
         if name in full:
@@ -312,13 +312,13 @@ class _Backward:
     def run(self, gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
         """The gradients with respect to banks, states and weights."""
         call, plan, time = self.call, self.training.plan, self.call.time
-        back = time.backward()
+        back = time.backward
         like = self.full[next(iter(self.full))]
         returned, finals = gradients[: len(call.record)], gradients[len(call.record) :]
         arrays = {**self._given(back), **call.learned(self.weights)}
         for name, gradient in zip(call.record, returned, strict=True):
             arrays[f"returned_{name}"] = Rows(self._dense(name, gradient, like), back.step)
-        old, new, places = back.pair()
+        old, new, places = back.pair
         pairs = {}
         for (name, units), gradient in zip(call.state_sizes.items(), finals, strict=True):
             last = like.new_zeros(time.batch, units) if gradient is None else gradient

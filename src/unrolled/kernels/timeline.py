@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from typing import final
 
 import torch
 from torch import Tensor
@@ -12,7 +14,9 @@ Places = slice | Tensor
 CPU = torch.device("cpu")  # whatever device new tensors go to by default
 
 
-class Timeline(NamedTuple):
+@final
+@dataclass(frozen=True, eq=False)
+class Timeline:
     """The steps in the order in which a kernel takes them.
 
     The rows of all steps lie one after the other, N in all. States lie in an array of their own
@@ -42,12 +46,14 @@ class Timeline(NamedTuple):
     last: Places
     before: Places
 
+    @cached_property
     def backward(self) -> Timeline:
         """The same steps, from the last to the first: every row that has a step takes the last."""
         names = ("counts", "step", "old", "new")
         turned = {name: getattr(self, name).flip(0) for name in names}
-        return self._replace(**turned, lengths=(self.lengths > 0) * len(self.counts))
+        return replace(self, **turned, lengths=(self.lengths > 0) * len(self.counts))
 
+    @cached_property
     def pair(self) -> tuple[Tensor, Tensor, Tensor]:
         """For states of which only two steps are kept, 2 B rows: old, new, and where the last are.
 
@@ -62,6 +68,7 @@ def _count(stop: int) -> Tensor:
     return torch.arange(stop, device=CPU)
 
 
+@lru_cache(maxsize=64)
 def dense(steps: int, batch: int, reverse: bool) -> Timeline:
     """Sequences of one length."""
     t = _count(steps) * batch

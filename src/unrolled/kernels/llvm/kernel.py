@@ -172,21 +172,16 @@ class Kernel:
     def _packed(self, pack: Pack, weight: Tensor) -> Tensor:
         """A weight in the order in which the kernel reads it."""
         factor, lanes = pack.factor, self.target.lanes
-        width = pack.groups * pack.blocks * lanes
+        padding = pack.groups * pack.blocks * lanes - pack.units
         height = self.source.units[factor.size]
-        weight = weight.detach()
+        layers = weight.detach().reshape(-1, height, weight.shape[1])
         if factor.transposed:
-            rows = weight[factor.rows[0] * height : (factor.rows[0] + 1) * height]
-            padded = F.pad(rows, (0, width - pack.units))
-            return (
-                padded.reshape(height, pack.groups, pack.blocks * lanes)
-                .transpose(0, 1)
-                .contiguous()
-            )
-        parts = [weight[row * height : (row + 1) * height] for row in factor.rows]
-        padded = torch.stack([F.pad(part, (0, 0, 0, width - pack.units)) for part in parts])
-        shape = (len(parts), pack.groups, pack.blocks, lanes, pack.length)
-        return padded.reshape(shape).permute(1, 4, 2, 0, 3).contiguous()
+            (row,) = factor.rows
+            padded = F.pad(layers[row], (0, padding))
+            return padded.view(height, pack.groups, -1).transpose(0, 1).contiguous()
+        padded = F.pad(layers[list(factor.rows)], (0, 0, 0, padding))
+        shape = (len(factor.rows), pack.groups, pack.blocks, lanes, pack.length)
+        return padded.view(shape).permute(1, 4, 2, 0, 3).contiguous()
 
     def _biases(self, number: int, weights: Mapping[str, Tensor]) -> Tensor:
         """The start values of a pass's sums, in the order of its tiles."""
@@ -196,9 +191,20 @@ class Kernel:
         total = torch.zeros(
             len(work.products), groups * blocks * lanes, dtype=self.dtype, device="cpu"
         )
-        for product, parts in enumerate(work.biases):
-            for group, block in parts:
-                bias = weights[f"bias_{group}"].detach()
-                total[product, :units] += bias[block * units : (block + 1) * units]
+        for group, (products, rows) in _by_group(work.biases).items():
+            total[products, :units] += weights[f"bias_{group}"].detach().reshape(-1, units)[rows]
         shape = (len(work.products), groups, blocks, lanes)
         return total.view(shape).permute(1, 2, 0, 3).contiguous()
+
+
+def _by_group(
+    biases: tuple[tuple[tuple[str, int], ...], ...],
+) -> dict[str, tuple[list[int], list[int]]]:
+    """For each bias, the products that it is added to, and which block of rows each takes."""
+    found: dict[str, tuple[list[int], list[int]]] = {}
+    for product, parts in enumerate(biases):
+        for group, block in parts:
+            products, rows = found.setdefault(group, ([], []))
+            products.append(product)
+            rows.append(block)
+    return found

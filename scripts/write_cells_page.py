@@ -30,12 +30,13 @@ def section(cell: Cell) -> str:
     """One cell as Markdown."""
     lines = "".join(f"{left} &= {right} \\\\\n" for left, right in equations(cell.graph).values())
     shapes = ", ".join(f"`{p.name}` ({shape(p)})" for p in parameters(cell.graph))
+    states = ", ".join(f"`{state}`" for state in cell.states)
     hyperparameters = ", ".join(f"`{k}={v}`" for k, v in cell.hyperparameters.items())
     extra = f"\nHyperparameters: {hyperparameters}.\n" if hyperparameters else ""
     return (
         f"\n## {cell.name}\n\n{cell.doc}\n\n"
         f"```math\n\\begin{{aligned}}\n{lines}\\end{{aligned}}\n```\n\n"
-        f"States: {', '.join(f'`{state}`' for state in cell.states)}. Parameters: {shapes}.\n{extra}"
+        f"States: {states}. Parameters: {shapes}.\n{extra}"
     )
 
 

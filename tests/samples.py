@@ -23,18 +23,30 @@ def uniform(low: float, high: float, *shape: int) -> Tensor:
     return torch.empty(shape, dtype=torch.float64).uniform_(low, high)
 
 
-def sample(graph: Graph, steps: int = 4, rows: int = 2, seed: int = 0) -> Sample:
+def sample(
+    graph: Graph, steps: int = 4, rows: int = 2, seed: int = 0, sizes: Any = SIZES
+) -> Sample:
     """Weights near 0, or their start value; positive states, so that one can divide by them."""
     torch.manual_seed(seed)
     weights = {}
     for parameter in parameters(graph):
-        weights[parameter.name] = uniform(-0.5, 0.5, *parameter.shape(SIZES))
+        weights[parameter.name] = uniform(-0.5, 0.5, *parameter.shape(sizes))
         weights[parameter.name] += parameter.init or 0.0
     return Sample(
         weights,
-        {name: uniform(-1, 1, steps, rows, SIZES[size]) for name, size in graph.inputs.items()},
-        {name: uniform(0.2, 1, rows, SIZES[size]) for name, size in graph.states.items()},
+        {name: uniform(-1, 1, steps, rows, sizes[size]) for name, size in graph.inputs.items()},
+        {name: uniform(0.2, 1, rows, sizes[size]) for name, size in graph.states.items()},
     )
+
+
+def batch_sizes(lengths: list[int]) -> list[int]:
+    """How many rows each step has, of ragged rows that are sorted by falling length."""
+    return [sum(length > t for length in lengths) for t in range(max(lengths))]
+
+
+def ragged(value: Tensor, lengths: list[int]) -> Tensor:
+    """(T, B, ...) to the rows that are there, one step after the other."""
+    return torch.cat([value[t, :count] for t, count in enumerate(batch_sizes(lengths))])
 
 
 def execute(

@@ -257,3 +257,45 @@ def test_user_errors_have_no_traceback() -> None:
     done = subprocess.run(command("show", "ltsm"), capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_every_kernel_is_printed() -> None:
+    for name in CELLS:
+        text = run("kernel", name, "--hidden", 5)
+        assert text.startswith(f"; {name}: ")
+        assert "define void @rows(" in text
+
+
+def test_options_of_kernels() -> None:
+    text = run("kernel", "gru", "--hidden", 64)
+    assert ";   array 0: old h\n" in text
+    assert "product  weight_hh[0, 1, 2] @ h" in text
+    assert " x float>" in text
+    assert " x double>" in run("kernel", "gru", "--hidden", 64, "--double")
+    backward = run("kernel", "gru", "--hidden", 64, "--backward")
+    assert backward.startswith("; gru_backward: 2 passes")
+    assert text != run("kernel", "gru", "--hidden", 65)
+    projected = [
+        run("kernel", "lstm_projected", "--hidden", 8, *p) for p in ((), ("--projection", 4))
+    ]
+    assert projected[0] == projected[1]
+    assert projected[0] != run("kernel", "lstm_projected", "--hidden", 8, "--projection", 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(("ltsm",), "did you mean lstm"), (("lstm", "--hidden", 0), "--hidden")],
+)
+def test_kernels_that_cannot_be_printed(arguments: tuple[object, ...], message: str) -> None:
+    assert message in run("kernel", *arguments, code=2)
+
+
+def test_a_cell_without_a_kernel_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from unrolled.kernels import compiled
+
+    def refused(*arguments: object) -> None:
+        raise compiled.UnsupportedError("it is too strange")
+
+    monkeypatch.setattr(compiled, "Recurrence", refused)
+    text = run("kernel", "lstm", code=2)
+    assert text == "unrolled: there is no kernel for lstm: it is too strange\n"

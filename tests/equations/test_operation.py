@@ -13,15 +13,21 @@ from unrolled.equations.operation import (
     Operation,
 )
 from unrolled.equations.python import PYTHON
+from unrolled.equations.storage import ARGUMENTS
 from unrolled.kernels.eager import EAGER
+from unrolled.kernels.llvm.point import LLVM
 
 ONLY_IN_DERIVATIVES = {Operation.TRANSPOSED, Operation.OUTER}
 
 
 @pytest.mark.parametrize(
     ("table", "without"),
-    [(EAGER, set()), (PYTHON, set()), (LATEX, set()), (DERIVATIVE, ONLY_IN_DERIVATIVES)],
-    ids=["EAGER", "PYTHON", "LATEX", "DERIVATIVE"],
+    [
+        *((EAGER, set()), (LLVM, set()), (PYTHON, set()), (LATEX, set())),
+        (DERIVATIVE, ONLY_IN_DERIVATIVES),
+        (ARGUMENTS, {Operation.AFFINE}),  # as many as its layer has blocks
+    ],
+    ids=["EAGER", "LLVM", "PYTHON", "LATEX", "DERIVATIVE", "ARGUMENTS"],
 )
 def test_every_operation_stands_in_every_table(
     table: Mapping[Operation, Any], without: set[Operation]
@@ -31,6 +37,10 @@ def test_every_operation_stands_in_every_table(
 
 def test_only_leaves_have_nothing_to_call() -> None:
     assert {operation for operation, function in EAGER.items() if function is None} == LEAVES
+
+
+def test_kernels_have_instructions_for_what_is_pointwise() -> None:
+    assert {operation for operation, rule in LLVM.items() if rule is not None} == POINTWISE
 
 
 def test_kinds_of_operations_do_not_overlap() -> None:

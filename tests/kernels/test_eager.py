@@ -12,7 +12,7 @@ from torch import Tensor
 import reference
 import unrolled
 from equations.drawn import cells
-from samples import SIZES, Sample, execute, sample
+from samples import SIZES, Sample, batch_sizes, execute, ragged, sample
 from unrolled import affine, mean, normalize, scalar, sigmoid, sqrt, tanh, vector, where
 from unrolled.cells import CELLS
 from unrolled.equations import Cell, Graph, derivative
@@ -158,15 +158,6 @@ def test_reverse_is_forward_on_the_reversed_sequence(cell: Cell) -> None:
 
 
 LENGTHS = [[5, 3, 3, 1, 0, 0], [4, 4], [2, 1, 1], [1, 0]]
-
-
-def batch_sizes(lengths: list[int]) -> list[int]:
-    return [sum(length > t for length in lengths) for t in range(max(lengths))]
-
-
-def ragged(value: Tensor, lengths: list[int]) -> Tensor:
-    """(T, B, ...) to the rows that are there, one step after the other."""
-    return torch.cat([value[t, :count] for t, count in enumerate(batch_sizes(lengths))])
 
 
 def check_ragged(graph: Graph, lengths: list[int], reverse: bool) -> None:
@@ -315,27 +306,6 @@ def test_transforms_of_functions(name: str) -> None:
 
 
 # Fresh memory.
-
-
-@pytest.fixture
-def poisoned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Every fresh tensor that Python asks for is full of NaN; returns who asked."""
-    asked: list[str] = []
-
-    def poison(owner: Any, name: str) -> None:
-        original = getattr(owner, name)
-
-        def fresh(*arguments: Any, **options: Any) -> Tensor:
-            asked.append(name)
-            made = original(*arguments, **options)
-            return made.fill_(float("nan")) if made.is_floating_point() else made
-
-        monkeypatch.setattr(owner, name, fresh)
-
-    poison(torch, "empty")
-    poison(torch, "empty_like")
-    poison(Tensor, "new_empty")
-    return asked
 
 
 def everything(cell: Cell, **options: Any) -> list[Tensor]:

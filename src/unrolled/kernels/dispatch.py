@@ -139,6 +139,8 @@ def _kinds(tensors: Sequence[Tensor]) -> str | None:
             return f"{type(tensor).__name__} is not a plain tensor"
         if tensor.device.type != "cpu":
             return f"there is no kernel for {tensor.device.type}"
+        if tensor.layout is not torch.strided:
+            return f"there is no kernel for {tensor.layout}"
         if tensor.dtype not in DTYPES or tensor.dtype != first.dtype:
             return f"there is no kernel for {tensor.dtype}"
     if 0 in first.shape:

@@ -215,9 +215,11 @@ def log(f: Function, x: str) -> str:
     total = target.splat(2 / (2 * terms + 1))
     for k in range(terms - 1, 0, -1):
         total = fma(f, total, square, target.splat(2 / (2 * k + 1)))
-    cubed = _binary(f, "fmul", _binary(f, "fmul", total, square), s)
-    small = fma(f, e, target.splat(LN2_LOW[dtype]), cubed)
-    result = _binary(f, "fadd", small, _binary(f, "fadd", s, s))
+    # 2 s + s R = d - (d^2/2 - s (d^2/2 + R)) for d = m - 1, which is exact: less is lost so.
+    half = _binary(f, "fmul", target.splat(0.5), _binary(f, "fmul", less, less))
+    small = _binary(f, "fmul", target.splat(LN2_LOW[dtype]), e)
+    small = fma(f, s, fma(f, total, square, half), small)
+    result = _binary(f, "fadd", _binary(f, "fsub", small, half), less)
     result = fma(f, e, target.splat(LN2_HIGH[dtype]), result)
     infinite = compare(f, "oeq", x, target.splat(math.inf))
     result = select(f, infinite, x, result)

@@ -1,0 +1,541 @@
+"""Compiled kernels give what the eager definition gives, values and gradients."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+import unrolled
+from equations.drawn import cells
+from samples import Sample
+from unrolled import affine, mean, normalize, project, scalar, sigmoid, sqrt, tanh, vector, where
+from unrolled.cells import CELLS
+from unrolled.equations import Cell, Graph
+from unrolled.equations.rewrite import variational_dropout, without_bias, zoneout
+from unrolled.kernels import compiled
+from unrolled.kernels.llvm import kernel
+
+from .comparison import (
+    SIZES,
+    WAYS,
+    assert_close,
+    assert_equal,
+    by_definition,
+    by_kernel,
+    call,
+    cast,
+    compare,
+    flat,
+    inferred,
+    leaves,
+    outcome,
+    probes,
+)
+
+EPSILON = torch.finfo(torch.float32).eps
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+def test_values_and_gradients_in_float64(cell: Cell, way: str) -> None:
+    compare(cell.graph, way)
+
+
+@pytest.mark.parametrize("way", ["forward", "ragged reverse"])
+@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+def test_kernels_in_float32_are_as_exact_as_the_definition(cell: Cell, way: str) -> None:
+    numbers, options = call(cell.graph, way)
+    numbers = cast(numbers, torch.float32)
+    record = [cell.output]
+    truth = outcome(by_definition(cell.graph), cast(numbers, torch.float64), record, **options)
+    eager = outcome(by_definition(cell.graph), numbers, record, **options)
+    found = outcome(by_kernel(cell.graph, dtype=torch.float32), numbers, record, **options)
+    for name, value in truth.items():
+        error, allowed = (
+            (result[name] - value).square().mean().sqrt() for result in (found, eager)
+        )
+        assert found[name].dtype is torch.float32
+        assert error <= 1.5 * allowed + 0.5 * EPSILON * value.abs().max(), name
+
+
+@pytest.mark.parametrize("way", ["forward", "ragged reverse"])
+@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+def test_everything_in_the_loop_can_be_recorded(cell: Cell, way: str) -> None:
+    """Gates, what activations are applied to, and states that are not the output."""
+    compare(cell.graph, way, probes(cell.graph))
+
+
+def rewritten(name: str) -> Graph:
+    graph = CELLS["gru" if name == "gru without bias" else "lstm_peephole"].graph
+    return {
+        "zoneout": lambda: zoneout(graph, ["c"]),
+        "variational dropout": lambda: variational_dropout(graph),
+        "gru without bias": lambda: without_bias(graph),
+    }[name]()
+
+
+@pytest.mark.parametrize("way", ["reverse", "ragged", "ragged reverse"])
+@pytest.mark.parametrize("name", ["zoneout", "variational dropout", "gru without bias"])
+def test_variants_of_cells(name: str, way: str) -> None:
+    compare(rewritten(name), way)
+
+
+# Sizes.
+
+
+VARIED = ["lstm", "gru_reset_before", "lstm_layernorm", "lstm_projected", "slstm"]
+
+
+@pytest.mark.parametrize("hidden", [1, 2, 33])
+@pytest.mark.parametrize("name", VARIED)
+def test_odd_numbers_of_units(name: str, hidden: int) -> None:
+    sizes = {"input": 1, "hidden": hidden, "projection": 1 + hidden // 5, "one": 1}
+    compare(CELLS[name].graph, "ragged reverse", sizes=sizes)
+
+
+def test_many_units() -> None:
+    sizes = {"input": 5, "hidden": 650, "projection": 7, "one": 1}
+    compare(CELLS["lstm"].graph, steps=2, rows=7, sizes=sizes)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 5, 7, 8, 13])
+@pytest.mark.parametrize("name", ["lstm", "gru_reset_before", "lstm_layernorm"])
+def test_tiles_of_all_heights(name: str, rows: int) -> None:
+    compare(CELLS[name].graph, rows=rows)
+
+
+@pytest.mark.parametrize("way", ["forward", "reverse"])
+@pytest.mark.parametrize("name", VARIED)
+def test_a_single_step(name: str, way: str) -> None:
+    compare(CELLS[name].graph, way, steps=1)
+
+
+@pytest.mark.parametrize("lengths", [[1, 0], [2, 2], [4, 2, 2, 1, 1, 1, 1], [7]], ids=str)
+@pytest.mark.parametrize("way", ["ragged", "ragged reverse"])
+@pytest.mark.parametrize("name", VARIED)
+def test_lengths(name: str, way: str, lengths: list[int]) -> None:
+    compare(CELLS[name].graph, way, lengths=lengths)
+
+
+# Threads.
+
+
+@pytest.fixture
+def two(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two threads, however little there is to do; the number is restored after each test."""
+    monkeypatch.setattr(kernel, "WORTH_A_THREAD", 1)
+    torch.set_num_threads(2)
+
+
+def everything(cell: Cell, way: str, **shape: Any) -> dict[str, Tensor]:
+    numbers, options = call(cell.graph, way, **shape)
+    return outcome(by_kernel(cell.graph), numbers, probes(cell.graph), **options)
+
+
+@pytest.mark.parametrize("way", ["forward", "ragged reverse"])
+@pytest.mark.parametrize("name", VARIED)
+def test_the_number_of_threads_changes_no_bit(name: str, way: str, two: None) -> None:
+    """But for gradients that each thread adds up over its own rows."""
+    cell = CELLS[name]
+    found, again = everything(cell, way), everything(cell, way)
+    assert_equal(again, found)
+    torch.set_num_threads(1)
+    alone = everything(cell, way)
+    assert_equal(everything(cell, way), alone)
+    vectors = {f"gradient {node.attribute.name}" for node in cell.graph.learned}
+    assert_equal(*({k: v for k, v in r.items() if k not in vectors} for r in (found, alone)))
+    assert_close(*({k: v for k, v in r.items() if k in vectors} for r in (found, alone)))
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 7])
+def test_more_threads_than_rows(rows: int, two: None) -> None:
+    for threads in (2, 3, 5):
+        torch.set_num_threads(threads)
+        compare(CELLS["lstm_layernorm"].graph, rows=rows)
+
+
+# Cells of many kinds.
+
+
+def readout(x, h):
+    y = affine(x, h)
+    h = tanh(affine(x, h))
+    z = affine(x, h)
+    return locals()
+
+
+def unused_gradients(x, h):
+    a = affine(x, h)
+    b = affine(x, h)
+    c = affine(x, h)
+    h = where(b > 0, tanh(a), sigmoid(c))
+    return locals()
+
+
+def hoisted_condition(x, h):
+    open_ = affine(x) > 0
+    h = where(open_, tanh(affine(x, h)), h)
+    return locals()
+
+
+def kept_condition(x, h):
+    open_ = 2 * h > tanh(h)
+    r = sigmoid(affine(x, h))
+    h = where(open_, tanh(affine(x, r * h)), h)
+    return locals()
+
+
+def condition_of_a_layer(x, h):
+    h = where(affine(h) > 0.1, tanh(affine(x, h)), h)
+    return locals()
+
+
+def condition_of_means(x, h):
+    a = tanh(affine(x, h))
+    h = where(mean(h) < mean(a), affine(a), a)
+    return locals()
+
+
+def unread_states(x, h, c, d):
+    c = tanh(affine(x))
+    d = tanh(vector())
+    h = c + d + h
+    return locals()
+
+
+def means(x, h):
+    h = tanh(affine(x, h)) * mean(affine(x, h)) * mean(vector() + h)
+    return locals()
+
+
+def scalars(x, h):
+    s = scalar() * scalar(2.0) + sqrt(2)
+    h = tanh(affine(x, h)) * mean(h + scalar()) * mean(mean(h) + scalar()) * (s * mean(x))
+    return locals()
+
+
+def normalized_states(x, h):
+    h = tanh(normalize(h) + affine(x) + normalize(mean(h)))
+    return locals()
+
+
+def projected_states(x, h):
+    h = project(tanh(affine(x, h)))
+    return locals()
+
+
+def layers_of_vectors(x, h):
+    h = tanh(affine(x, h) + affine(vector()))
+    return locals()
+
+
+def numbers(x, h, c):
+    c = 0 * c + 1
+    h = tanh(affine(x, h)) * 0.5 + c
+    return locals()
+
+
+OTHERS: list[Callable[..., Any]] = [
+    *(readout, unused_gradients, hoisted_condition, kept_condition, condition_of_a_layer),
+    *(condition_of_means, unread_states, means, scalars, normalized_states, projected_states),
+    *(layers_of_vectors, numbers),
+]
+
+
+@pytest.mark.parametrize("way", ["forward", "ragged reverse"])
+@pytest.mark.parametrize("function", OTHERS, ids=lambda function: function.__name__)
+def test_other_cells(function: Callable[..., Any], way: str) -> None:
+    graph = unrolled.cell(function).graph
+    compare(graph, way)
+    compare(graph, way, probes(graph))
+
+
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
+@given(cells(), st.sampled_from(list(WAYS)), st.booleans())
+def test_random_cells(cell: Cell, way: str, everything: bool) -> None:
+    """A cell of which there is no kernel says so before it is run."""
+    try:
+        compiled.recurrence(cell.graph, SIZES, torch.float64)
+    except compiled.UnsupportedError:
+        return
+    compare(cell.graph, way, probes(cell.graph) if everything else None, lengths=[3, 2, 0])
+
+
+# Fresh memory.
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_fresh_memory_is_never_read(
+    way: str, poisoned: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {name: everything(cell, way) for name, cell in CELLS.items()}
+    assert "new_empty" in poisoned
+    assert "empty" in poisoned
+    monkeypatch.undo()
+    for name, cell in CELLS.items():
+        assert_equal(found[name], everything(cell, way))
+
+
+# Autograd.
+
+
+AUTOGRAD = ["lstm", "gru_reset_before", "lstm_layernorm", "lstm_peephole", "indrnn"]
+
+
+@pytest.mark.parametrize("way", ["forward", "ragged reverse"])
+@pytest.mark.parametrize(
+    "graph",
+    [
+        *(CELLS[name].graph for name in AUTOGRAD),
+        *(unrolled.cell(each).graph for each in (scalars, layers_of_vectors, unread_states)),
+    ],
+    ids=lambda graph: graph.name,
+)
+def test_gradients_of_gradients(graph: Graph, way: str) -> None:
+    sizes = {**SIZES, "hidden": 2, "input": 2}
+    numbers, options = call(graph, way, steps=2, rows=2, lengths=[3, 1, 0], sizes=sizes)
+    run = by_kernel(graph, sizes)
+
+    def output(*values: Tensor) -> tuple[Tensor, ...]:
+        given = iter(values)
+        parts = Sample(*({key: next(given) for key in part} for part in numbers))
+        return tuple(inferred(run, parts, [graph.output], **options).values())
+
+    variables = list(flat(leaves(numbers)).values())
+    assert torch.autograd.gradcheck(output, variables, fast_mode=True)
+    assert torch.autograd.gradgradcheck(output, variables, fast_mode=True)
+
+
+@pytest.mark.parametrize("name", AUTOGRAD)
+def test_gradients_that_can_be_differentiated_are_the_same(name: str) -> None:
+    graph = CELLS[name].graph
+    numbers, options = call(graph, "ragged reverse")
+    results = []
+    for create_graph in (False, True):
+        given = leaves(numbers)
+        values, _ = by_kernel(graph)(*given, ["h"], **options)
+        loss = values["h"].square().sum()
+        results.append(
+            torch.autograd.grad(loss, list(flat(given).values()), create_graph=create_graph)
+        )
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", AUTOGRAD)
+def test_results_may_be_changed_in_place(name: str, way: str) -> None:
+    graph = CELLS[name].graph
+    numbers, options = call(graph, way)
+    gradients = []
+    for change in (False, True):
+        given = leaves(numbers)
+        results = inferred(by_kernel(graph), given, probes(graph), **options)
+        loss = torch.stack([value.sum() for value in results.values()]).sum()
+        if change:
+            for value in results.values():
+                value.mul_(2).add_(1)
+        gradients.append(torch.autograd.grad(loss, list(flat(given).values())))
+    for one, other in zip(*gradients, strict=True):
+        assert one.equal(other)
+
+
+def test_results_without_gradients_may_be_changed_in_place() -> None:
+    graph = CELLS["lstm"].graph
+    numbers, _ = call(graph)
+    before = {name: value.clone() for name, value in flat(numbers).items()}
+    values, last = by_kernel(graph)(*numbers, ["h", "c", "i"])
+    expected = values["h"][-1].clone()
+    for value in values.values():
+        value.zero_()
+    assert last["h"].equal(expected)
+    for value in last.values():
+        value.zero_()
+    assert_equal(flat(numbers), before)
+
+
+def test_only_some_gradients_are_asked_for() -> None:
+    graph = CELLS["lstm_peephole"].graph
+    numbers, _ = call(graph)
+    expected = outcome(by_kernel(graph), numbers, ["h"])
+    for name in flat(numbers):
+        given = Sample(
+            *(
+                {n: v.detach().requires_grad_() if n == name else v for n, v in part.items()}
+                for part in numbers
+            )
+        )
+        results = inferred(by_kernel(graph), given, ["h"])
+        generator = torch.Generator().manual_seed(1)
+        into = [torch.randn(v.shape, generator=generator).to(v.dtype) for v in results.values()]
+        (found,) = torch.autograd.grad(list(results.values()), [flat(given)[name]], into)
+        assert found.equal(expected[f"gradient {name}"])
+
+
+@pytest.mark.parametrize("result", ["value f", "last c"])
+def test_only_some_results_are_used(result: str) -> None:
+    graph = CELLS["lstm"].graph
+    gradients = []
+    for run in (by_definition(graph), by_kernel(graph)):
+        given = leaves(call(graph)[0])
+        loss = inferred(run, given, ["h", "f"])[result].sum()
+        gradients.append(
+            torch.autograd.grad(loss, list(flat(given).values()), materialize_grads=True)
+        )
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
+
+
+def test_a_graph_can_be_kept_and_used_again() -> None:
+    graph = CELLS["gru"].graph
+    given = leaves(call(graph)[0])
+    values, _ = by_kernel(graph)(*given, ["h"])
+    weight = given.weights["weight_hh"]
+    first, second = (
+        torch.autograd.grad(values["h"].sum(), weight, retain_graph=True)[0] for _ in range(2)
+    )
+    assert first.equal(second)
+
+
+def test_what_was_saved_is_watched() -> None:
+    graph = CELLS["lstm"].graph
+    given = leaves(call(graph)[0])
+    values, _ = by_kernel(graph)(*given, ["h"])
+    with torch.no_grad():
+        given.weights["weight_hh"].mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        values["h"].sum().backward()
+
+
+# Memory.
+
+
+def between_nan(value: Tensor) -> Tensor:
+    """The same numbers, each beside one that must not be read."""
+    return torch.stack([value, torch.full_like(value, torch.nan)], -1)[..., 0]
+
+
+def turned(value: Tensor) -> Tensor:
+    """The same numbers, the first axis innermost."""
+    return value.movedim(0, -1).contiguous().movedim(-1, 0)
+
+
+@pytest.mark.parametrize("place", [between_nan, turned])
+@pytest.mark.parametrize("way", ["forward", "ragged reverse"])
+@pytest.mark.parametrize("name", ["lstm_peephole", "lstm_layernorm", "lstm_projected"])
+def test_tensors_may_lie_anywhere_in_memory(name: str, way: str, place: Any) -> None:
+    graph = CELLS[name].graph
+    numbers, options = call(graph, way)
+    moved = Sample(*({n: place(v) for n, v in part.items()} for part in numbers))
+    assert not any(v.is_contiguous() for v in moved.inputs.values())
+    expected = outcome(by_kernel(graph), numbers, probes(graph), **options)
+    assert_close(outcome(by_kernel(graph), moved, probes(graph), **options), expected)
+    results = {name: v for name, v in expected.items() if not name.startswith("gradient")}
+    assert_close(inferred(by_kernel(graph), moved, probes(graph), **options), results)
+
+
+@pytest.mark.parametrize("way", ["forward", "ragged reverse"])
+def test_one_initial_state_for_all_rows(way: str) -> None:
+    graph = CELLS["lstm"].graph
+    numbers, options = call(graph, way)
+    states = {name: value[:1].expand_as(value) for name, value in numbers.states.items()}
+    expected = outcome(by_definition(graph), numbers._replace(states=states), ["h"], **options)
+    found = outcome(by_kernel(graph), numbers._replace(states=states), ["h"], **options)
+    assert_close(found, expected)
+
+
+@pytest.mark.parametrize("name", ["lstm", "rnn_relu", "slstm"])
+def test_what_is_not_finite_comes_out_where_it_does_in_pytorch(name: str) -> None:
+    graph = CELLS[name].graph
+    numbers, _ = call(graph)
+    x = numbers.inputs["x"]
+    x[1, 0, 0], x[1, 1, 1], x[1, 2, 2] = torch.nan, torch.inf, -torch.inf
+    numbers.states["h"][3, 0] = torch.nan
+    numbers.weights["bias_hh"][2] = -torch.inf
+    expected = outcome(by_definition(graph), numbers, probes(graph))
+    found = outcome(by_kernel(graph), numbers, probes(graph))
+    for key, value in expected.items():
+        torch.testing.assert_close(
+            found[key], value, rtol=1e-10, atol=1e-10, equal_nan=True, msg=key
+        )
+
+
+# The cache.
+
+
+def test_equal_cells_of_one_size_share_their_kernels() -> None:
+    def cell() -> Graph:
+        @unrolled.cell
+        def shared(x, h):
+            h = tanh(affine(x, h))
+            return locals()
+
+        return shared.graph
+
+    first = compiled.recurrence(cell(), SIZES, torch.float64)
+    assert compiled.recurrence(cell(), SIZES, torch.float64) is first
+    assert compiled.recurrence(cell(), {**SIZES, "input": 90}, torch.float64) is first
+    assert compiled.recurrence(cell(), {**SIZES, "hidden": 90}, torch.float64) is not first
+    assert compiled.recurrence(cell(), SIZES, torch.float32) is not first
+    other = without_bias(cell())
+    assert compiled.recurrence(other, SIZES, torch.float64) is not first
+    assert first.inference(("h",)) is first.inference(("h",))
+    assert first.training(("h",)) is first.training(("h",))
+
+
+def test_the_least_recently_used_kernels_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "_known", type(compiled._known)())
+    monkeypatch.setattr(compiled, "KEPT", 3)
+    graph = CELLS["lstm"].graph
+    kept = [compiled.recurrence(graph, {**SIZES, "hidden": 2 + n}, torch.float64) for n in range(3)]
+    for n in (0, 2):  # a use makes recent
+        assert compiled.recurrence(graph, {**SIZES, "hidden": 2 + n}, torch.float64) is kept[n]
+    compiled.recurrence(graph, {**SIZES, "hidden": 9}, torch.float64)
+    assert len(compiled._known) == 3
+    assert compiled.recurrence(graph, {**SIZES, "hidden": 2}, torch.float64) is kept[0]
+    assert compiled.recurrence(graph, {**SIZES, "hidden": 3}, torch.float64) is not kept[1]
+
+
+# Refusals.
+
+
+def reason(function: Callable[..., Any]) -> str:
+    with pytest.raises(compiled.UnsupportedError) as error:
+        compiled.Recurrence(unrolled.cell(function).graph, SIZES, torch.float64)
+    return str(error.value)
+
+
+def test_what_no_kernel_can_be_written_for() -> None:
+    def alone(x, h):
+        h = tanh(affine(h)) * vector()
+        return locals()
+
+    def one(x, h, m):
+        m = mean(h)
+        h = tanh(affine(x, h))
+        return locals()
+
+    def layer_of_one(x, h):
+        h = tanh(affine(x, h)) + affine(mean(h))
+        return locals()
+
+    assert reason(alone) == "nothing in the loop depends on the input"
+    assert reason(one) == "the state m is one number for all units"
+    assert reason(layer_of_one) == "a learned layer of the loop reads one number for all units"
+
+
+# Text.
+
+
+def test_a_kernel_as_text() -> None:
+    recurrence = compiled.recurrence(CELLS["lstm"].graph, SIZES, torch.float64)
+    forward, backward = recurrence.text(backward=False), recurrence.text(backward=True)
+    assert forward.startswith("; lstm: 1 passes over the units of a row\n;   pass 0, H units:\n")
+    assert ";   array 0: " in forward
+    assert "define void @rows(" in forward
+    assert backward.startswith("; lstm_backward: ")
+    assert "transposed" in backward

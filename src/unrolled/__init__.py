@@ -3,7 +3,9 @@
 from . import cells
 from .equations import Cell, CellError, cell
 from .equations.language import (
-    abs,
+    abs as abs,
+)
+from .equations.language import (
     affine,
     exp,
     layer_norm,
@@ -37,7 +39,6 @@ __all__ = [
     "RNNCell",
     "Recurrent",
     "RecurrentCell",
-    "abs",
     "affine",
     "cell",
     "cells",

@@ -1,4 +1,4 @@
-"""The command ``unrolled``. Each command imports what it needs, so that help comes at once."""
+"""The command ``unrolled``. Each command imports what it alone needs."""
 
 import sys
 from pathlib import Path
@@ -95,7 +95,8 @@ def train_text(
     ] = None,
     lr: Annotated[float | None, _option(Settings.lr, "Peak learning rate of AdamW.")] = None,
     schedule: Annotated[
-        str | None, _option(Settings.schedule, "Learning rate over the steps: cosine or constant.")
+        str | None,
+        _option(Settings.schedule, "Learning rate: constant, or cosine down to 0 at --steps."),
     ] = None,
     clip: Annotated[float | None, _option(Settings.clip, "Greatest norm of the gradient.")] = None,
     seed: Annotated[int | None, _option(Settings.seed, "Of weights and dropout.")] = None,

@@ -102,8 +102,8 @@ def test_calling_with_something_else(cell: Cell, given: dict[str, float], messag
     assert str(caught.value).startswith(message)
 
 
-def test_a_cell_takes_no_positional_arguments() -> None:
-    with pytest.raises(TypeError):
+def test_a_cell_that_is_called_with_sizes_says_what_makes_a_layer() -> None:
+    with pytest.raises(CellError, match=r"got 10, 20; a layer is made by unrolled\.Recurrent"):
         CELLS["lstm"](10, 20)
 
 

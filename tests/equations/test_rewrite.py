@@ -18,7 +18,6 @@ from unrolled.equations.rewrite import (
     map_graph,
     rewrite,
     simplified,
-    substitute,
     variational_dropout,
     without_bias,
     zoneout,
@@ -112,11 +111,6 @@ def test_rules_see_new_arguments() -> None:
     new = rewrite([value], lambda node: c if node is h else None)
     assert new[value] is tanh(c + c)
     assert new[h] is c
-
-
-def test_substitute() -> None:
-    value = tanh(h * 2) + h
-    assert substitute([value], {h * 2: x})[value] is tanh(x) + h
 
 
 def test_map_graph_keeps_the_rest() -> None:

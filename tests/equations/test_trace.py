@@ -215,7 +215,7 @@ def test_python_if_on_a_condition() -> None:
         h = gate if gate > 0.5 else h
         return locals()
 
-    place = f"branches: line {line(branches, 'gate > 0.5')}, 0.5 < sigmoid(affine(x, h)): "
+    place = f"branches: line {line(branches, 'gate > 0.5')}, 0.5 < gate: "
     assert refused(branches).startswith(place + "a symbol has no value until the cell runs")
 
 
@@ -375,7 +375,7 @@ def test_closures_helpers_and_loops() -> None:
         "bias_ih": "H H H",
         "bias_hh": "H H H",
     }
-    assert list(layers(helped)) == ["total", "total2", "total22"]
+    assert list(layers(helped)) == ["total", "total2", "total3"]
 
 
 def test_a_reassigned_name_stands_for_its_last_value() -> None:
@@ -708,7 +708,7 @@ def test_two_layers_in_one_line() -> None:
     assert layers(two) == {
         "n": [("ih", 0, 0), ("hh", 0, 0)],
         "n2": [("ih", 1, 1), ("hh", 1, 1)],
-        "n22": [("hh", 2, 2)],
+        "n3": [("hh", 2, 2)],
     }
     assert no_name_twice(two)
 
@@ -825,3 +825,30 @@ def test_a_cell_within_a_cell() -> None:
         return locals()
 
     assert layers(outer) == {"before": [("ih", 0, 0)], "n": [("hh", 0, 0)]}
+
+
+def test_a_value_that_is_used_twice_is_a_line_of_its_own() -> None:
+    """A recurrent highway step (Zilly et al. 2017) in a loop: its text grows line by line."""
+
+    @unrolled.cell
+    def highway(x, h):
+        for depth in range(8):
+            sources = (x, h) if depth == 0 else (h,)
+            u = sigmoid(affine(*sources))
+            h = u * tanh(affine(*sources)) + (1 - u) * h
+        return locals()
+
+    text = highway.python()
+    assert len(text) < 6000
+    assert all(len(name) < 16 for name in shapes(highway))
+    assert [name for name in highway.graph.values if name.startswith("v")]
+
+
+def test_functions_of_other_libraries_are_refused_with_the_line() -> None:
+    def outside(x, h):
+        h = np.tanh(affine(x, h))
+        return locals()
+
+    message = refused(outside)
+    assert message.startswith(f"outside: line {line(outside, 'np.tanh')}: ")
+    assert "the functions of unrolled" in message

@@ -254,6 +254,23 @@ def test_other_cells(function: Callable[..., Any], way: str) -> None:
     compare(graph, way, probes(graph))
 
 
+def test_long_equations() -> None:
+    """Neither their depth nor the number of ways through them is a limit."""
+
+    @unrolled.cell
+    def long(x, h):
+        a, b, c = affine(x, h), 0.1 * h, affine(x, h)
+        for _ in range(1200):
+            a = a + h
+        for _ in range(40):
+            b = b * 0.5 + b * b
+            c = c + c
+        h = tanh(a) + tanh(b) + tanh(c * 2.0**-40)
+        return {"h": h}
+
+    compare(long.graph, steps=2, rows=2)
+
+
 @settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(cells(), st.sampled_from(list(WAYS)), st.booleans())
 def test_random_cells(cell: Cell, way: str, everything: bool) -> None:

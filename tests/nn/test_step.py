@@ -196,7 +196,7 @@ def test_a_row_is_computed_alone(name: str) -> None:
         assert_same(states(alone), tuple(state[row] for state in states(together)), 1e-6)
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", reference.CELLS)
 def test_every_cell_is_that_of_its_paper(name: str) -> None:
     rng = np.random.default_rng(0)
     p = reference.parameters(name, I, H, P, rng)

@@ -29,4 +29,4 @@ def test_cosine_falls_towards_zero() -> None:
 
 
 def test_cosine_stays_at_zero_beyond_the_last_step() -> None:
-    assert learning_rate(900, Settings(steps=700)) == 0
+    assert learning_rate(900, Settings(steps=700, schedule="cosine")) == 0

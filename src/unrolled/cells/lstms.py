@@ -64,7 +64,7 @@ def lstm_coupled(x, h, c):
 
 @cell
 def lstm_layernorm(x, h, c):
-    """LSTM with layer norm on each gate and on the cell state (Ba et al. 2016)."""
+    """LSTM with layer norm on each gate's sum and on the cell state (after Ba et al. 2016)."""
     i = sigmoid(layer_norm(affine(x, h)))
     f = sigmoid(layer_norm(affine(x, h)))
     g = tanh(layer_norm(affine(x, h)))

@@ -42,7 +42,7 @@ class Cell:
         self.hyperparameters = hyperparameters or {}
         self._function = function
 
-    def __call__(self, **hyperparameters: float) -> Cell:
+    def __call__(self, *sizes: object, **hyperparameters: float) -> Cell:
         """The same cell with other hyperparameters: ``cornn(dt=0.1)``.
 
         Raises:
@@ -51,10 +51,10 @@ class Cell:
         if self._function is None:
             raise CellError(f"{self.name} was read from a file: it has equations but no function")
         unknown = sorted(set(hyperparameters) - set(self.hyperparameters))
-        if unknown or not hyperparameters:
+        if sizes or unknown or not hyperparameters:
             raise CellError(
                 f"{self.name} takes {', '.join(self.hyperparameters) or 'no hyperparameters'}, "
-                f"got {', '.join(unknown) or 'nothing'}; a layer is made by "
+                f"got {', '.join(map(str, [*sizes, *unknown])) or 'nothing'}; a layer is made by "
                 f"unrolled.Recurrent({self.name}, input_size, hidden_size)"
             )
         return _traced(self._function, {**self.hyperparameters, **hyperparameters})

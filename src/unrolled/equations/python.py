@@ -11,7 +11,7 @@ from .operation import Operation
 from .printing import Level, Text, Writer, form, number, suffix
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from .graph import Graph
 
@@ -114,8 +114,12 @@ def sum(v):
 }
 
 
-def expression(node: Node, graph: Graph | None = None) -> str:
-    """One node as Python, with the names of the graph's values."""
+def expression(
+    node: Node, graph: Graph | None = None, names: Mapping[Node, str] | None = None
+) -> str:
+    """One node as Python, with the names of the graph's values or other names."""
+    if names is not None:
+        return Writer(PYTHON, "({})", lambda below: names.get(below)).equation(node).text
     return _writer(graph, node, {}).equation(node).text
 
 

@@ -10,7 +10,7 @@ from .node import Node, constant, ordered
 from .operation import Operation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
 
 def rewrite(roots: Iterable[Node], rule: Callable[[Node], Node | None]) -> dict[Node, Node]:
@@ -136,8 +136,3 @@ def variational_dropout(graph: Graph) -> Graph:
     new = rewrite(graph.values.values(), rule)
     values = {name: new[node] for name, node in graph.values.items()}
     return Graph(graph.name, inputs, graph.states, values)
-
-
-def substitute(roots: Iterable[Node], replacements: Mapping[Node, Node]) -> dict[Node, Node]:
-    """Rebuild all nodes below `roots` with some nodes replaced by others."""
-    return rewrite(roots, replacements.get)

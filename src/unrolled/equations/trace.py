@@ -14,7 +14,7 @@ from .error import CellError
 from .graph import Graph, in_order, names, output, owners
 from .language import Call, tracing
 from .node import Block, Layer, Learned, Node, SymbolError, ordered, symbol
-from .operation import Operation
+from .operation import CONDITIONS, Operation
 from .python import expression, weight_name
 from .rewrite import map_graph, rewrite, simplified
 
@@ -69,7 +69,7 @@ def _call(
     cell = function.__name__
     try:
         returned = function(x, *leaves.values(), **hyperparameters)
-    except SymbolError as error:
+    except CellError as error:
         raise CellError(f"{cell}: {_place(error, function)}: {error}") from None
     except UnboundLocalError as error:
         name = error.name or str(error).split("'")[1]
@@ -79,6 +79,12 @@ def _call(
         ) from None
     except NameError as error:
         raise CellError(f"{cell}: unknown name: {error}{_suggestion(error.name)}") from None
+    except (TypeError, AttributeError) as error:
+        raise CellError(
+            f"{cell}: {_place(error, function)}: {error}; symbols take part in + - * / and in "
+            "the functions of unrolled (sigmoid, tanh, where, ...), not in those of torch, NumPy "
+            "or math"
+        ) from error
     if not isinstance(returned, dict):
         raise CellError(
             f"{cell} returned {type(returned).__name__}: end it with `return locals()`, "
@@ -87,17 +93,20 @@ def _call(
     return returned
 
 
-def _place(error: SymbolError, function: Callable[..., Any]) -> str:
-    """The line of the function where a symbol was misused, and the symbol in its names."""
+def _place(error: Exception, function: Callable[..., Any]) -> str:
+    """The line of the function where something went wrong, and the symbol in its names."""
     traceback = error.__traceback__
-    place, variables = "", {}
+    place: list[str] = []
+    variables: dict[Node, str] = {}
     while traceback is not None:
         frame = traceback.tb_frame
         if frame.f_code is getattr(function, "__code__", None):
-            place = f"line {traceback.tb_lineno}, "
+            place = [f"line {traceback.tb_lineno}"]
             variables = {v: k for k, v in frame.f_locals.items() if isinstance(v, Node)}
         traceback = traceback.tb_next
-    return f"{place}{variables.get(error.node) or expression(error.node)}"
+    if isinstance(error, SymbolError):
+        place.append(variables.get(error.node) or expression(error.node, names=variables))
+    return ", ".join(place)
 
 
 def _suggestion(name: str | None) -> str:
@@ -144,7 +153,8 @@ def _resolve(
     for node in calls:
         if node.attribute.cell != cell:
             raise CellError(f"{cell}: {expression(node)} belongs to {node.attribute.cell}")
-    naming = _Naming(named, returned, Node(Operation.INPUT, (), x), hidden)
+    values = _with_shared(named)
+    naming = _Naming(named, values, returned, Node(Operation.INPUT, (), x), hidden)
     if any(node.attribute.size == "projection" for node in calls):
         naming.taken.add("W_hr")
     attributes = {node.attribute: naming.attribute(node) for node in calls}
@@ -154,8 +164,8 @@ def _resolve(
             return Node(node.operation, node.arguments, attributes[node.attribute])
         return simplified(node)
 
-    new = rewrite(named.values(), rule)
-    return in_order({name: new[node] for name, node in named.items()})
+    new = rewrite(values.values(), rule)
+    return in_order({name: new[node] for name, node in values.items()})
 
 
 def _sized(graph: Graph) -> Graph:
@@ -178,15 +188,46 @@ def _sized(graph: Graph) -> Graph:
     return map_graph(graph, rule)
 
 
+LONGEST = 8
+"""Letters of a name that is put together from the names in an expression."""
+
+
+def _with_shared(named: Mapping[str, Node]) -> dict[str, Node]:
+    """The values, with names v1, v2, ... for those without one that are used more than once.
+
+    Each is then a line of its own; written out wherever it is used, a cell with a loop would
+    print as a text that doubles with every turn.
+    """
+    uses: dict[Node, int] = {}
+    order = ordered(list(named.values()))
+    for node in order:
+        for argument in node.arguments if node.operation is not Operation.DIMENSION else ():
+            uses[argument] = uses.get(argument, 0) + 1
+    known, found = names(named), dict(named)
+    for node in order:
+        computed = node.arguments and node.operation not in CONDITIONS  # no value to record
+        if computed and uses.get(node, 0) > 1 and node not in known:
+            count = 1
+            while f"v{count}" in found:
+                count += 1
+            found[f"v{count}"] = node
+    return in_order(found)
+
+
 @final
 class _Naming:
     """Names and rows for the learned parts of one cell, in order of appearance."""
 
     def __init__(
-        self, named: Mapping[str, Node], returned: Mapping[str, Any], x: Node, hidden: str
+        self,
+        named: Mapping[str, Node],
+        values: Mapping[str, Node],
+        returned: Mapping[str, Any],
+        x: Node,
+        hidden: str,
     ) -> None:
         self.variables = {v: name for name, v in returned.items() if isinstance(v, Node)}
-        self.names = names(named)
+        self.names = names(values)
         self.owners = owners(named)
         self.groups = {x: "ih", Node(Operation.STATE, (), hidden): "hh"}
         self.blocks: dict[str, int] = {}  # how many blocks of rows each weight and bias has so far
@@ -203,8 +244,10 @@ class _Naming:
         blocks = tuple(self._block(source, call) for source in node.arguments)
         layer = Layer(self.owners[node], call.size, blocks)
         if call.size == "hidden":
+            count = 1
             while not self.taken.isdisjoint(_weights(layer)):
-                layer = layer._replace(name=f"{layer.name}2")
+                count += 1
+                layer = layer._replace(name=f"{self.owners[node]}{count}")
             self.taken.update(_weights(layer))
         return layer
 
@@ -237,11 +280,15 @@ class _Naming:
             return name
         if source.operation in (Operation.INPUT, Operation.STATE):
             return source.attribute
-        return "".join(dict.fromkeys(self._stem(argument) for argument in source.arguments))
+        parts = dict.fromkeys(self._stem(argument) for argument in source.arguments)
+        joined = "".join(parts)
+        return joined if len(joined) <= LONGEST else f"v{len(self.groups) - 1}"
 
     def _unique(self, name: str) -> str:
+        count, first = 1, name
         while name in self.taken:
-            name += "2"
+            count += 1
+            name = f"{first}{count}"
         self.taken.add(name)
         return name
 

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import NamedTuple, final
 
 from ..equations import Graph, Node, derivative
-from ..equations.node import Block, Size
+from ..equations.node import Block, Size, ordered
 from ..equations.operation import ACTIVATIONS, CONDITIONS, POINTWISE, Operation
 from ..equations.rewrite import rewrite, simplified
 from .plan import Plan
@@ -130,21 +130,18 @@ class TrainingPlan:
         roots = [node for node, _ in self.gradients.values()] + list(self.reduced.values())
         roots += [self.backward.values[f"d_{state}"] for state in step.states]
         needed: dict[Node, None] = {}
-        seen: set[Node] = set()
-
-        def visit(node: Node) -> None:
-            if node in seen or node in self.given:
-                return
+        seen = set(self.given)
+        stack = roots[::-1]
+        while stack:
+            node = stack.pop()
+            if node in seen:
+                continue
             seen.add(node)
             if node in forward and node.arguments and _is_worth_saving(node):
                 needed[node] = None
-                return
+                continue
             spread = node.operation is Operation.BROADCAST
-            for argument in node.arguments[:1] if spread else node.arguments:
-                visit(argument)
-
-        for root in roots:
-            visit(root)
+            stack += reversed(node.arguments[:1] if spread else node.arguments)
         for layer in step.layers:
             for source in layer.arguments:
                 if source.arguments and self.again[source] not in self.given:
@@ -183,6 +180,5 @@ def _is_worth_saving(node: Node) -> bool:
 
 
 def _has_product(node: Node) -> bool:
-    return (node.operation not in POINTWISE and bool(node.arguments)) or any(
-        _has_product(argument) for argument in node.arguments
-    )
+    below = ordered([node])
+    return any(other.arguments and other.operation not in POINTWISE for other in below)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .. import cells
+from ..equations import Cell
 
 if TYPE_CHECKING:
     from .layer import Layer
@@ -24,11 +25,15 @@ FUSED: dict[str, tuple[Callable[..., Any], str]] = {
 """By cell, PyTorch's function and what cuDNN calls it."""
 
 
+def is_standard(cell: Cell) -> bool:
+    """Whether PyTorch has functions for these equations, not just for a cell of this name."""
+    return cell.name in FUSED and cell == cells.CELLS[cell.name]
+
+
 def has_function(layer: Layer) -> bool:
     """Whether PyTorch has a function that computes this layer."""
-    name = layer.cell.name
     plain = not layer.zoneout and not (layer.training and layer.variational_dropout)
-    return plain and name in FUSED and layer.cell == cells.CELLS[name]
+    return plain and layer.standard
 
 
 def applies(layer: Layer, steps: Sequence) -> bool:
@@ -61,9 +66,11 @@ def run(
 
 def flatten(layer: Layer) -> None:
     """Lay the parameters out in one piece of memory where cuDNN can use that."""
+    if not has_function(layer):
+        return
     weights = [weight for weights in layer.all_weights for weight in weights]
     first = weights[0]
-    if not has_function(layer) or not first.is_cuda:
+    if not first.is_cuda:
         return
     if not all(w.dtype == first.dtype and torch.backends.cudnn.is_acceptable(w) for w in weights):
         return

@@ -63,6 +63,7 @@ class Layer(Weighted):
         self.zoneout = _zoneout(zoneout, self.graph)
         self.variational_dropout = probability("variational_dropout", variational_dropout)
         self.learn_initial_states = bool(learn_initial_states)
+        self.standard = fused.is_standard(cell)
         self._make_runners()
         for layer in range(num_layers):
             size = input_size if layer == 0 else self.output_size * self._directions
@@ -199,7 +200,8 @@ class Layer(Weighted):
                 f"input.size(-1) must be equal to input_size. Expected {self.input_size}, "
                 f"got {data.shape[-1]}"
             )
-        self._check_tensor(data, next(iter(self._weights("_l0").values())))
+        for weight in list(self._weights("_l0").values())[:1]:
+            self._check_tensor(data, weight)
 
     def _states(self, hx: States | None, steps: Sequence) -> dict[str, Tensor]:
         """The states before the first step, (L, B, units), by name."""

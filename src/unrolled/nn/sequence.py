@@ -188,11 +188,11 @@ def _checked_lengths(name: str, lengths: Lengths, batch: int, steps: int) -> lis
             f"{name}: Expected a length for each of the {batch} rows, got {len(lengths)} lengths"
         )
     for row, length in enumerate(lengths):
-        if not isinstance(length, int) or isinstance(length, bool):
+        if not hasattr(length, "__index__") or isinstance(length, bool):
             raise TypeError(f"{name}: lengths[{row}] should be an int, got {length!r}")
         if not 0 <= length <= steps:
             raise ValueError(
                 f"{name}: lengths[{row}] should be between 0 and the input's {steps} steps, "
                 f"got {length}"
             )
-    return list(lengths)
+    return [int(length) for length in lengths]

@@ -57,7 +57,8 @@ class Step(Weighted):
                 f"input has inconsistent input_size: got {x.shape[1]} expected {self.input_size}"
             )
         weights = self._weights("")
-        self._check_tensor(x, next(iter(weights.values())))
+        for weight in list(weights.values())[:1]:
+            self._check_tensor(x, weight)
         states = self._states(hx, x, batched)
         name = next(iter(self.graph.inputs))
         _, last = run(self._program, weights, {name: x.unsqueeze(0)}, states, [])

@@ -42,4 +42,9 @@ def resume(folder: Path, given: Mapping[str, Any], cell: Cell | None, text: str)
     """
     checkpoint = checkpoints.load(folder, cell)
     settings = checkpoint.settings.resumed(given)
+    if settings.steps < checkpoint.step:
+        raise UserError(
+            f"the run is at step {checkpoint.step} already: --steps must be more, "
+            f"not {settings.steps}"
+        )
     return Training.resume(checkpoint, settings, Corpus.of(text, settings.held_out))

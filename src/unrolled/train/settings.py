@@ -71,7 +71,7 @@ class Settings:
     steps: int = 2000
     seconds: float | None = None
     lr: float = 3e-3
-    schedule: str = "cosine"
+    schedule: str = "constant"
     clip: float = 1.0
     seed: int = 0
     held_out: float = 0.1

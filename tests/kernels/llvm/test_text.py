@@ -77,13 +77,11 @@ def test_names_are_used_once() -> None:
 
 def test_the_text_of_a_function() -> None:
     f = Function("define void @f(ptr %x)", Target("float", 16, 16))
-    f.note("nothing")
     f.store("float", f.load("float", f.at("%x", "1")), "%x")
     f.do("ret void")
     assert f.text().splitlines() == [
         "define void @f(ptr %x) {",
         "entry:",
-        "  ; nothing",
         "  %v1 = getelementptr inbounds float, ptr %x, i64 1",
         "  %v2 = load float, ptr %v1, align 4",
         "  store float %v2, ptr %x, align 4",

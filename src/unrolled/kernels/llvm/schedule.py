@@ -7,14 +7,14 @@ a later pass needs are kept in memory in between.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, final
 
 from ...equations import Graph, Node
-from ...equations.node import Layer, Size, Term
+from ...equations.node import Layer, Size, Term, ordered
 from ...equations.operation import Operation
 from ...equations.python import expression
-from ...equations.rewrite import rewrite
 from ...equations.sizes import UNITS
 
 
@@ -311,17 +311,16 @@ def _is_itself(node: Node, graph: Graph) -> bool:
 def _below(roots: list[Node], given: Mapping[Node, str]) -> list[Node]:
     """The nodes below `roots`, arguments first, that are needed when some are given."""
     order: dict[Node, None] = {}
-
-    def visit(node: Node) -> None:
-        if node not in order:
+    stack = [(root, False) for root in reversed(roots)]
+    while stack:
+        node, finished = stack.pop()
+        if finished:
+            order[node] = None
+        elif node not in order:
             spread = node.operation is Operation.BROADCAST  # what it is like has no part in it
             arguments = node.arguments[:1] if spread else node.arguments
-            for argument in () if node in given else arguments:
-                visit(argument)
-            order[node] = None
-
-    for root in roots:
-        visit(root)
+            stack.append((node, True))
+            stack += [(argument, False) for argument in reversed(arguments) if node not in given]
     return list(order)
 
 
@@ -344,27 +343,33 @@ def _taken_apart(node: Node, size: Size) -> Node:
 def _gathered(values: Mapping[str, Node]) -> dict[str, Node]:
     """Sums with their transposed products moved together, so that they are added up as one."""
 
-    def rule(node: Node) -> Node | None:
-        if node.operation is not Operation.ADD:
-            return None
-        rest: list[Node] = []
-        products: list[Node] = []
-        for term in _terms(node):
-            (products if term.operation is Operation.TRANSPOSED else rest).append(term)
-        if len(products) < 2:
-            return None
-        total = products[0]
-        for product in products[1:]:
-            total = total + product
-        for term in rest:
-            total = total + term
-        return total
-
-    new = rewrite(values.values(), rule)
+    order = ordered(list(values.values()))
+    uses = Counter(argument for node in order for argument in node.arguments)
+    uses.update(values.values())
+    new: dict[Node, Node] = {}
+    terms: dict[Node, list[Node]] = {}  # of sums
+    for node in order:
+        arguments = tuple(new[argument] for argument in node.arguments)
+        new[node] = Node(node.operation, arguments, node.attribute)
+        if node.operation is Operation.ADD:
+            terms[node] = [
+                term
+                for argument in node.arguments
+                for term in (terms.get(argument) if uses[argument] == 1 else None)
+                or [new[argument]]
+            ]
+            if sum(map(_is_transposed, terms[node])) > 1:
+                new[node] = _products_first(terms[node])
     return {name: new[node] for name, node in values.items()}
 
 
-def _terms(node: Node) -> list[Node]:
-    if node.operation is not Operation.ADD:
-        return [node]
-    return [term for argument in node.arguments for term in _terms(argument)]
+def _is_transposed(node: Node) -> bool:
+    return node.operation is Operation.TRANSPOSED
+
+
+def _products_first(terms: list[Node]) -> Node:
+    """The sum of some terms, those that are transposed products before the others."""
+    total, *others = sorted(terms, key=_is_transposed, reverse=True)
+    for term in others:
+        total = total + term
+    return total

@@ -106,10 +106,6 @@ class Function:
         self.do(f"{name} = {text}")
         return name
 
-    def note(self, text: str) -> None:
-        """A comment."""
-        self.lines.append(f"  ; {text}")
-
     def begin(self, label: str) -> None:
         """Start the block of a label."""
         self.lines.append(f"{label}:")

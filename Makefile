@@ -9,7 +9,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 help:
 	@echo "make demo       train a character language model on real text and sample from it (< 3 min)"
 	@echo "make test       lint, types, import contracts and all tests"
-	@echo "make test-fast  the tests that take no more than a few seconds each (< 1 min)"
+	@echo "make test-fast  the tests that are quick and do not go through many configurations (< 1 min)"
 	@echo "make docs       write the pages that are made from the cells' equations"
 	@echo "make clean      remove the virtual environment and caches"
 
@@ -29,7 +29,7 @@ test: lint docs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-fast: .venv/dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not broad"
 
 lint: .venv/dev
 	$(BIN)/ruff format --check .

@@ -38,3 +38,25 @@ def golden() -> Callable[[str, str], None]:
         assert path.read_text(encoding="utf-8") == text
 
     return check
+
+
+BROAD = (
+    "cells/test_cells.py",
+    "equations/test_storage.py",
+    "kernels/llvm/test_kernel.py",
+    "kernels/test_compiled.py",
+    "nn/test_fused.py",
+    "nn/test_layer.py",
+    "nn/test_noise.py",
+    "nn/test_under.py",
+    "train/test_loop.py",
+    "train/test_model.py",
+)
+"""Modules that go through many configurations, and compile kernels for each."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of broad modules, so that the quick run can leave them out."""
+    for item in items:
+        if item.path.as_posix().endswith(BROAD):
+            item.add_marker("broad")

@@ -12,7 +12,24 @@ from torch import Tensor
 import unrolled
 from equations.drawn import cells
 from samples import Sample
-from unrolled import affine, mean, normalize, project, scalar, sigmoid, sqrt, tanh, vector, where
+from unrolled import (
+    abs,
+    affine,
+    exp,
+    log,
+    maximum,
+    mean,
+    minimum,
+    normalize,
+    project,
+    relu,
+    scalar,
+    sigmoid,
+    sqrt,
+    tanh,
+    vector,
+    where,
+)
 from unrolled.cells import CELLS
 from unrolled.equations import Cell, Graph
 from unrolled.equations.rewrite import variational_dropout, without_bias, zoneout
@@ -239,10 +256,44 @@ def numbers(x, h, c):
     return locals()
 
 
+def learned_thresholds(x, h):
+    h = where(h > vector(), tanh(affine(x, h)), where(tanh(vector()) < h, h, 0.5 * h))
+    return locals()
+
+
+def delayed_states(x, h, c):
+    old = h
+    h = tanh(affine(x, h) + affine(c))
+    c = old
+    return locals()
+
+
+def exchanged_states(x, h, c):
+    old = h
+    h = c
+    c = tanh(old * 0.5 + affine(x))
+    return locals()
+
+
+def states_with_one_value(x, h, c):
+    new = tanh(affine(x, h) + c)
+    h = new
+    c = new
+    return locals()
+
+
+def sizes_mixed(x, h, c):
+    p = project(tanh(affine(x, h)))
+    c = sigmoid(affine(p) + c) * mean(h)
+    h = project(c) * mean(c) + p
+    return locals()
+
+
 OTHERS: list[Callable[..., Any]] = [
     *(readout, unused_gradients, hoisted_condition, kept_condition, condition_of_a_layer),
     *(condition_of_means, unread_states, means, scalars, normalized_states, projected_states),
-    *(layers_of_vectors, numbers),
+    *(layers_of_vectors, numbers, delayed_states, exchanged_states, states_with_one_value),
+    *(sizes_mixed, learned_thresholds),
 ]
 
 
@@ -271,7 +322,7 @@ def test_long_equations() -> None:
     compare(long.graph, steps=2, rows=2)
 
 
-@settings(max_examples=25, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(cells(), st.sampled_from(list(WAYS)), st.booleans())
 def test_random_cells(cell: Cell, way: str, everything: bool) -> None:
     """A cell of which there is no kernel says so before it is run."""
@@ -289,12 +340,13 @@ def test_random_cells(cell: Cell, way: str, everything: bool) -> None:
 def test_fresh_memory_is_never_read(
     way: str, poisoned: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = {name: everything(cell, way) for name, cell in CELLS.items()}
+    all_cells = [*CELLS.values(), *map(unrolled.cell, OTHERS)]
+    found = [everything(cell, way) for cell in all_cells]
     assert "new_empty" in poisoned
     assert "empty" in poisoned
     monkeypatch.undo()
-    for name, cell in CELLS.items():
-        assert_equal(found[name], everything(cell, way))
+    for cell, values in zip(all_cells, found, strict=True):
+        assert_equal(values, everything(cell, way))
 
 
 # Autograd.
@@ -463,6 +515,35 @@ def test_one_initial_state_for_all_rows(way: str) -> None:
     expected = outcome(by_definition(graph), numbers._replace(states=states), ["h"], **options)
     found = outcome(by_kernel(graph), numbers._replace(states=states), ["h"], **options)
     assert_close(found, expected)
+
+
+OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
+    **{f.__name__: lambda a, b, f=f: f(a) for f in (exp, log, sqrt, sigmoid, tanh, relu, abs)},
+    **{f.__name__: lambda a, b, f=f: f(a, b) for f in (minimum, maximum)},
+    **{"+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b},
+    **{"/": lambda a, b: a / b, "negative": lambda a, b: -a},
+    **{"<": lambda a, b: where(a < b, a, 2), "<=": lambda a, b: where(a <= b, a, 2)},
+}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_operations_on_special_numbers(name: str) -> None:
+    @unrolled.cell
+    def once(x, h, c, d):
+        h = OPERATIONS[name](h, c)
+        c = 1.0 * c
+        d = tanh(affine(x))
+        return {"h": h, "c": c, "d": d}
+
+    graph = once.graph
+    special = [0.0, -0.0, 1.0, -1.5, 1e-320, -1e-320, 1e308, torch.inf, -torch.inf, torch.nan]
+    sizes = {**SIZES, "hidden": 10}
+    numbers, _ = call(graph, steps=1, rows=10, sizes=sizes)
+    a = torch.tensor(special, dtype=torch.float64).expand(10, 10)
+    numbers = numbers._replace(states={**numbers.states, "h": a, "c": a.t()})
+    expected = inferred(by_definition(graph, sizes), numbers, ["h"])["last h"]
+    found = inferred(by_kernel(graph, sizes), numbers, ["h"])["last h"]
+    torch.testing.assert_close(found, expected, rtol=1e-14, atol=0, equal_nan=True)
 
 
 @pytest.mark.parametrize("name", ["lstm", "rnn_relu", "slstm"])

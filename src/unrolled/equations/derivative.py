@@ -145,7 +145,7 @@ def derivative(graph: Graph, returned: Iterable[str] = ()) -> Graph:
     if graph.backward:
         raise CellError(f"{graph.name} is already a derivative")
     returned = list(returned)
-    again = _again(graph)
+    again = replayed(graph)
     forward = {name: again[node] for name, node in graph.values.items()}
     probes = {name: again[graph.probes[name]] for name in returned}
     seeds = {state: Node(Operation.STATE, (), f"d_{state}") for state in graph.states}
@@ -181,7 +181,7 @@ def derivative(graph: Graph, returned: Iterable[str] = ()) -> Graph:
     )
 
 
-def _again(graph: Graph) -> dict[Node, Node]:
+def replayed(graph: Graph) -> dict[Node, Node]:
     """For each node of the forward step, the one that stands for it: old states are inputs."""
 
     def rule(node: Node) -> Node | None:

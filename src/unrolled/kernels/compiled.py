@@ -218,10 +218,8 @@ class Call:
 
     def recorded(self, full: Mapping[str, Tensor], taps: Mapping[str, Tensor]) -> list[Tensor]:
         """The recorded values, (N, units) each."""
-        time = self.time
-        begin = 0 if time.initial.start else time.batch
         return [
-            full[name][begin : begin + time.total] if name in full else taps[f"tap {name}"]
+            full[name][self.time.after] if name in full else taps[f"tap {name}"]
             for name in self.record
         ]
 
@@ -408,8 +406,7 @@ class _Backward:
         plan = self.training.plan
         for state in self.full:
             if self.call.recurrence.split.step.values[state] is source:
-                begin = 0 if self.call.time.initial.start else self.call.time.batch
-                return self.full[state][begin : begin + self.call.time.total]
+                return self.full[state][self.call.time.after]
         name = next(name for name, node in plan.saved.items() if node is source)
         column = self.training.columns[name]
         size = self.call.recurrence.split.step.sizes[source]

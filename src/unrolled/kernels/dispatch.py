@@ -99,7 +99,7 @@ class Runner:
     ) -> str | None:
         """Why a call goes to the eager definition, in a few words; None if it goes to a kernel."""
         tensors = [*inputs.values(), *states.values(), *weights.values()]
-        found = _surroundings(tensors) or _kinds(tensors)
+        found = _surroundings() or _kinds(tensors)
         if found is not None:
             return found
         recurrence = self.recurrence(tensors[0].dtype)
@@ -114,7 +114,7 @@ class Runner:
         return None
 
 
-def _surroundings(tensors: Sequence[Tensor]) -> str | None:
+def _surroundings() -> str | None:
     """What around a call needs to see its PyTorch operations."""
     if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
         return "torch.compile, torch.export and tracing read the eager definition"

@@ -46,6 +46,12 @@ class Timeline:
     last: Places
     before: Places
 
+    @property
+    def after(self) -> slice:
+        """Where the states after the steps of the N rows stand, one after the other."""
+        begin = 0 if self.initial.start else self.batch
+        return slice(begin, begin + self.total)
+
     @cached_property
     def backward(self) -> Timeline:
         """The same steps, from the last to the first: every row that has a step takes the last."""

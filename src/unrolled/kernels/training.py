@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import NamedTuple, final
 
 from ..equations import Graph, Node, derivative
+from ..equations.derivative import replayed
 from ..equations.node import Block, Size, ordered
 from ..equations.operation import ACTIVATIONS, CONDITIONS, POINTWISE, Operation
 from ..equations.rewrite import rewrite, simplified
@@ -150,13 +151,8 @@ class TrainingPlan:
 
 
 def _again(step: Graph) -> dict[Node, Node]:
-    """For each node of the loop, the node of the derivative that stands for it."""
-
-    def rule(node: Node) -> Node | None:
-        is_state = node.operation is Operation.STATE
-        return Node(Operation.INPUT, (), node.attribute) if is_state else None
-
-    inputs = rewrite(step.values.values(), rule)
+    """For each node of the loop, the node of the simplified derivative that stands for it."""
+    inputs = replayed(step)
     simple = rewrite(inputs.values(), simplified)
     return {node: simple[new] for node, new in inputs.items()}
 

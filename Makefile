@@ -4,10 +4,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help demo test test-fast lint docs clean
+.PHONY: help demo bench test test-fast lint docs clean
 
 help:
 	@echo "make demo       train a character language model on real text and sample from it (< 3 min)"
+	@echo "make bench      measure the layers beside torch.nn and other libraries on this machine"
 	@echo "make test       lint, types, import contracts and all tests"
 	@echo "make test-fast  the tests that are quick and do not go through many configurations (< 1 min)"
 	@echo "make docs       write the pages that are made from the cells' equations"
@@ -18,12 +19,19 @@ help:
 	$(INSTALL) -e .
 	@touch $@
 
+.venv/bench: .venv/core
+	$(INSTALL) -e '.[bench]'
+	@touch $@
+
 .venv/dev: .venv/core
 	$(INSTALL) -e '.[dev]'
 	@touch $@
 
 demo: .venv/core
 	$(BIN)/unrolled demo
+
+bench: .venv/bench
+	$(BIN)/unrolled bench
 
 test: lint docs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal

@@ -24,7 +24,27 @@ from .equations.language import (
     vector,
     where,
 )
-from .nn import GRU, LSTM, RNN, GRUCell, LSTMCell, Recurrent, RecurrentCell, RNNCell, explain
+from .nn import (
+    GRU,
+    LSTM,
+    RNN,
+    Adoption,
+    GRUCell,
+    LSTMCell,
+    Recurrent,
+    RecurrentCell,
+    RNNCell,
+    adopt,
+    explain,
+    release,
+)
+from .probe.change import Change, patch
+from .probe.diagnosis import diagnose
+from .probe.edit import edit
+from .probe.flow import gradient_flow
+from .probe.names import names
+from .probe.record import record
+from .probe.recording import Recording
 
 __version__ = "0.1.0"
 
@@ -32,26 +52,37 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "Adoption",
     "Cell",
     "CellError",
+    "Change",
     "GRUCell",
     "LSTMCell",
     "RNNCell",
+    "Recording",
     "Recurrent",
     "RecurrentCell",
+    "adopt",
     "affine",
     "cell",
     "cells",
+    "diagnose",
+    "edit",
     "exp",
     "explain",
+    "gradient_flow",
     "layer_norm",
     "log",
     "log_sigmoid",
     "maximum",
     "mean",
     "minimum",
+    "names",
     "normalize",
+    "patch",
     "project",
+    "record",
+    "release",
     "relu",
     "scalar",
     "sigmoid",

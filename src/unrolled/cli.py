@@ -230,25 +230,74 @@ def show(
 def kernel(
     cell: Annotated[str, typer.Argument(help="See: unrolled cells.")],
     hidden: Annotated[int, typer.Option(min=1, help="Hidden size.")] = 256,
+    input: Annotated[int, typer.Option(min=1, help="Input size.")] = 256,
     projection: Annotated[int, typer.Option(min=0, help="Size of a projected state.")] = 0,
+    few: Annotated[bool, typer.Option("--few", help="For fewer than 4 rows.")] = False,
     double: Annotated[bool, typer.Option("--double", help="float64 instead of float32.")] = False,
     backward: Annotated[bool, typer.Option("--backward", help="The backward pass.")] = False,
 ) -> None:
     """Print the compiled kernel of a cell: what it does in each step, and its LLVM IR."""
     import torch
 
-    from .kernels.compiled import Recurrence, UnsupportedError
+    from .kernels.recurrence import Recurrences, UnsupportedError
 
     found = _cell(cell)
     if found.projects:
         projection = projection or max(1, hidden // 2)
-    sizes = {"input": hidden, "hidden": hidden, "projection": projection, "one": 1}
+    sizes = {"input": input, "hidden": hidden, "projection": projection, "one": 1}
     dtype = torch.float64 if double else torch.float32
     try:
-        recurrence = Recurrence(found.graph, sizes, dtype)  # pyright: ignore[reportArgumentType]
+        recurrences = Recurrences(found.graph, sizes, dtype)  # pyright: ignore[reportArgumentType]
     except UnsupportedError as error:
         raise UserError(f"there is no kernel for {cell}: {error}") from error
-    typer.echo(recurrence.text(backward))
+    typer.echo((recurrences.few if few else recurrences.many).text(backward))
+
+
+@app.command()
+def bench(
+    own: Annotated[
+        list[str] | None,
+        typer.Option(metavar="T,B,I,H", help="Your shape instead of the grid; may be repeated."),
+    ] = None,
+    rows: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Which rows: inference, training, packed, projected, streaming, cells, loop, taps."
+        ),
+    ] = None,
+    cells: Annotated[list[str] | None, typer.Option(help="Rows of which cells: lstm,gru.")] = None,
+    rivals: Annotated[
+        str | None,
+        _option("those installed", "onnxruntime,openvino,jax, or none: torch.nn alone."),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Small shapes, a minute.")] = False,
+    seconds: Annotated[float | None, _option("1, quick 0.2", "For each row, about.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, show_default="PyTorch's choice", help="Threads to run on.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Keep the figures.")] = None,
+) -> None:
+    """Measure our layers beside torch.nn and other libraries, here.
+
+    A row is timed only if everybody's numbers are right; if some are wrong, the exit code is 1.
+    """
+    import torch
+    from rich.console import Console
+
+    from .bench import report
+    from .bench.choice import choice, require_writable
+    from .bench.run import run
+
+    chosen = choice(own or [], rows or [], cells or [], rivals, quick, seconds)
+    if json is not None:
+        require_writable(json)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    figures = run(Console(), chosen)
+    if json is not None:
+        report.write(json, figures)
+    if any("wrong" in row for row in figures["rows"]):
+        raise typer.Exit(1)
 
 
 @app.command()

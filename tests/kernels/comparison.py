@@ -11,6 +11,7 @@ from samples import Sample, batch_sizes, ragged, sample
 from unrolled.equations import Graph
 from unrolled.equations.operation import CONDITIONS
 from unrolled.kernels import compiled, eager
+from unrolled.kernels.recurrence import recurrences
 from unrolled.kernels.split import split
 
 SIZES: Any = {"input": 3, "hidden": 17, "projection": 9, "one": 1}
@@ -53,7 +54,7 @@ def cast(given: Sample, dtype: torch.dtype) -> Sample:
 
 def by_kernel(graph: Graph, sizes: Any = SIZES, dtype: torch.dtype = torch.float64) -> Run:
     """Runs a graph on compiled kernels."""
-    return partial(compiled.run, compiled.recurrence(graph, sizes, dtype))
+    return partial(compiled.run, recurrences(graph, sizes, dtype))
 
 
 def by_definition(graph: Graph, sizes: Any = SIZES) -> Run:

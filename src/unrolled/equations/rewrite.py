@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .error import CellError
 from .graph import Graph, in_order
 from .node import Node, constant, ordered
-from .operation import Operation
+from .operation import CONDITIONS, Operation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 
 def rewrite(roots: Iterable[Node], rule: Callable[[Node], Node | None]) -> dict[Node, Node]:
@@ -136,3 +136,88 @@ def variational_dropout(graph: Graph) -> Graph:
     new = rewrite(graph.values.values(), rule)
     values = {name: new[node] for name, node in graph.values.items()}
     return Graph(graph.name, inputs, graph.states, values)
+
+
+class Edit(NamedTuple):
+    """A value that can be replaced.
+
+    Attributes:
+        value: the node as it is without replacement.
+        mask: the name of the input that is 1 where it is replaced, and 0 elsewhere.
+        replacement: the name of the input that is taken there.
+    """
+
+    value: Node
+    mask: str
+    replacement: str
+
+
+def edited(graph: Graph, names: Sequence[str]) -> tuple[Graph, dict[str, Edit]]:
+    """The cell of which the named values (see `Graph.probes`) can be replaced.
+
+    Each becomes ``where(mask > 0.5, replacement, value)`` of two new inputs, for everything that
+    reads it. All that could be watched keeps its name, and has the value after replacement.
+
+    Raises:
+        CellError: for a name that is no value of the equations, or is a second one of another
+            value; of these only the names of states can be told from the first.
+    """
+    edits: dict[str, Edit] = {}
+    inputs, owner = dict(graph.inputs), _owner(graph)
+    new: dict[Node, Node] = {}
+
+    def replaced(name: str, value: Node) -> Node:
+        mask, replacement = (_unused(f"{role}_{name}", inputs) for role in ("edits", "edit"))
+        inputs[mask] = inputs[replacement] = graph.sizes[graph.probes[name]]
+        edits[name] = Edit(_as_number(value), mask, replacement)
+        return _select(edits[name], value)
+
+    for name in names:
+        _check_editable(graph, name, owner)
+    for node in ordered(list(graph.values.values())):
+        rebuilt = Node(node.operation, tuple(new[a] for a in node.arguments), node.attribute)
+        name = owner.get(node)
+        new[node] = rebuilt if name is None or name not in names else replaced(name, rebuilt)
+    values = {name: new[node] for name, node in graph.probes.items()}
+    for name in names:
+        if name not in edits:
+            values[name] = replaced(name, values[name])
+    return Graph(graph.name, inputs, graph.states, in_order(values), graph.backward), edits
+
+
+def _owner(graph: Graph) -> dict[Node, str]:
+    """For each value that is computed, the first of its names."""
+    owner: dict[Node, str] = {}
+    for name, node in graph.probes.items():
+        if node.arguments:
+            owner.setdefault(node, name)
+    return owner
+
+
+def _check_editable(graph: Graph, name: str, owner: Mapping[Node, str]) -> None:
+    if name not in graph.probes:
+        raise CellError(f"{graph.name} has no value {name!r}, only {', '.join(graph.probes)}")
+    node = graph.probes[name]
+    first = owner.get(node)
+    if first != name and name not in graph.states:
+        known = f"another name of {first}: edit that" if first else "not computed by the cell"
+        raise CellError(f"{graph.name}: {name} is {known}")
+
+
+def _unused(name: str, inputs: Mapping[str, object]) -> str:
+    while name in inputs:
+        name = f"{name}_"
+    return name
+
+
+def _as_number(value: Node) -> Node:
+    """The value; of a condition 1 where it holds, else 0."""
+    if value.operation not in CONDITIONS:
+        return value
+    return Node(Operation.SELECT, (value, constant(1), constant(0)))
+
+
+def _select(edit: Edit, value: Node) -> Node:
+    mask, replacement = (Node(Operation.INPUT, (), name) for name in edit[1:])
+    chosen = Node(Operation.SELECT, (mask > 0.5, replacement, edit.value))
+    return chosen > 0.5 if value.operation in CONDITIONS else chosen

@@ -18,8 +18,9 @@ from ..equations.operation import CONDITIONS
 from . import eager
 
 if TYPE_CHECKING:
-    from .compiled import Recurrence
+    from .recurrence import Recurrences
 
+PLAIN = (Tensor, torch.nn.Parameter)
 DTYPES = frozenset({torch.float32, torch.float64})
 _eager: ContextVar[bool] = ContextVar("eager", default=False)
 
@@ -47,7 +48,8 @@ class Runner:
         self.graph = graph
         self.sizes = dict(sizes)
         self.program = eager.Program(graph, sizes)
-        self._recurrences: dict[torch.dtype, Recurrence | str] = {}
+        self._x = next(iter(graph.inputs))
+        self._recurrences: dict[tuple[torch.dtype, int], Recurrences | str] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Runner, (self.graph, self.sizes)
@@ -55,19 +57,21 @@ class Runner:
     def __deepcopy__(self, memo: dict[int, Any]) -> Runner:
         return self
 
-    def recurrence(self, dtype: torch.dtype) -> Recurrence | str:
-        """The kernels for a dtype, or why there are none."""
-        if dtype not in self._recurrences:
-            self._recurrences[dtype] = self._recurrence(dtype)
-        return self._recurrences[dtype]
+    def recurrences(self, dtype: torch.dtype, width: int) -> Recurrences | str:
+        """The kernels for a dtype and a width of the input, or why there are none."""
+        key = dtype, width
+        if key not in self._recurrences:
+            self._recurrences[key] = self._compiled(dtype, width)
+        return self._recurrences[key]
 
-    def _recurrence(self, dtype: torch.dtype) -> Recurrence | str:
+    def _compiled(self, dtype: torch.dtype, width: int) -> Recurrences | str:
         try:
-            from .compiled import UnsupportedError, recurrence
+            from .recurrence import UnsupportedError, recurrences
         except ImportError as error:  # llvmlite has no build for every platform
             return f"kernels need llvmlite: {error}"
+        size = self.graph.inputs[self._x]
         try:
-            return recurrence(self.graph, self.sizes, dtype)
+            return recurrences(self.graph, {**self.sizes, size: width}, dtype)
         except UnsupportedError as error:
             return str(error)
 
@@ -81,14 +85,12 @@ class Runner:
         reverse: bool = False,
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Run over a sequence; arguments and results are those of `eager.run`."""
-        reason = self.obstacle(weights, inputs, states, record)
-        if reason is not None:
+        found = self._chosen(weights, inputs, states, record)
+        if isinstance(found, str):
             return eager.run(self.program, weights, inputs, states, record, batch_sizes, reverse)
         from . import compiled
 
-        recurrence = self.recurrence(next(iter(inputs.values())).dtype)
-        assert isinstance(recurrence, compiled.Recurrence)
-        return compiled.run(recurrence, weights, inputs, states, record, batch_sizes, reverse)
+        return compiled.run(found, weights, inputs, states, record, batch_sizes, reverse)
 
     def obstacle(
         self,
@@ -98,20 +100,32 @@ class Runner:
         record: Sequence[str],
     ) -> str | None:
         """Why a call goes to the eager definition, in a few words; None if it goes to a kernel."""
+        found = self._chosen(weights, inputs, states, record)
+        return found if isinstance(found, str) else None
+
+    def _chosen(
+        self,
+        weights: Mapping[str, Tensor],
+        inputs: Mapping[str, Tensor],
+        states: Mapping[str, Tensor],
+        record: Sequence[str],
+    ) -> Recurrences | str:
+        """The kernels that a call goes to, or why it goes to the eager definition."""
         tensors = [*inputs.values(), *states.values(), *weights.values()]
-        found = _surroundings() or _kinds(tensors)
-        if found is not None:
+        reason = _surroundings() or _kinds(tensors)
+        if reason is not None:
+            return reason
+        x = inputs[self._x]
+        found = self.recurrences(x.dtype, x.shape[-1])
+        if isinstance(found, str):
             return found
-        recurrence = self.recurrence(tensors[0].dtype)
-        if isinstance(recurrence, str):
-            return recurrence
-        probes = recurrence.split.step.probes
+        probes = found.many.split.step.probes
         for name in record:
             if name not in probes:
                 return f"{name} is computed outside the loop"
             if probes[name].operation in CONDITIONS:
                 return f"{name} is a condition"
-        return None
+        return found
 
 
 def _surroundings() -> str | None:
@@ -133,16 +147,16 @@ def _surroundings() -> str | None:
 
 def _kinds(tensors: Sequence[Tensor]) -> str | None:
     """What about the tensors no kernel takes."""
-    first = tensors[0]
+    dtype = tensors[0].dtype
     for tensor in tensors:
-        if type(tensor) not in (Tensor, torch.nn.Parameter):
+        if type(tensor) not in PLAIN:
             return f"{type(tensor).__name__} is not a plain tensor"
-        if tensor.device.type != "cpu":
+        if not tensor.is_cpu:
             return f"there is no kernel for {tensor.device.type}"
         if tensor.layout is not torch.strided:
             return f"there is no kernel for {tensor.layout}"
-        if tensor.dtype not in DTYPES or tensor.dtype != first.dtype:
+        if tensor.dtype is not dtype or dtype not in DTYPES:
             return f"there is no kernel for {tensor.dtype}"
-    if 0 in first.shape:
+    if 0 in tensors[0].shape:
         return "there are no rows"
     return None

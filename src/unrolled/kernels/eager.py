@@ -108,6 +108,7 @@ class Program:
     Args:
         graph: the equations of one step.
         sizes: how many units I, H, P and 1 are, by their names in the graph.
+        computed: inputs that are not given but made in every step, each by a function of a value.
 
     Attributes:
         once, hoisted, steps: the instructions of each phase.
@@ -119,9 +120,15 @@ class Program:
         crossing: the slots that are known for all steps at once and used step by step.
     """
 
-    def __init__(self, graph: Graph, sizes: Mapping[Size, int]) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        sizes: Mapping[Size, int],
+        computed: Mapping[str, tuple[Callable[[Tensor], Tensor], Node]] | None = None,
+    ) -> None:
         self.graph = graph
         self.sizes = dict(sizes)
+        self.computed = dict(computed or {})
         self.plan = Plan(graph)
         self.once: list[Instruction] = []
         self.hoisted: list[Instruction] = []
@@ -144,7 +151,7 @@ class Program:
         self.size = len(self._phases)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Program, (self.graph, self.sizes)
+        return Program, (self.graph, self.sizes, self.computed)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Program:
         return self
@@ -164,6 +171,12 @@ class Program:
     def _emit(self, function: Callable[..., Any], slots: Sequence[int], *further: Any) -> int:
         """An instruction in the earliest phase in which its arguments are known."""
         phase = max(self._phases[slot] for slot in slots)
+        return self._append(phase, function, slots, *further)
+
+    def _append(
+        self, phase: Phase, function: Callable[..., Any], slots: Sequence[int], *further: Any
+    ) -> int:
+        """An instruction in a phase."""
         target = self._new(phase)
         lists = {Phase.ONCE: self.once, Phase.HOISTED: self.hoisted, Phase.STEP: self.steps}
         lists[phase].append(Instruction(function, tuple(slots), further, target))
@@ -199,6 +212,9 @@ class Program:
             slot = self._new(Phase.ONCE)
             self.constants[slot] = attribute
             return slot
+        if operation is Operation.INPUT and attribute in self.computed:
+            function, source = self.computed[attribute]
+            return self._append(Phase.STEP, function, [self._slot(source)])
         place, phase = {
             Operation.INPUT: (self.inputs, Phase.HOISTED),
             Operation.STATE: (self.states, Phase.STEP),

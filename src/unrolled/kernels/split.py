@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, final
 
 from ..equations import Graph, Node
@@ -15,7 +16,7 @@ class Split(NamedTuple):
 
     Attributes:
         hoisted: computes the values that the loop reads; it has no states.
-        step: the loop; its inputs are the values of `hoisted`.
+        step: the loop; its inputs are the values of `hoisted`, some of them inputs of the cell.
         banks: the values of `hoisted` in groups; each group stands side by side in one tensor.
         vectors: the values of `hoisted` that are the same for all rows and steps.
     """
@@ -27,16 +28,35 @@ class Split(NamedTuple):
 
 
 def split(graph: Graph) -> Split:
+    """Leave in the loop what depends on inputs: they are read while they are in the cache.
+
+    What is as wide as the input is taken out, but for learned layers.
+    """
+
+    def outside(node: Node, phase: Phase) -> bool:
+        wide = any(graph.sizes[argument] == "input" for argument in node.arguments)
+        wide = wide and node.operation is not Operation.AFFINE
+        return phase is Phase.ONCE or (phase is Phase.HOISTED and wide)
+
+    return _split(_Parts(graph, outside))
+
+
+def hoisted(graph: Graph) -> Split:
     """Take everything out of the loop that does not depend on states.
 
     Of a learned layer that reads both, the part that reads the input is taken out: what stays is
-    the sum of an input of the loop and of a layer that reads the states.
+    the sum of an input of the loop and of a layer that reads the states. For few rows: all steps
+    together then read the weights once.
     """
-    parts = _Parts(graph)
+    return _split(_Parts(graph, lambda node, phase: phase is not Phase.STEP))
+
+
+def _split(parts: _Parts) -> Split:
+    graph = parts.graph
     values = {
         name: parts.step(node)
         for name, node in graph.values.items()
-        if name in graph.states or parts.phases[node] is Phase.STEP
+        if name in graph.states or parts.is_inside(node)
     }
     inputs: dict[str, Size] = {name: parts.sizes[name] for name in parts.hoisted}
     step = Graph(graph.name, inputs, graph.states, values)
@@ -48,8 +68,9 @@ def split(graph: Graph) -> Split:
 class _Parts:
     """Builds the two parts, node by node."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, outside: Callable[[Node, Phase], bool]) -> None:
         self.graph = graph
+        self._outside = outside
         self.plan = Plan(graph)
         self.phases = self.plan.phases
         self.hoisted: dict[str, Node] = {}
@@ -57,12 +78,18 @@ class _Parts:
         self._names: dict[Node, str] = {}  # of the inputs of the loop, by what they stand for
         self._new: dict[Node, Node] = {}
         for node in graph.order:
-            if self.phases[node] is Phase.STEP:
+            if self.is_inside(node):
                 self._new[node] = self._rebuilt(node)
+
+    def is_inside(self, node: Node) -> bool:
+        """Whether a node is computed in the loop."""
+        if node.operation is Operation.STATE:
+            return True
+        return bool(node.arguments) and not self._outside(node, self.phases[node])
 
     def step(self, node: Node) -> Node:
         """What stands for a node in the loop."""
-        if self.phases[node] is Phase.STEP:
+        if node in self._new:
             return self._new[node]
         if node.operation in (Operation.CONSTANT, Operation.LEARNED):
             return node
@@ -73,9 +100,11 @@ class _Parts:
     def _input(self, key: Node, node: Node) -> Node:
         """The input of the loop that carries `node`, a value of the hoisted part."""
         if key not in self._names:
-            self._names[key] = f"hoisted_{len(self._names)}"
-            self.hoisted[self._names[key]] = node
-            self.sizes[self._names[key]] = self.graph.sizes[key]
+            is_input = node.operation is Operation.INPUT
+            name = node.attribute if is_input else f"hoisted_{len(self._names)}"
+            self._names[key] = name
+            self.hoisted[name] = node
+            self.sizes[name] = self.graph.sizes[key]
         return Node(Operation.INPUT, (), self._names[key])
 
     def _rebuilt(self, node: Node) -> Node:
@@ -84,10 +113,10 @@ class _Parts:
             return Node(node.operation, arguments, node.attribute)
         outside, inside = [], []
         for source, block in zip(node.arguments, node.attribute.blocks, strict=True):
-            if self.phases[source] is Phase.STEP:
-                inside.append((self._new[source], block))
-            else:
+            if self._outside(node, self.phases[source]):
                 outside.append((source, block))
+            else:
+                inside.append((self.step(source), block))
         layer = _layer(node, inside)
         return self._input(node, _layer(node, outside)) + layer if outside else layer
 

@@ -47,6 +47,11 @@ class Timeline:
     before: Places
 
     @property
+    def is_dense(self) -> bool:
+        """Whether all rows have all steps."""
+        return isinstance(self.last, slice)
+
+    @property
     def after(self) -> slice:
         """Where the states after the steps of the N rows stand, one after the other."""
         begin = 0 if self.initial.start else self.batch

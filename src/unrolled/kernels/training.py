@@ -8,7 +8,7 @@ from typing import NamedTuple, final
 
 from ..equations import Graph, Node, derivative
 from ..equations.derivative import replayed
-from ..equations.node import Block, Size, ordered
+from ..equations.node import Block, Size, constant, ordered
 from ..equations.operation import ACTIVATIONS, CONDITIONS, POINTWISE, Operation
 from ..equations.rewrite import rewrite, simplified
 from .plan import Plan
@@ -54,7 +54,7 @@ class TrainingPlan:
     def __init__(self, parts: Split, record: tuple[str, ...], sizes: Mapping[Size, int]) -> None:
         step = parts.step
         self.sizes = sizes
-        self.backward: Graph = derivative(step, record)
+        self.backward = _without_products(derivative(step, record), step)
         self.again = _again(step)
         self.gradients: dict[str, tuple[Node, Place]] = {}
         self.widths: list[int] = []
@@ -148,6 +148,33 @@ class TrainingPlan:
                 if source.arguments and self.again[source] not in self.given:
                     needed[self.again[source]] = None
         return {f"saved {i}": forward[node] for i, node in enumerate(needed)}
+
+
+def _without_products(backward: Graph, step: Graph) -> Graph:
+    """The derivative, but for what gradients of inputs get through learned layers.
+
+    Those are large products after the loop, like the gradients of weights.
+    """
+    values = dict(backward.values)
+    for name in step.inputs:
+        rest = [term for term in _terms(values[f"d_{name}"]) if not _is_through_a_layer(term)]
+        total = Node(Operation.BROADCAST, (constant(0), Node(Operation.INPUT, (), name)))
+        for place, term in enumerate(rest):
+            total = total + term if place else term
+        values[f"d_{name}"] = total
+    return Graph(backward.name, backward.inputs, backward.states, values, backward=True)
+
+
+def _terms(node: Node) -> list[Node]:
+    """What a sum adds up."""
+    if node.operation is not Operation.ADD:
+        return [node]
+    a, b = node.arguments
+    return [*_terms(a), *_terms(b)]
+
+
+def _is_through_a_layer(gradient: Node) -> bool:
+    return gradient.operation is Operation.TRANSPOSED
 
 
 def _again(step: Graph) -> dict[Node, Node]:

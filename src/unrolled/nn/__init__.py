@@ -1,5 +1,6 @@
 """PyTorch modules: layers and steps of the known cells and of any other."""
 
+from .adopt import Adoption, adopt, release
 from .explain import explain
 from .gru import GRU, GRUCell
 from .lstm import LSTM, LSTMCell
@@ -10,10 +11,13 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "Adoption",
     "GRUCell",
     "LSTMCell",
     "RNNCell",
     "Recurrent",
     "RecurrentCell",
+    "adopt",
     "explain",
+    "release",
 ]

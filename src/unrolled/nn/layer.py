@@ -15,6 +15,7 @@ from ..equations import Cell, Graph
 from ..equations.rewrite import variational_dropout, zoneout
 from ..kernels.dispatch import Runner
 from . import fused
+from .call import Call, plain, probed
 from .noise import probability, variational_masks, zoneout_masks
 from .sequence import Lengths, Sequence, sequence
 from .weights import States, Weighted
@@ -119,8 +120,10 @@ class Layer(Weighted):
                 PyTorch's words where PyTorch has words for it.
         """
         steps, states = self.prepare(input, hx, lengths)
+        if self._probes:
+            plain(self)
         if fused.applies(self, steps):
-            output, last = fused.run(self, steps, states)
+            output, last = self._fused(steps, states)
         else:
             output, last = self._run(steps, states)
         final = {state: steps.outward(value) for state, value in last.items()}
@@ -142,6 +145,18 @@ class Layer(Weighted):
         inputs = {next(iter(self.graph.inputs)): steps.data}
         first = {state: value[0] for state, value in states.items()}
         return runner.obstacle(self._weights("_l0"), inputs, first, [self.graph.output])
+
+    def _fused(
+        self, steps: Sequence, states: Mapping[str, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """PyTorch's fused layer; for what watches, the equations are run beside it."""
+        probes = [probe for probe in self._probes if probe.active]
+        hidden = self.training and self.dropout  # nobody sees the fused layer's masks
+        if probes and (hidden or any(probe.changes for probe in probes)):
+            return self._run(steps, states)
+        if probes:
+            self._run(steps, states)
+        return fused.run(self, steps, states)
 
     def _run(
         self, steps: Sequence, states: Mapping[str, Tensor]
@@ -172,15 +187,18 @@ class Layer(Weighted):
         reverse: bool,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """One layer in one direction."""
-        if data.shape[0] == 0:  # every row has length 0
-            return data.new_zeros(0, self.output_size), states
         runner = self._training_runner if self.training else self._runner
         x = next(iter(self.graph.inputs))
         inputs = {x: data, **self._masks(runner.graph, steps, data)}
-        name = self.graph.output
-        values, last = runner.run(
-            self._weights(suffix), inputs, states, [name], steps.batch_sizes, reverse
-        )
+        weights, name = self._weights(suffix), self.graph.output
+        if self._probes:
+            values, last = probed(
+                self, Call(suffix, runner, weights, inputs, states, steps, reverse)
+            )
+        elif data.shape[0] == 0:  # every row has length 0
+            return data.new_zeros(0, self.output_size), states
+        else:
+            values, last = runner.run(weights, inputs, states, [name], steps.batch_sizes, reverse)
         return values[name], last
 
     def _masks(self, graph: Graph, steps: Sequence, data: Tensor) -> dict[str, Tensor]:

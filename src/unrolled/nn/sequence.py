@@ -8,7 +8,7 @@ from typing import final
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import PackedSequence
+from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 Lengths = Tensor | Items[int]
 
@@ -31,6 +31,24 @@ class Sequence(ABC):
     @abstractmethod
     def output(self, data: Tensor) -> Tensor | PackedSequence:
         """The layer's output in the form of its input."""
+
+    @property
+    def steps(self) -> int:
+        """T, the steps of the longest row, or of the padding."""
+        return self.data.shape[0]
+
+    @property
+    def lengths(self) -> Tensor:
+        """(B,) how many steps each row has."""
+        return torch.full((self.batch,), self.steps, device="cpu")
+
+    def spread(self, data: Tensor) -> Tensor:
+        """Values in the order of `data` as (T, B, units): rows as they were given, 0 after each."""
+        return data
+
+    def gather(self, values: Tensor) -> Tensor:
+        """Values (T, B, units), rows as they were given, in the order of `data`."""
+        return values
 
     def inward(self, state: Tensor) -> Tensor:
         """A state (L, B, H) with its rows in the order of `data`."""
@@ -87,6 +105,28 @@ class Packed(Sequence):
         self.batch_sizes = packed.batch_sizes.tolist()
         self.batch = self.batch_sizes[0]
 
+    @property
+    def steps(self) -> int:
+        """T, the steps of the longest row."""
+        return len(self.packed.batch_sizes)
+
+    @property
+    def lengths(self) -> Tensor:
+        """(B,) how many steps each row has."""
+        lengths = (self.packed.batch_sizes.unsqueeze(1) > torch.arange(self.batch)).sum(0)
+        order = self.packed.unsorted_indices
+        return lengths if order is None else lengths[order.cpu()]
+
+    def spread(self, data: Tensor) -> Tensor:
+        """The sequences, padded."""
+        return pad_packed_sequence(self.output(data))[0]
+
+    def gather(self, values: Tensor) -> Tensor:
+        """The sequences, without padding."""
+        order = self.packed.sorted_indices
+        sorted_ = values if order is None else values.index_select(1, order)
+        return torch.cat([sorted_[t, :n] for t, n in enumerate(self.packed.batch_sizes.tolist())])
+
     def output(self, data: Tensor) -> PackedSequence:
         """Packed like the input."""
         return PackedSequence(
@@ -111,7 +151,8 @@ class Padded(Sequence):
     def __init__(self, data: Tensor, lengths: list[int], batch_first: bool) -> None:
         self.batch_first = batch_first
         time_first = data.transpose(0, 1) if batch_first else data
-        self.steps, self.batch = time_first.shape[:2]
+        self._steps, self.batch = time_first.shape[:2]
+        self._lengths = lengths
         order = sorted(range(self.batch), key=lambda row: -lengths[row])
         longest = max(lengths, default=0)
         self.batch_sizes = [sum(length > t for length in lengths) for t in range(longest)]
@@ -121,11 +162,29 @@ class Padded(Sequence):
         self.places = torch.cat([self.order[:0], *places])
         self.data = time_first.flatten(0, 1).index_select(0, self.places)
 
+    @property
+    def steps(self) -> int:
+        """T, the steps of the padding."""
+        return self._steps
+
+    @property
+    def lengths(self) -> Tensor:
+        """(B,) how many steps each row has."""
+        return torch.tensor(self._lengths, dtype=torch.long)
+
     def output(self, data: Tensor) -> Tensor:
         """(T, B, H), or (B, T, H); 0 after the end of a row."""
-        padded = data.new_zeros(self.steps * self.batch, data.shape[-1])
-        padded = padded.index_copy(0, self.places, data).unflatten(0, (self.steps, self.batch))
+        padded = self.spread(data)
         return padded.transpose(0, 1) if self.batch_first else padded
+
+    def spread(self, data: Tensor) -> Tensor:
+        """(T, B, units); 0 after the end of a row."""
+        padded = data.new_zeros(self.steps * self.batch, data.shape[-1])
+        return padded.index_copy(0, self.places, data).unflatten(0, (self.steps, self.batch))
+
+    def gather(self, values: Tensor) -> Tensor:
+        """The rows' steps, without padding."""
+        return values.flatten(0, 1).index_select(0, self.places)
 
     def inward(self, state: Tensor) -> Tensor:
         """Rows sorted by falling length."""

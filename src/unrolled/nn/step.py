@@ -8,6 +8,8 @@ from torch import Tensor
 
 from ..equations import Cell, parameters
 from ..kernels.eager import Program, run
+from .call import Call, plain, probed
+from .sequence import Dense, Unbatched
 from .weights import States, Weighted
 
 
@@ -60,8 +62,13 @@ class Step(Weighted):
         for weight in list(weights.values())[:1]:
             self._check_tensor(x, weight)
         states = self._states(hx, x, batched)
-        name = next(iter(self.graph.inputs))
-        _, last = run(self._program, weights, {name: x.unsqueeze(0)}, states, [])
+        inputs = {next(iter(self.graph.inputs)): x.unsqueeze(0)}
+        if self._probes:
+            plain(self)
+            form = Dense(x.unsqueeze(0), False) if batched else Unbatched(input.unsqueeze(0))
+            _, last = probed(self, Call("", self._program, weights, inputs, states, form))
+        else:
+            _, last = run(self._program, weights, inputs, states, [])
         return self._states_out(
             {state: value if batched else value.squeeze(0) for state, value in last.items()}
         )

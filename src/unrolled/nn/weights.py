@@ -13,6 +13,7 @@ from torch.nn import Module, Parameter, init
 from ..equations import Cell, parameters
 from ..equations.node import Size
 from ..equations.rewrite import without_bias
+from .call import Probe
 
 States = Tensor | tuple[Tensor, ...]
 
@@ -24,6 +25,8 @@ class Weighted(Module, ABC):
         cell: whose equations are computed.
         graph: the cell's graph, without biases if the module has none.
     """
+
+    _probes: tuple[Probe, ...] = ()
 
     def __init__(
         self, cell: Cell, input_size: int, hidden_size: int, bias: bool, proj_size: int
@@ -47,6 +50,7 @@ class Weighted(Module, ABC):
         self.cell = cell
         self.graph = cell.graph if bias else without_bias(cell.graph)
         self._names = tuple(parameter.name for parameter in parameters(self.graph))
+        self._probes = ()  # of the instance, so that compiled code looks for them
         self._initial_values: dict[str, float] = {}  # of parameters that are not drawn
 
     @property

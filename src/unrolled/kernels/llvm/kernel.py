@@ -5,39 +5,59 @@ from __future__ import annotations
 import ctypes
 import glob
 import os
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
+from itertools import accumulate
 from typing import NamedTuple, final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ...equations.node import Size
 from .machine import Machine, host
 from .schedule import Schedule
-from .source import OPENMP, Pack, Source
+from .source import Source
+from .team import OPENMP
 
 DTYPES = {torch.float32: "float", torch.float64: "double"}
 WORTH_A_THREAD = 1_000_000
 """Operations that take about as long as it takes to wake a thread and wait for it."""
 
+FEW_ROWS = 4
+"""Below, a thread that owned a row would read all weights for it alone."""
+
+WORTH_MEETING = 200_000
+"""Operations of a step from which on it pays that threads meet after each pass."""
+
 POINTWISE = 8
 """Operations of a pointwise value, on average over sums, products and activations."""
 
-ROWS = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
+RUN = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
-class Rows(NamedTuple):
-    """An array that a kernel reads or writes.
+class Shares(NamedTuple):
+    """What each thread of a team does.
 
     Attributes:
-        tensor: whose first number is that of row 0.
-        first: (T,) int64, the row at which each step's rows begin; None if there are no steps.
+        threads: how many.
+        numbers: into how many parts the rows are shared, 0 if units are; how many rows there are;
+            where each part begins, and the last one ends.
     """
 
-    tensor: Tensor
-    first: Tensor | None = None
+    threads: int
+    numbers: tuple[int, ...]
+
+
+@cache
+def _alone() -> dict[str, int]:
+    """Stand-ins for the functions of OpenMP where there is none: they are never called."""
+    stand_in = ctypes.cast(_nothing, ctypes.c_void_p).value
+    assert stand_in is not None
+    return dict.fromkeys((*OPENMP, "sched_yield"), stand_in)
+
+
+_nothing = ctypes.CFUNCTYPE(ctypes.c_int)(lambda: 0)
 
 
 @cache
@@ -52,6 +72,8 @@ def _team() -> dict[str, int] | None:
         names = ("GOMP_parallel", *OPENMP)
         if all(hasattr(library, name) for name in names):
             pointers = {name: ctypes.cast(library[name], ctypes.c_void_p).value for name in names}
+            system = ctypes.CDLL(None)
+            pointers["sched_yield"] = ctypes.cast(system.sched_yield, ctypes.c_void_p).value
             return {name: address for name, address in pointers.items() if address is not None}
     return None
 
@@ -78,6 +100,7 @@ class Kernel:
         units: how many units I, H and P are.
         strides: of arrays that stand in wider rows, those rows' width; 0 for vectors.
         dtype: float32 or float64.
+        packed: whether weights are laid out anew for tiles of many rows, or read as they are.
     """
 
     def __init__(
@@ -86,30 +109,59 @@ class Kernel:
         units: Mapping[Size, int],
         strides: Mapping[str, int],
         dtype: torch.dtype,
+        packed: bool,
     ) -> None:
         self.target = host(DTYPES[dtype])
         self.dtype = dtype
         self.schedule = schedule
-        self.source = Source(schedule, units, strides, self.target)
+        self.source = Source(schedule, units, strides, self.target, packed)
         team = _team()
-        self._machine = Machine(self.source.text, self.target, team or {})
-        self._rows = ROWS(self._machine.address("rows"))
+        self._machine = Machine(self.source.text, self.target, team or _alone())
+        self._run = RUN(self._machine.address("run"))
         if team is not None:
             kind = ctypes.CFUNCTYPE(
                 None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint
             )
             self._parallel = kind(team["GOMP_parallel"])
-            self._threads = self._machine.address("threads")
+            self._team = self._machine.address("team")
+        lanes = self.target.lanes
+        sizes = [pack.size(lanes) if packed else 0 for pack in self.source.packs]
+        sizes += [
+            work.groups * work.blocks * len(work.work.products) * lanes
+            for work in self.source.works
+        ]
+        self._layouts = list(accumulate(sizes, initial=0))
+        self._kept = [a for a in self.source.arrays if a.kind == "rows"]
 
-    def threads(self, rows: int, total: int) -> int:
-        """How many threads share so many rows, which take `total` steps in all.
+    def shares(self, rows: int, total: int, lengths: Sequence[int] | None = None) -> Shares:
+        """What each thread does.
 
         A second thread has to save more than it costs to wake it.
+
+        Args:
+            rows: how many there are at most.
+            total: how many steps they take, all together.
+            lengths: how many steps each takes, from the longest to the shortest, if they differ.
         """
-        if _forked or _team() is None:
-            return 1
-        worthwhile = 1 + total * self._operations // WORTH_A_THREAD
-        return max(1, min(torch.get_num_threads(), rows, worthwhile))
+        by_units = self.shares_units(rows)
+        most = 1
+        if not _forked and _team() is not None:
+            most = torch.get_num_threads() if by_units else min(torch.get_num_threads(), rows)
+        threads = max(1, min(most, 1 + total * self._operations // WORTH_A_THREAD))
+        if by_units and threads > 1:
+            return Shares(threads, (0, rows))
+        if lengths is None or threads == 1:
+            begins = [rows * part // threads for part in range(threads + 1)]
+        else:  # as many steps to each
+            done = list(accumulate(lengths, initial=0))
+            begins = [bisect_left(done, total * part / threads) for part in range(threads)]
+            begins.append(rows)
+        return Shares(threads, (threads, rows, *begins))
+
+    def shares_units(self, rows: int) -> bool:
+        """Whether threads share the units instead of the rows: if rows are few, and steps long."""
+        few = rows < FEW_ROWS and rows * self._operations >= WORTH_MEETING
+        return few and not self.schedule.sums  # they meet between passes, not within one
 
     @cached_property
     def _operations(self) -> int:
@@ -118,93 +170,57 @@ class Kernel:
             2 * pack.length * pack.units * len(pack.factor.targets) for pack in self.source.packs
         )
         values = sum(
-            POINTWISE * len(work.nodes) * self.source.units[work.size]
-            for work in self.schedule.passes
+            POINTWISE * len(work.work.nodes) * self.source.units[work.work.size]
+            for work in self.source.works
         )
         return products + values
 
-    def scratch(self, rows: int) -> dict[str, Rows]:
-        """New arrays for what is kept between passes."""
-        found = {}
-        for array in self.source.arrays:
-            if array.kind == "rows":
-                found[array.name] = Rows(
-                    torch.empty(rows * array.stride, dtype=self.dtype, device="cpu")
-                )
-        return found
-
-    def __call__(
+    def run(
         self,
-        arrays: Mapping[str, Rows],
+        addresses: Mapping[str, int],
+        starts: Sequence[int],
         weights: Mapping[str, Tensor],
         counts: Tensor,
-        rows: int,
-        total: int,
+        shares: Shares,
     ) -> None:
         """Compute all steps.
 
         Args:
-            arrays: by the names of the source's arrays, but for those of `scratch`.
+            addresses: of the first number of row 0 of each of the source's arrays, by their names,
+                but for those of kept values.
+            starts: for each of these arrays, the address of a list (T,) int64 of the rows at which
+                the steps begin; 0 if its rows are those of a step.
             weights: the parameters of the learned layers.
             counts: (T,) int64, how many rows each step has.
-            rows: how many there are at most.
-            total: the sum of the counts.
+            shares: what each thread does.
         """
-        known = {**arrays, **self.scratch(rows)}
-        places = [known[array.name] for array in self.source.arrays]
-        packs = [
-            self._packed(pack, weights[f"weight_{pack.factor.group}"]) for pack in self.source.packs
-        ]
-        biases = [self._biases(number, weights) for number in range(len(self.schedule.passes))]
-        addresses = [len(counts), counts.data_ptr()]
-        for place in places:
-            addresses.append(place.tensor.data_ptr())
-            addresses.append(0 if place.first is None else place.first.data_ptr())
-        addresses += [tensor.data_ptr() for tensor in (*packs, *biases)]
-        arguments = (ctypes.c_int64 * len(addresses))(*addresses)
-        threads = self.threads(rows, total)
-        if threads == 1:
-            self._rows(ctypes.addressof(arguments), 0, rows, 0)
+        size = self.target.bytes
+        scratch = [shares.numbers[1] * array.stride for array in self._kept]
+        places = list(accumulate(scratch, initial=self._layouts[-1]))
+        memory = torch.empty(places[-1], dtype=self.dtype, device="cpu")
+        start = memory.data_ptr()
+        known = dict(addresses)
+        for array, place in zip(self._kept, places, strict=False):
+            known[array.name] = start + place * size
+        arguments = [len(counts), counts.data_ptr()]
+        for array, begins in zip(self.source.arrays, starts, strict=True):
+            arguments += (known[array.name], begins)
+        arguments += [start + place * size for place in self._layouts[:-1]]
+        read = [_contiguous(weights[name]) for name in self.source.weights]
+        arguments += [tensor.data_ptr() for tensor in read]
+        self._start(arguments, shares)
+
+    def _start(self, arguments: list[int], shares: Shares) -> None:
+        listed = (ctypes.c_int64 * len(arguments))(*arguments)
+        numbers = (ctypes.addressof(listed), 0, *shares.numbers, 0)
+        job = (ctypes.c_int64 * len(numbers))(*numbers)
+        address = ctypes.addressof(job)
+        job[1] = address + 8 * (len(numbers) - 1)  # the counter of meetings is the last number
+        if shares.threads == 1:
+            self._run(address)
         else:
-            job = (ctypes.c_int64 * 2)(ctypes.addressof(arguments), rows)
-            self._parallel(self._threads, ctypes.addressof(job), threads, 0)
-
-    def _packed(self, pack: Pack, weight: Tensor) -> Tensor:
-        """A weight in the order in which the kernel reads it."""
-        factor, lanes = pack.factor, self.target.lanes
-        padding = pack.groups * pack.blocks * lanes - pack.units
-        height = self.source.units[factor.size]
-        layers = weight.detach().reshape(-1, height, weight.shape[1])
-        if factor.transposed:
-            (row,) = factor.rows
-            padded = F.pad(layers[row], (0, padding))
-            return padded.view(height, pack.groups, -1).transpose(0, 1).contiguous()
-        padded = F.pad(layers[list(factor.rows)], (0, 0, 0, padding))
-        shape = (len(factor.rows), pack.groups, pack.blocks, lanes, pack.length)
-        return padded.view(shape).permute(1, 4, 2, 0, 3).contiguous()
-
-    def _biases(self, number: int, weights: Mapping[str, Tensor]) -> Tensor:
-        """The start values of a pass's sums, in the order of its tiles."""
-        work, lanes = self.schedule.passes[number], self.target.lanes
-        _, blocks, groups = self.source.shapes[number]
-        units = self.source.units[work.size]
-        total = torch.zeros(
-            len(work.products), groups * blocks * lanes, dtype=self.dtype, device="cpu"
-        )
-        for group, (products, rows) in _by_group(work.biases).items():
-            total[products, :units] += weights[f"bias_{group}"].detach().reshape(-1, units)[rows]
-        shape = (len(work.products), groups, blocks, lanes)
-        return total.view(shape).permute(1, 2, 0, 3).contiguous()
+            self._parallel(self._team, address, shares.threads, 0)
 
 
-def _by_group(
-    biases: tuple[tuple[tuple[str, int], ...], ...],
-) -> dict[str, tuple[list[int], list[int]]]:
-    """For each bias, the products that it is added to, and which block of rows each takes."""
-    found: dict[str, tuple[list[int], list[int]]] = {}
-    for product, parts in enumerate(biases):
-        for group, block in parts:
-            products, rows = found.setdefault(group, ([], []))
-            products.append(product)
-            rows.append(block)
-    return found
+def _contiguous(weight: Tensor) -> Tensor:
+    return weight if weight.is_contiguous() else weight.detach().contiguous()

@@ -34,6 +34,11 @@ def fma(f: Function, a: str, b: str, c: str) -> str:
     return intrinsic(f, "fma", a, b, c)
 
 
+def fmuladd(f: Function, a: str, b: str, c: str) -> str:
+    """a * b + c, rounded once where the processor can."""
+    return intrinsic(f, "fmuladd", a, b, c)
+
+
 def intrinsic(f: Function, name: str, *values: str) -> str:
     """One of LLVM's own functions of vectors."""
     target = f.target

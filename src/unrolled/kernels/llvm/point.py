@@ -67,80 +67,108 @@ LLVM: dict[Operation, Callable[..., str] | str | None] = {
 
 @final
 class Point:
-    """Writes everything of a pass that is computed unit by unit, for one row."""
+    """Writes everything of a pass that is computed unit by unit, for the rows of a chunk.
 
-    def __init__(self, source: Source, number: int, work: Pass, blocks: int) -> None:
+    Args:
+        source: of the kernel.
+        name: of the function.
+        work: the pass.
+        blocks: of lanes, in one group of units.
+        valid: how many units of the group there are.
+    """
+
+    def __init__(self, source: Source, name: str, work: Pass, blocks: int, valid: int) -> None:
         self.source = source
         self.schedule = source.schedule
         self.work = work
         self.target = source.target
         self.f = Function(
-            f"define internal void @point_{number}(ptr %frame, ptr %tile, i64 %row, i64 %unit) "
-            "noinline",
+            f"define internal void @{name}(ptr %frame, ptr %tile, ptr %slots, i64 %row, i64 %rows, "
+            "i64 %unit) noinline",
             source.target,
         )
-        self.values: dict[Node, str] = {}
         self.bases: dict[int, str] = {}
-        units = source.units[work.size]
-        lanes = self.target.lanes
-        columns = len(work.products)
-        with self.f.loop("b", "0", str(blocks * lanes), str(lanes)) as block:
-            self.unit = self.f.let(f"add nsw i64 %unit, {block.at}")
-            self.mask = None
-            if units % (blocks * lanes):
-                self.mask = self._mask(units)
-            self.tile = self.f.at("%tile", self.f.let(f"mul nsw i64 {block.at}, {columns}"))
-            self._body()
+        self.values: dict[Node, str] = {}
+        self.loops = _loops(work)
+        self.slots = self._crossing()
+        self.loop = 0
+        before = len(self.f.lines)
+        for block in range(-(-valid // self.target.lanes)):
+            for self.loop in range(max([0, *self.loops.values()]) + 1):
+                self._rows(blocks, block, valid)
         self.f.do("ret void")
+        # Where the arrays stand is read once, before the first row.
+        self.f.lines[before:before] = [
+            line
+            for place, base in self.bases.items()
+            for line in (
+                f"  {base}.at = getelementptr inbounds ptr, ptr %frame, i64 {place}",
+                f"  {base} = load ptr, ptr {base}.at, align 8",
+            )
+        ]
         self.text = self.f.text()
 
-    def _mask(self, units: int) -> str:
-        """Which lanes are units of the row."""
-        f, target = self.f, self.target
-        left = f.let(f"sub nsw i64 {units}, {self.unit}")
-        kind = f"<{target.lanes} x i64>"
-        one = f.let(f"insertelement {kind} poison, i64 {left}, i64 0")
-        zeros = f"<{target.lanes} x i32> zeroinitializer"
-        all_left = f.let(f"shufflevector {kind} {one}, {kind} poison, {zeros}")
-        lanes = ", ".join(f"i64 {lane}" for lane in range(target.lanes))
-        return f.let(f"icmp slt {kind} <{lanes}>, {all_left}")
+    def _crossing(self) -> dict[Node, int]:
+        """The values that a later loop reads and that no array keeps, numbered."""
+        found: dict[Node, int] = {}
+        for node, loop in self.loops.items():
+            for argument in node.arguments:
+                crosses = 0 <= self.loops.get(argument, loop) < loop
+                if crosses and self.source.memory(argument) is None:
+                    found.setdefault(argument, len(found))
+        return found
+
+    def _rows(self, blocks: int, block: int, valid: int) -> None:
+        """One loop over the rows of one block."""
+        lanes, columns = self.target.lanes, len(self.work.products)
+        with self.f.loop("q", "0", "%rows") as rows:
+            self.values = {}
+            self.row = self.f.let(f"add nsw i64 %row, {rows.at}")
+            self.unit = self.f.let(f"add nsw i64 %unit, {block * lanes}")
+            self.mask = self.f.first_lanes(valid - block * lanes)
+            tile = self.f.let(f"mul nsw i64 {rows.at}, {blocks * columns * lanes}")
+            tile = self.f.let(f"add nsw i64 {tile}, {block * columns * lanes}")
+            self.tile = self.f.at("%tile", tile)
+            slots = self.f.let(f"mul nsw i64 {rows.at}, {len(self.slots) * lanes}")
+            self.slot = self.f.at("%slots", slots)
+            self._body()
 
     def _body(self) -> None:
-        schedule, f = self.schedule, self.f
-        for place, node in enumerate(self.work.products):
-            address = f.at(self.tile, str(place * self.target.lanes))
-            self.values[node] = f.load(self.target.vector, address)
-        for node in self.work.nodes:
-            self.value(node)
-        home = (self.work.stage, self.work.size)
-        mine = [*self.work.products, *self.work.nodes]
+        schedule = self.schedule
+        for node, loop in self.loops.items():
+            if loop == self.loop:
+                value = self.value(node)
+                if node in self.slots:
+                    self.f.store(self.target.vector, value, self._slot(node))
         for state in schedule.graph.states:
             node = schedule.graph.values[state]
-            if schedule.home(node) == home:
+            if self._is_here(node):
                 self._store(self.value(node), self.source.step_array(f"new {state}", node))
         for name, node in schedule.stored.items():
-            if schedule.home(node) == home:
+            if self._is_here(node):
                 self._store(self.value(node), self.source.step_array(name, node))
-        for node in mine:
+        for node in (*self.work.products, *self.work.nodes):
             place = self.source.memory(node)
             if place is not None and self.source.arrays[place].kind == "rows":
-                self._store(self._number(node), place)
+                if self._is_here(node):
+                    self._store(self._number(node), place)
         for node in schedule.sums:
             (argument,) = node.arguments
-            if schedule.home(argument) == home:
+            if self._is_here(argument):
                 self._add_up(node, self.value(argument))
         for name, node in schedule.reduced.items():
-            value = summand(node)
-            if schedule.home(value) == home:
-                self._reduce(name, value)
+            if self._is_here(summand(node)):
+                self._reduce(name, summand(node))
+
+    def _is_here(self, node: Node) -> bool:
+        """Whether a value is computed in this loop of this pass."""
+        home = (self.work.stage, self.work.size)
+        return self.schedule.home(node) == home and max(self.loops.get(node, 0), 0) == self.loop
 
     # Memory.
 
     def _base(self, place: int) -> str:
-        if place not in self.bases:
-            address = self.f.at("%frame", str(place), "ptr")
-            self.bases[place] = self.f.load("ptr", address)
-        return self.bases[place]
+        return self.bases.setdefault(place, f"%base{place}")
 
     def _row(self, place: int) -> str:
         """The address of this row."""
@@ -148,7 +176,7 @@ class Point:
         base = self._base(place)
         if array.kind in ("vector", "thread"):
             return base
-        return f.at(base, f.let(f"mul nsw i64 %row, {array.stride}"))
+        return f.at(base, f.let(f"mul nsw i64 {self.row}, {array.stride}"))
 
     def _address(self, place: int) -> str:
         """Of the vector of this row and block."""
@@ -164,7 +192,7 @@ class Point:
         number = next(i for i, known in enumerate(self.schedule.sums) if known is node)
         place = self.source.array(f"sum {number}", "rows", "one")
         self.source.arrays[place] = self.source.arrays[place]._replace(stride=self.target.lanes)
-        row = self.f.let(f"mul nsw i64 %row, {self.target.lanes}")
+        row = self.f.let(f"mul nsw i64 {self.row}, {self.target.lanes}")
         return self.f.at(self._base(place), row)
 
     def _add_up(self, node: Node, value: str) -> None:
@@ -185,6 +213,10 @@ class Point:
         known = self._load(place)
         self._store(f.let(f"fadd {kind} {known}, {self.value(node)}"), place)
 
+    def _slot(self, node: Node) -> str:
+        """Where a value waits for a later loop."""
+        return self.f.at(self.slot, str(self.slots[node] * self.target.lanes))
+
     # Values.
 
     def _number(self, node: Node) -> str:
@@ -202,6 +234,11 @@ class Point:
 
     def _value(self, node: Node) -> str:
         f, target, operation = self.f, self.target, node.operation
+        if 0 <= self.loops.get(node, -1) < self.loop:
+            return self._waiting(node)
+        for place, product in enumerate(self.work.products):
+            if product is node:
+                return f.load(target.vector, f.at(self.tile, str(place * target.lanes)))
         if operation is Operation.CONSTANT:
             return target.splat(node.attribute)
         if operation is Operation.DIMENSION:
@@ -225,12 +262,7 @@ class Point:
             self.work.stage,
             self.work.size,
         ):
-            place = self.source.memory(node)
-            assert place is not None, "what a later pass reads is kept"
-            kept = self._load(place)
-            if operation in CONDITIONS:
-                return mathematics.compare(f, "one", kept, target.splat(0))
-            return kept
+            return self._kept(node)
         rule = LLVM[operation]
         assert rule is not None, f"{operation} is taken apart before a kernel is written"
         arguments = [self.value(argument) for argument in node.arguments]
@@ -238,3 +270,37 @@ class Point:
             self.source.routine(rule)
             return mathematics.call(f, rule, *arguments)
         return rule(f, *arguments)
+
+    def _waiting(self, node: Node) -> str:
+        """A value of an earlier loop."""
+        if node in self.slots:
+            return self.f.load(self.target.vector, self._slot(node))
+        return self._kept(node)
+
+    def _kept(self, node: Node) -> str:
+        """A value that an array holds."""
+        place = self.source.memory(node)
+        assert place is not None, "what is read later is kept"
+        kept = self._load(place)
+        if node.operation in CONDITIONS:
+            return mathematics.compare(self.f, "one", kept, self.target.splat(0))
+        return kept
+
+
+def _loops(work: Pass) -> dict[Node, int]:
+    """In which loop over the rows each value is computed; -1: in every loop that reads it.
+
+    Each exponential, or what is made of one, has a loop of its own. It is a long chain of
+    instructions, each waiting for the one before: a processor is busy only if the chains of
+    several rows are under way, and it looks ahead no further than one or two hundred instructions.
+    What is cheap is computed with the last of what it reads.
+    """
+    loops: dict[Node, int] = {}
+    count = 0
+    for node in work.nodes:
+        if isinstance(LLVM[node.operation], str):
+            loops[node] = count
+            count += 1
+        else:
+            loops[node] = max((loops.get(argument, -1) for argument in node.arguments), default=-1)
+    return loops

@@ -1,30 +1,42 @@
 """The text of a kernel: loops over steps, passes, units and rows around a few vector instructions.
 
-One kernel computes all steps for the rows of one thread:
-
     for each step
       for each pass
-        for each block of units
-          for each tile of rows
-            sums of matrix products, in registers      (tile_...)
-            for each row of the tile
-              everything else, unit by unit            (point_...)
+        for each group of blocks of units
+          for each chunk of rows
+            for each matrix, a part of its k at a time
+              sums of products, a tile of rows at a time, in registers    (tile_... or dot_...)
+            everything else, row by row and unit by unit                  (point_...)
 
-The block of units is outside, so that its part of the weights stays in the cache for all rows.
+The group of units is outside, so that its part of the weights stays in the cache for all rows.
+Threads own rows for the whole sequence; where rows are few they own units, and meet after every
+pass.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple, final
 
 from ...equations import Node
 from ...equations.node import Size
 from ...equations.operation import Operation
-from . import mathematics
+from . import mathematics, tile
+from .pack import Pack, packing
 from .point import Point
 from .schedule import Factor, Pass, Schedule
+from .team import team
 from .text import Function, Target
+
+CHUNK = 32
+"""Rows whose sums are held at the same time."""
+
+PANEL = {16: 16384, 32: 16384, 64: 1 << 30}
+"""By bytes of a vector: how much of the weights is read again and again for all rows of a chunk.
+
+With narrow vectors a tile has few rows, and weights have to come out of the nearest cache.
+"""
 
 
 class Array(NamedTuple):
@@ -35,24 +47,20 @@ class Array(NamedTuple):
     stride: int  # numbers from one row to the next
 
 
-class Pack(NamedTuple):
-    """A matrix laid out in the order in which a pass reads it: [group][k][block][target][lane]."""
+@final
+@dataclass
+class Work:
+    """A pass as it is written: how units are grouped, and what its matrices are read from."""
 
-    factor: Factor
-    length: int  # k: how many numbers of the source are multiplied
-    units: int  # of the result
-    blocks: int  # of lanes, in one group
+    number: int
+    work: Pass
+    rows: int  # of a tile
+    blocks: int
     groups: int
-
-
-def tile_shape(products: int, target: Target) -> tuple[int, int]:
-    """How many rows and blocks of units one tile holds, so that its sums stay in registers."""
-    if products == 0:
-        return 8, 1
-    blocks = max(1, 4 // products) if target.registers >= 32 else max(1, 2 // products)
-    columns = blocks * products
-    rows = (target.registers - 2 - columns) // columns
-    return max(1, min(8, rows)), blocks
+    valid: int  # units of the last group
+    first: int  # of its matrices, among all
+    packs: list[Pack] = field(default_factory=list)
+    slots: int = 0  # values that wait for a later loop over the rows
 
 
 @final
@@ -64,12 +72,14 @@ class Source:
         units: how many units I, H and P are.
         strides: for arrays of inputs and stored values that stand in wider rows, those rows' width.
         target: the processor.
+        packed: whether weights are laid out for tiles of many rows, or read as they are.
 
     Attributes:
         arrays: in the order in which the kernel takes them.
-        packs: likewise, after the arrays.
-        shapes: of each pass, the rows and blocks of its tiles, and how many groups of blocks.
-        text: of the whole module; its functions are ``rows`` and ``threads``.
+        weights: names of the parameters that it reads, likewise.
+        packs: the matrices of all passes.
+        works: the passes.
+        text: of the whole module; its functions are ``run`` and ``team``.
     """
 
     def __init__(
@@ -78,17 +88,26 @@ class Source:
         units: Mapping[Size, int],
         strides: Mapping[str, int],
         target: Target,
+        packed: bool,
     ) -> None:
         self.schedule = schedule
         self.units = units
         self.strides = strides
         self.target = target
+        self.packed = packed
         self.arrays: list[Array] = []
+        self.weights: list[str] = []
         self.packs: list[Pack] = []
         self._places: dict[str, int] = {}
-        self._functions: list[str] = []
+        self._functions: dict[str, str] = {}
         self._routines: set[str] = set()
-        self.shapes = [self._pass(number, p) for number, p in enumerate(schedule.passes)]
+        self.works = [self._work(number, work) for number, work in enumerate(schedule.passes)]
+        for work in self.works:  # all arrays have to be known before one is read
+            self._points(work)
+            for pack in work.packs:
+                self.source(pack.factor)
+        for work in self.works:
+            self._functions[f"pass_{work.number}"] = self._pass(work)
         self.text = self._module()
 
     # Arrays.
@@ -129,136 +148,308 @@ class Source:
                 return self.array(f"kept {number}", "rows", schedule.sizes[node])
         return None
 
-    # One pass.
-
-    def _pass(self, number: int, work: Pass) -> tuple[int, int, int]:
-        """Write the functions of a pass; rows and blocks of its tile, and groups of blocks."""
-        rows, blocks = tile_shape(len(work.products), self.target)
-        width = blocks * self.target.lanes
-        groups = -(-self.units[work.size] // width)
-        first = len(self.packs)
-        for factor in work.factors:
-            length = self.units[self.schedule.sizes[factor.source]]
-            self.packs.append(Pack(factor, length, self.units[work.size], blocks, groups))
-        if work.products:
-            for count in self.tile_heights(rows):
-                self._functions.append(self._tile(number, work, count, blocks, first))
-        self._functions.append(Point(self, number, work, blocks).text)
-        return rows, blocks, groups
-
-    @staticmethod
-    def tile_heights(rows: int) -> list[int]:
-        """Tiles of fewer rows for what is left over: 6, 4, 2, 1."""
-        return [*range(rows, 1, -2), 1]
-
-    def _tile(self, number: int, work: Pass, rows: int, blocks: int, first: int) -> str:
-        """Sums of matrix products for some rows and one group of blocks, into %tile."""
-        target = self.target
-        columns = blocks * len(work.products)
-        sources = "".join(f", ptr %source{i}, ptr %pack{i}" for i in range(len(work.factors)))
-        f = Function(
-            f"define internal void @tile_{number}_{rows}(ptr %tile, ptr %bias{sources}) noinline",
-            target,
-        )
-        start = [
-            f.load(target.vector, f.at("%bias", str(c * target.lanes))) for c in range(columns)
-        ]
-        sums = [start[c] for _ in range(rows) for c in range(columns)]
-        for i, factor in enumerate(work.factors):
-            pack = self.packs[first + i]
-            stride = self._source_array(factor).stride
-            used = [b * len(work.products) + t for b in range(blocks) for t in factor.targets]
-            carried = [(target.vector, sums[r * columns + c]) for r in range(rows) for c in used]
-            with f.loop("k", "0", str(pack.length), carried=carried) as loop:
-                at = f.let(f"mul nuw nsw i64 {loop.at}, {len(used) * target.lanes}")
-                base = f.at(f"%pack{i}", at)
-                weights = [
-                    f.load(target.vector, f.at(base, str(c * target.lanes)))
-                    for c in range(len(used))
-                ]
-                for r in range(rows):
-                    row = f.at(f"%source{i}", str(r * stride))
-                    x = f.broadcast(f.load(target.dtype, f.at(row, loop.at)))
-                    for c, weight in enumerate(weights):
-                        place = r * len(used) + c
-                        loop.carried[place] = mathematics.fma(f, x, weight, loop.carried[place])
-            for r in range(rows):
-                for place, c in enumerate(used):
-                    sums[r * columns + c] = loop.carried[r * len(used) + place]
-        for place, total in enumerate(sums):
-            f.store(target.vector, total, f.at("%tile", str(place * target.lanes)))
-        f.do("ret void")
-        return f.text()
-
-    def _source_array(self, factor: Factor) -> Array:
-        return self.arrays[self._source_place(factor)]
-
-    def _source_place(self, factor: Factor) -> int:
+    def source(self, factor: Factor) -> int:
+        """The array that a matrix product reads."""
         node = factor.source
         place = self.memory(node) if node.arguments else self.leaf(node)
         assert place is not None, "what a product reads is kept"
         return place
 
-    # The whole.
-
-    def _module(self) -> str:
-        main = self._main()  # last, so that all arrays are known
-        parts = [mathematics.routine(name, self.target) for name in sorted(self._routines)]
-        return "\n\n".join([*parts, *self._functions, main, _threads(self.target)])
+    def weight(self, name: str) -> int:
+        """The number of a parameter; it is listed on first use."""
+        if name not in self.weights:
+            self.weights.append(name)
+        return self.weights.index(name)
 
     def routine(self, name: str) -> None:
         """Note that a routine of `mathematics` is called."""
         self._routines.add(name)
 
-    def _main(self) -> str:
-        """All steps for the rows from %begin to %end."""
+    # Functions.
+
+    def _work(self, number: int, work: Pass) -> Work:
+        units = self.units[work.size]
+        rows, blocks = tile.shape(len(work.products), units, self.target)
+        width = blocks * self.target.lanes
+        groups = -(-units // width)
+        found = Work(number, work, rows, blocks, groups, units - (groups - 1) * width, len(self.packs))
+        for factor in work.factors:
+            length = self.units[self.schedule.sizes[factor.source]]
+            found.packs.append(Pack(factor, length, units, blocks, groups))
+        self.packs += found.packs
+        return found
+
+    def _points(self, work: Work) -> None:
+        """What a pass computes unit by unit, for a full group and for the last one."""
+        full = work.blocks * self.target.lanes
+        for valid in {full, work.valid} if work.groups > 1 else {work.valid}:
+            name = f"point_{work.number}_{valid}"
+            point = Point(self, name, work.work, work.blocks, valid)
+            self._functions[name] = point.text
+            work.slots = len(point.slots)
+
+    def _module(self) -> str:
+        main = _Main(self)
+        routines = [mathematics.routine(name, self.target) for name in sorted(self._routines)]
+        packings = [packing(i, p, self.target) for i, p in enumerate(self.packs) if self.packed]
+        bodies = list(self._functions.values())
+        return "\n\n".join([*routines, *packings, *bodies, main.prepare(), main.work(), team(self)])
+
+    def _pass(self, work: Work) -> str:
+        """One pass over the groups of units from %from to %to, for the rows of a thread."""
         f = Function(
-            "define void @rows(ptr %arguments, i64 %begin, i64 %end, i64 %thread)", self.target
+            f"define internal void @pass_{work.number}(ptr %arguments, ptr %frame, ptr %tile, "
+            "i64 %begin, i64 %end, i64 %from, i64 %to) noinline",
+            self.target,
         )
-        lanes = self.target.lanes
-        largest = max(
-            (rows * blocks * len(p.products) * lanes)
-            for (rows, blocks, _), p in zip(self.shapes, self.schedule.passes, strict=True)
+        full = work.blocks * self.target.lanes
+        whole = work.groups if work.valid == full else work.groups - 1
+        stop = f.let(f"call i64 @llvm.smin.i64(i64 %to, i64 {whole})")
+        if whole:
+            with f.loop("g", "%from", stop) as group:
+                self._group(f, work, group.at, full)
+        if whole < work.groups:
+            with f.when(f.let(f"icmp eq i64 %to, {work.groups}")):
+                self._group(f, work, str(whole), work.valid)
+        f.do("ret void")
+        return f.text()
+
+    def _group(self, f: Function, work: Work, group: str, valid: int) -> None:
+        """All rows of one group of units, a chunk at a time."""
+        unit = f.let(f"mul nsw i64 {group}, {work.blocks * self.target.lanes}")
+        slots = f.at("%tile", str(self._sums()))
+        with f.loop("c", "%begin", "%end", str(CHUNK)) as chunk:
+            left = f.let(f"sub nsw i64 %end, {chunk.at}")
+            rows = f.let(f"call i64 @llvm.smin.i64(i64 {left}, i64 {CHUNK})")
+            for number in range(len(work.packs)):
+                if self.packed or work.packs[number].factor.transposed:
+                    self._tiles(f, work, number, group, unit, chunk.at, rows, valid)
+                else:
+                    self._dots(f, work, number, group, unit, chunk.at, rows, valid)
+            f.do(
+                f"call void @point_{work.number}_{valid}(ptr %frame, ptr %tile, ptr {slots}, "
+                f"i64 {chunk.at}, i64 {rows}, i64 {unit})"
+            )
+
+    def _sums(self) -> int:
+        """The numbers of the largest pass's sums, for all rows of a chunk."""
+        columns = max(work.blocks * len(work.work.products) for work in self.works)
+        return CHUNK * columns * self.target.lanes
+
+    def buffer(self) -> int:
+        """The numbers of the sums and of the values that wait, for all rows of a chunk."""
+        slots = max(work.slots for work in self.works)
+        return max(1, self._sums() + CHUNK * slots * self.target.lanes)
+
+    def _columns(self, work: Work, number: int) -> tuple[tuple[int, ...], tuple[bool, ...]]:
+        """The sums that a matrix adds to, block by block, and whether it is the first to."""
+        targets = work.packs[number].factor.targets
+        before = {t for pack in work.packs[:number] for t in pack.factor.targets}
+        products = len(work.work.products)
+        used = tuple(b * products + t for b in range(work.blocks) for t in targets)
+        return used, tuple(t not in before for _ in range(work.blocks) for t in targets)
+
+    def _row(self, f: Function, work: Work, number: int, row: str) -> tuple[str, int]:
+        """Where a row of what a matrix reads stands, and how far the next is from it."""
+        place = self.source(work.packs[number].factor)
+        base = f.load("ptr", f.at("%frame", str(place), "ptr"))
+        stride = self.arrays[place].stride
+        return f.at(base, f.let(f"mul nsw i64 {row}, {stride}")), stride
+
+    def _bias(self, f: Function, work: Work, group: str) -> str:
+        """The start values of a group's sums."""
+        columns = work.blocks * len(work.work.products)
+        base = f.load("ptr", f.at("%frame", str(self.bias(work)), "ptr"))
+        return f.at(base, f.let(f"mul nsw i64 {group}, {columns * self.target.lanes}"))
+
+    def bias(self, work: Work) -> int:
+        """Where in the frame the start values of a pass stand: after arrays and matrices."""
+        return len(self.arrays) + len(self.packs) + work.number
+
+    def _tiles(
+        self, f: Function, work: Work, number: int, group: str, unit: str, row: str, rows: str,
+        valid: int,
+    ) -> None:
+        """One matrix, times the rows of a chunk."""
+        pack, lanes = work.packs[number], self.target.lanes
+        used, first = self._columns(work, number)
+        columns = work.blocks * len(work.work.products)
+        source, stride = self._row(f, work, number, row)
+        base = f.load("ptr", f.at("%frame", str(len(self.arrays) + work.first + number), "ptr"))
+        readable = len(used) * lanes
+        if self.packed:
+            pitch = len(used) * lanes
+            weight = f.at(base, f.let(f"mul nsw i64 {group}, {pack.group_size(lanes)}"))
+        else:  # transposed: a row of the matrix holds the units side by side
+            pitch, readable = pack.units, valid
+            begin = f.let(f"add nsw i64 {unit}, {pack.factor.rows[0] * pack.length * pitch}")
+            weight = f.at(base, begin)
+        bias = self._bias(f, work, group)
+        part = self._part(len(used), pack.length)
+        for begin in range(0, pack.length, part):
+            begins = tuple(is_first and begin == 0 for is_first in first)
+            # Where all sums begin at once, one text serves both: what they start from tells.
+            text = first if not any(begins) and all(first) else begins
+            text = text if any(text) else (True,) * len(used)
+            shape = tile.Tile(columns, used, text, work.rows, readable)
+            self._functions.setdefault(shape.name, tile.tiles(shape, self.target))
+            start, step = (bias, 0) if any(begins) else ("%tile", columns * lanes)
+            length = min(part, pack.length - begin)
+            f.do(
+                f"call void @{shape.name}(ptr %tile, ptr {start}, i64 {step}, "
+                f"ptr {f.at(source, str(begin))}, i64 {stride}, "
+                f"ptr {f.at(weight, str(begin * pitch))}, i64 {pitch}, i64 {length}, i64 {rows})"
+            )
+
+    def _part(self, columns: int, length: int) -> int:
+        """How much of k is read at a time: parts of like length."""
+        room = PANEL[self.target.vector_bytes] // (columns * self.target.vector_bytes)
+        parts = -(-length // max(room, 1))
+        return -(-length // parts)
+
+    def _dots(
+        self, f: Function, work: Work, number: int, group: str, unit: str, row: str, rows: str,
+        valid: int,
+    ) -> None:
+        """One matrix as PyTorch holds it, times the few rows of a chunk."""
+        pack, lanes = work.packs[number], self.target.lanes
+        used, first = self._columns(work, number)
+        products = len(work.work.products)
+        columns = work.blocks * products
+        source, stride = self._row(f, work, number, row)
+        base = f.load("ptr", f.at("%frame", str(len(self.arrays) + work.first + number), "ptr"))
+        bias = self._bias(f, work, group)
+        for place, (column, is_first) in enumerate(zip(used, first, strict=True)):
+            block, target = divmod(place, len(pack.factor.targets))
+            units = min(lanes, valid - block * lanes)
+            if units <= 0:
+                continue
+            name = tile.dot_name(pack.length, units)
+            self._functions.setdefault(name, tile.dot(pack.length, units, self.target))
+            begin = pack.factor.rows[target] * pack.units + block * lanes
+            weight = f.at(base, f.let(f"mul nsw i64 {f.let(f'add nsw i64 {unit}, {begin}')}, {pack.length}"))
+            into = f.at("%tile", str(column * lanes))
+            start, step = (bias, 0) if is_first else ("%tile", columns * lanes)
+            f.do(
+                f"call void @{name}(ptr {into}, i64 {columns * lanes}, "
+                f"ptr {f.at(start, str(column * lanes))}, i64 {step}, ptr {source}, i64 {stride}, "
+                f"ptr {weight}, i64 {rows})"
+            )
+
+
+@final
+class _Main:
+    """Writes what calls the passes.
+
+    The arguments are a list of 64-bit numbers: how many steps, how many rows each has, then of
+    each array where it stands and at which of its rows each step begins, of each matrix where its
+    weight stands and where its layout goes, of each bias the same.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.target = source.target
+
+    def prepare(self) -> str:
+        """Lays out the share of a thread of all matrices and biases."""
+        source = self.source
+        f = Function(
+            "define internal void @prepare(ptr %arguments, i64 %part, i64 %parts) noinline", self.target
         )
-        tile = f.let(f"alloca [{max(largest, 1)} x {self.target.dtype}], align 64")
-        frame = f.let(f"alloca [{len(self.arrays) + 1} x ptr], align 8")
-        steps = f.load("i64", "%arguments")
-        counts = f.load("ptr", f.at("%arguments", "1", "ptr"))
-        bases = [
-            f.load("ptr", f.at("%arguments", str(2 + 2 * i), "ptr"))
-            for i in range(len(self.arrays))
-        ]
-        offsets = [
-            f.load("ptr", f.at("%arguments", str(3 + 2 * i), "ptr"))
-            for i in range(len(self.arrays))
-        ]
-        start = 2 + 2 * len(self.arrays)
-        packs = [
-            f.load("ptr", f.at("%arguments", str(start + i), "ptr")) for i in range(len(self.packs))
-        ]
-        start += len(self.packs)
-        biases = [
-            f.load("ptr", f.at("%arguments", str(start + i), "ptr"))
-            for i in range(len(self.shapes))
-        ]
+        for work in source.works:
+            begin, end = share(f, str(work.groups), "%part", "%parts")
+            for place in range(len(work.packs)) if source.packed else ():
+                number = work.first + place
+                weight, into = self._weight(f, work.packs[place]), self._pack(f, number)
+                f.do(f"call void @pack_{number}(ptr {into}, ptr {weight}, i64 {begin}, i64 {end})")
+            self._biases(f, work, begin, end)
+        f.do("ret void")
+        return f.text()
+
+    def _argument(self, f: Function, place: int, kind: str = "ptr") -> str:
+        return f.load(kind, f.at("%arguments", str(place), "i64"))
+
+    def _weight(self, f: Function, pack: Pack) -> str:
+        return self._named(f, f"weight_{pack.factor.group}")
+
+    def _named(self, f: Function, name: str) -> str:
+        """Where a parameter stands."""
+        source = self.source
+        place = 2 + 2 * len(source.arrays) + len(source.packs) + len(source.works)
+        return self._argument(f, place + source.weight(name))
+
+    def _pack(self, f: Function, number: int) -> str:
+        """Where a matrix is laid out."""
+        return self._argument(f, 2 + 2 * len(self.source.arrays) + number)
+
+    def _biases(self, f: Function, work: Work, begin: str, end: str) -> None:
+        """The start values of a pass's sums: of each product the sum of its biases."""
+        source, lanes, kind = self.source, self.target.lanes, self.target.vector
+        products = work.work.products
+        if not products:
+            return
+        place = 2 + 2 * len(source.arrays) + len(source.packs) + work.number
+        into = self._argument(f, place)
+        units = source.units[work.work.size]
+        bases = {
+            group: self._named(f, f"bias_{group}")
+            for parts in work.work.biases
+            for group, _ in parts
+        }
+        with f.loop("g", begin, end) as group:
+            first = f.let(f"mul nsw i64 {group.at}, {work.blocks * lanes}")
+            for block in range(work.blocks):
+                unit = f.let(f"add nsw i64 {first}, {block * lanes}")
+                mask = f.mask(f.let(f"sub nsw i64 {units}, {unit}"))
+                for product, parts in enumerate(work.work.biases):
+                    total = self.target.splat(0)
+                    for name, row in parts:
+                        at = f.let(f"add nsw i64 {unit}, {row * units}")
+                        value = f.load_lanes(f.at(bases[name], at), mask)
+                        total = f.let(f"fadd {kind} {total}, {value}")
+                    column = block * len(products) + product
+                    at = f.let(f"mul nsw i64 {group.at}, {work.blocks * len(products) * lanes}")
+                    f.store(kind, total, f.at(f.at(into, at), str(column * lanes)))
+
+    def work(self) -> str:
+        """All steps for the rows from %begin to %end, and of them the units of one part."""
+        source = self.source
+        f = Function(
+            "define internal void @work(ptr %arguments, i64 %begin, i64 %end, i64 %part, i64 %parts, "
+            "i64 %thread, ptr %meeting)",
+            self.target,
+        )
+        buffer = f.let(f"alloca [{source.buffer()} x {self.target.dtype}], align 64")
+        fixed = len(source.arrays) + len(source.packs) + len(source.works)
+        frame = f.let(f"alloca [{fixed + 1} x ptr], align 8")
+        steps, counts = self._argument(f, 0, "i64"), self._argument(f, 1)
+        bases = [self._argument(f, 2 + 2 * i) for i in range(len(source.arrays))]
+        offsets = [self._argument(f, 3 + 2 * i) for i in range(len(source.arrays))]
+        for number, pack in enumerate(source.packs):
+            base = self._pack(f, number) if source.packed else self._weight(f, pack)
+            f.store_pointer(base, f.at(frame, str(len(source.arrays) + number), "ptr"))
+        for work in source.works:
+            base = self._argument(f, 2 + 2 * len(source.arrays) + len(source.packs) + work.number)
+            f.store_pointer(base, f.at(frame, str(source.bias(work)), "ptr"))
+        shares = [share(f, str(work.groups), "%part", "%parts") for work in source.works]
         with f.loop("t", "0", steps) as time:
             count = f.load("i64", f.at(counts, time.at, "i64"))
-            fewer = f.let(f"icmp slt i64 {count}, %end")
-            last = f.let(f"select i1 {fewer}, i64 {count}, i64 %end")
-            now = [self._now(f, i, bases[i], offsets[i], time.at) for i in range(len(self.arrays))]
-            for i, base in enumerate(now):
-                f.store_pointer(base, f.at(frame, str(i), "ptr"))
-            first = 0
-            for number, work in enumerate(self.schedule.passes):
-                mine = packs[first : first + len(work.factors)]
-                first += len(work.factors)
-                self._run(f, number, work, tile, frame, now, mine, biases[number], last)
+            last = f.let(f"call i64 @llvm.smin.i64(i64 {count}, i64 %end)")
+            for i, (base, offset) in enumerate(zip(bases, offsets, strict=True)):
+                now = self._now(f, i, base, offset, time.at)
+                f.store_pointer(now, f.at(frame, str(i), "ptr"))
+            for work, (begin, end) in zip(source.works, shares, strict=True):
+                f.do(
+                    f"call void @pass_{work.number}(ptr %arguments, ptr {frame}, ptr {buffer}, "
+                    f"i64 %begin, i64 {last}, i64 {begin}, i64 {end})"
+                )
+                f.do("call void @meet(ptr %meeting, i64 %parts)")
         f.do("ret void")
         return f.text()
 
     def _now(self, f: Function, place: int, base: str, offsets: str, t: str) -> str:
         """Where an array's rows of this step begin."""
-        array = self.arrays[place]
+        array = self.source.arrays[place]
         if array.kind == "thread":
             return f.at(base, f.let(f"mul nsw i64 %thread, {array.stride}"))
         if array.kind != "step":
@@ -266,75 +457,10 @@ class Source:
         row = f.load("i64", f.at(offsets, t, "i64"))
         return f.at(base, f.let(f"mul nsw i64 {row}, {array.stride}"))
 
-    def _run(
-        self,
-        f: Function,
-        number: int,
-        work: Pass,
-        tile: str,
-        frame: str,
-        now: list[str],
-        packs: list[str],
-        bias: str,
-        last: str,
-    ) -> None:
-        """One pass over all units of the rows."""
-        rows, blocks, groups = self.shapes[number]
-        lanes = self.target.lanes
-        width = blocks * lanes
-        columns = blocks * len(work.products)
-        sizes = [
-            pack.length * blocks * len(pack.factor.targets) * lanes
-            for pack in self.packs
-            if any(pack.factor is factor for factor in work.factors)
-        ]
-        with f.loop("u", "0", str(groups)) as group:
-            mine = [
-                f.at(pack, f.let(f"mul nsw i64 {group.at}, {size}"))
-                for pack, size in zip(packs, sizes, strict=True)
-            ]
-            offset = f.at(bias, f.let(f"mul nsw i64 {group.at}, {columns * lanes}"))
-            unit = f.let(f"mul nsw i64 {group.at}, {width}")
-            row = "%begin"
-            for count in self.tile_heights(rows):
-                stop = f.let(f"sub nsw i64 {last}, {count - 1}")
-                with f.loop("r", row, stop, str(count)) as tiles:
-                    if work.products:
-                        sources = ""
-                        for factor, pack in zip(work.factors, mine, strict=True):
-                            place = self._source_place(factor)
-                            stride = self.arrays[place].stride
-                            at = f.let(f"mul nsw i64 {tiles.at}, {stride}")
-                            sources += f", ptr {f.at(now[place], at)}, ptr {pack}"
-                        f.do(f"call void @tile_{number}_{count}(ptr {tile}, ptr {offset}{sources})")
-                    with f.loop("q", "0", str(count)) as inner:
-                        this = f.let(f"add nsw i64 {tiles.at}, {inner.at}")
-                        here = f.at(tile, f.let(f"mul nsw i64 {inner.at}, {columns * lanes}"))
-                        f.do(
-                            f"call void @point_{number}(ptr {frame}, ptr {here}, i64 {this}, "
-                            f"i64 {unit})"
-                        )
-                row = tiles.at
 
-
-OPENMP = ("omp_get_thread_num", "omp_get_num_threads")
-"""The functions that tell a thread its share."""
-
-
-def _threads(target: Target) -> str:
-    """The function that each thread of a team runs: its share of the rows, in whole tiles."""
-    f = Function("define void @threads(ptr %job)", target)
-    arguments = f.load("ptr", "%job")
-    rows = f.load("i64", f.at("%job", "1", "i64"))
-    thread = f.let(f"sext i32 {f.let('call i32 @omp_get_thread_num()')} to i64")
-    team = f.let(f"sext i32 {f.let('call i32 @omp_get_num_threads()')} to i64")
-    less = f.let(f"add nsw i64 {team}, -1")
-    share = f.let(f"sdiv i64 {f.let(f'add nsw i64 {rows}, {less}')}, {team}")
-    begin = f.let(f"mul nsw i64 {thread}, {share}")
-    stop = f.let(f"add nsw i64 {begin}, {share}")
-    beyond = f.let(f"icmp sgt i64 {stop}, {rows}")
-    end = f.let(f"select i1 {beyond}, i64 {rows}, i64 {stop}")
-    f.do(f"call void @rows(ptr {arguments}, i64 {begin}, i64 {end}, i64 {thread})")
-    f.do("ret void")
-    declared = [f"declare i32 @{name}()" for name in OPENMP]
-    return "\n".join([*declared, "", f.text()])
+def share(f: Function, count: str, part: str, parts: str) -> tuple[str, str]:
+    """Where one of so many like parts begins and ends."""
+    begin = f.let(f"sdiv i64 {f.let(f'mul nsw i64 {count}, {part}')}, {parts}")
+    after = f.let(f"add nsw i64 {part}, 1")
+    end = f.let(f"sdiv i64 {f.let(f'mul nsw i64 {count}, {after}')}, {parts}")
+    return begin, end

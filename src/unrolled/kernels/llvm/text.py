@@ -143,6 +143,35 @@ class Function:
         self.begin(names["done"])
         inside.carried[:] = phis
 
+    @contextmanager
+    def when(self, condition: str) -> Iterator[None]:
+        """What is done only where a condition holds; values made in it end with it."""
+        self.count += 1
+        then, done = f"then{self.count}", f"done{self.count}"
+        self.do(f"br i1 {condition}, label %{then}, label %{done}")
+        self.begin(then)
+        yield
+        self.do(f"br label %{done}")
+        self.begin(done)
+
+    @contextmanager
+    def cases(self, value: str, numbers: Sequence[int]) -> Iterator[Iterator[int]]:
+        """What is done for each of some values of an i64; the first stands for every other."""
+        self.count += 1
+        names = {number: f"case{self.count}.{number}" for number in numbers}
+        done = f"done{self.count}"
+        others = " ".join(f"i64 {number}, label %{name}" for number, name in names.items())
+        self.do(f"switch i64 {value}, label %{names[numbers[0]]} [{others}]")
+
+        def each() -> Iterator[int]:
+            for number, name in names.items():
+                self.begin(name)
+                yield number
+                self.do(f"br label %{done}")
+
+        yield each()
+        self.begin(done)
+
     def text(self) -> str:
         """The whole function."""
         return "\n".join([f"{self.head} {{", *self.lines, "}"])
@@ -167,6 +196,23 @@ class Function:
     def store_pointer(self, value: str, address: str) -> None:
         """An address into memory."""
         self.do(f"store ptr {value}, ptr {address}, align 8")
+
+    def first_lanes(self, count: int) -> str | None:
+        """The mask of the first lanes; None for all."""
+        lanes = self.target.lanes
+        if count >= lanes:
+            return None
+        return f"<{', '.join(f'i1 {int(lane < count)}' for lane in range(lanes))}>"
+
+    def mask(self, count: str) -> str:
+        """The mask of the first lanes, as many as the i64 `count` says."""
+        lanes = self.target.lanes
+        kind = f"<{lanes} x i64>"
+        one = self.let(f"insertelement {kind} poison, i64 {count}, i64 0")
+        zeros = f"<{lanes} x i32> zeroinitializer"
+        everywhere = self.let(f"shufflevector {kind} {one}, {kind} poison, {zeros}")
+        numbers = ", ".join(f"i64 {lane}" for lane in range(lanes))
+        return self.let(f"icmp slt {kind} <{numbers}>, {everywhere}")
 
     def load_lanes(self, address: str, mask: str | None) -> str:
         """A vector from memory; 0 in the lanes that the mask leaves out."""

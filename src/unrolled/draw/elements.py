@@ -1,0 +1,440 @@
+"""From a graph to what its picture shows: terminals, learned layers, operations and their wires.
+
+Every node of the graph belongs to one element. A learned layer takes in what is linear and
+learned together with its activation: ``sigmoid(layer_norm(affine(x, h) + p * c))`` is one box. A
+number is written into the operation that uses it: ``1 - z`` is a circle with ``1-``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, NamedTuple, final
+
+from ..equations import language
+from ..equations.latex import learned_symbol, symbol, weight_symbol
+from ..equations.node import Node, ordered
+from ..equations.operation import ACTIVATIONS, LEAVES, Operation
+from ..equations.printing import number
+
+if TYPE_CHECKING:
+    from ..equations import Graph
+
+Role = Literal["layer", "operation", "learned", "constant", "input", "state", "next", "join"]
+"""A learned layer or an operation; a leaf; a terminal; the place where lines join."""
+
+SYMBOL: dict[Operation, str] = {
+    Operation.CONSTANT: "",
+    Operation.INPUT: "",
+    Operation.STATE: "",
+    Operation.LEARNED: "",
+    Operation.ADD: "$+$",
+    Operation.SUB: "$-$",
+    Operation.MUL: "$\\times$",
+    Operation.DIV: "$\\div$",
+    Operation.NEG: "$-$",
+    Operation.SIGMOID: "$\\sigma$",
+    Operation.TANH: "$\\tanh$",
+    Operation.RELU: "$\\mathrm{relu}$",
+    Operation.EXP: "$\\exp$",
+    Operation.LOG: "$\\log$",
+    Operation.SQRT: "$\\sqrt{\\;\\;}$",
+    Operation.ABS: "$|\\cdot|$",
+    Operation.MINIMUM: "$\\min$",
+    Operation.MAXIMUM: "$\\max$",
+    Operation.LESS: "$<$",
+    Operation.LESS_EQUAL: "$\\leq$",
+    Operation.SELECT: "$\\mathrm{if}$",
+    Operation.SUM: "$\\Sigma$",
+    Operation.DIMENSION: "$\\mathrm{dim}$",
+    Operation.BROADCAST: "$\\mathrm{copy}$",
+    Operation.NORMALIZE: "$\\mathrm{norm}$",
+    Operation.AFFINE: "$W$",
+    Operation.TRANSPOSED: "$W^\\top$",
+    Operation.OUTER: "$\\mathrm{outer}$",
+}
+"""What stands in the box or circle of each operation."""
+
+LOG_SIGMOID = "$\\log\\,\\sigma$"
+
+MARKS: dict[Operation, tuple[str, ...]] = {
+    Operation.SUB: ("+", "−"),
+    Operation.DIV: ("·", "÷"),
+    Operation.LESS: ("a", "b"),
+    Operation.LESS_EQUAL: ("a", "b"),
+    Operation.SELECT: ("?", "yes", "no"),
+}
+"""Signs beside the lines into an operation whose arguments cannot be exchanged."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Element:
+    """A box, circle or terminal.
+
+    Attributes:
+        key: unique within a graph.
+        text: what stands in it.
+        root: the node whose value leaves it, None for a state's next value and a join.
+        nodes: the nodes that it stands for.
+        names: the names of its value.
+    """
+
+    key: str
+    role: Role
+    text: str
+    root: Node | None
+    nodes: tuple[Node, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+class Wire(NamedTuple):
+    """A value that goes from one element to another."""
+
+    source: str
+    target: str
+    mark: str = ""
+
+
+@final
+@dataclass
+class Elements:
+    """The elements of a graph in an order in which they can be computed, and their wires."""
+
+    graph: Graph
+    elements: dict[str, Element] = field(default_factory=dict)
+    wires: list[Wire] = field(default_factory=list)
+
+    def sources(self, key: str) -> list[str]:
+        """What an element reads."""
+        return [wire.source for wire in self.wires if wire.target == key]
+
+    def targets(self, key: str) -> list[str]:
+        """What reads an element."""
+        return [wire.target for wire in self.wires if wire.source == key]
+
+
+class _Part(NamedTuple):
+    """One element as far as the graph says: which nodes it takes in and what it reads."""
+
+    role: Role
+    text: str
+    nodes: tuple[Node, ...]
+    bundle: tuple[Node, ...]  # sources that join before the box
+    reads: tuple[tuple[Node, str], ...]  # further sources, each with the mark at its end
+
+
+def elements(graph: Graph) -> Elements:
+    """The elements of a graph.
+
+    >>> from unrolled import cells
+    >>> found = elements(cells.rnn_tanh.graph)
+    >>> [(element.role, element.text) for element in found.elements.values()]
+    [('input', ''), ('state', ''), ('join', ''), ('layer', 'tanh'), ('next', '')]
+    """
+    return _Builder(graph).build()
+
+
+@final
+class _Builder:
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.found = Elements(graph)
+        self.keys: dict[Node, str] = {}
+        self.joins: dict[tuple[Node, ...], str] = {}
+        self.places = {node: place for place, node in enumerate(graph.order)}
+        self.users: dict[Node, set[Node]] = {}
+        for node in graph.order:
+            for argument in node.arguments:
+                self.users.setdefault(argument, set()).add(node)
+        self.names: dict[Node, list[str]] = {}
+        for name, node in graph.values.items():
+            if name not in graph.states:
+                self.names.setdefault(node, []).append(name)
+        self.kept = set(graph.values.values())
+
+    def build(self) -> Elements:
+        parts = self._parts()
+        for name in self.graph.inputs:
+            self._leaf("input", Node(Operation.INPUT, (), name))
+        for name in self.graph.states:
+            self._leaf("state", Node(Operation.STATE, (), name))
+        for node in self.graph.order:
+            if node in parts:
+                self._place(node, parts[node])
+            elif node in self.kept and node.operation in (Operation.CONSTANT, Operation.LEARNED):
+                self._source(node)
+        for name in self.graph.states:
+            node = self.graph.values[name]
+            self._add(Element(f"{name}'", "next", "", None, (), (name,)))
+            self.found.wires.append(Wire(self._source(node), f"{name}'"))
+        return self.found
+
+    def _add(self, element: Element) -> None:
+        self.found.elements[element.key] = element
+
+    def _leaf(self, role: Role, node: Node) -> None:
+        self.keys[node] = node.attribute
+        names = tuple(self.names.get(node, ()))
+        self._add(Element(node.attribute, role, "", node, (node,), names))
+
+    def _source(self, node: Node) -> str:
+        """The key of the element whose value a node is; numbers and learned leaves are made."""
+        if node.operation is Operation.CONSTANT:
+            key = f"number {len(self.found.elements)}"
+            names = tuple(self.names.pop(node, ()))
+            text = number(node.attribute)
+            self._add(Element(key, "constant", text, node, (node,), names))
+            return key
+        if node not in self.keys:
+            key = self.keys[node] = node.attribute.name
+            names = tuple(self.names.get(node, ()))
+            text = f"${learned_symbol(key)}$"
+            self._add(Element(key, "learned", text, node, (node,), names))
+        return self.keys[node]
+
+    def _place(self, node: Node, part: _Part) -> None:
+        names = tuple(self.names.get(node, ()))
+        key = self.keys[node] = f"{'box' if part.role == 'layer' else 'op'} {self._owner(node)}"
+        reads: list[tuple[str, str]] = []
+        if len(part.bundle) > 1:
+            reads.append((self._join(part.bundle), ""))
+        else:
+            reads += [(self._source(source), "") for source in part.bundle]
+        reads += [(self._source(source), mark) for source, mark in part.reads]
+        self._add(Element(key, part.role, part.text, node, part.nodes, names))
+        known: set[str] = set()
+        for source, mark in reads:
+            if source not in known:
+                self.found.wires.append(Wire(source, key, mark))
+                known.add(source)
+
+    def _owner(self, node: Node) -> str:
+        """A name for an element: that of its value, or one with a number."""
+        name = self.graph.names.get(node)
+        if name is not None:
+            return name
+        return f"{self.graph.owners[node]} {len(self.found.elements)}"
+
+    def _join(self, sources: tuple[Node, ...]) -> str:
+        """The place where some values join to go on as one line."""
+        bundle = tuple(sorted(sources, key=self.places.__getitem__))
+        if bundle not in self.joins:
+            key = self.joins[bundle] = f"join {len(self.joins)}"
+            keys = [self._source(source) for source in bundle]
+            self._add(Element(key, "join", "", None))
+            self.found.wires += [Wire(source, key) for source in keys]
+        return self.joins[bundle]
+
+    def _parts(self) -> dict[Node, _Part]:
+        """The nodes that are drawn, with what they take in; users first take in what they can."""
+        taken: set[Node] = set()
+        parts: dict[Node, _Part] = {}
+        for node in reversed(self.graph.order):
+            if node in taken or node.operation in LEAVES:
+                continue
+            part = self._layer(node) or self._composite(node) or self._operation(node)
+            parts[node] = part
+            taken.update(part.nodes)
+        return parts
+
+    def _free(self, node: Node, cover: set[Node]) -> bool:
+        """Whether nothing outside `cover` needs a node, so that it can be taken in."""
+        return node not in self.kept and self.users.get(node, set()) <= cover
+
+    def _layer(self, node: Node) -> _Part | None:
+        """A learned layer with its activation, norm and elementwise learned terms."""
+        cover, texts, inner = {node}, [], node
+        if (rule := _activation(node)) is not None:
+            text, inner, more = rule
+            texts.append(text)
+            cover |= more
+        if (norm := self._norm(inner, cover)) is not None:
+            texts.append(SYMBOL[Operation.NORMALIZE])
+            inner, more = norm
+            cover |= more
+        if inner is not node and not self._free(inner, cover):
+            return None
+        cover.add(inner)
+        terms = self._terms(inner, cover)
+        cores = [term for term in terms if term.operation is Operation.AFFINE]
+        diagonal = [term for term in terms if term.operation is not Operation.AFFINE]
+        read = {_factors(term)[1]: None for term in diagonal}
+        if len(cores) != 1 or len(read) > 2 or any(s is a for s in read for a in cores[0].arguments):
+            return None
+        for term in diagonal:
+            cover |= {term, _factors(term)[0]}
+        cover.add(cores[0])
+        text = "\n".join(reversed(texts)) or _weight(cores[0])
+        bundle = cores[0].arguments
+        if all(source.operation in (Operation.INPUT, Operation.STATE) for source in read) and not (
+            set(self._peeped()) & set(read)
+        ):
+            bundle, read = (*bundle, *read), {}
+        nodes = tuple(n for n in self.graph.order if n in cover)
+        return _Part("layer", text, nodes, bundle, tuple((source, "") for source in read))
+
+    def _peeped(self) -> dict[Node, None]:
+        """Old states that some operation outside of learned layers reads: they have a belt."""
+        return {
+            argument: None
+            for node in self.graph.order
+            if node.operation is not Operation.AFFINE
+            for argument in node.arguments
+            if argument.operation is Operation.STATE
+            and not any(each.operation is Operation.LEARNED for each in node.arguments)
+        }
+
+    def _terms(self, node: Node, cover: set[Node]) -> list[Node]:
+        """The sum of an affine map and learned vectors times values, taken apart."""
+        if node.operation is not Operation.ADD:
+            return [node]
+        terms: list[Node] = []
+        for argument in node.arguments:
+            inside = cover | {node}
+            if not self._free(argument, inside):
+                return [node]
+            if argument.operation is Operation.ADD:
+                below = self._terms(argument, inside)
+                if len(below) == 1:
+                    return [node]
+                cover.add(argument)
+                terms += below
+            elif argument.operation is Operation.AFFINE or self._diagonal(argument, inside):
+                terms.append(argument)
+            else:
+                return [node]
+        return terms
+
+    def _diagonal(self, node: Node, cover: set[Node]) -> bool:
+        """Whether a node is a learned vector of its own times a value."""
+        if node.operation is not Operation.MUL:
+            return False
+        learned = [a for a in node.arguments if a.operation is Operation.LEARNED]
+        other = [a for a in node.arguments if a.operation not in LEAVES or a.operation in TERMINALS]
+        return len(learned) == len(other) == 1 and self._free(learned[0], cover | {node})
+
+    def _norm(self, node: Node, cover: set[Node]) -> tuple[Node, set[Node]] | None:
+        """The argument of a layer norm and the nodes that make it up."""
+        if node.operation is not Operation.ADD or not self._free(node, cover):
+            if node.operation is not Operation.ADD or node not in cover:
+                return None
+        product, offset = node.arguments
+        if product.operation is not Operation.MUL or offset.operation is not Operation.LEARNED:
+            return None
+        scaled, gain = product.arguments
+        if scaled.operation is not Operation.NORMALIZE or gain.operation is not Operation.LEARNED:
+            return None
+        more = {node, product, offset, scaled, gain}
+        if all(self._free(n, cover | more) for n in more - {node}):
+            return scaled.arguments[0], more
+        return None
+
+    def _composite(self, node: Node) -> _Part | None:
+        """Operations that are written as several: layer norm, log sigmoid, mean."""
+        norm = self._norm(node, {node})
+        if norm is not None and norm[0].operation not in LEAVES - TERMINALS:
+            nodes = tuple(n for n in self.graph.order if n in norm[1])
+            return _Part("operation", SYMBOL[Operation.NORMALIZE], nodes, (), ((norm[0], ""),))
+        for text, below in ((LOG_SIGMOID, _log_sigmoid(node)), ("$\\mathrm{mean}$", _mean(node))):
+            if below is None or below.operation in LEAVES - TERMINALS:
+                continue
+            inside = {n for n in ordered([node]) if n not in set(ordered([below]))}
+            inside = {n for n in inside if n.operation is not Operation.CONSTANT}
+            if all(self._free(n, inside) for n in inside - {node}):
+                nodes = tuple(n for n in self.graph.order if n in inside)
+                return _Part("operation", text, nodes, (), ((below, ""),))
+        return None
+
+    def _operation(self, node: Node) -> _Part:
+        """A single operation, with a number or a learned vector of its own written into it."""
+        if node.operation is Operation.AFFINE:
+            return _Part("layer", _weight(node), (node,), node.arguments, ())
+        arguments = node.arguments
+        if len(arguments) == 2:
+            a, b = arguments
+            if a is b and node.operation is Operation.MUL:
+                return _Part("operation", "$\\cdot^2$", (node,), (), ((a, ""),))
+            for own, other in ((a, b), (b, a)):
+                text = self._written(node, own, other)
+                if text is not None:
+                    learned = own.operation is Operation.LEARNED
+                    nodes = (own, node) if learned else (node,)
+                    role = "learned" if learned else "operation"
+                    return _Part(role, text, nodes, (), ((other, ""),))
+        marks = MARKS.get(node.operation, ("",) * len(arguments))
+        return _Part(
+            "operation", SYMBOL[node.operation], (node,), (), tuple(zip(arguments, marks, strict=True))
+        )
+
+    def _written(self, node: Node, own: Node, other: Node) -> str | None:
+        """The operation as a text with `own` in it, None if `own` is an element for itself."""
+        if own is other or other.operation is Operation.CONSTANT:
+            return None
+        if own.operation is Operation.CONSTANT:
+            text = number(own.attribute)
+        elif own.operation is Operation.LEARNED and self._free(own, {node}):
+            text = learned_symbol(own.attribute.name)
+        else:
+            return None
+        first = own is node.arguments[0]
+        template = WITH.get(node.operation)
+        return template[0 if first else 1].format(text) if template else None
+
+
+def _weight(layer: Node) -> str:
+    """What stands in a learned layer without activation: its weight, if it is one."""
+    if len(layer.arguments) > 1:
+        return SYMBOL[Operation.AFFINE]
+    return f"${weight_symbol(layer.attribute, 0)}$"
+
+
+TERMINALS = frozenset({Operation.INPUT, Operation.STATE})
+WITH: dict[Operation, tuple[str, str]] = {
+    Operation.ADD: ("$+{}$", "$+{}$"),
+    Operation.SUB: ("${}{{-}}$", "$-{}$"),
+    Operation.MUL: ("$\\times{}$", "$\\times{}$"),
+    Operation.DIV: ("${}{{\\div}}$", "$\\div{}$"),
+    Operation.MINIMUM: ("$\\min\\,{}$", "$\\min\\,{}$"),
+    Operation.MAXIMUM: ("$\\max\\,{}$", "$\\max\\,{}$"),
+    Operation.LESS: ("${}{{<}}$", "$<{}$"),
+    Operation.LESS_EQUAL: ("${}{{\\leq}}$", "$\\leq{}$"),
+}
+"""Operations with a number in them, as the first or the second argument."""
+
+
+def _factors(term: Node) -> tuple[Node, Node]:
+    """The learned vector and the value of a product of both."""
+    a, b = term.arguments
+    return (a, b) if a.operation is Operation.LEARNED else (b, a)
+
+
+def _activation(node: Node) -> tuple[str, Node, set[Node]] | None:
+    """The text of an activation, its argument, and the nodes that make it up."""
+    if node.operation in ACTIVATIONS:
+        return SYMBOL[node.operation], node.arguments[0], {node}
+    below = _log_sigmoid(node)
+    if below is None:
+        return None
+    inside = {n for n in ordered([node]) if n not in set(ordered([below]))}
+    return LOG_SIGMOID, below, {n for n in inside if n.operation is not Operation.CONSTANT}
+
+
+def _log_sigmoid(node: Node) -> Node | None:
+    """v, if a node is log_sigmoid(v)."""
+    if node.operation is not Operation.SUB or node.arguments[0].operation is not Operation.MINIMUM:
+        return None
+    below = node.arguments[0].arguments[0]
+    return below if language.log_sigmoid(below) is node else None
+
+
+def _mean(node: Node) -> Node | None:
+    """v, if a node is mean(v)."""
+    if node.operation is not Operation.DIV or node.arguments[0].operation is not Operation.SUM:
+        return None
+    below = node.arguments[0].arguments[0]
+    return below if language.mean(below) is node else None
+
+
+def name_text(name: str, time: str = "t") -> str:
+    """A value's name as it stands in the picture."""
+    return f"${symbol(name, time)}$"

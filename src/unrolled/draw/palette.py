@@ -1,0 +1,48 @@
+"""Colours and type: one place for how everything looks.
+
+The hues are from Okabe & Ito's palette, which people with colour blindness can tell apart; fills
+differ in lightness as well, so that pictures can be read in grey.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+INK = "#1b2a3a"
+PALE = "#b9c2cc"
+PAPER = "#ffffff"
+BLUE, ORANGE, GREEN, RED = "#0072b2", "#e69f00", "#009e73", "#d55e00"
+SKY, PINK, YELLOW = "#56b4e9", "#cc79a7", "#f0e442"
+SERIES = (BLUE, RED, GREEN, PINK, ORANGE, SKY, INK)
+"""Colours of curves, in this order."""
+DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)), (0, (8, 2)), "-", "-")
+"""Strokes of curves, so that they can be told apart in grey."""
+
+
+class Look(NamedTuple):
+    """How a shape is drawn."""
+
+    fill: str
+    edge: str
+    text: str = INK
+    width: float = 1.6
+
+
+LOOKS: dict[str, Look] = {
+    "frame": Look("#eef4f1", "#9fb5aa"),
+    "layer": Look("#fbe08a", "#a8790a"),
+    "operation": Look("#f4c6d8", "#a03a6b"),
+    "learned": Look("#fdf0c4", "#a8790a"),
+    "constant": Look("#ffffff", "#6b7885"),
+    "input": Look("#cfe6f7", "#1f6fa5"),
+    "output": Look("#e3d5ee", "#6d4a94"),
+    "closed": Look("#d9e8df", "#7f9c8d"),
+    "note": Look("#f6f7f9", "#c5ccd4"),
+    "head": Look("#dfe3ea", "#6b7885"),
+}
+DIM: dict[str, Look] = {
+    role: Look("#f7f8f9" if role != "frame" else "#fafbfb", "#d5dae0", "#b9c2cc", look.width)
+    for role, look in LOOKS.items()
+}
+LIT_EDGE = 2.6
+WIRE, WIRE_DIM, WIRE_LIT = INK, "#d3d9e0", RED

@@ -1,0 +1,388 @@
+"""Where elements stand: a grid of columns along time and rows above the learned layers.
+
+Row 0 holds the learned layers, side by side. States whose next value comes from the old one by
+pointwise operations run along belts, one row each, above; the operations on the way stand on the
+belt. What leads up to a belt stands between it and the layers, what comes down from one stands
+behind. Lines join in rows below the layers; inputs enter from under them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from itertools import permutations
+from typing import TYPE_CHECKING, NamedTuple, final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from .elements import Element, Elements
+
+
+class Cell(NamedTuple):
+    """A place in the grid; rows are counted upwards from that of the learned layers."""
+
+    column: int
+    row: int
+
+
+@final
+@dataclass
+class Placement:
+    """The place of every element.
+
+    Attributes:
+        belts: for each state with a belt, the keys of the operations on it.
+        inside: the first and last column and row of the cell's frame.
+        output: where the line to the output leaves at the top.
+    """
+
+    belts: dict[str, list[str]]
+    cells: dict[str, Cell] = field(default_factory=dict)
+    inside: tuple[int, int, int, int] = (0, 0, 0, 0)
+    output: Cell = Cell(0, 0)
+
+
+MANY = 6
+"""Learned layers whose orders are all tried; of more, only their own order."""
+
+
+def placements(found: Elements) -> list[Placement]:
+    """Placements by rising cost, of the orders in which the learned layers can stand."""
+    grid = _Grid(found)
+    layers = [key for key, each in found.elements.items() if each.role == "layer"]
+    placed = [grid.place(order) for order in _orders(grid, layers)]
+    return [each for _, _, each in sorted((grid.cost(p), n, p) for n, p in enumerate(placed))]
+
+
+def _orders(grid: _Grid, layers: list[str]) -> Iterable[Sequence[str]]:
+    """The orders of the layers in which none stands before one that it depends on."""
+    if len(layers) > MANY:
+        return [layers]
+    return [
+        order
+        for order in permutations(layers)
+        if not any(
+            order[late] in grid.above[order[early]]
+            for early in range(len(order))
+            for late in range(early + 1, len(order))
+        )
+    ]
+
+
+@final
+class _Grid:
+    def __init__(self, found: Elements) -> None:
+        self.found = found
+        self.elements = found.elements
+        self.sources = {key: found.sources(key) for key in self.elements}
+        self.targets = {key: found.targets(key) for key in self.elements}
+        self.above = self._above()  # everything that an element depends on
+        self.belts = self._belts()
+        self.belt_of = {key: s for s, keys in self.belts.items() for key in keys}
+        self.falling = self._falling()
+        self.levels = self._levels()
+
+    def _above(self) -> dict[str, set[str]]:
+        above: dict[str, set[str]] = {}
+        for key in self._order():
+            above[key] = set()
+            for source in self.sources[key]:
+                above[key] |= above[source] | {source}
+        return above
+
+    def _order(self) -> list[str]:
+        """The elements, sources before targets."""
+        order: dict[str, None] = {}
+
+        def visit(key: str) -> None:
+            if key not in order:
+                for source in self.sources[key]:
+                    visit(source)
+                order[key] = None
+
+        for key in self.elements:
+            visit(key)
+        return list(order)
+
+    def _belts(self) -> dict[str, list[str]]:
+        """For each state, the shortest chain of operations from its old value to its next one."""
+        belts: dict[str, list[str]] = {}
+        taken: set[str] = set()
+        for state in self.found.graph.states:
+            (end,) = self.sources[f"{state}'"]
+            paths, seen = [[state]], {state}
+            while paths:
+                path = paths.pop(0)
+                if path[-1] == end:
+                    belts[state] = path[1:]
+                    taken.update(path)
+                    break
+                for target in self.targets[path[-1]]:
+                    free = target not in taken and target not in seen
+                    if free and self.elements[target].role in ("operation", "learned"):
+                        seen.add(target)
+                        paths.append([*path, target])
+        return {state: keys for state, keys in belts.items() if keys}
+
+    def _falling(self) -> dict[str, int]:
+        """Operations that come down from a belt and lead to none, with their depth below it."""
+        leads = set(self.belt_of)
+        for key in self.belt_of:
+            leads |= self.above[key]
+        falling: dict[str, int] = {}
+        for key in self._order():
+            above = self.above[key]
+            if self._operates(key) and key not in leads and above & set(self.belt_of):
+                falling[key] = 1 + max(falling.get(source, 0) for source in self.sources[key])
+        return falling
+
+    def _operates(self, key: str) -> bool:
+        return self.elements[key].role in ("operation", "learned", "constant")
+
+    def _levels(self) -> dict[str, int]:
+        """The row of every operation; a belt is one."""
+        levels: dict[str, int] = {}
+        open_: set[str] = set()
+
+        def level(key: str) -> int:
+            group = self.belt_of.get(key, key)
+            if group in levels:
+                return levels[group]
+            if group in open_ or not self._operates(key) or key in self.falling:
+                return 0
+            open_.add(group)
+            members = self.belts[group] if key in self.belt_of else [key]
+            below = [
+                level(source)
+                for member in members
+                for source in self.sources[member]
+                if self.belt_of.get(source) != group or key not in self.belt_of
+            ]
+            open_.discard(group)
+            levels[group] = 1 + max(below, default=0)
+            return levels[group]
+
+        rows = {}
+        for key in self.elements:
+            if self._operates(key) and key not in self.falling:
+                rows[key] = level(key)
+        self._separate(rows)
+        self._lower(rows)
+        return rows
+
+    def _separate(self, rows: dict[str, int]) -> None:
+        """Give every belt a row of its own, the first state's the highest; lift what is above."""
+        # What does not lead to a belt but stands in its row or above moves under nothing: it has
+        # columns of its own. So only belts and the rows of operations on the way to belts matter.
+        order = sorted(
+            self.belts,
+            key=lambda s: (rows[self.belts[s][0]], -list(self.belts).index(s)),
+        )
+        used: set[int] = set()
+        for state in order:
+            wanted = rows[self.belts[state][0]]
+            while wanted in used or any(
+                rows[key] == wanted for key in rows if key not in self.belt_of
+            ):
+                wanted += 1
+            used.add(wanted)
+            for key in self.belts[state]:
+                rows[key] = wanted
+
+    def _lower(self, rows: dict[str, int]) -> None:
+        """Rows of what comes down from belts; belts are lifted where there is too little room."""
+        if not self.falling:
+            return
+        depth = max(self.falling.values())
+        reached = {self.belt_of[key] for f in self.falling for key in self.sources[f] if key in self.belt_of}
+        lowest = min((rows[self.belts[state][0]] for state in reached), default=depth + 1)
+        lift = max(0, depth + 1 - lowest)
+        for key in rows:
+            if rows[key] >= lowest:
+                rows[key] += lift
+        for key, deep in self.falling.items():
+            rows[key] = lowest + lift - deep
+
+    # Columns.
+
+    def place(self, order: Sequence[str]) -> Placement:
+        """Put everything into columns, with the layers in this order from left to right."""
+        cells: dict[str, Cell] = {}
+        taken: set[Cell] = set()
+        waiting = list(order)
+        columns = _Columns(self, cells, taken)
+        for key in self._order_with(waiting):
+            columns.put(key)
+        self._align(cells, taken)
+        return self._improve(self._terminals(cells, taken))
+
+    def _improve(self, placed: Placement) -> Placement:
+        """Move single operations to other columns as long as that is cheaper."""
+        cost = self.cost(placed)
+        movable = [k for k in placed.cells if k in self.levels and k not in self.belt_of]
+        first, last, _, _ = placed.inside
+        for _ in range(2):
+            before = cost
+            for key in movable:
+                for column in range(first + 1, last):
+                    moved = self._moved(placed, key, column)
+                    if moved is not None and (price := self.cost(moved)) < cost - 1e-9:
+                        placed, cost = moved, price
+            if cost == before:
+                break
+        return placed
+
+    def _moved(self, placed: Placement, key: str, column: int) -> Placement | None:
+        """The placement with one operation in another column, None where that is taken."""
+        old = placed.cells[key]
+        new = Cell(column, old.row)
+        if column == old.column or new in set(placed.cells.values()):
+            return None
+        return replace(placed, cells={**placed.cells, key: new})
+
+    def _order_with(self, layers: Sequence[str]) -> list[str]:
+        """Sources before targets, layers in the given order."""
+        order: dict[str, None] = {}
+
+        def visit(key: str) -> None:
+            if key not in order:
+                for source in self.sources[key]:
+                    visit(source)
+                order[key] = None
+
+        for key in [*layers, *self.elements]:
+            visit(key)
+        return list(order)
+
+    def _align(self, cells: dict[str, Cell], taken: set[Cell]) -> None:
+        """Move what comes down from a belt over what it leads to."""
+        for key in reversed(list(self.falling)):
+            users = [t for t in self.targets[key] if t in cells and t in self.falling]
+            if len(users) != 1:
+                continue
+            wanted = Cell(cells[users[0]].column, cells[key].row)
+            if wanted.column > cells[key].column and wanted not in taken:
+                taken.discard(cells[key])
+                cells[key] = wanted
+                taken.add(wanted)
+
+    def _terminals(self, cells: dict[str, Cell], taken: set[Cell]) -> Placement:
+        """Add the joins' rows, the terminals and the frame."""
+        states = list(self.found.graph.states)
+        lines = [state for state in states if state not in self.belts]
+        first = min((c.column for c in cells.values()), default=0)
+        last = max((c.column for c in cells.values()), default=0) + 1
+        lowest = min([-1, *(c.row for c in cells.values())])
+        top = max([1 if self.belts else 0, *(c.row for c in cells.values())])
+        rows = {state: cells[self.belts[state][0]].row for state in self.belts}
+        for state in lines:
+            row = -1
+            while row in rows.values():
+                row -= 1
+            rows[state] = row
+        lowest = min(lowest, *rows.values())
+        for state in states:
+            cells[state] = Cell(first - 1, rows[state])
+            cells[f"{state}'"] = Cell(last + 1, rows[state])
+        for name in self.found.graph.inputs:
+            column = min((cells[t].column for t in self.targets[name] if t in cells), default=first)
+            while Cell(column, lowest - 1) in taken:
+                column += 1
+            cells[name] = Cell(column, lowest - 1)
+            taken.add(cells[name])
+        return Placement(self.belts, cells, (first, last, lowest, top), Cell(last, top + 1))
+
+    # Cost.
+
+    def cost(self, placed: Placement) -> float:
+        """An estimate of length, crossings and lines that have to go round something."""
+        cells = placed.cells
+        filled = set(cells.values())
+        total = 0.0
+        paths = []
+        for source, target, _ in self.found.wires:
+            a, b = cells[source], cells[target]
+            if self.elements[source].role == "join" or self.elements[target].role == "join":
+                total += 0.1 * abs(a.column - b.column)
+                continue
+            total += abs(a.column - b.column) + 0.6 * abs(a.row - b.row)
+            across = b.row if a.row < b.row else a.row
+            upright = a.column if a.row < b.row else b.column
+            paths.append((source, a, b, across, upright))
+            low, high = sorted((a.row, b.row))
+            total += 1.5 * sum(Cell(upright, row) in filled for row in range(low + 1, high))
+            left, right = sorted((a.column, b.column))
+            total += 1.5 * sum(Cell(c, across) in filled for c in range(left + 1, right))
+        for one in paths:
+            for other in paths:
+                total += 2.0 * (one[0] != other[0] and _crosses(one, other))
+        return total + 0.3 * len({c.row for c in cells.values()})
+
+
+def _crosses(one: tuple[str, Cell, Cell, int, int], other: tuple[str, Cell, Cell, int, int]) -> bool:
+    """Whether the level part of one path crosses the upright part of another."""
+    _, a, b, across, _ = one
+    _, c, d, _, upright = other
+    left, right = sorted((a.column, b.column))
+    low, high = sorted((c.row, d.row))
+    return left < upright < right and low < across < high
+
+
+@final
+class _Columns:
+    """Puts elements one after the other as far to the left as they can stand."""
+
+    def __init__(self, grid: _Grid, cells: dict[str, Cell], taken: set[Cell]) -> None:
+        self.grid = grid
+        self.cells = cells
+        self.taken = taken
+        self.layers = 0  # the last column with a layer
+
+    def put(self, key: str) -> None:
+        """Choose the cell of an element whose sources have theirs; terminals come later."""
+        element: Element = self.grid.elements[key]
+        if element.role in ("input", "state", "next"):
+            return
+        if element.role == "layer":
+            cell = self._layer(key)
+        elif element.role == "join":
+            cell = self._join(key)
+        else:
+            cell = self._operation(key)
+        self.cells[key] = cell
+        self.taken.add(cell)
+
+    def _before(self, key: str) -> list[Cell]:
+        return [self.cells[source] for source in self.grid.sources[key] if source in self.cells]
+
+    def _layer(self, key: str) -> Cell:
+        column = max([self.layers + 1, *(cell.column + 1 for cell in self._before(key))])
+        self.layers = column
+        return Cell(column, 0)
+
+    def _join(self, key: str) -> Cell:
+        column = max([self.layers, *(cell.column for cell in self._before(key))])
+        row = -1
+        while Cell(column, row) in self.taken:
+            row -= 1
+        return Cell(column, row)
+
+    def _operation(self, key: str) -> Cell:
+        grid, row = self.grid, self.grid.levels[key]
+        before = self._before(key)
+        if key in grid.falling:
+            column = max(
+                cell.column if source in grid.falling else cell.column + 1
+                for source, cell in zip(
+                    [s for s in grid.sources[key] if s in self.cells], before, strict=True
+                )
+            )
+        else:
+            column = max((c.column + (c.row == row) for c in before), default=1)
+        if key in grid.belt_of:
+            earlier = [self.cells[k] for k in grid.belts[grid.belt_of[key]] if k in self.cells]
+            column = max([column, *(cell.column + 1 for cell in earlier)])
+        cell = Cell(max(column, 1), row)
+        while cell in self.taken:
+            cell = Cell(cell.column + 1, row)
+        return cell

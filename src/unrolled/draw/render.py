@@ -1,0 +1,248 @@
+"""A scene as a matplotlib figure."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from .palette import DIM, INK, LIT_EDGE, LOOKS, PALE, PAPER, WIRE, WIRE_DIM, WIRE_LIT, Look
+from .scene import LETTER, Box, Label, Line, Scene, Strip
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+UNIT = 0.78
+"""Inches for one unit of a scene."""
+MARGIN = 0.25
+POINTS = LETTER * UNIT * 72
+"""Font size of a label of size 1: the height of its letters and their tails."""
+STROKE = 2.0
+HEAD = 0.17
+
+
+def figure(scene: Scene, bounds: tuple[float, float, float, float] | None = None) -> Figure:
+    """A figure of the size of the scene, or of given bounds, with nothing else in it."""
+    from .type import figure as new_figure
+
+    left, down, right, up = bounds or scene.bounds
+    width, height = right - left + 2 * MARGIN, up - down + 2 * MARGIN
+    made = new_figure(width * UNIT, height * UNIT)
+    axes = made.add_axes((0.0, 0.0, 1.0, 1.0))
+    axes.set_xlim(left - MARGIN, right + MARGIN)
+    axes.set_ylim(down - MARGIN, up + MARGIN)
+    axes.axis("off")
+    draw(scene, axes)
+    return made
+
+
+def draw(scene: Scene, axes: Axes, unit: float = UNIT) -> None:
+    """Draw a scene into axes whose data units are the scene's, `unit` inches each."""
+    axes.set_aspect("equal")
+    lines = [shape for shape in scene.shapes if isinstance(shape, Line)]
+    order = sorted(range(len(lines)), key=lambda n: (lines[n].light == "lit", n))
+    layer = {id(lines[n]): place for place, n in enumerate(order)}
+    crossed = _crossings(lines)
+    for shape in scene.shapes:
+        if isinstance(shape, Box):
+            _box(shape, axes, unit)
+        elif isinstance(shape, Line):
+            z = 2 + layer[id(shape)] / (len(lines) + 1)
+            _line(shape, axes, unit, z, crossed.get(shape.id, []))
+        elif isinstance(shape, Label):
+            _label(shape, axes, unit)
+        else:
+            _strip(shape, axes)
+
+
+def _look(shape: Box) -> Look:
+    table = DIM if shape.light == "dim" else LOOKS
+    return table.get(shape.role, table["note"])
+
+
+def _box(box: Box, axes: Axes, unit: float) -> None:
+    from matplotlib.patches import PathPatch
+
+    if box.width == 0:
+        return
+    look = _look(box)
+    lit = box.light == "lit" and box.role != "frame"
+    fill = look.fill if box.value is None else shade(box.value)
+    axes.add_patch(
+        PathPatch(
+            _round_box(box),
+            facecolor=fill,
+            edgecolor=look.edge,
+            linewidth=(LIT_EDGE if lit else look.width) * unit / UNIT,
+            zorder=1 if box.role in ("frame", "note") else 4,
+        )
+    )
+    color = look.text if box.value is None else ink_on(fill)
+    lines = box.text.split("\n")
+    for n, text in enumerate(lines):
+        rise = (len(lines) - 1) / 2 - n
+        size = box.size * (1.0 if len(lines) == 1 else 0.9)
+        _text(axes, box.x, box.y + rise * 0.3 * size, text, size, unit, color=color, zorder=5)
+
+
+def _round_box(box: Box) -> Any:
+    """The outline of a box; its corners are quarters of circles."""
+    from matplotlib.path import Path
+
+    left, down, right, up = box.bounds
+    r = min(box.radius, box.width / 2, box.height / 2)
+    k = r * (1 - 0.5523)  # how far the control points of a quarter circle are from its corner
+    corners = (
+        ((right - r, down), (right - k, down), (right, down + k), (right, down + r)),
+        ((right, up - r), (right, up - k), (right - k, up), (right - r, up)),
+        ((left + r, up), (left + k, up), (left, up - k), (left, up - r)),
+        ((left, down + r), (left, down + k), (left + k, down), (left + r, down)),
+    )
+    vertices: list[tuple[float, float]] = [(left + r, down)]
+    codes = [Path.MOVETO]
+    for corner in corners:
+        vertices += corner
+        codes += [Path.LINETO, Path.CURVE4, Path.CURVE4, Path.CURVE4]
+    return Path([*vertices, vertices[0]], [*codes, Path.CLOSEPOLY])
+
+
+def _label(label: Label, axes: Axes, unit: float) -> None:
+    color = PALE if label.light == "dim" else WIRE_LIT if label.light == "lit" else INK
+    weight = "bold" if label.role == "title" else "normal"
+    _text(
+        axes,
+        label.x,
+        label.y,
+        label.text,
+        label.size,
+        unit,
+        ha=label.align,
+        color=color,
+        zorder=6,
+        weight=weight,
+    )
+
+
+def _text(
+    axes: Axes, x: float, y: float, text: str, size: float, unit: float, **options: Any
+) -> None:
+    from .type import MATH
+
+    if not text:
+        return
+    scale = MATH if "$" in text else 1.0
+    options.setdefault("ha", "center")
+    va = "center_baseline" if "$" not in text else "center"
+    axes.text(x, y, text, va=va, fontsize=POINTS * size * scale * unit / UNIT, **options)
+
+
+def _strip(strip: Strip, axes: Axes) -> None:
+    from matplotlib.patches import Rectangle
+
+    left, down, _, up = strip.bounds
+    for n, value in enumerate(strip.values):
+        x, y = (left + n * strip.field, down) if strip.across else (left, up - (n + 1) * strip.field)
+        fill = "#f2f4f6" if strip.light == "dim" else shade(value)
+        axes.add_patch(
+            Rectangle((x, y), strip.field, strip.field, facecolor=fill, edgecolor=PAPER, lw=0.8, zorder=5)
+        )
+
+
+def shade(value: float) -> str:
+    """The colour of a number from -1 (orange) over 0 (white) to 1 (blue)."""
+    value = max(-1.0, min(1.0, value)) if math.isfinite(value) else 0.0
+    end = (0, 114, 178) if value > 0 else (213, 94, 0)
+    amount = abs(value) ** 0.85
+    return "#" + "".join(f"{round(255 + (part - 255) * amount):02x}" for part in end)
+
+
+def ink_on(fill: str) -> str:
+    """Black or white, whichever can be read on a colour."""
+    r, g, b = (int(fill[n : n + 2], 16) for n in (1, 3, 5))
+    return INK if 0.3 * r + 0.59 * g + 0.11 * b > 140 else PAPER
+
+
+# Lines.
+
+
+def _line(line: Line, axes: Axes, unit: float, z: float, crossed: list[tuple[float, float]]) -> None:
+    from matplotlib.patches import PathPatch, Polygon
+
+    color = {"plain": WIRE, "dim": WIRE_DIM, "lit": WIRE_LIT}[line.light]
+    if line.role == "thread":
+        color = {"plain": "#8d99a6", "dim": WIRE_DIM, "lit": WIRE_LIT}[line.light]
+    thick = STROKE * line.width * (1.35 if line.light == "lit" else 1.0) * unit / UNIT
+    points = list(line.points)
+    if line.merge is not None:
+        points.append((points[-1][0] + line.merge[0] * 0.4, points[-1][1] + line.merge[1] * 0.4))
+    tip = points[-1]
+    if line.arrow:
+        points[-1] = _towards(tip, points[-2], HEAD * 0.8)
+    path = _rounded(points, line.radius)
+    options: dict[str, Any] = {"facecolor": "none", "capstyle": "butt", "joinstyle": "round"}
+    if crossed:
+        _bridges(line, axes, crossed, thick, z, unit)
+    axes.add_patch(PathPatch(path, edgecolor=color, linewidth=thick, zorder=z, **options))
+    if line.arrow:
+        base = _towards(tip, line.points[-2], HEAD)
+        dx, dy = (tip[0] - base[0]) / HEAD, (tip[1] - base[1]) / HEAD
+        half = HEAD * 0.42
+        corners = [tip, (base[0] - dy * half, base[1] + dx * half), (base[0] + dx * HEAD * 0.2, base[1] + dy * HEAD * 0.2), (base[0] + dy * half, base[1] - dx * half)]
+        axes.add_patch(Polygon(corners, closed=True, facecolor=color, edgecolor="none", zorder=z + 1))
+
+
+def _bridges(
+    line: Line, axes: Axes, crossed: list[tuple[float, float]], thick: float, z: float, unit: float
+) -> None:
+    """A little of the background on both sides of a line where it runs over another one."""
+    for x, y in crossed:
+        reach = 0.1
+        axes.plot(
+            [x, x],
+            [y - reach, y + reach],
+            color=LOOKS["frame"].fill,
+            linewidth=thick + 5.0 * unit / UNIT,
+            solid_capstyle="butt",
+            zorder=z - 0.0001,
+        )
+
+
+def _crossings(lines: list[Line]) -> dict[str, list[tuple[float, float]]]:
+    """For each line, where an upright piece of it runs over a level piece of another value."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for over in lines:
+        for under in lines:
+            if over.net and under.net and over.net != under.net:
+                found.setdefault(over.id, []).extend(_meets(over, under))
+    return found
+
+
+def _meets(over: Line, under: Line) -> list[tuple[float, float]]:
+    places = []
+    for (a, b), (c, d) in zip(over.points, over.points[1:], strict=False):
+        if abs(a - c) > 1e-6:
+            continue
+        for (e, f), (g, h) in zip(under.points, under.points[1:], strict=False):
+            level = abs(f - h) < 1e-6
+            if level and min(e, g) < a - 1e-6 < max(e, g) - 2e-6 and min(b, d) < f - 1e-6 < max(b, d) - 2e-6:
+                places.append((a, f))
+    return places
+
+
+def _towards(a: tuple[float, float], b: tuple[float, float], distance: float) -> tuple[float, float]:
+    length = math.hypot(b[0] - a[0], b[1] - a[1]) or 1.0
+    return a[0] + (b[0] - a[0]) * distance / length, a[1] + (b[1] - a[1]) * distance / length
+
+
+def _rounded(points: list[tuple[float, float]], radius: float) -> Any:
+    from matplotlib.path import Path
+
+    vertices, codes = [points[0]], [Path.MOVETO]
+    for before, corner, after in zip(points, points[1:], points[2:], strict=False):
+        room = min(math.dist(before, corner), math.dist(corner, after)) / 2
+        r = min(radius, room if len(points) > 3 else 2 * room * 0.95)
+        vertices += [_towards(corner, before, r), corner, _towards(corner, after, r)]
+        codes += [Path.LINETO, Path.CURVE3, Path.CURVE3]
+    vertices.append(points[-1])
+    codes.append(Path.LINETO)
+    return Path(vertices, codes)

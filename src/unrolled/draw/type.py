@@ -1,0 +1,83 @@
+"""Fonts: what letters look like, and which fonts of this machine have the glyphs."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from .palette import INK, PALE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from matplotlib.figure import Figure
+
+MATH = 1.12
+"""Mathematics is set a little larger: its letters are small beside the sans serif ones."""
+PLAIN = "DejaVu Sans"
+CHINESE = (
+    *("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Source Han Sans CN"),
+    *("PingFang SC", "Hiragino Sans GB", "Heiti SC", "STHeiti", "Microsoft YaHei", "SimHei"),
+    *("WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "Droid Sans Fallback", "AR PL UMing CN"),
+    *("Noto Sans CJK JP", "Noto Serif CJK SC", "Songti SC", "SimSun", "Arial Unicode MS"),
+)
+"""Fonts with Chinese glyphs, the first that is found is taken."""
+
+
+@lru_cache(maxsize=1)
+def chinese() -> str | None:
+    """The name of a font of this machine with Chinese glyphs, None without one."""
+    from matplotlib import font_manager
+
+    known = {font.name for font in font_manager.fontManager.ttflist}
+    return next((name for name in CHINESE if name in known), None)
+
+
+def families() -> list[str]:
+    """The fonts of plain text, in the order in which a glyph is looked for."""
+    other = chinese()
+    return [PLAIN, other] if other else [PLAIN]
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Matplotlib's settings while a figure of ours is made or written."""
+    import matplotlib
+
+    settings: dict[str, Any] = {
+        "font.family": families(),
+        "font.size": 13,
+        "mathtext.fontset": "stix",
+        "axes.unicode_minus": True,
+        "axes.edgecolor": INK,
+        "axes.labelcolor": INK,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.titlesize": 15,
+        "axes.titlelocation": "left",
+        "axes.titlepad": 12,
+        "axes.grid": False,
+        "grid.color": PALE,
+        "text.color": INK,
+        "xtick.color": INK,
+        "ytick.color": INK,
+        "legend.frameon": False,
+        "lines.linewidth": 2.4,
+        "image.interpolation": "nearest",
+        "svg.fonttype": "none",
+        "svg.hashsalt": "unrolled",
+        "pdf.fonttype": 42,
+    }
+    with matplotlib.rc_context(settings), warnings.catch_warnings():
+        # A character of the user's text without a glyph is drawn as a box.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
+
+
+def figure(width: float, height: float) -> Figure:
+    """An empty figure of a size in inches."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), facecolor="white")

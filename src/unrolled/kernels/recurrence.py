@@ -1,0 +1,223 @@
+"""The kernels of one cell at one size, as they become needed."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from ..equations import Graph
+from ..equations.node import Size
+from ..equations.operation import Operation
+from . import eager
+from .llvm.kernel import FEW_ROWS, Kernel
+from .llvm.schedule import Schedule, UnsupportedError
+from .split import Split, hoisted, split
+from .training import TrainingPlan
+
+LARGE = 65536
+"""Numbers in the weights that read the input from which on few rows take them out of the loop."""
+
+
+@final
+class Recurrence:
+    """One cell at one size and dtype, and its kernels as they become needed.
+
+    Args:
+        graph: of the cell.
+        sizes: how many units I, H, P and 1 are.
+        dtype: float32 or float64.
+        parts: of the graph, what is computed before the loop and what in it.
+        packed: whether its kernels are for many rows.
+
+    Raises:
+        UnsupportedError: if no kernel can be written; the message says why.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        sizes: Mapping[Size, int],
+        dtype: torch.dtype,
+        parts: Split,
+        packed: bool,
+    ) -> None:
+        self.graph = graph
+        self.sizes = dict(sizes)
+        self.dtype = dtype
+        self.split = parts
+        self.packed = packed
+        self.hoisted = eager.Program(self.split.hoisted, sizes)
+        self.step = eager.Program(self.split.step, sizes)
+        self.strides = {
+            name: 0 if name in self.split.vectors else self.width(names)
+            for names in self.split.banks
+            for name in names
+        }
+        if len(self.split.vectors) == len(self.strides):
+            raise UnsupportedError("nothing in the loop depends on the input")
+        Schedule(self.split.step, {}, {}, {})  # raises now what it would raise later
+        self.states = {state: sizes[size] for state, size in parts.step.states.items()}
+        self.reads_inputs_alone = all(
+            node.operation is Operation.INPUT for node in parts.hoisted.values.values()
+        )
+        self._lock = threading.Lock()  # a kernel is compiled once, whoever asks first
+        self._forward: dict[tuple[str, ...], Kernel] = {}
+        self._training: dict[tuple[str, ...], Training] = {}
+
+    def text(self, backward: bool) -> str:
+        """The kernel of inference, or the backward one of training, as LLVM IR under its plan."""
+        record = (self.graph.output,)
+        kernel = self.training(record).backward if backward else self.inference(record)
+        plan = str(kernel.schedule).splitlines()
+        arrays = [f"  array {i}: {a.name}" for i, a in enumerate(kernel.source.arrays)]
+        return "\n".join([*(f"; {line}" for line in (*plan, *arrays)), "", kernel.source.text])
+
+    def width(self, names: Sequence[str]) -> int:
+        """How many numbers a row of some inputs of the loop has."""
+        return sum(self.sizes[self.split.step.inputs[name]] for name in names)
+
+    def probe_width(self, name: str) -> int:
+        """How many units a value that can be recorded has."""
+        step = self.split.step
+        return self.sizes[step.sizes[step.probes[name]]]
+
+    def inference(self, record: tuple[str, ...]) -> Kernel:
+        """The kernel that stores the recorded values and nothing else."""
+        with self._lock:
+            if record not in self._forward:
+                step = self.split.step
+                stored = {f"tap {n}": step.probes[n] for n in record if n not in step.states}
+                self._forward[record] = self.kernel(stored)
+            return self._forward[record]
+
+    def training(self, record: tuple[str, ...]) -> Training:
+        """The kernels of a training step."""
+        with self._lock:
+            if record not in self._training:
+                self._training[record] = Training(self, record)
+            return self._training[record]
+
+    def kernel(self, stored: Mapping[str, Any], strides: Mapping[str, int] | None = None) -> Kernel:
+        """A kernel of the loop."""
+        schedule = Schedule(self.split.step, {}, stored, {})
+        return Kernel(schedule, self.sizes, {**self.strides, **(strides or {})}, self.dtype, self.packed)
+
+
+@final
+class Recent:
+    """A cache of what was used last, safe under threads."""
+
+    def __init__(self, size: int = 64) -> None:
+        self._size = size
+        self._known: OrderedDict[Any, Any] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Any) -> Any:
+        """What was put under a key, or None."""
+        with self._lock:
+            if key in self._known:
+                self._known.move_to_end(key)
+            return self._known.get(key)
+
+    def put(self, key: Any, value: Any) -> None:
+        """Keep a value; the one that was used longest ago may go."""
+        with self._lock:
+            self._known[key] = value
+            if len(self._known) > self._size:
+                self._known.popitem(last=False)
+
+
+@final
+class Recurrences:
+    """One cell at one size and dtype: the kernels for many rows, and those for few.
+
+    Raises:
+        UnsupportedError: if no kernel can be written; the message says why.
+    """
+
+    def __init__(self, graph: Graph, sizes: Mapping[Size, int], dtype: torch.dtype) -> None:
+        self.many = Recurrence(graph, sizes, dtype, split(graph), packed=True)
+        self.few = Recurrence(graph, sizes, dtype, self.many.split, packed=False)
+        self.long = self.few
+        self.calls = Recent()
+        reads = sum(
+            sizes[node.attribute.size] * sizes[self.many.split.step.sizes[source]]
+            for node in self.many.split.step.layers
+            for source in node.arguments
+            if source.operation is Operation.INPUT
+        )
+        if reads >= LARGE:
+            self.long = Recurrence(graph, sizes, dtype, hoisted(graph), packed=False)
+
+    def best(self, steps: int, rows: int, record: Sequence[str]) -> Recurrence:
+        """The kernels for so many steps of so many rows that can store what is recorded.
+
+        Few rows over many steps read the input before the loop: every step would read its
+        weights again.
+        """
+        if rows >= FEW_ROWS:
+            return self.many
+        inside = all(name in self.long.split.step.probes for name in record)
+        return self.long if inside and steps * rows >= 2 * FEW_ROWS else self.few
+
+
+_known: OrderedDict[tuple[Any, ...], Recurrences] = OrderedDict()
+_lock = threading.Lock()
+KEPT = 256
+"""How many cells and sizes keep their kernels while no module uses them."""
+
+
+def recurrences(graph: Graph, sizes: Mapping[Size, int], dtype: torch.dtype) -> Recurrences:
+    """The kernels of a cell, the same for all modules with these equations, sizes and dtype."""
+    names = (*graph.inputs.items(), *graph.states.items(), *graph.values.items())
+    key = (graph.name, *names, *sizes.items(), dtype)
+    with _lock:
+        if key not in _known:
+            _known[key] = Recurrences(graph, sizes, dtype)
+        _known.move_to_end(key)
+        if len(_known) > KEPT:
+            _known.popitem(last=False)
+        return _known[key]
+
+
+@final
+class Training:
+    """The kernels forward and backward of one cell."""
+
+    def __init__(self, recurrence: Recurrence, record: tuple[str, ...]) -> None:
+        self.plan = TrainingPlan(recurrence.split, record, recurrence.sizes)
+        plan, sizes = self.plan, recurrence.sizes
+        step = recurrence.split.step
+        units = [sizes[step.sizes[node]] for node in plan.saved.values()]
+        self.columns = dict(zip(plan.saved, _starts(units), strict=True))
+        self.width = sum(units)
+        strides = dict.fromkeys(plan.saved, self.width)
+        stored = {f"tap {name}": step.probes[name] for name in record}
+        stored.update(plan.saved)
+        self.forward = recurrence.kernel(stored, strides)
+        for name, (_, place) in plan.gradients.items():
+            strides[name] = plan.widths[place.buffer]
+        schedule = Schedule(
+            plan.backward,
+            plan.given,
+            {name: node for name, (node, _) in plan.gradients.items()},
+            {f"sum {name}": node for name, node in plan.reduced.items()},
+        )
+        self.backward = Kernel(
+            schedule, sizes, {**recurrence.strides, **strides}, recurrence.dtype, recurrence.packed
+        )
+
+
+    def addresses(self, saved: Tensor) -> dict[str, int]:
+        """Where the saved values stand in the array that holds them."""
+        start, size = saved.data_ptr(), saved.element_size()
+        return {name: start + column * size for name, column in self.columns.items()}
+
+
+def _starts(widths: list[int]) -> list[int]:
+    return [sum(widths[:place]) for place in range(len(widths))]

@@ -1,0 +1,229 @@
+"""PyTorch's recurrent modules turned into ours in place, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, final
+
+import torch
+from torch import nn
+
+from .gru import GRU, GRUCell
+from .lstm import LSTM, LSTMCell
+from .rnn import RNN, RNNCell
+from .weights import Weighted
+
+KINDS: dict[type[nn.Module], type[Weighted]] = {
+    nn.RNN: RNN,
+    nn.LSTM: LSTM,
+    nn.GRU: GRU,
+    nn.RNNCell: RNNCell,
+    nn.LSTMCell: LSTMCell,
+    nn.GRUCell: GRUCell,
+}
+"""By class of PyTorch, ours."""
+
+CACHES = ("_flat_weights", "_flat_weight_refs")
+"""What PyTorch's layers keep of their parameters, to be made anew when they are put back."""
+
+
+class Origin(NamedTuple):
+    """What an adopted module was; pickled and copied with it."""
+
+    kind: type[nn.Module]
+    added: tuple[str, ...]  # attributes that it did not have
+
+
+@final
+@dataclass(frozen=True)
+class Adoption:
+    """What `adopt` and `release` did to a model.
+
+    Attributes:
+        model: the model itself.
+        changed: for each module that was changed, by its dotted name, what it was and is.
+        left: for each recurrent module that was left alone, why.
+    """
+
+    model: nn.Module
+    changed: Mapping[str, str]
+    left: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        rows = [*self.changed.items(), *((name, f"left: {why}") for name, why in self.left.items())]
+        width = max((len(name or "(model)") for name, _ in rows), default=0)
+        lines = [f"  {name or '(model)':{width}}  {text}" for name, text in rows]
+        head = f"{len(self.changed)} changed, {len(self.left)} left alone"
+        return "\n".join([head, *lines])
+
+
+def adopt(model: nn.Module) -> Adoption:
+    """Turn every `torch.nn.RNN`, `LSTM`, `GRU` and their cells inside a model into ours.
+
+    The modules stay the same objects with the same parameters, hooks, names and mode; they compute
+    with this library from now on, until `release`. So optimizers, tied weights, state dicts and
+    whatever refers to a module go on as before. Modules that are ours already stay as they are.
+
+    Left alone, and reported: subclasses (they may compute something else), modules whose weights
+    are made of others (`parametrize`, `weight_norm`, pruning), quantized and scripted modules,
+    and those whose `forward` was replaced or that were compiled in place.
+
+    Args:
+        model: any module, or a recurrent module itself.
+
+    Returns:
+        What was changed and what was left alone, by dotted name.
+
+    Raises:
+        TypeError: unless `model` is a module.
+        ValueError: for a model without recurrent modules.
+
+    >>> import torch, unrolled
+    >>> model = torch.nn.ModuleDict({"encoder": torch.nn.LSTM(3, 4), "read": torch.nn.Linear(4, 1)})
+    >>> unrolled.adopt(model)
+    1 changed, 0 left alone
+      encoder  torch.nn.LSTM -> unrolled.LSTM
+    >>> model["encoder"]
+    LSTM(3, 4)
+    """
+    left: dict[str, str] = {}
+    changed = {}
+    ours = False
+    for name, module in _modules(model, "adopt"):
+        reason = obstacle(module)
+        if isinstance(module, Weighted):
+            ours = True
+        elif reason is not None:
+            left[name] = reason
+        elif type(module) in KINDS:
+            changed[name] = module
+    if not (changed or left or ours):
+        raise ValueError(
+            f"{type(model).__name__} has no recurrent modules: expected a model with torch.nn.RNN, "
+            "LSTM, GRU or their cells"
+        )
+    return Adoption(model, {name: _become(module) for name, module in changed.items()}, left)
+
+
+def release(model: nn.Module) -> Adoption:
+    """Turn the modules that `adopt` changed back into PyTorch's.
+
+    They keep the parameters, hooks and mode that they have now. Modules that were ours from the
+    start stay ours, and are reported as left alone.
+
+    Raises:
+        TypeError: unless `model` is a module.
+        ValueError: for a model without any module of this library.
+
+    >>> import torch, unrolled
+    >>> model = torch.nn.Sequential(torch.nn.GRU(3, 4))
+    >>> adopted, released = unrolled.adopt(model), unrolled.release(model)
+    >>> model[0]
+    GRU(3, 4)
+    >>> type(model[0]) is torch.nn.GRU
+    True
+    """
+    changed, left = {}, {}
+    for name, module in _modules(model, "release"):
+        if isinstance(module, Weighted):
+            if "_origin" in module.__dict__:
+                changed[name] = _return(module)
+            else:
+                left[name] = f"made as {_title(type(module))}"
+    if not (changed or left):
+        raise ValueError(f"{type(model).__name__} has no modules of unrolled: nothing to release")
+    return Adoption(model, changed, left)
+
+
+def adoptable(module: nn.Module) -> bool:
+    """Whether `adopt` would change a module."""
+    return type(module) in KINDS and obstacle(module) is None
+
+
+def obstacle(module: nn.Module) -> str | None:
+    """Why `adopt` leaves a recurrent module alone; None if it does not, or if it is none."""
+    kind = type(module)
+    names = {known.__name__ for known in KINDS}
+    if isinstance(module, torch.jit.ScriptModule):
+        name = getattr(module, "original_name", "")
+        return f"a scripted {name}: adopt before scripting" if name in names else None
+    if kind.__module__.startswith("torch.ao.nn") and kind.__name__ in names:
+        return f"{kind.__module__}.{kind.__name__}: quantized"
+    if not isinstance(module, tuple(KINDS)):
+        return None
+    if nn.utils.parametrize.is_parametrized(module):
+        return "its weights are parametrized"
+    if kind not in KINDS:
+        return f"a subclass: {kind.__module__}.{kind.__qualname__}"
+    return _changed(module)
+
+
+def _changed(module: nn.Module) -> str | None:
+    """What was done to a module of PyTorch that ours would not have."""
+    if "forward" in module.__dict__:
+        return "its forward was replaced"
+    if module._compiled_call_impl is not None:
+        return "it was compiled in place: adopt before compiling"
+    made = [name for name in _expected(module) if name not in module._parameters]
+    if made:
+        return f"its weights are made of others: {made[0]}"
+    return None
+
+
+def _expected(module: Any) -> list[str]:
+    """The names of a module's own parameters."""
+    if isinstance(module, nn.RNNBase):
+        return [name for names in module._all_weights for name in names]
+    return ["weight_ih", "weight_hh", "bias_ih", "bias_hh"]
+
+
+def _modules(model: nn.Module, user: str) -> list[tuple[str, nn.Module]]:
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"{user}() takes a torch.nn.Module, got {type(model).__name__}")
+    return list(model.named_modules())
+
+
+def _title(kind: type) -> str:
+    return f"{'torch.nn' if kind in KINDS else 'unrolled'}.{kind.__name__}"
+
+
+def _become(module: nn.Module) -> str:
+    """Make a module of PyTorch ours."""
+    kind = type(module)
+    twin = _twin(module)
+    plain = set(nn.Module().__dict__)
+    new = {name: value for name, value in twin.__dict__.items() if name not in plain}
+    added = tuple(name for name in new if name not in module.__dict__)
+    for name in CACHES:
+        module.__dict__.pop(name, None)
+    module.__class__ = type(twin)
+    module.__dict__.update({name: new[name] for name in added})
+    module.__dict__["_origin"] = Origin(kind, added)
+    return f"{_title(kind)} -> {_title(type(twin))}"
+
+
+def _twin(module: Any) -> Weighted:
+    """A module of ours with the same options, and parameters that take no memory."""
+    make: Any = KINDS[type(module)]
+    options: dict[str, Any] = {"bias": module.bias, "device": "meta"}
+    if isinstance(module, nn.RNN):
+        options["nonlinearity"] = module.mode.removeprefix("RNN_").lower()
+    if isinstance(module, nn.RNNCell):
+        options["nonlinearity"] = module.nonlinearity
+    if isinstance(module, nn.RNNBase):
+        names = ("num_layers", "batch_first", "bidirectional", "proj_size")
+        options |= {name: getattr(module, name) for name in names}
+    return make(module.input_size, module.hidden_size, **options)
+
+
+def _return(module: Any) -> str:
+    """Make an adopted module PyTorch's again."""
+    origin: Origin = module.__dict__.pop("_origin")
+    before = type(module)
+    for name in origin.added:
+        module.__dict__.pop(name, None)
+    module.__class__ = origin.kind
+    if isinstance(module, nn.RNNBase):
+        module._init_flat_weights()
+    return f"{_title(before)} -> {_title(origin.kind)}"

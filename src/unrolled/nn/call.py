@@ -1,0 +1,199 @@
+"""One run of a cell's equations, and who may watch or change it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, final
+
+import torch
+from torch import Tensor
+
+from ..kernels import eager
+from ..kernels.dispatch import Runner
+from .replay import replayed
+from .sequence import Sequence as Form
+
+if TYPE_CHECKING:
+    from ..equations import Graph
+    from .weights import Weighted
+
+Values = dict[str, Tensor]
+
+
+@final
+@dataclass(frozen=True)
+class Call:
+    """One layer in one direction over its sequences, or one step of a cell.
+
+    Attributes:
+        suffix: of the parameters' names, such as ``_l0_reverse``; empty for a step.
+        engine: what computes it; a `Program` is the eager definition.
+        weights, inputs, states: by name, as for `eager.run`.
+        form: how the rows and steps of the inputs stand.
+        reverse: whether steps run from the last to the first.
+    """
+
+    suffix: str
+    engine: Runner | eager.Program
+    weights: Mapping[str, Tensor]
+    inputs: Mapping[str, Tensor]
+    states: Mapping[str, Tensor]
+    form: Form
+    reverse: bool = False
+
+    @property
+    def graph(self) -> Graph:
+        """The equations."""
+        return self.engine.graph
+
+    @property
+    def program(self) -> eager.Program:
+        """The eager definition."""
+        return self.engine.program if isinstance(self.engine, Runner) else self.engine
+
+    def obstacle(self, record: Sequence[str]) -> str | None:
+        """Why the eager definition computes some values; None if a kernel does."""
+        if not isinstance(self.engine, Runner):
+            return "there is no kernel for this call"
+        return self.engine.obstacle(self.weights, self.inputs, self.states, record)
+
+    def run(self, record: Sequence[str]) -> tuple[Values, Values]:
+        """The values of every step, in the order of the inputs, and the states after the last."""
+        arguments = (self.weights, self.inputs, self.states, record)
+        further = (self.form.batch_sizes, self.reverse)
+        if isinstance(self.engine, Runner):
+            return self.engine.run(*arguments, *further)
+        return eager.run(self.engine, *arguments, *further)
+
+
+class Probe:
+    """Abstract: watches or changes the calls of some modules while it is attached to them.
+
+    It sees the calls of the thread that made it, and no others.
+    """
+
+    def __init__(self) -> None:
+        self._thread = threading.get_ident()
+        self._modules: list[Weighted] = []
+
+    def attach(self, modules: Iterable[Weighted]) -> None:
+        """From now on, calls of these modules come here."""
+        for module in modules:
+            with _lock:
+                module._probes = (*module._probes, self)
+            self._modules.append(module)
+
+    def detach(self) -> None:
+        """Calls come here no longer."""
+        for module in self._modules:
+            with _lock:
+                module._probes = tuple(probe for probe in module._probes if probe is not self)
+        self._modules.clear()
+
+    @property
+    def active(self) -> bool:
+        """Whether this thread's calls are meant; copies of a module keep no probe that acts."""
+        return bool(self._modules) and threading.get_ident() == self._thread
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        return Detached, ()
+
+    def change(self, module: Weighted, call: Call) -> Call:
+        """The call that is made instead."""
+        return call
+
+    def wanted(self, module: Weighted, call: Call) -> Sequence[str]:
+        """Names of the values to be seen."""
+        return ()
+
+    def pass_on(
+        self, module: Weighted, call: Call, values: Values, last: Values
+    ) -> tuple[Values, Values]:
+        """The output of every step and the last states as the model goes on with them."""
+        return values, last
+
+    @property
+    def changes(self) -> bool:
+        """Whether calls are changed, not only seen."""
+        return False
+
+    @property
+    def keeps_graph(self) -> bool:
+        """Whether what is seen can be differentiated."""
+        return False
+
+    def see(self, module: Weighted, call: Call, values: Mapping[str, Tensor]) -> None:
+        """Take the wanted values of every step, in the order of the inputs."""
+
+
+@final
+class Detached(Probe):
+    """What copies and files of a module hold in place of a probe."""
+
+
+_lock = threading.Lock()
+
+
+def plain(module: Weighted) -> None:
+    """RuntimeError where PyTorch compiles or traces a call, which would take it from its probes."""
+    if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
+        _refuse(type(module).__name__)
+
+
+def _refuse(kind: str) -> None:
+    raise RuntimeError(
+        f"{kind}: record() and edit() need plain calls: call the model that was not compiled, "
+        "exported or traced, or leave their context first"
+    )
+
+
+# The compiler calls it at once; an error that it traced would make it give up and go on uncompiled.
+_refuse._dynamo_marked_constant = True  # pyright: ignore[reportFunctionMemberAccess]
+
+
+def probed(module: Weighted, call: Call) -> tuple[Values, Values]:
+    """The output of every step and the last states; the module's probes watch and change."""
+    probes = [probe for probe in module._probes if probe.active]
+    for probe in probes:
+        call = probe.change(module, call)
+    wanted = {probe: probe.wanted(module, call) for probe in probes}
+    names = list(dict.fromkeys(name for each in wanted.values() for name in each))
+    kept = any(probe.keeps_graph for probe, each in wanted.items() if each)
+    output = call.graph.output
+    values, last, seen = _both(call, output, names, kept)
+    for probe, each in wanted.items():
+        if each:
+            found = {name: seen[name] for name in each}
+            probe.see(module, call, found if probe.keeps_graph else _detached(found))
+    for probe in probes:
+        values, last = probe.pass_on(module, call, values, last)
+    return values, last
+
+
+def _detached(values: Mapping[str, Tensor]) -> Values:
+    return {name: value.detach() for name, value in values.items()}
+
+
+def _both(call: Call, output: str, names: list[str], kept: bool) -> tuple[Values, Values, Values]:
+    """The output as without probes, the last states, and the values to be seen.
+
+    Kernels save for the backward pass what the equations need, not what is watched: unless the
+    values are to be differentiated, they come from a second run without a backward pass.
+    """
+    others = [name for name in names if name not in call.inputs]
+    seen = {name: call.inputs[name] for name in names if name in call.inputs}
+    if not names or kept or not _differentiated(call) or call.obstacle([output]) is not None:
+        values, last = replayed(call, list(dict.fromkeys([output, *others])))
+        seen |= {name: values[name] for name in others}
+        return values, last, seen
+    values, last = call.run([output])
+    with torch.no_grad():
+        seen |= replayed(call, others)[0] if others else {}
+    return values, last, seen
+
+
+def _differentiated(call: Call) -> bool:
+    tensors = (*call.inputs.values(), *call.states.values(), *call.weights.values())
+    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)

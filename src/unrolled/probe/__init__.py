@@ -1,0 +1,1 @@
+"""What happens inside a model: record, change, differentiate, diagnose, by dotted names."""

@@ -1,0 +1,222 @@
+"""A diagnosis: what is wrong with a model's recurrent layers, in plain words and numbers."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from io import StringIO
+from typing import Any, final
+
+import torch
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+from torch.nn import Module
+
+from .finding import STUCK, Finding, findings
+from .measurement import Measurement, measure
+from .passage import Watch
+from .subject import adopted, called, chosen, run_model
+
+
+def diagnose(model: Module, x: Any, of: str | Iterable[str] = "*") -> Diagnosis:
+    """Look for what usually goes wrong in recurrent layers, and say so.
+
+    The model runs once, in the mode it is in, without gradients. Every layer and direction is
+    measured by itself, from its own equations: how much of a gradient each step lets through,
+    which gates stand at their ends, which units do nothing or the same, how far the memory goes.
+    The thresholds are those of `unrolled.probe.finding`; docs/diagnosis.md gives their reasons.
+
+    Args:
+        model: with layers or cells of this library, or of `torch.nn`, anywhere in it.
+        x: its input, best a batch like those it is trained on; a tuple stands for several
+            arguments, a dict for named ones.
+        of: which layers, by name: one glob or several, such as ``encoder.*``.
+
+    Raises:
+        TypeError: if `model` is no module.
+        ValueError: for a model without recurrent modules, or a name that matches none.
+
+    >>> import torch, unrolled
+    >>> layer = unrolled.RNN(3, 16)
+    >>> torch.nn.init.orthogonal_(layer.weight_hh_l0, gain=0.2) is layer.weight_hh_l0
+    True
+    >>> diagnosis = unrolled.diagnose(layer, torch.randn(30, 4, 3))
+    >>> diagnosis.codes
+    {'vanishing'}
+    """
+    with adopted(model):
+        watch = Watch(chosen(model, of, "diagnose"))
+        try:
+            with torch.no_grad():
+                run_model(model, x)
+        finally:
+            watch.detach()
+    passages = called(watch, "diagnose")
+    with torch.no_grad():
+        return Diagnosis([measure(passage) for passage in passages.values()])
+
+
+@final
+class Diagnosis:
+    """What `diagnose` found.
+
+    Attributes:
+        layers: the measurements, by name of the layer.
+        findings: all that is wrong, layer by layer.
+    """
+
+    def __init__(self, measurements: Iterable[Measurement]) -> None:
+        self.layers: Mapping[str, Measurement] = {each.layer: each for each in measurements}
+        self.findings: list[Finding] = [
+            finding for each in self.layers.values() for finding in findings(each)
+        ]
+
+    @property
+    def codes(self) -> set[str]:
+        """The codes of the findings; empty if the model is healthy."""
+        return {finding.code for finding in self.findings}
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing was found."""
+        return not self.findings
+
+    @property
+    def verdict(self) -> str:
+        """What is wrong in plain words, one line each, or that nothing is."""
+        if self.healthy:
+            return f"Healthy: nothing was found in {_counted(len(self.layers), 'layer')}."
+        return "\n".join(
+            f"{finding.layer}: {finding.code}: {finding.text}. What usually helps: "
+            f"{finding.advice}."
+            for finding in self.findings
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The diagnosis as data for JSON: verdict, codes, findings, and every layer's numbers."""
+        return {
+            "healthy": self.healthy,
+            "codes": sorted(self.codes),
+            "verdict": self.verdict,
+            "findings": [
+                {
+                    "code": finding.code,
+                    "layer": finding.layer,
+                    "text": finding.text,
+                    "advice": finding.advice,
+                    "numbers": _plain(dict(finding.numbers)),
+                }
+                for finding in self.findings
+            ],
+            "layers": {name: _plain(_numbers(each)) for name, each in self.layers.items()},
+        }
+
+    def json(self) -> str:
+        """The diagnosis as JSON text."""
+        return json.dumps(self.to_json(), indent=1)
+
+    def __rich__(self) -> Group:
+        parts: list[Any] = [_table(self.layers.values())]
+        for finding in self.findings:
+            text = Text.assemble((f"{finding.layer}: {finding.code}", "bold red"), " ")
+            parts += [Text(), text.append(f"{finding.text}."), Text(f"  {finding.advice}")]
+        if self.healthy:
+            parts += [Text(), Text(self.verdict, "bold green")]
+        parts += [Text(note, "dim") for note in _notes(self.layers.values())]
+        return Group(*parts)
+
+    def __str__(self) -> str:
+        stream = StringIO()
+        Console(file=stream, width=100).print(self)
+        return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
+
+    def __repr__(self) -> str:
+        return f"Diagnosis({', '.join(sorted(self.codes)) or 'healthy'})"
+
+    def _repr_html_(self) -> str:
+        console = Console(file=StringIO(), record=True, width=100)
+        console.print(self)
+        return console.export_html(inline_styles=True, code_format="<pre>{code}</pre>")
+
+
+def _table(measurements: Iterable[Measurement]) -> Table:
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("layer")
+    table.add_column("cell")
+    for title in (
+        "steps",
+        "units",
+        "gradient\nper step",
+        "1 % left\nafter",
+        "memory\nkept",
+        "most\nsaturated",
+        "dead",
+        "like\nothers",
+    ):
+        table.add_column(title, justify="right")
+    for m in measurements:
+        rate = "-" if m.rate is None else f"× {m.rate:.2g}"
+        reach = f"> {m.back}" if m.reach is None else str(m.reach)
+        keep = "-" if m.keep is None else f"{m.factor} {m.keep:.2f}" if len(m.factor or "") < 9 else f"{m.keep:.2f}"
+        table.add_row(
+            *(m.layer, m.cell, str(m.steps), str(m.units), rate, reach, keep),
+            *(_worst(m), str(len(m.dead)), str(len(m.duplicates))),
+        )
+    return table
+
+
+def _worst(m: Measurement) -> str:
+    """The activation with the most stuck units."""
+    parts = {
+        name: (each.harmful > STUCK).double().mean().item() for name, each in m.saturation.items()
+    }
+    if not parts:
+        return "-"
+    name = max(parts, key=lambda each: parts[each])
+    return f"{name} {100 * parts[name]:.0f} %"
+
+
+def _notes(measurements: Iterable[Measurement]) -> list[str]:
+    """What could not be measured."""
+    short = [m.layer for m in measurements if m.rate is None]
+    if not short:
+        return []
+    return [f"Too few steps in a row to follow a gradient: {', '.join(short)}"]
+
+
+def _numbers(m: Measurement) -> dict[str, Any]:
+    return {
+        "cell": m.cell,
+        "steps": m.steps,
+        "units": m.units,
+        "infinite": m.infinite,
+        "rate": m.rate,
+        "reach": m.reach,
+        "left": m.left,
+        "growth": 10**m.growth,
+        "curve": (m.curve / math.log(10)).tolist(),
+        "factor": m.factor,
+        "keep": m.keep,
+        "bias": m.bias,
+        "saturation": {
+            name: {"low": each.low.mean().item(), "high": each.high.mean().item()}
+            for name, each in m.saturation.items()
+        },
+        "dead": m.dead,
+        "duplicates": [list(pair) for pair in m.duplicates],
+    }
+
+
+def _plain(value: Any) -> Any:
+    """With None for numbers that JSON has not."""
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,182 @@
+"""What can be wrong with a layer: the rules, their thresholds, and what usually helps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import final
+
+from .measurement import Measurement
+
+VANISHING = 0.5
+"""A step that lets through less than this fades: after 7 steps less than 1 % is left. Fresh GRUs
+and LSTMs have 0.55 to 0.95, networks whose recurrent weights are too small 0.05 to 0.45."""
+EXPLODING = 2.0
+"""A gradient that gets 10 to this power times greater on its way explodes: no usual clipping or
+learning rate fits its start and its end. In trained networks it gets no greater at all."""
+RISING = 1.1
+"""A step that multiplies by more than this, and has made a gradient 10 times greater, goes on."""
+STUCK = 0.8
+"""A unit is stuck if its activation is at an end for more than this part of all steps."""
+SATURATED = 0.6
+"""A gate is saturated if more than this part of its units is stuck: weights 50 times too large
+give 0.9 and more, trained language models up to 0.4."""
+UNITS = 0.02
+"""The part of a layer's units that may be dead or duplicates before it is worth a word."""
+SHORT = 0.05
+"""A memory is short if it is less than this part of the sequence."""
+OPEN = 0.6
+"""A mean forget gate below this, with a bias near 0, has not been opened, nor learned to be."""
+BIAS = 0.25
+"""See `OPEN`."""
+
+
+@final
+@dataclass(frozen=True)
+class Finding:
+    """Something that is wrong with a layer.
+
+    Attributes:
+        code: ``vanishing``, ``exploding``, ``saturated``, ``dead-units``, ``duplicate-units``,
+            ``short-memory`` or ``forget-bias``.
+        layer: its name.
+        text: what is wrong, with the numbers behind it.
+        advice: what usually helps.
+        numbers: the same numbers, by name.
+    """
+
+    code: str
+    layer: str
+    text: str
+    advice: str
+    numbers: Mapping[str, float | int | str | list[int] | None]
+
+
+def findings(m: Measurement) -> list[Finding]:
+    """Everything that is wrong with a layer, the worst first."""
+    found = [rule(m) for rule in (exploding, vanishing, short_memory, forget_bias)]
+    found += [saturated(m), dead_units(m), duplicate_units(m)]
+    return [finding for finding in found if finding is not None]
+
+
+def exploding(m: Measurement) -> Finding | None:
+    """The gradient, or the states themselves, grow beyond all use."""
+    advice = (
+        "smaller or orthogonal recurrent weights (spectral radius about 1), tanh instead of relu, "
+        "clipping of the gradient's norm, layer norm (lstm_layernorm), or a gated cell"
+    )
+    if m.infinite is not None:
+        text = f"its states are infinite or NaN from step {m.infinite} on"
+        return Finding("exploding", m.layer, text, advice, {"infinite": m.infinite})
+    end = (m.curve[-1] - m.curve[0]).item() / 2.302585
+    rising = m.rate is not None and m.rate >= RISING and end >= 1
+    if m.growth < EXPLODING and not rising:
+        return None
+    peak = int(m.curve.argmax())
+    text = f"going back {peak} steps the gradient gets {10**m.growth:.2g} times greater"
+    if m.rate is not None and m.rate > 1:
+        text += f", by a factor of {m.rate:.2f} a step"
+    numbers = {"growth": 10**m.growth, "peak": peak, "rate": m.rate}
+    return Finding("exploding", m.layer, text, advice, numbers)
+
+
+def vanishing(m: Measurement) -> Finding | None:
+    """The gradient fades within a few steps."""
+    if m.rate is None or m.reach is None or m.rate >= VANISHING or m.left >= 0.01:
+        return None
+    text = (
+        f"a step lets {m.rate:.2g} of the gradient through: after {m.reach} of {m.steps} steps "
+        f"back less than 1 % is left, at the first step {m.left:.1g}"
+    )
+    advice = (
+        "a gated cell (lstm, gru) with its forget gate open at the start (bias of 1 or more), "
+        "orthogonal recurrent weights, or shorter paths: attention, skip connections"
+        if m.factor is None
+        else "a bias of 1 or more for the gate that keeps the memory, orthogonal recurrent weights, "
+        "smaller inputs if gates are saturated"
+    )
+    numbers = {"rate": m.rate, "reach": m.reach, "left": m.left, "steps": m.steps}
+    return Finding("vanishing", m.layer, text, advice, numbers)
+
+
+def short_memory(m: Measurement) -> Finding | None:
+    """The memory is a small part of the sequence."""
+    if m.reach is None or m.reach >= SHORT * m.back:
+        return None
+    text = (
+        f"after {m.reach} steps back less than 1 % of the gradient is left, "
+        f"{100 * m.reach / m.back:.1f} % of the {m.back} steps that it could go"
+    )
+    advice = (
+        "biases of the forget gate between 1 and the logarithm of the sequence's length (chrono "
+        "initialisation, Tallec & Ollivier 2018), or shorter sequences: what lies further back "
+        "cannot be learned"
+    )
+    numbers = {"reach": m.reach, "steps": m.back}
+    return Finding("short-memory", m.layer, text, advice, numbers)
+
+
+def forget_bias(m: Measurement) -> Finding | None:
+    """The forget gate of a cell with a cell state starts half closed."""
+    if m.bias is None or m.keep is None or not m.separate:
+        return None
+    if m.bias >= BIAS or m.keep >= OPEN:
+        return None
+    half = "half closed" if m.keep > 0.3 else "closed"
+    text = (
+        f"the forget gate stands {half}: its bias is {m.bias:.2f} on average, and a step keeps "
+        f"{100 * m.keep:.2g} % of the cell state"
+    )
+    advice = (
+        "set the forget gate's bias to 1 before training (Gers et al. 2000, Jozefowicz et al. "
+        "2015), its rows in bias_ih; the bias in bias_hh adds to it"
+    )
+    return Finding("forget-bias", m.layer, text, advice, {"bias": m.bias, "keep": m.keep})
+
+
+def saturated(m: Measurement) -> Finding | None:
+    """Gates whose activations are at their ends most of the time."""
+    parts = {
+        name: (each.harmful > STUCK).double().mean().item() for name, each in m.saturation.items()
+    }
+    worst = {name: part for name, part in parts.items() if part > SATURATED}
+    if not worst:
+        return None
+    means = {name: m.saturation[name].harmful.mean().item() for name in worst}
+    listed = ", ".join(f"{name} {100 * means[name]:.0f} %" for name in worst)
+    text = f"activations are within 0.05 of their ends most of the time: {listed} of all values"
+    advice = (
+        "smaller weights or weight decay, inputs of mean 0 and variance 1, a smaller learning "
+        "rate, layer norm (lstm_layernorm)"
+    )
+    return Finding("saturated", m.layer, text, advice, means)
+
+
+def dead_units(m: Measurement) -> Finding | None:
+    """Units that do not react to the input."""
+    if not m.dead or len(m.dead) < UNITS * m.units:
+        return None
+    text = f"{len(m.dead)} of {m.units} units never change with the input: {_listed(m.dead)}"
+    advice = (
+        "a smaller learning rate, tanh or a leaky activation instead of relu, biases nearer 0; "
+        "units that stay dead can be removed"
+    )
+    numbers = {"count": len(m.dead), "units": list(m.dead)}
+    return Finding("dead-units", m.layer, text, advice, numbers)
+
+
+def duplicate_units(m: Measurement) -> Finding | None:
+    """Units that do what another does."""
+    if not m.duplicates or len(m.duplicates) < UNITS * m.units:
+        return None
+    pairs = ", ".join(f"{b} like {a}" for a, b in m.duplicates[:5])
+    more = ", ..." if len(m.duplicates) > 5 else ""
+    text = f"{len(m.duplicates)} of {m.units} units do what another does: {pairs}{more}"
+    advice = "weights drawn anew (equal ones stay equal in training), or a smaller hidden size"
+    second = [b for _, b in m.duplicates]
+    numbers = {"count": len(second), "units": second}
+    return Finding("duplicate-units", m.layer, text, advice, numbers)
+
+
+def _listed(units: list[int]) -> str:
+    return ", ".join(map(str, units[:8])) + (", ..." if len(units) > 8 else "")

@@ -1,0 +1,343 @@
+"""Gradient flow: how a loss reaches the states of every step, and how the steps hand it on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, final
+
+import torch
+from torch import Tensor
+from torch.nn import Module
+from torch.nn.utils.rnn import PackedSequence
+
+from ..nn.sequence import Packed
+from . import paths
+from .between import check_row, check_step, check_unbroken, product, way
+from .jacobian import identity, rows_of, transported, walk
+from .memory import FRACTION, MemoryLength, ablation, influence, memory_length
+from .passage import Passage, Visit, Watch
+from .subject import adopted, called, chosen, known, run_model
+from .terms import Terms, terms
+
+Loss = Callable[[Any], Tensor]
+ORDERS = ("fro", 2)
+
+
+def gradient_flow(
+    model: Module, x: Any, loss: Loss | None = None, of: str | Iterable[str] = "*"
+) -> GradientFlow:
+    """Follow the gradient of a loss back through every step of a model's recurrent layers.
+
+    The model runs once, in the mode it is in, and keeps no gradient: ``.grad`` of its parameters
+    does not change. `torch.nn` modules inside are adopted for the run and released after it.
+
+    Args:
+        model: with layers or cells of this library, or of `torch.nn`, anywhere in it.
+        x: its input; a tuple stands for several arguments, a dict for named ones.
+        loss: of the model's output to a scalar. Without: the sum of the output at the last step
+            of every row, where the output has steps, of all of it elsewhere; of a bidirectional
+            layer by itself each direction's last step.
+        of: which layers, by name: one glob or several, such as ``encoder.*``.
+
+    Raises:
+        TypeError: if `model` is no module, or the loss no tensor.
+        ValueError: for a model without recurrent modules, a name that matches none, a loss that
+            is not a scalar or does not depend on the states.
+
+    >>> import torch, unrolled
+    >>> layer = unrolled.LSTM(3, 5)
+    >>> flow = unrolled.gradient_flow(layer, torch.randn(7, 2, 3))
+    >>> flow.norms["l0"].shape
+    torch.Size([7, 2])
+    >>> flow.jacobian("l0", later=6, earlier=2).shape
+    torch.Size([10, 10])
+    """
+    with adopted(model):
+        watch = Watch(chosen(model, of, "gradient_flow"))
+        try:
+            with torch.enable_grad():
+                output = run_model(model, x)
+                value = loss(output) if loss is not None else default_loss(model, watch, output)
+        finally:
+            watch.detach()
+    passages = called(watch, "gradient_flow")
+    _arrive(passages, _checked(value))
+    return GradientFlow(passages, value.item())
+
+
+def default_loss(model: Module, watch: Watch, output: Any) -> Tensor:
+    """The sum of the output at the last step; see `gradient_flow`."""
+    found = _first(output)
+    if found is None:
+        raise ValueError(
+            f"gradient_flow: the model's output ({type(output).__name__}) holds no tensor of "
+            "floating-point numbers: pass loss=, a function of the output to a scalar"
+        )
+    passage = next(iter(called(watch, "gradient_flow").values()))
+    form = passage.visits[-1].call.form
+    lengths = torch.tensor(passage.lengths[-1])
+    if isinstance(found, PackedSequence):
+        packed = Packed(found)
+        found, lengths, batch_first = packed.spread(packed.data), packed.lengths, False
+    else:
+        batch_first = getattr(form, "batch_first", False)
+        if not form.batched:
+            found = found.unsqueeze(1)
+    if batch_first and found.dim() > 1:
+        found = found.transpose(0, 1)
+    shape = (passage.steps, passage.rows)
+    if found.dim() < 3 or tuple(found.shape[:2]) != shape or len(lengths) != passage.rows:
+        return found.sum()
+    if len(passage.visits) > 1:
+        lengths = torch.full_like(lengths, passage.steps)
+    rows = torch.arange(passage.rows)[lengths > 0]
+    last = found[(lengths[lengths > 0] - 1).to(found.device), rows.to(found.device)]
+    if not getattr(model, "bidirectional", False):
+        return last.sum()
+    half = found.shape[-1] // 2
+    return last[..., :half].sum() + found[0, ..., half:].sum()
+
+
+def _first(output: Any) -> Any:
+    """The first tensor of floating-point numbers in an output, or packed sequence of them."""
+    if isinstance(output, PackedSequence):
+        return output
+    if isinstance(output, Tensor):
+        return output if output.is_floating_point() else None
+    if isinstance(output, Mapping):
+        output = list(output.values())
+    elif hasattr(output, "__dataclass_fields__"):
+        output = [getattr(output, name) for name in output.__dataclass_fields__]
+    if isinstance(output, (tuple, list)):
+        return next((found for each in output if (found := _first(each)) is not None), None)
+    return None
+
+
+def _checked(value: Any) -> Tensor:
+    """A loss that can be differentiated."""
+    if not isinstance(value, Tensor):
+        raise TypeError(
+            f"gradient_flow: loss= should return a tensor, got {type(value).__name__}; build it "
+            "from the model's output with PyTorch's operations"
+        )
+    if value.numel() != 1:
+        raise ValueError(
+            f"gradient_flow: loss= should return a scalar, got shape {tuple(value.shape)}: reduce "
+            "it, for example by .sum() or .mean()"
+        )
+    if not value.requires_grad:
+        raise ValueError(_independent())
+    return value
+
+
+def _independent() -> str:
+    return (
+        "gradient_flow: the loss does not depend on the states of these layers: compute it from "
+        "the model's output, without detach(), argmax() or no_grad() on the way"
+    )
+
+
+def _arrive(passages: Mapping[str, Passage], value: Tensor) -> None:
+    """Bring the gradients of a loss to the visits."""
+    places = [
+        (visit, name, edge)
+        for passage in passages.values()
+        for visit in passage.visits
+        for name, edge in visit.edges.items()
+    ]
+    if not places:
+        raise ValueError(_independent())
+    edges = [edge for _, _, edge in places]
+    found = torch.autograd.grad(value.sum(), edges, allow_unused=True)
+    if all(gradient is None for gradient in found):
+        raise ValueError(_independent())
+    for (visit, name, _), gradient in zip(places, found, strict=True):
+        visit.arriving[name] = gradient
+        visit.edges = {}
+
+
+@final
+class GradientFlow:
+    """What `gradient_flow` found.
+
+    Layers go by their names (``encoder.lstm.l0``, ``l0_reverse``; ``decoder.cell``), steps by
+    their places in the sequence, from 0. The reverse direction takes its steps from the last to
+    the first: there the later of two steps is the one with the smaller number. All numbers are
+    float64.
+
+    Attributes:
+        loss: its value.
+        norms: by layer, (T, B): the norm of the gradient with respect to all states after a step
+            together; 0 after a row's end.
+        state_norms: by layer and state, the same for each state.
+    """
+
+    def __init__(self, passages: Mapping[str, Passage], loss: float) -> None:
+        self.loss = loss
+        self._passages = dict(passages)
+        self.norms: dict[str, Tensor] = {}
+        self.state_norms: dict[str, dict[str, Tensor]] = {}
+        for name, passage in passages.items():
+            squares = _squares(passage)
+            self.state_norms[name] = {state: value.sqrt() for state, value in squares.items()}
+            self.norms[name] = torch.stack(list(squares.values())).sum(0).sqrt()
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The names of the layers."""
+        return tuple(self._passages)
+
+    def passage(self, layer: str) -> Passage:
+        """What went through a layer; ValueError, with the nearest names, for an unknown one."""
+        return known(self._passages, layer)
+
+    def gradient(self, layer: str) -> dict[str, Tensor]:
+        """The gradient of the loss with respect to each state after every step, (T, B, units)."""
+        passage = self.passage(layer)
+        found: dict[str, list[Tensor]] = {state: [] for state in passage.graph.states}
+        for visit in passage.visits:
+            for state, value in _whole(visit).items():
+                found[state].append(value)
+        return {state: torch.cat(values) for state, values in found.items()}
+
+    def jacobian(self, layer: str, later: int, earlier: int, row: int = 0) -> Tensor:
+        """The derivative of the states after one step by those after an earlier one, (S, S).
+
+        The states are joined in the order of the cell's signature: (h, c) for an LSTM. The inputs
+        of the steps between are held fixed.
+
+        Raises:
+            ValueError: for a layer, step or row that there is not, for steps in the wrong order,
+                and where a model changes the states between two calls.
+        """
+        return product(self.passage(layer), later, earlier, row)
+
+    def spectra(self, layer: str, row: int = 0) -> Tensor:
+        """The singular values of every step's Jacobian, (T, S), falling; 0 after the row's end."""
+        passage = self.passage(layer)
+        check_row(passage, row)
+        found = torch.zeros(passage.steps, sum(passage.widths.values()), dtype=torch.float64)
+        for step in passage.order(row):
+            (stretch,) = passage.stretches(row, [step])
+            matrix = transported(stretch, identity(stretch))[0]
+            found[step] = torch.linalg.svdvals(matrix)
+        return found
+
+    def distance(
+        self, layer: str, later: int | None = None, row: int = 0, ord: str | int = "fro"
+    ) -> Tensor:
+        """The size of dh_T/dh_{T-k} for k = 0, 1, 2, ...; h is the layer's output state.
+
+        Args:
+            layer: its name.
+            later: T; the row's last step if left out.
+            row: of the batch.
+            ord: ``"fro"``, the root of the sum of squares, or 2, the greatest singular value.
+
+        Returns:
+            (K + 1,), K the number of steps before T; the paths through all states are counted.
+        """
+        if ord not in ORDERS:
+            raise ValueError(f"distance: ord should be 'fro' or 2, got {ord!r}")
+        passage = self.passage(layer)
+        check_row(passage, row)
+        later = passage.last(row) if later is None else later
+        own = rows_of(passage.graph.output, passage.widths)
+        order = passage.order(row)
+        check_step(passage, later, row, "later")
+        steps = order[1 : order.index(later) + 1]
+        check_unbroken(passage, steps, row)
+        vectors = torch.eye(sum(passage.widths.values()), dtype=torch.float64)[own].unsqueeze(0)
+        sizes = [torch.linalg.matrix_norm(vectors[0, :, own], ord)]
+        for stretch in reversed(passage.stretches(row, steps)):
+            for each in walk(stretch, vectors.to(stretch.device)):
+                sizes.append(torch.linalg.matrix_norm(each[0, :, own], ord))
+                vectors = each
+        return torch.stack([size.cpu() for size in sizes])
+
+    def contributions(self, layer: str, step: int, row: int = 0) -> dict[str, Tensor]:
+        """The Jacobian of one step by the last learned layer on the way, (S, S) each.
+
+        Returns:
+            ``direct`` for the paths that meet no learned layer, such as the cell state times the
+            forget gate, and one matrix for each learned layer that old states reach. Their sum is
+            the Jacobian of the step, for any cell; for the first step, by the initial states.
+        """
+        passage = self.passage(layer)
+        check_row(passage, row)
+        check_step(passage, step, row, "step")
+        (stretch,) = passage.stretches(row, [step])
+        found = paths.contributions(stretch, identity(stretch))
+        return {name: value[0] for name, value in found.items()}
+
+    def terms(
+        self, layer: str, later: int, earlier: int, row: int = 0, state: str | None = None
+    ) -> Terms:
+        """How the cell state at one step depends on an earlier one, gate by gate: see `Terms`.
+
+        Args:
+            layer: its name.
+            later, earlier: steps.
+            row: of the batch.
+            state: which; the cell state (of cells without one, the output state) if left out.
+        """
+        return terms(self.passage(layer), later, earlier, row, state)
+
+    def memory(self, layer: str, row: int = 0, fraction: float = FRACTION) -> MemoryLength:
+        """How many steps a layer remembers, by its gates and as measured: see `MemoryLength`."""
+        return memory_length(self.passage(layer), row, fraction)
+
+    def influence(self, layer: str, row: int = 0) -> Tensor:
+        """How much of the input at step s is in the output state at step t, by gradient × input.
+
+        Returns:
+            (T, T): the norm of (dh_t/dx_s) x_s at row t and column s; x is the layer's own input.
+        """
+        return influence(self.passage(layer), row)
+
+    def ablation(self, layer: str, row: int = 0, by: str = "zero") -> Tensor:
+        """How much of the input at step s is in the output state at step t, by leaving it out.
+
+        Args:
+            layer: its name.
+            row: of the batch.
+            by: what takes the input's place: ``"zero"``, or ``"mean"``, that of the row's steps.
+
+        Returns:
+            (T, T): the norm of the change of h_t at row t and column s.
+        """
+        return ablation(self.passage(layer), row, by)
+
+    def __repr__(self) -> str:
+        return f"GradientFlow(loss={self.loss:.6g}, layers: {', '.join(self.layers)})"
+
+
+def _squares(passage: Passage) -> dict[str, Tensor]:
+    """The squared norm of the gradient with respect to each state after every step, (T, B)."""
+    found: dict[str, list[Tensor]] = {state: [] for state in passage.graph.states}
+    for visit in passage.visits:
+        pieces: dict[str, list[Tensor]] = {state: [] for state in found}
+        places: list[slice] = []
+        for rows, gradients in visit.gradients():
+            places.append(rows)
+            for state, value in gradients.items():
+                pieces[state].append(value.square().sum(-1, keepdim=True))
+        for state, parts in pieces.items():
+            found[state].append(visit.call.form.spread(_in_place(parts, places)).squeeze(-1))
+    return {state: torch.cat(values) for state, values in found.items()}
+
+
+def _whole(visit: Visit) -> dict[str, Tensor]:
+    """The gradient with respect to each state after every step of a call, (T, B, units)."""
+    pieces = list(visit.gradients())
+    places = [rows for rows, _ in pieces]
+    return {
+        state: visit.call.form.spread(_in_place([each[state] for _, each in pieces], places))
+        for state in visit.call.graph.states
+    }
+
+
+def _in_place(parts: list[Tensor], places: list[slice]) -> Tensor:
+    """Pieces of an array, one after the other."""
+    order = sorted(range(len(parts)), key=lambda index: places[index].start)
+    return torch.cat([parts[index] for index in order])

@@ -1,0 +1,165 @@
+"""The gates of a cell, found in its graph: what squashes, what keeps the memory, and its bias."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple, final
+
+import torch
+from torch import Tensor
+
+from ..equations import Graph, Node, parameters
+from ..equations.operation import Operation
+from ..equations.python import expression
+from ..equations.rewrite import rewrite
+from .jacobian import Stretch
+from .paths import coefficient
+from .terms import carrier
+from .values import evaluated, opened
+
+SQUASHING = (Operation.SIGMOID, Operation.TANH)
+BOUND = 0.05
+"""How near its least or greatest value an activation counts as saturated."""
+STEPS = 64
+"""How many steps are evaluated at a time."""
+
+
+class Keeping(NamedTuple):
+    """The gate that keeps the memory: the forget gate of an LSTM, the update gate of a GRU."""
+
+    gate: Node
+    sign: int  # 1 if the memory is kept where the gate is open, -1 where it is closed
+
+
+@lru_cache(maxsize=256)
+def squashing(graph: Graph) -> dict[str, Node]:
+    """Every sigmoid and tanh of a cell, by its name or its equation."""
+    nodes = [node for node in graph.order if node.operation in SQUASHING]
+    return {graph.names.get(node) or _title(graph, node): node for node in nodes}
+
+
+def _title(graph: Graph, node: Node) -> str:
+    """The equation of an activation without a name, or where it stands if that is long."""
+    text = expression(node, graph)
+    return text if len(text) <= 24 else f"{node.operation.value} in {graph.owners[node]}"
+
+
+@lru_cache(maxsize=256)
+def keeping(graph: Graph) -> Keeping | None:
+    """The gate that stands by itself, as g or 1 - g, among the terms of the memory's factor."""
+    factor = coefficient(graph, carrier(graph))
+    if factor is None:
+        return None
+    originals = _originals(graph)
+    for term in _terms(factor):
+        if term in originals and originals[term].operation is Operation.SIGMOID:
+            return Keeping(originals[term], 1)
+        if term.operation is Operation.SUB and term.arguments[1] in originals:
+            one, gate = term.arguments[0], originals[term.arguments[1]]
+            if one.attribute == 1.0 and gate.operation is Operation.SIGMOID:
+                return Keeping(gate, -1)
+    return None
+
+
+def _terms(node: Node) -> list[Node]:
+    """What a sum is made of."""
+    if node.operation is Operation.ADD:
+        return [term for argument in node.arguments for term in _terms(argument)]
+    return [node]
+
+
+def _originals(graph: Graph) -> dict[Node, Node]:
+    """For each node in a factor, the node of the cell that it stands for."""
+    found = iter(f"layer {index}" for index in range(len(graph.layers)))
+
+    def rule(node: Node) -> Node | None:  # as in `cut`, and as a derivative sees it
+        if node.operation is Operation.AFFINE:
+            return Node(Operation.INPUT, (), next(found))
+        if node.operation is Operation.STATE:
+            return Node(Operation.INPUT, (), node.attribute)
+        return None
+
+    new = rewrite(graph.values.values(), rule)
+    return {changed: node for node, changed in new.items()}
+
+
+def bias(stretch: Stretch) -> Tensor | None:
+    """How far the bias alone opens the memory's gate for keeping, (H,); None without a bias."""
+    found = keeping(stretch.graph)
+    if found is None:
+        return None
+    layers = [
+        term
+        for term in _terms(found.gate.arguments[0])
+        if term.operation is Operation.AFFINE
+    ]
+    total = None
+    for layer in layers:
+        for block in layer.attribute.blocks:
+            if block.bias is not None:
+                rows = _rows(stretch, f"bias_{block.group}", block.bias)
+                total = rows if total is None else total + rows
+    return None if total is None else found.sign * total
+
+
+def _rows(stretch: Stretch, name: str, block: int) -> Tensor:
+    count = next(len(p.rows) for p in parameters(stretch.graph) if p.name == name)
+    height = stretch.weights[name].shape[0] // count
+    return stretch.weights[name][block * height : (block + 1) * height]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Saturation:
+    """How often an activation is at its ends, (H,) fractions of all steps and rows.
+
+    Attributes:
+        low, high: near its least and its greatest value.
+        keeps: the end at which the memory is kept and nothing is wrong: "low", "high" or "".
+    """
+
+    low: Tensor
+    high: Tensor
+    keeps: str
+
+    @property
+    def harmful(self) -> Tensor:
+        """(H,) how often it is at an end that lets no gradient through and serves no memory."""
+        parts = {"low": self.low, "high": self.high}
+        return torch.stack([part for end, part in parts.items() if end != self.keeps]).sum(0)
+
+
+def saturation(parts: list[tuple[Stretch, Tensor]]) -> dict[str, Saturation]:
+    """The saturation of every sigmoid and tanh, by name.
+
+    Args:
+        parts: steps of all rows, and which of them there are.
+    """
+    graph = parts[0][0].graph
+    nodes = squashing(graph)
+    counts: dict[str, list[Tensor]] = {}
+    total = 0
+    for stretch, valid in parts:
+        for start in range(0, stretch.steps, STEPS):
+            piece = stretch.part(start, start + STEPS)
+            there = valid[start : start + STEPS]
+            total += int(there.sum())
+            for name, value in evaluated(piece, _activations(graph)).items():
+                low = 0.0 if nodes[name].operation is Operation.SIGMOID else -1.0
+                ends = torch.stack([value[there] < low + BOUND, value[there] > 1 - BOUND])
+                counts.setdefault(name, []).append(ends.double().sum(1))
+    keep = keeping(graph)
+    found = {}
+    for name, each in counts.items():
+        low, high = torch.stack(each).sum(0) / max(total, 1)
+        keeps = "" if keep is None or nodes[name] is not keep.gate else ("high", "low")[keep.sign < 0]
+        found[name] = Saturation(low, high, keeps)
+    return found
+
+
+@lru_cache(maxsize=256)
+def _activations(graph: Graph) -> Graph:
+    """The sigmoids and tanhs as functions of inputs and old states alone."""
+    return opened(graph, squashing(graph))
+

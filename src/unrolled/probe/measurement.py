@@ -1,0 +1,226 @@
+"""What a diagnosis measures of one layer."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from .gates import Saturation, bias, keeping, saturation
+from .jacobian import rows_of, walk
+from .memory import FRACTION, direct_factors, reach
+from .passage import Passage
+from .paths import coefficient, written
+from .terms import carrier
+
+ROWS = 8
+"""How many rows of a batch the gradient is followed in."""
+VECTORS = 8
+"""How many random gradients stand for all: they tell a Frobenius norm to within a tenth or so."""
+FADED = 1e-12
+"""What is left of a gradient where it is followed no further to tell how fast it fades."""
+NOTHING = -1e4
+"""The logarithm that stands for a gradient of 0."""
+SAMPLES = 20_000
+"""How many steps of all rows units are compared in."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """The numbers of one layer in one direction.
+
+    Attributes:
+        layer: its name.
+        cell: whose equations it computes.
+        steps, units: T, and H of the output state.
+        infinite: the first step after which a state is infinite or NaN; None if there is none.
+        curve: (K + 1,) the natural logarithm of the size of dh_T/ds_{T-k}, the median over rows;
+            s are all states together.
+        saturation: of every sigmoid and tanh, by name.
+        dead: the units of the output state that do not react to the input.
+        duplicates: the units that do what a unit before them does, each with that one.
+        factor: what multiplies the memory's old value, as an equation; None without.
+        keep: the mean of that factor; None without.
+        bias: how far the bias alone opens the gate that keeps the memory, on average, before the
+            sigmoid; None for cells without such a gate.
+        separate: whether the memory is a state of its own, not the output.
+    """
+
+    layer: str
+    cell: str
+    steps: int
+    units: int
+    infinite: int | None
+    curve: Tensor
+    saturation: dict[str, Saturation]
+    dead: list[int]
+    duplicates: list[tuple[int, int]]
+    factor: str | None
+    keep: float | None
+    bias: float | None
+    separate: bool
+
+    @property
+    def back(self) -> int:
+        """K, how many steps back the gradient was followed."""
+        return len(self.curve) - 1
+
+    @property
+    def rate(self) -> float | None:
+        """By what a step multiplies the gradient, on average; None where too few were seen."""
+        if self.back < 2:
+            return None
+        if self.curve[1] <= NOTHING:
+            return 0.0
+        since = self.curve - self.curve[1]
+        faded = (since < math.log(FADED)).nonzero()
+        end = int(faded[0]) if len(faded) else self.back
+        return math.exp(since[end] / max(end - 1, 1))
+
+    @property
+    def reach(self) -> int | None:
+        """After how many steps back 1 % of the gradient is left; None if that is never so."""
+        return reach(self.curve.exp(), FRACTION)
+
+    @property
+    def left(self) -> float:
+        """What is left of the gradient at the first step, of what it is one step back."""
+        if self.curve[-1] <= NOTHING:
+            return 0.0
+        return math.exp(self.curve[-1] - self.curve[min(1, self.back)])
+
+    @property
+    def growth(self) -> float:
+        """How many times greater than at the last step the gradient gets anywhere (as log10)."""
+        return (self.curve.max() - self.curve[0]).item() / math.log(10)
+
+
+def measure(passage: Passage) -> Measurement:
+    """The numbers of one layer."""
+    graph = passage.graph
+    infinite = _infinite(passage)
+    parts = passage.all()
+    output = passage.states()[graph.output].double()
+    valid = torch.cat([there for _, there in parts])
+    factor = coefficient(graph, carrier(graph))
+    keep = direct_factors(passage)
+    opening = bias(parts[0][0])
+    dead = _dead(output, valid)
+    if keeping(graph) is not None and opening is None:
+        opening = torch.zeros(1)  # a gate without bias
+    return Measurement(
+        layer=passage.name,
+        cell=graph.name,
+        steps=passage.steps,
+        units=output.shape[-1],
+        infinite=infinite,
+        curve=_curve(passage, infinite),
+        saturation=saturation(parts),
+        dead=dead,
+        duplicates=_duplicates(output[valid], dead),
+        factor=None if factor is None else written(graph, factor),
+        keep=None if keep is None else keep.mean().item(),
+        bias=None if opening is None else opening.mean().item(),
+        separate=carrier(graph) != graph.output,
+    )
+
+
+def _infinite(passage: Passage) -> int | None:
+    """The first step, in the order of any row, after which a state is not finite."""
+    finite = torch.stack([s.isfinite().all(-1) for s in passage.states().values()]).all(0)
+    if bool(finite.all()):
+        return None
+    steps = [
+        next(step for step in passage.order(row) if not finite[step, row])
+        for row in range(passage.rows)
+        if not all(finite[step, row] for step in passage.order(row))
+    ]
+    return max(steps) if passage.reverse else min(steps)
+
+
+def _curve(passage: Passage, infinite: int | None) -> Tensor:
+    """See `Measurement.curve`."""
+    stride = max(1, passage.rows // ROWS)
+    curves = [_row_curve(passage, row) for row in range(0, passage.rows, stride)][:ROWS]
+    longest = max(len(curve) for curve in curves)
+    padded = [torch.cat([c, c.new_full((longest - len(c),), math.nan)]) for c in curves]
+    return torch.stack(padded).nanmedian(0).values
+
+
+def _row_curve(passage: Passage, row: int) -> Tensor:
+    """The logarithm of the gradient's size, one row's, as far back as the states go on."""
+    steps = _usable(passage, row)[1:]
+    own = rows_of(passage.graph.output, passage.widths)
+    size = own.stop - own.start
+    generator = torch.Generator().manual_seed(0)
+    vectors = torch.zeros(1, min(VECTORS, size), sum(passage.widths.values()), dtype=torch.float64)
+    drawn = torch.randn(vectors.shape[1], size, generator=generator, dtype=torch.float64)
+    vectors[0, :, own] = torch.eye(size, dtype=torch.float64) if size <= VECTORS else drawn
+    sizes, scale = [vectors.norm().log()], 0.0
+    for stretch in reversed(passage.stretches(row, steps)):
+        vectors = vectors.to(stretch.device)
+        for stop in range(stretch.steps, 0, -16):
+            norm = vectors.norm()
+            if norm > 0:  # so that no number gets too large or too small on the way
+                vectors, scale = vectors / norm, scale + norm.log().item()
+            for each in walk(stretch.part(max(0, stop - 16), stop), vectors):
+                sizes.append((each.norm().log() + scale).cpu())
+                vectors = each
+    return torch.stack(sizes).clamp_min(NOTHING)
+
+
+def _usable(passage: Passage, row: int) -> list[int]:
+    """The longest run of a row's steps with finite states that go on from each other."""
+    finite = torch.stack([s[:, row].isfinite().all(-1) for s in passage.states().values()]).all(0)
+    seams = passage.seams(row)
+    runs: list[list[int]] = [[]]
+    for step in passage.order(row):
+        if step in seams or not finite[step]:
+            runs.append([])
+        if finite[step]:
+            runs[-1].append(step)
+    return max(runs, key=len)
+
+
+def _dead(output: Tensor, valid: Tensor) -> list[int]:
+    """The units that do not react: alike in all rows, or, of one row, the same at all late steps.
+
+    A unit whose gates see no input still settles down over the first steps, alike in every row.
+    """
+    values = output.where(valid.unsqueeze(-1), torch.nan).nan_to_num(math.nan, math.nan, math.nan)
+    if values.shape[0] < 2:
+        return []
+    size = values.square().nanmean((0, 1)).sqrt()
+    spread = torch.zeros_like(size)
+    if values.shape[1] > 1:
+        deviation = values - values.nanmean(1, keepdim=True)
+        spread = deviation.square().nanmean((0, 1)).sqrt()
+    if not bool((spread > 1e-5 * size).any()):  # one row, or all rows alike
+        late = values[values.shape[0] // 2 :]
+        spread = (late - late.nanmean(0, keepdim=True)).square().nanmean((0, 1)).sqrt()
+    moving = spread[spread > 1e-5 * size]
+    least = 1e-4 * moving.median() if len(moving) else torch.zeros(())
+    return ((spread <= 1e-5 * size) | (spread <= least)).nonzero().flatten().tolist()
+
+
+def _duplicates(samples: Tensor, dead: list[int]) -> list[tuple[int, int]]:
+    """Pairs of units whose values go together in all samples (N, H)."""
+    samples = samples[samples.isfinite().all(1)]
+    samples = samples[:: max(1, len(samples) // SAMPLES)]
+    alive = [unit for unit in range(samples.shape[1]) if unit not in set(dead)]
+    if len(samples) < 16 or len(alive) < 2:
+        return []
+    correlation = torch.corrcoef(samples[:, alive].T).abs()
+    pairs = (torch.triu(correlation, 1) > SAME).nonzero().tolist()
+    first: dict[int, int] = {}
+    for a, b in pairs:
+        first.setdefault(b, a)
+    return [(alive[a], alive[b]) for b, a in sorted(first.items())]
+
+
+SAME = 0.9999
+"""The correlation of units that do the same: what they differ by is 1.4 % of what they do."""

@@ -1,0 +1,174 @@
+"""Memory: how long a layer keeps what it read, by its gates and as measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from ..kernels.eager import run
+from .between import check_row, check_unbroken
+from .jacobian import identity, program, rows_of, walk, with_inputs
+from .passage import Passage
+from .paths import coefficient, factors, written
+from .terms import carrier
+
+FRACTION = 0.01
+"""What is left of a gradient that counts as forgotten."""
+
+COPIES = 64
+"""How many sequences with an input left out run side by side."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class MemoryLength:
+    """How many steps a layer remembers.
+
+    Attributes:
+        state: the one that carries the memory: ``c`` of an LSTM, ``h`` of a GRU.
+        factor: what multiplies its old value on the direct path, as an equation: ``f``; None for
+            cells without such a path, such as the simple recurrent network.
+        lengths: (H,) 1 / (1 - f) of the factor's mean f over all steps and rows: how many steps
+            a unit averages over; None without a factor.
+        half_lives: (H,) after how many steps the product of factors is down to a half.
+        measured: after how many steps the gradient of the output, by all states, is down to
+            `fraction` of what it is one step back; None if it never is within the sequence.
+        steps: how many steps were there to be remembered.
+        fraction: see `measured`.
+    """
+
+    state: str
+    factor: str | None
+    lengths: Tensor | None
+    half_lives: Tensor | None
+    measured: int | None
+    steps: int
+    fraction: float
+
+
+def memory_length(passage: Passage, row: int, fraction: float) -> MemoryLength:
+    """The memory length of a layer; `row` is the one that is measured."""
+    if not 0 < fraction < 1:
+        raise ValueError(f"memory: fraction should be between 0 and 1, got {fraction!r}")
+    curve = fading(passage, row)
+    direct = direct_factors(passage)
+    lengths = half_lives = None
+    if direct is not None:
+        lengths = 1 / (1 - direct.mean(0)).clamp_min(0)
+        half_lives = math.log(2) / -direct.abs().log().mean(0).clamp_max(0)
+    state = carrier(passage.graph)
+    factor = coefficient(passage.graph, state)
+    return MemoryLength(
+        state,
+        None if factor is None else written(passage.graph, factor),
+        lengths,
+        half_lives,
+        reach(curve, fraction),
+        len(curve) - 1,
+        fraction,
+    )
+
+
+def direct_factors(passage: Passage) -> Tensor | None:
+    """The factor of the memory's direct path at every step of every row, (N, H), or None."""
+    state = carrier(passage.graph)
+    found = [(factors(stretch, state), valid) for stretch, valid in passage.all()]
+    if any(value is None for value, _ in found):
+        return None
+    return torch.cat([value[valid] for value, valid in found if value is not None])
+
+
+def fading(passage: Passage, row: int) -> Tensor:
+    """The size of dh_T/ds_{T-k} for k = 0, 1, ...: by all states s together, (K + 1,)."""
+    check_row(passage, row)
+    steps = passage.order(row)[1:]
+    check_unbroken(passage, steps, row)
+    own = rows_of(passage.graph.output, passage.widths)
+    vectors = torch.eye(sum(passage.widths.values()), dtype=torch.float64)[own].unsqueeze(0)
+    sizes = [torch.linalg.vector_norm(vectors)]
+    for stretch in reversed(passage.stretches(row, steps)):
+        for each in walk(stretch, vectors.to(stretch.device)):
+            sizes.append(torch.linalg.vector_norm(each))
+            vectors = each
+    return torch.stack([size.cpu() for size in sizes])
+
+
+def reach(curve: Tensor, fraction: float) -> int | None:
+    """The first k > 1 at which a curve is below a fraction of its value at 1; None if never."""
+    if len(curve) < 3:
+        return None
+    below = (curve[2:] <= fraction * curve[1]).nonzero()
+    return int(below[0]) + 2 if len(below) else None
+
+
+def influence(passage: Passage, row: int) -> Tensor:
+    """Gradient × input: |(dh_t/dx_s) x_s| for steps t, s, (T, T)."""
+    order = _unbroken(passage, row)
+    x = next(iter(passage.graph.inputs))
+    own = rows_of(passage.graph.output, passage.widths)
+    found = torch.zeros(passage.steps, passage.steps, dtype=torch.float64)
+    moved = torch.zeros(0, sum(passage.widths.values()), dtype=torch.float64)
+    for count, step in enumerate(order):
+        (stretch,) = passage.stretches(row, [step])
+        by_states, by_input = with_inputs(stretch, identity(stretch), x)
+        new = by_input[0] @ stretch.given[x][0, 0]
+        moved = torch.cat([moved.to(new.device) @ by_states[0].T, new.unsqueeze(0)])
+        found[step, order[: count + 1]] = moved[:, own].norm(dim=1).cpu()
+    return found
+
+
+def ablation(passage: Passage, row: int, by: str) -> Tensor:
+    """How far h_t is from what it would be had x_s been 0, or the mean input, (T, T)."""
+    if by not in ("zero", "mean"):
+        raise ValueError(f"ablation: by should be 'zero' or 'mean', got {by!r}")
+    order = _unbroken(passage, row)
+    found = torch.zeros(passage.steps, passage.steps, dtype=torch.float64)
+    for start in range(0, len(order), COPIES):
+        left_out = order[start : start + COPIES]
+        for step, changed in zip(order, _without(passage, row, order, left_out, by), strict=True):
+            found[step, left_out] = changed.cpu()
+    taken = torch.tensor(order)
+    later = torch.empty(passage.steps).index_copy(0, taken, torch.arange(0.0, len(order)))
+    found[later.unsqueeze(1) < later] = 0  # what rounding leaves of inputs yet to come
+    return found
+
+
+def _unbroken(passage: Passage, row: int) -> list[int]:
+    check_row(passage, row)
+    order = passage.order(row)
+    check_unbroken(passage, order, row)
+    return order
+
+
+def _without(
+    passage: Passage, row: int, order: Sequence[int], left_out: Sequence[int], by: str
+) -> Tensor:
+    """The change of h at every step, in the order given, for each step that is left out."""
+    x, output = next(iter(passage.graph.inputs)), passage.graph.output
+    stretches = passage.stretches(row, order)
+    mean = torch.cat([stretch.given[x] for stretch in stretches]).mean(0)
+    states = {
+        state: stretches[0].given[state][0].expand(len(left_out) + 1, -1)
+        for state in passage.widths
+    }
+    found, done = [], 0
+    for stretch in stretches:
+        given = {
+            name: value.expand(-1, len(left_out) + 1, -1).clone()
+            for name, value in stretch.given.items()
+            if name in stretch.graph.inputs
+        }
+        for copy, step in enumerate(left_out):
+            place = order.index(step) - done
+            if 0 <= place < stretch.steps:
+                given[x][place, copy] = mean if by == "mean" else 0
+        loop = program(stretch.graph, stretch.units)
+        values, states = run(loop, stretch.weights, given, states, [output])
+        found.append((values[output][:, :-1] - values[output][:, -1:]).norm(dim=-1))
+        done += stretch.steps
+    return torch.cat(found)

@@ -1,0 +1,346 @@
+"""What went through a layer when a model ran: enough to differentiate every step by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import final
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import GradientEdge, get_gradient_edge
+
+from ..equations import Graph, Node
+from ..equations.node import Size
+from ..equations.operation import Operation
+from ..kernels import eager
+from ..nn.call import Call, Probe, Values
+from ..nn.replay import before
+from ..nn.weights import Weighted
+from .jacobian import Stretch, backward, program
+from .names import Place
+
+CHUNK = 64
+"""How many steps of a backward pass are in memory at a time."""
+
+
+@final
+@dataclass(eq=False)
+class Visit:
+    """One call of a layer in one direction, or of a cell.
+
+    Attributes:
+        call: as it was made.
+        weights: copies of its weights, float64.
+        before, after: the states before and after every step, in the order of the inputs.
+        edges: where gradients of the loss arrive: at the output of every step, under an empty
+            name, and at each state after the last step.
+        arriving: these gradients, once there is a loss; None where it does not depend on them.
+    """
+
+    call: Call
+    weights: Values
+    before: Values
+    after: Values
+    edges: dict[str, GradientEdge]
+    arriving: dict[str, Tensor | None] = field(default_factory=dict)
+
+    @property
+    def steps(self) -> int:
+        """T of this call."""
+        return self.call.form.steps
+
+    @cached_property
+    def given(self) -> Values:
+        """The inputs and the states before every step, (T, B, units), 0 after a row's end."""
+        shape = self.call.form.data.shape[:-1]
+        return {
+            name: self.call.form.spread(value.expand(*shape, value.shape[-1]))
+            for name, value in {**self.call.inputs, **self.before}.items()
+        }
+
+    @cached_property
+    def spread_after(self) -> Values:
+        """The states after every step, (T, B, units), 0 after a row's end."""
+        return {state: self.call.form.spread(value) for state, value in self.after.items()}
+
+    def gradients(self) -> Iterator[tuple[slice, Values]]:
+        """The gradient of the loss with respect to the states after every step, in pieces.
+
+        The states of a step are taken for variables of their own: h does not follow from c, so
+        that the gradient is what the Jacobians of later steps multiply.
+
+        Yields:
+            Which of the inputs' rows a piece stands for, and the gradients there, float64.
+        """
+        graph, sizes = self.call.graph, self.call.form.batch_sizes
+        carried = {f"d_{state}": self._at_the_end(state) for state in graph.states}
+        if self.steps == 1 and sizes is None:
+            total = dict(zip(graph.states, carried.values(), strict=True))
+            total[graph.output] = total[graph.output] + self._returned(slice(0, None)).squeeze(0)
+            yield slice(0, None), {state: value.unsqueeze(0) for state, value in total.items()}
+            return
+        loop = program(_summed(graph), self.call.program.sizes)
+        names = {state: f"total {state}" for state in graph.states}
+        for steps in _pieces(self.steps if sizes is None else len(sizes), self.call.reverse):
+            part = None if sizes is None else sizes[steps]
+            rows = steps if sizes is None else slice(sum(sizes[: steps.start]), sum(sizes[: steps.stop]))
+            given = {k: v[rows].double() for k, v in {**self.call.inputs, **self.before}.items()}
+            given[f"returned_{graph.output}"] = self._returned(rows)
+            count = None if part is None else part[0]
+            seeds = {name: value[:count] for name, value in carried.items()}
+            found, last = eager.run(
+                loop, self.weights, given, seeds, list(names.values()), part, not self.call.reverse
+            )
+            yield rows, {state: found[name] for state, name in names.items()}
+            carried = {k: torch.cat([last[k], v[len(last[k]) :]]) for k, v in carried.items()}
+
+    def _returned(self, rows: slice) -> Tensor:
+        """The gradient that reaches the output of every step from outside."""
+        found = self.arriving.get("")
+        like = self.after[self.call.graph.output][rows]
+        return like.new_zeros(like.shape, dtype=torch.float64) if found is None else found[rows].double()
+
+    def _at_the_end(self, state: str) -> Tensor:
+        """The gradient with respect to a state after the last step, (B, units)."""
+        found, first = self.arriving.get(state), self.call.states[state]
+        return first.new_zeros(first.shape, dtype=torch.float64) if found is None else found.double()
+
+
+@lru_cache(maxsize=256)
+def _summed(graph: Graph) -> Graph:
+    """One backward step, with all that reaches each state after the step: ``total h``."""
+    back = backward(graph, (graph.output,))
+    values = dict(back.values)
+    for state in graph.states:
+        total = Node(Operation.STATE, (), f"d_{state}")
+        if state == graph.output:
+            total = total + Node(Operation.INPUT, (), f"returned_{state}")
+        values[f"total {state}"] = total
+    return Graph(back.name, back.inputs, back.states, values, backward=True)
+
+
+def _pieces(steps: int, reverse: bool) -> list[slice]:
+    """The steps in pieces, in the order of a backward pass."""
+    pieces = [slice(start, min(start + CHUNK, steps)) for start in range(0, steps, CHUNK)]
+    return pieces if reverse else pieces[::-1]
+
+
+@final
+class Passage:
+    """All that went through one place of a model, in the order of its calls.
+
+    Attributes:
+        place: the layer in one direction, or the cell.
+        visits: its calls.
+    """
+
+    def __init__(self, place: Place, visits: Sequence[Visit]) -> None:
+        self.place = place
+        self.visits = list(visits)
+        counts = {visit.call.form.batch for visit in visits}
+        if len(counts) > 1:
+            raise ValueError(
+                f"{place.name} is called with different numbers of rows "
+                f"({', '.join(map(str, sorted(counts)))}): give the model one batch"
+            )
+        self.graph = visits[0].call.graph
+
+    @property
+    def name(self) -> str:
+        """What the place is called."""
+        return self.place.name
+
+    @property
+    def reverse(self) -> bool:
+        """Whether steps are taken from the last to the first."""
+        return self.place.reverse
+
+    @property
+    def steps(self) -> int:
+        """T of all calls together."""
+        return sum(visit.steps for visit in self.visits)
+
+    @property
+    def rows(self) -> int:
+        """B."""
+        return self.visits[0].call.form.batch
+
+    @property
+    def units(self) -> Mapping[Size, int]:
+        """How many units I, H, P and 1 are."""
+        return {**self.visits[0].call.program.sizes, "input": self.place.input_size}
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """How many units each state has, in the order of the signature."""
+        return {state: self.units[size] for state, size in self.graph.states.items()}
+
+    @cached_property
+    def lengths(self) -> list[list[int]]:
+        """For each call, how many steps each row has."""
+        return [visit.call.form.lengths.tolist() for visit in self.visits]
+
+    def last(self, row: int) -> int:
+        """The last step that a row takes, in the order in which its steps are taken."""
+        order = self.order(row)
+        if not order:
+            raise ValueError(f"{self.name}: row {row} has length 0: it takes no step")
+        return order[-1]
+
+    def order(self, row: int) -> list[int]:
+        """The steps of a row in the order in which they are taken."""
+        found, start = [], 0
+        for visit, lengths in zip(self.visits, self.lengths, strict=True):
+            steps = range(start, start + lengths[row])
+            found += reversed(steps) if self.reverse else steps
+            start += visit.steps
+        return found
+
+    def stretches(self, row: int, steps: Sequence[int]) -> list[Stretch]:
+        """Some steps of a row, in the order given; one stretch for each set of weights."""
+        pieces: list[tuple[Visit, dict[str, list[Tensor]]]] = []
+        for visit, indices in self._located(steps):
+            given = {name: value[indices, row : row + 1] for name, value in visit.given.items()}
+            if not pieces or pieces[-1][0].weights is not visit.weights:
+                pieces.append((visit, {name: [] for name in given}))
+            for name, value in given.items():
+                pieces[-1][1][name].append(value.double())
+        return [
+            self._stretch(visit, {name: torch.cat(values) for name, values in given.items()})
+            for visit, given in pieces
+        ]
+
+    def _stretch(self, visit: Visit, given: Values) -> Stretch:
+        return Stretch(visit.call.graph, self.units, visit.weights, given)
+
+    def _located(self, steps: Sequence[int]) -> Iterator[tuple[Visit, list[int]]]:
+        """Runs of steps in one call, with their places there."""
+        starts = [0]
+        for visit in self.visits:
+            starts.append(starts[-1] + visit.steps)
+        number, indices = -1, []
+        for step in steps:
+            here = next(i for i in range(len(self.visits)) if step < starts[i + 1])
+            if here != number:
+                if indices:
+                    yield self.visits[number], indices
+                number, indices = here, []
+            indices.append(step - starts[here])
+        if indices:
+            yield self.visits[number], indices
+
+    def all(self) -> list[tuple[Stretch, Tensor]]:
+        """Every step of every row, and which of them there are, (T, B)."""
+        found = []
+        for visit in self.visits:
+            given = {name: value.double() for name, value in visit.given.items()}
+            lengths = visit.call.form.lengths.to(next(iter(given.values())).device)
+            valid = torch.arange(visit.steps, device=lengths.device).unsqueeze(1) < lengths
+            found.append((self._stretch(visit, given), valid))
+        return found
+
+    def seams(self, row: int) -> set[int]:
+        """The first steps of calls that do not go on from the states of the call before."""
+        found: set[int] = set()
+        start, last = 0, None
+        for visit, lengths in zip(self.visits, self.lengths, strict=True):
+            length = lengths[row]
+            if length:
+                first, end = (length - 1, 0) if self.reverse else (0, length - 1)
+                begin = {state: visit.given[state][first, row] for state in self.graph.states}
+                if last is not None and any(not begin[s].equal(last[s]) for s in begin):
+                    found.add(start + first)
+                last = {state: visit.spread_after[state][end, row] for state in begin}
+            start += visit.steps
+        return found
+
+    def states(self) -> Values:
+        """The states after every step, (T, B, units), 0 after a row's end."""
+        return {
+            state: torch.cat([visit.spread_after[state] for visit in self.visits])
+            for state in self.graph.states
+        }
+
+
+@final
+class Watch(Probe):
+    """Collects the visits of some places, and where gradients arrive at them."""
+
+    def __init__(self, chosen: Sequence[Place]) -> None:
+        super().__init__()
+        self.visits: dict[Place, list[Visit]] = {place: [] for place in chosen}
+        self._places = {(place.module, place.suffix): place for place in chosen}
+        self._copies: dict[tuple[tuple[int, int], ...], tuple[object, Values]] = {}
+        self._seen: Values = {}
+        self.attach(dict.fromkeys(place.module for place in chosen))
+
+    @property
+    def changes(self) -> bool:
+        """The output goes on as a copy whose gradient can be asked for."""
+        return True
+
+    def wanted(self, module: Weighted, call: Call) -> Sequence[str]:
+        """All states."""
+        return list(call.graph.states) if (module, call.suffix) in self._places else ()
+
+    def see(self, module: Weighted, call: Call, values: Mapping[str, Tensor]) -> None:
+        """Keep the states for the visit that `pass_on` makes of them."""
+        self._seen = dict(values)
+
+    def pass_on(
+        self, module: Weighted, call: Call, values: Values, last: Values
+    ) -> tuple[Values, Values]:
+        """Copies of the output and of the last states, after a visit has been noted."""
+        place = self._places.get((module, call.suffix))
+        if place is None or call.form.data.shape[0] == 0:
+            return values, last
+        if call.program.computed:
+            raise RuntimeError(
+                f"{place.name}: an edit by a function is in force, and functions have no "
+                "derivative graph: leave its context, or edit by a constant or tensor"
+            )
+        after, self._seen = self._seen, {}
+        old = {state: before(call, state, after[state]).detach() for state in after}
+        edges: dict[str, GradientEdge] = {}
+        values = {
+            name: self._copied(value, "" if name == call.graph.output else None, edges)
+            for name, value in values.items()
+        }
+        last = {state: self._copied(value, state, edges) for state, value in last.items()}
+        self.visits[place].append(Visit(_bare(call), self._weights(call), old, after, edges))
+        return values, last
+
+    def _copied(self, value: Tensor, name: str | None, edges: dict[str, GradientEdge]) -> Tensor:
+        """A copy: what the model does to it in place changes no visit."""
+        if name is None or not torch.is_grad_enabled():
+            return value.clone()
+        copy = (value if value.requires_grad else value.detach().requires_grad_()).clone()
+        edges[name] = get_gradient_edge(copy)
+        return copy
+
+    def _weights(self, call: Call) -> Values:
+        """Copies in float64; the same ones for calls with the same weights."""
+        key = tuple((id(weight), weight._version) for weight in call.weights.values())
+        if key not in self._copies:
+            copies = {name: weight.detach().double() for name, weight in call.weights.items()}
+            originals = list(call.weights.values())  # kept, so that no other gets their id
+            self._copies[key] = originals, {
+                name: copy.clone() if copy.data_ptr() == original.data_ptr() else copy
+                for (name, copy), original in zip(copies.items(), originals, strict=True)
+            }
+        return self._copies[key][1]
+
+    def passages(self) -> dict[str, Passage]:
+        """What went through each place that was called, by name."""
+        return {
+            place.name: Passage(place, visits) for place, visits in self.visits.items() if visits
+        }
+
+
+def _bare(call: Call) -> Call:
+    """The call without its place in the model's own graph."""
+    inputs = {name: value.detach() for name, value in call.inputs.items()}
+    states = {name: value.detach() for name, value in call.states.items()}
+    return Call(call.suffix, call.engine, call.weights, inputs, states, call.form, call.reverse)

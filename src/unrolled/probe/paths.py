@@ -1,0 +1,221 @@
+"""The ways by which an old state reaches a new one: directly, or last through a learned layer.
+
+Every path through the graph of a step either meets no learned layer, and is part of the direct
+path (the conveyor belt of an LSTM), or has a last one. Sorted by that, the paths' contributions
+add up to the step's Jacobian, for any cell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import final
+
+import torch
+from torch import Tensor
+
+from ..equations import Graph, Node, derivative
+from ..equations.node import constant, ordered
+from ..equations.operation import LEAVES, POINTWISE, Operation
+from ..equations.derivative import replayed
+from ..equations.python import expression
+from ..equations.rewrite import rewrite, simplified
+from ..kernels.eager import run
+from .jacobian import Stretch, joined, parted, program, returned
+from .values import evaluated, opened
+
+DIRECT = "direct"
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """A step whose learned layers are inputs: what is left are the paths after the last layer.
+
+    Attributes:
+        graph: with an input ``layer 0``, ``layer 1``, ... for each learned layer.
+        labels: for each layer that old states can reach, its input here and the name it goes by:
+            that of the value it stands in, with a number where several stand in one.
+    """
+
+    graph: Graph
+    labels: dict[str, str]
+
+
+@lru_cache(maxsize=256)
+def cut(graph: Graph) -> Cut:
+    """The step without its learned layers."""
+    found = iter(f"layer {index}" for index in range(len(graph.layers)))
+    sizes = {
+        f"layer {index}": layer.attribute.size for index, layer in enumerate(graph.layers)
+    }
+
+    def rule(node: Node) -> Node | None:  # layers come here in the order of graph.layers
+        is_layer = node.operation is Operation.AFFINE
+        return Node(Operation.INPUT, (), next(found)) if is_layer else None
+
+    new = rewrite(graph.values.values(), rule)
+    values = {name: new[node] for name, node in graph.values.items()}
+    inputs = {**graph.inputs, **sizes}
+    return Cut(Graph(graph.name, inputs, graph.states, values), _labels(graph))
+
+
+def _labels(graph: Graph) -> dict[str, str]:
+    """The names of the layers that depend on an old state."""
+    reached = {
+        f"layer {index}": layer.attribute.name
+        for index, layer in enumerate(graph.layers)
+        if any(node.operation is Operation.STATE for node in ordered([layer]))
+    }
+    labels: dict[str, str] = {}
+    for key, name in reached.items():
+        taken = {DIRECT, *labels.values()}
+        label, number = name, 1
+        while label in taken:
+            number += 1
+            label = f"{name}_{number}"
+        labels[key] = label
+    return labels
+
+
+@lru_cache(maxsize=256)
+def _alone(graph: Graph, key: str) -> Graph:
+    """A learned layer as a value of a cell that keeps its states."""
+    layer = graph.layers[int(key.removeprefix("layer "))]
+    kept = {state: Node(Operation.STATE, (), state) for state in graph.states}
+    return Graph(graph.name, graph.inputs, graph.states, {**kept, key: layer})
+
+
+def contributions(step: Stretch, vectors: Tensor) -> dict[str, Tensor]:
+    """Vectors times the Jacobian of one step, path by path; the sum is the whole.
+
+    Args:
+        step: of one step.
+        vectors: (B, K, S), gradients with respect to the new states.
+
+    Returns:
+        (B, K, S) by name: ``direct``, then the learned layers that old states reach, each with
+        the paths that meet it last.
+    """
+    found = cut(step.graph)
+    direct, at_layers = _before(step, vectors)
+    shares = {DIRECT: direct}
+    for key, label in found.labels.items():
+        alone = Stretch(_alone(step.graph, key), step.units, step.weights, step.given)
+        shares[label] = returned(alone, at_layers[key], key)
+    return shares
+
+
+def _before(step: Stretch, vectors: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    """The direct contribution, and the gradients with respect to the values of the layers."""
+    found = cut(step.graph)
+    once = program(_cut_backward(step.graph), step.units)
+    names = [f"d_{key}" for key in found.labels]
+    given = {**step.given, **evaluated(step, _layer_values(step.graph))}
+    spread = {name: value.unsqueeze(-2) for name, value in given.items()}
+    seeds = parted(vectors, step.widths)
+    gradients, last = run(once, step.weights, spread, seeds, names, reverse=True)
+    shape = vectors.shape[:-1]
+    at_layers = {
+        key: gradients[f"d_{key}"][0].expand(*shape, step.units[found.graph.inputs[key]])
+        for key in found.labels
+    }
+    return joined(last, step.widths, shape), at_layers
+
+
+@lru_cache(maxsize=256)
+def _cut_backward(graph: Graph) -> Graph:
+    """One backward step without learned layers, with the gradients at their values."""
+    found = cut(graph)
+    whole = derivative(found.graph)
+    names = [*(f"d_{state}" for state in graph.states), *(f"d_{key}" for key in found.labels)]
+    values = {name: whole.values[name] for name in names}
+    return Graph(whole.name, whole.inputs, whole.states, values, backward=True)
+
+
+@lru_cache(maxsize=256)
+def _layer_values(graph: Graph) -> Graph:
+    """The values of the learned layers as functions of inputs and old states alone."""
+    return opened(graph, {f"layer {index}": layer for index, layer in enumerate(graph.layers)})
+
+
+@lru_cache(maxsize=256)
+def coefficient(graph: Graph, state: str) -> Node | None:
+    """The factor by which a state's units are multiplied on the direct path to themselves.
+
+    Returns:
+        The factor as an equation: ``f`` of the LSTM's c, ``z`` of the GRU's h. None where a
+        state has no direct path, or one that mixes its units.
+    """
+    found = cut(graph)
+    new, old = found.graph.values[state], Node(Operation.STATE, (), state)
+    if not any(node is old for node in ordered([new])):
+        return None
+    if any(
+        node.operation not in POINTWISE | LEAVES and any(n is old for n in ordered([node]))
+        for node in ordered([new])
+    ):
+        return None
+    whole = derivative(found.graph)
+    seeds = {f"d_{name}": constant(float(name == state)) for name in graph.states}
+
+    def rule(node: Node) -> Node | None:
+        if node.operation is Operation.STATE:
+            return seeds[node.attribute]
+        return _folded(node)
+
+    node = rewrite([whole.values[f"d_{state}"]], rule)
+    factor = node[whole.values[f"d_{state}"]]
+    return None if _is_number(factor, 0.0) else factor
+
+
+def _is_number(node: Node, value: float) -> bool:
+    return node.operation is Operation.CONSTANT and node.attribute == value
+
+
+def _folded(node: Node) -> Node | None:
+    """A simpler node, with 0 times anything taken for 0: these are seeds, not values."""
+    arguments = node.arguments
+    if node.operation is Operation.MUL and any(_is_number(a, 0.0) for a in arguments):
+        return constant(0)
+    if node.operation is Operation.DIV and _is_number(arguments[0], 0.0):
+        return constant(0)
+    if node.operation in (Operation.SUM, Operation.BROADCAST, Operation.TRANSPOSED):
+        return constant(0) if _is_number(arguments[0], 0.0) else None
+    if node.operation is Operation.SUB and _is_number(arguments[0], 0.0):
+        return constant(0) if _is_number(arguments[1], 0.0) else -arguments[1]
+    if node.operation is Operation.NEG and _is_number(arguments[0], 0.0):
+        return constant(0)
+    return simplified(node)
+
+
+def written(graph: Graph, node: Node) -> str:
+    """A coefficient in the names of the cell's own values.
+
+    >>> from unrolled import cells
+    >>> gru = cells.gru.graph
+    >>> written(gru, coefficient(gru, "h"))
+    'z'
+    """
+    forward = replayed(cut(graph).graph)
+    simple = rewrite(forward.values(), simplified)
+    names: dict[Node, str] = {}
+    for name, value in cut(graph).graph.values.items():
+        label = f"{name}_new" if name in graph.states else name
+        names.setdefault(simple[forward[value]], label)
+    return names.get(node) or expression(node, names=names)
+
+
+def factors(stretch: Stretch, state: str) -> Tensor | None:
+    """The coefficient of a state's direct path at every step, (T, B, units), or None."""
+    if coefficient(stretch.graph, state) is None:
+        return None
+    flat = stretch.flat()
+    like = next(iter(flat.given.values()))
+    parts = [
+        like.new_full((flat.rows, 1, width), float(name == state))
+        for name, width in flat.widths.items()
+    ]
+    direct, _ = _before(flat, torch.cat(parts, -1))
+    found = parted(direct, flat.widths)[f"d_{state}"]
+    return found.unflatten(0, (stretch.steps, stretch.rows)).squeeze(-2)

@@ -1,0 +1,165 @@
+"""Recording: every named value of every cell, while a model runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import final
+
+import torch
+from torch import Tensor
+from torch.nn import Module
+
+from ..nn.call import Call, Probe
+from ..nn.weights import Weighted
+from .names import Place, layout, matching
+from .recording import Recording, Shape
+from .store import Folder, Memory, Store
+
+
+def record(
+    model: Module,
+    names: str | Iterable[str] = "*",
+    *,
+    keep_graph: bool = False,
+    limit: float | None = None,
+    to: str | os.PathLike[str] | None = None,
+) -> AbstractContextManager[Recording]:
+    """Record named values of every layer, direction and step while the context is open.
+
+    The output of the model does not change by a bit. Modules that are called more than once, such
+    as cells in a loop, have their steps one after the other. Only calls of the thread that made
+    the recording are recorded.
+
+    Args:
+        model: with recurrent modules of this library; see `unrolled.adopt`.
+        names: which values, by name or pattern (see `unrolled.names`), or several of these.
+        keep_graph: whether what is recorded can be differentiated, so that a loss on it can be
+            trained; otherwise it is detached.
+        limit: how many bytes may be recorded, of memory or of disk.
+        to: a new folder to which values are written while they are computed; `Recording.load`
+            reads it again. If the context ends with an error, nothing is left of it.
+
+    Returns:
+        A context that gives the `Recording`, which may be read at any time, also afterwards.
+
+    Raises:
+        TypeError: unless `model` is a module and names are strings.
+        ValueError: for a name that matches nothing, a model without recurrent modules of this
+            library, one that was compiled, or `keep_graph` together with `to`.
+        FileExistsError: if there is something at `to`.
+        MemoryError: when the model runs, before a call that would exceed `limit`.
+        RuntimeError: when the model runs, in code that PyTorch compiles, exports or traces, and
+            under `torch.func` transforms.
+
+    >>> import torch, unrolled
+    >>> model = torch.nn.ModuleDict({"encoder": unrolled.LSTM(3, 4)})
+    >>> with unrolled.record(model, "*.f") as recording:
+    ...     output, states = model["encoder"](torch.randn(5, 2, 3))
+    >>> recording["encoder.l0.f"].shape
+    torch.Size([5, 2, 4])
+    """
+    if keep_graph and to is not None:
+        raise ValueError("record: what is written to disk has no graph: leave out keep_graph or to")
+    found = matching(model, names, "record")
+    store = Memory(limit) if to is None else Folder(to, limit)
+    recording = Recording(
+        {name: place.name for name, (place, _) in found.items()},
+        {alias: place.name for place, _ in found.values() for alias in place.aliases},
+        store,
+    )
+    return _recording(_Recorder(found.values(), recording, store, keep_graph))
+
+
+@contextmanager
+def _recording(recorder: _Recorder) -> Iterator[Recording]:
+    recorder.attach(recorder.modules)
+    try:
+        yield recorder.recording
+        recorder.detach()
+        recorder.finish()
+    except BaseException:
+        recorder.discard()
+        raise
+    finally:
+        recorder.detach()
+
+
+@final
+class _Recorder(Probe):
+    """Puts what it sees into a recording."""
+
+    def __init__(
+        self,
+        found: Iterable[tuple[Place, str]],
+        recording: Recording,
+        store: Store,
+        keep_graph: bool,
+    ) -> None:
+        super().__init__()
+        self.recording = recording
+        self._store = store
+        self._keep_graph = keep_graph
+        self._names: dict[tuple[Weighted, str], list[str]] = {}
+        self._places: dict[tuple[Weighted, str], Place] = {}
+        for place, value in found:
+            key = place.module, place.suffix
+            self._names.setdefault(key, []).append(value)
+            self._places[key] = place
+        self.modules = list(dict.fromkeys(module for module, _ in self._names))
+
+    def finish(self) -> None:
+        """Complete what is on disk."""
+        if isinstance(self._store, Folder):
+            self.recording._finish(self._store)
+
+    def discard(self) -> None:
+        """Leave nothing on disk."""
+        if isinstance(self._store, Folder):
+            self._store.discard()
+
+    @property
+    def keeps_graph(self) -> bool:
+        """Whether what is recorded can be differentiated."""
+        return self._keep_graph
+
+    def wanted(self, module: Weighted, call: Call) -> Sequence[str]:
+        """The names to record of one place."""
+        if torch._C._current_graph_task_id() != -1:
+            return ()  # a checkpoint computes again what was recorded before
+        names = self._names.get((module, call.suffix), ())
+        if names and torch._C._functorch.maybe_current_level() is not None:  # pyright: ignore
+            raise RuntimeError(
+                "record: values inside torch.func transforms cannot be taken out: call the model "
+                "outside of them"
+            )
+        if names:
+            self._reserve(self._places[module, call.suffix], names, call)
+        return names
+
+    def _reserve(self, place: Place, names: Sequence[str], call: Call) -> None:
+        """MemoryError before a call whose values are too many."""
+        units = sum(place.units(name) for name in names)
+        size = call.form.steps * call.form.batch * call.form.data.element_size()
+        self._store.reserve(units * size, place.name)
+
+    def see(self, module: Weighted, call: Call, values: Mapping[str, Tensor]) -> None:
+        """Keep the values of one call."""
+        place, form = self._places[module, call.suffix], call.form
+        own = {*call.inputs, call.graph.output}  # the caller has these too, and may change them
+        kept = {
+            name: _own(form.spread(value), value if name in own else None)
+            for name, value in values.items()
+        }
+        shape = Shape(layout(module, call), tuple(form.lengths.tolist()), form.steps)
+        first = {state: self._first(form.outward(v[None])) for state, v in call.states.items()}
+        self.recording.add(place.name, kept, first, shape)
+
+    def _first(self, state: Tensor) -> Tensor:
+        """A state before the first step, by itself."""
+        return (state if self._keep_graph else state.detach())[0].clone()
+
+
+def _own(value: Tensor, caller: Tensor | None) -> Tensor:
+    return value.clone() if value is caller else value

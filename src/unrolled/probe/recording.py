@@ -1,0 +1,269 @@
+"""What was recorded: tensors by dotted name."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple, final
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from .store import Folder, Piece, Store
+
+INDEX, INITIAL, FORMAT = "recording.json", "initial.safetensors", "unrolled recording 1"
+
+
+class Layout(NamedTuple):
+    """How the values of one place are handed out."""
+
+    batch_first: bool
+    batched: bool
+
+    def outward(self, value: Tensor) -> Tensor:
+        """(T, B, units) as the module's users see it."""
+        if not self.batched:
+            return value.squeeze(1)
+        return value.transpose(0, 1) if self.batch_first else value
+
+    def inward(self, value: Tensor) -> Tensor:
+        """What the module's users see as (T, B, units)."""
+        if not self.batched:
+            return value.unsqueeze(1)
+        return value.transpose(0, 1) if self.batch_first else value
+
+
+class Shape(NamedTuple):
+    """One call of a place."""
+
+    layout: Layout
+    lengths: tuple[int, ...]  # of the rows
+    steps: int  # T
+
+    @property
+    def ragged(self) -> bool:
+        """Whether a row ends before the last step."""
+        return any(length != self.steps for length in self.lengths)
+
+
+@final
+class Recording(Mapping[str, Tensor]):
+    """Recorded values by dotted name, with the steps of all calls one after the other.
+
+    A value of a layer is (T, B, units), (B, T, units) if the layer is `batch_first`, (T, units)
+    without a batch. Packed and ragged input is padded: rows stand as they were given, with 0 after
+    a row's end; `lengths` says where that is. A value of a cell that takes single steps has the
+    steps stacked, (T, B, units). Calls of a module that follow each other are joined in time.
+
+    >>> import torch, unrolled
+    >>> lstm = unrolled.LSTM(3, 4, bidirectional=True)
+    >>> with unrolled.record(lstm, "*.[fc]") as recording:
+    ...     output, states = lstm(torch.randn(5, 2, 3))
+    >>> list(recording)
+    ['l0.f', 'l0.c', 'l0_reverse.f', 'l0_reverse.c']
+    >>> recording["l0.f"].shape
+    torch.Size([5, 2, 4])
+    """
+
+    def __init__(self, names: Mapping[str, str], aliases: Mapping[str, str], store: Store) -> None:
+        """An empty recording.
+
+        Args:
+            names: for each name, that of its place.
+            aliases: other names of some places.
+            store: where values are kept.
+        """
+        self._names = dict(names)
+        self._aliases = dict(aliases)
+        self._store = store
+        self._shapes: dict[str, list[Shape]] = {}
+        self._initial: dict[str, Tensor] = {}
+
+    def add(
+        self, place: str, values: Mapping[str, Tensor], first: Mapping[str, Tensor], shape: Shape
+    ) -> None:
+        """Take one call of a place: its values (T, B, units), and the states before it."""
+        self._store.add({f"{place}.{value}": tensor for value, tensor in values.items()})
+        self._shapes.setdefault(place, []).append(shape)
+        for state, tensor in first.items():
+            self._initial.setdefault(f"{place}.{state}", tensor)
+
+    def __getitem__(self, name: str) -> Tensor:
+        """The values of a name, of all calls.
+
+        Raises:
+            KeyError: for a name that was not recorded, or whose module was not called.
+            ValueError: if the calls had different batches; `calls` has them one by one.
+        """
+        place, values = self._found(name)
+        return self._shapes[place][0].layout.outward(self._joined(name, values))
+
+    def padded(self, name: str) -> tuple[Tensor, Tensor]:
+        """The values of a name as (T, B, units), whatever its layout, and the lengths (B,)."""
+        place, values = self._found(name)
+        return self._joined(name, values), self.lengths[place]
+
+    def _joined(self, name: str, values: list[Tensor]) -> Tensor:
+        """The calls one after the other in time."""
+        shapes = self._shapes[self._names[self._canonical(name)]]
+        if len({(shape.layout, len(shape.lengths)) for shape in shapes}) > 1 or (
+            len(shapes) > 1 and any(shape.ragged for shape in shapes)
+        ):
+            raise ValueError(
+                f"{name}: {len(shapes)} calls with different batches or with ragged rows cannot "
+                f"be joined: recording.calls({name!r}) has them one by one"
+            )
+        return values[0] if len(values) == 1 else torch.cat(values)
+
+    def calls(self, name: str) -> list[Tensor]:
+        """The values of a name, call by call; a step's have a first dimension of 1.
+
+        Raises:
+            KeyError: for a name that was not recorded, or whose module was not called.
+        """
+        place, values = self._found(name)
+        shapes = self._shapes[place]
+        joined = len(values) < len(shapes)
+        parts = torch.cat(values).split([s.steps for s in shapes]) if joined else values
+        return [s.layout.outward(part) for s, part in zip(shapes, parts, strict=True)]
+
+    def _found(self, name: str) -> tuple[str, list[Tensor]]:
+        """The place of a name, and its values."""
+        if not isinstance(name, str) or self._canonical(name) not in self._names:
+            raise KeyError(f"{name!r} was not recorded; recorded: {', '.join(self._names)}")
+        name = self._canonical(name)
+        place = self._names[name]
+        if place not in self._shapes:
+            raise KeyError(f"{name!r}: {place} was not called while it was recorded")
+        return place, self._store.get(name)
+
+    def _canonical(self, name: str) -> str:
+        place, _, value = name.rpartition(".")
+        return f"{self._aliases.get(place, place)}.{value}"
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, place in self._names.items() if place in self._shapes)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __contains__(self, name: object) -> bool:
+        if not isinstance(name, str):
+            return False
+        name = self._canonical(name)
+        return name in self._names and self._names[name] in self._shapes
+
+    def select(self, pattern: str) -> dict[str, Tensor]:
+        """The values whose names match a pattern such as ``*.l0.f``.
+
+        Raises:
+            KeyError: if none does.
+        """
+        found = {name: self[name] for name in self if fnmatchcase(name, pattern)}
+        if not found:
+            raise KeyError(f"no recorded name matches {pattern!r}; recorded: {', '.join(self)}")
+        return found
+
+    @property
+    def lengths(self) -> dict[str, Tensor]:
+        """How many steps each row had, (B,), for each place such as ``encoder.l0``.
+
+        Over several calls of a place, the sum.
+        """
+        found = {}
+        for place, shapes in self._shapes.items():
+            if len({len(shape.lengths) for shape in shapes}) == 1:
+                sums = map(sum, zip(*(shape.lengths for shape in shapes), strict=True))
+                found[place] = torch.tensor(list(sums), dtype=torch.long, device="cpu")
+        return found
+
+    @property
+    def initial(self) -> dict[str, Tensor]:
+        """The states before the first step of the first call, (B, units), by name."""
+        return dict(self._initial)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the recording to a new folder; `load` reads it back.
+
+        Raises:
+            FileExistsError: if there is something at `path`.
+        """
+        folder = Folder(path)
+        try:
+            for name in self:
+                for value in self._store.get(name):
+                    folder.add({name: value})
+            self._finish(folder)
+        except BaseException:
+            folder.discard()
+            raise
+
+    def _finish(self, folder: Folder) -> None:
+        """Complete a folder that has the values."""
+        data = {
+            "format": FORMAT,
+            "names": self._names,
+            "aliases": self._aliases,
+            "shapes": {place: _shapes_to_json(shapes) for place, shapes in self._shapes.items()},
+            "pieces": folder.to_json(),
+        }
+        (folder.begin() / INDEX).write_text(json.dumps(data))
+        save_file(
+            {name: state.detach().cpu().contiguous() for name, state in self._initial.items()},
+            folder.begin() / INITIAL,
+        )
+        folder.finish()
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Recording:
+        """Read what `save` or ``record(..., to=path)`` wrote; values are mapped, not loaded.
+
+        Raises:
+            FileNotFoundError: if there is no recording at `path`.
+            ValueError: if it is damaged.
+        """
+        index = Path(path) / INDEX
+        if not index.is_file():
+            raise FileNotFoundError(f"{str(path)!r} is no recording: it has no {INDEX}")
+        try:
+            data = json.loads(index.read_text())
+            if data["format"] != FORMAT:
+                raise ValueError(f"the format is {data['format']!r}, expected {FORMAT!r}")
+            pieces = {
+                name: [Piece(dtype, tuple(shape)) for dtype, shape in found]
+                for name, found in data["pieces"].items()
+            }
+            folder = Folder.opened(Path(path), pieces)
+            folder.check()
+            recording = cls(data["names"], data["aliases"], folder)
+            for place, shapes in data["shapes"].items():
+                recording._shapes[place] = _shapes_from_json(shapes)
+            recording._initial = load_file(Path(path) / INITIAL)
+        except (KeyError, TypeError, ValueError, OSError) as error:
+            raise ValueError(f"{str(path)!r} is no complete recording: {error}") from None
+        return recording
+
+    def __repr__(self) -> str:
+        parts = [f"{len(self)} names"]
+        for place, shapes in self._shapes.items():
+            steps, rows = sum(shape.steps for shape in shapes), len(shapes[0].lengths)
+            parts.append(f"{place}: {steps} steps, {rows} rows")
+        return f"Recording({'; '.join(parts)})"
+
+
+def _shapes_to_json(shapes: list[Shape]) -> list[Any]:
+    """Calls as data; equal ones that follow each other once, with their number."""
+    groups = [(shape, len(list(same))) for shape, same in groupby(shapes)]
+    return [[*shape.layout, list(shape.lengths), shape.steps, n] for shape, n in groups]
+
+
+def _shapes_from_json(data: list[Any]) -> list[Shape]:
+    shapes = []
+    for batch_first, batched, lengths, steps, count in data:
+        shapes += [Shape(Layout(batch_first, batched), tuple(lengths), steps)] * count
+    return shapes

@@ -1,0 +1,158 @@
+"""A step's Jacobian and the way of a cell state, term by term."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import final
+
+import torch
+from torch import Tensor
+
+from ..equations import Graph, Node, derivative
+from ..equations.node import ordered
+from ..equations.operation import Operation
+from ..equations.rewrite import rewrite
+from ..kernels.eager import run
+from .between import carried, way
+from .jacobian import Stretch, identity, program, rows_of
+from .passage import Passage
+from .paths import DIRECT, contributions
+
+AROUND = "around"
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Terms:
+    """How a cell state depends on an earlier one of itself, (H, H) matrices in float64.
+
+    The earlier state is changed within its step, so that what the step makes of it, such as
+    h = o tanh(c), follows; all inputs are held fixed.
+
+    Attributes:
+        state: which state; ``c`` of an LSTM.
+        exact: the derivative of the later value by the earlier one.
+        shares: its terms by the last learned layer on the way: ``direct`` for none, ``i``,
+            ``f``, ``g`` of an LSTM, and ``around``: all that reaches the last step through other
+            states that did not come from this state one step before. In an LSTM that is the path
+            through the output gate. They add up to `exact`.
+        popular: the product over steps of all terms but ``around``, the usual formula.
+        gates: the product over steps of the direct terms alone, "the product of forget gates".
+    """
+
+    state: str
+    exact: Tensor
+    shares: Mapping[str, Tensor]
+    popular: Tensor
+    gates: Tensor
+
+    @property
+    def popular_error(self) -> float:
+        """How far the usual formula is off, relative to the exact derivative (Frobenius norm)."""
+        return self._error(self.popular)
+
+    @property
+    def gates_error(self) -> float:
+        """How far the product of forget gates is off."""
+        return self._error(self.gates)
+
+    def _error(self, other: Tensor) -> float:
+        norm = torch.linalg.matrix_norm
+        return (norm(other - self.exact) / norm(self.exact)).item()
+
+
+def carrier(graph: Graph) -> str:
+    """The state that carries the memory: the first whose next value the output reads, else it.
+
+    ``c`` of an LSTM, ``h`` of a GRU.
+    """
+    others = [state for state in graph.states if state != graph.output]
+    below = set(ordered([graph.values[graph.output]]))
+    for state in others:
+        value = graph.values[state]
+        if value in below and value.arguments and _keeps(graph, state):
+            return state
+    return graph.output
+
+
+def _keeps(graph: Graph, state: str) -> bool:
+    """Whether a state's next value depends on its old one."""
+    old = Node(Operation.STATE, (), state)
+    return old in set(ordered([graph.values[state]]))
+
+
+@lru_cache(maxsize=256)
+def _readout(graph: Graph, state: str) -> Graph:
+    """The new states as functions of one of them: a cell whose input is that new state."""
+    value, name = graph.values[state], f"{state} new"
+
+    def rule(node: Node) -> Node | None:
+        if node.operation is Operation.STATE:
+            return Node(Operation.INPUT, (), node.attribute)
+        return None
+
+    new = rewrite(graph.values.values(), rule)
+    target, leaf = new[value], Node(Operation.INPUT, (), name)
+    again = rewrite(new.values(), lambda node: leaf if node is target else None)
+    values = {other: again[new[graph.values[other]]] for other in graph.states}
+    states = {f"old {other}": size for other, size in graph.states.items()}
+    renamed = {f"old {other}": values[other] for other in graph.states}
+    inputs = {**graph.inputs, **graph.states, name: graph.states[state]}
+    whole = derivative(Graph(graph.name, inputs, states, renamed))
+    kept = {f"d_{name}": whole.values[f"d_{name}"]}
+    kept |= {f"d_{other}": whole.values[f"d_{other}"] for other in states}
+    return Graph(whole.name, whole.inputs, whole.states, kept, backward=True)
+
+
+def readout(step: Stretch, state: str) -> Tensor:
+    """The derivative of the joined new states by one of them within its step, (S, H).
+
+    For an LSTM and c: diag(o tanh'(c)) over the identity.
+    """
+    graph, widths = _readout(step.graph, state), step.widths
+    inputs = {name: step.given[name] for name in step.graph.inputs}
+    old = {name: step.given[name][0] for name in widths}
+    _, new = run(program(step.graph, step.units), step.weights, inputs, old, [])
+    given = {**step.given, f"{state} new": new[state].unsqueeze(0)}
+    spread = {name: value.unsqueeze(-2) for name, value in given.items()}
+    parts = identity(step).split(list(widths.values()), -1)
+    seeds = {f"d_old {name}": part for name, part in zip(widths, parts, strict=True)}
+    name = f"d_{state} new"
+    found, _ = run(program(graph, step.units), step.weights, spread, seeds, [name], reverse=True)
+    return found[name][0].expand(1, step.size, widths[state])[0]
+
+
+def terms(passage: Passage, later: int, earlier: int, row: int, state: str | None) -> Terms:
+    """The terms of one state between two steps; see `Terms`.
+
+    Raises:
+        ValueError: for a layer, step, row or state that there is not, for steps in the wrong
+            order, and without a step between them.
+    """
+    state = carrier(passage.graph) if state is None else state
+    if state not in passage.widths:
+        raise ValueError(
+            f"{passage.name}: state should be one of {', '.join(passage.widths)}, got {state!r}"
+        )
+    steps = way(passage, later, earlier, row)
+    if not steps:
+        raise ValueError(f"{passage.name}: terms need an earlier step before step {later}")
+    own = rows_of(state, passage.widths)
+    eye = torch.eye(sum(passage.widths.values()), dtype=torch.float64)
+    outs = [readout(*passage.stretches(row, [step]), state) for step in [earlier, *steps[:-1]]]
+    popular = gates = torch.eye(passage.widths[state], dtype=torch.float64)
+    shares: dict[str, Tensor] = {}
+    for step, out in zip(steps, outs, strict=True):
+        (stretch,) = passage.stretches(row, [step])
+        found = contributions(stretch, eye[own].to(stretch.device).unsqueeze(0))
+        shares = {name: value[0] for name, value in found.items()}
+        popular = torch.stack(list(shares.values())).sum(0) @ out @ popular
+        gates = shares[DIRECT][:, own] @ gates
+    before = carried(passage, eye, steps[:-1], row) @ outs[0]
+    through = outs[-1] @ before[own]
+    whole = torch.stack(list(shares.values())).sum(0)
+    found = {name: share @ through for name, share in shares.items()}
+    found[AROUND] = whole @ (before - through)
+    return Terms(state, whole @ before, found, popular, gates)

@@ -38,6 +38,7 @@ from .nn import (
     explain,
     release,
 )
+from .probe import features
 from .probe.change import Change, patch
 from .probe.diagnosis import diagnose
 from .probe.edit import edit
@@ -45,6 +46,7 @@ from .probe.flow import gradient_flow
 from .probe.names import names
 from .probe.record import record
 from .probe.recording import Recording
+from .probe.units import find_units
 
 __version__ = "0.1.0"
 
@@ -70,6 +72,8 @@ __all__ = [
     "edit",
     "exp",
     "explain",
+    "features",
+    "find_units",
     "gradient_flow",
     "layer_norm",
     "log",

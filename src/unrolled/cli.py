@@ -193,6 +193,31 @@ def sample(
 
 
 @app.command()
+def diagnose(
+    run: Annotated[Path, typer.Argument(help="Folder of a run, or a checkpoint.")],
+    text: Annotated[
+        str | None,
+        _option("held-out part of Python's help topics", "A file, or the text itself, to read."),
+    ] = None,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Keep the figures.")] = None,
+) -> None:
+    """Say what is wrong with a trained model's recurrent layers, and what usually helps."""
+    from rich.console import Console
+
+    from . import diagnose as examine
+    from .bench.report import write
+    from .train import checkpoint as checkpoints
+    from .train.excerpts import excerpts, words_for
+
+    checkpoint = checkpoints.load(run)
+    ids = excerpts(words_for(checkpoint, text), checkpoint.vocabulary)
+    found = examine(checkpoint.model().eval(), ids)
+    if json is not None:
+        write(json, found.to_json())
+    Console().print(found)
+
+
+@app.command()
 def cells() -> None:
     """List the cells."""
     from rich.console import Console

@@ -1,834 +1,1296 @@
-define internal <16 x float> @sigmoid(<16 x float> %x) alwaysinline {
+define internal <2 x double> @sigmoid(<2 x double> %x) alwaysinline {
 entry:
-  %v1 = call <16 x float> @llvm.fabs.v16f32(<16 x float> %x)
-  %v2 = fneg <16 x float> %v1
-  %v3 = fcmp olt <16 x float> %v2, splat (float 0xC05A200000000000)
-  %v4 = select <16 x i1> %v3, <16 x float> splat (float 0xC05A200000000000), <16 x float> %v2
-  %v5 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v4, <16 x float> splat (float 0x3FF7154760000000), <16 x float> splat (float 0x4168000000000000))
-  %v6 = fsub <16 x float> %v5, splat (float 0x4168000000000000)
-  %v7 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v6, <16 x float> splat (float 0xBFE6300000000000), <16 x float> %v4)
-  %v8 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v6, <16 x float> splat (float 0x3F2BD01060000000), <16 x float> %v7)
-  %v9 = fsub <16 x float> %v7, %v8
-  %v10 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v6, <16 x float> splat (float 0x3F2BD01060000000), <16 x float> %v9)
-  %v11 = call <16 x float> @llvm.fma.v16f32(<16 x float> splat (float 0x3F2A01A020000000), <16 x float> %v8, <16 x float> splat (float 0x3F56C16C20000000))
-  %v12 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v11, <16 x float> %v8, <16 x float> splat (float 0x3F81111120000000))
-  %v13 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v12, <16 x float> %v8, <16 x float> splat (float 0x3FA5555560000000))
-  %v14 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v13, <16 x float> %v8, <16 x float> splat (float 0x3FC5555560000000))
-  %v15 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v14, <16 x float> %v8, <16 x float> splat (float 0x3FE0000000000000))
-  %v16 = fmul <16 x float> %v8, %v8
-  %v17 = fmul <16 x float> %v15, %v16
-  %v18 = fadd <16 x float> %v8, %v17
-  %v19 = fadd <16 x float> splat (float 0x3FF0000000000000), %v18
-  %v20 = fadd <16 x float> %v6, splat (float 0x4168000000000000)
-  %v21 = bitcast <16 x float> %v20 to <16 x i32>
-  %v22 = bitcast <16 x float> splat (float 0x4168000000000000) to <16 x i32>
-  %v23 = sub <16 x i32> %v21, %v22
-  %v24 = ashr <16 x i32> %v23, splat (i32 1)
-  %v25 = sub <16 x i32> %v23, %v24
-  %v26 = add <16 x i32> %v24, splat (i32 127)
-  %v27 = shl <16 x i32> %v26, splat (i32 23)
-  %v28 = bitcast <16 x i32> %v27 to <16 x float>
-  %v29 = fmul <16 x float> %v19, %v28
-  %v30 = add <16 x i32> %v25, splat (i32 127)
-  %v31 = shl <16 x i32> %v30, splat (i32 23)
-  %v32 = bitcast <16 x i32> %v31 to <16 x float>
-  %v33 = fmul <16 x float> %v29, %v32
-  %v34 = fadd <16 x float> splat (float 0x3FF0000000000000), %v33
-  %v35 = fdiv <16 x float> splat (float 0x3FF0000000000000), %v34
-  %v36 = fmul <16 x float> %v33, %v35
-  %v37 = fcmp olt <16 x float> %x, splat (float 0x0000000000000000)
-  %v38 = select <16 x i1> %v37, <16 x float> %v36, <16 x float> %v35
-  ret <16 x float> %v38
+  %v1 = call <2 x double> @llvm.fabs.v2f64(<2 x double> %x)
+  %v2 = fneg <2 x double> %v1
+  %v3 = fcmp olt <2 x double> %v2, splat (double 0xC087500000000000)
+  %v4 = select <2 x i1> %v3, <2 x double> splat (double 0xC087500000000000), <2 x double> %v2
+  %v5 = call <2 x double> @llvm.fma.v2f64(<2 x double> %v4, <2 x double> splat (double 0x3FF71547652B82FE), <2 x double> splat (double 0x4338000000000000))
+  %v6 = fsub <2 x double> %v5, splat (double 0x4338000000000000)
+  %v7 = call <2 x double> @llvm.fma.v2f64(<2 x double> %v6, <2 x double> splat (double 0xBFE62E42FEE00000), <2 x double> %v4)
+  %v8 = call <2 x double> @llvm.fma.v2f64(<2 x double> %v6, <2 x double> splat (double 0xBDEA39EF35793C76), <2 x double> %v7)
+  %v9 = fsub <2 x double> %v7, %v8
+  %v10 = call <2 x double> @llvm.fma.v2f64(<2 x double> %v6, <2 x double> splat (double 0xBDEA39EF35793C76), <2 x double> %v9)
+  %v11 = call <2 x double> @llvm.fma.v2f64(<2 x double> splat (double 0x3DE6124613A86D09), <2 x double> %v8, <2 x double> splat (double 0x3E21EED8EFF8D898))
+  %v12 = call <2 x double> @llvm.fma.v2f64(<2 x double> %v11, <2 x double> %v8, <2 x double> splat (double 0x3E5AE64567F544E4))
+  %v13 = call <2 x double> @llvm.fma.v2f64(<2 x double> %v12, <2 x double> %v8, <2 x double> splat (double 0x3E927E4FB7789F5C))
+  %v14 = call <2 x double> @llvm.fma.v2f64(<2 x double> %v13, <2 x double> %v8, <2 x double> splat (double 0x3EC71DE3A556C734))
+  %v15 = call <2 x double> @llvm.fma.v2f64(<2 x double> %v14, <2 x double> %v8, <2 x double> splat (double 0x3EFA01A01A01A01A))
+  %v16 = call <2 x double> @llvm.fma.v2f64(<2 x double> %v15, <2 x double> %v8, <2 x double> splat (double 0x3F2A01A01A01A01A))
+  %v17 = call <2 x double> @llvm.fma.v2f64(<2 x double> %v16, <2 x double> %v8, <2 x double> splat (double 0x3F56C16C16C16C17))
+  %v18 = call <2 x double> @llvm.fma.v2f64(<2 x double> %v17, <2 x double> %v8, <2 x double> splat (double 0x3F81111111111111))
+  %v19 = call <2 x double> @llvm.fma.v2f64(<2 x double> %v18, <2 x double> %v8, <2 x double> splat (double 0x3FA5555555555555))
+  %v20 = call <2 x double> @llvm.fma.v2f64(<2 x double> %v19, <2 x double> %v8, <2 x double> splat (double 0x3FC5555555555555))
+  %v21 = call <2 x double> @llvm.fma.v2f64(<2 x double> %v20, <2 x double> %v8, <2 x double> splat (double 0x3FE0000000000000))
+  %v22 = fmul <2 x double> %v8, %v8
+  %v23 = fmul <2 x double> %v21, %v22
+  %v24 = fadd <2 x double> %v8, %v23
+  %v25 = fadd <2 x double> splat (double 0x3FF0000000000000), %v24
+  %v26 = fadd <2 x double> %v6, splat (double 0x4338000000000000)
+  %v27 = bitcast <2 x double> %v26 to <2 x i64>
+  %v28 = bitcast <2 x double> splat (double 0x4338000000000000) to <2 x i64>
+  %v29 = sub <2 x i64> %v27, %v28
+  %v30 = ashr <2 x i64> %v29, splat (i64 1)
+  %v31 = sub <2 x i64> %v29, %v30
+  %v32 = add <2 x i64> %v30, splat (i64 1023)
+  %v33 = shl <2 x i64> %v32, splat (i64 52)
+  %v34 = bitcast <2 x i64> %v33 to <2 x double>
+  %v35 = fmul <2 x double> %v25, %v34
+  %v36 = add <2 x i64> %v31, splat (i64 1023)
+  %v37 = shl <2 x i64> %v36, splat (i64 52)
+  %v38 = bitcast <2 x i64> %v37 to <2 x double>
+  %v39 = fmul <2 x double> %v35, %v38
+  %v40 = fadd <2 x double> splat (double 0x3FF0000000000000), %v39
+  %v41 = fdiv <2 x double> splat (double 0x3FF0000000000000), %v40
+  %v42 = fmul <2 x double> %v39, %v41
+  %v43 = fcmp olt <2 x double> %x, splat (double 0x0000000000000000)
+  %v44 = select <2 x i1> %v43, <2 x double> %v42, <2 x double> %v41
+  ret <2 x double> %v44
 }
 
-define internal <16 x float> @tanh(<16 x float> %x) alwaysinline {
+define internal <2 x double> @tanh(<2 x double> %x) alwaysinline {
 entry:
-  %v1 = call <16 x float> @llvm.fabs.v16f32(<16 x float> %x)
-  %v2 = fcmp ogt <16 x float> %v1, splat (float 0x4023000000000000)
-  %v3 = select <16 x i1> %v2, <16 x float> splat (float 0x4023000000000000), <16 x float> %v1
-  %v4 = fadd <16 x float> %v3, %v3
-  %v5 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v4, <16 x float> splat (float 0x3FF7154760000000), <16 x float> splat (float 0x4168000000000000))
-  %v6 = fsub <16 x float> %v5, splat (float 0x4168000000000000)
-  %v7 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v6, <16 x float> splat (float 0xBFE6300000000000), <16 x float> %v4)
-  %v8 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v6, <16 x float> splat (float 0x3F2BD01060000000), <16 x float> %v7)
-  %v9 = fsub <16 x float> %v7, %v8
-  %v10 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v6, <16 x float> splat (float 0x3F2BD01060000000), <16 x float> %v9)
-  %v11 = call <16 x float> @llvm.fma.v16f32(<16 x float> splat (float 0x3F2A01A020000000), <16 x float> %v8, <16 x float> splat (float 0x3F56C16C20000000))
-  %v12 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v11, <16 x float> %v8, <16 x float> splat (float 0x3F81111120000000))
-  %v13 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v12, <16 x float> %v8, <16 x float> splat (float 0x3FA5555560000000))
-  %v14 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v13, <16 x float> %v8, <16 x float> splat (float 0x3FC5555560000000))
-  %v15 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v14, <16 x float> %v8, <16 x float> splat (float 0x3FE0000000000000))
-  %v16 = fmul <16 x float> %v8, %v8
-  %v17 = fmul <16 x float> %v15, %v16
-  %v18 = fadd <16 x float> %v17, %v10
-  %v19 = fadd <16 x float> %v8, %v18
-  %v20 = fsub <16 x float> %v19, %v8
-  %v21 = fsub <16 x float> %v19, %v20
-  %v22 = fsub <16 x float> %v8, %v21
-  %v23 = fsub <16 x float> %v18, %v20
-  %v24 = fadd <16 x float> %v22, %v23
-  %v25 = fadd <16 x float> %v6, splat (float 0x4168000000000000)
-  %v26 = bitcast <16 x float> %v25 to <16 x i32>
-  %v27 = bitcast <16 x float> splat (float 0x4168000000000000) to <16 x i32>
-  %v28 = sub <16 x i32> %v26, %v27
-  %v29 = ashr <16 x i32> %v28, splat (i32 1)
-  %v30 = sub <16 x i32> %v28, %v29
-  %v31 = add <16 x i32> %v29, splat (i32 127)
-  %v32 = shl <16 x i32> %v31, splat (i32 23)
-  %v33 = bitcast <16 x i32> %v32 to <16 x float>
-  %v34 = fmul <16 x float> splat (float 0x3FF0000000000000), %v33
-  %v35 = add <16 x i32> %v30, splat (i32 127)
-  %v36 = shl <16 x i32> %v35, splat (i32 23)
-  %v37 = bitcast <16 x i32> %v36 to <16 x float>
-  %v38 = fmul <16 x float> %v34, %v37
-  %v39 = fadd <16 x float> %v38, splat (float 0xBFF0000000000000)
-  %v40 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v19, <16 x float> %v38, <16 x float> %v39)
-  %v41 = fsub <16 x float> %v39, %v40
-  %v42 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v19, <16 x float> %v38, <16 x float> %v41)
-  %v43 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v24, <16 x float> %v38, <16 x float> %v42)
-  %v44 = fadd <16 x float> splat (float 0x4000000000000000), %v40
-  %v45 = fsub <16 x float> %v44, splat (float 0x4000000000000000)
-  %v46 = fsub <16 x float> %v44, %v45
-  %v47 = fsub <16 x float> splat (float 0x4000000000000000), %v46
-  %v48 = fsub <16 x float> %v40, %v45
-  %v49 = fadd <16 x float> %v47, %v48
-  %v50 = fdiv <16 x float> splat (float 0x3FF0000000000000), %v44
-  %v51 = fmul <16 x float> %v40, %v50
-  %v52 = fneg <16 x float> %v51
-  %v53 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v52, <16 x float> %v44, <16 x float> %v40)
-  %v54 = fadd <16 x float> %v53, %v43
-  %v55 = fadd <16 x float> %v49, %v43
-  %v56 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v52, <16 x float> %v55, <16 x float> %v54)
-  %v57 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v56, <16 x float> %v50, <16 x float> %v51)
-  %v58 = call <16 x float> @llvm.copysign.v16f32(<16 x float> %v57, <16 x float> %x)
-  ret <16 x float> %v58
+  %v1 = call <2 x double> @llvm.fabs.v2f64(<2 x double> %x)
+  %v2 = fcmp ogt <2 x double> %v1, splat (double 0x4034000000000000)
+  %v3 = select <2 x i1> %v2, <2 x double> splat (double 0x4034000000000000), <2 x double> %v1
+  %v4 = fadd <2 x double> %v3, %v3
+  %v5 = call <2 x double> @llvm.fma.v2f64(<2 x double> %v4, <2 x double> splat (double 0x3FF71547652B82FE), <2 x double> splat (double 0x4338000000000000))
+  %v6 = fsub <2 x double> %v5, splat (double 0x4338000000000000)
+  %v7 = call <2 x double> @llvm.fma.v2f64(<2 x double> %v6, <2 x double> splat (double 0xBFE62E42FEE00000), <2 x double> %v4)
+  %v8 = call <2 x double> @llvm.fma.v2f64(<2 x double> %v6, <2 x double> splat (double 0xBDEA39EF35793C76), <2 x double> %v7)
+  %v9 = fsub <2 x double> %v7, %v8
+  %v10 = call <2 x double> @llvm.fma.v2f64(<2 x double> %v6, <2 x double> splat (double 0xBDEA39EF35793C76), <2 x double> %v9)
+  %v11 = call <2 x double> @llvm.fma.v2f64(<2 x double> splat (double 0x3DE6124613A86D09), <2 x double> %v8, <2 x double> splat (double 0x3E21EED8EFF8D898))
+  %v12 = call <2 x double> @llvm.fma.v2f64(<2 x double> %v11, <2 x double> %v8, <2 x double> splat (double 0x3E5AE64567F544E4))
+  %v13 = call <2 x double> @llvm.fma.v2f64(<2 x double> %v12, <2 x double> %v8, <2 x double> splat (double 0x3E927E4FB7789F5C))
+  %v14 = call <2 x double> @llvm.fma.v2f64(<2 x double> %v13, <2 x double> %v8, <2 x double> splat (double 0x3EC71DE3A556C734))
+  %v15 = call <2 x double> @llvm.fma.v2f64(<2 x double> %v14, <2 x double> %v8, <2 x double> splat (double 0x3EFA01A01A01A01A))
+  %v16 = call <2 x double> @llvm.fma.v2f64(<2 x double> %v15, <2 x double> %v8, <2 x double> splat (double 0x3F2A01A01A01A01A))
+  %v17 = call <2 x double> @llvm.fma.v2f64(<2 x double> %v16, <2 x double> %v8, <2 x double> splat (double 0x3F56C16C16C16C17))
+  %v18 = call <2 x double> @llvm.fma.v2f64(<2 x double> %v17, <2 x double> %v8, <2 x double> splat (double 0x3F81111111111111))
+  %v19 = call <2 x double> @llvm.fma.v2f64(<2 x double> %v18, <2 x double> %v8, <2 x double> splat (double 0x3FA5555555555555))
+  %v20 = call <2 x double> @llvm.fma.v2f64(<2 x double> %v19, <2 x double> %v8, <2 x double> splat (double 0x3FC5555555555555))
+  %v21 = call <2 x double> @llvm.fma.v2f64(<2 x double> %v20, <2 x double> %v8, <2 x double> splat (double 0x3FE0000000000000))
+  %v22 = fmul <2 x double> %v8, %v8
+  %v23 = fmul <2 x double> %v21, %v22
+  %v24 = fadd <2 x double> %v23, %v10
+  %v25 = fadd <2 x double> %v8, %v24
+  %v26 = fsub <2 x double> %v25, %v8
+  %v27 = fsub <2 x double> %v25, %v26
+  %v28 = fsub <2 x double> %v8, %v27
+  %v29 = fsub <2 x double> %v24, %v26
+  %v30 = fadd <2 x double> %v28, %v29
+  %v31 = fadd <2 x double> %v6, splat (double 0x4338000000000000)
+  %v32 = bitcast <2 x double> %v31 to <2 x i64>
+  %v33 = bitcast <2 x double> splat (double 0x4338000000000000) to <2 x i64>
+  %v34 = sub <2 x i64> %v32, %v33
+  %v35 = ashr <2 x i64> %v34, splat (i64 1)
+  %v36 = sub <2 x i64> %v34, %v35
+  %v37 = add <2 x i64> %v35, splat (i64 1023)
+  %v38 = shl <2 x i64> %v37, splat (i64 52)
+  %v39 = bitcast <2 x i64> %v38 to <2 x double>
+  %v40 = fmul <2 x double> splat (double 0x3FF0000000000000), %v39
+  %v41 = add <2 x i64> %v36, splat (i64 1023)
+  %v42 = shl <2 x i64> %v41, splat (i64 52)
+  %v43 = bitcast <2 x i64> %v42 to <2 x double>
+  %v44 = fmul <2 x double> %v40, %v43
+  %v45 = fadd <2 x double> %v44, splat (double 0xBFF0000000000000)
+  %v46 = call <2 x double> @llvm.fma.v2f64(<2 x double> %v25, <2 x double> %v44, <2 x double> %v45)
+  %v47 = fsub <2 x double> %v45, %v46
+  %v48 = call <2 x double> @llvm.fma.v2f64(<2 x double> %v25, <2 x double> %v44, <2 x double> %v47)
+  %v49 = call <2 x double> @llvm.fma.v2f64(<2 x double> %v30, <2 x double> %v44, <2 x double> %v48)
+  %v50 = fadd <2 x double> splat (double 0x4000000000000000), %v46
+  %v51 = fsub <2 x double> %v50, splat (double 0x4000000000000000)
+  %v52 = fsub <2 x double> %v50, %v51
+  %v53 = fsub <2 x double> splat (double 0x4000000000000000), %v52
+  %v54 = fsub <2 x double> %v46, %v51
+  %v55 = fadd <2 x double> %v53, %v54
+  %v56 = fdiv <2 x double> splat (double 0x3FF0000000000000), %v50
+  %v57 = fmul <2 x double> %v46, %v56
+  %v58 = fneg <2 x double> %v57
+  %v59 = call <2 x double> @llvm.fma.v2f64(<2 x double> %v58, <2 x double> %v50, <2 x double> %v46)
+  %v60 = fadd <2 x double> %v59, %v49
+  %v61 = fadd <2 x double> %v55, %v49
+  %v62 = call <2 x double> @llvm.fma.v2f64(<2 x double> %v58, <2 x double> %v61, <2 x double> %v60)
+  %v63 = call <2 x double> @llvm.fma.v2f64(<2 x double> %v62, <2 x double> %v56, <2 x double> %v57)
+  %v64 = call <2 x double> @llvm.copysign.v2f64(<2 x double> %v63, <2 x double> %x)
+  ret <2 x double> %v64
 }
 
-define internal void @tile_0_6(ptr %tile, ptr %bias, ptr %source0, ptr %pack0) noinline {
+define internal void @pack_0(ptr %to, ptr %weight, i64 %begin, i64 %end) noinline {
 entry:
-  %v1 = getelementptr inbounds float, ptr %bias, i64 0
-  %v2 = load <16 x float>, ptr %v1, align 4
-  %v3 = getelementptr inbounds float, ptr %bias, i64 16
-  %v4 = load <16 x float>, ptr %v3, align 4
-  %v5 = getelementptr inbounds float, ptr %bias, i64 32
-  %v6 = load <16 x float>, ptr %v5, align 4
-  %v7 = getelementptr inbounds float, ptr %bias, i64 48
-  %v8 = load <16 x float>, ptr %v7, align 4
-  br label %k.head9
-k.head9:
-  %k10 = phi i64 [0, %entry], [%v100, %k.body9]
-  %k.c11 = phi <16 x float> [%v2, %entry], [%v51, %k.body9]
-  %k.c12 = phi <16 x float> [%v4, %entry], [%v52, %k.body9]
-  %k.c13 = phi <16 x float> [%v6, %entry], [%v53, %k.body9]
-  %k.c14 = phi <16 x float> [%v8, %entry], [%v54, %k.body9]
-  %k.c15 = phi <16 x float> [%v2, %entry], [%v60, %k.body9]
-  %k.c16 = phi <16 x float> [%v4, %entry], [%v61, %k.body9]
-  %k.c17 = phi <16 x float> [%v6, %entry], [%v62, %k.body9]
-  %k.c18 = phi <16 x float> [%v8, %entry], [%v63, %k.body9]
-  %k.c19 = phi <16 x float> [%v2, %entry], [%v69, %k.body9]
-  %k.c20 = phi <16 x float> [%v4, %entry], [%v70, %k.body9]
-  %k.c21 = phi <16 x float> [%v6, %entry], [%v71, %k.body9]
-  %k.c22 = phi <16 x float> [%v8, %entry], [%v72, %k.body9]
-  %k.c23 = phi <16 x float> [%v2, %entry], [%v78, %k.body9]
-  %k.c24 = phi <16 x float> [%v4, %entry], [%v79, %k.body9]
-  %k.c25 = phi <16 x float> [%v6, %entry], [%v80, %k.body9]
-  %k.c26 = phi <16 x float> [%v8, %entry], [%v81, %k.body9]
-  %k.c27 = phi <16 x float> [%v2, %entry], [%v87, %k.body9]
-  %k.c28 = phi <16 x float> [%v4, %entry], [%v88, %k.body9]
-  %k.c29 = phi <16 x float> [%v6, %entry], [%v89, %k.body9]
-  %k.c30 = phi <16 x float> [%v8, %entry], [%v90, %k.body9]
-  %k.c31 = phi <16 x float> [%v2, %entry], [%v96, %k.body9]
-  %k.c32 = phi <16 x float> [%v4, %entry], [%v97, %k.body9]
-  %k.c33 = phi <16 x float> [%v6, %entry], [%v98, %k.body9]
-  %k.c34 = phi <16 x float> [%v8, %entry], [%v99, %k.body9]
-  %v35 = icmp slt i64 %k10, 16
-  br i1 %v35, label %k.body9, label %k.done9
-k.body9:
-  %v36 = mul nuw nsw i64 %k10, 64
-  %v37 = getelementptr inbounds float, ptr %pack0, i64 %v36
-  %v38 = getelementptr inbounds float, ptr %v37, i64 0
-  %v39 = load <16 x float>, ptr %v38, align 4
-  %v40 = getelementptr inbounds float, ptr %v37, i64 16
-  %v41 = load <16 x float>, ptr %v40, align 4
-  %v42 = getelementptr inbounds float, ptr %v37, i64 32
-  %v43 = load <16 x float>, ptr %v42, align 4
-  %v44 = getelementptr inbounds float, ptr %v37, i64 48
-  %v45 = load <16 x float>, ptr %v44, align 4
-  %v46 = getelementptr inbounds float, ptr %source0, i64 0
-  %v47 = getelementptr inbounds float, ptr %v46, i64 %k10
-  %v48 = load float, ptr %v47, align 4
-  %v49 = insertelement <16 x float> poison, float %v48, i64 0
-  %v50 = shufflevector <16 x float> %v49, <16 x float> poison, <16 x i32> zeroinitializer
-  %v51 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v50, <16 x float> %v39, <16 x float> %k.c11)
-  %v52 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v50, <16 x float> %v41, <16 x float> %k.c12)
-  %v53 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v50, <16 x float> %v43, <16 x float> %k.c13)
-  %v54 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v50, <16 x float> %v45, <16 x float> %k.c14)
-  %v55 = getelementptr inbounds float, ptr %source0, i64 16
-  %v56 = getelementptr inbounds float, ptr %v55, i64 %k10
-  %v57 = load float, ptr %v56, align 4
-  %v58 = insertelement <16 x float> poison, float %v57, i64 0
-  %v59 = shufflevector <16 x float> %v58, <16 x float> poison, <16 x i32> zeroinitializer
-  %v60 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v59, <16 x float> %v39, <16 x float> %k.c15)
-  %v61 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v59, <16 x float> %v41, <16 x float> %k.c16)
-  %v62 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v59, <16 x float> %v43, <16 x float> %k.c17)
-  %v63 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v59, <16 x float> %v45, <16 x float> %k.c18)
-  %v64 = getelementptr inbounds float, ptr %source0, i64 32
-  %v65 = getelementptr inbounds float, ptr %v64, i64 %k10
-  %v66 = load float, ptr %v65, align 4
-  %v67 = insertelement <16 x float> poison, float %v66, i64 0
-  %v68 = shufflevector <16 x float> %v67, <16 x float> poison, <16 x i32> zeroinitializer
-  %v69 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v68, <16 x float> %v39, <16 x float> %k.c19)
-  %v70 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v68, <16 x float> %v41, <16 x float> %k.c20)
-  %v71 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v68, <16 x float> %v43, <16 x float> %k.c21)
-  %v72 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v68, <16 x float> %v45, <16 x float> %k.c22)
-  %v73 = getelementptr inbounds float, ptr %source0, i64 48
-  %v74 = getelementptr inbounds float, ptr %v73, i64 %k10
-  %v75 = load float, ptr %v74, align 4
-  %v76 = insertelement <16 x float> poison, float %v75, i64 0
-  %v77 = shufflevector <16 x float> %v76, <16 x float> poison, <16 x i32> zeroinitializer
-  %v78 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v77, <16 x float> %v39, <16 x float> %k.c23)
-  %v79 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v77, <16 x float> %v41, <16 x float> %k.c24)
-  %v80 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v77, <16 x float> %v43, <16 x float> %k.c25)
-  %v81 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v77, <16 x float> %v45, <16 x float> %k.c26)
-  %v82 = getelementptr inbounds float, ptr %source0, i64 64
-  %v83 = getelementptr inbounds float, ptr %v82, i64 %k10
-  %v84 = load float, ptr %v83, align 4
-  %v85 = insertelement <16 x float> poison, float %v84, i64 0
-  %v86 = shufflevector <16 x float> %v85, <16 x float> poison, <16 x i32> zeroinitializer
-  %v87 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v86, <16 x float> %v39, <16 x float> %k.c27)
-  %v88 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v86, <16 x float> %v41, <16 x float> %k.c28)
-  %v89 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v86, <16 x float> %v43, <16 x float> %k.c29)
-  %v90 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v86, <16 x float> %v45, <16 x float> %k.c30)
-  %v91 = getelementptr inbounds float, ptr %source0, i64 80
-  %v92 = getelementptr inbounds float, ptr %v91, i64 %k10
-  %v93 = load float, ptr %v92, align 4
-  %v94 = insertelement <16 x float> poison, float %v93, i64 0
-  %v95 = shufflevector <16 x float> %v94, <16 x float> poison, <16 x i32> zeroinitializer
-  %v96 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v95, <16 x float> %v39, <16 x float> %k.c31)
-  %v97 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v95, <16 x float> %v41, <16 x float> %k.c32)
-  %v98 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v95, <16 x float> %v43, <16 x float> %k.c33)
-  %v99 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v95, <16 x float> %v45, <16 x float> %k.c34)
-  %v100 = add nsw i64 %k10, 1
-  br label %k.head9
-k.done9:
-  %v101 = getelementptr inbounds float, ptr %tile, i64 0
-  store <16 x float> %k.c11, ptr %v101, align 4
-  %v102 = getelementptr inbounds float, ptr %tile, i64 16
-  store <16 x float> %k.c12, ptr %v102, align 4
-  %v103 = getelementptr inbounds float, ptr %tile, i64 32
-  store <16 x float> %k.c13, ptr %v103, align 4
-  %v104 = getelementptr inbounds float, ptr %tile, i64 48
-  store <16 x float> %k.c14, ptr %v104, align 4
-  %v105 = getelementptr inbounds float, ptr %tile, i64 64
-  store <16 x float> %k.c15, ptr %v105, align 4
-  %v106 = getelementptr inbounds float, ptr %tile, i64 80
-  store <16 x float> %k.c16, ptr %v106, align 4
-  %v107 = getelementptr inbounds float, ptr %tile, i64 96
-  store <16 x float> %k.c17, ptr %v107, align 4
-  %v108 = getelementptr inbounds float, ptr %tile, i64 112
-  store <16 x float> %k.c18, ptr %v108, align 4
-  %v109 = getelementptr inbounds float, ptr %tile, i64 128
-  store <16 x float> %k.c19, ptr %v109, align 4
-  %v110 = getelementptr inbounds float, ptr %tile, i64 144
-  store <16 x float> %k.c20, ptr %v110, align 4
-  %v111 = getelementptr inbounds float, ptr %tile, i64 160
-  store <16 x float> %k.c21, ptr %v111, align 4
-  %v112 = getelementptr inbounds float, ptr %tile, i64 176
-  store <16 x float> %k.c22, ptr %v112, align 4
-  %v113 = getelementptr inbounds float, ptr %tile, i64 192
-  store <16 x float> %k.c23, ptr %v113, align 4
-  %v114 = getelementptr inbounds float, ptr %tile, i64 208
-  store <16 x float> %k.c24, ptr %v114, align 4
-  %v115 = getelementptr inbounds float, ptr %tile, i64 224
-  store <16 x float> %k.c25, ptr %v115, align 4
-  %v116 = getelementptr inbounds float, ptr %tile, i64 240
-  store <16 x float> %k.c26, ptr %v116, align 4
-  %v117 = getelementptr inbounds float, ptr %tile, i64 256
-  store <16 x float> %k.c27, ptr %v117, align 4
-  %v118 = getelementptr inbounds float, ptr %tile, i64 272
-  store <16 x float> %k.c28, ptr %v118, align 4
-  %v119 = getelementptr inbounds float, ptr %tile, i64 288
-  store <16 x float> %k.c29, ptr %v119, align 4
-  %v120 = getelementptr inbounds float, ptr %tile, i64 304
-  store <16 x float> %k.c30, ptr %v120, align 4
-  %v121 = getelementptr inbounds float, ptr %tile, i64 320
-  store <16 x float> %k.c31, ptr %v121, align 4
-  %v122 = getelementptr inbounds float, ptr %tile, i64 336
-  store <16 x float> %k.c32, ptr %v122, align 4
-  %v123 = getelementptr inbounds float, ptr %tile, i64 352
-  store <16 x float> %k.c33, ptr %v123, align 4
-  %v124 = getelementptr inbounds float, ptr %tile, i64 368
-  store <16 x float> %k.c34, ptr %v124, align 4
+  br label %g.head1
+g.head1:
+  %g2 = phi i64 [%begin, %entry], [%v144, %k.done120]
+  %v3 = icmp slt i64 %g2, %end
+  br i1 %v3, label %g.body1, label %g.done1
+g.body1:
+  %v4 = mul nsw i64 %g2, 32
+  %v5 = getelementptr inbounds double, ptr %to, i64 %v4
+  %v6 = mul nsw i64 %g2, 2
+  %v7 = add nsw i64 %v6, 0
+  %v8 = add nsw i64 %v7, 0
+  %v9 = call i64 @llvm.smin.i64(i64 %v8, i64 15)
+  %v10 = add nsw i64 %v9, 0
+  %v11 = mul nsw i64 %v10, 3
+  %v12 = getelementptr inbounds double, ptr %weight, i64 %v11
+  %v13 = add nsw i64 %v7, 1
+  %v14 = call i64 @llvm.smin.i64(i64 %v13, i64 15)
+  %v15 = add nsw i64 %v14, 0
+  %v16 = mul nsw i64 %v15, 3
+  %v17 = getelementptr inbounds double, ptr %weight, i64 %v16
+  br label %k.head18
+k.head18:
+  %k19 = phi i64 [0, %g.body1], [%v31, %k.body18]
+  %v20 = icmp slt i64 %k19, 2
+  br i1 %v20, label %k.body18, label %k.done18
+k.body18:
+  %v21 = getelementptr inbounds double, ptr %v12, i64 %k19
+  %v22 = load <2 x double>, ptr %v21, align 8
+  %v23 = getelementptr inbounds double, ptr %v17, i64 %k19
+  %v24 = load <2 x double>, ptr %v23, align 8
+  %v25 = shufflevector <2 x double> %v22, <2 x double> %v24, <2 x i32> <i32 0, i32 2>
+  %v26 = shufflevector <2 x double> %v22, <2 x double> %v24, <2 x i32> <i32 1, i32 3>
+  %v27 = mul nsw i64 %k19, 8
+  %v28 = getelementptr inbounds double, ptr %v5, i64 %v27
+  %v29 = getelementptr inbounds double, ptr %v28, i64 0
+  store <2 x double> %v25, ptr %v29, align 8
+  %v30 = getelementptr inbounds double, ptr %v28, i64 8
+  store <2 x double> %v26, ptr %v30, align 8
+  %v31 = add nsw i64 %k19, 2
+  br label %k.head18
+k.done18:
+  %v32 = getelementptr inbounds double, ptr %v12, i64 2
+  %v33 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v32, i32 8, <2 x i1> <i1 1, i1 0>, <2 x double> zeroinitializer)
+  %v34 = getelementptr inbounds double, ptr %v17, i64 2
+  %v35 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v34, i32 8, <2 x i1> <i1 1, i1 0>, <2 x double> zeroinitializer)
+  %v36 = shufflevector <2 x double> %v33, <2 x double> %v35, <2 x i32> <i32 0, i32 2>
+  %v37 = shufflevector <2 x double> %v33, <2 x double> %v35, <2 x i32> <i32 1, i32 3>
+  %v38 = mul nsw i64 2, 8
+  %v39 = getelementptr inbounds double, ptr %v5, i64 %v38
+  %v40 = getelementptr inbounds double, ptr %v39, i64 0
+  store <2 x double> %v36, ptr %v40, align 8
+  %v41 = getelementptr inbounds double, ptr %v39, i64 8
+  store <2 x double> %v37, ptr %v41, align 8
+  %v42 = add nsw i64 %v7, 0
+  %v43 = call i64 @llvm.smin.i64(i64 %v42, i64 15)
+  %v44 = add nsw i64 %v43, 16
+  %v45 = mul nsw i64 %v44, 3
+  %v46 = getelementptr inbounds double, ptr %weight, i64 %v45
+  %v47 = add nsw i64 %v7, 1
+  %v48 = call i64 @llvm.smin.i64(i64 %v47, i64 15)
+  %v49 = add nsw i64 %v48, 16
+  %v50 = mul nsw i64 %v49, 3
+  %v51 = getelementptr inbounds double, ptr %weight, i64 %v50
+  br label %k.head52
+k.head52:
+  %k53 = phi i64 [0, %k.done18], [%v65, %k.body52]
+  %v54 = icmp slt i64 %k53, 2
+  br i1 %v54, label %k.body52, label %k.done52
+k.body52:
+  %v55 = getelementptr inbounds double, ptr %v46, i64 %k53
+  %v56 = load <2 x double>, ptr %v55, align 8
+  %v57 = getelementptr inbounds double, ptr %v51, i64 %k53
+  %v58 = load <2 x double>, ptr %v57, align 8
+  %v59 = shufflevector <2 x double> %v56, <2 x double> %v58, <2 x i32> <i32 0, i32 2>
+  %v60 = shufflevector <2 x double> %v56, <2 x double> %v58, <2 x i32> <i32 1, i32 3>
+  %v61 = mul nsw i64 %k53, 8
+  %v62 = getelementptr inbounds double, ptr %v5, i64 %v61
+  %v63 = getelementptr inbounds double, ptr %v62, i64 2
+  store <2 x double> %v59, ptr %v63, align 8
+  %v64 = getelementptr inbounds double, ptr %v62, i64 10
+  store <2 x double> %v60, ptr %v64, align 8
+  %v65 = add nsw i64 %k53, 2
+  br label %k.head52
+k.done52:
+  %v66 = getelementptr inbounds double, ptr %v46, i64 2
+  %v67 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v66, i32 8, <2 x i1> <i1 1, i1 0>, <2 x double> zeroinitializer)
+  %v68 = getelementptr inbounds double, ptr %v51, i64 2
+  %v69 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v68, i32 8, <2 x i1> <i1 1, i1 0>, <2 x double> zeroinitializer)
+  %v70 = shufflevector <2 x double> %v67, <2 x double> %v69, <2 x i32> <i32 0, i32 2>
+  %v71 = shufflevector <2 x double> %v67, <2 x double> %v69, <2 x i32> <i32 1, i32 3>
+  %v72 = mul nsw i64 2, 8
+  %v73 = getelementptr inbounds double, ptr %v5, i64 %v72
+  %v74 = getelementptr inbounds double, ptr %v73, i64 2
+  store <2 x double> %v70, ptr %v74, align 8
+  %v75 = getelementptr inbounds double, ptr %v73, i64 10
+  store <2 x double> %v71, ptr %v75, align 8
+  %v76 = add nsw i64 %v7, 0
+  %v77 = call i64 @llvm.smin.i64(i64 %v76, i64 15)
+  %v78 = add nsw i64 %v77, 32
+  %v79 = mul nsw i64 %v78, 3
+  %v80 = getelementptr inbounds double, ptr %weight, i64 %v79
+  %v81 = add nsw i64 %v7, 1
+  %v82 = call i64 @llvm.smin.i64(i64 %v81, i64 15)
+  %v83 = add nsw i64 %v82, 32
+  %v84 = mul nsw i64 %v83, 3
+  %v85 = getelementptr inbounds double, ptr %weight, i64 %v84
+  br label %k.head86
+k.head86:
+  %k87 = phi i64 [0, %k.done52], [%v99, %k.body86]
+  %v88 = icmp slt i64 %k87, 2
+  br i1 %v88, label %k.body86, label %k.done86
+k.body86:
+  %v89 = getelementptr inbounds double, ptr %v80, i64 %k87
+  %v90 = load <2 x double>, ptr %v89, align 8
+  %v91 = getelementptr inbounds double, ptr %v85, i64 %k87
+  %v92 = load <2 x double>, ptr %v91, align 8
+  %v93 = shufflevector <2 x double> %v90, <2 x double> %v92, <2 x i32> <i32 0, i32 2>
+  %v94 = shufflevector <2 x double> %v90, <2 x double> %v92, <2 x i32> <i32 1, i32 3>
+  %v95 = mul nsw i64 %k87, 8
+  %v96 = getelementptr inbounds double, ptr %v5, i64 %v95
+  %v97 = getelementptr inbounds double, ptr %v96, i64 4
+  store <2 x double> %v93, ptr %v97, align 8
+  %v98 = getelementptr inbounds double, ptr %v96, i64 12
+  store <2 x double> %v94, ptr %v98, align 8
+  %v99 = add nsw i64 %k87, 2
+  br label %k.head86
+k.done86:
+  %v100 = getelementptr inbounds double, ptr %v80, i64 2
+  %v101 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v100, i32 8, <2 x i1> <i1 1, i1 0>, <2 x double> zeroinitializer)
+  %v102 = getelementptr inbounds double, ptr %v85, i64 2
+  %v103 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v102, i32 8, <2 x i1> <i1 1, i1 0>, <2 x double> zeroinitializer)
+  %v104 = shufflevector <2 x double> %v101, <2 x double> %v103, <2 x i32> <i32 0, i32 2>
+  %v105 = shufflevector <2 x double> %v101, <2 x double> %v103, <2 x i32> <i32 1, i32 3>
+  %v106 = mul nsw i64 2, 8
+  %v107 = getelementptr inbounds double, ptr %v5, i64 %v106
+  %v108 = getelementptr inbounds double, ptr %v107, i64 4
+  store <2 x double> %v104, ptr %v108, align 8
+  %v109 = getelementptr inbounds double, ptr %v107, i64 12
+  store <2 x double> %v105, ptr %v109, align 8
+  %v110 = add nsw i64 %v7, 0
+  %v111 = call i64 @llvm.smin.i64(i64 %v110, i64 15)
+  %v112 = add nsw i64 %v111, 48
+  %v113 = mul nsw i64 %v112, 3
+  %v114 = getelementptr inbounds double, ptr %weight, i64 %v113
+  %v115 = add nsw i64 %v7, 1
+  %v116 = call i64 @llvm.smin.i64(i64 %v115, i64 15)
+  %v117 = add nsw i64 %v116, 48
+  %v118 = mul nsw i64 %v117, 3
+  %v119 = getelementptr inbounds double, ptr %weight, i64 %v118
+  br label %k.head120
+k.head120:
+  %k121 = phi i64 [0, %k.done86], [%v133, %k.body120]
+  %v122 = icmp slt i64 %k121, 2
+  br i1 %v122, label %k.body120, label %k.done120
+k.body120:
+  %v123 = getelementptr inbounds double, ptr %v114, i64 %k121
+  %v124 = load <2 x double>, ptr %v123, align 8
+  %v125 = getelementptr inbounds double, ptr %v119, i64 %k121
+  %v126 = load <2 x double>, ptr %v125, align 8
+  %v127 = shufflevector <2 x double> %v124, <2 x double> %v126, <2 x i32> <i32 0, i32 2>
+  %v128 = shufflevector <2 x double> %v124, <2 x double> %v126, <2 x i32> <i32 1, i32 3>
+  %v129 = mul nsw i64 %k121, 8
+  %v130 = getelementptr inbounds double, ptr %v5, i64 %v129
+  %v131 = getelementptr inbounds double, ptr %v130, i64 6
+  store <2 x double> %v127, ptr %v131, align 8
+  %v132 = getelementptr inbounds double, ptr %v130, i64 14
+  store <2 x double> %v128, ptr %v132, align 8
+  %v133 = add nsw i64 %k121, 2
+  br label %k.head120
+k.done120:
+  %v134 = getelementptr inbounds double, ptr %v114, i64 2
+  %v135 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v134, i32 8, <2 x i1> <i1 1, i1 0>, <2 x double> zeroinitializer)
+  %v136 = getelementptr inbounds double, ptr %v119, i64 2
+  %v137 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v136, i32 8, <2 x i1> <i1 1, i1 0>, <2 x double> zeroinitializer)
+  %v138 = shufflevector <2 x double> %v135, <2 x double> %v137, <2 x i32> <i32 0, i32 2>
+  %v139 = shufflevector <2 x double> %v135, <2 x double> %v137, <2 x i32> <i32 1, i32 3>
+  %v140 = mul nsw i64 2, 8
+  %v141 = getelementptr inbounds double, ptr %v5, i64 %v140
+  %v142 = getelementptr inbounds double, ptr %v141, i64 6
+  store <2 x double> %v138, ptr %v142, align 8
+  %v143 = getelementptr inbounds double, ptr %v141, i64 14
+  store <2 x double> %v139, ptr %v143, align 8
+  %v144 = add nsw i64 %g2, 1
+  br label %g.head1
+g.done1:
   ret void
 }
 
-define internal void @tile_0_4(ptr %tile, ptr %bias, ptr %source0, ptr %pack0) noinline {
+define internal void @pack_1(ptr %to, ptr %weight, i64 %begin, i64 %end) noinline {
 entry:
-  %v1 = getelementptr inbounds float, ptr %bias, i64 0
-  %v2 = load <16 x float>, ptr %v1, align 4
-  %v3 = getelementptr inbounds float, ptr %bias, i64 16
-  %v4 = load <16 x float>, ptr %v3, align 4
-  %v5 = getelementptr inbounds float, ptr %bias, i64 32
-  %v6 = load <16 x float>, ptr %v5, align 4
-  %v7 = getelementptr inbounds float, ptr %bias, i64 48
-  %v8 = load <16 x float>, ptr %v7, align 4
-  br label %k.head9
-k.head9:
-  %k10 = phi i64 [0, %entry], [%v74, %k.body9]
-  %k.c11 = phi <16 x float> [%v2, %entry], [%v43, %k.body9]
-  %k.c12 = phi <16 x float> [%v4, %entry], [%v44, %k.body9]
-  %k.c13 = phi <16 x float> [%v6, %entry], [%v45, %k.body9]
-  %k.c14 = phi <16 x float> [%v8, %entry], [%v46, %k.body9]
-  %k.c15 = phi <16 x float> [%v2, %entry], [%v52, %k.body9]
-  %k.c16 = phi <16 x float> [%v4, %entry], [%v53, %k.body9]
-  %k.c17 = phi <16 x float> [%v6, %entry], [%v54, %k.body9]
-  %k.c18 = phi <16 x float> [%v8, %entry], [%v55, %k.body9]
-  %k.c19 = phi <16 x float> [%v2, %entry], [%v61, %k.body9]
-  %k.c20 = phi <16 x float> [%v4, %entry], [%v62, %k.body9]
-  %k.c21 = phi <16 x float> [%v6, %entry], [%v63, %k.body9]
-  %k.c22 = phi <16 x float> [%v8, %entry], [%v64, %k.body9]
-  %k.c23 = phi <16 x float> [%v2, %entry], [%v70, %k.body9]
-  %k.c24 = phi <16 x float> [%v4, %entry], [%v71, %k.body9]
-  %k.c25 = phi <16 x float> [%v6, %entry], [%v72, %k.body9]
-  %k.c26 = phi <16 x float> [%v8, %entry], [%v73, %k.body9]
-  %v27 = icmp slt i64 %k10, 16
-  br i1 %v27, label %k.body9, label %k.done9
-k.body9:
-  %v28 = mul nuw nsw i64 %k10, 64
-  %v29 = getelementptr inbounds float, ptr %pack0, i64 %v28
-  %v30 = getelementptr inbounds float, ptr %v29, i64 0
-  %v31 = load <16 x float>, ptr %v30, align 4
-  %v32 = getelementptr inbounds float, ptr %v29, i64 16
-  %v33 = load <16 x float>, ptr %v32, align 4
-  %v34 = getelementptr inbounds float, ptr %v29, i64 32
-  %v35 = load <16 x float>, ptr %v34, align 4
-  %v36 = getelementptr inbounds float, ptr %v29, i64 48
-  %v37 = load <16 x float>, ptr %v36, align 4
-  %v38 = getelementptr inbounds float, ptr %source0, i64 0
-  %v39 = getelementptr inbounds float, ptr %v38, i64 %k10
-  %v40 = load float, ptr %v39, align 4
-  %v41 = insertelement <16 x float> poison, float %v40, i64 0
-  %v42 = shufflevector <16 x float> %v41, <16 x float> poison, <16 x i32> zeroinitializer
-  %v43 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v42, <16 x float> %v31, <16 x float> %k.c11)
-  %v44 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v42, <16 x float> %v33, <16 x float> %k.c12)
-  %v45 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v42, <16 x float> %v35, <16 x float> %k.c13)
-  %v46 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v42, <16 x float> %v37, <16 x float> %k.c14)
-  %v47 = getelementptr inbounds float, ptr %source0, i64 16
-  %v48 = getelementptr inbounds float, ptr %v47, i64 %k10
-  %v49 = load float, ptr %v48, align 4
-  %v50 = insertelement <16 x float> poison, float %v49, i64 0
-  %v51 = shufflevector <16 x float> %v50, <16 x float> poison, <16 x i32> zeroinitializer
-  %v52 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v51, <16 x float> %v31, <16 x float> %k.c15)
-  %v53 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v51, <16 x float> %v33, <16 x float> %k.c16)
-  %v54 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v51, <16 x float> %v35, <16 x float> %k.c17)
-  %v55 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v51, <16 x float> %v37, <16 x float> %k.c18)
-  %v56 = getelementptr inbounds float, ptr %source0, i64 32
-  %v57 = getelementptr inbounds float, ptr %v56, i64 %k10
-  %v58 = load float, ptr %v57, align 4
-  %v59 = insertelement <16 x float> poison, float %v58, i64 0
-  %v60 = shufflevector <16 x float> %v59, <16 x float> poison, <16 x i32> zeroinitializer
-  %v61 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v60, <16 x float> %v31, <16 x float> %k.c19)
-  %v62 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v60, <16 x float> %v33, <16 x float> %k.c20)
-  %v63 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v60, <16 x float> %v35, <16 x float> %k.c21)
-  %v64 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v60, <16 x float> %v37, <16 x float> %k.c22)
-  %v65 = getelementptr inbounds float, ptr %source0, i64 48
-  %v66 = getelementptr inbounds float, ptr %v65, i64 %k10
-  %v67 = load float, ptr %v66, align 4
-  %v68 = insertelement <16 x float> poison, float %v67, i64 0
-  %v69 = shufflevector <16 x float> %v68, <16 x float> poison, <16 x i32> zeroinitializer
-  %v70 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v69, <16 x float> %v31, <16 x float> %k.c23)
-  %v71 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v69, <16 x float> %v33, <16 x float> %k.c24)
-  %v72 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v69, <16 x float> %v35, <16 x float> %k.c25)
-  %v73 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v69, <16 x float> %v37, <16 x float> %k.c26)
-  %v74 = add nsw i64 %k10, 1
-  br label %k.head9
-k.done9:
-  %v75 = getelementptr inbounds float, ptr %tile, i64 0
-  store <16 x float> %k.c11, ptr %v75, align 4
-  %v76 = getelementptr inbounds float, ptr %tile, i64 16
-  store <16 x float> %k.c12, ptr %v76, align 4
-  %v77 = getelementptr inbounds float, ptr %tile, i64 32
-  store <16 x float> %k.c13, ptr %v77, align 4
-  %v78 = getelementptr inbounds float, ptr %tile, i64 48
-  store <16 x float> %k.c14, ptr %v78, align 4
-  %v79 = getelementptr inbounds float, ptr %tile, i64 64
-  store <16 x float> %k.c15, ptr %v79, align 4
-  %v80 = getelementptr inbounds float, ptr %tile, i64 80
-  store <16 x float> %k.c16, ptr %v80, align 4
-  %v81 = getelementptr inbounds float, ptr %tile, i64 96
-  store <16 x float> %k.c17, ptr %v81, align 4
-  %v82 = getelementptr inbounds float, ptr %tile, i64 112
-  store <16 x float> %k.c18, ptr %v82, align 4
-  %v83 = getelementptr inbounds float, ptr %tile, i64 128
-  store <16 x float> %k.c19, ptr %v83, align 4
-  %v84 = getelementptr inbounds float, ptr %tile, i64 144
-  store <16 x float> %k.c20, ptr %v84, align 4
-  %v85 = getelementptr inbounds float, ptr %tile, i64 160
-  store <16 x float> %k.c21, ptr %v85, align 4
-  %v86 = getelementptr inbounds float, ptr %tile, i64 176
-  store <16 x float> %k.c22, ptr %v86, align 4
-  %v87 = getelementptr inbounds float, ptr %tile, i64 192
-  store <16 x float> %k.c23, ptr %v87, align 4
-  %v88 = getelementptr inbounds float, ptr %tile, i64 208
-  store <16 x float> %k.c24, ptr %v88, align 4
-  %v89 = getelementptr inbounds float, ptr %tile, i64 224
-  store <16 x float> %k.c25, ptr %v89, align 4
-  %v90 = getelementptr inbounds float, ptr %tile, i64 240
-  store <16 x float> %k.c26, ptr %v90, align 4
+  br label %g.head1
+g.head1:
+  %g2 = phi i64 [%begin, %entry], [%v104, %k.done90]
+  %v3 = icmp slt i64 %g2, %end
+  br i1 %v3, label %g.body1, label %g.done1
+g.body1:
+  %v4 = mul nsw i64 %g2, 128
+  %v5 = getelementptr inbounds double, ptr %to, i64 %v4
+  %v6 = mul nsw i64 %g2, 2
+  %v7 = add nsw i64 %v6, 0
+  %v8 = add nsw i64 %v7, 0
+  %v9 = call i64 @llvm.smin.i64(i64 %v8, i64 15)
+  %v10 = add nsw i64 %v9, 0
+  %v11 = mul nsw i64 %v10, 16
+  %v12 = getelementptr inbounds double, ptr %weight, i64 %v11
+  %v13 = add nsw i64 %v7, 1
+  %v14 = call i64 @llvm.smin.i64(i64 %v13, i64 15)
+  %v15 = add nsw i64 %v14, 0
+  %v16 = mul nsw i64 %v15, 16
+  %v17 = getelementptr inbounds double, ptr %weight, i64 %v16
+  br label %k.head18
+k.head18:
+  %k19 = phi i64 [0, %g.body1], [%v31, %k.body18]
+  %v20 = icmp slt i64 %k19, 16
+  br i1 %v20, label %k.body18, label %k.done18
+k.body18:
+  %v21 = getelementptr inbounds double, ptr %v12, i64 %k19
+  %v22 = load <2 x double>, ptr %v21, align 8
+  %v23 = getelementptr inbounds double, ptr %v17, i64 %k19
+  %v24 = load <2 x double>, ptr %v23, align 8
+  %v25 = shufflevector <2 x double> %v22, <2 x double> %v24, <2 x i32> <i32 0, i32 2>
+  %v26 = shufflevector <2 x double> %v22, <2 x double> %v24, <2 x i32> <i32 1, i32 3>
+  %v27 = mul nsw i64 %k19, 8
+  %v28 = getelementptr inbounds double, ptr %v5, i64 %v27
+  %v29 = getelementptr inbounds double, ptr %v28, i64 0
+  store <2 x double> %v25, ptr %v29, align 8
+  %v30 = getelementptr inbounds double, ptr %v28, i64 8
+  store <2 x double> %v26, ptr %v30, align 8
+  %v31 = add nsw i64 %k19, 2
+  br label %k.head18
+k.done18:
+  %v32 = add nsw i64 %v7, 0
+  %v33 = call i64 @llvm.smin.i64(i64 %v32, i64 15)
+  %v34 = add nsw i64 %v33, 16
+  %v35 = mul nsw i64 %v34, 16
+  %v36 = getelementptr inbounds double, ptr %weight, i64 %v35
+  %v37 = add nsw i64 %v7, 1
+  %v38 = call i64 @llvm.smin.i64(i64 %v37, i64 15)
+  %v39 = add nsw i64 %v38, 16
+  %v40 = mul nsw i64 %v39, 16
+  %v41 = getelementptr inbounds double, ptr %weight, i64 %v40
+  br label %k.head42
+k.head42:
+  %k43 = phi i64 [0, %k.done18], [%v55, %k.body42]
+  %v44 = icmp slt i64 %k43, 16
+  br i1 %v44, label %k.body42, label %k.done42
+k.body42:
+  %v45 = getelementptr inbounds double, ptr %v36, i64 %k43
+  %v46 = load <2 x double>, ptr %v45, align 8
+  %v47 = getelementptr inbounds double, ptr %v41, i64 %k43
+  %v48 = load <2 x double>, ptr %v47, align 8
+  %v49 = shufflevector <2 x double> %v46, <2 x double> %v48, <2 x i32> <i32 0, i32 2>
+  %v50 = shufflevector <2 x double> %v46, <2 x double> %v48, <2 x i32> <i32 1, i32 3>
+  %v51 = mul nsw i64 %k43, 8
+  %v52 = getelementptr inbounds double, ptr %v5, i64 %v51
+  %v53 = getelementptr inbounds double, ptr %v52, i64 2
+  store <2 x double> %v49, ptr %v53, align 8
+  %v54 = getelementptr inbounds double, ptr %v52, i64 10
+  store <2 x double> %v50, ptr %v54, align 8
+  %v55 = add nsw i64 %k43, 2
+  br label %k.head42
+k.done42:
+  %v56 = add nsw i64 %v7, 0
+  %v57 = call i64 @llvm.smin.i64(i64 %v56, i64 15)
+  %v58 = add nsw i64 %v57, 32
+  %v59 = mul nsw i64 %v58, 16
+  %v60 = getelementptr inbounds double, ptr %weight, i64 %v59
+  %v61 = add nsw i64 %v7, 1
+  %v62 = call i64 @llvm.smin.i64(i64 %v61, i64 15)
+  %v63 = add nsw i64 %v62, 32
+  %v64 = mul nsw i64 %v63, 16
+  %v65 = getelementptr inbounds double, ptr %weight, i64 %v64
+  br label %k.head66
+k.head66:
+  %k67 = phi i64 [0, %k.done42], [%v79, %k.body66]
+  %v68 = icmp slt i64 %k67, 16
+  br i1 %v68, label %k.body66, label %k.done66
+k.body66:
+  %v69 = getelementptr inbounds double, ptr %v60, i64 %k67
+  %v70 = load <2 x double>, ptr %v69, align 8
+  %v71 = getelementptr inbounds double, ptr %v65, i64 %k67
+  %v72 = load <2 x double>, ptr %v71, align 8
+  %v73 = shufflevector <2 x double> %v70, <2 x double> %v72, <2 x i32> <i32 0, i32 2>
+  %v74 = shufflevector <2 x double> %v70, <2 x double> %v72, <2 x i32> <i32 1, i32 3>
+  %v75 = mul nsw i64 %k67, 8
+  %v76 = getelementptr inbounds double, ptr %v5, i64 %v75
+  %v77 = getelementptr inbounds double, ptr %v76, i64 4
+  store <2 x double> %v73, ptr %v77, align 8
+  %v78 = getelementptr inbounds double, ptr %v76, i64 12
+  store <2 x double> %v74, ptr %v78, align 8
+  %v79 = add nsw i64 %k67, 2
+  br label %k.head66
+k.done66:
+  %v80 = add nsw i64 %v7, 0
+  %v81 = call i64 @llvm.smin.i64(i64 %v80, i64 15)
+  %v82 = add nsw i64 %v81, 48
+  %v83 = mul nsw i64 %v82, 16
+  %v84 = getelementptr inbounds double, ptr %weight, i64 %v83
+  %v85 = add nsw i64 %v7, 1
+  %v86 = call i64 @llvm.smin.i64(i64 %v85, i64 15)
+  %v87 = add nsw i64 %v86, 48
+  %v88 = mul nsw i64 %v87, 16
+  %v89 = getelementptr inbounds double, ptr %weight, i64 %v88
+  br label %k.head90
+k.head90:
+  %k91 = phi i64 [0, %k.done66], [%v103, %k.body90]
+  %v92 = icmp slt i64 %k91, 16
+  br i1 %v92, label %k.body90, label %k.done90
+k.body90:
+  %v93 = getelementptr inbounds double, ptr %v84, i64 %k91
+  %v94 = load <2 x double>, ptr %v93, align 8
+  %v95 = getelementptr inbounds double, ptr %v89, i64 %k91
+  %v96 = load <2 x double>, ptr %v95, align 8
+  %v97 = shufflevector <2 x double> %v94, <2 x double> %v96, <2 x i32> <i32 0, i32 2>
+  %v98 = shufflevector <2 x double> %v94, <2 x double> %v96, <2 x i32> <i32 1, i32 3>
+  %v99 = mul nsw i64 %k91, 8
+  %v100 = getelementptr inbounds double, ptr %v5, i64 %v99
+  %v101 = getelementptr inbounds double, ptr %v100, i64 6
+  store <2 x double> %v97, ptr %v101, align 8
+  %v102 = getelementptr inbounds double, ptr %v100, i64 14
+  store <2 x double> %v98, ptr %v102, align 8
+  %v103 = add nsw i64 %k91, 2
+  br label %k.head90
+k.done90:
+  %v104 = add nsw i64 %g2, 1
+  br label %g.head1
+g.done1:
   ret void
 }
 
-define internal void @tile_0_2(ptr %tile, ptr %bias, ptr %source0, ptr %pack0) noinline {
+define internal void @point_0_2(ptr %frame, ptr %tile, ptr %slots, i64 %row, i64 %rows, i64 %unit) noinline {
 entry:
-  %v1 = getelementptr inbounds float, ptr %bias, i64 0
-  %v2 = load <16 x float>, ptr %v1, align 4
-  %v3 = getelementptr inbounds float, ptr %bias, i64 16
-  %v4 = load <16 x float>, ptr %v3, align 4
-  %v5 = getelementptr inbounds float, ptr %bias, i64 32
-  %v6 = load <16 x float>, ptr %v5, align 4
-  %v7 = getelementptr inbounds float, ptr %bias, i64 48
-  %v8 = load <16 x float>, ptr %v7, align 4
-  br label %k.head9
-k.head9:
-  %k10 = phi i64 [0, %entry], [%v48, %k.body9]
-  %k.c11 = phi <16 x float> [%v2, %entry], [%v35, %k.body9]
-  %k.c12 = phi <16 x float> [%v4, %entry], [%v36, %k.body9]
-  %k.c13 = phi <16 x float> [%v6, %entry], [%v37, %k.body9]
-  %k.c14 = phi <16 x float> [%v8, %entry], [%v38, %k.body9]
-  %k.c15 = phi <16 x float> [%v2, %entry], [%v44, %k.body9]
-  %k.c16 = phi <16 x float> [%v4, %entry], [%v45, %k.body9]
-  %k.c17 = phi <16 x float> [%v6, %entry], [%v46, %k.body9]
-  %k.c18 = phi <16 x float> [%v8, %entry], [%v47, %k.body9]
-  %v19 = icmp slt i64 %k10, 16
-  br i1 %v19, label %k.body9, label %k.done9
-k.body9:
-  %v20 = mul nuw nsw i64 %k10, 64
-  %v21 = getelementptr inbounds float, ptr %pack0, i64 %v20
-  %v22 = getelementptr inbounds float, ptr %v21, i64 0
-  %v23 = load <16 x float>, ptr %v22, align 4
-  %v24 = getelementptr inbounds float, ptr %v21, i64 16
-  %v25 = load <16 x float>, ptr %v24, align 4
-  %v26 = getelementptr inbounds float, ptr %v21, i64 32
-  %v27 = load <16 x float>, ptr %v26, align 4
-  %v28 = getelementptr inbounds float, ptr %v21, i64 48
-  %v29 = load <16 x float>, ptr %v28, align 4
-  %v30 = getelementptr inbounds float, ptr %source0, i64 0
-  %v31 = getelementptr inbounds float, ptr %v30, i64 %k10
-  %v32 = load float, ptr %v31, align 4
-  %v33 = insertelement <16 x float> poison, float %v32, i64 0
-  %v34 = shufflevector <16 x float> %v33, <16 x float> poison, <16 x i32> zeroinitializer
-  %v35 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v34, <16 x float> %v23, <16 x float> %k.c11)
-  %v36 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v34, <16 x float> %v25, <16 x float> %k.c12)
-  %v37 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v34, <16 x float> %v27, <16 x float> %k.c13)
-  %v38 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v34, <16 x float> %v29, <16 x float> %k.c14)
-  %v39 = getelementptr inbounds float, ptr %source0, i64 16
-  %v40 = getelementptr inbounds float, ptr %v39, i64 %k10
-  %v41 = load float, ptr %v40, align 4
-  %v42 = insertelement <16 x float> poison, float %v41, i64 0
-  %v43 = shufflevector <16 x float> %v42, <16 x float> poison, <16 x i32> zeroinitializer
-  %v44 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v43, <16 x float> %v23, <16 x float> %k.c15)
-  %v45 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v43, <16 x float> %v25, <16 x float> %k.c16)
-  %v46 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v43, <16 x float> %v27, <16 x float> %k.c17)
-  %v47 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v43, <16 x float> %v29, <16 x float> %k.c18)
-  %v48 = add nsw i64 %k10, 1
-  br label %k.head9
-k.done9:
-  %v49 = getelementptr inbounds float, ptr %tile, i64 0
-  store <16 x float> %k.c11, ptr %v49, align 4
-  %v50 = getelementptr inbounds float, ptr %tile, i64 16
-  store <16 x float> %k.c12, ptr %v50, align 4
-  %v51 = getelementptr inbounds float, ptr %tile, i64 32
-  store <16 x float> %k.c13, ptr %v51, align 4
-  %v52 = getelementptr inbounds float, ptr %tile, i64 48
-  store <16 x float> %k.c14, ptr %v52, align 4
-  %v53 = getelementptr inbounds float, ptr %tile, i64 64
-  store <16 x float> %k.c15, ptr %v53, align 4
-  %v54 = getelementptr inbounds float, ptr %tile, i64 80
-  store <16 x float> %k.c16, ptr %v54, align 4
-  %v55 = getelementptr inbounds float, ptr %tile, i64 96
-  store <16 x float> %k.c17, ptr %v55, align 4
-  %v56 = getelementptr inbounds float, ptr %tile, i64 112
-  store <16 x float> %k.c18, ptr %v56, align 4
+  %base2.at = getelementptr inbounds ptr, ptr %frame, i64 2
+  %base2 = load ptr, ptr %base2.at, align 8
+  %base0.at = getelementptr inbounds ptr, ptr %frame, i64 0
+  %base0 = load ptr, ptr %base0.at, align 8
+  %base1.at = getelementptr inbounds ptr, ptr %frame, i64 1
+  %base1 = load ptr, ptr %base1.at, align 8
+  br label %q.head1
+q.head1:
+  %q2 = phi i64 [0, %entry], [%v15, %q.body1]
+  %v3 = icmp slt i64 %q2, %rows
+  br i1 %v3, label %q.body1, label %q.done1
+q.body1:
+  %v4 = add nsw i64 %row, %q2
+  %v5 = add nsw i64 %unit, 0
+  %v6 = mul nsw i64 %q2, 8
+  %v7 = add nsw i64 %v6, 0
+  %v8 = getelementptr inbounds double, ptr %tile, i64 %v7
+  %v9 = mul nsw i64 %q2, 6
+  %v10 = getelementptr inbounds double, ptr %slots, i64 %v9
+  %v11 = getelementptr inbounds double, ptr %v8, i64 6
+  %v12 = load <2 x double>, ptr %v11, align 8
+  %v13 = call <2 x double> @sigmoid(<2 x double> %v12)
+  %v14 = getelementptr inbounds double, ptr %v10, i64 4
+  store <2 x double> %v13, ptr %v14, align 8
+  %v15 = add nsw i64 %q2, 1
+  br label %q.head1
+q.done1:
+  br label %q.head16
+q.head16:
+  %q17 = phi i64 [0, %q.done1], [%v35, %q.body16]
+  %v18 = icmp slt i64 %q17, %rows
+  br i1 %v18, label %q.body16, label %q.done16
+q.body16:
+  %v19 = add nsw i64 %row, %q17
+  %v20 = add nsw i64 %unit, 0
+  %v21 = mul nsw i64 %q17, 8
+  %v22 = add nsw i64 %v21, 0
+  %v23 = getelementptr inbounds double, ptr %tile, i64 %v22
+  %v24 = mul nsw i64 %q17, 6
+  %v25 = getelementptr inbounds double, ptr %slots, i64 %v24
+  %v26 = getelementptr inbounds double, ptr %v23, i64 2
+  %v27 = load <2 x double>, ptr %v26, align 8
+  %v28 = call <2 x double> @sigmoid(<2 x double> %v27)
+  %v29 = mul nsw i64 %v19, 16
+  %v30 = getelementptr inbounds double, ptr %base2, i64 %v29
+  %v31 = getelementptr inbounds double, ptr %v30, i64 %v20
+  %v32 = load <2 x double>, ptr %v31, align 8
+  %v33 = fmul <2 x double> %v28, %v32
+  %v34 = getelementptr inbounds double, ptr %v25, i64 2
+  store <2 x double> %v33, ptr %v34, align 8
+  %v35 = add nsw i64 %q17, 1
+  br label %q.head16
+q.done16:
+  br label %q.head36
+q.head36:
+  %q37 = phi i64 [0, %q.done16], [%v50, %q.body36]
+  %v38 = icmp slt i64 %q37, %rows
+  br i1 %v38, label %q.body36, label %q.done36
+q.body36:
+  %v39 = add nsw i64 %row, %q37
+  %v40 = add nsw i64 %unit, 0
+  %v41 = mul nsw i64 %q37, 8
+  %v42 = add nsw i64 %v41, 0
+  %v43 = getelementptr inbounds double, ptr %tile, i64 %v42
+  %v44 = mul nsw i64 %q37, 6
+  %v45 = getelementptr inbounds double, ptr %slots, i64 %v44
+  %v46 = getelementptr inbounds double, ptr %v43, i64 0
+  %v47 = load <2 x double>, ptr %v46, align 8
+  %v48 = call <2 x double> @sigmoid(<2 x double> %v47)
+  %v49 = getelementptr inbounds double, ptr %v45, i64 0
+  store <2 x double> %v48, ptr %v49, align 8
+  %v50 = add nsw i64 %q37, 1
+  br label %q.head36
+q.done36:
+  br label %q.head51
+q.head51:
+  %q52 = phi i64 [0, %q.done36], [%v73, %q.body51]
+  %v53 = icmp slt i64 %q52, %rows
+  br i1 %v53, label %q.body51, label %q.done51
+q.body51:
+  %v54 = add nsw i64 %row, %q52
+  %v55 = add nsw i64 %unit, 0
+  %v56 = mul nsw i64 %q52, 8
+  %v57 = add nsw i64 %v56, 0
+  %v58 = getelementptr inbounds double, ptr %tile, i64 %v57
+  %v59 = mul nsw i64 %q52, 6
+  %v60 = getelementptr inbounds double, ptr %slots, i64 %v59
+  %v61 = getelementptr inbounds double, ptr %v58, i64 4
+  %v62 = load <2 x double>, ptr %v61, align 8
+  %v63 = call <2 x double> @tanh(<2 x double> %v62)
+  %v64 = getelementptr inbounds double, ptr %v60, i64 0
+  %v65 = load <2 x double>, ptr %v64, align 8
+  %v66 = fmul <2 x double> %v65, %v63
+  %v67 = getelementptr inbounds double, ptr %v60, i64 2
+  %v68 = load <2 x double>, ptr %v67, align 8
+  %v69 = fadd <2 x double> %v68, %v66
+  %v70 = mul nsw i64 %v54, 16
+  %v71 = getelementptr inbounds double, ptr %base0, i64 %v70
+  %v72 = getelementptr inbounds double, ptr %v71, i64 %v55
+  store <2 x double> %v69, ptr %v72, align 8
+  %v73 = add nsw i64 %q52, 1
+  br label %q.head51
+q.done51:
+  br label %q.head74
+q.head74:
+  %q75 = phi i64 [0, %q.done51], [%v95, %q.body74]
+  %v76 = icmp slt i64 %q75, %rows
+  br i1 %v76, label %q.body74, label %q.done74
+q.body74:
+  %v77 = add nsw i64 %row, %q75
+  %v78 = add nsw i64 %unit, 0
+  %v79 = mul nsw i64 %q75, 8
+  %v80 = add nsw i64 %v79, 0
+  %v81 = getelementptr inbounds double, ptr %tile, i64 %v80
+  %v82 = mul nsw i64 %q75, 6
+  %v83 = getelementptr inbounds double, ptr %slots, i64 %v82
+  %v84 = mul nsw i64 %v77, 16
+  %v85 = getelementptr inbounds double, ptr %base0, i64 %v84
+  %v86 = getelementptr inbounds double, ptr %v85, i64 %v78
+  %v87 = load <2 x double>, ptr %v86, align 8
+  %v88 = call <2 x double> @tanh(<2 x double> %v87)
+  %v89 = getelementptr inbounds double, ptr %v83, i64 4
+  %v90 = load <2 x double>, ptr %v89, align 8
+  %v91 = fmul <2 x double> %v90, %v88
+  %v92 = mul nsw i64 %v77, 16
+  %v93 = getelementptr inbounds double, ptr %base1, i64 %v92
+  %v94 = getelementptr inbounds double, ptr %v93, i64 %v78
+  store <2 x double> %v91, ptr %v94, align 8
+  %v95 = add nsw i64 %q75, 1
+  br label %q.head74
+q.done74:
   ret void
 }
 
-define internal void @tile_0_1(ptr %tile, ptr %bias, ptr %source0, ptr %pack0) noinline {
+define internal void @tile_4_0_1_2_3_ssss_8_1(ptr %tile, ptr %start, i64 %step, ptr %source, i64 %stride, ptr %weight, i64 %pitch, i64 %length) noinline {
 entry:
-  %v1 = getelementptr inbounds float, ptr %bias, i64 0
-  %v2 = load <16 x float>, ptr %v1, align 4
-  %v3 = getelementptr inbounds float, ptr %bias, i64 16
-  %v4 = load <16 x float>, ptr %v3, align 4
-  %v5 = getelementptr inbounds float, ptr %bias, i64 32
-  %v6 = load <16 x float>, ptr %v5, align 4
-  %v7 = getelementptr inbounds float, ptr %bias, i64 48
-  %v8 = load <16 x float>, ptr %v7, align 4
-  br label %k.head9
-k.head9:
-  %k10 = phi i64 [0, %entry], [%v35, %k.body9]
-  %k.c11 = phi <16 x float> [%v2, %entry], [%v31, %k.body9]
-  %k.c12 = phi <16 x float> [%v4, %entry], [%v32, %k.body9]
-  %k.c13 = phi <16 x float> [%v6, %entry], [%v33, %k.body9]
-  %k.c14 = phi <16 x float> [%v8, %entry], [%v34, %k.body9]
-  %v15 = icmp slt i64 %k10, 16
-  br i1 %v15, label %k.body9, label %k.done9
-k.body9:
-  %v16 = mul nuw nsw i64 %k10, 64
-  %v17 = getelementptr inbounds float, ptr %pack0, i64 %v16
-  %v18 = getelementptr inbounds float, ptr %v17, i64 0
-  %v19 = load <16 x float>, ptr %v18, align 4
-  %v20 = getelementptr inbounds float, ptr %v17, i64 16
-  %v21 = load <16 x float>, ptr %v20, align 4
-  %v22 = getelementptr inbounds float, ptr %v17, i64 32
-  %v23 = load <16 x float>, ptr %v22, align 4
-  %v24 = getelementptr inbounds float, ptr %v17, i64 48
-  %v25 = load <16 x float>, ptr %v24, align 4
-  %v26 = getelementptr inbounds float, ptr %source0, i64 0
-  %v27 = getelementptr inbounds float, ptr %v26, i64 %k10
-  %v28 = load float, ptr %v27, align 4
-  %v29 = insertelement <16 x float> poison, float %v28, i64 0
-  %v30 = shufflevector <16 x float> %v29, <16 x float> poison, <16 x i32> zeroinitializer
-  %v31 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v30, <16 x float> %v19, <16 x float> %k.c11)
-  %v32 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v30, <16 x float> %v21, <16 x float> %k.c12)
-  %v33 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v30, <16 x float> %v23, <16 x float> %k.c13)
-  %v34 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v30, <16 x float> %v25, <16 x float> %k.c14)
-  %v35 = add nsw i64 %k10, 1
-  br label %k.head9
-k.done9:
-  %v36 = getelementptr inbounds float, ptr %tile, i64 0
-  store <16 x float> %k.c11, ptr %v36, align 4
-  %v37 = getelementptr inbounds float, ptr %tile, i64 16
-  store <16 x float> %k.c12, ptr %v37, align 4
-  %v38 = getelementptr inbounds float, ptr %tile, i64 32
-  store <16 x float> %k.c13, ptr %v38, align 4
-  %v39 = getelementptr inbounds float, ptr %tile, i64 48
-  store <16 x float> %k.c14, ptr %v39, align 4
+  %v1 = mul nsw i64 %step, 0
+  %v2 = getelementptr inbounds double, ptr %start, i64 %v1
+  %v3 = getelementptr inbounds double, ptr %v2, i64 0
+  %v4 = load <2 x double>, ptr %v3, align 8
+  %v5 = getelementptr inbounds double, ptr %v2, i64 2
+  %v6 = load <2 x double>, ptr %v5, align 8
+  %v7 = getelementptr inbounds double, ptr %v2, i64 4
+  %v8 = load <2 x double>, ptr %v7, align 8
+  %v9 = getelementptr inbounds double, ptr %v2, i64 6
+  %v10 = load <2 x double>, ptr %v9, align 8
+  %v11 = mul nsw i64 %stride, 0
+  %v12 = getelementptr inbounds double, ptr %source, i64 %v11
+  %v13 = sdiv i64 %length, 2
+  %v14 = mul nsw i64 %v13, 2
+  br label %k.head15
+k.head15:
+  %k16 = phi i64 [0, %entry], [%v63, %k.body15]
+  %k.c17 = phi <2 x double> [%v4, %entry], [%v34, %k.body15]
+  %k.c18 = phi <2 x double> [%v6, %entry], [%v37, %k.body15]
+  %k.c19 = phi <2 x double> [%v8, %entry], [%v40, %k.body15]
+  %k.c20 = phi <2 x double> [%v10, %entry], [%v43, %k.body15]
+  %k.c21 = phi <2 x double> [splat (double 0x0000000000000000), %entry], [%v53, %k.body15]
+  %k.c22 = phi <2 x double> [splat (double 0x0000000000000000), %entry], [%v56, %k.body15]
+  %k.c23 = phi <2 x double> [splat (double 0x0000000000000000), %entry], [%v59, %k.body15]
+  %k.c24 = phi <2 x double> [splat (double 0x0000000000000000), %entry], [%v62, %k.body15]
+  %v25 = icmp slt i64 %k16, %v14
+  br i1 %v25, label %k.body15, label %k.done15
+k.body15:
+  %v26 = getelementptr inbounds double, ptr %v12, i64 %k16
+  %v27 = load double, ptr %v26, align 8
+  %v28 = insertelement <2 x double> poison, double %v27, i64 0
+  %v29 = shufflevector <2 x double> %v28, <2 x double> poison, <2 x i32> zeroinitializer
+  %v30 = mul nsw i64 %k16, %pitch
+  %v31 = getelementptr inbounds double, ptr %weight, i64 %v30
+  %v32 = getelementptr inbounds double, ptr %v31, i64 0
+  %v33 = load <2 x double>, ptr %v32, align 8
+  %v34 = call <2 x double> @llvm.fmuladd.v2f64(<2 x double> %v29, <2 x double> %v33, <2 x double> %k.c17)
+  %v35 = getelementptr inbounds double, ptr %v31, i64 2
+  %v36 = load <2 x double>, ptr %v35, align 8
+  %v37 = call <2 x double> @llvm.fmuladd.v2f64(<2 x double> %v29, <2 x double> %v36, <2 x double> %k.c18)
+  %v38 = getelementptr inbounds double, ptr %v31, i64 4
+  %v39 = load <2 x double>, ptr %v38, align 8
+  %v40 = call <2 x double> @llvm.fmuladd.v2f64(<2 x double> %v29, <2 x double> %v39, <2 x double> %k.c19)
+  %v41 = getelementptr inbounds double, ptr %v31, i64 6
+  %v42 = load <2 x double>, ptr %v41, align 8
+  %v43 = call <2 x double> @llvm.fmuladd.v2f64(<2 x double> %v29, <2 x double> %v42, <2 x double> %k.c20)
+  %v44 = add nuw nsw i64 %k16, 1
+  %v45 = getelementptr inbounds double, ptr %v12, i64 %v44
+  %v46 = load double, ptr %v45, align 8
+  %v47 = insertelement <2 x double> poison, double %v46, i64 0
+  %v48 = shufflevector <2 x double> %v47, <2 x double> poison, <2 x i32> zeroinitializer
+  %v49 = mul nsw i64 %v44, %pitch
+  %v50 = getelementptr inbounds double, ptr %weight, i64 %v49
+  %v51 = getelementptr inbounds double, ptr %v50, i64 0
+  %v52 = load <2 x double>, ptr %v51, align 8
+  %v53 = call <2 x double> @llvm.fmuladd.v2f64(<2 x double> %v48, <2 x double> %v52, <2 x double> %k.c21)
+  %v54 = getelementptr inbounds double, ptr %v50, i64 2
+  %v55 = load <2 x double>, ptr %v54, align 8
+  %v56 = call <2 x double> @llvm.fmuladd.v2f64(<2 x double> %v48, <2 x double> %v55, <2 x double> %k.c22)
+  %v57 = getelementptr inbounds double, ptr %v50, i64 4
+  %v58 = load <2 x double>, ptr %v57, align 8
+  %v59 = call <2 x double> @llvm.fmuladd.v2f64(<2 x double> %v48, <2 x double> %v58, <2 x double> %k.c23)
+  %v60 = getelementptr inbounds double, ptr %v50, i64 6
+  %v61 = load <2 x double>, ptr %v60, align 8
+  %v62 = call <2 x double> @llvm.fmuladd.v2f64(<2 x double> %v48, <2 x double> %v61, <2 x double> %k.c24)
+  %v63 = add nsw i64 %k16, 2
+  br label %k.head15
+k.done15:
+  %v64 = fadd <2 x double> %k.c17, %k.c21
+  %v65 = fadd <2 x double> %k.c18, %k.c22
+  %v66 = fadd <2 x double> %k.c19, %k.c23
+  %v67 = fadd <2 x double> %k.c20, %k.c24
+  br label %k.head68
+k.head68:
+  %k69 = phi i64 [%v14, %k.done15], [%v93, %k.body68]
+  %k.c70 = phi <2 x double> [%v64, %k.done15], [%v83, %k.body68]
+  %k.c71 = phi <2 x double> [%v65, %k.done15], [%v86, %k.body68]
+  %k.c72 = phi <2 x double> [%v66, %k.done15], [%v89, %k.body68]
+  %k.c73 = phi <2 x double> [%v67, %k.done15], [%v92, %k.body68]
+  %v74 = icmp slt i64 %k69, %length
+  br i1 %v74, label %k.body68, label %k.done68
+k.body68:
+  %v75 = getelementptr inbounds double, ptr %v12, i64 %k69
+  %v76 = load double, ptr %v75, align 8
+  %v77 = insertelement <2 x double> poison, double %v76, i64 0
+  %v78 = shufflevector <2 x double> %v77, <2 x double> poison, <2 x i32> zeroinitializer
+  %v79 = mul nsw i64 %k69, %pitch
+  %v80 = getelementptr inbounds double, ptr %weight, i64 %v79
+  %v81 = getelementptr inbounds double, ptr %v80, i64 0
+  %v82 = load <2 x double>, ptr %v81, align 8
+  %v83 = call <2 x double> @llvm.fmuladd.v2f64(<2 x double> %v78, <2 x double> %v82, <2 x double> %k.c70)
+  %v84 = getelementptr inbounds double, ptr %v80, i64 2
+  %v85 = load <2 x double>, ptr %v84, align 8
+  %v86 = call <2 x double> @llvm.fmuladd.v2f64(<2 x double> %v78, <2 x double> %v85, <2 x double> %k.c71)
+  %v87 = getelementptr inbounds double, ptr %v80, i64 4
+  %v88 = load <2 x double>, ptr %v87, align 8
+  %v89 = call <2 x double> @llvm.fmuladd.v2f64(<2 x double> %v78, <2 x double> %v88, <2 x double> %k.c72)
+  %v90 = getelementptr inbounds double, ptr %v80, i64 6
+  %v91 = load <2 x double>, ptr %v90, align 8
+  %v92 = call <2 x double> @llvm.fmuladd.v2f64(<2 x double> %v78, <2 x double> %v91, <2 x double> %k.c73)
+  %v93 = add nsw i64 %k69, 1
+  br label %k.head68
+k.done68:
+  %v94 = getelementptr inbounds double, ptr %tile, i64 0
+  store <2 x double> %k.c70, ptr %v94, align 8
+  %v95 = getelementptr inbounds double, ptr %tile, i64 2
+  store <2 x double> %k.c71, ptr %v95, align 8
+  %v96 = getelementptr inbounds double, ptr %tile, i64 4
+  store <2 x double> %k.c72, ptr %v96, align 8
+  %v97 = getelementptr inbounds double, ptr %tile, i64 6
+  store <2 x double> %k.c73, ptr %v97, align 8
   ret void
 }
 
-define internal void @point_0(ptr %frame, ptr %tile, i64 %row, i64 %unit) noinline {
+define internal void @tile_4_0_1_2_3_ssss_8_2(ptr %tile, ptr %start, i64 %step, ptr %source, i64 %stride, ptr %weight, i64 %pitch, i64 %length) noinline {
 entry:
-  br label %b.head1
-b.head1:
-  %b2 = phi i64 [0, %entry], [%v68, %b.body1]
-  %v3 = icmp slt i64 %b2, 16
-  br i1 %v3, label %b.body1, label %b.done1
-b.body1:
-  %v4 = add nsw i64 %unit, %b2
-  %v5 = mul nsw i64 %b2, 4
-  %v6 = getelementptr inbounds float, ptr %tile, i64 %v5
-  %v7 = getelementptr inbounds float, ptr %v6, i64 0
-  %v8 = load <16 x float>, ptr %v7, align 4
-  %v9 = getelementptr inbounds float, ptr %v6, i64 16
-  %v10 = load <16 x float>, ptr %v9, align 4
-  %v11 = getelementptr inbounds float, ptr %v6, i64 32
-  %v12 = load <16 x float>, ptr %v11, align 4
-  %v13 = getelementptr inbounds float, ptr %v6, i64 48
-  %v14 = load <16 x float>, ptr %v13, align 4
-  %v15 = getelementptr inbounds ptr, ptr %frame, i64 1
-  %v16 = load ptr, ptr %v15, align 8
-  %v17 = mul nsw i64 %row, 64
-  %v18 = getelementptr inbounds float, ptr %v16, i64 %v17
-  %v19 = getelementptr inbounds float, ptr %v18, i64 %v4
-  %v20 = load <16 x float>, ptr %v19, align 4
-  %v21 = fadd <16 x float> %v20, %v14
-  %v22 = call <16 x float> @sigmoid(<16 x float> %v21)
-  %v23 = getelementptr inbounds ptr, ptr %frame, i64 2
-  %v24 = load ptr, ptr %v23, align 8
-  %v25 = mul nsw i64 %row, 64
-  %v26 = getelementptr inbounds float, ptr %v24, i64 %v25
-  %v27 = getelementptr inbounds float, ptr %v26, i64 %v4
-  %v28 = load <16 x float>, ptr %v27, align 4
-  %v29 = fadd <16 x float> %v28, %v10
-  %v30 = call <16 x float> @sigmoid(<16 x float> %v29)
-  %v31 = getelementptr inbounds ptr, ptr %frame, i64 3
-  %v32 = load ptr, ptr %v31, align 8
-  %v33 = mul nsw i64 %row, 16
-  %v34 = getelementptr inbounds float, ptr %v32, i64 %v33
-  %v35 = getelementptr inbounds float, ptr %v34, i64 %v4
-  %v36 = load <16 x float>, ptr %v35, align 4
-  %v37 = fmul <16 x float> %v30, %v36
-  %v38 = getelementptr inbounds ptr, ptr %frame, i64 4
-  %v39 = load ptr, ptr %v38, align 8
-  %v40 = mul nsw i64 %row, 64
-  %v41 = getelementptr inbounds float, ptr %v39, i64 %v40
-  %v42 = getelementptr inbounds float, ptr %v41, i64 %v4
-  %v43 = load <16 x float>, ptr %v42, align 4
-  %v44 = fadd <16 x float> %v43, %v8
-  %v45 = call <16 x float> @sigmoid(<16 x float> %v44)
-  %v46 = getelementptr inbounds ptr, ptr %frame, i64 5
-  %v47 = load ptr, ptr %v46, align 8
-  %v48 = mul nsw i64 %row, 64
-  %v49 = getelementptr inbounds float, ptr %v47, i64 %v48
-  %v50 = getelementptr inbounds float, ptr %v49, i64 %v4
-  %v51 = load <16 x float>, ptr %v50, align 4
-  %v52 = fadd <16 x float> %v51, %v12
-  %v53 = call <16 x float> @tanh(<16 x float> %v52)
-  %v54 = fmul <16 x float> %v45, %v53
-  %v55 = fadd <16 x float> %v37, %v54
-  %v56 = call <16 x float> @tanh(<16 x float> %v55)
-  %v57 = fmul <16 x float> %v22, %v56
-  %v58 = getelementptr inbounds ptr, ptr %frame, i64 6
-  %v59 = load ptr, ptr %v58, align 8
-  %v60 = mul nsw i64 %row, 16
-  %v61 = getelementptr inbounds float, ptr %v59, i64 %v60
-  %v62 = getelementptr inbounds float, ptr %v61, i64 %v4
-  store <16 x float> %v57, ptr %v62, align 4
-  %v63 = getelementptr inbounds ptr, ptr %frame, i64 7
-  %v64 = load ptr, ptr %v63, align 8
-  %v65 = mul nsw i64 %row, 16
-  %v66 = getelementptr inbounds float, ptr %v64, i64 %v65
-  %v67 = getelementptr inbounds float, ptr %v66, i64 %v4
-  store <16 x float> %v55, ptr %v67, align 4
-  %v68 = add nsw i64 %b2, 16
-  br label %b.head1
-b.done1:
+  %v1 = mul nsw i64 %step, 0
+  %v2 = getelementptr inbounds double, ptr %start, i64 %v1
+  %v3 = getelementptr inbounds double, ptr %v2, i64 0
+  %v4 = load <2 x double>, ptr %v3, align 8
+  %v5 = getelementptr inbounds double, ptr %v2, i64 2
+  %v6 = load <2 x double>, ptr %v5, align 8
+  %v7 = getelementptr inbounds double, ptr %v2, i64 4
+  %v8 = load <2 x double>, ptr %v7, align 8
+  %v9 = getelementptr inbounds double, ptr %v2, i64 6
+  %v10 = load <2 x double>, ptr %v9, align 8
+  %v11 = mul nsw i64 %step, 1
+  %v12 = getelementptr inbounds double, ptr %start, i64 %v11
+  %v13 = getelementptr inbounds double, ptr %v12, i64 0
+  %v14 = load <2 x double>, ptr %v13, align 8
+  %v15 = getelementptr inbounds double, ptr %v12, i64 2
+  %v16 = load <2 x double>, ptr %v15, align 8
+  %v17 = getelementptr inbounds double, ptr %v12, i64 4
+  %v18 = load <2 x double>, ptr %v17, align 8
+  %v19 = getelementptr inbounds double, ptr %v12, i64 6
+  %v20 = load <2 x double>, ptr %v19, align 8
+  %v21 = mul nsw i64 %stride, 0
+  %v22 = getelementptr inbounds double, ptr %source, i64 %v21
+  %v23 = mul nsw i64 %stride, 1
+  %v24 = getelementptr inbounds double, ptr %source, i64 %v23
+  %v25 = sdiv i64 %length, 1
+  %v26 = mul nsw i64 %v25, 1
+  br label %k.head27
+k.head27:
+  %k28 = phi i64 [0, %entry], [%v64, %k.body27]
+  %k.c29 = phi <2 x double> [%v4, %entry], [%v50, %k.body27]
+  %k.c30 = phi <2 x double> [%v6, %entry], [%v54, %k.body27]
+  %k.c31 = phi <2 x double> [%v8, %entry], [%v58, %k.body27]
+  %k.c32 = phi <2 x double> [%v10, %entry], [%v62, %k.body27]
+  %k.c33 = phi <2 x double> [%v14, %entry], [%v51, %k.body27]
+  %k.c34 = phi <2 x double> [%v16, %entry], [%v55, %k.body27]
+  %k.c35 = phi <2 x double> [%v18, %entry], [%v59, %k.body27]
+  %k.c36 = phi <2 x double> [%v20, %entry], [%v63, %k.body27]
+  %v37 = icmp slt i64 %k28, %v26
+  br i1 %v37, label %k.body27, label %k.done27
+k.body27:
+  %v38 = getelementptr inbounds double, ptr %v22, i64 %k28
+  %v39 = load double, ptr %v38, align 8
+  %v40 = insertelement <2 x double> poison, double %v39, i64 0
+  %v41 = shufflevector <2 x double> %v40, <2 x double> poison, <2 x i32> zeroinitializer
+  %v42 = getelementptr inbounds double, ptr %v24, i64 %k28
+  %v43 = load double, ptr %v42, align 8
+  %v44 = insertelement <2 x double> poison, double %v43, i64 0
+  %v45 = shufflevector <2 x double> %v44, <2 x double> poison, <2 x i32> zeroinitializer
+  %v46 = mul nsw i64 %k28, %pitch
+  %v47 = getelementptr inbounds double, ptr %weight, i64 %v46
+  %v48 = getelementptr inbounds double, ptr %v47, i64 0
+  %v49 = load <2 x double>, ptr %v48, align 8
+  %v50 = call <2 x double> @llvm.fmuladd.v2f64(<2 x double> %v41, <2 x double> %v49, <2 x double> %k.c29)
+  %v51 = call <2 x double> @llvm.fmuladd.v2f64(<2 x double> %v45, <2 x double> %v49, <2 x double> %k.c33)
+  %v52 = getelementptr inbounds double, ptr %v47, i64 2
+  %v53 = load <2 x double>, ptr %v52, align 8
+  %v54 = call <2 x double> @llvm.fmuladd.v2f64(<2 x double> %v41, <2 x double> %v53, <2 x double> %k.c30)
+  %v55 = call <2 x double> @llvm.fmuladd.v2f64(<2 x double> %v45, <2 x double> %v53, <2 x double> %k.c34)
+  %v56 = getelementptr inbounds double, ptr %v47, i64 4
+  %v57 = load <2 x double>, ptr %v56, align 8
+  %v58 = call <2 x double> @llvm.fmuladd.v2f64(<2 x double> %v41, <2 x double> %v57, <2 x double> %k.c31)
+  %v59 = call <2 x double> @llvm.fmuladd.v2f64(<2 x double> %v45, <2 x double> %v57, <2 x double> %k.c35)
+  %v60 = getelementptr inbounds double, ptr %v47, i64 6
+  %v61 = load <2 x double>, ptr %v60, align 8
+  %v62 = call <2 x double> @llvm.fmuladd.v2f64(<2 x double> %v41, <2 x double> %v61, <2 x double> %k.c32)
+  %v63 = call <2 x double> @llvm.fmuladd.v2f64(<2 x double> %v45, <2 x double> %v61, <2 x double> %k.c36)
+  %v64 = add nsw i64 %k28, 1
+  br label %k.head27
+k.done27:
+  %v65 = getelementptr inbounds double, ptr %tile, i64 0
+  store <2 x double> %k.c29, ptr %v65, align 8
+  %v66 = getelementptr inbounds double, ptr %tile, i64 2
+  store <2 x double> %k.c30, ptr %v66, align 8
+  %v67 = getelementptr inbounds double, ptr %tile, i64 4
+  store <2 x double> %k.c31, ptr %v67, align 8
+  %v68 = getelementptr inbounds double, ptr %tile, i64 6
+  store <2 x double> %k.c32, ptr %v68, align 8
+  %v69 = getelementptr inbounds double, ptr %tile, i64 8
+  store <2 x double> %k.c33, ptr %v69, align 8
+  %v70 = getelementptr inbounds double, ptr %tile, i64 10
+  store <2 x double> %k.c34, ptr %v70, align 8
+  %v71 = getelementptr inbounds double, ptr %tile, i64 12
+  store <2 x double> %k.c35, ptr %v71, align 8
+  %v72 = getelementptr inbounds double, ptr %tile, i64 14
+  store <2 x double> %k.c36, ptr %v72, align 8
   ret void
 }
 
-define void @rows(ptr %arguments, i64 %begin, i64 %end, i64 %thread) {
+define internal void @tile_4_0_1_2_3_ssss_8_3(ptr %tile, ptr %start, i64 %step, ptr %source, i64 %stride, ptr %weight, i64 %pitch, i64 %length) noinline {
 entry:
-  %v1 = alloca [384 x float], align 64
-  %v2 = alloca [9 x ptr], align 8
-  %v3 = load i64, ptr %arguments, align 8
-  %v4 = getelementptr inbounds ptr, ptr %arguments, i64 1
-  %v5 = load ptr, ptr %v4, align 8
-  %v6 = getelementptr inbounds ptr, ptr %arguments, i64 2
-  %v7 = load ptr, ptr %v6, align 8
-  %v8 = getelementptr inbounds ptr, ptr %arguments, i64 4
-  %v9 = load ptr, ptr %v8, align 8
-  %v10 = getelementptr inbounds ptr, ptr %arguments, i64 6
-  %v11 = load ptr, ptr %v10, align 8
-  %v12 = getelementptr inbounds ptr, ptr %arguments, i64 8
+  %v1 = mul nsw i64 %step, 0
+  %v2 = getelementptr inbounds double, ptr %start, i64 %v1
+  %v3 = getelementptr inbounds double, ptr %v2, i64 0
+  %v4 = load <2 x double>, ptr %v3, align 8
+  %v5 = getelementptr inbounds double, ptr %v2, i64 2
+  %v6 = load <2 x double>, ptr %v5, align 8
+  %v7 = getelementptr inbounds double, ptr %v2, i64 4
+  %v8 = load <2 x double>, ptr %v7, align 8
+  %v9 = getelementptr inbounds double, ptr %v2, i64 6
+  %v10 = load <2 x double>, ptr %v9, align 8
+  %v11 = mul nsw i64 %step, 1
+  %v12 = getelementptr inbounds double, ptr %start, i64 %v11
+  %v13 = getelementptr inbounds double, ptr %v12, i64 0
+  %v14 = load <2 x double>, ptr %v13, align 8
+  %v15 = getelementptr inbounds double, ptr %v12, i64 2
+  %v16 = load <2 x double>, ptr %v15, align 8
+  %v17 = getelementptr inbounds double, ptr %v12, i64 4
+  %v18 = load <2 x double>, ptr %v17, align 8
+  %v19 = getelementptr inbounds double, ptr %v12, i64 6
+  %v20 = load <2 x double>, ptr %v19, align 8
+  %v21 = mul nsw i64 %step, 2
+  %v22 = getelementptr inbounds double, ptr %start, i64 %v21
+  %v23 = getelementptr inbounds double, ptr %v22, i64 0
+  %v24 = load <2 x double>, ptr %v23, align 8
+  %v25 = getelementptr inbounds double, ptr %v22, i64 2
+  %v26 = load <2 x double>, ptr %v25, align 8
+  %v27 = getelementptr inbounds double, ptr %v22, i64 4
+  %v28 = load <2 x double>, ptr %v27, align 8
+  %v29 = getelementptr inbounds double, ptr %v22, i64 6
+  %v30 = load <2 x double>, ptr %v29, align 8
+  %v31 = mul nsw i64 %stride, 0
+  %v32 = getelementptr inbounds double, ptr %source, i64 %v31
+  %v33 = mul nsw i64 %stride, 1
+  %v34 = getelementptr inbounds double, ptr %source, i64 %v33
+  %v35 = mul nsw i64 %stride, 2
+  %v36 = getelementptr inbounds double, ptr %source, i64 %v35
+  %v37 = sdiv i64 %length, 1
+  %v38 = mul nsw i64 %v37, 1
+  br label %k.head39
+k.head39:
+  %k40 = phi i64 [0, %entry], [%v88, %k.body39]
+  %k.c41 = phi <2 x double> [%v4, %entry], [%v70, %k.body39]
+  %k.c42 = phi <2 x double> [%v6, %entry], [%v75, %k.body39]
+  %k.c43 = phi <2 x double> [%v8, %entry], [%v80, %k.body39]
+  %k.c44 = phi <2 x double> [%v10, %entry], [%v85, %k.body39]
+  %k.c45 = phi <2 x double> [%v14, %entry], [%v71, %k.body39]
+  %k.c46 = phi <2 x double> [%v16, %entry], [%v76, %k.body39]
+  %k.c47 = phi <2 x double> [%v18, %entry], [%v81, %k.body39]
+  %k.c48 = phi <2 x double> [%v20, %entry], [%v86, %k.body39]
+  %k.c49 = phi <2 x double> [%v24, %entry], [%v72, %k.body39]
+  %k.c50 = phi <2 x double> [%v26, %entry], [%v77, %k.body39]
+  %k.c51 = phi <2 x double> [%v28, %entry], [%v82, %k.body39]
+  %k.c52 = phi <2 x double> [%v30, %entry], [%v87, %k.body39]
+  %v53 = icmp slt i64 %k40, %v38
+  br i1 %v53, label %k.body39, label %k.done39
+k.body39:
+  %v54 = getelementptr inbounds double, ptr %v32, i64 %k40
+  %v55 = load double, ptr %v54, align 8
+  %v56 = insertelement <2 x double> poison, double %v55, i64 0
+  %v57 = shufflevector <2 x double> %v56, <2 x double> poison, <2 x i32> zeroinitializer
+  %v58 = getelementptr inbounds double, ptr %v34, i64 %k40
+  %v59 = load double, ptr %v58, align 8
+  %v60 = insertelement <2 x double> poison, double %v59, i64 0
+  %v61 = shufflevector <2 x double> %v60, <2 x double> poison, <2 x i32> zeroinitializer
+  %v62 = getelementptr inbounds double, ptr %v36, i64 %k40
+  %v63 = load double, ptr %v62, align 8
+  %v64 = insertelement <2 x double> poison, double %v63, i64 0
+  %v65 = shufflevector <2 x double> %v64, <2 x double> poison, <2 x i32> zeroinitializer
+  %v66 = mul nsw i64 %k40, %pitch
+  %v67 = getelementptr inbounds double, ptr %weight, i64 %v66
+  %v68 = getelementptr inbounds double, ptr %v67, i64 0
+  %v69 = load <2 x double>, ptr %v68, align 8
+  %v70 = call <2 x double> @llvm.fmuladd.v2f64(<2 x double> %v57, <2 x double> %v69, <2 x double> %k.c41)
+  %v71 = call <2 x double> @llvm.fmuladd.v2f64(<2 x double> %v61, <2 x double> %v69, <2 x double> %k.c45)
+  %v72 = call <2 x double> @llvm.fmuladd.v2f64(<2 x double> %v65, <2 x double> %v69, <2 x double> %k.c49)
+  %v73 = getelementptr inbounds double, ptr %v67, i64 2
+  %v74 = load <2 x double>, ptr %v73, align 8
+  %v75 = call <2 x double> @llvm.fmuladd.v2f64(<2 x double> %v57, <2 x double> %v74, <2 x double> %k.c42)
+  %v76 = call <2 x double> @llvm.fmuladd.v2f64(<2 x double> %v61, <2 x double> %v74, <2 x double> %k.c46)
+  %v77 = call <2 x double> @llvm.fmuladd.v2f64(<2 x double> %v65, <2 x double> %v74, <2 x double> %k.c50)
+  %v78 = getelementptr inbounds double, ptr %v67, i64 4
+  %v79 = load <2 x double>, ptr %v78, align 8
+  %v80 = call <2 x double> @llvm.fmuladd.v2f64(<2 x double> %v57, <2 x double> %v79, <2 x double> %k.c43)
+  %v81 = call <2 x double> @llvm.fmuladd.v2f64(<2 x double> %v61, <2 x double> %v79, <2 x double> %k.c47)
+  %v82 = call <2 x double> @llvm.fmuladd.v2f64(<2 x double> %v65, <2 x double> %v79, <2 x double> %k.c51)
+  %v83 = getelementptr inbounds double, ptr %v67, i64 6
+  %v84 = load <2 x double>, ptr %v83, align 8
+  %v85 = call <2 x double> @llvm.fmuladd.v2f64(<2 x double> %v57, <2 x double> %v84, <2 x double> %k.c44)
+  %v86 = call <2 x double> @llvm.fmuladd.v2f64(<2 x double> %v61, <2 x double> %v84, <2 x double> %k.c48)
+  %v87 = call <2 x double> @llvm.fmuladd.v2f64(<2 x double> %v65, <2 x double> %v84, <2 x double> %k.c52)
+  %v88 = add nsw i64 %k40, 1
+  br label %k.head39
+k.done39:
+  %v89 = getelementptr inbounds double, ptr %tile, i64 0
+  store <2 x double> %k.c41, ptr %v89, align 8
+  %v90 = getelementptr inbounds double, ptr %tile, i64 2
+  store <2 x double> %k.c42, ptr %v90, align 8
+  %v91 = getelementptr inbounds double, ptr %tile, i64 4
+  store <2 x double> %k.c43, ptr %v91, align 8
+  %v92 = getelementptr inbounds double, ptr %tile, i64 6
+  store <2 x double> %k.c44, ptr %v92, align 8
+  %v93 = getelementptr inbounds double, ptr %tile, i64 8
+  store <2 x double> %k.c45, ptr %v93, align 8
+  %v94 = getelementptr inbounds double, ptr %tile, i64 10
+  store <2 x double> %k.c46, ptr %v94, align 8
+  %v95 = getelementptr inbounds double, ptr %tile, i64 12
+  store <2 x double> %k.c47, ptr %v95, align 8
+  %v96 = getelementptr inbounds double, ptr %tile, i64 14
+  store <2 x double> %k.c48, ptr %v96, align 8
+  %v97 = getelementptr inbounds double, ptr %tile, i64 16
+  store <2 x double> %k.c49, ptr %v97, align 8
+  %v98 = getelementptr inbounds double, ptr %tile, i64 18
+  store <2 x double> %k.c50, ptr %v98, align 8
+  %v99 = getelementptr inbounds double, ptr %tile, i64 20
+  store <2 x double> %k.c51, ptr %v99, align 8
+  %v100 = getelementptr inbounds double, ptr %tile, i64 22
+  store <2 x double> %k.c52, ptr %v100, align 8
+  ret void
+}
+
+define internal void @tile_4_0_1_2_3_ssss_8(ptr %tile, ptr %start, i64 %step, ptr %source, i64 %stride, ptr %weight, i64 %pitch, i64 %length, i64 %rows) noinline {
+entry:
+  %v1 = add nsw i64 %rows, 2
+  %v2 = sdiv i64 %v1, 3
+  %v3 = call i64 @llvm.smax.i64(i64 %v2, i64 1)
+  %v4 = sdiv i64 %rows, %v3
+  %v5 = mul nsw i64 %v4, %v2
+  %v6 = sub nsw i64 %rows, %v5
+  br label %i.head7
+i.head7:
+  %i8 = phi i64 [0, %entry], [%v22, %done20]
+  %i.c9 = phi i64 [0, %entry], [%v21, %done20]
+  %v10 = icmp slt i64 %i8, %v2
+  br i1 %v10, label %i.body7, label %i.done7
+i.body7:
+  %v11 = icmp slt i64 %i8, %v6
+  %v12 = zext i1 %v11 to i64
+  %v13 = add nsw i64 %v4, %v12
+  %v14 = mul nsw i64 %i.c9, 8
+  %v15 = getelementptr inbounds double, ptr %tile, i64 %v14
+  %v16 = mul nsw i64 %i.c9, %step
+  %v17 = getelementptr inbounds double, ptr %start, i64 %v16
+  %v18 = mul nsw i64 %i.c9, %stride
+  %v19 = getelementptr inbounds double, ptr %source, i64 %v18
+  switch i64 %v13, label %case20.1 [i64 1, label %case20.1 i64 2, label %case20.2 i64 3, label %case20.3]
+case20.1:
+  call void @tile_4_0_1_2_3_ssss_8_1(ptr %v15, ptr %v17, i64 %step, ptr %v19, i64 %stride, ptr %weight, i64 %pitch, i64 %length)
+  br label %done20
+case20.2:
+  call void @tile_4_0_1_2_3_ssss_8_2(ptr %v15, ptr %v17, i64 %step, ptr %v19, i64 %stride, ptr %weight, i64 %pitch, i64 %length)
+  br label %done20
+case20.3:
+  call void @tile_4_0_1_2_3_ssss_8_3(ptr %v15, ptr %v17, i64 %step, ptr %v19, i64 %stride, ptr %weight, i64 %pitch, i64 %length)
+  br label %done20
+done20:
+  %v21 = add nsw i64 %i.c9, %v13
+  %v22 = add nsw i64 %i8, 1
+  br label %i.head7
+i.done7:
+  ret void
+}
+
+define internal void @pass_0(ptr %arguments, ptr %frame, ptr %tile, i64 %begin, i64 %end, i64 %from, i64 %to) noinline {
+entry:
+  %v1 = call i64 @llvm.smin.i64(i64 %to, i64 8)
+  br label %g.head2
+g.head2:
+  %g3 = phi i64 [%from, %entry], [%v41, %c.done7]
+  %v4 = icmp slt i64 %g3, %v1
+  br i1 %v4, label %g.body2, label %g.done2
+g.body2:
+  %v5 = mul nsw i64 %g3, 2
+  %v6 = getelementptr inbounds double, ptr %tile, i64 256
+  br label %c.head7
+c.head7:
+  %c8 = phi i64 [%begin, %g.body2], [%v40, %c.body7]
+  %v9 = icmp slt i64 %c8, %end
+  br i1 %v9, label %c.body7, label %c.done7
+c.body7:
+  %v10 = sub nsw i64 %end, %c8
+  %v11 = call i64 @llvm.smin.i64(i64 %v10, i64 32)
+  %v12 = getelementptr inbounds ptr, ptr %frame, i64 3
   %v13 = load ptr, ptr %v12, align 8
-  %v14 = getelementptr inbounds ptr, ptr %arguments, i64 10
-  %v15 = load ptr, ptr %v14, align 8
-  %v16 = getelementptr inbounds ptr, ptr %arguments, i64 12
+  %v14 = mul nsw i64 %c8, 3
+  %v15 = getelementptr inbounds double, ptr %v13, i64 %v14
+  %v16 = getelementptr inbounds ptr, ptr %frame, i64 5
   %v17 = load ptr, ptr %v16, align 8
-  %v18 = getelementptr inbounds ptr, ptr %arguments, i64 14
-  %v19 = load ptr, ptr %v18, align 8
-  %v20 = getelementptr inbounds ptr, ptr %arguments, i64 16
+  %v18 = mul nsw i64 %g3, 32
+  %v19 = getelementptr inbounds double, ptr %v17, i64 %v18
+  %v20 = getelementptr inbounds ptr, ptr %frame, i64 7
   %v21 = load ptr, ptr %v20, align 8
-  %v22 = getelementptr inbounds ptr, ptr %arguments, i64 3
-  %v23 = load ptr, ptr %v22, align 8
-  %v24 = getelementptr inbounds ptr, ptr %arguments, i64 5
-  %v25 = load ptr, ptr %v24, align 8
-  %v26 = getelementptr inbounds ptr, ptr %arguments, i64 7
+  %v22 = mul nsw i64 %g3, 8
+  %v23 = getelementptr inbounds double, ptr %v21, i64 %v22
+  %v24 = getelementptr inbounds double, ptr %v15, i64 0
+  %v25 = getelementptr inbounds double, ptr %v19, i64 0
+  call void @tile_4_0_1_2_3_ssss_8(ptr %tile, ptr %v23, i64 0, ptr %v24, i64 3, ptr %v25, i64 8, i64 3, i64 %v11)
+  %v26 = getelementptr inbounds ptr, ptr %frame, i64 4
   %v27 = load ptr, ptr %v26, align 8
-  %v28 = getelementptr inbounds ptr, ptr %arguments, i64 9
-  %v29 = load ptr, ptr %v28, align 8
-  %v30 = getelementptr inbounds ptr, ptr %arguments, i64 11
+  %v28 = mul nsw i64 %c8, 16
+  %v29 = getelementptr inbounds double, ptr %v27, i64 %v28
+  %v30 = getelementptr inbounds ptr, ptr %frame, i64 6
   %v31 = load ptr, ptr %v30, align 8
-  %v32 = getelementptr inbounds ptr, ptr %arguments, i64 13
-  %v33 = load ptr, ptr %v32, align 8
-  %v34 = getelementptr inbounds ptr, ptr %arguments, i64 15
+  %v32 = mul nsw i64 %g3, 128
+  %v33 = getelementptr inbounds double, ptr %v31, i64 %v32
+  %v34 = getelementptr inbounds ptr, ptr %frame, i64 7
   %v35 = load ptr, ptr %v34, align 8
-  %v36 = getelementptr inbounds ptr, ptr %arguments, i64 17
-  %v37 = load ptr, ptr %v36, align 8
-  %v38 = getelementptr inbounds ptr, ptr %arguments, i64 18
-  %v39 = load ptr, ptr %v38, align 8
-  %v40 = getelementptr inbounds ptr, ptr %arguments, i64 19
-  %v41 = load ptr, ptr %v40, align 8
-  br label %t.head42
-t.head42:
-  %t43 = phi i64 [0, %entry], [%v154, %u.done89]
-  %v44 = icmp slt i64 %t43, %v3
-  br i1 %v44, label %t.body42, label %t.done42
-t.body42:
-  %v45 = getelementptr inbounds i64, ptr %v5, i64 %t43
-  %v46 = load i64, ptr %v45, align 8
-  %v47 = icmp slt i64 %v46, %end
-  %v48 = select i1 %v47, i64 %v46, i64 %end
-  %v49 = getelementptr inbounds i64, ptr %v23, i64 %t43
-  %v50 = load i64, ptr %v49, align 8
-  %v51 = mul nsw i64 %v50, 16
-  %v52 = getelementptr inbounds float, ptr %v7, i64 %v51
-  %v53 = getelementptr inbounds i64, ptr %v25, i64 %t43
-  %v54 = load i64, ptr %v53, align 8
-  %v55 = mul nsw i64 %v54, 64
-  %v56 = getelementptr inbounds float, ptr %v9, i64 %v55
-  %v57 = getelementptr inbounds i64, ptr %v27, i64 %t43
+  %v36 = mul nsw i64 %g3, 8
+  %v37 = getelementptr inbounds double, ptr %v35, i64 %v36
+  %v38 = getelementptr inbounds double, ptr %v29, i64 0
+  %v39 = getelementptr inbounds double, ptr %v33, i64 0
+  call void @tile_4_0_1_2_3_ssss_8(ptr %tile, ptr %tile, i64 8, ptr %v38, i64 16, ptr %v39, i64 8, i64 16, i64 %v11)
+  call void @point_0_2(ptr %frame, ptr %tile, ptr %v6, i64 %c8, i64 %v11, i64 %v5)
+  %v40 = add nsw i64 %c8, 32
+  br label %c.head7
+c.done7:
+  %v41 = add nsw i64 %g3, 1
+  br label %g.head2
+g.done2:
+  ret void
+}
+
+define internal void @prepare(ptr %arguments, i64 %part, i64 %parts) noinline {
+entry:
+  %v1 = mul nsw i64 8, %part
+  %v2 = sdiv i64 %v1, %parts
+  %v3 = add nsw i64 %part, 1
+  %v4 = mul nsw i64 8, %v3
+  %v5 = sdiv i64 %v4, %parts
+  %v6 = getelementptr inbounds i64, ptr %arguments, i64 15
+  %v7 = load ptr, ptr %v6, align 8
+  %v8 = getelementptr inbounds i64, ptr %arguments, i64 12
+  %v9 = load ptr, ptr %v8, align 8
+  call void @pack_0(ptr %v9, ptr %v7, i64 %v2, i64 %v5)
+  %v10 = getelementptr inbounds i64, ptr %arguments, i64 16
+  %v11 = load ptr, ptr %v10, align 8
+  %v12 = getelementptr inbounds i64, ptr %arguments, i64 13
+  %v13 = load ptr, ptr %v12, align 8
+  call void @pack_1(ptr %v13, ptr %v11, i64 %v2, i64 %v5)
+  %v14 = getelementptr inbounds i64, ptr %arguments, i64 14
+  %v15 = load ptr, ptr %v14, align 8
+  %v16 = getelementptr inbounds i64, ptr %arguments, i64 17
+  %v17 = load ptr, ptr %v16, align 8
+  %v18 = getelementptr inbounds i64, ptr %arguments, i64 18
+  %v19 = load ptr, ptr %v18, align 8
+  %v20 = getelementptr inbounds i64, ptr %arguments, i64 17
+  %v21 = load ptr, ptr %v20, align 8
+  %v22 = getelementptr inbounds i64, ptr %arguments, i64 18
+  %v23 = load ptr, ptr %v22, align 8
+  %v24 = getelementptr inbounds i64, ptr %arguments, i64 17
+  %v25 = load ptr, ptr %v24, align 8
+  %v26 = getelementptr inbounds i64, ptr %arguments, i64 18
+  %v27 = load ptr, ptr %v26, align 8
+  %v28 = getelementptr inbounds i64, ptr %arguments, i64 17
+  %v29 = load ptr, ptr %v28, align 8
+  %v30 = getelementptr inbounds i64, ptr %arguments, i64 18
+  %v31 = load ptr, ptr %v30, align 8
+  br label %g.head32
+g.head32:
+  %g33 = phi i64 [%v2, %entry], [%v85, %g.body32]
+  %v34 = icmp slt i64 %g33, %v5
+  br i1 %v34, label %g.body32, label %g.done32
+g.body32:
+  %v35 = mul nsw i64 %g33, 2
+  %v36 = add nsw i64 %v35, 0
+  %v37 = sub nsw i64 16, %v36
+  %v38 = insertelement <2 x i64> poison, i64 %v37, i64 0
+  %v39 = shufflevector <2 x i64> %v38, <2 x i64> poison, <2 x i32> zeroinitializer
+  %v40 = icmp slt <2 x i64> <i64 0, i64 1>, %v39
+  %v41 = add nsw i64 %v36, 0
+  %v42 = getelementptr inbounds double, ptr %v29, i64 %v41
+  %v43 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v42, i32 8, <2 x i1> %v40, <2 x double> zeroinitializer)
+  %v44 = fadd <2 x double> splat (double 0x0000000000000000), %v43
+  %v45 = add nsw i64 %v36, 0
+  %v46 = getelementptr inbounds double, ptr %v31, i64 %v45
+  %v47 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v46, i32 8, <2 x i1> %v40, <2 x double> zeroinitializer)
+  %v48 = fadd <2 x double> %v44, %v47
+  %v49 = mul nsw i64 %g33, 8
+  %v50 = getelementptr inbounds double, ptr %v15, i64 %v49
+  %v51 = getelementptr inbounds double, ptr %v50, i64 0
+  store <2 x double> %v48, ptr %v51, align 8
+  %v52 = add nsw i64 %v36, 16
+  %v53 = getelementptr inbounds double, ptr %v29, i64 %v52
+  %v54 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v53, i32 8, <2 x i1> %v40, <2 x double> zeroinitializer)
+  %v55 = fadd <2 x double> splat (double 0x0000000000000000), %v54
+  %v56 = add nsw i64 %v36, 16
+  %v57 = getelementptr inbounds double, ptr %v31, i64 %v56
+  %v58 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v57, i32 8, <2 x i1> %v40, <2 x double> zeroinitializer)
+  %v59 = fadd <2 x double> %v55, %v58
+  %v60 = mul nsw i64 %g33, 8
+  %v61 = getelementptr inbounds double, ptr %v15, i64 %v60
+  %v62 = getelementptr inbounds double, ptr %v61, i64 2
+  store <2 x double> %v59, ptr %v62, align 8
+  %v63 = add nsw i64 %v36, 32
+  %v64 = getelementptr inbounds double, ptr %v29, i64 %v63
+  %v65 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v64, i32 8, <2 x i1> %v40, <2 x double> zeroinitializer)
+  %v66 = fadd <2 x double> splat (double 0x0000000000000000), %v65
+  %v67 = add nsw i64 %v36, 32
+  %v68 = getelementptr inbounds double, ptr %v31, i64 %v67
+  %v69 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v68, i32 8, <2 x i1> %v40, <2 x double> zeroinitializer)
+  %v70 = fadd <2 x double> %v66, %v69
+  %v71 = mul nsw i64 %g33, 8
+  %v72 = getelementptr inbounds double, ptr %v15, i64 %v71
+  %v73 = getelementptr inbounds double, ptr %v72, i64 4
+  store <2 x double> %v70, ptr %v73, align 8
+  %v74 = add nsw i64 %v36, 48
+  %v75 = getelementptr inbounds double, ptr %v29, i64 %v74
+  %v76 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v75, i32 8, <2 x i1> %v40, <2 x double> zeroinitializer)
+  %v77 = fadd <2 x double> splat (double 0x0000000000000000), %v76
+  %v78 = add nsw i64 %v36, 48
+  %v79 = getelementptr inbounds double, ptr %v31, i64 %v78
+  %v80 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v79, i32 8, <2 x i1> %v40, <2 x double> zeroinitializer)
+  %v81 = fadd <2 x double> %v77, %v80
+  %v82 = mul nsw i64 %g33, 8
+  %v83 = getelementptr inbounds double, ptr %v15, i64 %v82
+  %v84 = getelementptr inbounds double, ptr %v83, i64 6
+  store <2 x double> %v81, ptr %v84, align 8
+  %v85 = add nsw i64 %g33, 1
+  br label %g.head32
+g.done32:
+  ret void
+}
+
+define internal void @work(ptr %arguments, i64 %begin, i64 %end, i64 %part, i64 %parts, i64 %thread, ptr %meeting) {
+entry:
+  %v1 = alloca [448 x double], align 64
+  %v2 = alloca [9 x ptr], align 8
+  %v3 = getelementptr inbounds i64, ptr %arguments, i64 0
+  %v4 = load i64, ptr %v3, align 8
+  %v5 = getelementptr inbounds i64, ptr %arguments, i64 1
+  %v6 = load ptr, ptr %v5, align 8
+  %v7 = getelementptr inbounds i64, ptr %arguments, i64 2
+  %v8 = load ptr, ptr %v7, align 8
+  %v9 = getelementptr inbounds i64, ptr %arguments, i64 4
+  %v10 = load ptr, ptr %v9, align 8
+  %v11 = getelementptr inbounds i64, ptr %arguments, i64 6
+  %v12 = load ptr, ptr %v11, align 8
+  %v13 = getelementptr inbounds i64, ptr %arguments, i64 8
+  %v14 = load ptr, ptr %v13, align 8
+  %v15 = getelementptr inbounds i64, ptr %arguments, i64 10
+  %v16 = load ptr, ptr %v15, align 8
+  %v17 = getelementptr inbounds i64, ptr %arguments, i64 3
+  %v18 = load ptr, ptr %v17, align 8
+  %v19 = getelementptr inbounds i64, ptr %arguments, i64 5
+  %v20 = load ptr, ptr %v19, align 8
+  %v21 = getelementptr inbounds i64, ptr %arguments, i64 7
+  %v22 = load ptr, ptr %v21, align 8
+  %v23 = getelementptr inbounds i64, ptr %arguments, i64 9
+  %v24 = load ptr, ptr %v23, align 8
+  %v25 = getelementptr inbounds i64, ptr %arguments, i64 11
+  %v26 = load ptr, ptr %v25, align 8
+  %v27 = getelementptr inbounds i64, ptr %arguments, i64 12
+  %v28 = load ptr, ptr %v27, align 8
+  %v29 = getelementptr inbounds ptr, ptr %v2, i64 5
+  store ptr %v28, ptr %v29, align 8
+  %v30 = getelementptr inbounds i64, ptr %arguments, i64 13
+  %v31 = load ptr, ptr %v30, align 8
+  %v32 = getelementptr inbounds ptr, ptr %v2, i64 6
+  store ptr %v31, ptr %v32, align 8
+  %v33 = getelementptr inbounds i64, ptr %arguments, i64 14
+  %v34 = load ptr, ptr %v33, align 8
+  %v35 = getelementptr inbounds ptr, ptr %v2, i64 7
+  store ptr %v34, ptr %v35, align 8
+  %v36 = mul nsw i64 8, %part
+  %v37 = sdiv i64 %v36, %parts
+  %v38 = add nsw i64 %part, 1
+  %v39 = mul nsw i64 8, %v38
+  %v40 = sdiv i64 %v39, %parts
+  br label %t.head41
+t.head41:
+  %t42 = phi i64 [0, %entry], [%v72, %t.body41]
+  %v43 = icmp slt i64 %t42, %v4
+  br i1 %v43, label %t.body41, label %t.done41
+t.body41:
+  %v44 = getelementptr inbounds i64, ptr %v6, i64 %t42
+  %v45 = load i64, ptr %v44, align 8
+  %v46 = call i64 @llvm.smin.i64(i64 %v45, i64 %end)
+  %v47 = getelementptr inbounds i64, ptr %v18, i64 %t42
+  %v48 = load i64, ptr %v47, align 8
+  %v49 = mul nsw i64 %v48, 16
+  %v50 = getelementptr inbounds double, ptr %v8, i64 %v49
+  %v51 = getelementptr inbounds ptr, ptr %v2, i64 0
+  store ptr %v50, ptr %v51, align 8
+  %v52 = getelementptr inbounds i64, ptr %v20, i64 %t42
+  %v53 = load i64, ptr %v52, align 8
+  %v54 = mul nsw i64 %v53, 16
+  %v55 = getelementptr inbounds double, ptr %v10, i64 %v54
+  %v56 = getelementptr inbounds ptr, ptr %v2, i64 1
+  store ptr %v55, ptr %v56, align 8
+  %v57 = getelementptr inbounds i64, ptr %v22, i64 %t42
   %v58 = load i64, ptr %v57, align 8
-  %v59 = mul nsw i64 %v58, 64
-  %v60 = getelementptr inbounds float, ptr %v11, i64 %v59
-  %v61 = getelementptr inbounds i64, ptr %v29, i64 %t43
-  %v62 = load i64, ptr %v61, align 8
-  %v63 = mul nsw i64 %v62, 16
-  %v64 = getelementptr inbounds float, ptr %v13, i64 %v63
-  %v65 = getelementptr inbounds i64, ptr %v31, i64 %t43
-  %v66 = load i64, ptr %v65, align 8
-  %v67 = mul nsw i64 %v66, 64
-  %v68 = getelementptr inbounds float, ptr %v15, i64 %v67
-  %v69 = getelementptr inbounds i64, ptr %v33, i64 %t43
-  %v70 = load i64, ptr %v69, align 8
-  %v71 = mul nsw i64 %v70, 64
-  %v72 = getelementptr inbounds float, ptr %v17, i64 %v71
-  %v73 = getelementptr inbounds i64, ptr %v35, i64 %t43
-  %v74 = load i64, ptr %v73, align 8
-  %v75 = mul nsw i64 %v74, 16
-  %v76 = getelementptr inbounds float, ptr %v19, i64 %v75
-  %v77 = getelementptr inbounds i64, ptr %v37, i64 %t43
-  %v78 = load i64, ptr %v77, align 8
-  %v79 = mul nsw i64 %v78, 16
-  %v80 = getelementptr inbounds float, ptr %v21, i64 %v79
-  %v81 = getelementptr inbounds ptr, ptr %v2, i64 0
-  store ptr %v52, ptr %v81, align 8
-  %v82 = getelementptr inbounds ptr, ptr %v2, i64 1
-  store ptr %v56, ptr %v82, align 8
-  %v83 = getelementptr inbounds ptr, ptr %v2, i64 2
-  store ptr %v60, ptr %v83, align 8
-  %v84 = getelementptr inbounds ptr, ptr %v2, i64 3
-  store ptr %v64, ptr %v84, align 8
-  %v85 = getelementptr inbounds ptr, ptr %v2, i64 4
-  store ptr %v68, ptr %v85, align 8
-  %v86 = getelementptr inbounds ptr, ptr %v2, i64 5
-  store ptr %v72, ptr %v86, align 8
-  %v87 = getelementptr inbounds ptr, ptr %v2, i64 6
-  store ptr %v76, ptr %v87, align 8
-  %v88 = getelementptr inbounds ptr, ptr %v2, i64 7
-  store ptr %v80, ptr %v88, align 8
-  br label %u.head89
-u.head89:
-  %u90 = phi i64 [0, %t.body42], [%v153, %r.done140]
-  %v91 = icmp slt i64 %u90, 1
-  br i1 %v91, label %u.body89, label %u.done89
-u.body89:
-  %v92 = mul nsw i64 %u90, 1024
-  %v93 = getelementptr inbounds float, ptr %v39, i64 %v92
-  %v94 = mul nsw i64 %u90, 64
-  %v95 = getelementptr inbounds float, ptr %v41, i64 %v94
-  %v96 = mul nsw i64 %u90, 16
-  %v97 = sub nsw i64 %v48, 5
-  br label %r.head98
-r.head98:
-  %r99 = phi i64 [%begin, %u.body89], [%v110, %q.done103]
-  %v100 = icmp slt i64 %r99, %v97
-  br i1 %v100, label %r.body98, label %r.done98
-r.body98:
-  %v101 = mul nsw i64 %r99, 16
-  %v102 = getelementptr inbounds float, ptr %v52, i64 %v101
-  call void @tile_0_6(ptr %v1, ptr %v95, ptr %v102, ptr %v93)
-  br label %q.head103
-q.head103:
-  %q104 = phi i64 [0, %r.body98], [%v109, %q.body103]
-  %v105 = icmp slt i64 %q104, 6
-  br i1 %v105, label %q.body103, label %q.done103
-q.body103:
-  %v106 = add nsw i64 %r99, %q104
-  %v107 = mul nsw i64 %q104, 64
-  %v108 = getelementptr inbounds float, ptr %v1, i64 %v107
-  call void @point_0(ptr %v2, ptr %v108, i64 %v106, i64 %v96)
-  %v109 = add nsw i64 %q104, 1
-  br label %q.head103
-q.done103:
-  %v110 = add nsw i64 %r99, 6
-  br label %r.head98
-r.done98:
-  %v111 = sub nsw i64 %v48, 3
-  br label %r.head112
-r.head112:
-  %r113 = phi i64 [%r99, %r.done98], [%v124, %q.done117]
-  %v114 = icmp slt i64 %r113, %v111
-  br i1 %v114, label %r.body112, label %r.done112
-r.body112:
-  %v115 = mul nsw i64 %r113, 16
-  %v116 = getelementptr inbounds float, ptr %v52, i64 %v115
-  call void @tile_0_4(ptr %v1, ptr %v95, ptr %v116, ptr %v93)
-  br label %q.head117
-q.head117:
-  %q118 = phi i64 [0, %r.body112], [%v123, %q.body117]
-  %v119 = icmp slt i64 %q118, 4
-  br i1 %v119, label %q.body117, label %q.done117
-q.body117:
-  %v120 = add nsw i64 %r113, %q118
-  %v121 = mul nsw i64 %q118, 64
-  %v122 = getelementptr inbounds float, ptr %v1, i64 %v121
-  call void @point_0(ptr %v2, ptr %v122, i64 %v120, i64 %v96)
-  %v123 = add nsw i64 %q118, 1
-  br label %q.head117
-q.done117:
-  %v124 = add nsw i64 %r113, 4
-  br label %r.head112
-r.done112:
-  %v125 = sub nsw i64 %v48, 1
-  br label %r.head126
-r.head126:
-  %r127 = phi i64 [%r113, %r.done112], [%v138, %q.done131]
-  %v128 = icmp slt i64 %r127, %v125
-  br i1 %v128, label %r.body126, label %r.done126
-r.body126:
-  %v129 = mul nsw i64 %r127, 16
-  %v130 = getelementptr inbounds float, ptr %v52, i64 %v129
-  call void @tile_0_2(ptr %v1, ptr %v95, ptr %v130, ptr %v93)
-  br label %q.head131
-q.head131:
-  %q132 = phi i64 [0, %r.body126], [%v137, %q.body131]
-  %v133 = icmp slt i64 %q132, 2
-  br i1 %v133, label %q.body131, label %q.done131
-q.body131:
-  %v134 = add nsw i64 %r127, %q132
-  %v135 = mul nsw i64 %q132, 64
-  %v136 = getelementptr inbounds float, ptr %v1, i64 %v135
-  call void @point_0(ptr %v2, ptr %v136, i64 %v134, i64 %v96)
-  %v137 = add nsw i64 %q132, 1
-  br label %q.head131
-q.done131:
-  %v138 = add nsw i64 %r127, 2
-  br label %r.head126
-r.done126:
-  %v139 = sub nsw i64 %v48, 0
-  br label %r.head140
-r.head140:
-  %r141 = phi i64 [%r127, %r.done126], [%v152, %q.done145]
-  %v142 = icmp slt i64 %r141, %v139
-  br i1 %v142, label %r.body140, label %r.done140
-r.body140:
-  %v143 = mul nsw i64 %r141, 16
-  %v144 = getelementptr inbounds float, ptr %v52, i64 %v143
-  call void @tile_0_1(ptr %v1, ptr %v95, ptr %v144, ptr %v93)
-  br label %q.head145
-q.head145:
-  %q146 = phi i64 [0, %r.body140], [%v151, %q.body145]
-  %v147 = icmp slt i64 %q146, 1
-  br i1 %v147, label %q.body145, label %q.done145
-q.body145:
-  %v148 = add nsw i64 %r141, %q146
-  %v149 = mul nsw i64 %q146, 64
-  %v150 = getelementptr inbounds float, ptr %v1, i64 %v149
-  call void @point_0(ptr %v2, ptr %v150, i64 %v148, i64 %v96)
-  %v151 = add nsw i64 %q146, 1
-  br label %q.head145
-q.done145:
-  %v152 = add nsw i64 %r141, 1
-  br label %r.head140
-r.done140:
-  %v153 = add nsw i64 %u90, 1
-  br label %u.head89
-u.done89:
-  %v154 = add nsw i64 %t43, 1
-  br label %t.head42
-t.done42:
+  %v59 = mul nsw i64 %v58, 16
+  %v60 = getelementptr inbounds double, ptr %v12, i64 %v59
+  %v61 = getelementptr inbounds ptr, ptr %v2, i64 2
+  store ptr %v60, ptr %v61, align 8
+  %v62 = getelementptr inbounds i64, ptr %v24, i64 %t42
+  %v63 = load i64, ptr %v62, align 8
+  %v64 = mul nsw i64 %v63, 3
+  %v65 = getelementptr inbounds double, ptr %v14, i64 %v64
+  %v66 = getelementptr inbounds ptr, ptr %v2, i64 3
+  store ptr %v65, ptr %v66, align 8
+  %v67 = getelementptr inbounds i64, ptr %v26, i64 %t42
+  %v68 = load i64, ptr %v67, align 8
+  %v69 = mul nsw i64 %v68, 16
+  %v70 = getelementptr inbounds double, ptr %v16, i64 %v69
+  %v71 = getelementptr inbounds ptr, ptr %v2, i64 4
+  store ptr %v70, ptr %v71, align 8
+  call void @pass_0(ptr %arguments, ptr %v2, ptr %v1, i64 %begin, i64 %v46, i64 %v37, i64 %v40)
+  call void @meet(ptr %meeting, i64 %parts)
+  %v72 = add nsw i64 %t42, 1
+  br label %t.head41
+t.done41:
   ret void
 }
 
 declare i32 @omp_get_thread_num()
 declare i32 @omp_get_num_threads()
+declare i32 @sched_yield()
 
-define void @threads(ptr %job) {
+define internal void @meet(ptr %counter, i64 %parts) noinline {
+entry:
+  %v1 = icmp sgt i64 %parts, 1
+  br i1 %v1, label %then2, label %done2
+then2:
+  %v3 = atomicrmw add ptr %counter, i64 1 acq_rel
+  %v4 = sdiv i64 %v3, %parts
+  %v5 = add nsw i64 %v4, 1
+  %v6 = mul nsw i64 %v5, %parts
+  br label %look
+look:
+  %turn = phi i64 [0, %then2], [%next, %wait], [%next, %rest]
+  %here = load atomic i64, ptr %counter acquire, align 8
+  %all = icmp sge i64 %here, %v6
+  br i1 %all, label %met, label %wait
+wait:
+  %next = add i64 %turn, 1
+  %tired = icmp sgt i64 %turn, 4096
+  br i1 %tired, label %rest, label %look
+rest:
+  %ignored = call i32 @sched_yield()
+  br label %look
+met:
+  br label %done2
+done2:
+  ret void
+}
+
+define void @team(ptr %job) {
+entry:
+  %v1 = call i32 @omp_get_thread_num()
+  %v2 = sext i32 %v1 to i64
+  %v3 = call i32 @omp_get_num_threads()
+  %v4 = sext i32 %v3 to i64
+  call void @share(ptr %job, i64 %v2, i64 %v4)
+  ret void
+}
+
+define internal void @share(ptr %job, i64 %thread, i64 %size) noinline {
 entry:
   %v1 = load ptr, ptr %job, align 8
   %v2 = getelementptr inbounds i64, ptr %job, i64 1
-  %v3 = load i64, ptr %v2, align 8
-  %v4 = call i32 @omp_get_thread_num()
-  %v5 = sext i32 %v4 to i64
-  %v6 = call i32 @omp_get_num_threads()
-  %v7 = sext i32 %v6 to i64
-  %v8 = add nsw i64 %v7, -1
-  %v9 = add nsw i64 %v3, %v8
-  %v10 = sdiv i64 %v9, %v7
-  %v11 = mul nsw i64 %v5, %v10
-  %v12 = add nsw i64 %v11, %v10
-  %v13 = icmp sgt i64 %v12, %v3
-  %v14 = select i1 %v13, i64 %v3, i64 %v12
-  call void @rows(ptr %v1, i64 %v11, i64 %v14, i64 %v5)
+  %v3 = load ptr, ptr %v2, align 8
+  %v4 = getelementptr inbounds i64, ptr %job, i64 2
+  %v5 = load i64, ptr %v4, align 8
+  %v6 = getelementptr inbounds i64, ptr %job, i64 3
+  %v7 = load i64, ptr %v6, align 8
+  call void @prepare(ptr %v1, i64 %thread, i64 %size)
+  %v8 = icmp eq i64 %v5, 0
+  br i1 %v8, label %then9, label %done9
+then9:
+  call void @work(ptr %v1, i64 0, i64 %v7, i64 %thread, i64 %size, i64 %thread, ptr %v3)
+  br label %done9
+done9:
+  %v10 = icmp sgt i64 %v5, 0
+  br i1 %v10, label %then11, label %done11
+then11:
+  call void @meet(ptr %v3, i64 %size)
+  br label %part.head12
+part.head12:
+  %part13 = phi i64 [%thread, %then11], [%v21, %part.body12]
+  %v14 = icmp slt i64 %part13, %v5
+  br i1 %v14, label %part.body12, label %part.done12
+part.body12:
+  %v15 = add nsw i64 %part13, 4
+  %v16 = getelementptr inbounds i64, ptr %job, i64 %v15
+  %v17 = load i64, ptr %v16, align 8
+  %v18 = add nsw i64 %part13, 5
+  %v19 = getelementptr inbounds i64, ptr %job, i64 %v18
+  %v20 = load i64, ptr %v19, align 8
+  call void @work(ptr %v1, i64 %v17, i64 %v20, i64 0, i64 1, i64 %thread, ptr %v3)
+  %v21 = add nsw i64 %part13, %size
+  br label %part.head12
+part.done12:
+  br label %done11
+done11:
+  ret void
+}
+
+define void @run(ptr %job) {
+entry:
+  call void @share(ptr %job, i64 0, i64 1)
   ret void
 }

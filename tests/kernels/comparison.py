@@ -11,8 +11,8 @@ from samples import Sample, batch_sizes, ragged, sample
 from unrolled.equations import Graph
 from unrolled.equations.operation import CONDITIONS
 from unrolled.kernels import compiled, eager
-from unrolled.kernels.recurrence import recurrences
-from unrolled.kernels.split import split
+from unrolled.kernels.recurrence import Recurrence, Recurrences
+from unrolled.kernels.split import hoisted, split
 
 SIZES: Any = {"input": 3, "hidden": 17, "projection": 9, "one": 1}
 """More units than a vector register holds, and not a whole number of them."""
@@ -26,6 +26,9 @@ WAYS: dict[str, tuple[bool, bool]] = {
     "ragged reverse": (True, True),
 }
 """Whether rows have lengths of their own, and whether they run from the end."""
+
+KINDS = ("many", "few", "long")
+"""The kernels of a cell: for many rows, for few, and for few rows over many steps."""
 
 Run = Callable[..., tuple[dict[str, Tensor], dict[str, Tensor]]]
 
@@ -52,9 +55,29 @@ def cast(given: Sample, dtype: torch.dtype) -> Sample:
     return Sample(*({name: v.to(dtype) for name, v in part.items()} for part in given))
 
 
-def by_kernel(graph: Graph, sizes: Any = SIZES, dtype: torch.dtype = torch.float64) -> Run:
-    """Runs a graph on compiled kernels."""
-    return partial(compiled.run, recurrences(graph, sizes, dtype))
+known: dict[Any, Recurrences] = {}
+"""The kernels of the tests so far."""
+
+
+def kernels(
+    graph: Graph, sizes: Any = SIZES, dtype: torch.dtype = torch.float64, kind: str = "many"
+) -> Recurrences:
+    """The kernels of a graph; every call takes those of one kind, however many rows it has."""
+    key = graph, *sizes.items(), dtype, kind
+    if key not in known:
+        found = Recurrences(graph, sizes, dtype)
+        if kind == "long":  # however large its weights are
+            found.long = Recurrence(graph, sizes, dtype, hoisted(graph), packed=False)
+        found.best = lambda steps, rows, record: getattr(found, kind)
+        known[key] = found
+    return known[key]
+
+
+def by_kernel(
+    graph: Graph, sizes: Any = SIZES, dtype: torch.dtype = torch.float64, kind: str = "many"
+) -> Run:
+    """Runs a graph on compiled kernels of one kind."""
+    return partial(compiled.run, kernels(graph, sizes, dtype, kind))
 
 
 def by_definition(graph: Graph, sizes: Any = SIZES) -> Run:
@@ -62,10 +85,10 @@ def by_definition(graph: Graph, sizes: Any = SIZES) -> Run:
     return partial(eager.run, eager.Program(graph, sizes))
 
 
-def probes(graph: Graph) -> list[str]:
+def probes(graph: Graph, kind: str = "many") -> list[str]:
     """What a kernel can record."""
-    known = split(graph).step.probes
-    return [name for name, node in known.items() if node.operation not in CONDITIONS]
+    step = (hoisted if kind == "long" else split)(graph).step
+    return [name for name, node in step.probes.items() if node.operation not in CONDITIONS]
 
 
 def leaves(given: Sample) -> Sample:
@@ -120,13 +143,16 @@ def assert_close(
         )
 
 
-def compare(graph: Graph, way: str = "forward", record: Any = None, **shape: Any) -> None:
+def compare(
+    graph: Graph, way: str = "forward", record: Any = None, kind: str = "many", **shape: Any
+) -> None:
     """Hold a kernel against the definition in float64."""
     given, options = call(graph, way, **shape)
     sizes = shape.get("sizes", SIZES)
     record = [graph.output] if record is None else record
     expected = outcome(by_definition(graph, sizes), given, record, **options)
-    found = outcome(by_kernel(graph, sizes), given, record, **options)
+    run = by_kernel(graph, sizes, kind=kind)
+    found = outcome(run, given, record, **options)
     assert_close(found, expected)
     results = {name: value for name, value in found.items() if not name.startswith("gradient")}
-    assert_equal(inferred(by_kernel(graph, sizes), given, record, **options), results)
+    assert_equal(inferred(run, given, record, **options), results)

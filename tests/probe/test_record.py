@@ -1,5 +1,6 @@
 """Recordings against a plain loop, and what recording must not change."""
 
+import contextlib
 import copy
 import pickle
 import threading
@@ -152,6 +153,23 @@ def test_output_and_gradients_are_the_same_to_the_bit(
             results[0].sum().backward()
         gradients = [p.grad for p in module.parameters()] if grad and not keep_graph else []
         found.append([*results, *gradients])
+    for plain, watched in zip(*found, strict=True):
+        assert torch.equal(plain, watched)
+
+
+@pytest.mark.parametrize("grad", [True, False])
+@pytest.mark.parametrize("name", CELLS)
+def test_steps_are_the_same_to_the_bit(name: str, grad: bool) -> None:
+    module, found = step(name), []
+    x, first = torch.randn(T, B, I), initial(module, B)
+    for watched in (False, True):
+        hx: Any = first
+        with torch.set_grad_enabled(grad), contextlib.ExitStack() as stack:
+            if watched:
+                stack.enter_context(unrolled.record(module))
+            for x_t in x:
+                hx = module(x_t, hx)
+        found.append(flat(hx))
     for plain, watched in zip(*found, strict=True):
         assert torch.equal(plain, watched)
 
@@ -533,6 +551,13 @@ def test_bad_names_and_models() -> None:
         unrolled.record("model")  # pyright: ignore
     with pytest.raises(ValueError, match="has no graph"):
         unrolled.record(model, keep_graph=True, to="somewhere")
+
+    class Own(nn.GRU):
+        def forward(self, input: Any, hx: Any = None) -> Any:
+            return super().forward(-input, hx)
+
+    with pytest.raises(ValueError, match=r"can be seen into \(0: a subclass with its own forward"):
+        unrolled.record(nn.Sequential(Own(I, H)))
     mixed = nn.ModuleDict({"ours": unrolled.GRU(I, H), "theirs": nn.GRU(I, H)})
     with pytest.raises(ValueError, match=r"theirs is a torch\.nn\.GRU: call unrolled\.adopt"):
         unrolled.record(mixed, "theirs.l0.h")

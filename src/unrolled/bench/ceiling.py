@@ -10,7 +10,7 @@ from typing import final
 from ..kernels.llvm.machine import Machine, host
 from ..kernels.llvm.text import Target
 
-SECONDS, TAKES = 0.02, 8
+SECONDS, TAKES = 0.02, 4
 
 
 @final
@@ -25,14 +25,14 @@ class Ceiling:
         self._run = kind(self._machine.address("chains"))
         self._numbers = (ctypes.c_float * (target.lanes * self.chains))()
         self._flops = 2 * target.lanes * self.chains
+        self._turns = self._count()
 
     def gflops(self, threads: int) -> float:
         """Billions of operations in a second on so many threads: the best of a few takes."""
-        turns = self._turns()
         with ThreadPoolExecutor(threads) as pool:
-            return max(self._take(pool, threads, turns) for _ in range(TAKES))
+            return max(self._take(pool, threads) for _ in range(TAKES))
 
-    def _turns(self) -> int:
+    def _count(self) -> int:
         """How many turns take about the time of one take."""
         turns, seconds = 1000, 0.0
         while seconds < SECONDS / 4:
@@ -42,16 +42,16 @@ class Ceiling:
             seconds = time.perf_counter() - began
         return int(turns * SECONDS / seconds)
 
-    def _take(self, pool: ThreadPoolExecutor, threads: int, turns: int) -> float:
+    def _take(self, pool: ThreadPoolExecutor, threads: int) -> float:
         def run() -> tuple[float, float]:
             numbers = type(self._numbers)()
             began = time.perf_counter()
-            self._run(ctypes.addressof(numbers), turns)
+            self._run(ctypes.addressof(numbers), self._turns)
             return began, time.perf_counter()
 
         spans = [each.result() for each in [pool.submit(run) for _ in range(threads)]]
         seconds = max(end for _, end in spans) - min(began for began, _ in spans)
-        return threads * turns * self._flops / seconds / 1e9
+        return threads * self._turns * self._flops / seconds / 1e9
 
 
 def _source(target: Target, chains: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, TypeAlias
 
 import torch
@@ -78,13 +78,12 @@ def training(module: Module, given: Feed) -> Work:
     data, *states = [each.clone().requires_grad_() for each in (given.data, *given.states)]
     input, hx = given.arguments(tuple(states), data)
     wanted = [data, *states, *module.parameters()]
-    with torch.no_grad():
-        values = _flat(*module(input, hx))
-    generator = torch.Generator().manual_seed(1)
-    upstream = [torch.randn(each.shape, generator=generator).to(each.dtype) for each in values]
+    upstream: list[Tensor] = []
 
     def work() -> list[Tensor]:
         values = _flat(*module(input, hx))
+        if not upstream:
+            upstream.extend(_like(values))
         return [*values, *torch.autograd.grad(values, wanted, upstream)]
 
     return work
@@ -102,6 +101,13 @@ def named(module: Module, given: Feed) -> Callable[[list[Tensor]], Results]:
 def flops(module: Module, rows: int) -> int:
     """Of the products with every weight, for so many rows; training takes three times as many."""
     return 2 * rows * sum(weight.numel() for weight in module.parameters() if weight.dim() == 2)
+
+
+def _like(values: list[Tensor]) -> Iterator[Tensor]:
+    """Random numbers, the same in float32 and float64."""
+    generator = torch.Generator().manual_seed(1)
+    for each in values:
+        yield torch.randn(each.shape, generator=generator).to(each.dtype)
 
 
 def _flat(output: Any, states: Any) -> list[Tensor]:

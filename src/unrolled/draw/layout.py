@@ -18,18 +18,19 @@ from .scene import LETTER, Box, Label, Line, Scene, Shape, text_width
 if TYPE_CHECKING:
     from ..equations import Graph
 
-TRACK = 0.24
+TRACK = 0.28
 """Between lines that run side by side."""
-PADDING = 0.14
+PADDING = 0.3
 """Between an element, with its labels, and the nearest track."""
-GAP = 0.34
+GAP = 0.4
 """Between neighbours without a line between them."""
-EDGE = 0.34
+EDGE = 0.36
 """Between the frame and what is inside."""
 LEAD = 0.5
 """Between the frame and the ends of lines outside."""
 RADIUS = 0.21
-TRIED = 4
+MOST_TRACKS = 50
+TRIED = 6
 """Placements that are routed, to keep the one with the fewest bends and crossings."""
 
 
@@ -86,6 +87,8 @@ def _route(found: Elements, placed: Placement) -> _Routed:
         try:
             return _Wiring(found, placed, tracks).route()
         except Full:
+            if tracks > MOST_TRACKS:
+                raise
             tracks *= 2
 
 
@@ -275,8 +278,8 @@ class _Drawing:
         dx, dy = width / 2, height / 2
         half = LETTER * 0.58
         place: dict[int, tuple[float, float, str]] = {
-            UP: (x + 0.07, y + dy + half + 0.02, "left"),
-            DOWN: (x + 0.07, y - dy - half - 0.02, "left"),
+            UP: (x + 0.1, y + dy + half + 0.03, "left"),
+            DOWN: (x + 0.1, y - dy - half - 0.03, "left"),
             RIGHT: (x + dx + 0.03, y + half + 0.05, "left"),
             LEFT: (x - dx - 0.03, y + half + 0.05, "right"),
         }

@@ -219,7 +219,7 @@ class _Grid:
     def _improve(self, placed: Placement) -> Placement:
         """Move single operations to other columns as long as that is cheaper."""
         cost = self.cost(placed)
-        movable = [k for k in placed.cells if k in self.levels and k not in self.belt_of]
+        movable = [k for k in placed.cells if k in self.levels]
         first, last, _, _ = placed.inside
         for _ in range(2):
             before = cost
@@ -238,6 +238,11 @@ class _Grid:
         new = Cell(column, old.row)
         if column == old.column or new in set(placed.cells.values()):
             return None
+        for chain in self.belts.values():
+            if key in chain:
+                columns = [column if k == key else placed.cells[k].column for k in chain]
+                if columns != sorted(set(columns)):
+                    return None
         return replace(placed, cells={**placed.cells, key: new})
 
     def _order_with(self, layers: Sequence[str]) -> list[str]:
@@ -361,7 +366,8 @@ class _Columns:
         return Cell(column, 0)
 
     def _join(self, key: str) -> Cell:
-        column = max([self.layers, *(cell.column for cell in self._before(key))])
+        column = max([self.layers + bool(self.layers), *(c.column + 1 for c in self._before(key))])
+        self.layers = column
         row = -1
         while Cell(column, row) in self.taken:
             row -= 1

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .palette import DIM, INK, LIT_EDGE, LOOKS, PALE, PAPER, WIRE, WIRE_DIM, WIRE_LIT, Look
 from .scene import LETTER, Box, Label, Line, Scene, Strip
+from .type import MATH, MONOSPACE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,12 +44,14 @@ def draw(scene: Scene, axes: Axes, unit: float = UNIT) -> None:
     order = sorted(range(len(lines)), key=lambda n: (lines[n].light == "lit", n))
     layer = {id(lines[n]): place for place, n in enumerate(order)}
     crossed = _crossings(lines)
+    frames = [shape for shape in scene.shapes if isinstance(shape, Box) and shape.role == "frame"]
     for shape in scene.shapes:
         if isinstance(shape, Box):
             _box(shape, axes, unit)
         elif isinstance(shape, Line):
             z = 2 + layer[id(shape)] / (len(lines) + 1)
-            _line(shape, axes, unit, z, crossed.get(shape.id, []))
+            _line(shape, axes, unit, z)
+            _bridges(axes, crossed.get(shape.id, []), frames, z, unit)
         elif isinstance(shape, Label):
             _label(shape, axes, unit)
         else:
@@ -109,6 +112,7 @@ def _round_box(box: Box) -> Any:
 def _label(label: Label, axes: Axes, unit: float) -> None:
     color = PALE if label.light == "dim" else WIRE_LIT if label.light == "lit" else INK
     weight = "bold" if label.role == "title" else "normal"
+    options = {"family": MONOSPACE} if label.role == "code" else {}
     _text(
         axes,
         label.x,
@@ -120,14 +124,13 @@ def _label(label: Label, axes: Axes, unit: float) -> None:
         color=color,
         zorder=6,
         weight=weight,
+        **options,
     )
 
 
 def _text(
     axes: Axes, x: float, y: float, text: str, size: float, unit: float, **options: Any
 ) -> None:
-    from .type import MATH
-
     if not text:
         return
     scale = MATH if "$" in text else 1.0
@@ -148,12 +151,24 @@ def _strip(strip: Strip, axes: Axes) -> None:
         )
 
 
+SHADES = ("#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74", "#c3b369", "#e1cc55", "#fee838")  # fmt: skip
+"""Matplotlib's cividis in steps: it can be told apart by everyone, in grey as well."""
+
+
 def shade(value: float) -> str:
-    """The colour of a number from -1 (orange) over 0 (white) to 1 (blue)."""
-    value = max(-1.0, min(1.0, value)) if math.isfinite(value) else 0.0
-    end = (0, 114, 178) if value > 0 else (213, 94, 0)
-    amount = abs(value) ** 0.85
-    return "#" + "".join(f"{round(255 + (part - 255) * amount):02x}" for part in end)
+    """The colour of a number from -1 (dark blue) to 1 (light yellow).
+
+    >>> shade(-1), shade(1)
+    ('#00224e', '#fee838')
+    """
+    place = (max(-1.0, min(1.0, value)) + 1) / 2 * (len(SHADES) - 1) if math.isfinite(value) else 0.0
+    low = min(int(place), len(SHADES) - 2)
+    part = place - low
+    channels = (
+        round(int(SHADES[low][n : n + 2], 16) * (1 - part) + int(SHADES[low + 1][n : n + 2], 16) * part)
+        for n in (1, 3, 5)
+    )
+    return "#" + "".join(f"{channel:02x}" for channel in channels)
 
 
 def ink_on(fill: str) -> str:
@@ -165,7 +180,7 @@ def ink_on(fill: str) -> str:
 # Lines.
 
 
-def _line(line: Line, axes: Axes, unit: float, z: float, crossed: list[tuple[float, float]]) -> None:
+def _line(line: Line, axes: Axes, unit: float, z: float) -> None:
     from matplotlib.patches import PathPatch, Polygon
 
     color = {"plain": WIRE, "dim": WIRE_DIM, "lit": WIRE_LIT}[line.light]
@@ -174,14 +189,12 @@ def _line(line: Line, axes: Axes, unit: float, z: float, crossed: list[tuple[flo
     thick = STROKE * line.width * (1.35 if line.light == "lit" else 1.0) * unit / UNIT
     points = list(line.points)
     if line.merge is not None:
-        points.append((points[-1][0] + line.merge[0] * 0.4, points[-1][1] + line.merge[1] * 0.4))
+        points.append((points[-1][0] + line.merge[0] * 0.2, points[-1][1] + line.merge[1] * 0.2))
     tip = points[-1]
     if line.arrow:
         points[-1] = _towards(tip, points[-2], HEAD * 0.8)
     path = _rounded(points, line.radius)
     options: dict[str, Any] = {"facecolor": "none", "capstyle": "butt", "joinstyle": "round"}
-    if crossed:
-        _bridges(line, axes, crossed, thick, z, unit)
     axes.add_patch(PathPatch(path, edgecolor=color, linewidth=thick, zorder=z, **options))
     if line.arrow:
         base = _towards(tip, line.points[-2], HEAD)
@@ -192,16 +205,21 @@ def _line(line: Line, axes: Axes, unit: float, z: float, crossed: list[tuple[flo
 
 
 def _bridges(
-    line: Line, axes: Axes, crossed: list[tuple[float, float]], thick: float, z: float, unit: float
+    axes: Axes, crossed: list[tuple[float, float]], frames: list[Box], z: float, unit: float
 ) -> None:
     """A little of the background on both sides of a line where it runs over another one."""
     for x, y in crossed:
-        reach = 0.1
+        ground = PAPER
+        for frame in frames:
+            left, down, right, up = frame.bounds
+            if left <= x <= right and down <= y <= up:
+                ground = _look(frame).fill
+        wide = (STROKE + 5.0) * unit / UNIT
         axes.plot(
             [x, x],
-            [y - reach, y + reach],
-            color=LOOKS["frame"].fill,
-            linewidth=thick + 5.0 * unit / UNIT,
+            [y - 0.1, y + 0.1],
+            color=ground,
+            linewidth=wide,
             solid_capstyle="butt",
             zorder=z - 0.0001,
         )

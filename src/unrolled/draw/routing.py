@@ -53,6 +53,9 @@ class Router:
         self.xs = [0.0, *accumulate(widths)]
         self.ys = [0.0, *accumulate(heights)]
         self.blocked = blocked
+        self.ports = {  # the vertices before the sides of elements, where only what ends there turns
+            (x + dx, y + dy): (x, y) for x, y in blocked for dx, dy in STEPS
+        }
         self.level: dict[Vertex, str] = {}  # whose line runs through a vertex from side to side
         self.upright: dict[Vertex, str] = {}
         self.pieces: dict[tuple[Vertex, Vertex], str] = {}
@@ -86,12 +89,29 @@ class Router:
                         if side not in used
                     ]
             elif self._own(vertex, demand.net):
-                starts += [(BEND / 2, vertex, side) for side in range(4)]
+                starts += [
+                    (BEND / 2, vertex, side)
+                    for side in range(4)
+                    if self._may_turn(vertex, side, demand)
+                ]
         return starts
 
     def _own(self, vertex: Vertex, net: str) -> bool:
         """Whether a line of a net may bend or branch at a vertex."""
         return self.level.get(vertex, net) == net and self.upright.get(vertex, net) == net
+
+    def _may_turn(self, vertex: Vertex, side: int, demand: Demand) -> bool:
+        """Whether a line may turn here: before an element only into it or out of it."""
+        element = self.ports.get(vertex)
+        if element is None:
+            return True
+        if element == demand.source:
+            used = self.ends.get(element, {})
+            return used.get(_side(element, vertex), demand.net) == demand.net and (
+                demand.net not in used.values() or _side(element, vertex) in used
+            )
+        into = (vertex[0] + STEPS[side][0], vertex[1] + STEPS[side][1])
+        return into == element == demand.target
 
     def _search(self, demand: Demand, tree: dict[Vertex, list[Vertex]]) -> list[Vertex]:
         net, target = demand.net, demand.target
@@ -120,6 +140,8 @@ class Router:
             for turn in turns:
                 if (turn + 2) % 4 == side:
                     continue
+                if turn != side and not self._may_turn(vertex, turn, demand):
+                    continue
                 nxt, more = self._step(vertex, turn, demand, tree)
                 if nxt is None:
                     continue
@@ -130,7 +152,7 @@ class Router:
                     came[state] = (vertex, side)
                     heappush(queue, (total + self._guess(nxt, target), count, total, nxt, turn))
                     count += 1
-        raise Full(f"no way for {net}")
+        raise Full(f"no way for {net} to {target}")
 
     def _step(
         self, vertex: Vertex, side: int, demand: Demand, tree: dict[Vertex, list[Vertex]]

@@ -115,7 +115,8 @@ class Label:
     @property
     def bounds(self) -> tuple[float, float, float, float]:
         """Left, bottom, right, top, by an estimate of the text's width."""
-        width, height = text_width(self.text) * self.size, LETTER * 1.15 * self.size
+        tall = 2.6 if "\\frac" in self.text else 1.15
+        width, height = text_width(self.text) * self.size, LETTER * tall * self.size
         left = {"left": 0.0, "center": width / 2, "right": width}[self.align]
         return self.x - left, self.y - height / 2, self.x - left + width, self.y + height / 2
 

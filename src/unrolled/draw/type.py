@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 MATH = 1.12
 """Mathematics is set a little larger: its letters are small beside the sans serif ones."""
-PLAIN = "DejaVu Sans"
+PLAIN, MONOSPACE = "DejaVu Sans", "DejaVu Sans Mono"
 CHINESE = (
     *("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Source Han Sans CN"),
     *("PingFang SC", "Hiragino Sans GB", "Heiti SC", "STHeiti", "Microsoft YaHei", "SimHei"),

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, final
 
+import torch
 from torch import Tensor
 
-from ..equations.node import Size
-from .llvm.kernel import Kernel, Shares
+from .llvm.kernel import Job, Kernel
 from .recurrence import Recurrence, Training
 from .timeline import Timeline
+
+NOWHERE = torch.zeros(1, dtype=torch.int64, device="cpu")
+"""The beginning of the only step."""
 
 
 @final
@@ -25,6 +28,12 @@ class Call:
         time: where the rows of the steps stand.
         shape: (T, B), or (N,) if ragged.
         batch_sizes, reverse: as for `eager.run`.
+
+    Attributes:
+        banks: names of what the loop reads, as they stand side by side.
+        states: how many units each state has.
+        weights: names of the parameters.
+        taps: names of the recorded values that are not states.
     """
 
     def __init__(
@@ -45,59 +54,95 @@ class Call:
         self.banks = recurrence.split.banks
         self.states = recurrence.states
         self.weights = list(recurrence.step.weights)
+        self.taps = [name for name in record if name not in self.states]
+        self._inputs = list(self._columns())
+        self._names = [node.attribute.name for node in recurrence.split.step.learned]
+        self._jobs: dict[tuple[str, int], Job] = {}
 
-    @cached_property
-    def inference(self) -> tuple[Kernel, list[int]]:
-        """The kernel that saves nothing, and where the steps of its arrays begin."""
-        kernel = self.recurrence.inference(self.record)
-        old, new, _ = self.time.pair
-        starts = {}
-        for name in self.states:
-            full = name in self.record
-            starts[f"old {name}"] = self.time.old if full else old
-            starts[f"new {name}"] = self.time.new if full else new
-        return kernel, self.starts(kernel, starts, self.time)
+    def _columns(self) -> Any:
+        """Of each value that the loop reads: its name, its bank and its first column there."""
+        for place, names in enumerate(self.banks):
+            column = 0
+            for name in names:
+                yield name, place, column
+                column += self.recurrence.width([name])
 
     @cached_property
     def training(self) -> Training:
         """The kernels that save for a backward pass, and make it."""
         return self.recurrence.training(self.record)
 
-    @cached_property
-    def forward(self) -> tuple[Kernel, list[int]]:
-        """The kernel that saves what the backward pass needs."""
-        kernel, starts = self.training.forward, {}
-        for name in self.states:
-            starts[f"old {name}"] = self.time.old
-            starts[f"new {name}"] = self.time.new
-        return kernel, self.starts(kernel, starts, self.time)
+    # Jobs. Their arrays come in the order: inputs, learned vectors, then what is said here.
 
-    @cached_property
-    def backward(self) -> tuple[Kernel, list[int]]:
-        """The kernel that runs the derivative, from the last step to the first."""
-        kernel, back = self.training.backward, self.time.backward
-        old, new, _ = back.pair
-        starts = {}
-        for name in self.states:
-            starts[name] = back.old
-            starts[f"new {name}"] = back.new
-            starts[f"old d_{name}"] = old
-            starts[f"new d_{name}"] = new
-        return kernel, self.starts(kernel, starts, back)
+    @property
+    def single(self) -> Job:
+        """One step without saving anything: states before it, states after it."""
+        kernel = self.recurrence.inference(())
+        order = [f"{which} {name}" for which in ("old", "new") for name in self.states]
+        return self._job("single", kernel, lambda: (order, dict.fromkeys(order, NOWHERE)))
 
-    def starts(self, kernel: Kernel, special: Mapping[str, Tensor], time: Timeline) -> list[int]:
-        """For each array of a kernel, where the beginnings of its steps are listed, or 0."""
-        found = []
-        for array in kernel.source.arrays:
-            steps = special.get(array.name, time.step)
-            found.append(steps.data_ptr() if array.kind == "step" else 0)
-        return found
+    @property
+    def inference(self) -> Job:
+        """All steps without saving anything: states before them, states after them, taps."""
 
-    def shares(self, kernel: Kernel) -> Shares:
-        """What each thread does of a kernel's work."""
-        time = self.time
-        lengths = None if time.is_dense else time.lengths.tolist()
-        return kernel.shares(time.batch, time.total, lengths)
+        def arrays() -> tuple[list[str], dict[str, Tensor]]:
+            old, new, _ = self.time.pair
+            starts = {}
+            for name in self.states:
+                full = name in self.record
+                starts[f"old {name}"] = self.time.old if full else old
+                starts[f"new {name}"] = self.time.new if full else new
+            order = [f"{which} {name}" for which in ("old", "new") for name in self.states]
+            return [*order, *(f"tap {name}" for name in self.taps)], starts
+
+        return self._job("inference", self.recurrence.inference(self.record), arrays)
+
+    @property
+    def forward(self) -> Job:
+        """All steps: states before them, states after them, all that is recorded, and is saved."""
+
+        def arrays() -> tuple[list[str], dict[str, Tensor]]:
+            starts = {f"old {name}": self.time.old for name in self.states}
+            starts |= {f"new {name}": self.time.new for name in self.states}
+            taps = [f"tap {name}" for name in self.record]
+            return [*starts, *taps, *self.training.columns], starts
+
+        return self._job("forward", self.training.forward, arrays)
+
+    @property
+    def backward(self) -> Job:
+        """The derivative, from the last step to the first: see `Gradients`."""
+
+        def arrays() -> tuple[list[str], dict[str, Tensor]]:
+            back = self.time.backward
+            old, new, _ = back.pair
+            starts = {name: back.old for name in self.states}
+            starts |= {f"new {name}": back.new for name in self.states}
+            starts |= {f"old d_{name}": old for name in self.states}
+            starts |= {f"new d_{name}": new for name in self.states}
+            training = self.training
+            order = [*starts, *training.columns, *(f"returned_{name}" for name in self.record)]
+            return [*order, *training.plan.gradients, *training.sums], starts
+
+        return self._job("backward", self.training.backward, arrays)
+
+    def _job(
+        self, kind: str, kernel: Kernel, arrays: Callable[[], tuple[list[str], dict[str, Tensor]]]
+    ) -> Job:
+        threads = kernel.threads(self.time.batch, self.time.total)
+        known = self._jobs.get((kind, threads))
+        if known is None:
+            time = self.time.backward if kind == "backward" else self.time
+            lengths = None if time.is_dense else self.time.lengths.tolist()
+            shares = kernel.shares(time.batch, time.total, lengths)
+            further, starts = arrays()
+            order = [name for name, _, _ in self._inputs]
+            order += [*(f"learned {name}" for name in self._names), *further]
+            known = Job(kernel, order, starts, time.step, time.counts, shares)
+            self._jobs[kind, threads] = known
+        return known
+
+    # Tensors.
 
     def named(self, tensors: Sequence[Any]) -> tuple[list[Any], dict[str, Any], dict[str, Any]]:
         """The tensors of banks, states and weights, of one flat list."""
@@ -106,37 +151,27 @@ class Call:
         states = dict(zip(self.states, tensors[first:second], strict=True))
         return list(tensors[:first]), states, dict(zip(self.weights, tensors[second:], strict=True))
 
-    def inputs(self, banks: Sequence[Tensor]) -> dict[str, int]:
+    def inputs(self, banks: Sequence[Tensor], learned: Sequence[Tensor]) -> list[int]:
         """Where what the loop reads stands: each value in some columns of its bank."""
-        recurrence, found = self.recurrence, {}
-        for names, bank in zip(self.banks, banks, strict=True):
-            address = bank.data_ptr()
-            for name in names:
-                found[name] = address
-                address += recurrence.width([name]) * bank.element_size()
-        return found
+        size = banks[0].element_size()
+        starts = [bank.data_ptr() for bank in banks]
+        found = [starts[place] + column * size for _, place, column in self._inputs]
+        return [*found, *(vector.data_ptr() for vector in learned)]
 
-    def learned(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The learned vectors and scalars that the kernels read, by the names of their arrays."""
-        names = (node.attribute.name for node in self.recurrence.split.step.learned)
-        return {f"learned {name}": weights[name].detach().contiguous() for name in names}
+    def learned(self, weights: Mapping[str, Tensor]) -> list[Tensor]:
+        """The learned vectors and scalars that the kernels read."""
+        return [weights[name].detach().contiguous() for name in self._names]
 
-    def full(self, states: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Arrays for the states of all steps, (B + N, units), with the first states in place."""
-        time, arrays = self.time, {}
-        for name, state in states.items():
-            arrays[name] = state.new_empty(time.batch + time.total, self.states[name])
-            put(arrays[name], time.initial.start, state)
-        return arrays
+    def full(self, name: str, state: Tensor) -> Tensor:
+        """An array for a state at all steps, (B + N, units), with the first states in place."""
+        time = self.time
+        array = state.new_empty(time.batch + time.total, self.states[name])
+        put(array, time.initial.start, state)
+        return array
 
-    def taps(self, like: Tensor, states: bool) -> dict[str, Tensor]:
-        """Arrays for the recorded values, (N, units), with or without those that are states."""
-        recurrence = self.recurrence
-        return {
-            f"tap {name}": like.new_empty(self.time.total, recurrence.probe_width(name))
-            for name in self.record
-            if states or name not in self.states
-        }
+    def tap(self, name: str, like: Tensor) -> Tensor:
+        """An array for a recorded value, (N, units)."""
+        return like.new_empty(self.time.total, self.recurrence.probe_width(name))
 
 
 def put(array: Tensor, row: int, state: Tensor) -> None:
@@ -147,5 +182,3 @@ def put(array: Tensor, row: int, state: Tensor) -> None:
         ctypes.memmove(where, state.data_ptr(), state.numel() * size)
     else:
         array[row : row + state.shape[0]] = state.detach()
-
-

@@ -16,31 +16,44 @@ from .timeline import Timeline
 
 
 def infer(
-    call: Call, banks: list[Tensor], states: dict[str, Tensor], weights: dict[str, Tensor]
-) -> tuple[Tensor, ...]:
-    """Run without saving anything for a backward pass."""
-    time = call.time
-    kernel, starts = call.inference
-    full = call.full({name: state for name, state in states.items() if name in call.record})
-    taps = call.taps(banks[0], states=False)
+    call: Call, banks: list[Tensor], states: Mapping[str, Tensor], weights: Mapping[str, Tensor]
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Run without saving anything for a backward pass: the recorded values, and the last states."""
+    time, job = call.time, call.inference
     learned = call.learned(weights)
-    pairs = {
-        name: _pair(time, state) for name, state in states.items() if name not in call.record
-    }
-    addresses = call.inputs(banks)
-    for name, array in (*full.items(), *pairs.items()):
-        addresses[f"old {name}"] = addresses[f"new {name}"] = array.data_ptr()
-    for name, array in (*learned.items(), *taps.items()):
-        addresses[name] = array.data_ptr()
-    kernel.run(addresses, starts, weights, time.counts, call.shares(kernel))
-    recorded = [
-        full[name][time.after] if name in full else taps[f"tap {name}"] for name in call.record
+    arrays = [
+        call.full(name, states[name]) if name in call.record else _pair(time, states[name])
+        for name in call.states
     ]
+    taps = [call.tap(name, banks[0]) for name in call.taps]
+    places = [array.data_ptr() for array in arrays]
+    ends = [tap.data_ptr() for tap in taps]
+    job.run([*call.inputs(banks, learned), *places, *places, *ends], weights)
+    full = dict(zip(call.states, arrays, strict=True))
+    tapped = dict(zip(call.taps, taps, strict=True))
+    recorded = [tapped[name] if name in tapped else full[name][time.after] for name in call.record]
     finals = [
-        full[name][time.last].clone() if name in full else _last(time, pairs[name])
-        for name in states
+        full[name][time.last].clone() if name in call.record else _last(time, full[name])
+        for name in call.states
     ]
-    return *recorded, *finals
+    return recorded, finals
+
+
+def _single(
+    call: Call, banks: list[Tensor], states: Mapping[str, Tensor], weights: Mapping[str, Tensor]
+) -> list[Tensor]:
+    """One step without saving anything: the states after it. Nothing is copied."""
+    learned = call.learned(weights)
+    old = [_contiguous(states[name]) for name in call.states]
+    new = [state.new_empty(state.shape) for state in old]
+    before = [state.data_ptr() for state in old]
+    after = [state.data_ptr() for state in new]
+    call.single.run([*call.inputs(banks, learned), *before, *after], weights)
+    return new
+
+
+def _contiguous(state: Tensor) -> Tensor:
+    return state if state.is_contiguous() else state.contiguous()
 
 
 def _pair(time: Timeline, state: Tensor) -> Tensor:
@@ -66,24 +79,19 @@ class _Loop(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, call: Call, *tensors: Tensor) -> tuple[Tensor, ...]:
         banks, states, weights = call.named(tensors)
-        time = call.time
-        kernel, starts = call.forward
-        full, learned = call.full(states), call.learned(weights)
+        time, job, learned = call.time, call.forward, call.learned(weights)
+        full = [call.full(name, state) for name, state in states.items()]
         # Stored a second time: what is saved must not change when the caller changes the output.
-        taps = call.taps(banks[0], states=True)
+        taps = [call.tap(name, banks[0]) for name in call.record]
         saved = banks[0].new_empty(time.total, call.training.width)
-        addresses = call.inputs(banks)
-        for name, array in full.items():
-            addresses[f"old {name}"] = addresses[f"new {name}"] = array.data_ptr()
-        for name, array in (*learned.items(), *taps.items()):
-            addresses[name] = array.data_ptr()
-        addresses.update(call.training.addresses(saved))
-        kernel.run(addresses, starts, weights, time.counts, call.shares(kernel))
+        places = [array.data_ptr() for array in full]
+        ends = [tap.data_ptr() for tap in taps]
+        addresses = [*call.inputs(banks, learned), *places, *places, *ends]
+        job.run([*addresses, *call.training.saved(saved)], weights)
         ctx.call = call
-        ctx.save_for_backward(*tensors, saved, *full.values())
+        ctx.save_for_backward(*tensors, saved, *full)
         ctx.set_materialize_grads(False)
-        finals = [array[time.last].clone() for array in full.values()]
-        return *(taps[f"tap {name}"] for name in call.record), *finals
+        return *taps, *(array[time.last].clone() for array in full)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -130,32 +138,55 @@ def run(
         recurrence = recurrences.best(len(time.counts), time.batch, record)
         call = Call(recurrence, tuple(record), time, shape, batch_sizes, False)
     banks = _banks(call.recurrence, weights, inputs, call.time)
-    tensors = [*banks, *(states[name] for name in call.states)]
-    tensors += [weights[name] for name in call.weights]
+    tensors = [*banks, *states.values(), *weights.values()]
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
-        results = _Loop.apply(call, *tensors)
+        order = [*(states[name] for name in call.states), *(weights[name] for name in call.weights)]
+        results = _Loop.apply(call, *banks, *order)
+        recorded, last = results[: len(record)], results[len(record) :]
+    elif shape[0] == 1 and len(shape) > 1 and not call.taps:
+        last = _single(call, banks, states, weights)
+        after = dict(zip(call.states, last, strict=True))
+        recorded = [after[name].clone() for name in record]
     else:
-        results = infer(call, *call.named(tensors))
-    values = dict(zip(record, results, strict=False))
+        recorded, last = infer(call, banks, states, weights)
+    values = dict(zip(record, recorded, strict=True))
     if turned is not None:
         values = {name: value.index_select(0, turned) for name, value in values.items()}
     if len(shape) > 1:
         values = {name: value.view(*shape, value.shape[-1]) for name, value in values.items()}
-    return values, dict(zip(call.states, results[len(record) :], strict=True))
+    return values, dict(zip(call.states, last, strict=True))
+
+
+def step(
+    recurrences: Recurrences,
+    weights: Mapping[str, Tensor],
+    inputs: Mapping[str, Tensor],
+    states: Mapping[str, Tensor],
+) -> dict[str, Tensor]:
+    """One step: the states after it, (B, units); inputs are (B, units) too."""
+    (batch, _) = next(iter(inputs.values())).shape
+    call = _dense(recurrences, (), 1, batch, False)
+    banks = _banks(call.recurrence, weights, inputs, call.time)
+    tensors = [*banks, *states.values(), *weights.values()]
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
+        order = [*(states[name] for name in call.states), *(weights[name] for name in call.weights)]
+        new = _Loop.apply(call, *banks, *order)
+    else:
+        new = _single(call, banks, states, weights)
+    return dict(zip(call.states, new, strict=True))
 
 
 def _dense(
     recurrences: Recurrences, record: tuple[str, ...], steps: int, batch: int, reverse: bool
 ) -> Call:
     """The call for sequences of one length; the last ones are kept."""
-    key = record, steps, batch, reverse
-    known = recurrences.calls.get(key)
-    if known is None:
+
+    def make() -> Call:
         recurrence = recurrences.best(steps, batch, record)
         time = timeline.dense(steps, batch, reverse)
-        known = Call(recurrence, record, time, (steps, batch), None, reverse)
-        recurrences.calls.put(key, known)
-    return known
+        return Call(recurrence, record, time, (steps, batch), None, reverse)
+
+    return recurrences.calls.get((record, steps, batch, reverse), make)
 
 
 def _banks(
@@ -167,7 +198,7 @@ def _banks(
     """What the loop reads, each bank as one tensor (N, width), or (width,) for fixed ones."""
     if recurrence.reads_inputs_alone:
         rows = (inputs[name] for (name,) in recurrence.split.banks)
-        return [value.reshape(time.total, value.shape[-1]).contiguous() for value in rows]
+        return [_rows(value, time.total) for value in rows]
     program = recurrence.hoisted
     slots = eager.hoisted(program, weights, inputs)
     banks = []
@@ -178,3 +209,10 @@ def _banks(
         rows = value.reshape(-1) if fixed else value.reshape(time.total, -1)
         banks.append(rows.contiguous())
     return banks
+
+
+def _rows(value: Tensor, total: int) -> Tensor:
+    """(N, width), row by row in memory."""
+    if value.dim() != 2:
+        value = value.reshape(total, value.shape[-1])
+    return value if value.is_contiguous() else value.contiguous()

@@ -92,6 +92,21 @@ class Runner:
 
         return compiled.run(found, weights, inputs, states, record, batch_sizes, reverse)
 
+    def step(
+        self,
+        weights: Mapping[str, Tensor],
+        inputs: Mapping[str, Tensor],
+        states: Mapping[str, Tensor],
+    ) -> dict[str, Tensor]:
+        """Take one step: inputs and states are (B, units); the states after it."""
+        found = self._chosen(weights, inputs, states, ())
+        if isinstance(found, str):
+            steps = {name: value.unsqueeze(0) for name, value in inputs.items()}
+            return eager.run(self.program, weights, steps, states, ())[1]
+        from . import compiled
+
+        return compiled.step(found, weights, inputs, states)
+
     def obstacle(
         self,
         weights: Mapping[str, Tensor],
@@ -119,6 +134,9 @@ class Runner:
         found = self.recurrences(x.dtype, x.shape[-1])
         if isinstance(found, str):
             return found
+        misfit = found.misfit(weights)
+        if misfit is not None:
+            return misfit
         probes = found.many.split.step.probes
         for name in record:
             if name not in probes:

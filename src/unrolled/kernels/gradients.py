@@ -44,36 +44,35 @@ class Gradients:
 
     def run(self, gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
         """The gradients with respect to banks, states and weights."""
-        call, time = self.call, self.call.time
-        kernel, starts = call.backward
-        returned = {
-            f"returned_{name}": self._dense(name, gradient)
+        call, training = self.call, self.call.training
+        job = call.backward
+        returned = [
+            self._dense(name, gradient)
             for name, gradient in zip(call.record, gradients, strict=False)
-        }
+        ]
         pairs = self._pairs(gradients[len(call.record) :])
         learned = call.learned(self.weights)
-        shares = call.shares(kernel)
-        sums = {
-            array.name: self.like.new_zeros(shares.threads, array.stride)
-            for array in kernel.source.arrays
-            if array.kind == "thread"
-        }
-        addresses = call.inputs(self.banks)
-        for name, array in self.full.items():
-            addresses[name] = addresses[f"new {name}"] = array.data_ptr()
-        for name, pair in pairs.items():
-            addresses[f"old d_{name}"] = addresses[f"new d_{name}"] = pair.data_ptr()
-        for name, array in (*returned.items(), *learned.items(), *sums.items()):
-            addresses[name] = array.data_ptr()
-        addresses.update(call.training.addresses(self.saved))
-        for name, (_, place) in self.plan.gradients.items():
-            buffer = self.buffers[place.buffer]
-            addresses[name] = buffer.data_ptr() + place.start * buffer.element_size()
-        kernel.run(addresses, starts, self.weights, time.backward.counts, shares)
+        threads = job.shares.threads
+        sums = {name: self.like.new_zeros(threads, wide) for name, wide in training.sums.items()}
+        full = [array.data_ptr() for array in self.full.values()]
+        ends = [pair.data_ptr() for pair in pairs.values()]
+        addresses = [*call.inputs(self.banks, learned), *full, *full, *ends, *ends]
+        addresses += training.saved(self.saved)
+        addresses += [gradient.data_ptr() for gradient in returned]
+        addresses += self._places()
+        job.run([*addresses, *(total.data_ptr() for total in sums.values())], self.weights)
         summed = {name.removeprefix("sum "): total.sum(0) for name, total in sums.items()}
-        places = time.backward.pair[2]
+        places = call.time.backward.pair[2]
         states = [pairs[name].index_select(0, places) for name in call.states]
         return [*self._banks(summed), *states, *self._weights(summed)]
+
+    def _places(self) -> list[int]:
+        """Where the loop stores the gradients."""
+        found = []
+        for _, place in self.plan.gradients.values():
+            buffer = self.buffers[place.buffer]
+            found.append(buffer.data_ptr() + place.start * buffer.element_size())
+        return found
 
     def _pairs(self, finals: Sequence[Tensor | None]) -> dict[str, Tensor]:
         """For each state, an array for its gradients before and after a step, (2 B, units)."""

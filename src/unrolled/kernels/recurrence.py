@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
 
 import torch
 from torch import Tensor
 
-from ..equations import Graph
+from ..equations import Graph, parameters
 from ..equations.node import Size
 from ..equations.operation import Operation
 from . import eager
@@ -18,6 +18,9 @@ from .llvm.kernel import FEW_ROWS, Kernel
 from .llvm.schedule import Schedule, UnsupportedError
 from .split import Split, hoisted, split
 from .training import TrainingPlan
+
+OFTEN = 16
+"""Rows in all steps together from which on weights are laid out anew, or products hoisted."""
 
 LARGE = 65536
 """Numbers in the weights that read the input from which on few rows take them out of the loop."""
@@ -112,24 +115,23 @@ class Recurrence:
 class Recent:
     """A cache of what was used last, safe under threads."""
 
-    def __init__(self, size: int = 64) -> None:
+    def __init__(self, size: int) -> None:
         self._size = size
         self._known: OrderedDict[Any, Any] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: Any) -> Any:
-        """What was put under a key, or None."""
-        with self._lock:
-            if key in self._known:
-                self._known.move_to_end(key)
-            return self._known.get(key)
+    def __len__(self) -> int:
+        return len(self._known)
 
-    def put(self, key: Any, value: Any) -> None:
-        """Keep a value; the one that was used longest ago may go."""
+    def get(self, key: Any, make: Callable[[], Any]) -> Any:
+        """What is known under a key, made if it is not; what was used longest ago may go."""
         with self._lock:
-            self._known[key] = value
+            if key not in self._known:
+                self._known[key] = make()
+            self._known.move_to_end(key)
             if len(self._known) > self._size:
                 self._known.popitem(last=False)
+            return self._known[key]
 
 
 @final
@@ -143,8 +145,9 @@ class Recurrences:
     def __init__(self, graph: Graph, sizes: Mapping[Size, int], dtype: torch.dtype) -> None:
         self.many = Recurrence(graph, sizes, dtype, split(graph), packed=True)
         self.few = Recurrence(graph, sizes, dtype, self.many.split, packed=False)
-        self.long = self.few
-        self.calls = Recent()
+        self.long = self.many
+        self.calls = Recent(64)
+        self.shapes = [(p.name, torch.Size(p.shape(sizes))) for p in parameters(graph)]
         reads = sum(
             sizes[node.attribute.size] * sizes[self.many.split.step.sizes[source]]
             for node in self.many.split.step.layers
@@ -152,37 +155,40 @@ class Recurrences:
             if source.operation is Operation.INPUT
         )
         if reads >= LARGE:
-            self.long = Recurrence(graph, sizes, dtype, hoisted(graph), packed=False)
+            self.long = Recurrence(graph, sizes, dtype, hoisted(graph), packed=True)
+
+    def misfit(self, weights: Mapping[str, Tensor]) -> str | None:
+        """The parameter, if any, that has not the shape that the kernels rely on."""
+        for name, shape in self.shapes:
+            if weights[name].shape != shape:
+                return f"{name} has the shape {tuple(weights[name].shape)}, not {tuple(shape)}"
+        return None
 
     def best(self, steps: int, rows: int, record: Sequence[str]) -> Recurrence:
         """The kernels for so many steps of so many rows that can store what is recorded.
 
-        Few rows over many steps read the input before the loop: every step would read its
-        weights again.
+        To lay weights out pays once they are read often. Few rows over many steps read the input
+        before the loop: every step would read its weights again.
         """
+        if steps * rows < OFTEN:
+            return self.few
         if rows >= FEW_ROWS:
             return self.many
         inside = all(name in self.long.split.step.probes for name in record)
-        return self.long if inside and steps * rows >= 2 * FEW_ROWS else self.few
+        return self.long if inside else self.many
 
 
-_known: OrderedDict[tuple[Any, ...], Recurrences] = OrderedDict()
-_lock = threading.Lock()
 KEPT = 256
 """How many cells and sizes keep their kernels while no module uses them."""
+
+_known = Recent(KEPT)
 
 
 def recurrences(graph: Graph, sizes: Mapping[Size, int], dtype: torch.dtype) -> Recurrences:
     """The kernels of a cell, the same for all modules with these equations, sizes and dtype."""
     names = (*graph.inputs.items(), *graph.states.items(), *graph.values.items())
     key = (graph.name, *names, *sizes.items(), dtype)
-    with _lock:
-        if key not in _known:
-            _known[key] = Recurrences(graph, sizes, dtype)
-        _known.move_to_end(key)
-        if len(_known) > KEPT:
-            _known.popitem(last=False)
-        return _known[key]
+    return _known.get(key, lambda: Recurrences(graph, sizes, dtype))
 
 
 @final
@@ -211,12 +217,12 @@ class Training:
         self.backward = Kernel(
             schedule, sizes, {**recurrence.strides, **strides}, recurrence.dtype, recurrence.packed
         )
+        self.sums = {a.name: a.stride for a in self.backward.source.arrays if a.kind == "thread"}
 
-
-    def addresses(self, saved: Tensor) -> dict[str, int]:
+    def saved(self, array: Tensor) -> list[int]:
         """Where the saved values stand in the array that holds them."""
-        start, size = saved.data_ptr(), saved.element_size()
-        return {name: start + column * size for name, column in self.columns.items()}
+        start, size = array.data_ptr(), array.element_size()
+        return [start + column * size for column in self.columns.values()]
 
 
 def _starts(widths: list[int]) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple, final
 
 import torch
@@ -23,6 +24,20 @@ KINDS: dict[type[nn.Module], type[Weighted]] = {
     nn.GRUCell: GRUCell,
 }
 """By class of PyTorch, ours."""
+
+COMPUTING = (
+    "forward",
+    "__call__",
+    "check_input",
+    "check_hidden_size",
+    "check_forward_args",
+    "get_expected_hidden_size",
+    "permute_hidden",
+)
+"""Methods that decide what PyTorch's modules compute."""
+
+OF_CLASSES = ("__dict__", "__weakref__", "__abstractmethods__", "_abc_impl")
+"""What belongs to a class and not to what is made of it."""
 
 CACHES = ("_flat_weights", "_flat_weight_refs")
 """What PyTorch's layers keep of their parameters, to be made anew when they are put back."""
@@ -65,8 +80,8 @@ def adopt(model: nn.Module) -> Adoption:
     with this library from now on, until `release`. So optimizers, tied weights, state dicts and
     whatever refers to a module go on as before. Modules that are ours already stay as they are.
 
-    Left alone, and reported: subclasses (they may compute something else), modules whose weights
-    are made of others (`parametrize`, `weight_norm`, pruning), quantized and scripted modules,
+    Left alone, and reported: subclasses with a `forward` of their own, modules whose weights are
+    made of others (`parametrize`, `weight_norm`, pruning), quantized and scripted modules,
     and those whose `forward` was replaced or that were compiled in place.
 
     Args:
@@ -96,7 +111,7 @@ def adopt(model: nn.Module) -> Adoption:
             ours = True
         elif reason is not None:
             left[name] = reason
-        elif type(module) in KINDS:
+        elif _base(module) is not None:
             changed[name] = module
     if not (changed or left or ours):
         raise ValueError(
@@ -138,7 +153,13 @@ def release(model: nn.Module) -> Adoption:
 
 def adoptable(module: nn.Module) -> bool:
     """Whether `adopt` would change a module."""
-    return type(module) in KINDS and obstacle(module) is None
+    known = _base(module) is not None and not isinstance(module, Weighted)
+    return known and obstacle(module) is None
+
+
+def _base(module: nn.Module) -> type[nn.Module] | None:
+    """The class of PyTorch that a module is of, or of a subclass of."""
+    return next((kind for kind in KINDS if isinstance(module, kind)), None)
 
 
 def obstacle(module: nn.Module) -> str | None:
@@ -150,12 +171,14 @@ def obstacle(module: nn.Module) -> str | None:
         return f"a scripted {name}: adopt before scripting" if name in names else None
     if kind.__module__.startswith("torch.ao.nn") and kind.__name__ in names:
         return f"{kind.__module__}.{kind.__name__}: quantized"
-    if not isinstance(module, tuple(KINDS)):
+    base = _base(module)
+    if base is None:
         return None
     if nn.utils.parametrize.is_parametrized(module):
         return "its weights are parametrized"
-    if kind not in KINDS:
-        return f"a subclass: {kind.__module__}.{kind.__qualname__}"
+    own = [name for name in COMPUTING if getattr(kind, name, None) is not getattr(base, name, None)]
+    if own:
+        return f"a subclass with its own {own[0]}: {kind.__module__}.{kind.__qualname__}"
     return _changed(module)
 
 
@@ -185,7 +208,9 @@ def _modules(model: nn.Module, user: str) -> list[tuple[str, nn.Module]]:
 
 
 def _title(kind: type) -> str:
-    return f"{'torch.nn' if kind in KINDS else 'unrolled'}.{kind.__name__}"
+    if kind in KINDS.values():
+        return f"unrolled.{kind.__name__}"
+    return f"{'torch.nn' if kind in KINDS else kind.__module__}.{kind.__qualname__}"
 
 
 def _become(module: nn.Module) -> str:
@@ -195,9 +220,12 @@ def _become(module: nn.Module) -> str:
     plain = set(nn.Module().__dict__)
     new = {name: value for name, value in twin.__dict__.items() if name not in plain}
     added = tuple(name for name in new if name not in module.__dict__)
-    for name in CACHES:
-        module.__dict__.pop(name, None)
-    module.__class__ = type(twin)
+    if kind in KINDS:
+        for name in CACHES:
+            module.__dict__.pop(name, None)
+        module.__class__ = type(twin)
+    else:
+        module.__class__ = _joined(kind, type(twin))
     module.__dict__.update({name: new[name] for name in added})
     module.__dict__["_origin"] = Origin(kind, added)
     return f"{_title(kind)} -> {_title(type(twin))}"
@@ -205,7 +233,7 @@ def _become(module: nn.Module) -> str:
 
 def _twin(module: Any) -> Weighted:
     """A module of ours with the same options, and parameters that take no memory."""
-    make: Any = KINDS[type(module)]
+    make: Any = KINDS[_base(module) or type(module)]
     options: dict[str, Any] = {"bias": module.bias, "device": "meta"}
     if isinstance(module, nn.RNN):
         options["nonlinearity"] = module.mode.removeprefix("RNN_").lower()
@@ -217,10 +245,39 @@ def _twin(module: Any) -> Weighted:
     return make(module.input_size, module.hidden_size, **options)
 
 
+@cache
+def _joined(kind: type[nn.Module], ours: type[Weighted]) -> type[nn.Module]:
+    """A subclass of PyTorch's module with all its own methods, that computes as ours does."""
+    own: dict[str, Any] = {}
+    for parent in reversed(kind.__mro__[: kind.__mro__.index(_theirs(ours))]):
+        own.update({name: v for name, v in vars(parent).items() if name not in OF_CLASSES})
+    own["__reduce_ex__"] = _reduce
+    make: Any = type(ours)
+    return make(kind.__name__, (ours, kind), own)
+
+
+def _theirs(ours: type[Weighted]) -> type[nn.Module]:
+    return next(kind for kind, known in KINDS.items() if known is ours)
+
+
+def _reduce(module: Any, protocol: object) -> tuple[Any, ...]:
+    """How a module of a joined class is pickled and copied."""
+    weak = "_flat_weight_refs"  # PyTorch makes it anew
+    state = {name: value for name, value in module.__dict__.items() if name != weak}
+    return _remade, (module._origin.kind,), state
+
+
+def _remade(kind: type[nn.Module]) -> nn.Module:
+    """An empty module of a joined class."""
+    base = next(known for known in KINDS if issubclass(kind, known))
+    joined = _joined(kind, KINDS[base])
+    return joined.__new__(joined)
+
+
 def _return(module: Any) -> str:
     """Make an adopted module PyTorch's again."""
     origin: Origin = module.__dict__.pop("_origin")
-    before = type(module)
+    before = next(kind for kind in KINDS.values() if issubclass(type(module), kind))
     for name in origin.added:
         module.__dict__.pop(name, None)
     module.__class__ = origin.kind

@@ -176,7 +176,7 @@ class Layer(Weighted):
             data = outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1)
             if self.dropout and layer < self.num_layers - 1:
                 data = F.dropout(data, self.dropout, self.training)
-        return data, {state: torch.stack(values) for state, values in last.items()}
+        return data, {state: _stacked(values) for state, values in last.items()}
 
     def _run_one(
         self,
@@ -203,6 +203,8 @@ class Layer(Weighted):
 
     def _masks(self, graph: Graph, steps: Sequence, data: Tensor) -> dict[str, Tensor]:
         """The random inputs of the graph, if it has any."""
+        if len(graph.inputs) == 1:
+            return {}
         units = {**self._units, "input": data.shape[-1]}
         sizes = {name: units[size] for name, size in graph.inputs.items()}
         masked = {name: size for name, size in sizes.items() if name.startswith("mask_")}
@@ -218,8 +220,8 @@ class Layer(Weighted):
                 f"input.size(-1) must be equal to input_size. Expected {self.input_size}, "
                 f"got {data.shape[-1]}"
             )
-        for weight in list(self._weights("_l0").values())[:1]:
-            self._check_tensor(data, weight)
+        for name in self._names[:1]:
+            self._check_tensor(data, getattr(self, f"{name}_l0"))
 
     def _states(self, hx: States | None, steps: Sequence) -> dict[str, Tensor]:
         """The states before the first step, (L, B, units), by name."""
@@ -296,6 +298,11 @@ class Layer(Weighted):
             if getattr(self, name) != default:
                 parts.append(f"{name}={getattr(self, name)}")
         return ", ".join(parts)
+
+
+def _stacked(values: list[Tensor]) -> Tensor:
+    """Tensors (B, units) as one (L, B, units)."""
+    return values[0].unsqueeze(0) if len(values) == 1 else torch.stack(values)
 
 
 def _zoneout(value: Zoneout, graph: Graph) -> dict[str, float]:

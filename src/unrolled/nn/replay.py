@@ -29,11 +29,9 @@ def replayed(call: Call, names: Sequence[str]) -> tuple[Values, Values]:
         units = {name: program.sizes[call.graph.sizes[call.graph.probes[name]]] for name in names}
         empty = {name: call.form.data.new_zeros(0, units[name]) for name in names}
         return empty, dict(call.states)
-    if call.obstacle([call.graph.output]) is not None:
+    if call.obstacle(names) is None or call.obstacle([call.graph.output]) is not None:
         return call.run(names)
     given = [name for name in names if call.obstacle([name]) is None]
-    if len(given) == len(names):
-        return call.run(names)
     states = list(call.states)
     values, last = call.run(list(dict.fromkeys([*given, *states])))
     old = {state: before(call, state, values[state]) for state in states}

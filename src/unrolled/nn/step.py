@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from ..equations import Cell, parameters
-from ..kernels.eager import Program, run
+from ..kernels.dispatch import Runner
 from .call import Call, plain, probed
 from .sequence import Dense, Unbatched
 from .weights import States, Weighted
@@ -27,7 +27,9 @@ class Step(Weighted):
         dtype: Any,
     ) -> None:
         super().__init__(cell, input_size, hidden_size, bias, proj_size)
-        self._program = Program(self.graph, self._units)
+        self._runner = Runner(self.graph, self._units)
+        self._x = next(iter(self.graph.inputs))
+        self._state_units = {s: self._units[size] for s, size in self.graph.states.items()}
         self._register("", input_size, device, dtype)
         for parameter in parameters(cell.graph):
             if not hasattr(self, parameter.name):  # the biases of a module without, as in PyTorch
@@ -59,25 +61,28 @@ class Step(Weighted):
                 f"input has inconsistent input_size: got {x.shape[1]} expected {self.input_size}"
             )
         weights = self._weights("")
-        for weight in list(weights.values())[:1]:
-            self._check_tensor(x, weight)
+        if weights:
+            self._check_tensor(x, next(iter(weights.values())))
         states = self._states(hx, x, batched)
-        inputs = {next(iter(self.graph.inputs)): x.unsqueeze(0)}
         if self._probes:
             plain(self)
+            inputs = {self._x: x.unsqueeze(0)}
             form = Dense(x.unsqueeze(0), False) if batched else Unbatched(input.unsqueeze(0))
-            _, last = probed(self, Call("", self._program, weights, inputs, states, form))
+            _, last = probed(self, Call("", self._runner, weights, inputs, states, form))
         else:
-            _, last = run(self._program, weights, inputs, states, [])
-        return self._states_out(
-            {state: value if batched else value.squeeze(0) for state, value in last.items()}
-        )
+            last = self._runner.step(weights, {self._x: x}, states)
+        if not batched:
+            last = {state: value.squeeze(0) for state, value in last.items()}
+        return self._states_out(last)
 
     def _states(self, hx: States | None, x: Tensor, batched: bool) -> dict[str, Tensor]:
         """The states before the step, (B, units), by name."""
-        sizes = {state: self._units[size] for state, size in self.graph.states.items()}
+        rows, sizes = x.shape[0], self._state_units
         if hx is None:
-            return {state: x.new_zeros(x.shape[0], units) for state, units in sizes.items()}
+            return {state: x.new_zeros(rows, units) for state, units in sizes.items()}
+        if len(sizes) > 1 and type(hx) is tuple and len(hx) == len(sizes):
+            if all(_fits(state, x, rows, units) for state, units in zip(hx, sizes.values())):
+                return dict(zip(sizes, hx))
         return {
             name: self._state(state, index, sizes[name], x, batched)
             for index, (name, state) in enumerate(self._given(hx).items())
@@ -116,3 +121,10 @@ class Step(Weighted):
         if not self.bias:
             parts.append("bias=False")
         return ", ".join(parts)
+
+
+def _fits(state: Any, x: Tensor, rows: int, units: int) -> bool:
+    """Whether there is nothing to be said against a state (B, units)."""
+    if type(state) is not Tensor or state.shape != (rows, units):
+        return False
+    return state.dtype is x.dtype and state.device == x.device

@@ -49,6 +49,10 @@ class Weighted(Module, ABC):
         self.proj_size = proj_size
         self.cell = cell
         self.graph = cell.graph if bias else without_bias(cell.graph)
+        sizes = (input_size, hidden_size, proj_size, 1)
+        names: tuple[Size, ...] = ("input", "hidden", "projection", "one")
+        self._units: dict[Size, int] = dict(zip(names, sizes, strict=True))
+        self._keys: dict[str, list[tuple[str, str]]] = {}  # of the parameters, by suffix
         self._names = tuple(parameter.name for parameter in parameters(self.graph))
         self._probes = ()  # of the instance, so that compiled code looks for them
         self._initial_values: dict[str, float] = {}  # of parameters that are not drawn
@@ -57,11 +61,6 @@ class Weighted(Module, ABC):
     def output_size(self) -> int:
         """How many units the output has in one direction."""
         return self._units[self.graph.states[self.graph.output]]
-
-    @property
-    def _units(self) -> dict[Size, int]:
-        sizes = (self.input_size, self.hidden_size, self.proj_size, 1)
-        return dict(zip(("input", "hidden", "projection", "one"), sizes, strict=True))
 
     def _register(self, suffix: str, input_size: int, device: Any, dtype: Any) -> None:
         """Make the parameters of one layer and direction."""
@@ -99,7 +98,11 @@ class Weighted(Module, ABC):
 
         They are read anew for every call: pruning, weight norm and functional calls replace them.
         """
-        return {name: getattr(self, f"{name}{suffix}") for name in self._names}
+        keys = self._keys.get(suffix)
+        if keys is None:
+            keys = self._keys[suffix] = [(name, f"{name}{suffix}") for name in self._names]
+        own: Any = self._parameters  # reading it is several times faster than an attribute
+        return {name: own[key] if key in own else getattr(self, key) for name, key in keys}
 
     def _given(self, hx: States) -> dict[str, Tensor]:
         """The states that a caller gave, by name; ValueError unless each is a tensor."""

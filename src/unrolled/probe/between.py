@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from .jacobian import transported
@@ -14,9 +13,7 @@ from .passage import Passage
 def check_row(passage: Passage, row: object) -> None:
     """ValueError unless there is such a row."""
     if isinstance(row, bool) or not isinstance(row, int) or not 0 <= row < passage.rows:
-        raise ValueError(
-            f"{passage.name}: row should be from 0 to {passage.rows - 1}, got {row!r}"
-        )
+        raise ValueError(f"{passage.name}: row should be from 0 to {passage.rows - 1}, got {row!r}")
 
 
 def check_step(passage: Passage, step: object, row: int, name: str) -> None:
@@ -70,11 +67,10 @@ def check_unbroken(passage: Passage, steps: Sequence[int], row: int) -> None:
 def carried(passage: Passage, vectors: Tensor, steps: Sequence[int], row: int) -> Tensor:
     """Vectors (K, S) times the Jacobians of some consecutive steps of a row."""
     for stretch in reversed(passage.stretches(row, steps)):
-        vectors = transported(stretch, vectors.to(stretch.device).unsqueeze(0))[0]
+        vectors = transported(stretch, vectors.unsqueeze(0))[0]
     return vectors
 
 
 def product(passage: Passage, later: int, earlier: int, row: int) -> Tensor:
     """The derivative of the states after one step by those after an earlier one, (S, S)."""
-    eye = torch.eye(sum(passage.widths.values()), dtype=torch.float64)
-    return carried(passage, eye, way(passage, later, earlier, row), row)
+    return carried(passage, passage.identity, way(passage, later, earlier, row), row)

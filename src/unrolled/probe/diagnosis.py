@@ -120,11 +120,11 @@ class Diagnosis:
     def __rich__(self) -> Group:
         parts: list[Any] = [_table(self.layers.values())]
         for finding in self.findings:
-            text = Text.assemble((f"{finding.layer}: {finding.code}", "bold red"), " ")
+            text = Text.assemble((f"{finding.layer}: {finding.code}:", "bold red"), " ")
             parts += [Text(), text.append(f"{finding.text}."), Text(f"  {finding.advice}")]
         if self.healthy:
             parts += [Text(), Text(self.verdict, "bold green")]
-        parts += [Text(note, "dim") for note in _notes(self.layers.values())]
+        parts += [Text(), *(Text(note, "dim") for note in _notes(self.layers.values()))]
         return Group(*parts)
 
     def __str__(self) -> str:
@@ -141,29 +141,26 @@ class Diagnosis:
         return console.export_html(inline_styles=True, code_format="<pre>{code}</pre>")
 
 
+TITLES = ("steps", "units", "factor", "reach", "keeps", "stuck", "dead", "same")
+LEGEND = (
+    "factor: of the gradient, for each step back. reach: steps back until 1 % of it is left. "
+    "keeps: what of the memory a step keeps, on average. stuck: the activation with the most units "
+    "that stand at its ends. dead, same: units that never change, or do what another does."
+)
+
+
 def _table(measurements: Iterable[Measurement]) -> Table:
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("layer")
+    table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
+    table.add_column("layer", overflow="fold")
     table.add_column("cell")
-    for title in (
-        "steps",
-        "units",
-        "gradient\nper step",
-        "1 % left\nafter",
-        "memory\nkept",
-        "most\nsaturated",
-        "dead",
-        "like\nothers",
-    ):
+    for title in TITLES:
         table.add_column(title, justify="right")
     for m in measurements:
-        rate = "-" if m.rate is None else f"× {m.rate:.2g}"
+        rate = "-" if m.rate is None else f"{m.rate:.2g}"
         reach = f"> {m.back}" if m.reach is None else str(m.reach)
-        keep = "-" if m.keep is None else f"{m.factor} {m.keep:.2f}" if len(m.factor or "") < 9 else f"{m.keep:.2f}"
-        table.add_row(
-            *(m.layer, m.cell, str(m.steps), str(m.units), rate, reach, keep),
-            *(_worst(m), str(len(m.dead)), str(len(m.duplicates))),
-        )
+        keep = "-" if m.keep is None else f"{m.keep:.2f}"
+        cells = (m.layer, m.cell, str(m.steps), str(m.units), rate, reach, keep, _worst(m))
+        table.add_row(*map(Text, (*cells, str(len(m.dead)), str(len(m.duplicates)))))
     return table
 
 
@@ -179,11 +176,10 @@ def _worst(m: Measurement) -> str:
 
 
 def _notes(measurements: Iterable[Measurement]) -> list[str]:
-    """What could not be measured."""
+    """What could not be measured, and what the columns mean."""
     short = [m.layer for m in measurements if m.rate is None]
-    if not short:
-        return []
-    return [f"Too few steps in a row to follow a gradient: {', '.join(short)}"]
+    notes = [f"Too few steps in a row to follow a gradient: {', '.join(short)}."] if short else []
+    return [*notes, LEGEND]
 
 
 def _numbers(m: Measurement) -> dict[str, Any]:

@@ -120,6 +120,8 @@ class _Editor(Probe):
 
     def begin(self, model: Module, arguments: object) -> None:
         """A call of the model begins: its steps are counted from 0."""
+        if torch.compiler.is_compiling():
+            return  # the modules that are changed refuse it
         if self.active and not self._is_step:
             self._starts.clear()
 
@@ -205,12 +207,13 @@ def _applied(target: Target, function: Function, value: Tensor) -> Tensor:
         raise TypeError(
             f"edit: {target.name}: the function should return a tensor, got {type(result).__name__}"
         )
-    if torch.broadcast_shapes(result.shape, value.shape) != value.shape:
+    try:
+        return result.expand(value.shape)
+    except RuntimeError:
         raise ValueError(
             f"edit: {target.name}: the function should return {tuple(value.shape)}, "
             f"got {tuple(result.shape)}"
-        )
-    return result
+        ) from None
 
 
 def _stepwise(target: Target, value: Tensor, form: Form) -> Tensor:

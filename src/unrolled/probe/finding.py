@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
@@ -11,9 +11,9 @@ from .measurement import Measurement
 VANISHING = 0.5
 """A step that lets through less than this fades: after 7 steps less than 1 % is left. Fresh GRUs
 and LSTMs have 0.55 to 0.95, networks whose recurrent weights are too small 0.05 to 0.45."""
-EXPLODING = 2.0
-"""A gradient that gets 10 to this power times greater on its way explodes: no usual clipping or
-learning rate fits its start and its end. In trained networks it gets no greater at all."""
+EXPLODING = 1.5
+"""A gradient that gets 10 to this power (about 30) times greater on its way explodes: no learning
+rate fits its start and its end. In fresh and trained networks it hardly gets greater at all."""
 RISING = 1.1
 """A step that multiplies by more than this, and has made a gradient 10 times greater, goes on."""
 STUCK = 0.8
@@ -55,7 +55,9 @@ class Finding:
 def findings(m: Measurement) -> list[Finding]:
     """Everything that is wrong with a layer, the worst first."""
     found = [rule(m) for rule in (exploding, vanishing, short_memory, forget_bias)]
-    found += [saturated(m), dead_units(m), duplicate_units(m)]
+    found += [saturated(m), dead_units(m)]
+    if found[0] is None:  # numbers that explode are all alike
+        found.append(duplicate_units(m))
     return [finding for finding in found if finding is not None]
 
 
@@ -85,15 +87,15 @@ def vanishing(m: Measurement) -> Finding | None:
     if m.rate is None or m.reach is None or m.rate >= VANISHING or m.left >= 0.01:
         return None
     text = (
-        f"a step lets {m.rate:.2g} of the gradient through: after {m.reach} of {m.steps} steps "
-        f"back less than 1 % is left, at the first step {m.left:.1g}"
+        f"a step lets {m.rate:.2g} of the gradient through on average: after {m.reach} of "
+        f"{m.steps} steps back less than 1 % is left, at the first step {m.left:.1g}"
     )
     advice = (
         "a gated cell (lstm, gru) with its forget gate open at the start (bias of 1 or more), "
         "orthogonal recurrent weights, or shorter paths: attention, skip connections"
         if m.factor is None
-        else "a bias of 1 or more for the gate that keeps the memory, orthogonal recurrent weights, "
-        "smaller inputs if gates are saturated"
+        else "a bias of 1 or more for the gate that keeps the memory, orthogonal recurrent "
+        "weights, smaller inputs if gates are saturated"
     )
     numbers = {"rate": m.rate, "reach": m.reach, "left": m.left, "steps": m.steps}
     return Finding("vanishing", m.layer, text, advice, numbers)

@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from ..nn.sequence import Packed
 from . import paths
-from .between import check_row, check_step, check_unbroken, product, way
+from .between import check_row, check_step, check_unbroken, product
 from .jacobian import identity, rows_of, transported, walk
 from .memory import FRACTION, MemoryLength, ablation, influence, memory_length
 from .passage import Passage, Visit, Watch
@@ -148,7 +148,7 @@ def _arrive(passages: Mapping[str, Passage], value: Tensor) -> None:
     if not places:
         raise ValueError(_independent())
     edges = [edge for _, _, edge in places]
-    found = torch.autograd.grad(value.sum(), edges, allow_unused=True)
+    found = torch.autograd.grad(value, edges, torch.ones_like(value), allow_unused=True)
     if all(gradient is None for gradient in found):
         raise ValueError(_independent())
     for (visit, name, _), gradient in zip(places, found, strict=True):
@@ -178,9 +178,9 @@ class GradientFlow:
         self.norms: dict[str, Tensor] = {}
         self.state_norms: dict[str, dict[str, Tensor]] = {}
         for name, passage in passages.items():
-            squares = _squares(passage)
-            self.state_norms[name] = {state: value.sqrt() for state, value in squares.items()}
-            self.norms[name] = torch.stack(list(squares.values())).sum(0).sqrt()
+            norms = _norms(passage)
+            self.state_norms[name] = norms
+            self.norms[name] = _norm(torch.stack(list(norms.values()), -1)).squeeze(-1)
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -247,10 +247,10 @@ class GradientFlow:
         check_step(passage, later, row, "later")
         steps = order[1 : order.index(later) + 1]
         check_unbroken(passage, steps, row)
-        vectors = torch.eye(sum(passage.widths.values()), dtype=torch.float64)[own].unsqueeze(0)
+        vectors = passage.identity[own].unsqueeze(0)
         sizes = [torch.linalg.matrix_norm(vectors[0, :, own], ord)]
         for stretch in reversed(passage.stretches(row, steps)):
-            for each in walk(stretch, vectors.to(stretch.device)):
+            for each in walk(stretch, vectors):
                 sizes.append(torch.linalg.matrix_norm(each[0, :, own], ord))
                 vectors = each
         return torch.stack([size.cpu() for size in sizes])
@@ -312,8 +312,8 @@ class GradientFlow:
         return f"GradientFlow(loss={self.loss:.6g}, layers: {', '.join(self.layers)})"
 
 
-def _squares(passage: Passage) -> dict[str, Tensor]:
-    """The squared norm of the gradient with respect to each state after every step, (T, B)."""
+def _norms(passage: Passage) -> dict[str, Tensor]:
+    """The norm of the gradient with respect to each state after every step, (T, B)."""
     found: dict[str, list[Tensor]] = {state: [] for state in passage.graph.states}
     for visit in passage.visits:
         pieces: dict[str, list[Tensor]] = {state: [] for state in found}
@@ -321,10 +321,16 @@ def _squares(passage: Passage) -> dict[str, Tensor]:
         for rows, gradients in visit.gradients():
             places.append(rows)
             for state, value in gradients.items():
-                pieces[state].append(value.square().sum(-1, keepdim=True))
+                pieces[state].append(_norm(value))
         for state, parts in pieces.items():
             found[state].append(visit.call.form.spread(_in_place(parts, places)).squeeze(-1))
     return {state: torch.cat(values) for state, values in found.items()}
+
+
+def _norm(value: Tensor) -> Tensor:
+    """The norm over units, kept as a dimension; squares of small numbers would be 0."""
+    scale = value.abs().amax(-1, keepdim=True).clamp_min(torch.finfo(value.dtype).tiny)
+    return scale * (value / scale).norm(dim=-1, keepdim=True)
 
 
 def _whole(visit: Visit) -> dict[str, Tensor]:

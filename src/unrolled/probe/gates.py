@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple, final
@@ -13,7 +14,7 @@ from ..equations import Graph, Node, parameters
 from ..equations.operation import Operation
 from ..equations.python import expression
 from ..equations.rewrite import rewrite
-from .jacobian import Stretch
+from .passage import Passage
 from .paths import coefficient
 from .terms import carrier
 from .values import evaluated, opened
@@ -21,8 +22,6 @@ from .values import evaluated, opened
 SQUASHING = (Operation.SIGMOID, Operation.TANH)
 BOUND = 0.05
 """How near its least or greatest value an activation counts as saturated."""
-STEPS = 64
-"""How many steps are evaluated at a time."""
 
 
 class Keeping(NamedTuple):
@@ -84,29 +83,27 @@ def _originals(graph: Graph) -> dict[Node, Node]:
     return {changed: node for node, changed in new.items()}
 
 
-def bias(stretch: Stretch) -> Tensor | None:
+def bias(graph: Graph, weights: Mapping[str, Tensor]) -> Tensor | None:
     """How far the bias alone opens the memory's gate for keeping, (H,); None without a bias."""
-    found = keeping(stretch.graph)
+    found = keeping(graph)
     if found is None:
         return None
     layers = [
-        term
-        for term in _terms(found.gate.arguments[0])
-        if term.operation is Operation.AFFINE
+        term for term in _terms(found.gate.arguments[0]) if term.operation is Operation.AFFINE
     ]
     total = None
     for layer in layers:
         for block in layer.attribute.blocks:
             if block.bias is not None:
-                rows = _rows(stretch, f"bias_{block.group}", block.bias)
+                rows = _rows(graph, weights, f"bias_{block.group}", block.bias)
                 total = rows if total is None else total + rows
     return None if total is None else found.sign * total
 
 
-def _rows(stretch: Stretch, name: str, block: int) -> Tensor:
-    count = next(len(p.rows) for p in parameters(stretch.graph) if p.name == name)
-    height = stretch.weights[name].shape[0] // count
-    return stretch.weights[name][block * height : (block + 1) * height]
+def _rows(graph: Graph, weights: Mapping[str, Tensor], name: str, block: int) -> Tensor:
+    count = next(len(p.rows) for p in parameters(graph) if p.name == name)
+    height = weights[name].shape[0] // count
+    return weights[name][block * height : (block + 1) * height]
 
 
 @final
@@ -130,30 +127,22 @@ class Saturation:
         return torch.stack([part for end, part in parts.items() if end != self.keeps]).sum(0)
 
 
-def saturation(parts: list[tuple[Stretch, Tensor]]) -> dict[str, Saturation]:
-    """The saturation of every sigmoid and tanh, by name.
-
-    Args:
-        parts: steps of all rows, and which of them there are.
-    """
-    graph = parts[0][0].graph
-    nodes = squashing(graph)
-    counts: dict[str, list[Tensor]] = {}
+def saturation(passage: Passage) -> dict[str, Saturation]:
+    """The saturation of every sigmoid and tanh, by name."""
+    nodes, keep = squashing(passage.graph), keeping(passage.graph)
+    counts: dict[str, Tensor] = {}
     total = 0
-    for stretch, valid in parts:
-        for start in range(0, stretch.steps, STEPS):
-            piece = stretch.part(start, start + STEPS)
-            there = valid[start : start + STEPS]
-            total += int(there.sum())
-            for name, value in evaluated(piece, _activations(graph)).items():
-                low = 0.0 if nodes[name].operation is Operation.SIGMOID else -1.0
-                ends = torch.stack([value[there] < low + BOUND, value[there] > 1 - BOUND])
-                counts.setdefault(name, []).append(ends.double().sum(1))
-    keep = keeping(graph)
+    for stretch, valid in passage.pieces():
+        total += int(valid.sum())
+        for name, value in evaluated(stretch, _activations(passage.graph)).items():
+            low = 0.0 if nodes[name].operation is Operation.SIGMOID else -1.0
+            ends = torch.stack([value[valid] < low + BOUND, value[valid] > 1 - BOUND])
+            counts[name] = ends.double().sum(1) + counts.get(name, 0)
     found = {}
-    for name, each in counts.items():
-        low, high = torch.stack(each).sum(0) / max(total, 1)
-        keeps = "" if keep is None or nodes[name] is not keep.gate else ("high", "low")[keep.sign < 0]
+    for name, ends in counts.items():
+        low, high = ends / max(total, 1)
+        is_keeping = keep is not None and nodes[name] is keep.gate
+        keeps = ("high" if keep.sign > 0 else "low") if keep and is_keeping else ""
         found[name] = Saturation(low, high, keeps)
     return found
 
@@ -162,4 +151,3 @@ def saturation(parts: list[tuple[Stretch, Tensor]]) -> dict[str, Saturation]:
 def _activations(graph: Graph) -> Graph:
     """The sigmoids and tanhs as functions of inputs and old states alone."""
     return opened(graph, squashing(graph))
-

@@ -103,12 +103,11 @@ def measure(passage: Passage) -> Measurement:
     """The numbers of one layer."""
     graph = passage.graph
     infinite = _infinite(passage)
-    parts = passage.all()
-    output = passage.states()[graph.output].double()
-    valid = torch.cat([there for _, there in parts])
+    output = passage.states()[graph.output].double().cpu()
+    valid = passage.valid().cpu()
     factor = coefficient(graph, carrier(graph))
     keep = direct_factors(passage)
-    opening = bias(parts[0][0])
+    opening = bias(graph, passage.visits[0].weights)
     dead = _dead(output, valid)
     if keeping(graph) is not None and opening is None:
         opening = torch.zeros(1)  # a gate without bias
@@ -119,7 +118,7 @@ def measure(passage: Passage) -> Measurement:
         units=output.shape[-1],
         infinite=infinite,
         curve=_curve(passage, infinite),
-        saturation=saturation(parts),
+        saturation=saturation(passage),
         dead=dead,
         duplicates=_duplicates(output[valid], dead),
         factor=None if factor is None else written(graph, factor),
@@ -157,12 +156,11 @@ def _row_curve(passage: Passage, row: int) -> Tensor:
     own = rows_of(passage.graph.output, passage.widths)
     size = own.stop - own.start
     generator = torch.Generator().manual_seed(0)
-    vectors = torch.zeros(1, min(VECTORS, size), sum(passage.widths.values()), dtype=torch.float64)
-    drawn = torch.randn(vectors.shape[1], size, generator=generator, dtype=torch.float64)
-    vectors[0, :, own] = torch.eye(size, dtype=torch.float64) if size <= VECTORS else drawn
-    sizes, scale = [vectors.norm().log()], 0.0
+    eye = passage.identity[own]
+    drawn = torch.randn(VECTORS, size, generator=generator, dtype=torch.float64)
+    vectors = (eye if size <= VECTORS else drawn.to(eye.device) @ eye).unsqueeze(0)
+    sizes, scale = [vectors.norm().log().cpu()], 0.0
     for stretch in reversed(passage.stretches(row, steps)):
-        vectors = vectors.to(stretch.device)
         for stop in range(stretch.steps, 0, -16):
             norm = vectors.norm()
             if norm > 0:  # so that no number gets too large or too small on the way

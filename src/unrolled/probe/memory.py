@@ -77,10 +77,9 @@ def memory_length(passage: Passage, row: int, fraction: float) -> MemoryLength:
 def direct_factors(passage: Passage) -> Tensor | None:
     """The factor of the memory's direct path at every step of every row, (N, H), or None."""
     state = carrier(passage.graph)
-    found = [(factors(stretch, state), valid) for stretch, valid in passage.all()]
-    if any(value is None for value, _ in found):
+    if coefficient(passage.graph, state) is None:
         return None
-    return torch.cat([value[valid] for value, valid in found if value is not None])
+    return torch.cat([factors(stretch, state)[valid] for stretch, valid in passage.pieces()])
 
 
 def fading(passage: Passage, row: int) -> Tensor:
@@ -89,10 +88,10 @@ def fading(passage: Passage, row: int) -> Tensor:
     steps = passage.order(row)[1:]
     check_unbroken(passage, steps, row)
     own = rows_of(passage.graph.output, passage.widths)
-    vectors = torch.eye(sum(passage.widths.values()), dtype=torch.float64)[own].unsqueeze(0)
+    vectors = passage.identity[own].unsqueeze(0)
     sizes = [torch.linalg.vector_norm(vectors)]
     for stretch in reversed(passage.stretches(row, steps)):
-        for each in walk(stretch, vectors.to(stretch.device)):
+        for each in walk(stretch, vectors):
             sizes.append(torch.linalg.vector_norm(each))
             vectors = each
     return torch.stack([size.cpu() for size in sizes])
@@ -112,12 +111,12 @@ def influence(passage: Passage, row: int) -> Tensor:
     x = next(iter(passage.graph.inputs))
     own = rows_of(passage.graph.output, passage.widths)
     found = torch.zeros(passage.steps, passage.steps, dtype=torch.float64)
-    moved = torch.zeros(0, sum(passage.widths.values()), dtype=torch.float64)
+    moved = passage.identity[:0]
     for count, step in enumerate(order):
         (stretch,) = passage.stretches(row, [step])
         by_states, by_input = with_inputs(stretch, identity(stretch), x)
         new = by_input[0] @ stretch.given[x][0, 0]
-        moved = torch.cat([moved.to(new.device) @ by_states[0].T, new.unsqueeze(0)])
+        moved = torch.cat([moved @ by_states[0].T, new.unsqueeze(0)])
         found[step, order[: count + 1]] = moved[:, own].norm(dim=1).cpu()
     return found
 

@@ -11,7 +11,7 @@ from typing import final
 from torch.nn import Module
 
 from ..equations import Graph
-from ..nn.adopt import adoptable
+from ..nn.adopt import adoptable, obstacle
 from ..nn.call import Call
 from ..nn.layer import Layer
 from ..nn.step import Step
@@ -110,6 +110,10 @@ def _without(model: Module) -> str:
             f"{kind} has no recurrent modules of unrolled, but PyTorch's ({', '.join(found)}): "
             "call unrolled.adopt(model) first"
         )
+    left = {path or kind: obstacle(module) for path, module in model.named_modules()}
+    reasons = [f"{path}: {reason}" for path, reason in left.items() if reason]
+    if reasons:
+        return f"{kind} has no recurrent modules that can be seen into ({'; '.join(reasons)})"
     return (
         f"{kind} has no recurrent modules: expected a model with unrolled.LSTM, GRU, RNN, "
         "Recurrent or their cells, or torch.nn's after unrolled.adopt(model)"

@@ -22,7 +22,7 @@ from .jacobian import Stretch, backward, program
 from .names import Place
 
 CHUNK = 64
-"""How many steps of a backward pass are in memory at a time."""
+"""How many steps are in memory at a time."""
 
 
 @final
@@ -85,7 +85,11 @@ class Visit:
         names = {state: f"total {state}" for state in graph.states}
         for steps in _pieces(self.steps if sizes is None else len(sizes), self.call.reverse):
             part = None if sizes is None else sizes[steps]
-            rows = steps if sizes is None else slice(sum(sizes[: steps.start]), sum(sizes[: steps.stop]))
+            rows = (
+                steps
+                if sizes is None
+                else slice(sum(sizes[: steps.start]), sum(sizes[: steps.stop]))
+            )
             given = {k: v[rows].double() for k, v in {**self.call.inputs, **self.before}.items()}
             given[f"returned_{graph.output}"] = self._returned(rows)
             count = None if part is None else part[0]
@@ -100,12 +104,18 @@ class Visit:
         """The gradient that reaches the output of every step from outside."""
         found = self.arriving.get("")
         like = self.after[self.call.graph.output][rows]
-        return like.new_zeros(like.shape, dtype=torch.float64) if found is None else found[rows].double()
+        return (
+            like.new_zeros(like.shape, dtype=torch.float64)
+            if found is None
+            else found[rows].double()
+        )
 
     def _at_the_end(self, state: str) -> Tensor:
         """The gradient with respect to a state after the last step, (B, units)."""
         found, first = self.arriving.get(state), self.call.states[state]
-        return first.new_zeros(first.shape, dtype=torch.float64) if found is None else found.double()
+        return (
+            first.new_zeros(first.shape, dtype=torch.float64) if found is None else found.double()
+        )
 
 
 @lru_cache(maxsize=256)
@@ -177,6 +187,12 @@ class Passage:
         """How many units each state has, in the order of the signature."""
         return {state: self.units[size] for state, size in self.graph.states.items()}
 
+    @property
+    def identity(self) -> Tensor:
+        """The identity of all states joined, (S, S), float64."""
+        device = self.visits[0].call.form.data.device
+        return torch.eye(sum(self.widths.values()), dtype=torch.float64, device=device)
+
     @cached_property
     def lengths(self) -> list[list[int]]:
         """For each call, how many steps each row has."""
@@ -231,15 +247,16 @@ class Passage:
         if indices:
             yield self.visits[number], indices
 
-    def all(self) -> list[tuple[Stretch, Tensor]]:
-        """Every step of every row, and which of them there are, (T, B)."""
-        found = []
+    def pieces(self) -> Iterator[tuple[Stretch, Tensor]]:
+        """Every step of every row, some steps at a time, and which of them there are, (T, B)."""
         for visit in self.visits:
-            given = {name: value.double() for name, value in visit.given.items()}
-            lengths = visit.call.form.lengths.to(next(iter(given.values())).device)
-            valid = torch.arange(visit.steps, device=lengths.device).unsqueeze(1) < lengths
-            found.append((self._stretch(visit, given), valid))
-        return found
+            lengths = visit.call.form.lengths
+            for start in range(0, visit.steps, CHUNK):
+                steps = slice(start, min(start + CHUNK, visit.steps))
+                given = {name: value[steps].double() for name, value in visit.given.items()}
+                times = torch.arange(steps.start, steps.stop).unsqueeze(1)
+                stretch = self._stretch(visit, given)
+                yield stretch, (times < lengths).to(stretch.device)
 
     def seams(self, row: int) -> set[int]:
         """The first steps of calls that do not go on from the states of the call before."""
@@ -256,6 +273,15 @@ class Passage:
             start += visit.steps
         return found
 
+    def valid(self) -> Tensor:
+        """Which steps of which rows there are, (T, B)."""
+        found = [
+            torch.arange(visit.steps).unsqueeze(1) < visit.call.form.lengths
+            for visit in self.visits
+        ]
+        like = next(iter(self.visits[0].given.values()))
+        return torch.cat(found).to(like.device)
+
     def states(self) -> Values:
         """The states after every step, (T, B, units), 0 after a row's end."""
         return {
@@ -271,7 +297,9 @@ class Watch(Probe):
     def __init__(self, chosen: Sequence[Place]) -> None:
         super().__init__()
         self.visits: dict[Place, list[Visit]] = {place: [] for place in chosen}
-        self._places = {(place.module, place.suffix): place for place in chosen}
+        self._places: dict[tuple[Weighted, str], Place] = {
+            (place.module, place.suffix): place for place in chosen
+        }
         self._copies: dict[tuple[tuple[int, int], ...], tuple[object, Values]] = {}
         self._seen: Values = {}
         self.attach(dict.fromkeys(place.module for place in chosen))
@@ -326,10 +354,13 @@ class Watch(Probe):
         if key not in self._copies:
             copies = {name: weight.detach().double() for name, weight in call.weights.items()}
             originals = list(call.weights.values())  # kept, so that no other gets their id
-            self._copies[key] = originals, {
-                name: copy.clone() if copy.data_ptr() == original.data_ptr() else copy
-                for (name, copy), original in zip(copies.items(), originals, strict=True)
-            }
+            self._copies[key] = (
+                originals,
+                {
+                    name: copy.clone() if copy.data_ptr() == original.data_ptr() else copy
+                    for (name, copy), original in zip(copies.items(), originals, strict=True)
+                },
+            )
         return self._copies[key][1]
 
     def passages(self) -> dict[str, Passage]:

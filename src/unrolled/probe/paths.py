@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from ..equations import Graph, Node, derivative
+from ..equations.derivative import replayed
 from ..equations.node import constant, ordered
 from ..equations.operation import LEAVES, POINTWISE, Operation
-from ..equations.derivative import replayed
 from ..equations.python import expression
 from ..equations.rewrite import rewrite, simplified
 from ..kernels.eager import run
@@ -46,9 +46,7 @@ class Cut:
 def cut(graph: Graph) -> Cut:
     """The step without its learned layers."""
     found = iter(f"layer {index}" for index in range(len(graph.layers)))
-    sizes = {
-        f"layer {index}": layer.attribute.size for index, layer in enumerate(graph.layers)
-    }
+    sizes = {f"layer {index}": layer.attribute.size for index, layer in enumerate(graph.layers)}
 
     def rule(node: Node) -> Node | None:  # layers come here in the order of graph.layers
         is_layer = node.operation is Operation.AFFINE
@@ -206,10 +204,8 @@ def written(graph: Graph, node: Node) -> str:
     return names.get(node) or expression(node, names=names)
 
 
-def factors(stretch: Stretch, state: str) -> Tensor | None:
-    """The coefficient of a state's direct path at every step, (T, B, units), or None."""
-    if coefficient(stretch.graph, state) is None:
-        return None
+def factors(stretch: Stretch, state: str) -> Tensor:
+    """The coefficient of a state's direct path at every step, (T, B, units)."""
     flat = stretch.flat()
     like = next(iter(flat.given.values()))
     parts = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any, NamedTuple, final
+from typing import Any, NamedTuple, cast, final
 
 import torch
 from torch import Tensor
@@ -58,6 +58,7 @@ class Target:
         self.rows = Selection(change.rows, "rows")
         self.units = Selection(change.units, "units")
         self.reached = 0  # how many steps the calls had
+        self._given, self._used = 0, 0  # how many steps there are to put in, and how many were
         try:
             self._units = self.units.places(self.size)
         except IndexError as error:
@@ -104,6 +105,8 @@ class Target:
             mask[mesh] = True
         elif isinstance(self.source, _Patched):
             values, held = self.source.fill(part)
+            if not self.source.shift and self.steps.everything:
+                self._count(len(self.source.values), part.start + form.steps)
             mask[mesh] = held.to(like.device).unsqueeze(-1).expand(part.shape)
             content[mesh] = values.to(like)
         else:
@@ -123,6 +126,7 @@ class Target:
         if value.dim() >= -axis and value.shape[axis] > 1:
             if part.choices[-1] >= value.shape[axis]:
                 raise self._misfit(value, f"step {part.start + part.steps[-1]}")
+            self._count(value.shape[axis], part.choices[-1] + 1)
             value = value.index_select(axis, index(part.choices, value.device))
         steps, rows, units = part.shape
         shape = {
@@ -137,12 +141,21 @@ class Target:
     def _misfit(self, value: Tensor, place: str) -> ValueError:
         return ValueError(f"edit: {self.name}: a tensor {tuple(value.shape)} does not fit {place}")
 
+    def _count(self, given: int, used: int) -> None:
+        self._given, self._used = given, max(self._used, used)
+
     def finish(self) -> None:
         """After all calls: raise if part of the change was never reached.
 
         Raises:
             IndexError: for steps that no call had.
+            ValueError: for a tensor or recording with more steps than the calls had.
         """
+        if self._used < self._given:
+            raise ValueError(
+                f"edit: {self.name}: what should be put in has {self._given} steps, but the calls "
+                f"had {self._used} of those that were chosen"
+            )
         missing = self.steps.missing(self.reached) if self.reached else []
         if missing:
             raise IndexError(
@@ -152,9 +165,8 @@ class Target:
 
 
 def _function(value: Any) -> Function | None:
-    if isinstance(value, Tensor) or not callable(value):
-        return None
-    return value
+    is_function = callable(value) and not isinstance(value, Tensor)
+    return cast("Function", value) if is_function else None
 
 
 @final

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..equations import Graph, Node, derivative
-from ..equations.node import ordered
+from ..equations.node import Size, ordered
 from ..equations.operation import Operation
 from ..equations.rewrite import rewrite
 from ..kernels.eager import run
@@ -97,9 +97,9 @@ def _readout(graph: Graph, state: str) -> Graph:
     target, leaf = new[value], Node(Operation.INPUT, (), name)
     again = rewrite(new.values(), lambda node: leaf if node is target else None)
     values = {other: again[new[graph.values[other]]] for other in graph.states}
-    states = {f"old {other}": size for other, size in graph.states.items()}
+    states: dict[str, Size] = {f"old {other}": size for other, size in graph.states.items()}
     renamed = {f"old {other}": values[other] for other in graph.states}
-    inputs = {**graph.inputs, **graph.states, name: graph.states[state]}
+    inputs: dict[str, Size] = {**graph.inputs, **graph.states, name: graph.states[state]}
     whole = derivative(Graph(graph.name, inputs, states, renamed))
     kept = {f"d_{name}": whole.values[f"d_{name}"]}
     kept |= {f"d_{other}": whole.values[f"d_{other}"] for other in states}
@@ -140,13 +140,13 @@ def terms(passage: Passage, later: int, earlier: int, row: int, state: str | Non
     if not steps:
         raise ValueError(f"{passage.name}: terms need an earlier step before step {later}")
     own = rows_of(state, passage.widths)
-    eye = torch.eye(sum(passage.widths.values()), dtype=torch.float64)
-    outs = [readout(*passage.stretches(row, [step]), state) for step in [earlier, *steps[:-1]]]
-    popular = gates = torch.eye(passage.widths[state], dtype=torch.float64)
+    eye = passage.identity
+    outs = [readout(passage.stretches(row, [step])[0], state) for step in [earlier, *steps[:-1]]]
+    popular = gates = eye[own, own]
     shares: dict[str, Tensor] = {}
     for step, out in zip(steps, outs, strict=True):
         (stretch,) = passage.stretches(row, [step])
-        found = contributions(stretch, eye[own].to(stretch.device).unsqueeze(0))
+        found = contributions(stretch, eye[own].unsqueeze(0))
         shares = {name: value[0] for name, value in found.items()}
         popular = torch.stack(list(shares.values())).sum(0) @ out @ popular
         gates = shares[DIRECT][:, own] @ gates

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from ..equations import Graph, Node
+from ..equations.node import Size
 from ..equations.operation import Operation
 from ..equations.rewrite import rewrite
 from ..kernels.eager import run
@@ -21,7 +22,7 @@ def opened(graph: Graph, nodes: Mapping[str, Node]) -> Graph:
         return Node(Operation.INPUT, (), node.attribute) if is_state else None
 
     new = rewrite(nodes.values(), rule)
-    kept = {f"kept {state}": size for state, size in graph.states.items()}
+    kept: dict[str, Size] = {f"kept {state}": size for state, size in graph.states.items()}
     values = {name: new[node] for name, node in nodes.items()}
     values |= {name: Node(Operation.STATE, (), name) for name in kept}
     return Graph(graph.name, {**graph.inputs, **graph.states}, kept, values)

@@ -3,6 +3,8 @@
 import ctypes
 from functools import cache
 
+import numpy as np
+
 from unrolled.kernels.llvm.machine import Machine, host
 from unrolled.kernels.llvm.text import Target
 
@@ -29,3 +31,8 @@ def function(text: str, name: str, target: Target, *arguments: type) -> ctypes._
     """A function of a module, to be called with pointers and integers."""
     kind = ctypes.CFUNCTYPE(None, *arguments)
     return kind(machine(text, target).address(name))
+
+
+def numpy_type(dtype: str) -> type:
+    """NumPy's type of a number."""
+    return np.float32 if dtype == "float" else np.float64

@@ -1,5 +1,6 @@
 """The text of whole kernels."""
 
+import itertools
 import re
 from collections.abc import Callable
 
@@ -11,9 +12,9 @@ from unrolled.cells import CELLS
 from unrolled.equations import Cell
 from unrolled.kernels.llvm.machine import host
 from unrolled.kernels.llvm.schedule import Schedule
-from unrolled.kernels.llvm.source import Source, tile_shape
+from unrolled.kernels.llvm.source import PANEL, Source
 from unrolled.kernels.llvm.text import Target
-from unrolled.kernels.split import split
+from unrolled.kernels.split import hoisted, split
 from unrolled.kernels.training import TrainingPlan
 
 from .targets import DTYPES, WIDTHS, target
@@ -21,14 +22,12 @@ from .targets import DTYPES, WIDTHS, target
 WIDE = Target("float", 64, 32)
 
 
-def forward(cell: Cell, kind: Target, hidden: int = 17) -> Source:
-    parts = split(cell.graph)
-    units = {**SIZES, "hidden": hidden}
-    strides = {name: hidden * len(bank) for bank in parts.banks for name in bank}
-    return Source(Schedule(parts.step, {}, {}, {}), units, strides, kind)
+def forward(cell: Cell, kind: Target, hidden: int = 17, packed: bool = True) -> Source:
+    schedule = Schedule(split(cell.graph).step, {}, {}, {})
+    return Source(schedule, {**SIZES, "hidden": hidden}, {}, kind, packed)
 
 
-def backward(cell: Cell, kind: Target) -> Source:
+def backward(cell: Cell, kind: Target, packed: bool = True) -> Source:
     plan = TrainingPlan(split(cell.graph), (cell.output,), SIZES)
     schedule = Schedule(
         plan.backward,
@@ -36,73 +35,34 @@ def backward(cell: Cell, kind: Target) -> Source:
         {name: node for name, (node, _) in plan.gradients.items()},
         {f"sum {name}": node for name, node in plan.reduced.items()},
     )
-    return Source(schedule, SIZES, {}, kind)
+    return Source(schedule, SIZES, {}, kind, packed)
 
 
 def test_the_text_of_an_lstm(golden: Callable[[str, str], None]) -> None:
-    golden("lstm_16.ll", forward(CELLS["lstm"], WIDE, hidden=16).text)
+    golden("lstm_16.ll", forward(CELLS["lstm"], Target("double", 16, 16), hidden=16).text)
 
 
 def test_equal_schedules_have_equal_texts() -> None:
     assert forward(CELLS["gru"], WIDE).text == forward(CELLS["gru"], WIDE).text
 
 
+@pytest.mark.parametrize("packed", [True, False], ids=["many", "few"])
 @pytest.mark.parametrize("direction", [forward, backward])
 @pytest.mark.parametrize("cell", CELLS.values(), ids=str)
-def test_every_text_is_valid(cell: Cell, direction: Callable[[Cell, Target], Source]) -> None:
-    host("float")  # names the processor that LLVM reads the text for
-    for dtype in DTYPES:
-        for width in WIDTHS:
-            text = direction(cell, target(dtype, width)).text
-            binding.parse_assembly(text).verify()
-            heads = re.findall(r"^define [^@]*@(\w+)\(", text, re.MULTILINE)
-            assert len(set(heads)) == len(heads)
-            assert {"rows", "threads"} <= set(heads)
-
-
-# Tiles.
-
-
-@pytest.mark.parametrize(
-    ("products", "vector_bytes", "registers", "expected"),
-    [
-        (4, 64, 32, (6, 1)),
-        (3, 64, 32, (8, 1)),
-        (1, 64, 32, (6, 4)),
-        (2, 64, 32, (6, 2)),
-        (4, 32, 16, (2, 1)),
-        (1, 32, 16, (6, 2)),
-        (2, 32, 16, (6, 1)),
-        (10, 32, 16, (1, 1)),
-        (0, 64, 32, (8, 1)),
-    ],
-)
-def test_sizes_of_tiles(
-    products: int, vector_bytes: int, registers: int, expected: tuple[int, int]
+def test_every_text_is_valid(
+    cell: Cell, direction: Callable[..., Source], packed: bool
 ) -> None:
-    assert tile_shape(products, Target("float", vector_bytes, registers)) == expected
-
-
-@pytest.mark.parametrize("registers", [16, 32])
-def test_sums_stay_in_registers(registers: int) -> None:
-    """Besides the sums: a weight for each of their columns, and two numbers more."""
-    for products in range(1, 8):
-        rows, blocks = tile_shape(products, Target("float", 32, registers))
-        columns = products * blocks
-        assert rows == 1 or rows * columns + columns + 2 <= registers
-        assert 1 <= rows <= 8
-
-
-@pytest.mark.parametrize("rows", range(1, 9))
-def test_tiles_cover_any_number_of_rows(rows: int) -> None:
-    heights = Source.tile_heights(rows)
-    assert heights[0] == rows
-    assert heights == sorted(set(heights), reverse=True)
-    for count in range(20):
-        left = count
-        for height in heights:
-            left %= height
-        assert left == 0
+    host("float")  # names the processor that LLVM reads the text for
+    for dtype, width in zip(2 * DTYPES, 2 * list(WIDTHS), strict=False):
+        source = direction(cell, target(dtype, width), packed=packed)
+        binding.parse_assembly(source.text).verify()
+        heads = re.findall(r"^define [^@]*@(\w+)\(", source.text, re.MULTILINE)
+        assert len(set(heads)) == len(heads)
+        assert {"run", "team"} <= set(heads)
+        packings = {f"pack_{number}" for number in range(len(source.packs))}
+        assert packings & set(heads) == (packings if packed else set())
+        passes = {f"pass_{number}" for number in range(len(source.schedule.passes))}
+        assert passes <= set(heads)
 
 
 # Arrays.
@@ -112,7 +72,7 @@ def test_arrays_are_found_in_the_way_they_are_laid_out() -> None:
     arrays = {array.name: array for array in forward(CELLS["lstm_peephole"], WIDE).arrays}
     assert arrays["old h"][1:] == ("step", 17)
     assert arrays["new c"][1:] == ("step", 17)
-    assert arrays["hoisted_0"][1:] == ("step", 4 * 17)
+    assert arrays["x"][1:] == ("step", SIZES["input"])
     assert arrays["learned p_i"][1:] == ("vector", 0)
     arrays = {array.name: array for array in backward(CELLS["lstm_layernorm"], WIDE).arrays}
     assert arrays["sum norm_bias_i"].kind == "thread"
@@ -122,19 +82,89 @@ def test_arrays_are_found_in_the_way_they_are_laid_out() -> None:
     assert all(array[1:] == ("rows", WIDE.lanes) for array in sums)
 
 
+def test_arrays_in_wider_rows() -> None:
+    """Values of one bank stand side by side; what is the same for all rows has no rows."""
+    parts = hoisted(CELLS["lstm"].graph)
+    schedule = Schedule(parts.step, {}, {}, {})
+    strides = {"hoisted_0": 4 * 17, "hoisted_1": 4 * 17, "hoisted_2": 0}
+    source = Source(schedule, SIZES, strides, WIDE, packed=False)
+    arrays = {array.name: array for array in source.arrays}
+    assert arrays["hoisted_1"][1:] == ("step", 4 * 17)
+    assert arrays["hoisted_2"][1:] == ("vector", 0)
+    assert arrays["hoisted_3"][1:] == ("step", 17)
+
+
+def test_parameters_are_listed_once() -> None:
+    assert sorted(forward(CELLS["lstm"], WIDE).weights) == [
+        *("bias_hh", "bias_ih", "weight_hh", "weight_ih"),
+    ]
+    assert backward(CELLS["lstm"], WIDE).weights == ["weight_hh"]
+    assert sorted(forward(CELLS["indrnn"], WIDE).weights) == ["bias_ih", "weight_ih"]
+
+
+# Matrices.
+
+
+@pytest.mark.parametrize("packed", [True, False], ids=["many", "few"])
 @pytest.mark.parametrize("cell", CELLS.values(), ids=str)
-def test_matrices_are_padded_to_whole_tiles(cell: Cell) -> None:
-    for source in (forward(cell, WIDE), backward(cell, WIDE)):
+def test_units_are_in_whole_groups(cell: Cell, packed: bool) -> None:
+    for source in (forward(cell, WIDE, packed=packed), backward(cell, WIDE, packed=packed)):
+        for work in source.works:
+            units = SIZES[work.work.size]
+            width = work.blocks * WIDE.lanes
+            assert (work.groups - 1) * width < units <= work.groups * width
+            assert work.valid == units - (work.groups - 1) * width
+            assert [pack.factor for pack in work.packs] == list(work.work.factors)
+            assert source.packs[work.first : work.first + len(work.packs)] == work.packs
         for pack in source.packs:
-            width = pack.blocks * WIDE.lanes
-            assert (pack.groups - 1) * width < pack.units <= pack.groups * width
             assert pack.units in (SIZES["hidden"], SIZES["projection"])
-            assert pack.length in (SIZES["hidden"], SIZES["projection"])
+            assert pack.length in (SIZES["input"], SIZES["hidden"], SIZES["projection"])
 
 
-def test_lanes_are_masked_only_where_units_end_within_a_vector() -> None:
-    assert "masked" in forward(CELLS["lstm"], WIDE, hidden=17).text
-    assert "masked" not in forward(CELLS["lstm"], WIDE, hidden=16).text
+@pytest.mark.parametrize("room", [0, 1, 64, 4096, 1 << 20])
+def test_parts_of_k_are_of_like_length(room: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = forward(CELLS["lstm"], WIDE)
+    monkeypatch.setitem(PANEL, 64, room)
+    for columns, length in itertools.product((1, 3, 4), (1, 2, 17, 100, 650)):
+        part = source._part(columns, length)
+        count = -(-length // part)
+        most = max(1, room // (columns * 64))
+        assert part <= most or part == 1
+        assert count == -(-length // most)
+        assert part * count - length < count
+
+
+def tiles(source: Source) -> list[str]:
+    """The functions that the passes call for matrix products, in order."""
+    return re.findall(r"call void @(tile_\w+|dot_\w+)\(", "\n".join(source._functions.values()))
+
+
+def test_sums_that_begin_with_the_bias_and_sums_that_go_on() -> None:
+    """Of the GRU's four sums, x adds to three and h to two of these and the fourth."""
+    full, last = ["tile_4_0_1_2_sss_48", "tile_4_0_1_3_tts_48"], ["tile_4_0_1_2_sss_48"]
+    source = forward(CELLS["gru"], WIDE, hidden=32)
+    assert [name for name in tiles(source) if not name[-2:-1] == "_"] == full
+    assert last[0] in source.text
+
+
+def test_one_text_serves_all_parts_of_k(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the sums start from tells the parts apart."""
+    kind = Target("float", 32, 16)
+    once = forward(CELLS["lstm"], kind, hidden=32)
+    monkeypatch.setitem(PANEL, 32, 10 * 4 * 32)
+    parts = forward(CELLS["lstm"], kind, hidden=32)
+    assert set(tiles(parts)) == set(tiles(once))
+    covers = [[n for n in tiles(s) if n == "tile_4_0_1_2_3_ssss_32"] for s in (once, parts)]
+    assert [len(found) for found in covers] == [2, 1 + 4]  # of x and of h, 32 in parts of 8
+
+
+def test_few_rows_read_weights_as_they_are() -> None:
+    """Each unit's along its row; those of a transposed product stand side by side already."""
+    names = set(tiles(forward(CELLS["lstm"], WIDE, packed=False)))
+    assert names == {f"dot_{length}_{units}" for length in (3, 17) for units in (16, 1)}
+    names = set(tiles(backward(CELLS["lstm"], WIDE, packed=False)))
+    assert names
+    assert all(name.startswith("tile_") for name in names)
 
 
 def test_only_routines_that_are_called_are_there() -> None:

@@ -30,6 +30,9 @@ FEW_ROWS = 4
 WORTH_MEETING = 200_000
 """Operations of a step from which on it pays that threads meet after each pass."""
 
+SMALL = 16384
+"""Bytes of scratch memory that stand beside the numbers of a job: faster than new memory."""
+
 POINTWISE = 8
 """Operations of a pointwise value, on average over sums, products and activations."""
 
@@ -101,6 +104,9 @@ class Kernel:
         strides: of arrays that stand in wider rows, those rows' width; 0 for vectors.
         dtype: float32 or float64.
         packed: whether weights are laid out anew for tiles of many rows, or read as they are.
+
+    Attributes:
+        layouts: how many numbers the layout of each matrix takes, then that of each pass's biases.
     """
 
     def __init__(
@@ -130,25 +136,30 @@ class Kernel:
             work.groups * work.blocks * len(work.work.products) * lanes
             for work in self.source.works
         ]
-        self._layouts = list(accumulate(sizes, initial=0))
-        self._kept = [a for a in self.source.arrays if a.kind == "rows"]
+        self.layouts = sizes
+
+    def threads(self, rows: int, total: int) -> int:
+        """How many threads share so many rows, which take `total` steps in all.
+
+        A second thread has to save more than it costs to wake it.
+        """
+        worthwhile = 1 + total * self._operations // WORTH_A_THREAD
+        if worthwhile == 1 or _forked or _team() is None:
+            return 1
+        threads = torch.get_num_threads()
+        most = threads if self.shares_units(rows) else min(threads, rows)
+        return max(1, min(most, worthwhile))
 
     def shares(self, rows: int, total: int, lengths: Sequence[int] | None = None) -> Shares:
         """What each thread does.
-
-        A second thread has to save more than it costs to wake it.
 
         Args:
             rows: how many there are at most.
             total: how many steps they take, all together.
             lengths: how many steps each takes, from the longest to the shortest, if they differ.
         """
-        by_units = self.shares_units(rows)
-        most = 1
-        if not _forked and _team() is not None:
-            most = torch.get_num_threads() if by_units else min(torch.get_num_threads(), rows)
-        threads = max(1, min(most, 1 + total * self._operations // WORTH_A_THREAD))
-        if by_units and threads > 1:
+        threads = self.threads(rows, total)
+        if threads > 1 and self.shares_units(rows):
             return Shares(threads, (0, rows))
         if lengths is None or threads == 1:
             begins = [rows * part // threads for part in range(threads + 1)]
@@ -175,52 +186,92 @@ class Kernel:
         )
         return products + values
 
-    def run(
+    def start(self, address: int, threads: int) -> None:
+        """Run a job, whose numbers stand at an address, on some threads."""
+        if threads == 1:
+            self._run(address)
+        else:
+            self._parallel(self._team, address, threads, 0)
+
+
+@final
+class Job:
+    """All about a kernel's run but where its arrays stand. It may run on many threads at once.
+
+    Args:
+        kernel: to be run.
+        order: the names of the kernel's arrays in which their addresses are going to be given.
+        starts: for some arrays, a list (T,) int64 of the rows at which the steps begin.
+        steps: that list for all other arrays that have rows for every step.
+        counts: (T,) int64, how many rows each step has.
+        shares: what each thread does.
+    """
+
+    def __init__(
         self,
-        addresses: Mapping[str, int],
-        starts: Sequence[int],
-        weights: Mapping[str, Tensor],
+        kernel: Kernel,
+        order: Sequence[str],
+        starts: Mapping[str, Tensor],
+        steps: Tensor,
         counts: Tensor,
         shares: Shares,
     ) -> None:
+        self.kernel = kernel
+        self.shares = shares
+        self._alive = (steps, counts, *starts.values())
+        source = kernel.source
+        numbers = [len(counts), counts.data_ptr()]
+        names = {array.name: 2 + 2 * place for place, array in enumerate(source.arrays)}
+        for array in source.arrays:
+            begins = starts.get(array.name, steps).data_ptr() if array.kind == "step" else 0
+            numbers += (0, begins)
+        self._places = [names.get(name, 0) for name in order]  # 0: the kernel does not use it
+        kept = [array for array in source.arrays if array.kind == "rows"]
+        sizes = [*kernel.layouts, *(shares.numbers[1] * array.stride for array in kept)]
+        begins = list(accumulate(sizes, initial=0))
+        self._scratch = begins.pop()
+        own = [*range(len(numbers), len(numbers) + len(kernel.layouts))]
+        own += [names[array.name] for array in kept]
+        width = kernel.target.bytes
+        self._own = [(place, begin * width) for place, begin in zip(own, begins, strict=True)]
+        numbers += [0] * len(kernel.layouts)
+        self._weights = [(len(numbers) + i, name) for i, name in enumerate(source.weights)]
+        numbers += [0] * len(source.weights)
+        self._job = len(numbers)
+        numbers += [0, 0, *shares.numbers, 0]
+        self._meetings = len(numbers) - 1
+        self._inside = self._scratch * width <= SMALL
+        if self._inside:
+            self._own = [(place, 8 * len(numbers) + begin) for place, begin in self._own]
+            numbers += [0] * -(-self._scratch * width // 8)
+        self._kind = ctypes.c_int64 * len(numbers)
+        self._numbers = bytes(self._kind(*numbers))
+        self._steps = len(counts)
+
+    def run(self, addresses: Sequence[int], weights: Mapping[str, Tensor]) -> None:
         """Compute all steps.
 
         Args:
-            addresses: of the first number of row 0 of each of the source's arrays, by their names,
-                but for those of kept values.
-            starts: for each of these arrays, the address of a list (T,) int64 of the rows at which
-                the steps begin; 0 if its rows are those of a step.
+            addresses: of the first number of row 0 of each array.
             weights: the parameters of the learned layers.
-            counts: (T,) int64, how many rows each step has.
-            shares: what each thread does.
         """
-        size = self.target.bytes
-        scratch = [shares.numbers[1] * array.stride for array in self._kept]
-        places = list(accumulate(scratch, initial=self._layouts[-1]))
-        memory = torch.empty(places[-1], dtype=self.dtype, device="cpu")
-        start = memory.data_ptr()
-        known = dict(addresses)
-        for array, place in zip(self._kept, places, strict=False):
-            known[array.name] = start + place * size
-        arguments = [len(counts), counts.data_ptr()]
-        for array, begins in zip(self.source.arrays, starts, strict=True):
-            arguments += (known[array.name], begins)
-        arguments += [start + place * size for place in self._layouts[:-1]]
-        read = [_contiguous(weights[name]) for name in self.source.weights]
-        arguments += [tensor.data_ptr() for tensor in read]
-        self._start(arguments, shares)
-
-    def _start(self, arguments: list[int], shares: Shares) -> None:
-        listed = (ctypes.c_int64 * len(arguments))(*arguments)
-        numbers = (ctypes.addressof(listed), 0, *shares.numbers, 0)
-        job = (ctypes.c_int64 * len(numbers))(*numbers)
-        address = ctypes.addressof(job)
-        job[1] = address + 8 * (len(numbers) - 1)  # the counter of meetings is the last number
-        if shares.threads == 1:
-            self._run(address)
-        else:
-            self._parallel(self._team, address, shares.threads, 0)
-
-
-def _contiguous(weight: Tensor) -> Tensor:
-    return weight if weight.is_contiguous() else weight.detach().contiguous()
+        numbers = self._kind.from_buffer_copy(self._numbers)
+        start = ctypes.addressof(numbers)
+        for place, address in zip(self._places, addresses, strict=True):
+            numbers[place] = address
+        numbers[0] = self._steps
+        read, scratch = [], start
+        if not self._inside:
+            read.append(torch.empty(self._scratch, dtype=self.kernel.dtype, device="cpu"))
+            scratch = read[0].data_ptr()
+        for place, begin in self._own:
+            numbers[place] = scratch + begin
+        for place, name in self._weights:
+            weight = weights[name]
+            if not weight.is_contiguous():
+                weight = weight.detach().contiguous()
+                read.append(weight)  # alive until the kernel has read it
+            numbers[place] = weight.data_ptr()
+        numbers[self._job] = start
+        numbers[self._job + 1] = start + 8 * self._meetings
+        self.kernel.start(start + 8 * self._job, self.shares.threads)

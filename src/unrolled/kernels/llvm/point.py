@@ -137,9 +137,9 @@ class Point:
         schedule = self.schedule
         for node, loop in self.loops.items():
             if loop == self.loop:
-                value = self.value(node)
+                self.value(node)
                 if node in self.slots:
-                    self.f.store(self.target.vector, value, self._slot(node))
+                    self.f.store(self.target.vector, self._number(node), self._slot(node))
         for state in schedule.graph.states:
             node = schedule.graph.values[state]
             if self._is_here(node):
@@ -274,14 +274,17 @@ class Point:
     def _waiting(self, node: Node) -> str:
         """A value of an earlier loop."""
         if node in self.slots:
-            return self.f.load(self.target.vector, self._slot(node))
+            return self._again(node, self.f.load(self.target.vector, self._slot(node)))
         return self._kept(node)
 
     def _kept(self, node: Node) -> str:
         """A value that an array holds."""
         place = self.source.memory(node)
         assert place is not None, "what is read later is kept"
-        kept = self._load(place)
+        return self._again(node, self._load(place))
+
+    def _again(self, node: Node, kept: str) -> str:
+        """A value of the number as which it was kept."""
         if node.operation in CONDITIONS:
             return mathematics.compare(self.f, "one", kept, self.target.splat(0))
         return kept

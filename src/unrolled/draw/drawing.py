@@ -1,0 +1,63 @@
+"""A drawing: a name, and how its picture is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
+from .error import DrawError
+from .picture import Picture
+from .subject import Subject
+
+
+@final
+@dataclass(frozen=True)
+class Drawing:
+    """One of the drawings.
+
+    Attributes:
+        number: its place in the list; charts come after the drawings, from `CHARTS` on.
+        name: what `unrolled draw` takes.
+        about: what it shows.
+        make: its picture of a subject.
+        takes: which of cell, run and text change it.
+        moves: whether it has an animation.
+    """
+
+    number: int
+    name: str
+    about: str
+    make: Callable[[Subject], Picture]
+    takes: frozenset[str]
+    moves: bool
+
+    def picture(self, subject: Subject | None = None) -> Picture:
+        """The picture of a subject.
+
+        Raises:
+            DrawError: for a subject that does not fit.
+        """
+        subject = subject or Subject()
+        if subject.cell is not None and "cell" not in self.takes:
+            raise DrawError(f"{self.name} is not about one cell: leave out --cell")
+        return self.make(subject)
+
+    @property
+    def chart(self) -> bool:
+        """Whether it is a chart of a recording rather than one of the drawings."""
+        return self.number >= CHARTS
+
+
+CHARTS = 100
+
+
+def drawing(
+    number: int, name: str, about: str, takes: str = "", moves: bool = False
+) -> Callable[[Callable[[Subject], Picture]], Drawing]:
+    """Make a drawing of the function under it."""
+
+    def made(function: Callable[[Subject], Picture]) -> Drawing:
+        return Drawing(number, name, about, function, frozenset(takes.split()), moves)
+
+    return made

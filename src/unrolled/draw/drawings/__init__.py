@@ -1,0 +1,31 @@
+"""The drawings, found by themselves: every drawing of every module in this folder."""
+
+import difflib
+import importlib
+import pkgutil
+
+from ..drawing import Drawing
+from ..error import DrawError
+
+DRAWINGS: dict[str, Drawing] = {
+    each.name: each
+    for each in sorted(
+        (
+            value
+            for module in pkgutil.iter_modules(__path__)
+            for value in vars(importlib.import_module(f"{__name__}.{module.name}")).values()
+            if isinstance(value, Drawing)
+        ),
+        key=lambda each: each.number,
+    )
+}
+"""Every drawing by its name, in order."""
+
+
+def find(name: str) -> Drawing:
+    """The drawing of a name; DrawError, with the nearest names, if there is none."""
+    if name not in DRAWINGS:
+        close = difflib.get_close_matches(name, DRAWINGS, 3)
+        hint = f"did you mean {' or '.join(close)}? " if close else ""
+        raise DrawError(f"no drawing is called {name!r}; {hint}unrolled draw --list shows all")
+    return DRAWINGS[name]

@@ -1,0 +1,180 @@
+"""Curves and surfaces of the functions inside a cell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy
+
+from ..drawing import drawing
+from ..error import DrawError
+from ..palette import BLUE, GREEN, INK, ORANGE, PALE, RED
+from ..picture import HOLD, Frame, Picture
+from ..type import figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy import ndarray
+
+    from ..subject import Subject
+
+
+def sigmoid(x: Any) -> Any:
+    """1 / (1 + exp(-x))."""
+    return 1 / (1 + numpy.exp(-x))
+
+
+CURVES: tuple[tuple[str, Any, Any, str, tuple[float, float]], ...] = (
+    ("\\tanh", numpy.tanh, lambda x: 1 - numpy.tanh(x) ** 2, BLUE, (-1, 1)),
+    ("\\sigma", sigmoid, lambda x: sigmoid(x) * (1 - sigmoid(x)), ORANGE, (0, 1)),
+)
+"""Symbol, function, derivative, colour, limits."""
+
+
+@drawing(8, "activations", "tanh and σ squashing values; each with its derivative", moves=True)
+def activations(subject: Subject) -> Picture:
+    """Both functions and their derivatives; in the animation a value wanders through them."""
+    w = subject.words
+    sweep = [*numpy.linspace(-4, 4, 17), *numpy.linspace(4, -4, 17)[1:-1]]
+    frames = [Frame(lambda at=at: _activations(w, at), 0.16) for at in sweep]
+    frames[16] = Frame(frames[16].make, 0.6)
+    frames.append(Frame(lambda: _activations(w, 1.0), HOLD))
+    return Picture(lambda: _activations(w, 1.0), frames)
+
+
+def _activations(words: Any, at: float) -> Figure:
+    made = figure(11, 4.8)
+    x = numpy.linspace(-5, 5, 401)
+    for axes, (symbol, function, slope, color, limits) in zip(made.subplots(1, 2), CURVES, strict=True):
+        axes.axhline(0, color=PALE, linewidth=1)
+        axes.axvline(0, color=PALE, linewidth=1)
+        for limit in limits:
+            axes.axhline(limit, color=PALE, linewidth=1, linestyle=(0, (4, 3)))
+        axes.plot(x, function(x), color=color, linewidth=3.2, label=f"${symbol}(x)$")
+        axes.plot(x, slope(x), color=INK, linewidth=2, linestyle=(0, (4, 2)), label=f"${symbol}'(x)$")
+        y = float(function(at))
+        axes.plot([at, at, -5], [-1.3, y, y], color=RED, linewidth=1.5)
+        axes.plot(at, y, "o", color=RED, markersize=9, zorder=5)
+        axes.plot(at, float(slope(at)), "o", color=INK, markersize=6, zorder=5)
+        axes.text(-4.9, y + 0.05, f"{y:.2f}", color=RED, fontsize=14, va="bottom")
+        axes.text(at + 0.12, -1.28, f"{at:.1f}", color=RED, fontsize=14, va="bottom")
+        axes.set_xlim(-5, 5)
+        axes.set_ylim(-1.3, 1.3)
+        axes.set_yticks([-1, 0, 1])
+        axes.set_xlabel("$x$")
+        axes.legend(loc="lower right", fontsize=15, handlelength=1.8, borderaxespad=1.2)
+    made.subplots_adjust(left=0.05, right=0.98, bottom=0.13, top=0.97, wspace=0.15)
+    return made
+
+
+START, TIMES = (0.5, 0.02, -0.1), 8
+
+
+@drawing(9, "squash", "values multiplied by 3 again and again, with and without tanh", moves=True)
+def squash(subject: Subject) -> Picture:
+    """Without tanh the values explode, with it they stay between -1 and 1."""
+    free = numpy.array([[v * 3.0**n for n in range(TIMES + 1)] for v in START])
+    held = [numpy.array(START)]
+    for _ in range(TIMES):
+        held.append(numpy.tanh(3 * held[-1]))
+    kept = numpy.array(held).T
+    frames = [Frame(lambda n=n: _squash(subject, free, kept, n), 0.5) for n in range(TIMES)]
+    frames.append(Frame(lambda: _squash(subject, free, kept, TIMES), HOLD))
+    return Picture(lambda: _squash(subject, free, kept, TIMES), frames, values={"free": free, "held": kept})
+
+
+def _squash(subject: Subject, free: ndarray, kept: ndarray, upto: int) -> Figure:
+    made = figure(11, 4.8)
+    w = subject.words
+    titles = (w("times 3"), w("times 3, then tanh"))
+    spans = ((-800, 3600), (-1.25, 1.25))
+    for axes, values, title, span in zip(made.subplots(1, 2), (free, kept), titles, spans, strict=True):
+        for line, color, mark in zip(values, (BLUE, GREEN, RED), "osD", strict=True):
+            shown = line[: upto + 1]
+            axes.plot(range(len(shown)), shown, color=color, marker=mark, markersize=7)
+            axes.annotate(
+                f"{shown[-1]:,.2f}", (len(shown) - 1, shown[-1]), (9, 0), textcoords="offset points",
+                color=color, va="center", fontsize=14, fontweight="bold",
+            )  # fmt: skip
+        axes.set_title(title)
+        axes.set_xlim(-0.3, TIMES + 1.9)
+        axes.set_ylim(*span)
+        axes.set_xticks(range(TIMES + 1))
+        axes.axhline(0, color=PALE, linewidth=1)
+        axes.set_xlabel(w("step"))
+    made.subplots_adjust(left=0.07, right=0.98, bottom=0.13, top=0.9, wspace=0.18)
+    return made
+
+
+@drawing(25, "surface", "tanh'(x)·σ(y) over the plane, with the model's own points on it", "run text cell")
+def surface(subject: Subject) -> Picture:
+    """The factor by which h_t passes a gradient to c_t: claimed to be 0 or 1, and as measured."""
+    story = subject.numbers.story(400)
+    if "o_pre" not in story.values or "c" not in story.values:
+        raise DrawError(
+            f"surface shows tanh'(c)·σ(o) of a cell with a cell state c and an output gate o: "
+            f"{story.graph.name} has none; take a run of lstm"
+        )
+    x, y = story.values["c"].ravel(), story.values["o_pre"].ravel()
+    factor = (1 - numpy.tanh(x) ** 2) * sigmoid(y)
+    return Picture(lambda: _surface(subject, story.model, x, y, factor), values={"x": x, "y": y, "factor": factor})
+
+
+def _surface(subject: Subject, model: str, x: ndarray, y: ndarray, factor: ndarray) -> Figure:
+    from ..charts import dark
+
+    made = figure(12, 5.2)
+    left, right = made.subplots(1, 2, width_ratios=(1.25, 1))
+    reach = min(8.0, max(3.0, *(float(numpy.quantile(abs(v), 0.99)) for v in (x, y))))
+    grid = numpy.linspace(-reach, reach, 201)
+    heights = (1 - numpy.tanh(grid) ** 2)[None, :] * sigmoid(grid)[:, None]
+    image = left.imshow(
+        heights, extent=(-reach, reach, -reach, reach), origin="lower", cmap=dark(), vmin=0, vmax=1, aspect="auto"
+    )
+    lines = left.contour(grid, grid, heights, levels=[0.1, 0.5, 0.9], colors=INK, linewidths=1.1)
+    left.clabel(lines, fmt="%g", fontsize=11)
+    left.scatter(x, y, s=7, color=RED, alpha=0.45, linewidths=0)
+    left.set_xlim(-reach, reach)
+    left.set_ylim(-reach, reach)
+    left.set_xlabel("$x = c_t$")
+    left.set_ylabel("$y$: $o_t = \\sigma(y)$")
+    left.set_title("$\\tanh'(x)\\,\\sigma(y)$")
+    made.colorbar(image, ax=left, pad=0.02)
+    _histogram(right, subject, factor)
+    beyond = float(((abs(x) > reach) | (abs(y) > reach)).mean())
+    outside = f"; {beyond:.0%} of the points lie outside" if beyond > 0.005 else ""
+    made.text(0.06, 0.015, model + outside, fontsize=11)
+    made.subplots_adjust(left=0.06, right=0.98, bottom=0.17, top=0.88, wspace=0.12)
+    return made
+
+
+def _normal() -> float:
+    """The share of tanh'(x)·σ(y) between 0.1 and 0.9 for independent normal x and y."""
+    grid = numpy.linspace(-8, 8, 1001)
+    density = numpy.exp(-(grid**2) / 2)
+    weights = density[:, None] * density
+    factor = (1 - numpy.tanh(grid) ** 2)[:, None] * sigmoid(grid)
+    return float(weights[(factor > 0.1) & (factor < 0.9)].sum() / weights.sum())
+
+
+NORMAL = _normal()
+
+
+def _histogram(axes: Axes, subject: Subject, factor: ndarray) -> None:
+    """How often the factor is near 0, near 1 and between: the claim against the model."""
+    w = subject.words
+    counts, edges = numpy.histogram(factor, bins=40, range=(0, 1))
+    share = counts / counts.sum()
+    near = (edges[:-1] < 0.0999) | (edges[:-1] >= 0.8999)
+    axes.bar(edges[:-1], share, width=0.024, align="edge", color=[RED if n else BLUE for n in near])
+    between = float(((factor > 0.1) & (factor < 0.9)).mean())
+    axes.set_title(
+        f"{w('claim')}: 0 / 1        {w('between 0.1 and 0.9')}:\n"
+        f"{w('this model')} {between:.0%};  $x, y \\sim N(0, 1)$ {NORMAL:.0%}",
+        fontsize=13,
+    )
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.set_xlim(0, 1)
+    axes.set_xlabel("$\\tanh'(c_t)\\, o_t$")

@@ -1,0 +1,312 @@
+"""Units that track a property of the input, told from those that seem to by chance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from io import StringIO
+from typing import Any, NamedTuple, final
+
+import torch
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+from torch import Tensor
+
+from .recording import Recording
+
+LEVEL = 0.05
+"""The chance of any unit being reported when none tracks the feature."""
+SHIFTS = 500
+"""How many shifted copies of the feature are the control."""
+LEAST = 40
+"""The fewest shifts with which a finding at `LEVEL` can be told from chance with some room."""
+
+
+class Unit(NamedTuple):
+    """How well one unit tracks a feature, on steps that nothing was fitted to.
+
+    Attributes:
+        name: of the recorded value: ``l0.h``.
+        unit: its number.
+        score: the correlation with the feature, positive if its sign is that of the first part.
+        p: the chance that the best of all units scores so high on a shifted feature.
+        rising: whether the unit rises with the feature; from the first part.
+        auc: of a 0/1 feature, the chance that the unit tells a 1 from a 0; else None.
+        threshold: of a 0/1 feature, the middle between the unit's means; from the first part.
+        accuracy: of a 0/1 feature, the mean of the parts of ones and of zeros that fall on the
+            right side of the threshold; else None.
+    """
+
+    name: str
+    unit: int
+    score: float
+    p: float
+    rising: bool
+    auc: float | None
+    threshold: float | None
+    accuracy: float | None
+
+
+def find_units(
+    recording: Mapping[str, Tensor], feature: Any, split: float = 0.5, seed: int = 0
+) -> UnitSearch:
+    """Search recorded values for units that track a feature.
+
+    On the first part of the steps each unit's sign and threshold are fitted; the score is the
+    correlation on the others. The control is the same score of features shifted in time, around
+    the end, which keeps how smooth they are: neighbouring steps are alike, so many units agree
+    with any smooth feature for a while. A unit is found if it beats the best of *all* units on
+    95 % of the shifted features.
+
+    Args:
+        recording: of `unrolled.record`, or tensors by name, (T, B, units) or (T, units).
+        feature: (T, B), or (T,) for a single row: 0/1 or real numbers, aligned with the steps;
+            see `unrolled.features`. What lies after a row's end is not looked at.
+        split: the part of the steps that comes first.
+        seed: of the shifts.
+
+    Raises:
+        ValueError: for a feature of the wrong length, with NaN, or constant in either part; for
+            values of different lengths; for too few steps.
+
+    >>> import torch, unrolled
+    >>> rnn = unrolled.RNN(1, 8)
+    >>> x = (torch.rand(400, 1, 1) < 0.5).float()
+    >>> with unrolled.record(rnn, "*.h") as recording:
+    ...     output, h = rnn(x)
+    >>> search = unrolled.find_units(recording, x.squeeze(-1))
+    >>> search.found[0].p < 0.05
+    True
+    """
+    if not 0 < split < 1:
+        raise ValueError(f"find_units: split should be between 0 and 1, got {split!r}")
+    values, lengths = _values(recording)
+    labels = [(name, unit) for name, value in values.items() for unit in range(value.shape[-1])]
+    every = torch.cat(list(values.values()), -1)
+    given = _feature(feature, every)
+    parts = [_part(every, given, lengths, split, late) for late in (False, True)]
+    early, late = parts
+    for part, name in zip(parts, ("first", "second"), strict=True):
+        if not len(part.y) or bool((part.y == part.y[0]).all()):
+            raise ValueError(
+                f"find_units: the feature is constant in the {name} part of the steps: take a "
+                "longer sequence, or another split="
+            )
+    signs = _correlations(early.x, early.y.unsqueeze(1)).squeeze(1).sign()
+    scores = signs * _correlations(late.x, late.y.unsqueeze(1)).squeeze(1)
+    best = (signs.unsqueeze(1) * _correlations(late.x, _shifted(late, seed))).max(0).values
+    p = (1 + (best.unsqueeze(0) >= scores.unsqueeze(1)).sum(1)) / (1 + len(best))
+    binary = _fit(early, late, signs) if bool(((given == 0) | (given == 1)).all()) else None
+    units = [
+        Unit(
+            name,
+            unit,
+            scores[i].item(),
+            p[i].item(),
+            bool(signs[i] > 0),
+            None if binary is None else binary.auc[i].item(),
+            None if binary is None else binary.threshold[i].item(),
+            None if binary is None else binary.accuracy[i].item(),
+        )
+        for i, (name, unit) in enumerate(labels)
+    ]
+    units.sort(key=lambda unit: -unit.score)
+    return UnitSearch(units, best.quantile(1 - LEVEL).item(), len(best))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """The steps of one part, rows one after the other: values (N, U) and feature (N,)."""
+
+    x: Tensor
+    y: Tensor
+    lengths: list[int]  # of each row, here
+
+
+def _values(recording: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
+    """The values (T, B, units) by name, float64, and the rows' lengths."""
+    if not isinstance(recording, Mapping) or not recording:
+        raise ValueError("find_units: the recording is empty: record values of a model that runs")
+    found: dict[str, Tensor] = {}
+    lengths: Tensor | None = None
+    for name in recording:
+        if isinstance(recording, Recording):
+            value, lengths = recording.padded(name)
+        else:
+            value = torch.as_tensor(recording[name])
+            value = value.unsqueeze(1) if value.dim() == 2 else value
+        if value.dim() != 3:
+            raise ValueError(
+                f"find_units: {name} should be (T, B, units) or (T, units), got "
+                f"{tuple(value.shape)}"
+            )
+        found[name] = value.detach().cpu().double()
+    shapes = {name: tuple(value.shape[:2]) for name, value in found.items()}
+    if len(set(shapes.values())) > 1:
+        listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        raise ValueError(f"find_units: values of different steps and rows (T, B): {listed}")
+    steps, rows = next(iter(shapes.values()))
+    return found, torch.full((rows,), steps) if lengths is None else lengths.cpu()
+
+
+def _feature(feature: Any, values: Tensor) -> Tensor:
+    """The feature as (T, B), checked."""
+    given = torch.as_tensor(feature).detach().cpu().double()
+    steps, rows = values.shape[:2]
+    one = given.unsqueeze(1) if given.dim() == 1 and rows == 1 else given
+    if tuple(one.shape) != (steps, rows):
+        expected = f"({steps},) or ({steps}, 1)" if rows == 1 else f"({steps}, {rows})"
+        raise ValueError(
+            f"find_units: the feature should have the recording's steps and rows, {expected}, got "
+            f"{tuple(given.shape)}"
+        )
+    if not bool(one.isfinite().all()):
+        raise ValueError("find_units: the feature has NaN or infinite values: leave them out")
+    return one
+
+
+def _part(values: Tensor, feature: Tensor, lengths: Tensor, split: float, late: bool) -> _Part:
+    cuts = [(int(length * split), int(length)) for length in lengths]
+    ranges = [slice(cut, end) if late else slice(0, cut) for cut, end in cuts]
+    x = torch.cat([values[steps, row] for row, steps in enumerate(ranges)])
+    y = torch.cat([feature[steps, row] for row, steps in enumerate(ranges)])
+    return _Part(x, y, [steps.stop - steps.start for steps in ranges])
+
+
+def _correlations(x: Tensor, y: Tensor) -> Tensor:
+    """Of each column of x (N, U) with each of y (N, S), (U, S); 0 for what never changes."""
+    x, y = x - x.mean(0), y - y.mean(0)
+    products = x.T @ y
+    scale = x.norm(dim=0).unsqueeze(1) * y.norm(dim=0)
+    still = (x.abs().amax(0) <= 1e-12).unsqueeze(1)
+    return (products / scale).nan_to_num(0, 0, 0).where(~still, 0.0)
+
+
+def _shifted(part: _Part, seed: int) -> Tensor:
+    """The feature shifted in time within each row, (N, S)."""
+    generator = torch.Generator().manual_seed(seed)
+    room = [length - 2 * _margin(length) + 1 for length in part.lengths]
+    longest = max(room)
+    if longest < LEAST:
+        raise ValueError(
+            f"find_units: {max(part.lengths)} held-out steps allow {max(longest, 0)} shifts for "
+            f"the control, fewer than the {LEAST} it takes: record a longer sequence"
+        )
+    count = min(SHIFTS, longest) if len(part.lengths) == 1 else SHIFTS
+    columns = []
+    pieces = part.y.split(part.lengths)
+    shifts = [
+        torch.randperm(space, generator=generator)[:count]
+        if space >= count
+        else torch.randint(max(space, 1), (count,), generator=generator)
+        for space in room
+    ]
+    for number in range(count):
+        rolled = [
+            piece.roll(_margin(len(piece)) + int(shift[number])) if len(piece) else piece
+            for piece, shift in zip(pieces, shifts, strict=True)
+        ]
+        columns.append(torch.cat(rolled))
+    return torch.stack(columns, 1)
+
+
+def _margin(length: int) -> int:
+    """The least shift: nearer ones are hardly another feature."""
+    return max(1, length // 20)
+
+
+class _Binary(NamedTuple):
+    """Of a 0/1 feature: AUC, threshold and balanced accuracy of every unit, (U,) each."""
+
+    auc: Tensor
+    threshold: Tensor
+    accuracy: Tensor
+
+
+def _fit(early: _Part, late: _Part, signs: Tensor) -> _Binary:
+    """Thresholds of the first part, and how well they do on the second."""
+    ones, zeros = (early.x[early.y == value].mean(0) for value in (1, 0))
+    threshold = (ones + zeros) / 2
+    ranks = _ranks(late.x * signs)
+    positive = late.y == 1
+    count, others = int(positive.sum()), int((~positive).sum())
+    auc = (ranks[positive].sum(0) - count * (count + 1) / 2) / (count * others)
+    above = (late.x - threshold) * signs > 0
+    right = above[positive].double().mean(0) + (~above[~positive]).double().mean(0)
+    return _Binary(auc, threshold, right / 2)
+
+
+def _ranks(x: Tensor) -> Tensor:
+    """The rank of every number in its column, from 1; equal numbers share the mean of theirs."""
+    columns = []
+    for column in x.T:
+        _, inverse, counts = column.unique(return_inverse=True, return_counts=True)
+        ends = counts.cumsum(0).double()
+        columns.append((ends - (counts - 1) / 2)[inverse])
+    return torch.stack(columns, 1)
+
+
+@final
+class UnitSearch(Sequence[Unit]):
+    """What `find_units` found: every unit, the best first.
+
+    Attributes:
+        found: those that are better than chance at the level of 5 %, all units together.
+        chance: the score that the best of all units reaches by chance in one case of 20.
+        shifts: how many shifted features that is taken from.
+    """
+
+    def __init__(self, units: Sequence[Unit], chance: float, shifts: int) -> None:
+        self._units = tuple(units)
+        self.chance = chance
+        self.shifts = shifts
+
+    @property
+    def found(self) -> list[Unit]:
+        """The units that track the feature."""
+        return [unit for unit in self._units if unit.p < LEVEL]
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._units[index]
+
+    def __len__(self) -> int:
+        return len(self._units)
+
+    def to_json(self) -> dict[str, Any]:
+        """The search as data for JSON."""
+        return {
+            "chance": self.chance,
+            "shifts": self.shifts,
+            "found": len(self.found),
+            "units": [unit._asdict() for unit in self._units],
+        }
+
+    def __rich__(self) -> Group:
+        table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+        table.add_column("unit")
+        for title in ("score", "p", "AUC", "accuracy"):
+            table.add_column(title, justify="right")
+        for unit in (self.found or self._units)[:10]:
+            auc, accuracy = (
+                "-" if value is None else f"{value:.3f}" for value in (unit.auc, unit.accuracy)
+            )
+            style = "" if unit.p < LEVEL else "dim"
+            row = (f"{unit.name}[{unit.unit}]", f"{unit.score:.3f}", f"{unit.p:.3f}", auc, accuracy)
+            table.add_row(*map(Text, row), style=style)
+        count = len(self.found)
+        summary = (
+            f"{count} of {len(self)} units track the feature"
+            if count
+            else f"No unit of {len(self)} tracks the feature better than chance"
+        )
+        return Group(table, Text(f"{summary}; by chance the best one scores {self.chance:.3f}."))
+
+    def __str__(self) -> str:
+        stream = StringIO()
+        Console(file=stream, width=100).print(self)
+        return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
+
+    def __repr__(self) -> str:
+        return f"UnitSearch({len(self.found)} of {len(self)} units)"

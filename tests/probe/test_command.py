@@ -1,0 +1,60 @@
+"""The command ``unrolled diagnose``."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from unrolled.cells import find
+from unrolled.cli import app
+from unrolled.train.checkpoint import NAME
+from unrolled.train.folder import begin
+from unrolled.train.interrupt import Interrupt
+from unrolled.train.loop import run
+from unrolled.train.settings import Settings
+
+TEXT = "the quick brown fox jumps over the lazy dog.\n" * 12
+
+
+def call(*arguments: object, code: int = 0) -> str:
+    """What the command writes, stderr included; it must end with ``code``."""
+    result = CliRunner().invoke(app, ["diagnose", *map(str, arguments)], env={"COLUMNS": "120"})
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Path:
+    settings = Settings(hidden=8, batch=4, window=8, steps=3, save_every=3, evaluate_every=3)
+    training = begin(tmp_path / "run", settings, find("gru"), TEXT)
+    assert len(list(run(training, tmp_path / "run", Interrupt()))) == 3
+    return tmp_path / "run"
+
+
+def test_a_run_on_a_file_or_on_the_text_itself(trained: Path, tmp_path: Path) -> None:
+    file = tmp_path / "fox.txt"
+    file.write_text(TEXT)
+    text = call(trained, "--text", file)
+    assert "recurrent.l0" in text
+    assert "Healthy" in text
+    assert "recurrent.l0" in call(trained / NAME, "--text", "the lazy dog jumps over")
+
+
+def test_the_figures_are_kept(trained: Path, tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    call(trained, "--text", TEXT, "--json", file)
+    data = json.loads(file.read_text())
+    assert data["codes"] == []
+    assert data["layers"]["recurrent.l0"]["cell"] == "gru"
+    assert [each.name for each in tmp_path.iterdir() if "partial" in each.name] == []
+
+
+def test_what_cannot_be_diagnosed(trained: Path, tmp_path: Path) -> None:
+    assert "no checkpoint" in call(tmp_path / "none", code=2)
+    assert "trained on a text of its own: name a file of it by --text" in call(trained, code=2)
+    assert "cannot read" in call(trained, "--text", tmp_path / "none.txt", code=2)
+    assert "at least 16" in call(trained, "--text", "the dog", code=2)
+    assert "'Ü' at position" in call(trained, "--text", "the quick brown Übung ", code=2)
+    bad = tmp_path / "no" / "figures.json"
+    assert "figures.json" in call(trained, "--text", TEXT, "--json", bad, code=2)

@@ -1,0 +1,265 @@
+"""Networks built to vanish, to explode, to saturate, to hold dead units, and to be healthy."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import init
+from torch.nn.utils.rnn import pack_padded_sequence
+
+import unrolled
+from unrolled.cells import CELLS
+from unrolled.probe.finding import VANISHING
+
+I = 4  # noqa: E741
+SIZES = [(8, 20), (33, 60), (64, 40)]
+
+pytestmark = pytest.mark.broad
+
+
+@torch.no_grad()
+def orthogonal(module: Any, gain: float = 1.0, forget: float | None = None) -> Any:
+    """Recurrent weights orthogonal gate by gate, biases 0, of LSTMs the forget gate's as given."""
+    for name, parameter in module.named_parameters():
+        if name.startswith("weight_hh"):
+            for block in parameter.split(parameter.shape[1]):
+                init.orthogonal_(block, gain)
+        elif name.startswith("weight"):
+            init.xavier_uniform_(parameter)
+        else:
+            parameter.zero_()
+            if forget is not None and name.startswith("bias_ih"):
+                H = module.hidden_size
+                parameter[H : 2 * H] = forget
+    return module
+
+
+@torch.no_grad()
+def scaled(module: Any, factor: float, part: str = "") -> Any:
+    for name, parameter in module.named_parameters():
+        if part in name:
+            parameter.mul_(factor)
+    return module
+
+
+def codes(module: nn.Module, steps: int, rows: int = 4) -> set[str]:
+    return unrolled.diagnose(module, torch.randn(steps, rows, I)).codes
+
+
+HEALTHY: dict[str, Callable[[int], nn.Module]] = {
+    "lstm": lambda H: orthogonal(unrolled.LSTM(I, H), forget=1.0),
+    "its own weights": lambda H: _forgetting(unrolled.LSTM(I, H), 1.0),
+    "torch's lstm": lambda H: orthogonal(nn.LSTM(I, H, num_layers=2), forget=1.0),
+    "gru": lambda H: orthogonal(unrolled.GRU(I, H)),
+    "fresh gru": lambda H: unrolled.GRU(I, H),
+    "rnn": lambda H: orthogonal(unrolled.RNN(I, H)),
+    "both ways": lambda H: orthogonal(unrolled.LSTM(I, H, bidirectional=True), forget=1.0),
+}
+VANISHES: dict[str, Callable[[int], nn.Module]] = {
+    "orthogonal": lambda H: orthogonal(unrolled.RNN(I, H), gain=0.4),
+    "small": lambda H: scaled(unrolled.RNN(I, H), 0.3, "weight_hh"),
+    "torch's": lambda H: scaled(nn.RNN(I, H), 0.1, "weight_hh"),
+    "relu": lambda H: scaled(unrolled.RNN(I, H, nonlinearity="relu"), 0.2, "weight_hh"),
+    "closed lstm": lambda H: _forgetting(unrolled.LSTM(I, H), -5.0),
+    "closed orthogonal lstm": lambda H: orthogonal(unrolled.LSTM(I, H), forget=-5.0),
+    "closed peephole": lambda H: _forgetting(
+        unrolled.Recurrent(CELLS["lstm_peephole"], I, H), -5.0
+    ),
+    "closed gru": lambda H: _forgetting(scaled(unrolled.GRU(I, H), 0.5, "weight_hh"), -6.0),
+}
+EXPLODES: dict[str, Callable[[int], nn.Module]] = {
+    "relu": lambda H: _identity(unrolled.RNN(I, H, nonlinearity="relu"), 2.0),
+    "torch's relu": lambda H: _identity(nn.RNN(I, H, nonlinearity="relu"), 1.6),
+    "independent": lambda H: _independent(unrolled.Recurrent(CELLS["indrnn"], I, H), 2.0),
+    "infinite": lambda H: _identity(unrolled.RNN(I, H, nonlinearity="relu"), 1e4),
+}
+SATURATES: dict[str, Callable[[int], nn.Module]] = {
+    "lstm": lambda H: scaled(unrolled.LSTM(I, H), 50),
+    "gru": lambda H: scaled(unrolled.GRU(I, H), 50),
+    "rnn": lambda H: scaled(unrolled.RNN(I, H), 50),
+    "torch's lstm": lambda H: scaled(nn.LSTM(I, H), 50),
+    "peephole": lambda H: scaled(unrolled.Recurrent(CELLS["lstm_peephole"], I, H), 50),
+    "closed input gate": lambda H: _gate(unrolled.LSTM(I, H), 0, -8.0),
+}
+
+
+@torch.no_grad()
+def _gate(module: Any, gate: int, bias: float) -> Any:
+    H = module.hidden_size
+    module.bias_ih_l0[gate * H : (gate + 1) * H] = bias
+    return module
+
+
+def _forgetting(module: Any, bias: float) -> Any:
+    return _gate(module, 1, bias)
+
+
+@torch.no_grad()
+def _identity(module: Any, factor: float) -> Any:
+    module.weight_hh_l0.copy_(factor * torch.eye(module.hidden_size))
+    return module
+
+
+@torch.no_grad()
+def _independent(module: Any, factor: float) -> Any:
+    module.u_l0.fill_(factor)
+    return module
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize(("hidden", "steps"), SIZES)
+@pytest.mark.parametrize("name", HEALTHY)
+def test_healthy_networks_are_called_healthy(name: str, hidden: int, steps: int, seed: int) -> None:
+    torch.manual_seed(seed)
+    diagnosis = unrolled.diagnose(HEALTHY[name](hidden), torch.randn(steps, 4, I))
+    assert diagnosis.codes == set(), str(diagnosis)
+    assert diagnosis.healthy
+    assert "healthy" in str(diagnosis).lower()
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize(("hidden", "steps"), SIZES)
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        *(("vanishing", name) for name in VANISHES),
+        *(("exploding", name) for name in EXPLODES),
+        *(("saturated", name) for name in SATURATES),
+    ],
+)
+def test_sick_networks_are_found_out(
+    code: str, name: str, hidden: int, steps: int, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    made = {"vanishing": VANISHES, "exploding": EXPLODES, "saturated": SATURATES}[code][name]
+    found = codes(made(hidden), steps)
+    assert code in found
+    if code != "saturated":
+        assert {"vanishing": "exploding", "exploding": "vanishing"}[code] not in found
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize(("hidden", "steps"), [(33, 60), (64, 40)])
+def test_large_weights_explode_in_a_tanh_network(hidden: int, steps: int, seed: int) -> None:
+    torch.manual_seed(seed)
+    assert "exploding" in codes(orthogonal(unrolled.RNN(I, hidden), gain=5.0), steps)
+
+
+def test_the_forget_bias_of_a_fresh_lstm_is_mentioned() -> None:
+    for module in (unrolled.LSTM(I, 32), nn.LSTM(I, 32), nn.LSTM(I, 32, bias=False)):
+        diagnosis = unrolled.diagnose(module, torch.randn(30, 4, I))
+        assert diagnosis.codes == {"forget-bias"}
+        assert "bias to 1" in diagnosis.verdict
+
+
+def test_dead_and_duplicate_units() -> None:
+    lstm = orthogonal(unrolled.LSTM(I, 16), forget=1.0)
+    with torch.no_grad():
+        for parameter in lstm.parameters():
+            gates = parameter.unflatten(0, (4, 16))
+            if parameter.dim() == 2:
+                gates[:, 3] = 0  # neither input nor state reaches unit 3
+            gates[:, 9] = gates[:, 5]
+    diagnosis = unrolled.diagnose(lstm, torch.randn(30, 4, I))
+    assert diagnosis.codes == {"dead-units", "duplicate-units"}
+    numbers = {finding.code: finding.numbers for finding in diagnosis.findings}
+    assert numbers["dead-units"]["units"] == [3]
+    assert numbers["duplicate-units"]["units"] == [9]
+    relu = orthogonal(unrolled.RNN(I, 16, nonlinearity="relu"))
+    with torch.no_grad():
+        relu.bias_ih_l0[[2, 7]] = -100
+    for rows in (1, 4):
+        assert unrolled.diagnose(relu, torch.randn(40, rows, I)).layers["l0"].dead == [2, 7]
+
+
+def test_a_short_memory_in_a_long_sequence() -> None:
+    assert codes(orthogonal(unrolled.GRU(I, 16)), 500) == {"short-memory"}
+
+
+def test_the_sick_layer_is_named() -> None:
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder = orthogonal(unrolled.LSTM(I, 12, batch_first=True), forget=1.0)
+            self.decoder = orthogonal(nn.RNN(12, 12, batch_first=True), gain=0.2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.decoder(self.encoder(x)[0])[0]
+
+    model, x = Model(), torch.randn(3, 30, I)
+    diagnosis = unrolled.diagnose(model, x)
+    assert [(f.layer, f.code) for f in diagnosis.findings] == [("decoder.l0", "vanishing")]
+    assert "decoder.l0: vanishing" in diagnosis.verdict
+    assert type(model.decoder) is nn.RNN
+    assert unrolled.diagnose(model, x, of="encoder").healthy
+    finding = diagnosis.findings[0]
+    rate = finding.numbers["rate"]
+    assert isinstance(rate, float)
+    assert rate < VANISHING
+    assert f"{rate:.2g}" in finding.text
+
+
+def test_the_rate_is_that_of_the_exact_jacobians() -> None:
+    module = orthogonal(unrolled.LSTM(I, 6), forget=1.0).double()
+    x = torch.randn(25, 1, I, dtype=torch.float64)
+    measured = unrolled.diagnose(module, x).layers["l0"]
+    flow = unrolled.gradient_flow(module, x)
+    rows = [flow.jacobian("l0", 24, 24 - k)[:6].norm().log() for k in range(25)]
+    torch.testing.assert_close(measured.curve, torch.stack(rows))
+    assert measured.rate == pytest.approx(((rows[24] - rows[1]) / 23).exp().item())
+
+
+def test_ragged_input_loops_and_short_sequences() -> None:
+    torch.manual_seed(1)
+    lstm = orthogonal(unrolled.LSTM(I, 12, bidirectional=True), forget=1.0)
+    x = torch.randn(30, 4, I)
+    packed = pack_padded_sequence(x, [30, 25, 4, 1])
+    assert unrolled.diagnose(lstm, packed).healthy
+    assert unrolled.diagnose(lstm, {"input": x, "lengths": [30, 0, 12, 3]}).healthy
+    diagnosis = unrolled.diagnose(lstm, x[:2])
+    assert "Too few steps" in str(diagnosis)
+    assert unrolled.diagnose(lstm, x[:, 0]).healthy
+
+    class Loop(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cell = nn.RNNCell(I, 12)
+
+        def forward(self, x: Tensor) -> Tensor:
+            h = x.new_zeros(x.shape[1], 12)
+            for step in x:
+                h = self.cell(step, h)
+            return h
+
+    loop = scaled(Loop(), 0.1, "weight_hh")
+    assert unrolled.diagnose(loop, x).codes == {"vanishing"}
+
+
+def test_a_diagnosis_as_text_data_and_page() -> None:
+    module = scaled(unrolled.LSTM(I, 8), 50)
+    diagnosis = unrolled.diagnose(module, torch.randn(20, 4, I))
+    data = json.loads(diagnosis.json())
+    assert data == diagnosis.to_json()
+    assert set(data["codes"]) == diagnosis.codes
+    assert data["healthy"] is False
+    assert len(data["findings"]) == len(diagnosis.findings)
+    assert all(finding["advice"] for finding in data["findings"])
+    assert set(data["layers"]) == {"l0"}
+    text = str(diagnosis)
+    assert "l0: saturated:" in text
+    assert max(map(len, text.splitlines())) <= 100
+    assert "<span" in diagnosis._repr_html_()
+    assert repr(diagnosis).startswith("Diagnosis(")
+    json.dumps(unrolled.diagnose(EXPLODES["infinite"](8), torch.randn(40, 2, I)).to_json())
+
+
+def test_models_that_cannot_be_diagnosed() -> None:
+    with pytest.raises(ValueError, match="has no recurrent modules"):
+        unrolled.diagnose(nn.Linear(I, 3), torch.randn(3, I))
+    with pytest.raises(ValueError, match="no layer is called 'l7'; did you mean l0"):
+        unrolled.diagnose(unrolled.GRU(I, 3), torch.randn(3, 1, I), of="l7")
+    with pytest.raises(TypeError, match=r"torch\.nn\.Module"):
+        unrolled.diagnose(None, torch.randn(3, I))  # pyright: ignore[reportArgumentType]

@@ -252,6 +252,39 @@ def show(
 
 
 @app.command()
+def draw(
+    name: Annotated[str | None, typer.Argument(help="See: unrolled draw --list.")] = None,
+    cell: Annotated[
+        str | None, _option("the drawing's own", "A known cell, or FILE.py:NAME for one of yours.")
+    ] = None,
+    run: Annotated[
+        list[Path] | None,
+        _option("a small model", "A run whose numbers are shown; some take several."),
+    ] = None,
+    text: Annotated[
+        str | None, _option("a sentence", "A file, or the text itself, to read.")
+    ] = None,
+    lang: Annotated[str, typer.Option(help="Of the labels: en or zh.")] = "en",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="png, svg, pdf, json, gif or mp4.")
+    ] = None,
+    listed: Annotated[bool, typer.Option("--list", help="Show all drawings.")] = False,
+    all_: Annotated[
+        Path | None, typer.Option("--all", metavar="DIR", help="Write all drawings.")
+    ] = None,
+) -> None:
+    """Draw a cell, a network in time, or what a model computed."""
+    from .draw import DrawError
+    from .draw.command import draw as run_command
+
+    try:
+        for line in run_command(name, cell, run or [], text, lang, out, listed, all_):
+            typer.echo(line)
+    except DrawError as error:
+        raise UserError(str(error)) from error
+
+
+@app.command()
 def kernel(
     cell: Annotated[str, typer.Argument(help="See: unrolled cells.")],
     hidden: Annotated[int, typer.Option(min=1, help="Hidden size.")] = 256,

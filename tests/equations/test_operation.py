@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from unrolled.draw.elements import SYMBOL
 from unrolled.equations.derivative import DERIVATIVE
 from unrolled.equations.latex import LATEX
 from unrolled.equations.operation import (
@@ -24,10 +25,11 @@ ONLY_IN_DERIVATIVES = {Operation.TRANSPOSED, Operation.OUTER}
     ("table", "without"),
     [
         *((EAGER, set()), (LLVM, set()), (PYTHON, set()), (LATEX, set())),
+        (SYMBOL, set()),
         (DERIVATIVE, ONLY_IN_DERIVATIVES),
         (ARGUMENTS, {Operation.AFFINE}),  # as many as its layer has blocks
     ],
-    ids=["EAGER", "LLVM", "PYTHON", "LATEX", "DERIVATIVE", "ARGUMENTS"],
+    ids=["EAGER", "LLVM", "PYTHON", "LATEX", "SYMBOL", "DERIVATIVE", "ARGUMENTS"],
 )
 def test_every_operation_stands_in_every_table(
     table: Mapping[Operation, Any], without: set[Operation]

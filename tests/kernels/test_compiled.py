@@ -33,10 +33,11 @@ from unrolled import (
 from unrolled.cells import CELLS
 from unrolled.equations import Cell, Graph
 from unrolled.equations.rewrite import variational_dropout, without_bias, zoneout
-from unrolled.kernels import compiled
 from unrolled.kernels.llvm import kernel
+from unrolled.kernels.recurrence import UnsupportedError, recurrences
 
 from .comparison import (
+    KINDS,
     SIZES,
     WAYS,
     assert_close,
@@ -56,21 +57,29 @@ from .comparison import (
 EPSILON = torch.finfo(torch.float32).eps
 
 
+each_cell = pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+each_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+@each_cell
+@each_kind
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
-def test_values_and_gradients_in_float64(cell: Cell, way: str) -> None:
-    compare(cell.graph, way)
+def test_values_and_gradients_in_float64(cell: Cell, way: str, kind: str) -> None:
+    compare(cell.graph, way, kind=kind)
 
 
 @pytest.mark.parametrize("way", ["forward", "ragged reverse"])
-@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+@each_cell
 def test_kernels_in_float32_are_as_exact_as_the_definition(cell: Cell, way: str) -> None:
+    """Each cell with kernels of one kind."""
+    kind = KINDS[list(CELLS.values()).index(cell) % 3]
     numbers, options = call(cell.graph, way)
     numbers = cast(numbers, torch.float32)
     record = [cell.output]
     truth = outcome(by_definition(cell.graph), cast(numbers, torch.float64), record, **options)
     eager = outcome(by_definition(cell.graph), numbers, record, **options)
-    found = outcome(by_kernel(cell.graph, dtype=torch.float32), numbers, record, **options)
+    run = by_kernel(cell.graph, dtype=torch.float32, kind=kind)
+    found = outcome(run, numbers, record, **options)
     for name, value in truth.items():
         error, allowed = (
             (result[name] - value).square().mean().sqrt() for result in (found, eager)
@@ -79,11 +88,12 @@ def test_kernels_in_float32_are_as_exact_as_the_definition(cell: Cell, way: str)
         assert error <= 1.5 * allowed + 0.5 * EPSILON * value.abs().max(), name
 
 
-@pytest.mark.parametrize("way", ["forward", "ragged reverse"])
-@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
-def test_everything_in_the_loop_can_be_recorded(cell: Cell, way: str) -> None:
+@each_kind
+@each_cell
+def test_everything_in_the_loop_can_be_recorded(cell: Cell, kind: str) -> None:
     """Gates, what activations are applied to, and states that are not the output."""
-    compare(cell.graph, way, probes(cell.graph))
+    for way in ("forward", "ragged reverse"):
+        compare(cell.graph, way, probes(cell.graph, kind), kind)
 
 
 def rewritten(name: str) -> Graph:
@@ -107,35 +117,49 @@ def test_variants_of_cells(name: str, way: str) -> None:
 VARIED = ["lstm", "gru_reset_before", "lstm_layernorm", "lstm_projected", "slstm"]
 
 
-@pytest.mark.parametrize("hidden", [1, 2, 33])
-@pytest.mark.parametrize("name", VARIED)
-def test_odd_numbers_of_units(name: str, hidden: int) -> None:
+@pytest.mark.parametrize("hidden", [1, 33])
+@each_cell
+def test_odd_numbers_of_units(cell: Cell, hidden: int) -> None:
+    """Each cell with kernels of one kind at one size, of another kind at the other."""
+    kind = KINDS[(list(CELLS.values()).index(cell) + (hidden == 1)) % 3]
     sizes = {"input": 1, "hidden": hidden, "projection": 1 + hidden // 5, "one": 1}
-    compare(CELLS[name].graph, "ragged reverse", sizes=sizes)
+    compare(cell.graph, "ragged reverse", sizes=sizes, kind=kind)
 
 
-def test_many_units() -> None:
+@each_kind
+def test_many_units(kind: str) -> None:
     sizes = {"input": 5, "hidden": 650, "projection": 7, "one": 1}
-    compare(CELLS["lstm"].graph, steps=2, rows=7, sizes=sizes)
+    compare(CELLS["lstm"].graph, steps=2, rows=7, sizes=sizes, kind=kind)
 
 
-@pytest.mark.parametrize("rows", [1, 2, 3, 5, 7, 8, 13])
-@pytest.mark.parametrize("name", ["lstm", "gru_reset_before", "lstm_layernorm"])
-def test_tiles_of_all_heights(name: str, rows: int) -> None:
-    compare(CELLS[name].graph, rows=rows)
+@each_kind
+@each_cell
+def test_numbers_of_rows(cell: Cell, kind: str) -> None:
+    """One chunk of rows and several, tiles of all heights."""
+    for rows in (1, 2, 3, 4, 33, 70):
+        compare(cell.graph, steps=2, rows=rows, kind=kind)
+
+
+@each_kind
+def test_long_and_short_rows(kind: str) -> None:
+    lengths = [5] * 31 + [4] * 3 + [2] * 33 + [1, 0, 0]
+    for way in ("ragged", "ragged reverse"):
+        compare(CELLS["lstm_peephole"].graph, way, lengths=lengths, kind=kind)
 
 
 @pytest.mark.parametrize("way", ["forward", "reverse"])
 @pytest.mark.parametrize("name", VARIED)
 def test_a_single_step(name: str, way: str) -> None:
-    compare(CELLS[name].graph, way, steps=1)
+    for kind in KINDS:
+        compare(CELLS[name].graph, way, steps=1, kind=kind)
 
 
 @pytest.mark.parametrize("lengths", [[1, 0], [2, 2], [4, 2, 2, 1, 1, 1, 1], [7]], ids=str)
 @pytest.mark.parametrize("way", ["ragged", "ragged reverse"])
 @pytest.mark.parametrize("name", VARIED)
 def test_lengths(name: str, way: str, lengths: list[int]) -> None:
-    compare(CELLS[name].graph, way, lengths=lengths)
+    for kind in KINDS:
+        compare(CELLS[name].graph, way, lengths=lengths, kind=kind)
 
 
 # Threads.
@@ -145,34 +169,65 @@ def test_lengths(name: str, way: str, lengths: list[int]) -> None:
 def two(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two threads, however little there is to do; the number is restored after each test."""
     monkeypatch.setattr(kernel, "WORTH_A_THREAD", 1)
+    monkeypatch.setattr(kernel, "WORTH_MEETING", 1)
     torch.set_num_threads(2)
 
 
-def everything(cell: Cell, way: str, **shape: Any) -> dict[str, Tensor]:
+def everything(cell: Cell, way: str, kind: str = "many", **shape: Any) -> dict[str, Tensor]:
     numbers, options = call(cell.graph, way, **shape)
-    return outcome(by_kernel(cell.graph), numbers, probes(cell.graph), **options)
+    run = by_kernel(cell.graph, kind=kind)
+    return outcome(run, numbers, probes(cell.graph, kind), **options)
+
+
+@pytest.mark.parametrize("rows", [3, 7])
+@pytest.mark.parametrize("way", ["forward", "ragged reverse"])
+@each_kind
+@pytest.mark.parametrize("name", VARIED)
+def test_two_runs_give_the_same_bits(name: str, kind: str, way: str, rows: int, two: None) -> None:
+    """On any number of threads; on another number the order of sums may be another."""
+    shape = {"rows": rows, "lengths": [5, 3, 3, 2, 1, 1, 0][:rows]}
+    known = everything(CELLS[name], way, kind, **shape)
+    for threads in (2, 4, 1):
+        torch.set_num_threads(threads)
+        found = everything(CELLS[name], way, kind, **shape)
+        assert_equal(everything(CELLS[name], way, kind, **shape), found)
+        assert_close(found, known, 1e-13)
+        if kind == "few":  # every row's sums are its own
+            values = (
+                {k: v for k, v in result.items() if not k.startswith("gradient")}
+                for result in (found, known)
+            )
+            assert_equal(*values)
 
 
 @pytest.mark.parametrize("way", ["forward", "ragged reverse"])
-@pytest.mark.parametrize("name", VARIED)
+@pytest.mark.parametrize("name", ["lstm", "gru"])
 def test_the_number_of_threads_changes_no_bit(name: str, way: str, two: None) -> None:
-    """But for gradients that each thread adds up over its own rows."""
-    cell = CELLS[name]
-    found, again = everything(cell, way), everything(cell, way)
-    assert_equal(again, found)
-    torch.set_num_threads(1)
-    alone = everything(cell, way)
-    assert_equal(everything(cell, way), alone)
-    vectors = {f"gradient {node.attribute.name}" for node in cell.graph.learned}
-    assert_equal(*({k: v for k, v in r.items() if k not in vectors} for r in (found, alone)))
-    assert_close(*({k: v for k, v in r.items() if k in vectors} for r in (found, alone)))
+    """Where no thread has less than two rows; one row's sums are grown in several chains."""
+    shape = {"rows": 16, "lengths": [4] * 12 + [2] * 4}
+    found = everything(CELLS[name], way, **shape)
+    for threads in (1, 4):
+        torch.set_num_threads(threads)
+        other = everything(CELLS[name], way, **shape)
+        loop = [key for key in found if key.startswith(("value", "last"))]
+        assert_equal({k: other[k] for k in loop}, {k: found[k] for k in loop})
 
 
+@each_kind
 @pytest.mark.parametrize("rows", [1, 2, 3, 7])
-def test_more_threads_than_rows(rows: int, two: None) -> None:
+def test_more_threads_than_rows(rows: int, kind: str, two: None) -> None:
     for threads in (2, 3, 5):
         torch.set_num_threads(threads)
-        compare(CELLS["lstm_layernorm"].graph, rows=rows)
+        for name in ("lstm_layernorm", "gru_reset_before", "lstm_peephole"):
+            compare(CELLS[name].graph, rows=rows, kind=kind)
+
+
+@pytest.mark.parametrize("way", ["ragged", "ragged reverse"])
+def test_threads_with_rows_of_many_lengths(way: str, two: None) -> None:
+    lengths = [9, 9, 8, 3, 3, 3, 2, 1, 1, 1, 1, 1, 0]
+    for threads in (2, 4):
+        torch.set_num_threads(threads)
+        compare(CELLS["lstm_layernorm"].graph, way, lengths=lengths)
 
 
 # Cells of many kinds.
@@ -300,9 +355,12 @@ OTHERS: list[Callable[..., Any]] = [
 @pytest.mark.parametrize("way", ["forward", "ragged reverse"])
 @pytest.mark.parametrize("function", OTHERS, ids=lambda function: function.__name__)
 def test_other_cells(function: Callable[..., Any], way: str) -> None:
+    """Each cell with kernels of two kinds."""
     graph = unrolled.cell(function).graph
-    compare(graph, way)
-    compare(graph, way, probes(graph))
+    turn = OTHERS.index(function)
+    compare(graph, way, kind=KINDS[turn % 3])
+    kind = KINDS[(turn + 1) % 3]
+    compare(graph, way, probes(graph, kind), kind)
 
 
 def test_long_equations() -> None:
@@ -323,30 +381,35 @@ def test_long_equations() -> None:
 
 
 @settings(max_examples=15, suppress_health_check=list(HealthCheck))
-@given(cells(), st.sampled_from(list(WAYS)), st.booleans())
-def test_random_cells(cell: Cell, way: str, everything: bool) -> None:
+@given(cells(), st.sampled_from(list(WAYS)), st.booleans(), st.sampled_from(KINDS))
+def test_random_cells(cell: Cell, way: str, everything: bool, kind: str) -> None:
     """A cell of which there is no kernel says so before it is run."""
     try:
-        compiled.recurrence(cell.graph, SIZES, torch.float64)
-    except compiled.UnsupportedError:
+        recurrences(cell.graph, SIZES, torch.float64)
+    except UnsupportedError:
         return
-    compare(cell.graph, way, probes(cell.graph) if everything else None, lengths=[3, 2, 0])
+    record = probes(cell.graph, kind) if everything else None
+    compare(cell.graph, way, record, kind, lengths=[3, 2, 0])
 
 
 # Fresh memory.
 
 
-@pytest.mark.parametrize("way", WAYS)
+@each_kind
 def test_fresh_memory_is_never_read(
-    way: str, poisoned: list[str], monkeypatch: pytest.MonkeyPatch
+    kind: str, poisoned: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    all_cells = [*CELLS.values(), *map(unrolled.cell, OTHERS)]
-    found = [everything(cell, way) for cell in all_cells]
+    """Nor a layout's numbers beyond the last unit, nor what no pass has written."""
+    monkeypatch.setattr(kernel, "SMALL", -1)  # no scratch but from torch
+    all_cells = [*CELLS.values(), *map(unrolled.cell, OTHERS[KINDS.index(kind) :: 3])]
+    found = [[everything(cell, way, kind) for way in WAYS] for cell in all_cells]
     assert "new_empty" in poisoned
     assert "empty" in poisoned
-    monkeypatch.undo()
-    for cell, values in zip(all_cells, found, strict=True):
-        assert_equal(values, everything(cell, way))
+    for cell, results in zip(all_cells, found, strict=True):
+        for way, values in zip(WAYS, results, strict=True):
+            numbers, options = call(cell.graph, way)
+            record = probes(cell.graph, kind)
+            assert_close(values, outcome(by_definition(cell.graph), numbers, record, **options))
 
 
 # Autograd.
@@ -560,80 +623,3 @@ def test_what_is_not_finite_comes_out_where_it_does_in_pytorch(name: str) -> Non
         torch.testing.assert_close(
             found[key], value, rtol=1e-10, atol=1e-10, equal_nan=True, msg=key
         )
-
-
-# The cache.
-
-
-def test_equal_cells_of_one_size_share_their_kernels() -> None:
-    def cell() -> Graph:
-        @unrolled.cell
-        def shared(x, h):
-            h = tanh(affine(x, h))
-            return locals()
-
-        return shared.graph
-
-    first = compiled.recurrence(cell(), SIZES, torch.float64)
-    assert compiled.recurrence(cell(), SIZES, torch.float64) is first
-    assert compiled.recurrence(cell(), {**SIZES, "input": 90}, torch.float64) is first
-    assert compiled.recurrence(cell(), {**SIZES, "hidden": 90}, torch.float64) is not first
-    assert compiled.recurrence(cell(), SIZES, torch.float32) is not first
-    other = without_bias(cell())
-    assert compiled.recurrence(other, SIZES, torch.float64) is not first
-    assert first.inference(("h",)) is first.inference(("h",))
-    assert first.training(("h",)) is first.training(("h",))
-
-
-def test_the_least_recently_used_kernels_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiled, "_known", type(compiled._known)())
-    monkeypatch.setattr(compiled, "KEPT", 3)
-    graph = CELLS["lstm"].graph
-    kept = [compiled.recurrence(graph, {**SIZES, "hidden": 2 + n}, torch.float64) for n in range(3)]
-    for n in (0, 2):  # a use makes recent
-        assert compiled.recurrence(graph, {**SIZES, "hidden": 2 + n}, torch.float64) is kept[n]
-    compiled.recurrence(graph, {**SIZES, "hidden": 9}, torch.float64)
-    assert len(compiled._known) == 3
-    assert compiled.recurrence(graph, {**SIZES, "hidden": 2}, torch.float64) is kept[0]
-    assert compiled.recurrence(graph, {**SIZES, "hidden": 3}, torch.float64) is not kept[1]
-
-
-# Refusals.
-
-
-def reason(function: Callable[..., Any]) -> str:
-    with pytest.raises(compiled.UnsupportedError) as error:
-        compiled.Recurrence(unrolled.cell(function).graph, SIZES, torch.float64)
-    return str(error.value)
-
-
-def test_what_no_kernel_can_be_written_for() -> None:
-    def alone(x, h):
-        h = tanh(affine(h)) * vector()
-        return locals()
-
-    def one(x, h, m):
-        m = mean(h)
-        h = tanh(affine(x, h))
-        return locals()
-
-    def layer_of_one(x, h):
-        h = tanh(affine(x, h)) + affine(mean(h))
-        return locals()
-
-    assert reason(alone) == "nothing in the loop depends on the input"
-    assert reason(one) == "the state m is one number for all units"
-    assert reason(layer_of_one) == "a learned layer of the loop reads one number for all units"
-
-
-# Text.
-
-
-def test_a_kernel_as_text() -> None:
-    recurrence = compiled.recurrence(CELLS["lstm"].graph, SIZES, torch.float64)
-    forward, backward = recurrence.text(backward=False), recurrence.text(backward=True)
-    assert forward.startswith("; lstm: 1 passes over the units of a row\n;   pass 0, H units:\n")
-    assert ";   array 0: " in forward
-    assert "define void @rows(" in forward
-    assert backward.startswith("; lstm_backward: ")
-    assert "transposed" in backward

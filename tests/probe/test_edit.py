@@ -100,7 +100,9 @@ def test_every_value_of_every_cell(name: str, backend: str) -> None:
         close(output[..., output.shape[-1] // 2 :], expected[module.graph.output])
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize("name", CELLS)
+@torch.no_grad()
 def test_every_value_of_every_step(name: str) -> None:
     module = step(name)
     x, hx = torch.randn(T, B, I), initial(module, B)

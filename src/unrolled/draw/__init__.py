@@ -1,1 +1,68 @@
-"""Pictures: a graph of equations becomes a scene, a scene becomes a file."""
+"""Pictures: a graph of equations becomes a scene, a scene becomes a file.
+
+A picture is shown by notebooks and written by its `save`. Matplotlib, Pillow and platformdirs come
+with ``pip install 'unrolled[draw]'`` and are imported when a picture is made.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .error import DrawError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ..equations import Cell
+    from .picture import Picture
+    from .scene import Scene
+
+__all__ = ["DrawError", "draw", "scene"]
+
+
+def scene(cell: Cell) -> Scene:
+    """The picture of a cell as plain data: boxes, lines and labels.
+
+    >>> from unrolled import cells
+    >>> from unrolled.draw import scene
+    >>> sorted(scene(cells.rnn_tanh).boxes)
+    ['box h', 'frame', 'h', "h'", 'join 0', 'output', 'x']
+    """
+    from .layout import scene as of_graph
+
+    return of_graph(cell.graph)
+
+
+def draw(
+    name: str,
+    cell: Cell | None = None,
+    runs: Sequence[Path] = (),
+    text: str | None = None,
+    language: str = "en",
+) -> Picture:
+    """One of the drawings.
+
+    Args:
+        name: see ``unrolled draw --list``.
+        cell: to be drawn instead of the drawing's own; any cell, known or not.
+        runs: folders or checkpoints of ``unrolled train text`` whose numbers are shown. Without:
+            a small model is trained once, in seconds, and kept in the user's cache.
+        text: what the model reads.
+        language: of the labels: en or zh.
+
+    Raises:
+        DrawError: for an unknown name, something that the drawing does not take, or a run that
+            does not fit it.
+
+    >>> from unrolled import cells
+    >>> from unrolled.draw import draw
+    >>> draw("lstm-cell", cell=cells.gru).scene.title
+    'gru'
+    """
+    from .drawings import find
+    from .request import check, subject
+
+    drawing = find(name)
+    check(drawing, cell=cell, run=runs, text=text)
+    return drawing.picture(subject(cell, runs, text, language))

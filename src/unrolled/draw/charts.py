@@ -69,14 +69,20 @@ def heats(title: str, tokens: Sequence[str], panels: Mapping[str, ndarray]) -> F
         signed = bool((values < 0).any())
         scale = max(1.0, float(numpy.abs(values).max())) if signed else 1.0
         image = heat(axes, values[:, order_of(values)] / scale, name, signed)
-        bar = made.colorbar(image, ax=axes, pad=0.012, aspect=9, fraction=0.03)
+        bar = made.colorbar(image, ax=axes, pad=0.012, aspect=9, fraction=0.03, ticks=[0, 0.5, 1])
         bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
         bar.ax.tick_params(length=0, labelsize=10)
         if signed:
             bar.set_ticks([-1, 0, 1], labels=[f"{v * scale:.2g}" for v in (-1, 0, 1)])
     letters(grid[-1], tokens)
     made.suptitle(title, x=0.06, ha="left", fontsize=14)
-    made.subplots_adjust(left=0.06, right=0.99, top=1 - 0.6 / made.get_figheight(), bottom=0.5 / made.get_figheight(), hspace=0.12)
+    made.subplots_adjust(
+        left=0.06,
+        right=0.985,
+        top=1 - 0.6 / made.get_figheight(),
+        bottom=0.5 / made.get_figheight(),
+        hspace=0.12,
+    )
     return made
 
 
@@ -86,7 +92,13 @@ def fading(axes: Axes, curves: Sequence[tuple[str, ndarray]], upto: int | None =
     for number, (name, sizes) in enumerate(curves):
         shown = sizes[: upto + 1] if upto is not None else sizes
         color = SERIES[number % len(SERIES)]
-        axes.plot(range(len(shown)), shown, color=color, linestyle=DASHES[number % len(DASHES)], linewidth=2.8)
+        axes.plot(
+            range(len(shown)),
+            shown,
+            color=color,
+            linestyle=DASHES[number % len(DASHES)],
+            linewidth=2.8,
+        )
         axes.plot(len(shown) - 1, shown[-1], "o", color=color, markersize=7)
         ends.append((float(shown[-1]), len(shown) - 1, name, color))
     axes.set_yscale("log")
@@ -95,7 +107,16 @@ def fading(axes: Axes, curves: Sequence[tuple[str, ndarray]], upto: int | None =
     room = (numpy.log10(ceiling) - numpy.log10(floor)) / 16
     places = spaced([float(numpy.log10(end[0])) for end in ends], float(room))
     for (_, step, name, color), place in zip(ends, places, strict=True):
-        axes.text(step + 0.9, 10.0**place, name, color=color, va="center", ha="right", fontsize=13, fontweight="bold")
+        axes.text(
+            step + 0.9,
+            10.0**place,
+            name,
+            color=color,
+            va="center",
+            ha="right",
+            fontsize=13,
+            fontweight="bold",
+        )
 
 
 def spaced(heights: Sequence[float], gap: float) -> list[float]:
@@ -171,7 +192,9 @@ def triangle(axes: Axes, shares: ndarray, tokens: Sequence[str], upto: int | Non
     """How much of each input (columns) is in the state after each step (rows), as shares."""
     shown = numpy.ma.masked_where(~numpy.tri(len(shares), dtype=bool), shares)
     if upto is not None:
-        shown = numpy.ma.masked_where(numpy.arange(len(shares))[:, None] * numpy.ones_like(shares) > upto, shown)
+        shown = numpy.ma.masked_where(
+            numpy.arange(len(shares))[:, None] * numpy.ones_like(shares) > upto, shown
+        )
     from matplotlib.colors import PowerNorm
 
     image = axes.imshow(shown, cmap=dark(), norm=PowerNorm(0.5, 0, 1), aspect="auto")
@@ -200,5 +223,3 @@ def bars(axes: Axes, shares: ndarray, total: int) -> None:
     axes.set_xlim(-0.5, total - 0.5)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-
-

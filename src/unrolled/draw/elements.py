@@ -58,7 +58,7 @@ LOG_SIGMOID = "$\\log\\,\\sigma$"
 
 MARKS: dict[Operation, tuple[str, ...]] = {
     Operation.SUB: ("+", "−"),
-    Operation.DIV: ("·", "÷"),
+    Operation.DIV: ("", "÷"),
     Operation.LESS: ("a", "b"),
     Operation.LESS_EQUAL: ("a", "b"),
     Operation.SELECT: ("?", "yes", "no"),
@@ -258,8 +258,10 @@ class _Builder:
         terms = self._terms(inner, cover)
         cores = [term for term in terms if term.operation is Operation.AFFINE]
         diagonal = [term for term in terms if term.operation is not Operation.AFFINE]
+        if len(cores) != 1 or not all(self._diagonal(term, cover) for term in diagonal):
+            return None
         read = {_factors(term)[1]: None for term in diagonal}
-        if len(cores) != 1 or len(read) > 2 or any(s is a for s in read for a in cores[0].arguments):
+        if len(read) > 2 or any(s is a for s in read for a in cores[0].arguments):
             return None
         for term in diagonal:
             cover |= {term, _factors(term)[0]}
@@ -363,7 +365,11 @@ class _Builder:
                     return _Part(role, text, nodes, (), ((other, ""),))
         marks = MARKS.get(node.operation, ("",) * len(arguments))
         return _Part(
-            "operation", SYMBOL[node.operation], (node,), (), tuple(zip(arguments, marks, strict=True))
+            "operation",
+            SYMBOL[node.operation],
+            (node,),
+            (),
+            tuple(zip(arguments, marks, strict=True)),
         )
 
     def _written(self, node: Node, own: Node, other: Node) -> str | None:

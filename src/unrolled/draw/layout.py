@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, final
 
 from .elements import Element, Elements, elements, name_text
-from .placement import Cell, Placement, placements
+from .placement import LARGE, Cell, Placement, placements
 from .routing import DOWN, LEFT, RIGHT, STEPS, UP, Demand, Full, Router, Vertex
 from .scene import LETTER, Box, Label, Line, Scene, Shape, text_width
 
@@ -66,7 +66,8 @@ class _Key:
 @lru_cache(maxsize=64)
 def _scene(key: _Key) -> Scene:
     found = elements(key.graph)
-    routed = [_route(found, placed) for placed in placements(found)[:TRIED]]
+    tried = TRIED if len(found.wires) <= LARGE else 1
+    routed = [_route(found, placed) for placed in placements(found)[:tried]]
     best = min(range(len(routed)), key=lambda n: (routed[n].price, n))
     return _Drawing(found, routed[best]).scene()
 
@@ -225,9 +226,7 @@ class _Drawing:
     def __post_init__(self) -> None:
         self.placed = self.routed.placed
         self.wiring = _Wiring(self.found, self.placed, self.routed.tracks)
-        self.vertices = {
-            key: self.wiring.vertex(cell) for key, cell in self.placed.cells.items()
-        }
+        self.vertices = {key: self.wiring.vertex(cell) for key, cell in self.placed.cells.items()}
         self.vertices["output"] = self.wiring.vertex(self.placed.output)
         self.places = {node: n for n, node in enumerate(self.found.graph.order)}
         self.sizes = {key: self._size(element) for key, element in self.found.elements.items()}
@@ -291,15 +290,15 @@ class _Drawing:
     def _signs(self, key: str, x: float, y: float) -> list[Label]:
         """The signs beside lines whose order matters."""
         width, height = self.sizes[key]
-        dx, dy = width / 2 + 0.1, height / 2 + 0.1
+        dx, dy, half = width / 2 + 0.03, height / 2 + 0.12, LETTER * 0.46
         place: dict[int, tuple[float, float, str]] = {
-            LEFT: (x - dx + 0.08, y + 0.15, "right"),
-            UP: (x - 0.07, y + dy + 0.02, "right"),
-            DOWN: (x - 0.07, y - dy - 0.02, "right"),
-            RIGHT: (x + dx - 0.08, y - 0.15, "left"),
+            LEFT: (x - dx, y + half + 0.03, "right"),
+            UP: (x - 0.08, y + dy + half, "right"),
+            DOWN: (x - 0.08, y - dy - half, "right"),
+            RIGHT: (x + dx, y - half - 0.03, "left"),
         }
         return [
-            Label(f"sign {key} {side}", mark, *place[side][:2], "sign", place[side][2], 0.7)  # pyright: ignore[reportArgumentType]
+            Label(f"sign {key} {side}", mark, *place[side][:2], "sign", place[side][2], 0.8)  # pyright: ignore[reportArgumentType]
             for side, mark in self.marks.get(key, [])
         ]
 
@@ -326,7 +325,9 @@ class _Drawing:
         inside_x = ((first - self.wiring.left) * scale, (last - self.wiring.left) * scale)
         inside_y = ((lowest - self.wiring.low) * scale, (top - self.wiring.low) * scale)
         return (
-            _spread(sorted(used_x), {i: (e.left, e.right) for i, e in wide.items()}, inside_x, scale),
+            _spread(
+                sorted(used_x), {i: (e.left, e.right) for i, e in wide.items()}, inside_x, scale
+            ),
             _spread(sorted(used_y), {j: (e.down, e.up) for j, e in high.items()}, inside_y, scale),
         )
 
@@ -347,7 +348,9 @@ class _Drawing:
         return Scene(tuple(self.shapes), self.found.graph.name)
 
     def _frame(self, lines: list[Line]) -> Box:
-        keys = [k for k, e in self.found.elements.items() if e.role not in ("input", "state", "next")]
+        keys = [
+            k for k, e in self.found.elements.items() if e.role not in ("input", "state", "next")
+        ]
         sides: list[tuple[float, float, float, float]] = []
         for key in keys:
             x, y = self._at(key)
@@ -359,11 +362,14 @@ class _Drawing:
                 y, x = self._at(key)[1], (sides or [(0.0, 0.0)])[0][0]
                 sides.append((x, y, x, y))
         left, down, right, up = (
-            pick(side) for pick, side in zip((min, min, max, max), zip(*sides, strict=True), strict=True)
+            pick(side)
+            for pick, side in zip((min, min, max, max), zip(*sides, strict=True), strict=True)
         )
         left, right = left - EDGE, right + EDGE
         down, up = down - EDGE, up + EDGE
-        return Box("frame", "frame", (left + right) / 2, (down + up) / 2, right - left, up - down, 0.3)
+        return Box(
+            "frame", "frame", (left + right) / 2, (down + up) / 2, right - left, up - down, 0.3
+        )
 
     def _lines(self) -> list[Line]:
         order = {(wire.source, wire.target): n for n, wire in enumerate(self.found.wires)}
@@ -395,7 +401,7 @@ class _Drawing:
     def _element(self, element: Element) -> None:
         x, y = self._at(element.key)
         width, height = self.sizes[element.key]
-        nodes = tuple(self.places[node] for node in element.nodes)
+        nodes = tuple(self.places[node] for node in element.nodes if node in self.places)
         graph, key = self.found.graph, element.key
         role = element.role
         if role == "input":
@@ -419,7 +425,9 @@ class _Drawing:
         else:
             radius = 0.1 if role == "layer" else height / 2
             kind = "learned" if role == "learned" else role
-            self.shapes.append(Box(key, kind, x, y, width, height, radius, element.text, nodes=nodes))
+            self.shapes.append(
+                Box(key, kind, x, y, width, height, radius, element.text, nodes=nodes)
+            )
             self.shapes += self._names(key, x, y)
             self.shapes += self._signs(key, x, y)
         del graph
@@ -469,6 +477,6 @@ def _spread(
             crosses = crosses or before < inside[0] < index
             outer = before < inside[0] and before % scale == 0
             outer = outer or (index > inside[1] and index % scale == 0)
-            at += (LEAD + EDGE - GAP) if outer and crosses or outer else 0.0
+            at += (LEAD + EDGE - GAP) if (outer and crosses) or outer else 0.0
         places[index] = at
     return places

@@ -20,7 +20,7 @@ from ..train import text as texts
 from ..train.errors import UserError
 from .error import DrawError
 from .models import moments
-from .subject import Fade, Factors, Reading, Story, Terms, Ways
+from .subject import Factors, Fade, Reading, Story, Terms, Ways
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -171,7 +171,10 @@ class Measured:
         found = []
         for checkpoint in chosen:
             ids = self._long(checkpoint)
-            rows = [self._flow(checkpoint, ids[:, r : r + 1]).distance(LAYER) for r in range(ids.shape[1])]
+            rows = [
+                self._flow(checkpoint, ids[:, r : r + 1]).distance(LAYER)
+                for r in range(ids.shape[1])
+            ]
             sizes = torch.stack(rows).clamp_min(1e-30).log().mean(0).exp()
             found.append(Fade(self._short(checkpoint), (sizes / sizes[0]).numpy()))
         return found
@@ -219,7 +222,10 @@ class Measured:
             through.append(torch.linalg.matrix_norm(flow.jacobian(LAYER, step, 0)[own, own], 2))
         name = f"{checkpoint.cell.name}: {state}"
         return Factors(
-            name, torch.stack(sizes).numpy(), torch.stack(units).numpy(), torch.stack(through).numpy()
+            name,
+            torch.stack(sizes).numpy(),
+            torch.stack(units).numpy(),
+            torch.stack(through).numpy(),
         )
 
     def _direct(self, flow: GradientFlow, step: int, own: slice, jacobian: Tensor) -> Tensor:
@@ -244,18 +250,25 @@ class Measured:
         shown = self._window(last + 1, limit)
         first = max(1, shown.start)
         found = [flow.terms(LAYER, step, step - 1) for step in range(first, shown.stop)]
-        names = [n for n, share in found[0].shares.items() if n != "around" and share.abs().sum() > 0]
+        names = [
+            n for n, share in found[0].shares.items() if n != "around" and share.abs().sum() > 0
+        ]
         root = found[0].exact.shape[0] ** 0.5
         norm = torch.linalg.matrix_norm
         sizes = [[norm(each.shares[name]) / root for name in names] for each in found]
         around = [
-            float(norm(flow.terms(LAYER, step, step - 2).shares["around"]) / root) if step > 1 else 0.0
+            float(norm(flow.terms(LAYER, step, step - 2).shares["around"]) / root)
+            if step > 1
+            else 0.0
             for step in range(first, shown.stop)
         ]
         errors = {}
         for k in (1, 2, 3, 5, 10):
             if k <= last:
-                pairs = [flow.terms(LAYER, step, step - k) for step in range(k, last + 1, max(1, last // 6))]
+                pairs = [
+                    flow.terms(LAYER, step, step - k)
+                    for step in range(k, last + 1, max(1, last // 6))
+                ]
                 errors[k] = (
                     float(numpy.median([pair.popular_error for pair in pairs])),
                     float(numpy.median([pair.gates_error for pair in pairs])),
@@ -263,7 +276,13 @@ class Measured:
         exact = numpy.array([float(norm(each.exact) / root) for each in found])
         tokens = list(self.text[first : shown.stop])
         return Terms(
-            self._name(checkpoint), tokens, names, numpy.array(sizes), exact, numpy.array(around), errors
+            self._name(checkpoint),
+            tokens,
+            names,
+            numpy.array(sizes),
+            exact,
+            numpy.array(around),
+            errors,
         )
 
     def ways(self, limit: int) -> Ways:

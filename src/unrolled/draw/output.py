@@ -44,6 +44,21 @@ def kind_of(path: Path) -> str:
     return kind
 
 
+def check_path(path: Path, moves: bool) -> None:
+    """DrawError, before anything is computed, for a file that could not be written."""
+    kind = kind_of(path)
+    if kind in MOVING and not moves:
+        raise DrawError(
+            f"nothing moves in this drawing: write it as .png, .svg or .pdf, not .{kind}"
+        )
+    if kind == "mp4":
+        _ffmpeg()
+    if not path.parent.is_dir():
+        raise DrawError(f"cannot write {path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise DrawError(f"cannot write {path}: it is a folder")
+
+
 def save(picture: Picture, path: str | Path) -> None:
     """Write a picture in the kind that the path's ending says.
 
@@ -66,7 +81,9 @@ def save(picture: Picture, path: str | Path) -> None:
 def encode(picture: Picture, kind: str) -> bytes:
     """A picture as the bytes of a file."""
     if kind in MOVING and not picture.frames:
-        raise DrawError(f"nothing moves in this drawing: write it as .png, .svg or .pdf, not .{kind}")
+        raise DrawError(
+            f"nothing moves in this drawing: write it as .png, .svg or .pdf, not .{kind}"
+        )
     if kind == "json":
         if picture.scene is None:
             raise DrawError("this drawing is a chart, not a scene: write it as .png, .svg or .pdf")
@@ -151,10 +168,15 @@ def _gif(picture: Picture) -> bytes:
     return buffer.getvalue()
 
 
-def _mp4(picture: Picture, rate: int = 10) -> bytes:
+def _ffmpeg() -> str:
     program = shutil.which("ffmpeg")
     if program is None:
         raise DrawError("an .mp4 needs the program ffmpeg, which is not found: write a .gif")
+    return program
+
+
+def _mp4(picture: Picture, rate: int = 10) -> bytes:
+    program = _ffmpeg()
     images = _images(picture)
     width, height = (size - size % 2 for size in images[0].size)
     command = [program, "-loglevel", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24"]
@@ -165,7 +187,9 @@ def _mp4(picture: Picture, rate: int = 10) -> bytes:
             image.crop((0, 0, width, height)).tobytes() * max(1, round(frame.seconds * rate))
             for image, frame in zip(images, picture.frames, strict=True)
         )
-        done = subprocess.run([*command, str(target)], input=frames, capture_output=True, check=False)
+        done = subprocess.run(
+            [*command, str(target)], input=frames, capture_output=True, check=False
+        )
         if done.returncode:
             raise DrawError(f"ffmpeg failed: {done.stderr.decode(errors='replace').strip()}")
         return target.read_bytes()

@@ -15,12 +15,16 @@ def circle(id_: str, role: str, x: float, y: float, text: str, radius: float = C
     return Box(id_, role, x, y, 2 * radius, 2 * radius, radius, text)
 
 
-def block(id_: str, x: float, y: float, text: str = "$A$", width: float = WIDE, height: float = HIGH) -> Box:
+def block(
+    id_: str, x: float, y: float, text: str = "$A$", width: float = WIDE, height: float = HIGH
+) -> Box:
     """A step whose inside is not shown."""
     return Box(id_, "closed", x, y, width, height, 0.18, text, 1.15)
 
 
-def arrow(id_: str, *points: Point, light: Light = "plain", net: str = "", head: bool = True) -> Line:
+def arrow(
+    id_: str, *points: Point, light: Light = "plain", net: str = "", head: bool = True
+) -> Line:
     """An arrow through points."""
     return Line(id_, points, net=net or id_, arrow=head, light=light)
 
@@ -39,7 +43,9 @@ def above(scene: Scene, text: str, size: float = 1.0, gap: float = 0.45) -> Scen
 def below(scene: Scene, text: str, size: float = 0.8, gap: float = 0.5) -> Scene:
     """A scene with a line of words under it, in the middle."""
     left, down, right, _ = scene.bounds
-    return scene + Scene((Label("under", text, (left + right) / 2, down - gap, "caption", size=size),))
+    return scene + Scene(
+        (Label("under", text, (left + right) / 2, down - gap, "caption", size=size),)
+    )
 
 
 def beside(scenes: list[Scene], gap: float = 1.0, prefixes: bool = True) -> Scene:
@@ -54,7 +60,9 @@ def beside(scenes: list[Scene], gap: float = 1.0, prefixes: bool = True) -> Scen
     return Scene(tuple(shapes))
 
 
-def step(id_: str, x: float, token: str, out: str, light: Light = "plain", y: float = 0.0) -> list[Shape]:
+def step(
+    id_: str, x: float, token: str, out: str, light: Light = "plain", y: float = 0.0
+) -> list[Shape]:
     """A closed step with its input below and its output above."""
     low, high = y - HIGH / 2, y + HIGH / 2
     return [
@@ -66,7 +74,9 @@ def step(id_: str, x: float, token: str, out: str, light: Light = "plain", y: fl
     ]
 
 
-def note(id_: str, x: float, y: float, lines: list[str], size: float = 0.8, role: str = "note") -> Scene:
+def note(
+    id_: str, x: float, y: float, lines: list[str], size: float = 0.8, role: str = "note"
+) -> Scene:
     """Lines of text in a pale box, their left edges under each other; x, y: its left top."""
     width = max(text_width(line) for line in lines) * size + 0.4
     pitch = 0.55 * size

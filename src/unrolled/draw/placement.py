@@ -42,6 +42,10 @@ class Placement:
     output: Cell = Cell(0, 0)
 
 
+LARGE = 45
+"""Lines of a cell for which one placement is taken as it comes."""
+IMPROVED = 10
+"""Orders of layers for which the columns of single operations are tried."""
 MANY = 6
 """Learned layers whose orders are all tried; of more, only their own order."""
 
@@ -50,8 +54,15 @@ def placements(found: Elements) -> list[Placement]:
     """Placements by rising cost, of the orders in which the learned layers can stand."""
     grid = _Grid(found)
     layers = [key for key, each in found.elements.items() if each.role == "layer"]
-    placed = [grid.place(order) for order in _orders(grid, layers)]
-    return [each for _, _, each in sorted((grid.cost(p), n, p) for n, p in enumerate(placed))]
+    placed = _sorted(grid, [grid.place(order) for order in _orders(grid, layers)])
+    if len(found.wires) > LARGE:
+        return placed
+    return _sorted(grid, [grid.improved(each) for each in placed[:IMPROVED]])
+
+
+def _sorted(grid: _Grid, placed: list[Placement]) -> list[Placement]:
+    costs = [grid.cost(each) for each in placed]
+    return [placed[n] for n in sorted(range(len(placed)), key=lambda n: (costs[n], n))]
 
 
 def _orders(grid: _Grid, layers: list[str]) -> Iterable[Sequence[str]]:
@@ -194,7 +205,12 @@ class _Grid:
         if not self.falling:
             return
         depth = max(self.falling.values())
-        reached = {self.belt_of[key] for f in self.falling for key in self.sources[f] if key in self.belt_of}
+        reached = {
+            self.belt_of[key]
+            for f in self.falling
+            for key in self.sources[f]
+            if key in self.belt_of
+        }
         lowest = min((rows[self.belts[state][0]] for state in reached), default=depth + 1)
         lift = max(0, depth + 1 - lowest)
         for key in rows:
@@ -214,9 +230,9 @@ class _Grid:
         for key in self._order_with(waiting):
             columns.put(key)
         self._align(cells, taken)
-        return self._improve(self._terminals(cells, taken))
+        return self._terminals(cells, taken)
 
-    def _improve(self, placed: Placement) -> Placement:
+    def improved(self, placed: Placement) -> Placement:
         """Move single operations to other columns as long as that is cheaper."""
         cost = self.cost(placed)
         movable = [k for k in placed.cells if k in self.levels]
@@ -324,7 +340,9 @@ class _Grid:
         return total + 0.3 * len({c.row for c in cells.values()})
 
 
-def _crosses(one: tuple[str, Cell, Cell, int, int], other: tuple[str, Cell, Cell, int, int]) -> bool:
+def _crosses(
+    one: tuple[str, Cell, Cell, int, int], other: tuple[str, Cell, Cell, int, int]
+) -> bool:
     """Whether the level part of one path crosses the upright part of another."""
     _, a, b, across, _ = one
     _, c, d, _, upright = other

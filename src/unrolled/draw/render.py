@@ -51,7 +51,7 @@ def draw(scene: Scene, axes: Axes, unit: float = UNIT) -> None:
         elif isinstance(shape, Line):
             z = 2 + layer[id(shape)] / (len(lines) + 1)
             _line(shape, axes, unit, z)
-            _bridges(axes, crossed.get(shape.id, []), frames, z, unit)
+            _bridges(shape, axes, crossed.get(shape.id, []), frames, unit)
         elif isinstance(shape, Label):
             _label(shape, axes, unit)
         else:
@@ -144,10 +144,14 @@ def _strip(strip: Strip, axes: Axes) -> None:
 
     left, down, _, up = strip.bounds
     for n, value in enumerate(strip.values):
-        x, y = (left + n * strip.field, down) if strip.across else (left, up - (n + 1) * strip.field)
+        x, y = (
+            (left + n * strip.field, down) if strip.across else (left, up - (n + 1) * strip.field)
+        )
         fill = "#f2f4f6" if strip.light == "dim" else shade(value)
         axes.add_patch(
-            Rectangle((x, y), strip.field, strip.field, facecolor=fill, edgecolor=PAPER, lw=0.8, zorder=5)
+            Rectangle(
+                (x, y), strip.field, strip.field, facecolor=fill, edgecolor=PAPER, lw=0.8, zorder=5
+            )
         )
 
 
@@ -161,11 +165,16 @@ def shade(value: float) -> str:
     >>> shade(-1), shade(1)
     ('#00224e', '#fee838')
     """
-    place = (max(-1.0, min(1.0, value)) + 1) / 2 * (len(SHADES) - 1) if math.isfinite(value) else 0.0
+    place = (
+        (max(-1.0, min(1.0, value)) + 1) / 2 * (len(SHADES) - 1) if math.isfinite(value) else 0.0
+    )
     low = min(int(place), len(SHADES) - 2)
     part = place - low
     channels = (
-        round(int(SHADES[low][n : n + 2], 16) * (1 - part) + int(SHADES[low + 1][n : n + 2], 16) * part)
+        round(
+            int(SHADES[low][n : n + 2], 16) * (1 - part)
+            + int(SHADES[low + 1][n : n + 2], 16) * part
+        )
         for n in (1, 3, 5)
     )
     return "#" + "".join(f"{channel:02x}" for channel in channels)
@@ -183,10 +192,7 @@ def ink_on(fill: str) -> str:
 def _line(line: Line, axes: Axes, unit: float, z: float) -> None:
     from matplotlib.patches import PathPatch, Polygon
 
-    color = {"plain": WIRE, "dim": WIRE_DIM, "lit": WIRE_LIT}[line.light]
-    if line.role == "thread":
-        color = {"plain": "#8d99a6", "dim": WIRE_DIM, "lit": WIRE_LIT}[line.light]
-    thick = STROKE * line.width * (1.35 if line.light == "lit" else 1.0) * unit / UNIT
+    color, thick = _ink(line, unit)
     points = list(line.points)
     if line.merge is not None:
         points.append((points[-1][0] + line.merge[0] * 0.2, points[-1][1] + line.merge[1] * 0.2))
@@ -200,29 +206,42 @@ def _line(line: Line, axes: Axes, unit: float, z: float) -> None:
         base = _towards(tip, line.points[-2], HEAD)
         dx, dy = (tip[0] - base[0]) / HEAD, (tip[1] - base[1]) / HEAD
         half = HEAD * 0.42
-        corners = [tip, (base[0] - dy * half, base[1] + dx * half), (base[0] + dx * HEAD * 0.2, base[1] + dy * HEAD * 0.2), (base[0] + dy * half, base[1] - dx * half)]
-        axes.add_patch(Polygon(corners, closed=True, facecolor=color, edgecolor="none", zorder=z + 1))
+        corners = [
+            tip,
+            (base[0] - dy * half, base[1] + dx * half),
+            (base[0] + dx * HEAD * 0.2, base[1] + dy * HEAD * 0.2),
+            (base[0] + dy * half, base[1] - dx * half),
+        ]
+        axes.add_patch(
+            Polygon(corners, closed=True, facecolor=color, edgecolor="none", zorder=z + 1)
+        )
 
 
 def _bridges(
-    axes: Axes, crossed: list[tuple[float, float]], frames: list[Box], z: float, unit: float
+    line: Line, axes: Axes, crossed: list[tuple[float, float]], frames: list[Box], unit: float
 ) -> None:
-    """A little of the background on both sides of a line where it runs over another one."""
+    """Where a line runs over another one: a gap in that one, and the line again over the gap."""
+    color, thick = _ink(line, unit)
+    reach = 0.1
     for x, y in crossed:
         ground = PAPER
         for frame in frames:
             left, down, right, up = frame.bounds
             if left <= x <= right and down <= y <= up:
                 ground = _look(frame).fill
-        wide = (STROKE + 5.0) * unit / UNIT
-        axes.plot(
-            [x, x],
-            [y - 0.1, y + 0.1],
-            color=ground,
-            linewidth=wide,
-            solid_capstyle="butt",
-            zorder=z - 0.0001,
-        )
+        for shade_, width, far, z in (
+            (ground, thick + 5.0 * unit / UNIT, reach, 3.1),
+            (color, thick, reach + 0.02, 3.2),
+        ):
+            ends = ([x, x], [y - far, y + far])
+            axes.plot(*ends, color=shade_, linewidth=width, solid_capstyle="butt", zorder=z)
+
+
+def _ink(line: Line, unit: float) -> tuple[str, float]:
+    """The colour and the width of a line."""
+    plain = "#8d99a6" if line.role == "thread" else WIRE
+    color = {"plain": plain, "dim": WIRE_DIM, "lit": WIRE_LIT}[line.light]
+    return color, STROKE * line.width * (1.35 if line.light == "lit" else 1.0) * unit / UNIT
 
 
 def _crossings(lines: list[Line]) -> dict[str, list[tuple[float, float]]]:
@@ -230,7 +249,8 @@ def _crossings(lines: list[Line]) -> dict[str, list[tuple[float, float]]]:
     found: dict[str, list[tuple[float, float]]] = {}
     for over in lines:
         for under in lines:
-            if over.net and under.net and over.net != under.net:
+            hides = over.light == "dim" and under.light == "lit"
+            if over.net and under.net and over.net != under.net and not hides:
                 found.setdefault(over.id, []).extend(_meets(over, under))
     return found
 
@@ -242,12 +262,18 @@ def _meets(over: Line, under: Line) -> list[tuple[float, float]]:
             continue
         for (e, f), (g, h) in zip(under.points, under.points[1:], strict=False):
             level = abs(f - h) < 1e-6
-            if level and min(e, g) < a - 1e-6 < max(e, g) - 2e-6 and min(b, d) < f - 1e-6 < max(b, d) - 2e-6:
+            if (
+                level
+                and min(e, g) < a - 1e-6 < max(e, g) - 2e-6
+                and min(b, d) < f - 1e-6 < max(b, d) - 2e-6
+            ):
                 places.append((a, f))
     return places
 
 
-def _towards(a: tuple[float, float], b: tuple[float, float], distance: float) -> tuple[float, float]:
+def _towards(
+    a: tuple[float, float], b: tuple[float, float], distance: float
+) -> tuple[float, float]:
     length = math.hypot(b[0] - a[0], b[1] - a[1]) or 1.0
     return a[0] + (b[0] - a[0]) * distance / length, a[1] + (b[1] - a[1]) * distance / length
 

@@ -76,7 +76,9 @@ class Router:
         self._take(demand, path, whole)
         return whole
 
-    def _starts(self, demand: Demand, tree: dict[Vertex, list[Vertex]]) -> list[tuple[float, Vertex, int]]:
+    def _starts(
+        self, demand: Demand, tree: dict[Vertex, list[Vertex]]
+    ) -> list[tuple[float, Vertex, int]]:
         """Where a line can begin: at its source, or at any vertex of its net."""
         starts = []
         for vertex in tree:

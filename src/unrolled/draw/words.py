@@ -6,6 +6,7 @@ import sys
 from typing import final
 
 from .error import DrawError
+from .type import chinese as chinese_font
 
 CHINESE: dict[str, str] = {
     "a share of the gradient": "梯度的份额",
@@ -104,10 +105,8 @@ class Words:
 
 
 def _has_chinese() -> bool:
-    from .type import chinese
-
-    global _said  # noqa: PLW0603
-    found = chinese() is not None
+    global _said
+    found = chinese_font() is not None
     if not found and not _said:
         _said = True
         print(

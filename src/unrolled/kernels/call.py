@@ -116,7 +116,7 @@ class Call:
         def arrays() -> tuple[list[str], dict[str, Tensor]]:
             back = self.time.backward
             old, new, _ = back.pair
-            starts = {name: back.old for name in self.states}
+            starts = dict.fromkeys(self.states, back.old)
             starts |= {f"new {name}": back.new for name in self.states}
             starts |= {f"old d_{name}": old for name in self.states}
             starts |= {f"new d_{name}": new for name in self.states}

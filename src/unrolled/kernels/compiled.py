@@ -129,7 +129,7 @@ def run(
     turned = None
     shape = tuple(next(iter(inputs.values())).shape[:-1])
     if batch_sizes is None:
-        call = _dense(recurrences, tuple(record), *shape, reverse)
+        call = dense(recurrences, tuple(record), *shape, reverse)
     else:
         time = timeline.ragged(batch_sizes, next(iter(states.values())).shape[0])
         if reverse:
@@ -165,7 +165,7 @@ def step(
 ) -> dict[str, Tensor]:
     """One step: the states after it, (B, units); inputs are (B, units) too."""
     (batch, _) = next(iter(inputs.values())).shape
-    call = _dense(recurrences, (), 1, batch, False)
+    call = dense(recurrences, (), 1, batch, False)
     banks = _banks(call.recurrence, weights, inputs, call.time)
     tensors = [*banks, *states.values(), *weights.values()]
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
@@ -176,7 +176,7 @@ def step(
     return dict(zip(call.states, new, strict=True))
 
 
-def _dense(
+def dense(
     recurrences: Recurrences, record: tuple[str, ...], steps: int, batch: int, reverse: bool
 ) -> Call:
     """The call for sequences of one length; the last ones are kept."""

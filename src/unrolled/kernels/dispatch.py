@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, final
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
-from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from ..equations import Graph
 from ..equations.node import Size
 from ..equations.operation import CONDITIONS
 from . import eager
+from .surroundings import PLAIN, surroundings
 
 if TYPE_CHECKING:
+    from .quick import Quick
     from .recurrence import Recurrences
 
-PLAIN = (Tensor, torch.nn.Parameter)
 DTYPES = frozenset({torch.float32, torch.float64})
-_eager: ContextVar[bool] = ContextVar("eager", default=False)
 
-
-@contextmanager
-def eager_only() -> Iterator[None]:
-    """Inside, every cell runs by its eager definition; to compare, or to look for a fault."""
-    token = _eager.set(True)
-    try:
-        yield
-    finally:
-        _eager.reset(token)
+QUICK = 64
+"""Of how many shapes steps are remembered."""
 
 
 @final
@@ -50,6 +39,7 @@ class Runner:
         self.program = eager.Program(graph, sizes)
         self._x = next(iter(graph.inputs))
         self._recurrences: dict[tuple[torch.dtype, int], Recurrences | str] = {}
+        self._quick: dict[tuple[torch.Size, torch.dtype], Quick] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Runner, (self.graph, self.sizes)
@@ -107,6 +97,42 @@ class Runner:
 
         return compiled.step(found, weights, inputs, states)
 
+    def quick(
+        self, x: Tensor, states: Sequence[Tensor], own: Mapping[str, Any]
+    ) -> list[Tensor] | None:
+        """Take one step like the last ones that were learned, if it is like them."""
+        known = self._quick.get((x.shape, x.dtype))
+        return None if known is None else known.run(x, states, own)
+
+    def learn(
+        self,
+        weights: Mapping[str, Tensor],
+        inputs: Mapping[str, Tensor],
+        states: Mapping[str, Tensor],
+        keys: Mapping[str, str],
+        own: Mapping[str, Any],
+    ) -> None:
+        """Remember how a step is taken, if it takes a kernel, no graph and a module's parameters.
+
+        Args:
+            weights, inputs, states: of the step, as for `step`.
+            keys: the names of the parameters in the module.
+            own: the parameters of the module.
+        """
+        if torch.is_grad_enabled() or len(self._quick) >= QUICK:
+            return
+        found = self._chosen(weights, inputs, states, ())
+        if isinstance(found, str):
+            return
+        from . import compiled
+        from .quick import Quick
+
+        x = inputs[self._x]
+        call = compiled.dense(found, (), 1, x.shape[-2], False)
+        if Quick.suits(call, keys, own):
+            shapes, given = dict(found.shapes), list(states.values())
+            self._quick[x.shape, x.dtype] = Quick(call, x, given, keys, shapes)
+
     def obstacle(
         self,
         weights: Mapping[str, Tensor],
@@ -127,7 +153,7 @@ class Runner:
     ) -> Recurrences | str:
         """The kernels that a call goes to, or why it goes to the eager definition."""
         tensors = [*inputs.values(), *states.values(), *weights.values()]
-        reason = _surroundings() or _kinds(tensors)
+        reason = surroundings() or _kinds(tensors)
         if reason is not None:
             return reason
         x = inputs[self._x]
@@ -144,23 +170,6 @@ class Runner:
             if probes[name].operation in CONDITIONS:
                 return f"{name} is a condition"
         return found
-
-
-def _surroundings() -> str | None:
-    """What around a call needs to see its PyTorch operations."""
-    if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
-        return "torch.compile, torch.export and tracing read the eager definition"
-    if _eager.get():  # after the line above: the compiler cannot read it
-        return "eager_only() asks for it"
-    if torch._C._functorch.maybe_current_level() is not None:  # pyright: ignore
-        return "torch.func transforms the eager definition"
-    if forward_ad._current_level >= 0:
-        return "forward-mode differentiation goes through the eager definition"
-    if _get_current_dispatch_mode() is not None:
-        return "a dispatch mode watches the eager definition"
-    if torch.is_autocast_enabled("cpu"):
-        return "autocast chooses the dtypes of the eager definition"
-    return None
 
 
 def _kinds(tensors: Sequence[Tensor]) -> str | None:

@@ -108,7 +108,9 @@ class Recurrence:
     def kernel(self, stored: Mapping[str, Any], strides: Mapping[str, int] | None = None) -> Kernel:
         """A kernel of the loop."""
         schedule = Schedule(self.split.step, {}, stored, {})
-        return Kernel(schedule, self.sizes, {**self.strides, **(strides or {})}, self.dtype, self.packed)
+        return Kernel(
+            schedule, self.sizes, {**self.strides, **(strides or {})}, self.dtype, self.packed
+        )
 
 
 @final

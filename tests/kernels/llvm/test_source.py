@@ -49,9 +49,7 @@ def test_equal_schedules_have_equal_texts() -> None:
 @pytest.mark.parametrize("packed", [True, False], ids=["many", "few"])
 @pytest.mark.parametrize("direction", [forward, backward])
 @pytest.mark.parametrize("cell", CELLS.values(), ids=str)
-def test_every_text_is_valid(
-    cell: Cell, direction: Callable[..., Source], packed: bool
-) -> None:
+def test_every_text_is_valid(cell: Cell, direction: Callable[..., Source], packed: bool) -> None:
     host("float")  # names the processor that LLVM reads the text for
     for dtype, width in zip(2 * DTYPES, 2 * list(WIDTHS), strict=False):
         source = direction(cell, target(dtype, width), packed=packed)

@@ -70,7 +70,9 @@ def chain(subject: Subject) -> Picture:
         Label("dots", "$\\cdots$", dots, 0, size=1.3),
         arrow("state 4", (dots + 0.35, 0), (last - WIDE / 2, 0)),
     ]
-    return still(below(Scene(tuple(shapes), "chain"), subject.words("the same weights at every step")))
+    return still(
+        below(Scene(tuple(shapes), "chain"), subject.words("the same weights at every step"))
+    )
 
 
 SHOWN, FIELD = 8, 0.27
@@ -84,7 +86,11 @@ def passing(subject: Subject) -> Picture:
     story = subject.numbers.story(6, name, "memory")
     states = story.values[_output(story.graph)]
     scale = float(abs(states).max()) or 1.0
-    frames = [_passed(story.tokens, states / scale, n, late) for n in range(len(states)) for late in (0, 1)]
+    frames = [
+        _passed(story.tokens, states / scale, n, late)
+        for n in range(len(states))
+        for late in (0, 1)
+    ]
     frames.append(_passed(story.tokens, states / scale, len(states), 0))
     under = f"{story.model}: {subject.words('units')} 1-{min(SHOWN, states.shape[1])} of $h_t$"
     scenes = [below(scene, under, 0.7) for scene in frames]
@@ -275,12 +281,12 @@ def _structure(
 
 GAPS = {
     "en": (
-        ("the clouds are in the".split(), "sky", 1),
-        ("I grew up in France … so I speak fluent".split(), "French", 4),
+        (["the", "clouds", "are", "in", "the"], "sky", 1),
+        (["I", "grew", "up", "in", "France", "…", "so", "I", "speak", "fluent"], "French", 4),
     ),
     "zh": (
-        ("云 飘 在".split(), "天空", 0),
-        ("我 在 法国 长大 … 所以 我 说 流利 的".split(), "法语", 2),
+        (["云", "飘", "在"], "天空", 0),
+        (["我", "在", "法国", "长大", "…", "所以", "我", "说", "流利", "的"], "法语", 2),
     ),
 }
 """Sentences with the word that follows, and which word tells it."""
@@ -297,7 +303,9 @@ def gaps(subject: Subject) -> Picture:
     return still(Scene(tuple(shapes), "gaps"))
 
 
-def _gap(subject: Subject, number: int, words: list[str], target: str, source: int, title: str) -> Scene:
+def _gap(
+    subject: Subject, number: int, words: list[str], target: str, source: int, title: str
+) -> Scene:
     shapes: list[Shape] = []
     wide, high = 0.9, 0.8
     at = [0.0]
@@ -317,7 +325,16 @@ def _gap(subject: Subject, number: int, words: list[str], target: str, source: i
             continue
         shapes += [
             Line(f"i {number}.{n}", ((x, -1.45), (x, -high / 2)), light=lit),
-            Box(f"A {number}.{n}", "layer" if n >= source else "closed", x, 0, wide, high, 0.14, "$A$"),
+            Box(
+                f"A {number}.{n}",
+                "layer" if n >= source else "closed",
+                x,
+                0,
+                wide,
+                high,
+                0.14,
+                "$A$",
+            ),
             Label(f"x {number}.{n}", word, x, -1.75, size=0.85, light=lit),
         ]
     x = at[last]

@@ -46,13 +46,17 @@ def activations(subject: Subject) -> Picture:
 def _activations(words: Any, at: float) -> Figure:
     made = figure(11, 4.8)
     x = numpy.linspace(-5, 5, 401)
-    for axes, (symbol, function, slope, color, limits) in zip(made.subplots(1, 2), CURVES, strict=True):
+    for axes, (symbol, function, slope, color, limits) in zip(
+        made.subplots(1, 2), CURVES, strict=True
+    ):
         axes.axhline(0, color=PALE, linewidth=1)
         axes.axvline(0, color=PALE, linewidth=1)
         for limit in limits:
             axes.axhline(limit, color=PALE, linewidth=1, linestyle=(0, (4, 3)))
         axes.plot(x, function(x), color=color, linewidth=3.2, label=f"${symbol}(x)$")
-        axes.plot(x, slope(x), color=INK, linewidth=2, linestyle=(0, (4, 2)), label=f"${symbol}'(x)$")
+        axes.plot(
+            x, slope(x), color=INK, linewidth=2, linestyle=(0, (4, 2)), label=f"${symbol}'(x)$"
+        )
         y = float(function(at))
         axes.plot([at, at, -5], [-1.3, y, y], color=RED, linewidth=1.5)
         axes.plot(at, y, "o", color=RED, markersize=9, zorder=5)
@@ -81,7 +85,9 @@ def squash(subject: Subject) -> Picture:
     kept = numpy.array(held).T
     frames = [Frame(lambda n=n: _squash(subject, free, kept, n), 0.5) for n in range(TIMES)]
     frames.append(Frame(lambda: _squash(subject, free, kept, TIMES), HOLD))
-    return Picture(lambda: _squash(subject, free, kept, TIMES), frames, values={"free": free, "held": kept})
+    return Picture(
+        lambda: _squash(subject, free, kept, TIMES), frames, values={"free": free, "held": kept}
+    )
 
 
 def _squash(subject: Subject, free: ndarray, kept: ndarray, upto: int) -> Figure:
@@ -89,7 +95,9 @@ def _squash(subject: Subject, free: ndarray, kept: ndarray, upto: int) -> Figure
     w = subject.words
     titles = (w("times 3"), w("times 3, then tanh"))
     spans = ((-800, 3600), (-1.25, 1.25))
-    for axes, values, title, span in zip(made.subplots(1, 2), (free, kept), titles, spans, strict=True):
+    for axes, values, title, span in zip(
+        made.subplots(1, 2), (free, kept), titles, spans, strict=True
+    ):
         for line, color, mark in zip(values, (BLUE, GREEN, RED), "osD", strict=True):
             shown = line[: upto + 1]
             axes.plot(range(len(shown)), shown, color=color, marker=mark, markersize=7)
@@ -107,7 +115,12 @@ def _squash(subject: Subject, free: ndarray, kept: ndarray, upto: int) -> Figure
     return made
 
 
-@drawing(25, "surface", "tanh'(x)·σ(y) over the plane, with the model's own points on it", "run text cell")
+@drawing(
+    25,
+    "surface",
+    "tanh'(x)·σ(y) over the plane, with the model's own points on it",
+    "run text cell",
+)
 def surface(subject: Subject) -> Picture:
     """The factor by which h_t passes a gradient to c_t: claimed to be 0 or 1, and as measured."""
     story = subject.numbers.story(400)
@@ -118,7 +131,10 @@ def surface(subject: Subject) -> Picture:
         )
     x, y = story.values["c"].ravel(), story.values["o_pre"].ravel()
     factor = (1 - numpy.tanh(x) ** 2) * sigmoid(y)
-    return Picture(lambda: _surface(subject, story.model, x, y, factor), values={"x": x, "y": y, "factor": factor})
+    return Picture(
+        lambda: _surface(subject, story.model, x, y, factor),
+        values={"x": x, "y": y, "factor": factor},
+    )
 
 
 def _surface(subject: Subject, model: str, x: ndarray, y: ndarray, factor: ndarray) -> Figure:
@@ -126,23 +142,29 @@ def _surface(subject: Subject, model: str, x: ndarray, y: ndarray, factor: ndarr
 
     made = figure(12, 5.2)
     left, right = made.subplots(1, 2, width_ratios=(1.25, 1))
-    reach = min(8.0, max(3.0, *(float(numpy.quantile(abs(v), 0.99)) for v in (x, y))))
-    grid = numpy.linspace(-reach, reach, 201)
-    heights = (1 - numpy.tanh(grid) ** 2)[None, :] * sigmoid(grid)[:, None]
+    wide, high = (min(12.0, max(3.0, float(numpy.quantile(abs(v), 0.97)))) for v in (x, y))
+    across, up = numpy.linspace(-wide, wide, 241), numpy.linspace(-high, high, 201)
+    heights = (1 - numpy.tanh(across) ** 2)[None, :] * sigmoid(up)[:, None]
     image = left.imshow(
-        heights, extent=(-reach, reach, -reach, reach), origin="lower", cmap=dark(), vmin=0, vmax=1, aspect="auto"
+        heights,
+        extent=(-wide, wide, -high, high),
+        origin="lower",
+        cmap=dark(),
+        vmin=0,
+        vmax=1,
+        aspect="auto",
     )
-    lines = left.contour(grid, grid, heights, levels=[0.1, 0.5, 0.9], colors=INK, linewidths=1.1)
+    lines = left.contour(across, up, heights, levels=[0.1, 0.5, 0.9], colors=INK, linewidths=1.1)
     left.clabel(lines, fmt="%g", fontsize=11)
     left.scatter(x, y, s=7, color=RED, alpha=0.45, linewidths=0)
-    left.set_xlim(-reach, reach)
-    left.set_ylim(-reach, reach)
+    left.set_xlim(-wide, wide)
+    left.set_ylim(-high, high)
     left.set_xlabel("$x = c_t$")
     left.set_ylabel("$y$: $o_t = \\sigma(y)$")
     left.set_title("$\\tanh'(x)\\,\\sigma(y)$")
     made.colorbar(image, ax=left, pad=0.02)
     _histogram(right, subject, factor)
-    beyond = float(((abs(x) > reach) | (abs(y) > reach)).mean())
+    beyond = float(((abs(x) > wide) | (abs(y) > high)).mean())
     outside = f"; {beyond:.0%} of the points lie outside" if beyond > 0.005 else ""
     made.text(0.06, 0.015, model + outside, fontsize=11)
     made.subplots_adjust(left=0.06, right=0.98, bottom=0.17, top=0.88, wspace=0.12)

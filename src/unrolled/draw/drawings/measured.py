@@ -32,7 +32,13 @@ FRAMES = 18
 """Frames of an animation over a text, about."""
 
 
-@drawing(21, "memory", "how much of each input is still in h_t, step by step", "run text cell", moves=True)
+@drawing(
+    21,
+    "memory",
+    "how much of each input is still in h_t, step by step",
+    "run text cell",
+    moves=True,
+)
 def memory(subject: Subject) -> Picture:
     """Gradient × input: for every step, the share of each input in the state."""
     story, found = subject.numbers.influence(PAIRS)
@@ -41,16 +47,22 @@ def memory(subject: Subject) -> Picture:
     stops = sorted({round(n) for n in numpy.linspace(0, last, min(FRAMES, last + 1))})
     frames = [Frame(lambda n=n: _memory(story, shares, n), 0.35) for n in stops[:-1]]
     frames.append(Frame(lambda: _memory(story, shares, last), HOLD))
-    return Picture(lambda: _memory(story, shares, last), frames, values={"shares": shares, "influence": found})
+    return Picture(
+        lambda: _memory(story, shares, last), frames, values={"shares": shares, "influence": found}
+    )
 
 
 def _memory(story: Story, shares: ndarray, now: int) -> Figure:
     made = figure(10.5, 9.4)
     top, main = made.subplots(2, 1, height_ratios=(1, 6.4))
     charts.bars(top, shares[now, : now + 1], len(shares))
-    top.set_ylim(0, float(shares[max(2, len(shares) // 8) :].max()) * 1.15 if len(shares) > 3 else 1)
+    top.set_ylim(
+        0, float(shares[max(2, len(shares) // 8) :].max()) * 1.15 if len(shares) > 3 else 1
+    )
     top.set_xticks([])
-    top.set_title(f"share of each input in $h_t$ after step {now + 1}: gradient × input", fontsize=14)
+    top.set_title(
+        f"share of each input in $h_t$ after step {now + 1}: gradient × input", fontsize=14
+    )
     charts.triangle(main, shares, story.tokens, now)
     main.set_ylabel("$t$", rotation=0, labelpad=14, fontsize=16)
     main.set_xlabel(f"input $x_s$        {story.model}", fontsize=12, labelpad=8)
@@ -99,12 +111,34 @@ def _classes(subject: Subject, reading: Reading, now: int, right: float) -> list
         y = 1.5 + 0.6 * (len(reading.classes) - 1 - number)
         p = float(reading.probabilities[now][number]) if now >= 0 else 0.0
         light: Light = "lit" if number == best else "plain"
-        shapes.append(Label(f"class {number}", subject.words(name), left - 0.15, y, align="right", size=0.85, light=light))
+        shapes.append(
+            Label(
+                f"class {number}",
+                subject.words(name),
+                left - 0.15,
+                y,
+                align="right",
+                size=0.85,
+                light=light,
+            )
+        )
         if p > 0.005:
             wide = full * p
-            shapes.append(Box(f"bar {number}", "output" if number == best else "head", left + wide / 2, y, wide, 0.38, 0.04))
+            shapes.append(
+                Box(
+                    f"bar {number}",
+                    "output" if number == best else "head",
+                    left + wide / 2,
+                    y,
+                    wide,
+                    0.38,
+                    0.04,
+                )
+            )
         if now >= 0:
-            shapes.append(Label(f"p {number}", f"{p:.2f}", left + full * p + 0.12, y, align="left", size=0.75))
+            shapes.append(
+                Label(f"p {number}", f"{p:.2f}", left + full * p + 0.12, y, align="left", size=0.75)
+            )
     return shapes
 
 
@@ -113,7 +147,17 @@ def _code(reading: Reading, now: int, done: bool, x: float) -> list[Shape]:
     lines = reading.code.split("\n")
     wide = max(map(len, lines)) * 0.2 + 0.5
     top = 3.2
-    shapes: list[Shape] = [Box("code", "note", x + wide / 2, top - 0.26 * len(lines), wide, 0.52 * len(lines) + 0.4, 0.12)]
+    shapes: list[Shape] = [
+        Box(
+            "code",
+            "note",
+            x + wide / 2,
+            top - 0.26 * len(lines),
+            wide,
+            0.52 * len(lines) + 0.4,
+            0.12,
+        )
+    ]
     at_work = "softmax" if done else "embedding(" if now >= 0 else ""
     for number, line in enumerate(lines):
         light: Light = "lit" if at_work and at_work in line else "plain"
@@ -122,7 +166,13 @@ def _code(reading: Reading, now: int, done: bool, x: float) -> list[Shape]:
     return shapes
 
 
-@drawing(23, "shrinking", "gradient size walking back through time, per cell kind", "run text", moves=True)
+@drawing(
+    23,
+    "shrinking",
+    "gradient size walking back through time, per cell kind",
+    "run text",
+    moves=True,
+)
 def shrinking(subject: Subject) -> Picture:
     """How large dh_T/dh_{T-k} is, for several models."""
     fades = subject.numbers.fades()
@@ -202,7 +252,12 @@ def _switches(subject: Subject, both: list[Factors] | tuple[Factors, ...]) -> Fi
         lower.set_xlabel(subject.words("steps"))
     grid[0, 0].set_ylabel("factor of each step", fontsize=13)
     grid[1, 0].set_ylabel("size of the product", fontsize=13)
-    made.text(0.07, 0.012, "dots: units (singular values; on the direct path of a cell state its gate)   line: greatest factor of the whole step", fontsize=11)
+    made.text(
+        0.07,
+        0.012,
+        "dots: units (singular values; on the direct path of a cell state its gate)   line: greatest factor of the whole step",
+        fontsize=11,
+    )
     made.subplots_adjust(left=0.085, right=0.985, bottom=0.12, top=0.94, hspace=0.1, wspace=0.14)
     return made
 
@@ -240,8 +295,22 @@ def _paths(found: Ways) -> Scene:
     count = 2 ** (steps - 1)
     shapes += [
         Label("formula", formula, middle - 2.4, rise + 1.6, size=1.35),
-        Label("count", f"{count} paths from ${end}$ back to ${start}$; bold: the direct one", middle + 3.6, rise + 1.6, "caption", size=0.8),
-        Label("model", f"numbers: largest factor of each derivative, {found.model}", middle, -1.15, "caption", size=0.75),
+        Label(
+            "count",
+            f"{count} paths from ${end}$ back to ${start}$; bold: the direct one",
+            middle + 3.6,
+            rise + 1.6,
+            "caption",
+            size=0.8,
+        ),
+        Label(
+            "model",
+            f"numbers: largest factor of each derivative, {found.model}",
+            middle,
+            -1.15,
+            "caption",
+            size=0.75,
+        ),
     ]
     return Scene(tuple(shapes), "paths")
 
@@ -279,7 +348,10 @@ def _way(
         place = ((x + u) / 2, y + (0.27 if y else -0.3))
     else:
         at = 0.27
-        place = (x + (u - x) * at + (0.34 if earlier == upper else 0.36), y + (v - y) * at + (0.06 if earlier == upper else -0.04))
+        place = (
+            x + (u - x) * at + (0.34 if earlier == upper else 0.36),
+            y + (v - y) * at + (0.06 if earlier == upper else -0.04),
+        )
     return [line, Label(f"size {name}", f"{size:.2f}", *place, "sign", size=0.72)]
 
 
@@ -306,13 +378,23 @@ def _terms(subject: Subject, found: Terms) -> Figure:
     strokes = ["-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.5, 1.2, 1.5)), "-"]
     for number, name in enumerate(found.names):
         label = FORMULAS.get(name, name)
-        upper.plot(found.sizes[:, number], color=SERIES[number], linestyle=strokes[number % 5], label=label)
-    upper.plot(found.around, color=ORANGE, linestyle=(0, (1, 1)), linewidth=2, label="through $o_{t-1}$, two steps")
+        upper.plot(
+            found.sizes[:, number], color=SERIES[number], linestyle=strokes[number % 5], label=label
+        )
+    upper.plot(
+        found.around,
+        color=ORANGE,
+        linestyle=(0, (1, 1)),
+        linewidth=2,
+        label="through $o_{t-1}$, two steps",
+    )
     upper.plot(found.exact, color=INK, linewidth=1.2, label="exact")
     charts.letters(upper, found.tokens)
     upper.set_xlim(-0.5, len(found.tokens) - 0.5)
     upper.set_ylim(bottom=0)
-    upper.set_title("$\\partial c_t / \\partial c_{t-1}$: size of each term  (Frobenius norm / $\\sqrt{H}$)")
+    upper.set_title(
+        "$\\partial c_t / \\partial c_{t-1}$: size of each term  (Frobenius norm / $\\sqrt{H}$)"
+    )
     upper.legend(ncols=3, fontsize=13, loc="upper center", bbox_to_anchor=(0.5, -0.09))
     places = numpy.arange(len(found.errors))
     popular, gates = zip(*found.errors.values(), strict=True)
@@ -324,7 +406,9 @@ def _terms(subject: Subject, found: Terms) -> Figure:
         lower.bar_label(drawn, fmt="%.0f %%", fontsize=11, padding=2)
     lower.set_xticks(places, [str(k) for k in found.errors])
     lower.set_xlabel(f"{subject.words('steps back')} $k$        {found.model}", fontsize=12)
-    lower.set_title("how far popular formulas for $\\partial c_t / \\partial c_{t-k}$ are off", fontsize=14)
+    lower.set_title(
+        "how far popular formulas for $\\partial c_t / \\partial c_{t-k}$ are off", fontsize=14
+    )
     lower.set_yticks([])
     lower.spines["left"].set_visible(False)
     lower.set_ylim(0, max(10.0, 150 * max(max(popular), max(gates))))
@@ -359,7 +443,9 @@ def _film(stories: list[Story] | tuple[Story, ...], output: str, units: ndarray)
         axes.set_title(story.model, fontsize=13, pad=5)
     charts.letters(grid[-1], stories[-1].tokens)
     height = made.get_figheight()
-    made.subplots_adjust(left=0.015, right=0.985, top=1 - 0.35 / height, bottom=0.45 / height, hspace=0.28)
+    made.subplots_adjust(
+        left=0.015, right=0.985, top=1 - 0.35 / height, bottom=0.45 / height, hspace=0.28
+    )
     return made
 
 
@@ -377,7 +463,9 @@ def _gates(story: Story) -> dict[str, ndarray]:
     }
 
 
-@drawing(CHARTS, "gates", "chart: gates and states over time, characters along the axis", "run text cell")
+@drawing(
+    CHARTS, "gates", "chart: gates and states over time, characters along the axis", "run text cell"
+)
 def gates(subject: Subject) -> Picture:
     """A heat map for every gate and state."""
     story = subject.numbers.story(LONG)
@@ -386,20 +474,26 @@ def gates(subject: Subject) -> Picture:
     return Picture(lambda: charts.heats(story.model, story.tokens, panels), values=shown)
 
 
-@drawing(CHARTS + 1, "spectrum", "chart: the mean forget gate of every unit, sorted", "run text cell")
+@drawing(
+    CHARTS + 1, "spectrum", "chart: the mean forget gate of every unit, sorted", "run text cell"
+)
 def spectrum(subject: Subject) -> Picture:
     """Which units keep, which forget."""
     story = subject.numbers.story(2000)
     name = next((n for n in ("f", "z") if n in story.values), None)
     if name is None:
-        raise DrawError(f"spectrum shows a forget gate f or an update gate z: {story.graph.name} has none")
+        raise DrawError(
+            f"spectrum shows a forget gate f or an update gate z: {story.graph.name} has none"
+        )
     values = story.values[name]
 
     def make() -> Figure:
         made = figure(9, 5)
         axes = made.subplots()
         charts.spectrum(axes, values)
-        axes.set_title(f"${symbol(name, 't')}$: mean of every unit, and where 80 % of steps lie", fontsize=14)
+        axes.set_title(
+            f"${symbol(name, 't')}$: mean of every unit, and where 80 % of steps lie", fontsize=14
+        )
         axes.set_xlabel(f"units, sorted        {story.model}", fontsize=12)
         made.subplots_adjust(left=0.07, right=0.98, bottom=0.13, top=0.9)
         return made
@@ -407,13 +501,23 @@ def spectrum(subject: Subject) -> Picture:
     return Picture(make, values={name: values})
 
 
-@drawing(CHARTS + 2, "distance", "chart: gradient against distance, several models side by side", "run text")
+@drawing(
+    CHARTS + 2,
+    "distance",
+    "chart: gradient against distance, several models side by side",
+    "run text",
+)
 def distance(subject: Subject) -> Picture:
     """The curves of `shrinking`, without the walk."""
     return replace(shrinking.make(subject), frames=())
 
 
-@drawing(CHARTS + 3, "saturation", "chart: how often each gate is nearly closed or nearly open", "run text cell")
+@drawing(
+    CHARTS + 3,
+    "saturation",
+    "chart: how often each gate is nearly closed or nearly open",
+    "run text cell",
+)
 def saturation(subject: Subject) -> Picture:
     """One mark for each unit of each gate."""
     story = subject.numbers.story(2000)
@@ -435,7 +539,12 @@ def saturation(subject: Subject) -> Picture:
     return Picture(make, values=dict(found))
 
 
-@drawing(CHARTS + 4, "text", "chart: the text, coloured by the unit of h that moves most", "run text cell")
+@drawing(
+    CHARTS + 4,
+    "text",
+    "chart: the text, coloured by the unit of h that moves most",
+    "run text cell",
+)
 def text(subject: Subject) -> Picture:
     """Every character on the colour of one unit's value."""
     story = subject.numbers.story(480)
@@ -449,7 +558,10 @@ def text(subject: Subject) -> Picture:
         made = figure(12, 0.7 + 0.38 * rows)
         axes = made.subplots()
         charts.colored_text(axes, story.tokens, values / scale)
-        axes.set_title(f"$h_t$, unit {unit}, from {-scale:.2f} (dark) to {scale:.2f} (light)        {story.model}", fontsize=12)
+        axes.set_title(
+            f"$h_t$, unit {unit}, from {-scale:.2f} (dark) to {scale:.2f} (light)        {story.model}",
+            fontsize=12,
+        )
         made.subplots_adjust(left=0.01, right=0.99, bottom=0.02, top=1 - 0.5 / made.get_figheight())
         return made
 

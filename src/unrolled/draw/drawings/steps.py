@@ -32,7 +32,16 @@ def written(graph: Graph, names: list[str], light: Light = "plain", size: float 
         for number, text in enumerate(_broken(f"{left} = {right}")):
             x = 0.0 if number == 0 else 0.7
             shapes.append(
-                Label(f"equation {name} {number}", f"${text}$", x, y, "equation", "left", size, light=light)
+                Label(
+                    f"equation {name} {number}",
+                    f"${text}$",
+                    x,
+                    y,
+                    "equation",
+                    "left",
+                    size,
+                    light=light,
+                )
             )
             y -= 0.62 * size
         y -= 0.25 * size
@@ -191,7 +200,11 @@ def _gate_steps(graph: Graph, kind: str) -> list[set[str]]:
         for name in ("f", "i")
     }
     first = _part(graph, by_gate["f"]) | {"c", "name c"}
-    return [first, _part(graph, by_gate["i"]), _part(graph, update - by_gate["f"] - by_gate["i"]) | _part(graph, {"c'"})]
+    return [
+        first,
+        _part(graph, by_gate["i"]),
+        _part(graph, update - by_gate["f"] - by_gate["i"]) | _part(graph, {"c'"}),
+    ]
 
 
 def _gate(subject: Subject, kind: str) -> Picture:
@@ -228,7 +241,9 @@ def belt(subject: Subject) -> Picture:
         onward = [
             line
             for line in scene.lines
-            if line.source == at and abs(scene.boxes[line.target].y - y) < 1e-6 and line.target != "output"
+            if line.source == at
+            and abs(scene.boxes[line.target].y - y) < 1e-6
+            and line.target != "output"
         ]
         if not onward:
             break
@@ -248,7 +263,9 @@ def _carried(graph: Graph) -> str:
         on_it = [b for b in scene.boxes.values() if b.role == "operation" and abs(b.y - y) < 1e-6]
         if on_it:
             return state
-    raise DrawError(f"belt shows a state that is carried by pointwise operations: {graph.name} has none")
+    raise DrawError(
+        f"belt shows a state that is carried by pointwise operations: {graph.name} has none"
+    )
 
 
 @drawing(15, "gate", "one gate: σ and ×")
@@ -365,5 +382,3 @@ def legend(subject: Subject) -> Picture:
     for number, text in enumerate(words):
         shapes.append(Label(f"word {number}", w(text), number * pitch, -1.1, "caption", size=0.85))
     return still(Scene(tuple(shapes), "legend"))
-
-

@@ -205,6 +205,10 @@ class Job:
         steps: that list for all other arrays that have rows for every step.
         counts: (T,) int64, how many rows each step has.
         shares: what each thread does.
+
+    Attributes:
+        order: as given.
+        weights: the names of the parameters that the kernel reads.
     """
 
     def __init__(
@@ -217,7 +221,9 @@ class Job:
         shares: Shares,
     ) -> None:
         self.kernel = kernel
+        self.order = list(order)
         self.shares = shares
+        self.weights = kernel.source.weights
         self._alive = (steps, counts, *starts.values())
         source = kernel.source
         numbers = [len(counts), counts.data_ptr()]
@@ -235,7 +241,7 @@ class Job:
         width = kernel.target.bytes
         self._own = [(place, begin * width) for place, begin in zip(own, begins, strict=True)]
         numbers += [0] * len(kernel.layouts)
-        self._weights = [(len(numbers) + i, name) for i, name in enumerate(source.weights)]
+        self._first = len(numbers)  # of the parameters
         numbers += [0] * len(source.weights)
         self._job = len(numbers)
         numbers += [0, 0, *shares.numbers, 0]
@@ -255,23 +261,26 @@ class Job:
             addresses: of the first number of row 0 of each array.
             weights: the parameters of the learned layers.
         """
+        read = []  # alive until the kernel has read it
+        for name in self.weights:
+            weight = weights[name]
+            read.append(weight if weight.is_contiguous() else weight.detach().contiguous())
+        self.start(addresses, [weight.data_ptr() for weight in read])
+
+    def start(self, addresses: Sequence[int], weights: Sequence[int]) -> None:
+        """Compute all steps, given the addresses of the arrays and of the parameters."""
         numbers = self._kind.from_buffer_copy(self._numbers)
         start = ctypes.addressof(numbers)
         for place, address in zip(self._places, addresses, strict=True):
             numbers[place] = address
         numbers[0] = self._steps
-        read, scratch = [], start
+        numbers[self._first : self._job] = weights
+        scratch = start
         if not self._inside:
-            read.append(torch.empty(self._scratch, dtype=self.kernel.dtype, device="cpu"))
-            scratch = read[0].data_ptr()
+            memory = torch.empty(self._scratch, dtype=self.kernel.dtype, device="cpu")
+            scratch = memory.data_ptr()
         for place, begin in self._own:
             numbers[place] = scratch + begin
-        for place, name in self._weights:
-            weight = weights[name]
-            if not weight.is_contiguous():
-                weight = weight.detach().contiguous()
-                read.append(weight)  # alive until the kernel has read it
-            numbers[place] = weight.data_ptr()
         numbers[self._job] = start
         numbers[self._job + 1] = start + 8 * self._meetings
         self.kernel.start(start + 8 * self._job, self.shares.threads)

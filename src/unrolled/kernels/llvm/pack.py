@@ -45,7 +45,9 @@ class Pack(NamedTuple):
 
 def packing(number: int, pack: Pack, target: Target) -> str:
     """The function that lays out the groups from %from to %to."""
-    head = f"define internal void @pack_{number}(ptr %to, ptr %weight, i64 %begin, i64 %end) noinline"
+    head = (
+        f"define internal void @pack_{number}(ptr %to, ptr %weight, i64 %begin, i64 %end) noinline"
+    )
     f = Function(head, target)
     with f.loop("g", "%begin", "%end") as group:
         into = f.at("%to", f.let(f"mul nsw i64 {group.at}, {pack.group_size(target.lanes)}"))
@@ -96,7 +98,9 @@ def _copied(f: Function, pack: Pack, into: str, first: str, block: int) -> None:
     left = f.let(f"sub nsw i64 {pack.units}, {first}")
     with f.loop("k", "0", str(pack.length)) as loop:
         at = f.let(f"add nsw i64 {loop.at}, {row * pack.length}")
-        source = f.at("%weight", f.let(f"add nsw i64 {f.let(f'mul nsw i64 {at}, {pack.units}')}, {first}"))
+        source = f.at(
+            "%weight", f.let(f"add nsw i64 {f.let(f'mul nsw i64 {at}, {pack.units}')}, {first}")
+        )
         value = f.load_lanes(source, f.mask(left) if pack.units % (lanes * pack.blocks) else None)
         place = f.let(f"mul nsw i64 {loop.at}, {pack.columns() * lanes}")
         f.store(target.vector, value, f.at(f.at(into, place), str(block * lanes)))

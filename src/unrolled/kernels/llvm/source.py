@@ -172,7 +172,9 @@ class Source:
         rows, blocks = tile.shape(len(work.products), units, self.target)
         width = blocks * self.target.lanes
         groups = -(-units // width)
-        found = Work(number, work, rows, blocks, groups, units - (groups - 1) * width, len(self.packs))
+        found = Work(
+            number, work, rows, blocks, groups, units - (groups - 1) * width, len(self.packs)
+        )
         for factor in work.factors:
             length = self.units[self.schedule.sizes[factor.source]]
             found.packs.append(Pack(factor, length, units, blocks, groups))
@@ -267,7 +269,14 @@ class Source:
         return len(self.arrays) + len(self.packs) + work.number
 
     def _tiles(
-        self, f: Function, work: Work, number: int, group: str, unit: str, row: str, rows: str,
+        self,
+        f: Function,
+        work: Work,
+        number: int,
+        group: str,
+        unit: str,
+        row: str,
+        rows: str,
         valid: int,
     ) -> None:
         """One matrix, times the rows of a chunk."""
@@ -308,7 +317,14 @@ class Source:
         return -(-length // parts)
 
     def _dots(
-        self, f: Function, work: Work, number: int, group: str, unit: str, row: str, rows: str,
+        self,
+        f: Function,
+        work: Work,
+        number: int,
+        group: str,
+        unit: str,
+        row: str,
+        rows: str,
         valid: int,
     ) -> None:
         """One matrix as PyTorch holds it, times the few rows of a chunk."""
@@ -327,7 +343,9 @@ class Source:
             name = tile.dot_name(pack.length, units)
             self._functions.setdefault(name, tile.dot(pack.length, units, self.target))
             begin = pack.factor.rows[target] * pack.units + block * lanes
-            weight = f.at(base, f.let(f"mul nsw i64 {f.let(f'add nsw i64 {unit}, {begin}')}, {pack.length}"))
+            weight = f.at(
+                base, f.let(f"mul nsw i64 {f.let(f'add nsw i64 {unit}, {begin}')}, {pack.length}")
+            )
             into = f.at("%tile", str(column * lanes))
             start, step = (bias, 0) if is_first else ("%tile", columns * lanes)
             f.do(
@@ -354,7 +372,8 @@ class _Main:
         """Lays out the share of a thread of all matrices and biases."""
         source = self.source
         f = Function(
-            "define internal void @prepare(ptr %arguments, i64 %part, i64 %parts) noinline", self.target
+            "define internal void @prepare(ptr %arguments, i64 %part, i64 %parts) noinline",
+            self.target,
         )
         for work in source.works:
             begin, end = share(f, str(work.groups), "%part", "%parts")

@@ -67,7 +67,9 @@ def _run(source: Source) -> str:
     alone = Function("define void @run(ptr %job)", source.target)
     alone.do("call void @share(ptr %job, i64 0, i64 1)")
     alone.do("ret void")
-    f = Function("define internal void @share(ptr %job, i64 %thread, i64 %size) noinline", source.target)
+    f = Function(
+        "define internal void @share(ptr %job, i64 %thread, i64 %size) noinline", source.target
+    )
     arguments = f.load("ptr", "%job")
     counter = f.load("ptr", f.at("%job", "1", "i64"))
     parts = f.load("i64", f.at("%job", "2", "i64"))

@@ -152,9 +152,7 @@ def _grown(f: Function, tile: Tile, sums: list[str], sources: list[str]) -> list
     return loop.carried
 
 
-def _turn(
-    f: Function, tile: Tile, sums: list[str], begin: int, sources: list[str], k: str
-) -> None:
+def _turn(f: Function, tile: Tile, sums: list[str], begin: int, sources: list[str], k: str) -> None:
     """One number of each row, times the weights of the columns."""
     target = f.target
     numbers = [f.broadcast(f.load(target.dtype, f.at(source, k))) for source in sources]
@@ -192,7 +190,9 @@ def dot(length: int, valid: int, target: Target) -> str:
     return f.text()
 
 
-DOT = "ptr %tile, i64 %width, ptr %start, i64 %step, ptr %source, i64 %stride, ptr %weight, i64 %rows"
+DOT = (
+    "ptr %tile, i64 %width, ptr %start, i64 %step, ptr %source, i64 %stride, ptr %weight, i64 %rows"
+)
 
 
 def dot_name(length: int, valid: int) -> str:

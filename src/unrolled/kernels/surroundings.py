@@ -1,0 +1,44 @@
+"""What around a call needs to see its PyTorch operations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+from torch.utils._python_dispatch import _get_current_dispatch_mode
+
+PLAIN = (Tensor, torch.nn.Parameter)
+"""The types of tensors whose memory a kernel may read."""
+
+_eager: ContextVar[bool] = ContextVar("eager", default=False)
+
+
+@contextmanager
+def eager_only() -> Iterator[None]:
+    """Inside, every cell runs by its eager definition; to compare, or to look for a fault."""
+    token = _eager.set(True)
+    try:
+        yield
+    finally:
+        _eager.reset(token)
+
+
+def surroundings() -> str | None:
+    """Why the eager definition has to run here, in a few words; None if a kernel may."""
+    if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
+        return "torch.compile, torch.export and tracing read the eager definition"
+    if _eager.get():  # after the line above: the compiler cannot read it
+        return "eager_only() asks for it"
+    if torch._C._functorch.maybe_current_level() is not None:  # pyright: ignore
+        return "torch.func transforms the eager definition"
+    if forward_ad._current_level >= 0:
+        return "forward-mode differentiation goes through the eager definition"
+    if _get_current_dispatch_mode() is not None:
+        return "a dispatch mode watches the eager definition"
+    if torch.is_autocast_enabled("cpu"):
+        return "autocast chooses the dtypes of the eager definition"
+    return None

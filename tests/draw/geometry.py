@@ -1,0 +1,109 @@
+"""What must hold in a scene, computed from its numbers alone."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+from unrolled.draw.scene import Box, Label, Line, Scene
+
+CLOSE = 1e-6
+Rectangle = tuple[float, float, float, float]
+
+
+def shrunk(bounds: Rectangle, by: float = CLOSE) -> Rectangle:
+    left, down, right, up = bounds
+    return left + by, down + by, right - by, up - by
+
+
+def overlap(one: Rectangle, other: Rectangle) -> bool:
+    a, b, c, d = shrunk(one)
+    left, down, right, up = other
+    return a < right and left < c and b < up and down < d
+
+
+def pieces(line: Line) -> list[Rectangle]:
+    """The straight pieces of a line as rectangles without width."""
+    return [
+        (min(a, c), min(b, d), max(a, c), max(b, d))
+        for (a, b), (c, d) in zip(line.points, line.points[1:], strict=False)
+    ]
+
+
+def slanted(scene: Scene) -> list[str]:
+    return [
+        line.id
+        for line in scene.lines
+        for left, down, right, up in pieces(line)
+        if right - left > CLOSE and up - down > CLOSE
+    ]
+
+
+def things(scene: Scene) -> list[Box]:
+    """The boxes that nothing may cross."""
+    return [box for box in scene.boxes.values() if box.role != "frame" and box.width]
+
+
+def crossed_boxes(scene: Scene) -> list[tuple[str, str]]:
+    return [
+        (line.id, box.id)
+        for line in scene.lines
+        for box in things(scene)
+        for piece in pieces(line)
+        if overlap(box.bounds, piece)
+    ]
+
+
+def overlapping_boxes(scene: Scene) -> list[tuple[str, str]]:
+    pairs = combinations(things(scene), 2)
+    return [(a.id, b.id) for a, b in pairs if overlap(a.bounds, b.bounds)]
+
+
+def touched_labels(scene: Scene) -> list[tuple[str, str]]:
+    """Labels that a line, a box or another label runs into."""
+    labels = [label for label in scene.labels if label.text]
+    found = [
+        (label.id, line.id)
+        for label in labels
+        for line in scene.lines
+        for piece in pieces(line)
+        if overlap(label.bounds, piece)
+    ]
+    found += [
+        (label.id, box.id)
+        for label in labels
+        for box in things(scene)
+        if overlap(label.bounds, box.bounds)
+    ]
+    return found + [(a.id, b.id) for a, b in combinations(labels, 2) if _meet(a, b)]
+
+
+def _meet(a: Label, b: Label) -> bool:
+    return overlap(a.bounds, b.bounds)
+
+
+def shared_ways(scene: Scene) -> list[tuple[str, str]]:
+    """Lines of different values that run on top of each other."""
+    found = []
+    for a, b in combinations(scene.lines, 2):
+        if a.net == b.net:
+            continue
+        for left, down, right, up in pieces(a):
+            for e, f, g, h in pieces(b):
+                across = min(right, g) - max(left, e)
+                along = min(up, h) - max(down, f)
+                if min(across, along) > -CLOSE and max(across, along) > CLOSE:
+                    if (right - left > CLOSE) == (g - e > CLOSE):
+                        found.append((a.id, b.id))
+    return found
+
+
+def problems(scene: Scene) -> dict[str, object]:
+    """Everything that is wrong with a scene."""
+    found: dict[str, object] = {
+        "slanted": slanted(scene),
+        "crossed boxes": crossed_boxes(scene),
+        "overlapping boxes": overlapping_boxes(scene),
+        "touched labels": touched_labels(scene),
+        "shared ways": shared_ways(scene),
+    }
+    return {name: value for name, value in found.items() if value}

@@ -15,8 +15,51 @@ from unrolled.draw.scene import Line
 from unrolled.draw.subject import Subject
 from unrolled.train.text import encode
 
-NAMES = ["loop", "chain", "passing", "general", "rnn-chain", "rnn-cell", "structures", "activations", "squash", "gaps", "lstm-chain", "legend", "lstm-cell", "belt", "gate", "forget", "input", "update", "output", "variants", "memory", "intent", "shrinking", "switches", "surface", "paths", "terms", "film"]
-MOVING = ["passing", "rnn-cell", "activations", "squash", "lstm-cell", "forget", "input", "update", "output", "memory", "intent", "shrinking", "film"]
+NAMES = [
+    "loop",
+    "chain",
+    "passing",
+    "general",
+    "rnn-chain",
+    "rnn-cell",
+    "structures",
+    "activations",
+    "squash",
+    "gaps",
+    "lstm-chain",
+    "legend",
+    "lstm-cell",
+    "belt",
+    "gate",
+    "forget",
+    "input",
+    "update",
+    "output",
+    "variants",
+    "memory",
+    "intent",
+    "shrinking",
+    "switches",
+    "surface",
+    "paths",
+    "terms",
+    "film",
+]
+MOVING = [
+    "passing",
+    "rnn-cell",
+    "activations",
+    "squash",
+    "lstm-cell",
+    "forget",
+    "input",
+    "update",
+    "output",
+    "memory",
+    "intent",
+    "shrinking",
+    "film",
+]
 STILL = [name for name in NAMES if not DRAWINGS[name].takes & {"run"} and name != "intent"]
 
 

@@ -28,8 +28,8 @@ class Jax(Rival):
         """A call with arrays of JAX in and out."""
         os.environ.setdefault("NPROC", str(threads))  # from which XLA takes its number of threads
         os.environ.setdefault("JAX_PLATFORMS", "cpu")
-        import jax
-        from jax import lax
+        import jax  # pyright: ignore[reportMissingImports]
+        from jax import lax  # pyright: ignore[reportMissingImports]
 
         weights = {
             name.removesuffix("_l0"): jax.numpy.asarray(weight.detach().numpy())
@@ -55,14 +55,14 @@ class Jax(Rival):
 
 
 def _rnn(x: Any, product: Any, h: Any) -> tuple[Any, ...]:
-    from jax import numpy as jnp
+    from jax import numpy as jnp  # pyright: ignore[reportMissingImports]
 
     return (jnp.tanh(x + product),)
 
 
 def _gru(x: Any, product: Any, h: Any) -> tuple[Any, ...]:
-    from jax import nn
-    from jax import numpy as jnp
+    from jax import nn  # pyright: ignore[reportMissingImports]
+    from jax import numpy as jnp  # pyright: ignore[reportMissingImports]
 
     (x_r, x_z, x_n), (h_r, h_z, h_n) = jnp.split(x, 3, -1), jnp.split(product, 3, -1)
     z = nn.sigmoid(x_z + h_z)
@@ -71,8 +71,8 @@ def _gru(x: Any, product: Any, h: Any) -> tuple[Any, ...]:
 
 
 def _lstm(x: Any, product: Any, h: Any, c: Any) -> tuple[Any, ...]:
-    from jax import nn
-    from jax import numpy as jnp
+    from jax import nn  # pyright: ignore[reportMissingImports]
+    from jax import numpy as jnp  # pyright: ignore[reportMissingImports]
 
     i, f, g, o = jnp.split(x + product, 4, -1)
     c = nn.sigmoid(f) * c + nn.sigmoid(i) * jnp.tanh(g)

@@ -21,7 +21,7 @@ def model(problem: Problem) -> bytes:
     The operators are ONNX's RNN, GRU and LSTM; GRU with the reset gate after the product, as in
     PyTorch.
     """
-    from onnx import TensorProto, helper, numpy_helper
+    from onnx import TensorProto, helper, numpy_helper  # pyright: ignore[reportMissingImports]
 
     shape = problem.shape
     state = (1, shape.B, shape.H)

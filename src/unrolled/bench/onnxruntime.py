@@ -23,7 +23,7 @@ class OnnxRuntime(Rival):
 
     def work(self, problem: Problem, threads: int) -> Callable[[], Any]:
         """A run with arrays in and out."""
-        import onnxruntime
+        import onnxruntime  # pyright: ignore[reportMissingImports]
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads

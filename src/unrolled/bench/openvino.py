@@ -23,7 +23,7 @@ class OpenVino(Rival):
 
     def work(self, problem: Problem, threads: int) -> Callable[[], Any]:
         """A request with arrays in and out."""
-        import openvino
+        import openvino  # pyright: ignore[reportMissingImports]
 
         core = openvino.Core()
         settings = {

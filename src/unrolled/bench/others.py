@@ -12,7 +12,8 @@ from torch.nn import Module
 
 from .. import cells
 from ..equations import Cell
-from ..kernels.dispatch import Runner, eager_only
+from ..kernels.dispatch import Runner
+from ..kernels.surroundings import eager_only
 from ..nn import Recurrent
 from . import work
 from .contender import Contender, Contest, Results

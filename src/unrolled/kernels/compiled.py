@@ -129,7 +129,8 @@ def run(
     turned = None
     shape = tuple(next(iter(inputs.values())).shape[:-1])
     if batch_sizes is None:
-        call = dense(recurrences, tuple(record), *shape, reverse)
+        steps, batch = shape
+        call = dense(recurrences, tuple(record), steps, batch, reverse)
     else:
         time = timeline.ragged(batch_sizes, next(iter(states.values())).shape[0])
         if reverse:

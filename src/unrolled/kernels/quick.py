@@ -75,7 +75,7 @@ class Quick:
             before.append(state.data_ptr())
         read = []
         for key, shape in self._parameters:
-            parameter = own.get(key)
+            parameter: Any = own.get(key)
             if type(parameter) not in PLAIN or parameter.shape != shape:
                 return None
             if parameter.dtype is not dtype or not parameter.is_cpu:

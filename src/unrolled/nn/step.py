@@ -85,7 +85,7 @@ class Step(Weighted):
         """A step whose checks an earlier one of the same shapes has passed."""
         if hx is None or self._probes or torch.compiler.is_compiling():
             return None
-        several = type(hx) is tuple
+        several = isinstance(hx, tuple)
         new = self._runner.quick(input, hx if several else (hx,), self._parameters)
         if new is None or several != (len(new) > 1):
             return None
@@ -96,9 +96,9 @@ class Step(Weighted):
         rows, sizes = x.shape[0], self._state_units
         if hx is None:
             return {state: x.new_zeros(rows, units) for state, units in sizes.items()}
-        if len(sizes) > 1 and type(hx) is tuple and len(hx) == len(sizes):
-            if all(_fits(state, x, rows, units) for state, units in zip(hx, sizes.values())):
-                return dict(zip(sizes, hx))
+        several = len(sizes) > 1 and type(hx) is tuple and len(hx) == len(sizes)
+        if several and all(map(_fits, hx, (x,) * len(sizes), (rows,) * len(sizes), sizes.values())):
+            return dict(zip(sizes, hx, strict=True))
         return {
             name: self._state(state, index, sizes[name], x, batched)
             for index, (name, state) in enumerate(self._given(hx).items())

@@ -90,11 +90,10 @@ def test_weights_that_are_read_in_parts(
     compare(CELLS[name].graph, rows=3, kind="few")
 
 
+@pytest.mark.usefixtures("_alone")
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names an x86 processor")
 @pytest.mark.parametrize("kind", ["many", "few"])
-def test_a_processor_without_anything(
-    kind: str, monkeypatch: pytest.MonkeyPatch, _alone: None
-) -> None:
+def test_a_processor_without_anything(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without fused multiply-add, LLVM calls the function fma of the system."""
     monkeypatch.setattr(kernel, "host", lambda dtype: Target(dtype, 16, 16, "x86-64"))
     compare(CELLS["lstm"].graph, kind=kind)
@@ -187,8 +186,8 @@ SHARES = [
 @pytest.mark.parametrize("name", ["lstm_peephole", "gru_reset_before"])
 def test_only_the_rows_of_a_step_are_written(name: str, hidden: int, packed: bool) -> None:
     sizes = {**SIZES, "hidden": hidden}
+    loop = Loop(name, sizes, packed)
     for shares in SHARES:
-        loop = Loop(name, sizes, packed) if shares is SHARES[0] else loop
         for state in loop.step.states:
             loop.arrays[state][4:] = 12345.0
         loop.run(shares)
@@ -328,7 +327,8 @@ def test_no_thread_has_more_than_its_share_and_a_row(monkeypatch: pytest.MonkeyP
         assert max(work) <= sum(lengths) / threads + lengths[0]
 
 
-def test_without_openmp_there_is_one_thread(monkeypatch: pytest.MonkeyPatch, _alone: None) -> None:
+@pytest.mark.usefixtures("_alone")
+def test_without_openmp_there_is_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernel, "WORTH_A_THREAD", 1)
     monkeypatch.setattr(kernel, "_team", lambda: None)
     torch.set_num_threads(2)

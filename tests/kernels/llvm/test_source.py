@@ -141,7 +141,7 @@ def test_sums_that_begin_with_the_bias_and_sums_that_go_on() -> None:
     """Of the GRU's four sums, x adds to three and h to two of these and the fourth."""
     full, last = ["tile_4_0_1_2_sss_48", "tile_4_0_1_3_tts_48"], ["tile_4_0_1_2_sss_48"]
     source = forward(CELLS["gru"], WIDE, hidden=32)
-    assert [name for name in tiles(source) if not name[-2:-1] == "_"] == full
+    assert [name for name in tiles(source) if name[-2:-1] != "_"] == full
     assert last[0] in source.text
 
 

@@ -1,6 +1,7 @@
 """Threads that share a kernel's work, and meet."""
 
 import ctypes
+import itertools
 import threading
 from functools import cache
 from types import SimpleNamespace
@@ -131,7 +132,7 @@ def test_every_part_is_run_once(parts: int, size: int) -> None:
 def test_one_thread_without_a_team(numbers: tuple[int, ...]) -> None:
     arguments, calls = run("run", 1, numbers)
     assert arguments[0] == 1
-    pairs = list(zip(numbers[2:], numbers[3:], strict=False)) or [(0, 5)]
+    pairs = list(itertools.pairwise(numbers[2:])) or [(0, 5)]
     assert calls == [(begin, end, 0, 1, 0) for begin, end in pairs]
 
 

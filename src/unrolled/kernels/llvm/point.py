@@ -94,7 +94,8 @@ class Point:
         self.loop = 0
         before = len(self.f.lines)
         for block in range(-(-valid // self.target.lanes)):
-            for self.loop in range(max([0, *self.loops.values()]) + 1):
+            for loop in range(max([0, *self.loops.values()]) + 1):
+                self.loop = loop
                 self._rows(blocks, block, valid)
         self.f.do("ret void")
         # Where the arrays stand is read once, before the first row.
@@ -149,9 +150,10 @@ class Point:
                 self._store(self.value(node), self.source.step_array(name, node))
         for node in (*self.work.products, *self.work.nodes):
             place = self.source.memory(node)
-            if place is not None and self.source.arrays[place].kind == "rows":
-                if self._is_here(node):
-                    self._store(self._number(node), place)
+            if place is None or self.source.arrays[place].kind != "rows":
+                continue
+            if self._is_here(node):
+                self._store(self._number(node), place)
         for node in schedule.sums:
             (argument,) = node.arguments
             if self._is_here(argument):

@@ -434,8 +434,8 @@ class _Main:
         """All steps for the rows from %begin to %end, and of them the units of one part."""
         source = self.source
         f = Function(
-            "define internal void @work(ptr %arguments, i64 %begin, i64 %end, i64 %part, i64 %parts, "
-            "i64 %thread, ptr %meeting)",
+            "define internal void @work(ptr %arguments, i64 %begin, i64 %end, i64 %part, "
+            "i64 %parts, i64 %thread, ptr %meeting)",
             self.target,
         )
         buffer = f.let(f"alloca [{source.buffer()} x {self.target.dtype}], align 64")

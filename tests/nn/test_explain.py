@@ -9,7 +9,7 @@ from torch import nn
 import unrolled
 from unrolled import affine, mean, tanh
 from unrolled.cells import CELLS
-from unrolled.kernels.dispatch import eager_only
+from unrolled.kernels.surroundings import eager_only
 
 from .twins import LAYERS, STEPS, B, H, I, T, layer, packed
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -56,19 +57,9 @@ class Step(Weighted):
         quick = self._quick_step(input, hx)
         if quick is not None:
             return quick
-        kind = type(self).__name__
-        if input.dim() not in (1, 2):
-            raise ValueError(f"{kind}: Expected input to be 1D or 2D, got {input.dim()}D instead")
         batched = input.dim() == 2
-        x = input if batched else input.unsqueeze(0)
-        if x.shape[1] != self.input_size:
-            raise RuntimeError(
-                f"input has inconsistent input_size: got {x.shape[1]} expected {self.input_size}"
-            )
+        x, states = self.prepare(input, hx)
         weights = self._weights("")
-        if weights:
-            self._check_tensor(x, next(iter(weights.values())))
-        states = self._states(hx, x, batched)
         if self._probes:
             plain(self)
             inputs = {self._x: x.unsqueeze(0)}
@@ -80,6 +71,26 @@ class Step(Weighted):
         if not batched:
             last = {state: value.squeeze(0) for state, value in last.items()}
         return self._states_out(last)
+
+    def prepare(self, input: Tensor, hx: States | None) -> tuple[Tensor, dict[str, Tensor]]:
+        """The input and the states before the step, checked, as (B, units)."""
+        if input.dim() not in (1, 2):
+            raise ValueError(
+                f"{type(self).__name__}: Expected input to be 1D or 2D, got {input.dim()}D instead"
+            )
+        batched = input.dim() == 2
+        x = input if batched else input.unsqueeze(0)
+        if x.shape[1] != self.input_size:
+            raise RuntimeError(
+                f"input has inconsistent input_size: got {x.shape[1]} expected {self.input_size}"
+            )
+        for name in self._names[:1]:
+            self._check_tensor(x, getattr(self, name))
+        return x, self._states(hx, x, batched)
+
+    def obstacle(self, x: Tensor, states: Mapping[str, Tensor]) -> str | None:
+        """Why a step runs by the eager definition; None if it runs on a kernel."""
+        return self._runner.obstacle(self._weights(""), {self._x: x}, states, ())
 
     def _quick_step(self, input: Tensor, hx: States | None) -> States | None:
         """A step whose checks an earlier one of the same shapes has passed."""
@@ -97,7 +108,7 @@ class Step(Weighted):
         if hx is None:
             return {state: x.new_zeros(rows, units) for state, units in sizes.items()}
         several = len(sizes) > 1 and type(hx) is tuple and len(hx) == len(sizes)
-        if several and all(map(_fits, hx, (x,) * len(sizes), (rows,) * len(sizes), sizes.values())):
+        if batched and several and all(map(_fits, hx, (x,) * len(sizes), (rows,) * len(sizes), sizes.values())):
             return dict(zip(sizes, hx, strict=True))
         return {
             name: self._state(state, index, sizes[name], x, batched)

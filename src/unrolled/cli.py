@@ -290,7 +290,9 @@ def kernel(
     hidden: Annotated[int, typer.Option(min=1, help="Hidden size.")] = 256,
     input: Annotated[int, typer.Option(min=1, help="Input size.")] = 256,
     projection: Annotated[int, typer.Option(min=0, help="Size of a projected state.")] = 0,
-    few: Annotated[bool, typer.Option("--few", help="For fewer than 16 rows in all steps.")] = False,
+    few: Annotated[
+        bool, typer.Option("--few", help="For fewer than 16 rows in all steps.")
+    ] = False,
     double: Annotated[bool, typer.Option("--double", help="float64 instead of float32.")] = False,
     backward: Annotated[bool, typer.Option("--backward", help="The backward pass.")] = False,
 ) -> None:

@@ -108,7 +108,11 @@ class Step(Weighted):
         if hx is None:
             return {state: x.new_zeros(rows, units) for state, units in sizes.items()}
         several = len(sizes) > 1 and type(hx) is tuple and len(hx) == len(sizes)
-        if batched and several and all(map(_fits, hx, (x,) * len(sizes), (rows,) * len(sizes), sizes.values())):
+        if (
+            batched
+            and several
+            and all(map(_fits, hx, (x,) * len(sizes), (rows,) * len(sizes), sizes.values()))
+        ):
             return dict(zip(sizes, hx, strict=True))
         return {
             name: self._state(state, index, sizes[name], x, batched)

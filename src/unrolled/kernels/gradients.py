@@ -125,7 +125,8 @@ class Gradients:
         totals: dict[str, list[tuple[slice, Tensor]]] = {}
         sums = []
         for layer in self.plan.layers:
-            gradient, biases = self._gradient(layer), []
+            gradient = self._gradient(layer)
+            biases: list[tuple[str, slice]] = []
             sources: list[tuple[Tensor, Tensor | None]] = []
             for block, source in zip(layer.blocks, layer.sources, strict=True):
                 weight = found.get(f"weight_{block.group}")
@@ -133,9 +134,9 @@ class Gradients:
                 sources.append((self._source(source), weight))
                 if block.bias is not None and f"bias_{block.group}" in found:
                     biases.append((f"bias_{block.group}", _rows(layer, block.bias)))
-            total = gradient.new_empty(gradient.shape[1]) if biases else None
-            sums.append(Sums(gradient, sources, total))
-            for name, rows in biases if total is not None else ():
+            total = gradient.new_empty(gradient.shape[1])
+            sums.append(Sums(gradient, sources, total if biases else None))
+            for name, rows in biases:
                 totals.setdefault(name, []).append((rows, total))
         if found and sums:
             self.call.training.weights.run(sums)

@@ -9,7 +9,7 @@ from typing import NamedTuple, final
 
 from ..equations import Graph, Node, derivative
 from ..equations.derivative import replayed
-from ..equations.node import Block, Size, constant, ordered
+from ..equations.node import Block, Size, ordered
 from ..equations.operation import ACTIVATIONS, CONDITIONS, POINTWISE, Operation
 from ..equations.rewrite import rewrite, simplified
 from .plan import Plan

@@ -15,13 +15,14 @@ from . import eager
 from .surroundings import PLAIN, surroundings
 
 if TYPE_CHECKING:
-    from .quick import Quick
+    from .call import Call
+    from .quick import QuickRun, QuickStep
     from .recurrence import Recurrences
 
 DTYPES = frozenset({torch.float32, torch.float64})
 
 QUICK = 64
-"""Of how many shapes steps are remembered."""
+"""Of how many shapes it is remembered how calls are made."""
 
 
 @final
@@ -39,7 +40,8 @@ class Runner:
         self.program = eager.Program(graph, sizes)
         self._x = next(iter(graph.inputs))
         self._recurrences: dict[tuple[torch.dtype, int], Recurrences | str] = {}
-        self._quick: dict[tuple[torch.Size, torch.dtype], Quick] = {}
+        self._quick_steps: dict[tuple[torch.Size, torch.dtype], QuickStep] = {}
+        self._quick_runs: dict[tuple[str, torch.Size, torch.dtype], QuickRun] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Runner, (self.graph, self.sizes)
@@ -97,14 +99,21 @@ class Runner:
 
         return compiled.step(found, weights, inputs, states)
 
-    def quick(
+    def quick_step(
         self, x: Tensor, states: Sequence[Tensor], own: Mapping[str, Any]
     ) -> list[Tensor] | None:
-        """Take one step like the last ones that were learned, if it is like them."""
-        known = self._quick.get((x.shape, x.dtype))
+        """Take one step as the last one of its shape was taken, if it is like that; see `Quick`."""
+        known = self._quick_steps.get((x.shape, x.dtype))
         return None if known is None else known.run(x, states, own)
 
-    def learn(
+    def quick_run(
+        self, suffix: str, x: Tensor, old: list[int] | None, new: list[int], own: Mapping[str, Any]
+    ) -> Tensor | None:
+        """Run as the last time with this shape, if all is like that; see `QuickRun`."""
+        known = self._quick_runs.get((suffix, x.shape, x.dtype))
+        return None if known is None else known.run(x, old, new, own)
+
+    def learn_step(
         self,
         weights: Mapping[str, Tensor],
         inputs: Mapping[str, Tensor],
@@ -119,19 +128,64 @@ class Runner:
             keys: the names of the parameters in the module.
             own: the parameters of the module.
         """
-        if torch.is_grad_enabled() or len(self._quick) >= QUICK:
-            return
-        found = self._chosen(weights, inputs, states, ())
-        if isinstance(found, str):
-            return
-        from . import compiled
-        from .quick import Quick
-
         x = inputs[self._x]
-        call = compiled.dense(found, (), 1, x.shape[-2], False)
-        if Quick.suits(call, keys, own):
-            shapes, given = dict(found.shapes), list(states.values())
-            self._quick[x.shape, x.dtype] = Quick(call, x, given, keys, shapes)
+        call = self._learned(weights, inputs, states, (), (1, x.shape[0]), False)
+        if call is not None:
+            from .quick import QuickStep
+
+            if QuickStep.suits(call, keys, own):
+                known = QuickStep(call, x, keys, self._shapes(x))
+                _remember(self._quick_steps, (x.shape, x.dtype), known)
+
+    def learn_run(
+        self,
+        suffix: str,
+        weights: Mapping[str, Tensor],
+        inputs: Mapping[str, Tensor],
+        states: Mapping[str, Tensor],
+        reverse: bool,
+        keys: Mapping[str, str],
+        own: Mapping[str, Any],
+    ) -> None:
+        """Remember how sequences (T, B, I) of one length are run, if on a kernel without a graph.
+
+        Args:
+            suffix: of the parameters, such as ``_l0``.
+            weights, inputs, states, reverse: as for `run`.
+            keys, own: as for `learn_step`.
+        """
+        x, record = inputs[self._x], (self.graph.output,)
+        call = self._learned(weights, inputs, states, record, (x.shape[0], x.shape[1]), reverse)
+        if call is not None:
+            from .quick import QuickRun
+
+            if QuickRun.suits(call, keys, own):
+                known = QuickRun(call, x, keys, self._shapes(x))
+                _remember(self._quick_runs, (suffix, x.shape, x.dtype), known)
+
+    def _learned(
+        self,
+        weights: Mapping[str, Tensor],
+        inputs: Mapping[str, Tensor],
+        states: Mapping[str, Tensor],
+        record: tuple[str, ...],
+        shape: tuple[int, int],
+        reverse: bool,
+    ) -> Call | None:
+        """The call that was made, if it can be made like that again."""
+        if torch.is_grad_enabled():
+            return None
+        found = self._chosen(weights, inputs, states, record)
+        if isinstance(found, str):
+            return None
+        from . import compiled
+
+        return compiled.dense(found, record, *shape, reverse)
+
+    def _shapes(self, x: Tensor) -> dict[str, torch.Size]:
+        """Of the parameters, for inputs like x."""
+        found = self.recurrences(x.dtype, x.shape[-1])
+        return {} if isinstance(found, str) else dict(found.shapes)
 
     def obstacle(
         self,
@@ -170,6 +224,12 @@ class Runner:
             if probes[name].operation in CONDITIONS:
                 return f"{name} is a condition"
         return found
+
+
+def _remember(known: dict[Any, Any], key: Any, value: Any) -> None:
+    if key not in known and len(known) >= QUICK:
+        known.pop(next(iter(known)))
+    known[key] = value
 
 
 def _kinds(tensors: Sequence[Tensor]) -> str | None:

@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import PackedSequence
 from ..equations import Cell, Graph
 from ..equations.rewrite import variational_dropout, zoneout
 from ..kernels.dispatch import Runner
-from . import fused
+from . import fused, quick
 from .call import Call, plain, probed
 from .noise import probability, variational_masks, zoneout_masks
 from .sequence import Lengths, Sequence, sequence
@@ -119,6 +119,9 @@ class Layer(Weighted):
             ValueError, RuntimeError: for sizes, dtypes, devices or lengths that do not fit, in
                 PyTorch's words where PyTorch has words for it.
         """
+        known = None if lengths is not None else quick.run(self, input, hx)
+        if known is not None:
+            return known
         steps, states = self.prepare(input, hx, lengths)
         if self._probes:
             plain(self)
@@ -199,6 +202,7 @@ class Layer(Weighted):
             return data.new_zeros(0, self.output_size), states
         else:
             values, last = runner.run(weights, inputs, states, [name], steps.batch_sizes, reverse)
+            quick.learn(self, runner, steps, suffix, weights, inputs, states, reverse)
         return values[name], last
 
     def _masks(self, graph: Graph, steps: Sequence, data: Tensor) -> dict[str, Tensor]:

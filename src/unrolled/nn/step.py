@@ -67,7 +67,8 @@ class Step(Weighted):
             _, last = probed(self, Call("", self._runner, weights, inputs, states, form))
         else:
             last = self._runner.step(weights, {self._x: x}, states)
-            self._runner.learn(weights, {self._x: x}, states, self._own_names, self._parameters)
+            own = self._parameters
+            self._runner.learn_step(weights, {self._x: x}, states, self._own_names, own)
         if not batched:
             last = {state: value.squeeze(0) for state, value in last.items()}
         return self._states_out(last)
@@ -97,7 +98,7 @@ class Step(Weighted):
         if hx is None or self._probes or torch.compiler.is_compiling():
             return None
         several = isinstance(hx, tuple)
-        new = self._runner.quick(input, hx if several else (hx,), self._parameters)
+        new = self._runner.quick_step(input, hx if several else (hx,), self._parameters)
         if new is None or several != (len(new) > 1):
             return None
         return tuple(new) if several else new[0]

@@ -16,7 +16,7 @@ from .surroundings import PLAIN, surroundings
 
 if TYPE_CHECKING:
     from .call import Call
-    from .quick import QuickRun, QuickStep
+    from .quick import QuickRun, QuickStep, QuickTraining
     from .recurrence import Recurrences
 
 DTYPES = frozenset({torch.float32, torch.float64})
@@ -42,6 +42,7 @@ class Runner:
         self._recurrences: dict[tuple[torch.dtype, int], Recurrences | str] = {}
         self._quick_steps: dict[tuple[torch.Size, torch.dtype], QuickStep] = {}
         self._quick_runs: dict[tuple[str, torch.Size, torch.dtype], QuickRun] = {}
+        self._quick_training: dict[tuple[str, torch.Size, torch.dtype], QuickTraining] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Runner, (self.graph, self.sizes)
@@ -113,6 +114,13 @@ class Runner:
         known = self._quick_runs.get((suffix, x.shape, x.dtype))
         return None if known is None else known.run(x, old, new, own)
 
+    def quick_training(
+        self, suffix: str, x: Tensor, old: Sequence[Tensor], own: Mapping[str, Any]
+    ) -> tuple[Tensor, Sequence[Tensor]] | None:
+        """Run on the graph as the last time, if all is like that; see `QuickTraining`."""
+        known = self._quick_training.get((suffix, x.shape, x.dtype))
+        return None if known is None else known.run(x, old, own)
+
     def learn_step(
         self,
         weights: Mapping[str, Tensor],
@@ -128,6 +136,8 @@ class Runner:
             keys: the names of the parameters in the module.
             own: the parameters of the module.
         """
+        if torch.is_grad_enabled():
+            return
         x = inputs[self._x]
         call = self._learned(weights, inputs, states, (), (1, x.shape[0]), False)
         if call is not None:
@@ -147,7 +157,7 @@ class Runner:
         keys: Mapping[str, str],
         own: Mapping[str, Any],
     ) -> None:
-        """Remember how sequences (T, B, I) of one length are run, if on a kernel without a graph.
+        """Remember how sequences (T, B, I) of one length are run, if on a kernel.
 
         Args:
             suffix: of the parameters, such as ``_l0``.
@@ -157,11 +167,14 @@ class Runner:
         x, record = inputs[self._x], (self.graph.output,)
         call = self._learned(weights, inputs, states, record, (x.shape[0], x.shape[1]), reverse)
         if call is not None:
-            from .quick import QuickRun
+            from .quick import QuickRun, QuickTraining
 
             if QuickRun.suits(call, keys, own):
-                known = QuickRun(call, x, keys, self._shapes(x))
-                _remember(self._quick_runs, (suffix, x.shape, x.dtype), known)
+                key, shapes = (suffix, x.shape, x.dtype), self._shapes(x)
+                if torch.is_grad_enabled():
+                    _remember(self._quick_training, key, QuickTraining(call, x, keys, shapes))
+                else:
+                    _remember(self._quick_runs, key, QuickRun(call, x, keys, shapes))
 
     def _learned(
         self,
@@ -173,8 +186,6 @@ class Runner:
         reverse: bool,
     ) -> Call | None:
         """The call that was made, if it can be made like that again."""
-        if torch.is_grad_enabled():
-            return None
         found = self._chosen(weights, inputs, states, record)
         if isinstance(found, str):
             return None

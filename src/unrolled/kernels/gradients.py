@@ -37,7 +37,7 @@ class Gradients:
         self.call = call
         self.plan = call.training.plan
         self.banks, self.states, self.weights = call.named(tensors)
-        self.wanted_banks, _, self.wanted_weights = call.named(wanted)
+        self.wanted_banks, self.wanted_states, self.wanted_weights = call.named(wanted)
         self.saved, *full = stored
         self.full = dict(zip(call.states, full, strict=True))
         self.like = full[0]
@@ -71,8 +71,10 @@ class Gradients:
         addresses += [sums[f"sum {name}"].data_ptr() for name in self.plan.reduced]
         job.run(addresses, self.weights)
         summed = {name.removeprefix("sum "): total.sum(0) for name, total in sums.items()}
-        places = call.time.backward.pair[2]
-        states = [pairs[name].index_select(0, places) for name in call.states]
+        states = [
+            call.time.backward.final(pairs[name]) if self.wanted_states[name] else None
+            for name in call.states
+        ]
         return [*self._banks(summed), *states, *self._weights(summed)]
 
     def _places(self) -> list[int]:
@@ -130,7 +132,7 @@ class Gradients:
             sources: list[tuple[Tensor, Tensor | None]] = []
             for block, source in zip(layer.blocks, layer.sources, strict=True):
                 weight = found.get(f"weight_{block.group}")
-                weight = None if weight is None else weight[_rows(layer, block.row)]
+                weight = None if weight is None else _part(weight, _rows(layer, block.row))
                 sources.append((self._source(source), weight))
                 if block.bias is not None and f"bias_{block.group}" in found:
                     biases.append((f"bias_{block.group}", _rows(layer, block.bias)))
@@ -149,7 +151,10 @@ class Gradients:
                 totals.setdefault(name, []).append((slice(0, sizes[size]), total))
         for name, parts in totals.items():
             for rows, total in parts:
-                found[name][rows] = total
+                if total.shape == found[name].shape:
+                    found[name] = total
+                else:
+                    found[name][rows] = total
         return [found.get(name) for name in self.call.weights]
 
     def _new(self, name: str) -> Tensor:
@@ -174,6 +179,11 @@ class Gradients:
         name = next(name for name, node in self.plan.saved.items() if node is source)
         column = call.training.columns[name]
         return self.saved[:, column : column + call.recurrence.sizes[step.sizes[source]]]
+
+
+def _part(weight: Tensor, rows: slice) -> Tensor:
+    """Some rows of a weight's gradient."""
+    return weight if rows.stop - rows.start == len(weight) else weight[rows]
 
 
 def _rows(layer: LayerGradient, first: int) -> slice:

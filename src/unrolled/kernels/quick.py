@@ -1,4 +1,4 @@
-"""Calls without a graph, with as little of Python around the kernel as there can be.
+"""Calls like earlier ones, with as little of Python around the kernel as there can be.
 
 A small cell takes a kernel about a microsecond a step: what surrounds it decides.
 """
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from .call import Call
+from .compiled import Loop
 from .llvm.kernel import Job
 from .surroundings import PLAIN, surroundings
 
@@ -179,6 +180,42 @@ class QuickRun(Quick):
             ctypes.memmove(new[place], end, batch * units * size)
         output = output.narrow(0, self._after, self._time.total)
         return output.view(len(self._time.counts), batch, -1)
+
+
+@final
+class QuickTraining:
+    """Sequences of one length, on the graph; for the same calls as `QuickRun`."""
+
+    def __init__(
+        self, call: Call, x: Tensor, keys: Mapping[str, str], shapes: Mapping[str, torch.Size]
+    ) -> None:
+        self._call = call
+        self._x, self._dtype = x.shape, x.dtype
+        self._rows = (call.time.total, x.shape[-1])
+        self._parameters = [(keys[name], shapes[name]) for name in call.weights]
+
+    def run(
+        self, x: Tensor, old: Sequence[Tensor], own: Mapping[str, Any]
+    ) -> tuple[Tensor, Sequence[Tensor]] | None:
+        """The output (T, B, units) and the last states; None if anything is not as before.
+
+        Args:
+            x: the input, (T, B, I).
+            old: the states before the first step.
+            own: the parameters of the module, by name.
+        """
+        if surroundings() is not None or not same(x, self._x, self._dtype, False):
+            return None
+        weights = []
+        for key, shape in self._parameters:
+            weight: Any = own.get(key)
+            if type(weight) not in PLAIN or weight.shape != shape:
+                return None
+            if weight.dtype is not self._dtype or not weight.is_cpu:
+                return None
+            weights.append(weight)
+        output, *last = Loop.apply(self._call, x.view(self._rows), *old, *weights)
+        return output.view(*self._x[:2], -1), last
 
 
 def _start_of(places: slice | Tensor) -> int:

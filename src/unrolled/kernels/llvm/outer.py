@@ -62,6 +62,7 @@ class Outers:
         self.outers = tuple(outers)
         self.target = target
         self._functions: dict[str, str] = {}
+        self._widths: dict[int, int] = {}
         for number, outer in enumerate(self.outers):
             self._functions[f"outer_{number}"] = _Writer(self, number, outer).text
         self.text = "\n\n".join([*self._functions.values(), *_entries(self)])
@@ -83,6 +84,11 @@ class Outers:
 
     def width(self, length: int) -> int:
         """How many numbers of a source are multiplied at a time."""
+        if length not in self._widths:
+            self._widths[length] = self._width(length)
+        return self._widths[length]
+
+    def _width(self, length: int) -> int:
         return tile.shape(1, length, self.target)[1] * self.target.lanes
 
     def tile(self, length: int) -> str:

@@ -16,7 +16,7 @@ from .surroundings import PLAIN, surroundings
 
 if TYPE_CHECKING:
     from .call import Call
-    from .quick import QuickRun, QuickStep, QuickTraining
+    from .quick import QuickLone, QuickRun, QuickStep, QuickTraining
     from .recurrence import Recurrences
 
 DTYPES = frozenset({torch.float32, torch.float64})
@@ -41,7 +41,7 @@ class Runner:
         self._x = next(iter(graph.inputs))
         self._recurrences: dict[tuple[torch.dtype, int], Recurrences | str] = {}
         self._quick_steps: dict[tuple[torch.Size, torch.dtype], QuickStep] = {}
-        self._quick_runs: dict[tuple[str, torch.Size, torch.dtype], QuickRun] = {}
+        self._quick_runs: dict[tuple[str, torch.Size, torch.dtype], QuickRun | QuickLone] = {}
         self._quick_training: dict[tuple[str, torch.Size, torch.dtype], QuickTraining] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -167,14 +167,15 @@ class Runner:
         x, record = inputs[self._x], (self.graph.output,)
         call = self._learned(weights, inputs, states, record, (x.shape[0], x.shape[1]), reverse)
         if call is not None:
-            from .quick import QuickRun, QuickTraining
+            from .quick import QuickLone, QuickRun, QuickTraining
 
             if QuickRun.suits(call, keys, own):
                 key, shapes = (suffix, x.shape, x.dtype), self._shapes(x)
                 if torch.is_grad_enabled():
                     _remember(self._quick_training, key, QuickTraining(call, x, keys, shapes))
                 else:
-                    _remember(self._quick_runs, key, QuickRun(call, x, keys, shapes))
+                    kind = QuickLone if len(x) == 1 else QuickRun
+                    _remember(self._quick_runs, key, kind(call, x, keys, shapes))
 
     def _learned(
         self,

@@ -183,6 +183,39 @@ class QuickRun(Quick):
 
 
 @final
+class QuickLone(Quick):
+    """Sequences of one step: as `QuickRun`, without arrays for several steps."""
+
+    def __init__(self, call: Call, x: Tensor, *args: Any) -> None:
+        super().__init__(call, x, *args)
+        batch, units = call.time.batch, list(call.states.values())
+        (name,) = call.record
+        place = list(call.states).index(name)
+        self._output = place, (1, batch, units[place]), batch * units[place] * x.element_size()
+        self._nothing = [torch.zeros(batch, n, dtype=x.dtype, device="cpu") for n in units]
+
+    @staticmethod
+    def job(call: Call) -> Job:
+        """States before the step, states after it."""
+        return call.single
+
+    def run(
+        self, x: Tensor, old: Addresses | None, new: Addresses, own: Mapping[str, Any]
+    ) -> Tensor | None:
+        """The output (1, B, units); arguments as for `QuickRun.run`."""
+        read = self._read(x, own)
+        if read is None:
+            return None
+        if old is None:
+            old = [state.data_ptr() for state in self._nothing]
+        self._start(x, read, old, new)
+        place, shape, size = self._output
+        output = torch.empty(shape, dtype=self._dtype, device="cpu")
+        ctypes.memmove(output.data_ptr(), new[place], size)
+        return output
+
+
+@final
 class QuickTraining:
     """Sequences of one length, on the graph; for the same calls as `QuickRun`."""
 

@@ -66,6 +66,8 @@ class Layer(Weighted):
         self.learn_initial_states = bool(learn_initial_states)
         self.standard = fused.is_standard(cell)
         self._make_runners()
+        self._all_suffixes = [self._suffixes(layer) for layer in range(num_layers)]
+        self._state_units = [self._units[size] for size in self.graph.states.values()]
         for layer in range(num_layers):
             size = input_size if layer == 0 else self.output_size * self._directions
             for suffix in self._suffixes(layer):

@@ -22,8 +22,8 @@ def run(layer: Layer, input: Any, hx: States | None) -> tuple[Tensor, States] | 
     if type(input) is not Tensor or input.dim() != 3 or not input.is_cpu or _is_special(layer):
         return None
     x = input.transpose(0, 1).contiguous() if layer.batch_first else input
-    count = layer.num_layers * len(layer._suffixes(0))
-    shapes = [(count, x.shape[1], layer._units[size]) for size in layer.graph.states.values()]
+    count, batch = layer.num_layers * layer._directions, x.shape[1]
+    shapes = [(count, batch, units) for units in layer._state_units]
     given = None
     if hx is not None:
         given = hx if isinstance(hx, tuple) else (hx,)
@@ -89,9 +89,9 @@ def _all(
 ) -> Tensor | None:
     """The output of the last layer."""
     place, data = 0, x
-    for number in range(layer.num_layers):
+    for suffixes in layer._all_suffixes:
         outputs = []
-        for suffix in layer._suffixes(number):
+        for suffix in suffixes:
             output = one(suffix, data, place)
             if output is None:
                 return None

@@ -203,8 +203,8 @@ def test_two_runs_give_the_same_bits(name: str, kind: str, way: str, rows: int, 
 @pytest.mark.parametrize("way", ["forward", "ragged reverse"])
 @pytest.mark.parametrize("name", ["lstm", "gru"])
 def test_the_number_of_threads_changes_no_bit(name: str, way: str, two: None) -> None:
-    """Where no thread has less than two rows; one row's sums are grown in several chains."""
-    shape = {"rows": 16, "lengths": [4] * 12 + [2] * 4}
+    """Where no tile is lower than three rows; below, a row's sums are grown in several chains."""
+    shape = {"rows": 24, "lengths": [6] * 6 + [3] * 12}  # of each thread in each step: 3, 6, ...
     found = everything(CELLS[name], way, **shape)
     for threads in (1, 4):
         torch.set_num_threads(threads)
@@ -361,6 +361,20 @@ def test_other_cells(function: Callable[..., Any], way: str) -> None:
     compare(graph, way, kind=KINDS[turn % 3])
     kind = KINDS[(turn + 1) % 3]
     compare(graph, way, probes(graph, kind), kind)
+
+
+@each_kind
+@pytest.mark.parametrize("way", ["forward", "ragged reverse"])
+def test_a_layer_of_what_a_layer_of_the_input_is_added_to(way: str, kind: str) -> None:
+    """The gradient that comes through the second layer belongs to the first one's result too."""
+
+    @unrolled.cell
+    def added(x, h, c):
+        h = tanh(h) + affine(x)
+        c = sigmoid(affine(h)) * c
+        return locals()
+
+    compare(added.graph, way, kind=kind)
 
 
 def test_long_equations() -> None:

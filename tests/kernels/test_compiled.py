@@ -344,20 +344,24 @@ def sizes_mixed(x, h, c):
     return locals()
 
 
-OTHERS: list[Callable[..., Any]] = [
-    *(readout, unused_gradients, hoisted_condition, kept_condition, condition_of_a_layer),
-    *(condition_of_means, unread_states, means, scalars, normalized_states, projected_states),
-    *(layers_of_vectors, numbers, delayed_states, exchanged_states, states_with_one_value),
-    *(sizes_mixed, learned_thresholds),
+OTHERS = [
+    unrolled.cell(function)
+    for function in (
+        *(readout, unused_gradients, hoisted_condition, kept_condition, condition_of_a_layer),
+        *(condition_of_means, unread_states, means, scalars, normalized_states, projected_states),
+        *(layers_of_vectors, numbers, delayed_states, exchanged_states, states_with_one_value),
+        *(sizes_mixed, learned_thresholds),
+    )
 ]
+"""Made once: the kernels of a graph serve all tests."""
 
 
 @pytest.mark.parametrize("way", ["forward", "ragged reverse"])
-@pytest.mark.parametrize("function", OTHERS, ids=lambda function: function.__name__)
-def test_other_cells(function: Callable[..., Any], way: str) -> None:
+@pytest.mark.parametrize("cell", OTHERS, ids=str)
+def test_other_cells(cell: Cell, way: str) -> None:
     """Each cell with kernels of two kinds."""
-    graph = unrolled.cell(function).graph
-    turn = OTHERS.index(function)
+    graph = cell.graph
+    turn = OTHERS.index(cell)
     compare(graph, way, kind=KINDS[turn % 3])
     kind = KINDS[(turn + 1) % 3]
     compare(graph, way, probes(graph, kind), kind)
@@ -395,15 +399,21 @@ def test_long_equations() -> None:
 
 
 @settings(max_examples=15, suppress_health_check=list(HealthCheck))
-@given(cells(), st.sampled_from(list(WAYS)), st.booleans(), st.sampled_from(KINDS))
-def test_random_cells(cell: Cell, way: str, everything: bool, kind: str) -> None:
-    """A cell of which there is no kernel says so before it is run."""
+@given(
+    cells(), st.sampled_from(list(WAYS)), st.booleans(), st.sampled_from(KINDS), st.integers(0, 2)
+)
+def test_random_cells(cell: Cell, way: str, everything: bool, kind: str, size: int) -> None:
+    """A cell of which there is no kernel says so before it is run.
+
+    Most are small: what takes time is to compile a text for whole vectors and one for the rest.
+    """
+    sizes = {**SIZES, "hidden": (3, 2, 17)[size], "projection": 1}
     try:
-        recurrences(cell.graph, SIZES, torch.float64)
+        recurrences(cell.graph, sizes, torch.float64)
     except UnsupportedError:
         return
     record = probes(cell.graph, kind) if everything else None
-    compare(cell.graph, way, record, kind, lengths=[3, 2, 0])
+    compare(cell.graph, way, record, kind, lengths=[3, 2, 0], sizes=sizes)
 
 
 # Fresh memory.
@@ -415,7 +425,7 @@ def test_fresh_memory_is_never_read(
 ) -> None:
     """Nor a layout's numbers beyond the last unit, nor what no pass has written."""
     monkeypatch.setattr(kernel, "SMALL", -1)  # no scratch but from torch
-    all_cells = [*CELLS.values(), *map(unrolled.cell, OTHERS[KINDS.index(kind) :: 3])]
+    all_cells = [*CELLS.values(), *OTHERS[KINDS.index(kind) :: 3]]
     found = [[everything(cell, way, kind) for way in WAYS] for cell in all_cells]
     assert "new_empty" in poisoned
     assert "empty" in poisoned
@@ -430,6 +440,7 @@ def test_fresh_memory_is_never_read(
 
 
 AUTOGRAD = ["lstm", "gru_reset_before", "lstm_layernorm", "lstm_peephole", "indrnn"]
+FURTHER = ["scalars", "layers_of_vectors", "unread_states"]
 
 
 @pytest.mark.parametrize("way", ["forward", "ragged reverse"])
@@ -437,7 +448,7 @@ AUTOGRAD = ["lstm", "gru_reset_before", "lstm_layernorm", "lstm_peephole", "indr
     "graph",
     [
         *(CELLS[name].graph for name in AUTOGRAD),
-        *(unrolled.cell(each).graph for each in (scalars, layers_of_vectors, unread_states)),
+        *(each.graph for each in OTHERS if each.name in FURTHER),
     ],
     ids=lambda graph: graph.name,
 )

@@ -9,6 +9,7 @@ import unrolled
 from unrolled import affine, mean, sigmoid, tanh, vector, where
 from unrolled.cells import CELLS
 from unrolled.equations import Cell, Graph, Operation
+from unrolled.equations.node import ordered
 from unrolled.equations.operation import CONDITIONS
 from unrolled.equations.python import expression
 from unrolled.kernels.split import Split, hoisted, split
@@ -186,6 +187,41 @@ def test_what_reaches_the_input_through_layers_is_not_added_up_in_the_loop() -> 
     assert buffers.pop(("x",)) is None
     assert buffers
     assert None not in buffers.values()
+
+
+@each_way
+def test_what_comes_through_a_later_layer_is_a_part_of_the_gradient(parts: Parts) -> None:
+    """Only products of layers that read an input themselves are left out."""
+
+    def added(x, h, c):
+        h = tanh(h) + affine(x)
+        c = sigmoid(affine(h)) * c
+        return locals()
+
+    found = planned(added, parts=parts)
+    through = [
+        node
+        for node, _ in found.gradients.values()
+        if any(below.operation is Operation.TRANSPOSED for below in ordered([node]))
+    ]
+    assert len(through) == 1  # of the first layer, or of its result where that is an input
+    assert len(found.gradients) == 2
+
+
+@each_way
+def test_long_sums_are_no_limit(parts: Parts) -> None:
+    """Neither their depth nor the number of ways through them."""
+
+    def long(x, h):
+        a = b = affine(x, h)
+        for _ in range(1500):
+            a = a + h
+        for _ in range(60):
+            b = b + b
+        h = tanh(a) + tanh(b * 2.0**-60)
+        return {"h": h}
+
+    assert planned(long, parts=parts).widths == [H]
 
 
 @each_way

@@ -15,7 +15,6 @@ from unrolled.kernels.llvm.schedule import Schedule, UnsupportedError, summand
 from unrolled.kernels.split import Split, hoisted, split
 from unrolled.kernels.training import TrainingPlan
 
-
 Parts = Callable[[Graph], Split]
 
 each_way = pytest.mark.parametrize("parts", [split, hoisted])

@@ -311,6 +311,11 @@ def numbers(x, h, c):
     return locals()
 
 
+def values_as_wide_as_the_input(x, h):
+    h = tanh(affine(x, h)) + mean(x * mean(h)) * vector()
+    return locals()
+
+
 def learned_thresholds(x, h):
     h = where(h > vector(), tanh(affine(x, h)), where(tanh(vector()) < h, h, 0.5 * h))
     return locals()
@@ -350,7 +355,7 @@ OTHERS = [
         *(readout, unused_gradients, hoisted_condition, kept_condition, condition_of_a_layer),
         *(condition_of_means, unread_states, means, scalars, normalized_states, projected_states),
         *(layers_of_vectors, numbers, delayed_states, exchanged_states, states_with_one_value),
-        *(sizes_mixed, learned_thresholds),
+        *(sizes_mixed, learned_thresholds, values_as_wide_as_the_input),
     )
 ]
 """Made once: the kernels of a graph serve all tests."""

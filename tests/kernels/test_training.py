@@ -17,7 +17,7 @@ from unrolled.kernels.training import Place, TrainingPlan
 
 from .comparison import SIZES
 
-I, H, P = SIZES["input"], SIZES["hidden"], SIZES["projection"]
+I, H, P = SIZES["input"], SIZES["hidden"], SIZES["projection"]  # noqa: E741
 
 
 Parts = Callable[[Graph], Split]

@@ -9,6 +9,7 @@ import unrolled
 from unrolled import affine, mean, sigmoid, tanh, vector, where
 from unrolled.cells import CELLS
 from unrolled.equations import Cell, Graph, Operation
+from unrolled.equations.node import ordered
 from unrolled.equations.operation import CONDITIONS
 from unrolled.equations.python import expression
 from unrolled.kernels.split import Split, hoisted, split
@@ -16,7 +17,7 @@ from unrolled.kernels.training import Place, TrainingPlan
 
 from .comparison import SIZES
 
-H, P = SIZES["hidden"], SIZES["projection"]
+I, H, P = SIZES["input"], SIZES["hidden"], SIZES["projection"]  # noqa: E741
 
 
 Parts = Callable[[Graph], Split]
@@ -122,20 +123,24 @@ def test_conditions_are_not_stored() -> None:
 
 def test_gates_of_one_weight_stand_side_by_side() -> None:
     """So that one product gives the gradients of all rows of a weight."""
-    for parts, groups, buffer in ((split, ("ih", "hh"), None), (hoisted, ("hh",), 0)):
-        found = plan(CELLS["lstm"].graph, parts=parts)
-        assert found.widths == [4 * H]
-        assert [place for _, place in found.gradients.values()] == [
-            Place(0, k * H, (k + 1) * H) for k in range(4)
-        ]
-        assert list(found.hoisted.values()) == [buffer]
-        assert layers(found) == {groups: (Place(0, 0, 4 * H), 4)}
+    found = plan(CELLS["lstm"].graph)
+    assert found.widths == [I, 4 * H]
+    assert found.hoisted == {("x",): 0}
+    gates = [place for _, place in found.gradients.values() if place.buffer == 1]
+    assert gates == [Place(1, k * H, (k + 1) * H) for k in range(4)]
+    assert layers(found) == {("ih", "hh"): (Place(1, 0, 4 * H), 4)}
+    found = plan(CELLS["lstm"].graph, parts=hoisted)
+    assert found.widths == [4 * H]
+    gates = [place for _, place in found.gradients.values()]
+    assert gates == [Place(0, k * H, (k + 1) * H) for k in range(4)]
+    assert list(found.hoisted.values()) == [0]
+    assert layers(found) == {("hh",): (Place(0, 0, 4 * H), 4)}
 
 
 def test_a_gradient_that_a_gate_changes_has_a_buffer_of_its_own() -> None:
     """Of a GRU's candidate, the product with h is multiplied by r and that with x is not."""
     found = plan(CELLS["gru"].graph)
-    assert sorted(found.widths) == [H, H, 2 * H]
+    assert sorted(found.widths) == [I, H, H, 2 * H]
     places = layers(found)
     assert [places[key][1] for key in (("ih", "hh"), ("ih",), ("hh",))] == [2, 1, 1]
     assert len({place.buffer for place, _ in places.values()}) == 3
@@ -147,10 +152,10 @@ def test_a_gradient_that_a_gate_changes_has_a_buffer_of_its_own() -> None:
 
 def test_layers_that_read_different_values() -> None:
     found = plan(CELLS["gru_reset_before"].graph)
-    assert found.widths == [2 * H, H]
+    assert found.widths == [I, 2 * H, H]
     assert layers(found) == {
-        ("ih", "hh"): (Place(0, 0, 2 * H), 2),
-        ("ih", "rhh"): (Place(1, 0, H), 1),
+        ("ih", "hh"): (Place(1, 0, 2 * H), 2),
+        ("ih", "rhh"): (Place(2, 0, H), 1),
     }
     found = plan(CELLS["gru_reset_before"].graph, parts=hoisted)
     assert found.widths == [3 * H]
@@ -169,23 +174,53 @@ def test_a_layer_that_reads_several_values() -> None:
     assert [source.attribute for source in layer.sources] == ["h", "z"]
 
 
+def test_a_projection_has_its_own_size() -> None:
+    assert sorted(plan(CELLS["lstm_projected"].graph).widths) == [I, P, 4 * H]
+    assert sorted(plan(CELLS["lstm_projected"].graph, parts=hoisted).widths) == [P, 4 * H]
+
+
+def test_gradients_of_inputs_are_optional() -> None:
+    """Unless the gradients of weights are made of them, too."""
+    found = plan(CELLS["lstm"].graph)
+    assert found.optional == {0}
+    assert {place.buffer for _, place in found.stored({0}).values()} == {0, 1}
+    assert {place.buffer for _, place in found.stored(()).values()} == {1}
+    assert plan(CELLS["lstm"].graph, parts=hoisted).optional == set()
+    assert plan(CELLS["min_gru"].graph, parts=hoisted).optional == {0, 1}
+
+
 @each_way
-def test_a_projection_has_its_own_size(parts: Parts) -> None:
-    assert sorted(plan(CELLS["lstm_projected"].graph, parts=parts).widths) == [P, 4 * H]
-
-
-def test_what_reaches_the_input_through_layers_is_not_added_up_in_the_loop() -> None:
-    """It is one product after the loop; what reaches it otherwise has a buffer."""
-
-    def scaled(x, h):
-        h = tanh(affine(x, h)) * mean(x)
+def test_what_comes_through_a_later_layer_is_a_part_of_the_gradient(parts: Parts) -> None:
+    def added(x, h, c):
+        h = tanh(h) + affine(x)
+        c = sigmoid(affine(h)) * c
         return locals()
 
-    assert plan(CELLS["lstm"].graph).hoisted == {("x",): None}
-    buffers = dict(planned(scaled).hoisted)
-    assert buffers.pop(("x",)) is None
-    assert buffers
-    assert None not in buffers.values()
+    found = planned(added, parts=parts)
+    through = [
+        node
+        for node, _ in found.gradients.values()
+        if any(below.operation is Operation.TRANSPOSED for below in ordered([node]))
+    ]
+    own = [node for node in through if node.operation is not Operation.TRANSPOSED]
+    assert len(own) == 1  # of the first layer, or of its result where that is an input
+    assert len(through) == (2 if parts is split else 1)  # and of x
+
+
+@each_way
+def test_long_sums_are_no_limit(parts: Parts) -> None:
+    """Neither their depth nor the number of ways through them."""
+
+    def long(x, h):
+        a = b = affine(x, h)
+        for _ in range(1500):
+            a = a + h
+        for _ in range(60):
+            b = b + b
+        h = tanh(a) + tanh(b * 2.0**-60)
+        return {"h": h}
+
+    assert planned(long, parts=parts).widths == ([I, H] if parts is split else [H])
 
 
 @each_way
@@ -210,8 +245,8 @@ def test_what_nothing_depends_on_has_no_gradient(parts: Parts) -> None:
     assert [block.row for block in layer.blocks] == [1] * len(layer.blocks)
     (buffer,) = set(found.hoisted.values())
     if parts is split:
-        assert buffer is None
-        assert found.widths == [H]
+        assert buffer == 0
+        assert found.widths == [I, H]
     else:
         assert found.widths[buffer or 0] == 2 * H  # zeros for y
     both = planned(readout, "h", "y", parts=parts)
@@ -238,8 +273,8 @@ def test_what_only_decides_has_no_gradient() -> None:
         return locals()
 
     found = planned(gated)
-    assert found.hoisted == {("x",): None}
-    assert layers(found) == {("ih", "hh"): (Place(0, 0, H), 1)}
+    assert found.hoisted == {("x",): 0}
+    assert layers(found) == {("ih", "hh"): (Place(1, 0, H), 1)}
     found = planned(gated, parts=hoisted)
     assert list(found.hoisted.values()) == [0, None]
     assert found.widths == [H]
@@ -256,7 +291,7 @@ def test_a_gradient_that_is_the_same_for_all_units_is_one(parts: Parts) -> None:
     assert found.reduced[name].operation is Operation.BROADCAST
     spread = [node for node, _ in found.gradients.values() if node.operation is Operation.BROADCAST]
     assert len(spread) == 1  # of the layer of the second mean
-    assert len(found.gradients) == 2
+    assert len(found.gradients) == (3 if parts is split else 2)  # x has one, too
 
 
 @each_way

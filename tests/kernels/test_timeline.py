@@ -76,7 +76,7 @@ def test_rows_are_turned_round() -> None:
 
 def test_places_are_on_the_cpu() -> None:
     with torch.device("meta"):
-        time, backwards = ragged([2, 1], 2), turned((2, 1])
+        time, backwards = ragged([2, 1], 2), turned((2, 1))
         others = dense(13, 17, reverse=True)
     for each in (time, time.backward, others, others.backward):
         tensors = [each.counts, each.step, each.old, each.new, each.lengths, *each.pair]

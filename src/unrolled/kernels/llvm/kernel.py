@@ -28,6 +28,12 @@ WORTH_A_THREAD = 1_000_000
 FEW_ROWS = 4
 """Below, a thread that owned a row would read all weights for it alone."""
 
+LARGE = 1 << 20
+"""Bytes of weights that no cache of a core holds: threads that owned rows would all fetch them."""
+
+MANY_ROWS = 64
+"""Rows of a thread for which fetched weights are used often enough."""
+
 WORTH_MEETING = 200_000
 """Operations of a step from which on it pays that threads meet after each pass."""
 
@@ -196,20 +202,26 @@ class Kernel:
 
     def shares_units(self, rows: int) -> bool:
         """Whether threads share the units instead of the rows: if rows are few, and steps long."""
-        few = rows < FEW_ROWS and rows * self._operations >= WORTH_MEETING
-        return few and not self.schedule.sums  # they meet between passes, not within one
+        if self.schedule.sums or rows * self._operations < WORTH_MEETING:
+            return False  # they meet between passes, not within one
+        large = self._weights * self.target.bytes >= LARGE
+        return rows < FEW_ROWS or (large and rows <= MANY_ROWS * torch.get_num_threads())
+
+    @cached_property
+    def _weights(self) -> int:
+        """The numbers of all matrices."""
+        return sum(
+            pack.length * pack.units * len(pack.factor.targets) for pack in self.source.packs
+        )
 
     @cached_property
     def _operations(self) -> int:
         """About how many floating-point operations a row takes in one step."""
-        products = sum(
-            2 * pack.length * pack.units * len(pack.factor.targets) for pack in self.source.packs
-        )
         values = sum(
             POINTWISE * len(work.work.nodes) * self.source.units[work.work.size]
             for work in self.source.works
         )
-        return products + values
+        return 2 * self._weights + values
 
 
 @final

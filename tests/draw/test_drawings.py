@@ -2,6 +2,7 @@ import numpy
 import pytest
 import torch
 from numpy.testing import assert_allclose
+from tests.draw.geometry import problems
 
 import unrolled
 from unrolled import affine, sigmoid, tanh
@@ -77,6 +78,22 @@ def test_drawings_without_numbers(name: str) -> None:
         assert picture.frames[-1].seconds == HOLD
 
 
+@pytest.mark.parametrize("name", [name for name in STILL if DRAWINGS[name].picture().scene])
+def test_nothing_in_a_drawing_overlaps(name: str) -> None:
+    picture = DRAWINGS[name].picture()
+    assert picture.scene is not None
+    assert problems(picture.scene) == {}
+
+
+@pytest.mark.usefixtures("small_models")
+@pytest.mark.parametrize("name", ["passing", "intent", "paths"])
+def test_nothing_in_a_drawing_with_numbers_overlaps(name: str) -> None:
+    picture = DRAWINGS[name].picture(Subject(numbers=Measured()))
+    assert picture.scene is not None
+    found = problems(picture.scene)
+    assert set(found) <= ({"slanted"} if name == "paths" else set())
+
+
 @pytest.mark.usefixtures("small_models")
 @pytest.mark.parametrize("name", [name for name in DRAWINGS if "run" in DRAWINGS[name].takes])
 def test_drawings_with_numbers(name: str) -> None:
@@ -106,7 +123,7 @@ def test_values_in_a_picture_are_those_of_the_recording() -> None:
 
 @pytest.mark.usefixtures("small_models")
 def test_gradients_in_a_picture_are_those_of_autograd() -> None:
-    fade = Measured(text="The function returns", cell=None).fades()[-1]
+    fade = Measured(text="The function returns", cell=None).fades()[-2]
     checkpoint = trained("lstm")
     model = checkpoint.model().eval().double()
     ids = encode("The function returns", checkpoint.vocabulary).long()

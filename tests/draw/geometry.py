@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import combinations, pairwise
 
 from unrolled.draw.scene import Box, Label, Line, Scene
@@ -74,8 +75,20 @@ def crossed_boxes(scene: Scene) -> list[tuple[str, str]]:
         for line in scene.lines
         for box in things(scene)
         for segment in segments(line)
-        if runs_into(segment, box.bounds)
+        if _through(segment, box)
     ]
+
+
+def _through(segment: Segment, box: Box) -> bool:
+    """Whether a piece goes through a box, or through the circle that it is."""
+    if not box.width == box.height <= 2 * box.radius + CLOSE:
+        return runs_into(segment, box.bounds)
+    (a, b), (c, d) = segment
+    long = (c - a) ** 2 + (d - b) ** 2
+    along = ((box.x - a) * (c - a) + (box.y - b) * (d - b)) / long if long else 0.0
+    along = max(0.0, min(1.0, along))
+    away = math.hypot(a + along * (c - a) - box.x, b + along * (d - b) - box.y)
+    return away < box.radius - 1e-3
 
 
 def overlapping_boxes(scene: Scene) -> list[tuple[str, str]]:

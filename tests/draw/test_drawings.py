@@ -2,6 +2,7 @@ import numpy
 import pytest
 import torch
 from numpy.testing import assert_allclose
+from tests.draw.geometry import problems
 
 import unrolled
 from unrolled import affine, sigmoid, tanh
@@ -77,12 +78,31 @@ def test_drawings_without_numbers(name: str) -> None:
         assert picture.frames[-1].seconds == HOLD
 
 
+@pytest.mark.parametrize("name", [name for name in STILL if DRAWINGS[name].picture().scene])
+def test_nothing_in_a_drawing_overlaps(name: str) -> None:
+    picture = DRAWINGS[name].picture()
+    assert picture.scene is not None
+    assert problems(picture.scene) == {}
+
+
+@pytest.mark.usefixtures("small_models")
+@pytest.mark.parametrize("name", ["passing", "intent", "paths"])
+def test_nothing_in_a_drawing_with_numbers_overlaps(name: str) -> None:
+    picture = DRAWINGS[name].picture(Subject(numbers=Measured()))
+    assert picture.scene is not None
+    assert set(problems(picture.scene)) == ({"slanted"} if name == "paths" else set())
+
+
 @pytest.mark.usefixtures("small_models")
 @pytest.mark.parametrize("name", [name for name in DRAWINGS if "run" in DRAWINGS[name].takes])
 def test_drawings_with_numbers(name: str) -> None:
     picture = DRAWINGS[name].picture(Subject(numbers=Measured()))
     assert picture.values
     assert picture.figure().get_figwidth() < 30
+    if picture.frames:
+        assert 2 < sum(frame.seconds for frame in picture.frames) < 15
+        first, last = (picture.frames[n].make() for n in (0, -1))
+        assert tuple(first.get_size_inches()) == tuple(last.get_size_inches())
 
 
 @pytest.mark.usefixtures("small_models")
@@ -106,7 +126,7 @@ def test_values_in_a_picture_are_those_of_the_recording() -> None:
 
 @pytest.mark.usefixtures("small_models")
 def test_gradients_in_a_picture_are_those_of_autograd() -> None:
-    fade = Measured(text="The function returns", cell=None).fades()[-1]
+    fade = Measured(text="The function returns", cell=None).fades()[-2]
     checkpoint = trained("lstm")
     model = checkpoint.model().eval().double()
     ids = encode("The function returns", checkpoint.vocabulary).long()
@@ -156,7 +176,7 @@ def test_the_belt_goes_from_state_to_state() -> None:
     picture = DRAWINGS["belt"].picture()
     assert picture.scene is not None
     lit = [s for s in picture.scene.shapes if s.light == "lit" and isinstance(s, Line)]
-    assert [line.source for line in lit][0] == "c"
+    assert lit[0].source == "c"
     assert lit[-1].target == "c'"
     assert len(lit) == 3
 
@@ -186,7 +206,7 @@ def test_what_does_not_fit_is_said() -> None:
         find("lstm-cel")
     with pytest.raises(DrawError, match="legend does not take --cell"):
         draw("legend", cell=CELLS["gru"])
-    with pytest.raises(DrawError, match="gru has no i, f, g, o, c: draw it with lstm-cell"):
+    with pytest.raises(DrawError, match="gru has no c, f, g, i, o: draw it with lstm-cell"):
         draw("forget", cell=CELLS["gru"])
     with pytest.raises(DrawError, match="rnn_tanh has none"):
         draw("belt", cell=CELLS["rnn_tanh"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, final
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..cells import find
+from ..equations.latex import symbol
 from ..probe.flow import GradientFlow, gradient_flow
 from ..probe.record import record
 from ..probe.terms import carrier
@@ -20,7 +20,9 @@ from ..train import text as texts
 from ..train.errors import UserError
 from .error import DrawError
 from .models import moments
+from .notice import say
 from .subject import Factors, Fade, Reading, Story, Terms, Ways
+from .words import Words
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -37,10 +39,6 @@ HORIZON = 60
 LAYER = "recurrent.l0"
 
 
-def _say(words: str) -> None:
-    print(f"unrolled: {words}", file=sys.stderr)
-
-
 @final
 class Measured:
     """Numbers of runs of `unrolled train text`, or of small models when there are none.
@@ -50,6 +48,7 @@ class Measured:
         text: what the model reads.
         say: is told what was left out.
         cell: whose small model is trained when there is no run.
+        words: of the language in which models are named.
 
     Raises:
         DrawError: for a run that cannot be read, a text with a character that it does not know,
@@ -60,14 +59,16 @@ class Measured:
         self,
         runs: Sequence[Path] = (),
         text: str | None = None,
-        say: Callable[[str], None] = _say,
+        say: Callable[[str], None] = say,
         cell: Cell | None = None,
+        words: Words | None = None,
     ) -> None:
         if text is not None and len(text) < 2:
             raise DrawError(f"--text has {len(text)} characters: give it at least 2")
         self.text = SENTENCE if text is None else text
         self.say = say
         self.cell = cell
+        self.words = words or Words()
         self.runs = runs
         self.given = [self._load(run) for run in runs]
 
@@ -88,9 +89,10 @@ class Measured:
         return moments(self.cell or find(kind or "lstm"))[-1]
 
     def _name(self, checkpoint: Checkpoint) -> str:
-        return (
-            f"{checkpoint.cell.name}, {checkpoint.settings.hidden} units, "
-            f"after {checkpoint.step} steps of training"
+        return self.words("{cell}, {units} units, after {steps} steps of training").format(
+            cell=checkpoint.cell.name,
+            units=checkpoint.settings.hidden,
+            steps=checkpoint.step,
         )
 
     def _ids(self, checkpoint: Checkpoint) -> Tensor:
@@ -117,7 +119,7 @@ class Measured:
         """Every value while the model reads the text, or `text` if the user gave none."""
         checkpoint = self._one(cell)
         if text is not None and self.text is SENTENCE and set(text) <= set(checkpoint.vocabulary):
-            return Measured(self.runs, text, self.say, self.cell).story(limit, cell)
+            return Measured(self.runs, text, self.say, self.cell, self.words).story(limit, cell)
         ids = self._ids(checkpoint)
         shown = self._window(len(ids), limit)
         return self._recorded(checkpoint, ids, shown)
@@ -166,17 +168,24 @@ class Measured:
         return Reading(words, list(TEMPLATES), probabilities.double().numpy(), CODE)
 
     def fades(self) -> Sequence[Fade]:
-        """|dh_T/dh_{T-k}|, averaged over excerpts of a text that no model was trained on."""
+        """|dh_T/dh_{T-k}|, averaged over excerpts of a text that no model was trained on.
+
+        Of a cell with a state that carries the memory, that state's as well.
+        """
         chosen = self.given or [moments(find(kind))[-1] for kind in KINDS]
         found = []
         for checkpoint in chosen:
             ids = self._long(checkpoint)
-            rows = [
-                self._flow(checkpoint, ids[:, r : r + 1]).distance(LAYER)
-                for r in range(ids.shape[1])
-            ]
-            sizes = torch.stack(rows).clamp_min(1e-30).log().mean(0).exp()
-            found.append(Fade(self._short(checkpoint), (sizes / sizes[0]).numpy()))
+            flows = [self._flow(checkpoint, ids[:, r : r + 1]) for r in range(ids.shape[1])]
+            name, graph = self._short(checkpoint), checkpoint.cell.graph
+            output, state = graph.output, carrier(graph)
+            if state == output:
+                found.append(_fade(name, [flow.distance(LAYER) for flow in flows]))
+                continue
+            rows = [flow.distance(LAYER) for flow in flows]
+            found.append(_fade(f"{name}: ${symbol(output, 't')}$", rows))
+            rows = [_carried(flow, state) for flow in flows]
+            found.append(_fade(f"{name}: ${symbol(state, 't')}$", rows))
         return found
 
     def _short(self, checkpoint: Checkpoint) -> str:
@@ -305,6 +314,24 @@ class Measured:
                     part = jacobian[_own(flow, later), _own(flow, earlier)]
                     sizes[step - 1, a, b] = float(torch.linalg.matrix_norm(part, 2))
         return Ways(self._name(checkpoint), states, sizes)
+
+
+def _fade(name: str, rows: list[Tensor]) -> Fade:
+    """The sizes of several rows, averaged on the scale of their logarithms."""
+    sizes = torch.stack(rows).clamp_min(1e-30).log().mean(0).exp()
+    return Fade(name, (sizes / sizes[0]).numpy())
+
+
+def _carried(flow: GradientFlow, state: str) -> Tensor:
+    """|ds_T/ds_{T-k}| for k = 0, 1, ... of a state that is not the output; all paths count."""
+    own = _own(flow, state)
+    last = flow.passage(LAYER).steps - 1
+    through = torch.eye(sum(flow.passage(LAYER).widths.values()), dtype=torch.float64)
+    sizes = [torch.linalg.matrix_norm(through[own, own])]
+    for step in range(last, 0, -1):
+        through = through @ flow.jacobian(LAYER, step, step - 1)
+        sizes.append(torch.linalg.matrix_norm(through[own, own]))
+    return torch.stack(sizes)
 
 
 def _own(flow: GradientFlow, state: str) -> slice:

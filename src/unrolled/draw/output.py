@@ -113,7 +113,7 @@ def _with_fallbacks(data: bytes) -> bytes:
         ("'DejaVu Sans'", "Verdana, Arial, sans-serif"),
         ("'DejaVu Sans Mono'", "Menlo, Consolas, monospace"),
     ):
-        text = text.replace(f"{own};", f"{own}, {others};").replace(f'{own}"', f'{own}, {others}"')
+        text = text.replace(own, f"{own}, {others}")
     return "\n".join(line.rstrip() for line in text.splitlines()).encode() + b"\n"
 
 
@@ -122,12 +122,12 @@ def _images(picture: Picture) -> list[Image]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
-    from .type import style
+    from .type import dressed, style
 
     images = []
     with style():
         for frame in picture.frames:
-            canvas = FigureCanvasAgg(_at(frame.make(), FRAME_DPI))
+            canvas = FigureCanvasAgg(_at(dressed(frame.make()), FRAME_DPI))
             canvas.draw()
             images.append(Image.fromarray(_pixels(canvas)).convert("RGB"))
     return images

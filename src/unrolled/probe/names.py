@@ -150,7 +150,8 @@ def matching(
     Raises:
         ValueError: for a pattern that matches nothing, with the names that come nearest.
     """
-    wanted = [patterns] if isinstance(patterns, str) else list(patterns)
+    is_several = isinstance(patterns, Iterable) and not isinstance(patterns, str)
+    wanted = list(patterns) if is_several else [patterns]
     for pattern in wanted:
         if not isinstance(pattern, str):
             raise TypeError(f"{user}: names are strings such as 'lstm.l0.f', got {pattern!r}")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 
-from ..nn.call import Call, Probe
+from ..nn.call import Call, Probe, refuse_compilers
 from ..nn.weights import Weighted
 from .names import Place, layout, matching
 from .recording import Recording, Shape
@@ -45,7 +45,7 @@ def record(
         A context that gives the `Recording`, which may be read at any time, also afterwards.
 
     Raises:
-        TypeError: unless `model` is a module and names are strings.
+        TypeError: unless `model` is a module, names are strings and `limit` is a number.
         ValueError: for a name that matches nothing, a model without recurrent modules of this
             library, one that was compiled, or `keep_graph` together with `to`.
         FileExistsError: if there is something at `to`.
@@ -60,6 +60,7 @@ def record(
     >>> recording["encoder.l0.f"].shape
     torch.Size([5, 2, 4])
     """
+    refuse_compilers("record")
     if keep_graph and to is not None:
         raise ValueError("record: what is written to disk has no graph: leave out keep_graph or to")
     found = matching(model, names, "record")

@@ -1,6 +1,8 @@
+import errno
 import itertools
 import json
 import math
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +13,7 @@ import torch
 
 from unrolled.cells import CELLS, find
 from unrolled.train import checkpoint as checkpoints
+from unrolled.train import records
 from unrolled.train.errors import UserError
 from unrolled.train.evaluation import held_out_bits
 from unrolled.train.folder import begin, resume
@@ -222,3 +225,50 @@ def test_the_same_seed_trains_the_same_model(tmp_path: Path) -> None:
     first, second = (list(map(timeless, train(tmp_path))) for _ in range(2))
     other = list(map(timeless, train(tmp_path, replace(TINY, seed=1))))
     assert first == second != other
+
+
+def full(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+
+
+def test_a_full_disk_ends_the_run_and_spares_the_last_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = begin(tmp_path, reading(replace(TINY, save_every=4)), find("lstm"))
+    reports = run(training, tmp_path, Interrupt())
+    for _ in range(4):
+        next(reports)
+    full(monkeypatch)
+    with pytest.raises(UserError) as error:
+        list(reports)
+    message = str(error.value)
+    assert "best.safetensors: No space left on device" in message
+    assert "checkpoint.safetensors is whole, of step 4: --resume goes on" in message
+    monkeypatch.undo()
+    assert checkpoints.load(tmp_path).step == 4
+    assert not list(tmp_path.glob("*.partial"))
+    training = resume(tmp_path, {}, None, reading_again)
+    assert [report.step for report in run(training, tmp_path, Interrupt())] == [5, 6]
+
+
+def test_a_log_that_cannot_grow_ends_the_run_with_a_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    training = begin(tmp_path, reading(replace(TINY, save_every=100)), find("lstm"))
+    reports = run(training, tmp_path, Interrupt())
+    for _ in range(2):
+        next(reports)
+    monkeypatch.setattr(records, "asdict", fail)
+    with pytest.raises(
+        UserError, match=r"cannot write .*log\.jsonl: No space left.*of step 3 is w"
+    ):
+        list(reports)
+    monkeypatch.undo()
+    assert checkpoints.load(tmp_path).step == 3
+    assert [line["step"] for line in logged(tmp_path)] == [1, 2]

@@ -111,6 +111,8 @@ def _opened(
     cell = find_cell(settings.cell)
     if resume:
         return folder.resume(out, given.settings, cell if "cell" in given.settings else None, make)
+    if not overwrite:
+        folder.require_new(out)  # before the data are read, which can take long
     return folder.begin(out, make(settings, None), cell, overwrite)
 
 

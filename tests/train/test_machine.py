@@ -14,15 +14,11 @@ from unrolled.cells import find
 from unrolled.train import checkpoint as checkpoints
 from unrolled.train.errors import UserError
 from unrolled.train.machine import Alone, machine
+from unrolled.train.settings import Settings, option
 from unrolled.train.share import Share
 from unrolled.train.training import Training
 
 from .conftest import TEXT, TINY, reading
-
-SMALL = (
-    *("--hidden", "8", "--layers", "2", "--batch", "4", "--window", "8", "--lr", "0.01"),
-    *("--steps", "20", "--save-every", "2", "--evaluate-every", "10", "--threads", "1"),
-)
 
 fabric = pytest.mark.skipif(
     importlib.util.find_spec("lightning_fabric") is None, reason="needs Lightning Fabric"
@@ -64,38 +60,49 @@ def test_plain_settings_need_no_extra(monkeypatch: pytest.MonkeyPatch) -> None:
             machine(replace(TINY, **change))
 
 
+SETTINGS = Settings(
+    hidden=8, layers=2, batch=4, window=8, lr=0.01, steps=20, held_out=0.2, threads=1
+)
+OPTIONS = [
+    part
+    for name, value in vars(SETTINGS).items()
+    if value != getattr(Settings, name)
+    for part in (option(name), value)
+]
+
+
 @fabric
 @pytest.mark.slow
 def test_two_processes_give_the_losses_of_one(tmp_path: Path) -> None:
-    file = tmp_path / "fox.txt"
+    file, folder = tmp_path / "fox.txt", tmp_path / "two"
     file.write_text(TEXT)
-    command(file, "--out", tmp_path / "one", *SMALL)
-    text = command(file, "--out", tmp_path / "two", *SMALL, "--devices", 2)
+    text = command(file, "--out", folder, *OPTIONS, "--evaluate-every", 10, "--devices", 2)
     assert text.count("is at step 20 of 20") == 1  # one of them talks
     assert "Warning" not in text
-    one, two = logged(tmp_path / "one"), logged(tmp_path / "two")
+    one = Training(reading(SETTINGS), find("lstm"))
+    reports = [one.advance() for _ in range(20)]
+    two = logged(folder)
     assert [line["step"] for line in two] == list(range(1, 21))
-    for name in ("loss", "gradient_norm"):
-        assert [line[name] for line in two] == pytest.approx([x[name] for x in one], rel=1e-5)
-    ends = [checkpoints.load(tmp_path / name) for name in ("one", "two")]
+    assert [x["loss"] for x in two] == pytest.approx([x.loss for x in reports], rel=1e-5)
+    norms = [x.gradient_norm for x in reports]
+    assert [x["gradient_norm"] for x in two] == pytest.approx(norms, rel=1e-4)
+    stored = checkpoints.load(folder)
+    assert stored.tensors["random/cpu"].shape[0] == 2
     for kind in ("weights", "states"):
-        for name, tensor in ends[0].group(kind).items():
-            torch.testing.assert_close(ends[1].group(kind)[name], tensor, rtol=1e-3, atol=1e-5)
-    assert ends[1].tensors["random/cpu"].shape[0] == 2
-    _lengthen(file, tmp_path)
+        for name, tensor in one.checkpoint().group(kind).items():
+            torch.testing.assert_close(stored.group(kind)[name], tensor, rtol=1e-3, atol=1e-5)
+    _go_on(file, folder, one)
 
 
-def _lengthen(file: Path, folder: Path) -> None:
-    """What two began, one and two can go on with: also by torchrun."""
+def _go_on(file: Path, folder: Path, one: Training) -> None:
+    """What two began, one can go on with, and two that torchrun starts."""
+    task = reading(replace(SETTINGS, steps=23))
+    resumed = Training.resume(checkpoints.load(folder), task)
+    losses = [one.advance().loss for _ in range(3)]
+    assert [resumed.advance().loss for _ in range(3)] == pytest.approx(losses, rel=1e-4)
     start = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone")
-    longer = ("--resume", "--steps", 24)
-    command(file, "--out", folder / "one", *longer)
-    command(file, "--out", folder / "two", *longer, starter=start)
-    one, two = (logged(folder / name) for name in ("one", "two"))
-    assert len(two) == 24
-    assert [x["loss"] for x in two] == pytest.approx([x["loss"] for x in one], rel=1e-4)
-    command(file, "--out", folder / "two", "--resume", "--steps", 26, "--devices", 1)
-    assert checkpoints.load(folder / "two").step == 26
+    command(file, "--out", folder, "--resume", "--steps", 23, starter=start)
+    assert [x["loss"] for x in logged(folder)[20:]] == pytest.approx(losses, rel=1e-4)
 
 
 @fabric
@@ -103,12 +110,8 @@ def _lengthen(file: Path, folder: Path) -> None:
 def test_what_ends_one_process_ends_all_with_one_message(tmp_path: Path) -> None:
     file = tmp_path / "fox.txt"
     file.write_text(TEXT)
-    two = ("--devices", 2, "--out", tmp_path / "run")
-    assert command(file, *two, *SMALL, "--batch", 5, code=2).startswith(
-        "unrolled: --batch 5 cannot"
-    )
     (tmp_path / "run" / "log.jsonl").mkdir(parents=True)
-    text = command(file, *two, *SMALL, code=2)
+    text = command(file, "--devices", 2, "--out", tmp_path / "run", *OPTIONS, code=2)
     assert text.startswith("unrolled: cannot write ")
     assert len(text.splitlines()) == 1
 

@@ -73,25 +73,37 @@ def _last(time: Timeline, pair: Tensor) -> Tensor:
     return pair[begin : begin + time.batch]
 
 
+def train(
+    call: Call,
+    banks: list[Tensor],
+    states: Mapping[str, Tensor],
+    weights: Mapping[str, Tensor],
+    saved: Tensor,
+) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+    """Run, and fill `saved`: the recorded values, the last states, and the states of all steps."""
+    time, job, learned = call.time, call.forward, call.learned(weights)
+    full = [call.full(name, state) for name, state in states.items()]
+    # Stored a second time: what is saved must not change when the caller changes the output.
+    taps = [call.tap(name, banks[0]) for name in call.record]
+    places = [array.data_ptr() for array in full]
+    ends = [tap.data_ptr() for tap in taps]
+    addresses = [*call.inputs(banks, learned), *places, *places, *ends]
+    job.run([*addresses, *call.training.saved(saved)], weights)
+    return taps, [array[time.last].clone() for array in full], full
+
+
 class _Loop(torch.autograd.Function):
     """The loop as one node of autograd; its double backward runs the eager definition."""
 
     @staticmethod
     def forward(ctx: Any, call: Call, *tensors: Tensor) -> tuple[Tensor, ...]:
         banks, states, weights = call.named(tensors)
-        time, job, learned = call.time, call.forward, call.learned(weights)
-        full = [call.full(name, state) for name, state in states.items()]
-        # Stored a second time: what is saved must not change when the caller changes the output.
-        taps = [call.tap(name, banks[0]) for name in call.record]
-        saved = banks[0].new_empty(time.total, call.training.width)
-        places = [array.data_ptr() for array in full]
-        ends = [tap.data_ptr() for tap in taps]
-        addresses = [*call.inputs(banks, learned), *places, *places, *ends]
-        job.run([*addresses, *call.training.saved(saved)], weights)
+        saved = banks[0].new_empty(call.time.total, call.training.width)
+        recorded, finals, full = train(call, banks, states, weights, saved)
         ctx.call = call
         ctx.save_for_backward(*tensors, saved, *full)
         ctx.set_materialize_grads(False)
-        return *taps, *(array[time.last].clone() for array in full)
+        return *recorded, *finals
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -116,7 +128,7 @@ def _batched(gradient: Tensor | None) -> bool:
     )
 
 
-def run(
+def prepared(
     recurrences: Recurrences,
     weights: Mapping[str, Tensor],
     inputs: Mapping[str, Tensor],
@@ -124,8 +136,8 @@ def run(
     record: Sequence[str],
     batch_sizes: Sequence[int] | None = None,
     reverse: bool = False,
-) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Run a cell over a sequence; arguments and results are those of `eager.run`."""
+) -> tuple[Call, list[Tensor], Tensor | None]:
+    """A call, what its loop reads, and in which order it takes the rows if not in that given."""
     turned = None
     shape = tuple(next(iter(inputs.values())).shape[:-1])
     if batch_sizes is None:
@@ -139,6 +151,23 @@ def run(
         recurrence = recurrences.best(len(time.counts), time.batch, record)
         call = Call(recurrence, tuple(record), time, shape, batch_sizes, False)
     banks = _banks(call.recurrence, weights, inputs, call.time)
+    return call, banks, turned
+
+
+def run(
+    recurrences: Recurrences,
+    weights: Mapping[str, Tensor],
+    inputs: Mapping[str, Tensor],
+    states: Mapping[str, Tensor],
+    record: Sequence[str],
+    batch_sizes: Sequence[int] | None = None,
+    reverse: bool = False,
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Run a cell over a sequence; arguments and results are those of `eager.run`."""
+    call, banks, turned = prepared(
+        recurrences, weights, inputs, states, record, batch_sizes, reverse
+    )
+    shape = call.shape
     tensors = [*banks, *states.values(), *weights.values()]
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
         order = [*(states[name] for name in call.states), *(weights[name] for name in call.weights)]

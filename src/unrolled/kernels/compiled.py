@@ -115,12 +115,12 @@ class _Loop(torch.autograd.Function):
         if all(gradient is None for gradient in gradients):
             return None, *(None for _ in tensors)
         again = torch.is_grad_enabled()
-        if again or any(map(_batched, gradients)):
+        if again or any(map(is_batched, gradients)):
             return None, *by_definition(call, tensors, gradients, wanted, again)
         return None, *Gradients(call, tensors, stored, wanted).run(gradients)
 
 
-def _batched(gradient: Tensor | None) -> bool:
+def is_batched(gradient: Tensor | None) -> bool:
     """Whether a gradient stands for many, as for a vectorized jacobian: no kernel takes that."""
     return gradient is not None and (
         torch._C._functorch.is_legacy_batchedtensor(gradient)  # pyright: ignore

@@ -12,7 +12,7 @@ from ..equations import Graph
 from ..equations.node import Size
 from ..equations.operation import CONDITIONS
 from . import eager, operators
-from .surroundings import PLAIN, decided_once, surroundings
+from .surroundings import PLAIN, decided_once, fixed, surroundings
 
 if TYPE_CHECKING:
     from .quick import Quick
@@ -113,7 +113,7 @@ class Runner:
         tensors = [*inputs.values(), *states.values(), *weights.values()]
         if surroundings() is None and _kinds(tensors) is None:
             x = inputs[self._x]
-            found = self._described(x.dtype, x.shape[-1], tuple(weights), tuple(record))
+            found = self._described(x.dtype, fixed(x.shape[-1]), tuple(weights), tuple(record))
             if found is not None:
                 cell, shapes = found
                 if all(weights[name].shape == shape for name, shape in shapes):
@@ -225,6 +225,6 @@ def _kinds(tensors: Sequence[Tensor]) -> str | None:
             return f"there is no kernel for {tensor.layout}"
         if tensor.dtype is not dtype or dtype not in DTYPES:
             return f"there is no kernel for {tensor.dtype}"
-    if 0 in tensors[0].shape:
+    if tensors[0].numel() == 0:
         return "there are no rows"
     return None

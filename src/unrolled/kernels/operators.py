@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, final
 
@@ -12,6 +14,7 @@ from torch import Tensor
 
 from ..equations import Graph, storage
 from ..equations.node import Size
+from . import eager
 
 if TYPE_CHECKING:
     from .recurrence import Recurrences
@@ -87,6 +90,7 @@ class Described:
     """What the text says, for one dtype.
 
     Attributes:
+        program: the eager definition.
         recurrences: the kernels.
         inputs, states, weights: the names of the operands.
         record: the names of the recorded values.
@@ -100,6 +104,7 @@ class Described:
 
         data = json.loads(cell)
         graph = storage.from_json(data["graph"])
+        self.program = eager.Program(graph, data["sizes"])
         self.recurrences: Recurrences = recurrences(graph, data["sizes"], dtype)
         self.inputs = tuple(graph.inputs)
         self.states = tuple(graph.states)
@@ -167,7 +172,7 @@ class _Run:
             {name: value.detach().requires_grad_(next(asked)) for name, value in group.items()}
             for group in (self.inputs, self.states, self.weights)
         )
-        with torch.enable_grad():  # what is computed before the loop
+        with _autograd():  # through what is computed before the loop
             call, banks, turned = compiled.prepared(
                 self.cell.recurrences, weights, inputs, states, *self.further
             )
@@ -187,11 +192,42 @@ class _Run:
             [*inputs.values(), *states.values(), *weights.values()], [*banks, *loop], found
         )
 
+    @torch.enable_grad()
+    def by_definition(
+        self, gradients: list[Tensor | None], wanted: list[bool], again: bool
+    ) -> list[Tensor]:
+        """The same through the eager definition; if asked, they can be differentiated again."""
+        operands = self.weights, self.inputs, self.states
+        values, last = eager.run(self.cell.program, *operands, *self.further)
+        results = zip([*values.values(), *last.values()], gradients, strict=True)
+        given = [(result, gradient) for result, gradient in results if gradient is not None]
+        tensors = [*self.inputs.values(), *self.states.values(), *self.weights.values()]
+        return list(
+            torch.autograd.grad(
+                [result for result, _ in given],
+                [tensor for tensor, asked in zip(tensors, wanted, strict=True) if asked],
+                [gradient for _, gradient in given],
+                create_graph=again,
+                materialize_grads=True,
+            )
+        )
+
     @staticmethod
     def _saved(memory: Tensor, call: Any) -> Tensor:
         """(N, width): as much of some memory as the kernels of a call fill."""
         total, width = call.time.total, call.training.width
         return memory[: total * width].view(total, width)
+
+
+@contextmanager
+def _autograd() -> Iterator[None]:
+    """Autograd, which PyTorch may have switched off around an operator."""
+    keys = torch._C._dispatch_tls_local_exclude_set()  # pyright: ignore
+    for key in ("AutogradFunctionality", "AutogradOther", "AutogradNestedTensor"):
+        keys = keys.remove(getattr(torch._C.DispatchKey, key))
+    included = torch._C._dispatch_tls_local_include_set()  # pyright: ignore
+    with torch._C._ForceDispatchKeyGuard(included, keys), torch.enable_grad():
+        yield
 
 
 def _summed(
@@ -254,7 +290,7 @@ def _like_recurrence_forward(
     inputs: list[Tensor], states: list[Tensor], weights: list[Tensor], cell: str, *further: Any
 ) -> list[Tensor]:
     x = inputs[0]
-    total = x.shape[:-1].numel()
+    total = math.prod(x.shape[:-1])  # numel() would fix the numbers
     stored = [x.new_empty(total * described(cell, x.dtype).stored)]
     stored += [state.new_empty(state.shape[0] + total, state.shape[1]) for state in states]
     return [*_like_recurrence(inputs, states, weights, cell), *stored]
@@ -287,6 +323,8 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
 
 
 def _differentiate(ctx: Any, gradients: list[Tensor | None]) -> tuple[Any, ...]:
+    from . import compiled
+
     rest = list(ctx.saved_tensors)
     operands = []
     for count in ctx.counts:
@@ -294,9 +332,12 @@ def _differentiate(ctx: Any, gradients: list[Tensor | None]) -> tuple[Any, ...]:
         rest = rest[count:]
     needed = ctx.needs_input_grad[:3]
     wanted = [asked for group in needed for asked in group]
-    results = gradients[: len(gradients) - len(rest)]
-    operator: Any = torch.ops.unrolled.recurrence_backward
-    found = iter(operator(results, rest, wanted, *operands, *ctx.further))
+    results, again = gradients[: len(gradients) - len(rest)], torch.is_grad_enabled()
+    if again or any(map(compiled.is_batched, results)):
+        found = iter(_Run(*operands, *ctx.further).by_definition(results, wanted, again))
+    else:
+        operator: Any = torch.ops.unrolled.recurrence_backward
+        found = iter(operator(results, rest, wanted, *operands, *ctx.further))
     return *([next(found) if asked else None for asked in group] for group in needed), *[None] * 3
 
 

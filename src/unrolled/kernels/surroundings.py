@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -39,12 +39,19 @@ def decided_once(function: F) -> F:
     return function
 
 
+def fixed(number: Any) -> int:
+    """An integer. Code that torch.compile makes of it holds for this one alone."""
+    if not torch.compiler.is_dynamo_compiling():
+        return int(number)
+    from torch.fx.experimental.symbolic_shapes import guard_scalar
+
+    return guard_scalar(number)  # pyright: ignore[reportReturnType]
+
+
 def surroundings() -> str | None:
     """Why the eager definition has to run here, in a few words; None if a kernel may."""
-    if torch.compiler.is_dynamo_compiling():
-        return _compiling()
     if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
-        return PORTABLE
+        return _compiling() if torch.compiler.is_dynamo_compiling() else PORTABLE
     if _get_current_dispatch_mode() is not None:
         return "a dispatch mode watches the eager definition"
     return _transforms()

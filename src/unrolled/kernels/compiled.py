@@ -65,6 +65,25 @@ def _pair(time: Timeline, state: Tensor) -> Tensor:
     return pair
 
 
+def train(
+    call: Call,
+    banks: list[Tensor],
+    states: Mapping[str, Tensor],
+    weights: Mapping[str, Tensor],
+    saved: Tensor,
+) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+    """Run, and fill `saved`: the recorded values, the last states, and the states of all steps."""
+    time, job, learned = call.time, call.forward, call.learned(weights)
+    full = [call.full(name, state) for name, state in states.items()]
+    # Stored a second time: what is saved must not change when the caller changes the output.
+    taps = [call.tap(name, banks[0]) for name in call.record]
+    places = [array.data_ptr() for array in full]
+    ends = [tap.data_ptr() for tap in taps]
+    addresses = [*call.inputs(banks, learned), *places, *places, *ends]
+    job.run([*addresses, *call.training.saved(saved)], weights)
+    return taps, [array[time.last].clone() for array in full], full
+
+
 class Loop(torch.autograd.Function):
     """The loop as one node of autograd; its double backward runs the eager definition."""
 
@@ -72,19 +91,12 @@ class Loop(torch.autograd.Function):
     def forward(ctx: Any, call: Call, *tensors: Tensor) -> tuple[Tensor, ...]:
         """The recorded values and the last states, of banks, states and weights."""
         banks, states, weights = call.named(tensors)
-        time, job, learned = call.time, call.forward, call.learned(weights)
-        full = [call.full(name, state) for name, state in states.items()]
-        # Stored a second time: what is saved must not change when the caller changes the output.
-        taps = [call.tap(name, banks[0]) for name in call.record]
-        saved = banks[0].new_empty(time.total, call.training.width)
-        places = [array.data_ptr() for array in full]
-        ends = [tap.data_ptr() for tap in taps]
-        addresses = [*call.inputs(banks, learned), *places, *places, *ends]
-        job.run([*addresses, *call.training.saved(saved)], weights)
+        saved = banks[0].new_empty(call.time.total, call.training.width)
+        recorded, finals, full = train(call, banks, states, weights, saved)
         ctx.call = call
         ctx.save_for_backward(*tensors, saved, *full)
         ctx.set_materialize_grads(False)
-        return *taps, *(array[time.last].clone() for array in full)
+        return *recorded, *finals
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -97,17 +109,42 @@ class Loop(torch.autograd.Function):
         if all(gradient is None for gradient in gradients):
             return None, *(None for _ in tensors)
         again = torch.is_grad_enabled()
-        if again or any(map(_batched, gradients)):
+        if again or any(map(is_batched, gradients)):
             return None, *by_definition(call, tensors, gradients, wanted, again)
         return None, *Gradients(call, tensors, stored, wanted).run(gradients)
 
 
-def _batched(gradient: Tensor | None) -> bool:
+def is_batched(gradient: Tensor | None) -> bool:
     """Whether a gradient stands for many, as for a vectorized jacobian: no kernel takes that."""
     return gradient is not None and (
         torch._C._functorch.is_legacy_batchedtensor(gradient)  # pyright: ignore
         or torch._C._functorch.is_batchedtensor(gradient)  # pyright: ignore
     )
+
+
+def prepared(
+    recurrences: Recurrences,
+    weights: Mapping[str, Tensor],
+    inputs: Mapping[str, Tensor],
+    states: Mapping[str, Tensor],
+    record: Sequence[str],
+    batch_sizes: Sequence[int] | None = None,
+    reverse: bool = False,
+) -> tuple[Call, list[Tensor], Tensor | None]:
+    """A call, what its loop reads, and in which order it takes the rows if not in that given."""
+    turned = None
+    shape = tuple(next(iter(inputs.values())).shape[:-1])
+    if batch_sizes is None:
+        steps, batch = shape
+        call = dense(recurrences, tuple(record), steps, batch, reverse)
+    else:
+        if reverse:
+            turned = timeline.turned(tuple(batch_sizes))
+            inputs = {name: value.index_select(0, turned) for name, value in inputs.items()}
+        batch = next(iter(states.values())).shape[0]
+        call = ragged(recurrences, tuple(record), tuple(batch_sizes), batch)
+    banks = _banks(call.recurrence, weights, inputs, call.time)
+    return call, banks, turned
 
 
 def run(
@@ -120,23 +157,15 @@ def run(
     reverse: bool = False,
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Run a cell over a sequence; arguments and results are those of `eager.run`."""
-    turned = None
-    shape = tuple(next(iter(inputs.values())).shape[:-1])
     if batch_sizes is not None and min(batch_sizes) == len(next(iter(states.values()))):
         shape = (len(batch_sizes), batch_sizes[0])  # all rows have the same length
         inputs = {name: value.unflatten(0, shape) for name, value in inputs.items()}
         values, last = run(recurrences, weights, inputs, states, record, None, reverse)
         return {name: value.flatten(0, 1) for name, value in values.items()}, last
-    if batch_sizes is None:
-        steps, batch = shape
-        call = dense(recurrences, tuple(record), steps, batch, reverse)
-    else:
-        if reverse:
-            turned = timeline.turned(tuple(batch_sizes))
-            inputs = {name: value.index_select(0, turned) for name, value in inputs.items()}
-        batch = next(iter(states.values())).shape[0]
-        call = ragged(recurrences, tuple(record), tuple(batch_sizes), batch)
-    banks = _banks(call.recurrence, weights, inputs, call.time)
+    call, banks, turned = prepared(
+        recurrences, weights, inputs, states, record, batch_sizes, reverse
+    )
+    shape = call.shape
     tensors = [*banks, *states.values(), *weights.values()]
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
         order = [*(states[name] for name in call.states), *(weights[name] for name in call.weights)]

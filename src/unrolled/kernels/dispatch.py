@@ -11,8 +11,8 @@ from torch import Tensor
 from ..equations import Graph
 from ..equations.node import Size
 from ..equations.operation import CONDITIONS
-from . import eager
-from .surroundings import PLAIN, surroundings
+from . import eager, operators
+from .surroundings import PLAIN, decided_once, fixed, surroundings
 
 if TYPE_CHECKING:
     from .call import Call
@@ -78,6 +78,8 @@ class Runner:
         reverse: bool = False,
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Run over a sequence; arguments and results are those of `eager.run`."""
+        if torch.compiler.is_dynamo_compiling():
+            return self._read(weights, inputs, states, record, batch_sizes, reverse)
         found = self._chosen(weights, inputs, states, record)
         if isinstance(found, str):
             return eager.run(self.program, weights, inputs, states, record, batch_sizes, reverse)
@@ -92,13 +94,47 @@ class Runner:
         states: Mapping[str, Tensor],
     ) -> dict[str, Tensor]:
         """Take one step: inputs and states are (B, units); the states after it."""
-        found = self._chosen(weights, inputs, states, ())
+        compiling = torch.compiler.is_dynamo_compiling()
+        found = "" if compiling else self._chosen(weights, inputs, states, ())
         if isinstance(found, str):
             steps = {name: value.unsqueeze(0) for name, value in inputs.items()}
-            return eager.run(self.program, weights, steps, states, ())[1]
+            return self.run(weights, steps, states, ())[1]
         from . import compiled
 
         return compiled.step(found, weights, inputs, states)
+
+    def _read(
+        self,
+        weights: Mapping[str, Tensor],
+        inputs: Mapping[str, Tensor],
+        states: Mapping[str, Tensor],
+        record: Sequence[str],
+        batch_sizes: Sequence[int] | None,
+        reverse: bool,
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Run over a sequence, as torch.compile reads it."""
+        tensors = [*inputs.values(), *states.values(), *weights.values()]
+        if surroundings() is None and _kinds(tensors) is None:
+            x = inputs[self._x]
+            found = self._described(x.dtype, fixed(x.shape[-1]), tuple(weights), tuple(record))
+            if found is not None:
+                cell, shapes = found
+                if all(weights[name].shape == shape for name, shape in shapes):
+                    return operators.run(
+                        cell, weights, inputs, states, record, batch_sizes, reverse
+                    )
+        return eager.run(self.program, weights, inputs, states, record, batch_sizes, reverse)
+
+    @decided_once
+    def _described(
+        self, dtype: torch.dtype, width: int, weights: tuple[str, ...], record: tuple[str, ...]
+    ) -> tuple[str, tuple[tuple[str, tuple[int, ...]], ...]] | None:
+        """The operators' text, and the shapes of parameters; None if there are no kernels."""
+        found = self.recurrences(dtype, width)
+        if isinstance(found, str) or _unrecorded(found, record) is not None:
+            return None
+        cell = operators.describe(self.graph, found.many.sizes, weights, record)
+        return cell, tuple((name, tuple(shape)) for name, shape in found.shapes)
 
     def quick_step(
         self, x: Tensor, states: Sequence[Tensor], own: Mapping[str, Any]
@@ -229,13 +265,18 @@ class Runner:
         misfit = found.misfit(weights)
         if misfit is not None:
             return misfit
-        probes = found.many.split.step.probes
-        for name in record:
-            if name not in probes:
-                return f"{name} is computed outside the loop"
-            if probes[name].operation in CONDITIONS:
-                return f"{name} is a condition"
-        return found
+        return _unrecorded(found, record) or found
+
+
+def _unrecorded(found: Recurrences, record: Sequence[str]) -> str | None:
+    """Which value kernels cannot record, and why."""
+    probes = found.many.split.step.probes
+    for name in record:
+        if name not in probes:
+            return f"{name} is computed outside the loop"
+        if probes[name].operation in CONDITIONS:
+            return f"{name} is a condition"
+    return None
 
 
 def _remember(known: dict[Any, Any], key: Any, value: Any) -> None:
@@ -246,16 +287,16 @@ def _remember(known: dict[Any, Any], key: Any, value: Any) -> None:
 
 def _kinds(tensors: Sequence[Tensor]) -> str | None:
     """What about the tensors no kernel takes."""
-    dtype = tensors[0].dtype
+    dtype, compiling = tensors[0].dtype, torch.compiler.is_dynamo_compiling()
     for tensor in tensors:
         if type(tensor) not in PLAIN:
             return f"{type(tensor).__name__} is not a plain tensor"
         if not tensor.is_cpu:
             return f"there is no kernel for {tensor.device.type}"
-        if tensor.layout is not torch.strided:
+        if not compiling and tensor.layout is not torch.strided:  # it takes no other
             return f"there is no kernel for {tensor.layout}"
         if tensor.dtype is not dtype or dtype not in DTYPES:
             return f"there is no kernel for {tensor.dtype}"
-    if 0 in tensors[0].shape:
+    if tensors[0].numel() == 0:
         return "there are no rows"
     return None

@@ -67,8 +67,10 @@ def _activations(words: Any, at: float) -> Figure:
         axes.plot([at, at, -5], [-1.3, y, y], color=RED, linewidth=1.5)
         axes.plot(at, y, "o", color=RED, markersize=9, zorder=5)
         axes.plot(at, float(slope(at)), "o", color=INK, markersize=6, zorder=5)
-        axes.text(-4.9, y + 0.05, f"{y:.2f}", color=RED, fontsize=14, va="bottom")
-        axes.text(at + 0.12, -1.28, f"{at:.1f}", color=RED, fontsize=14, va="bottom")
+        axes.text(-4.9, y + 0.05, f"{y:.2f}".replace("-", "−"), color=RED, fontsize=14, va="bottom")
+        axes.text(
+            at + 0.12, -1.28, f"{at:.1f}".replace("-", "−"), color=RED, fontsize=14, va="bottom"
+        )
         axes.set_xlim(-5, 5)
         axes.set_ylim(-1.3, 1.3)
         axes.set_yticks([-1, 0, 1])

@@ -38,14 +38,11 @@ class Carried:
 
     def rows(self, index: Tensor) -> Carried:
         """The rows of an index (N,), in its order; rows may repeat."""
-        several = not isinstance(self.states, Tensor)
-        states: Any = (
-            tuple(state.index_select(1, index) for state in self.states)
-            if several
-            else (
-                self.states.index_select(1, index)  # pyright: ignore[reportAttributeAccessIssue]
-            )
-        )
+        states = self.states
+        if isinstance(states, Tensor):
+            states = states.index_select(1, index)
+        else:
+            states = tuple(state.index_select(1, index) for state in states)
         return Carried(
             states,
             None if self.memory is None else self.memory.index_select(1, index),
@@ -149,9 +146,9 @@ class Generative(Structure):
         mask = None
         if memory is not None and source_lengths is not None:
             mask = ends.mask(source_lengths, memory.shape[0], memory.device)
-        outputs, states = self.decoder(inputs, states, lengths=target_lengths)
+        outputs, after = self.decoder(inputs, states, lengths=target_lengths)
         outputs, weights = self._look(outputs, memory, mask)
-        carried = Carried(states, memory, mask, None if weights is None else weights[-1])
+        carried = Carried(after, memory, mask, None if weights is None else weights[-1])
         return self.readout(self.dropout(outputs)), carried
 
     def _look(
@@ -168,6 +165,8 @@ class Generative(Structure):
         Raises:
             TypeError: the structure writes symbols: see `greedy`, `sample` and `beam`.
         """
+        if steps < 1:
+            raise ValueError(f"steps has to be at least 1, got {steps}")
         if self.writes.dimensions == 0:
             raise TypeError("roll: this structure writes symbols: use greedy, sample or beam")
         outputs, carried = self.begin(source, source_lengths)

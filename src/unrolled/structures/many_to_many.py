@@ -83,7 +83,7 @@ class ManyToMany(Structure):
             RuntimeError: sizes that do not fit, as `Recurrent`.
         """
         require_whole(self.recurrent.bidirectional, states)
-        outputs, states = self.recurrent(
+        outputs, after = self.recurrent(
             self.embedding(ends.cleared(input, lengths)), states, lengths=lengths
         )
-        return ends.cleared(self.readout(self.dropout(outputs)), lengths), states
+        return ends.cleared(self.readout(self.dropout(outputs)), lengths), after

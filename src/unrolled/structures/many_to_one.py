@@ -80,12 +80,12 @@ class ManyToOne(Structure):
             RuntimeError: sizes that do not fit, as `Recurrent`.
         """
         require_whole(self.recurrent.bidirectional, states)
-        _, states = self.recurrent(
+        _, after = self.recurrent(
             self.embedding(ends.cleared(input, lengths)), states, lengths=lengths
         )
-        last = _output(states, list(self.recurrent.graph.states), self.recurrent.graph.output)
+        last = _output(after, list(self.recurrent.graph.states), self.recurrent.graph.output)
         answer = torch.cat(list(last[-self.directions :]), -1)
-        return self.readout(self.dropout(answer)), states
+        return self.readout(self.dropout(answer)), after
 
 
 def _output(states: States, names: list[str], output: str) -> Tensor:

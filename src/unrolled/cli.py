@@ -7,8 +7,11 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from .train.classify.command import predict
 from .train.command import find_cell, leave, train
 from .train.errors import UserError
+from .train.pairs.command import translate
+from .train.series.command import forecast
 from .train.settings import Settings
 
 
@@ -28,6 +31,8 @@ class Commands(TyperGroup):
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(train, name="train")
+for each in (predict, forecast, translate):
+    app.command()(each)
 
 
 def main() -> None:

@@ -11,7 +11,8 @@ from typing import Any, final
 from .errors import UserError
 
 WAYS = ("characters", "words")
-WORD = re.compile(r"\w+|[^\w\s]")
+WORD = re.compile(r" ?\w+| ?[^\w\s]")
+"""A word or a mark, with the space before it: joined, they are the text again."""
 
 PRUNED = 1_000_000
 """How many different symbols are counted at most: above that the rarest are forgotten."""
@@ -20,10 +21,19 @@ PRUNED = 1_000_000
 def split(text: str, by: str) -> list[str]:
     """The symbols of a text.
 
-    >>> split("it's", "characters"), split("it's", "words")
-    (['i', 't', "'", 's'], ['it', "'", 's'])
+    >>> split("it's", "characters"), split("it's  so", "words")
+    (['i', 't', "'", 's'], ['it', "'", 's', ' so'])
     """
-    return list(text) if by == "characters" else WORD.findall(text)
+    return list(text) if by == "characters" else WORD.findall(plain(text, by))
+
+
+def plain(text: str, by: str) -> str:
+    """A text as its symbols give it back: between words there is one space.
+
+    >>> plain(" so  much ", "words")
+    'so much'
+    """
+    return text if by == "characters" else " ".join(text.split())
 
 
 @final
@@ -75,9 +85,8 @@ class Alphabet:
         return [get(symbol, 0) for symbol in split(text, self.by)]
 
     def decode(self, numbers: Iterable[int]) -> str:
-        """The text of symbols, � for symbol 0; words with a space between them."""
-        found = [self.symbols[number - 1] if number else "\ufffd" for number in numbers]
-        return ("" if self.by == "characters" else " ").join(found)
+        """The text of symbols, � for symbol 0."""
+        return "".join(self.symbols[number - 1] if number else "\ufffd" for number in numbers)
 
     def to_json(self) -> dict[str, Any]:
         """All of it in what JSON knows."""

@@ -107,7 +107,7 @@ def _opened(
 
     if resume and overwrite:
         raise UserError("--resume and --overwrite contradict each other: give one of them")
-    settings = Settings(**given.settings)
+    settings = given.begun()
     cell = find_cell(settings.cell)
     if resume:
         return folder.resume(out, given.settings, cell if "cell" in given.settings else None, make)
@@ -119,8 +119,9 @@ def _opened(
 def _conclude(training: Training, out: Path, hints: Sequence[str]) -> None:
     step, steps, best = training.step, training.settings.steps, training.best
     unit = training.task.unit.name
-    for name, loss in training.task.baselines().items():
-        typer.echo(f"for comparison, {name}: {loss:.3f} {unit}")
+    if not _judged(training, out):
+        for name, loss in training.task.baselines().items():
+            typer.echo(f"for comparison, {name}: {loss:.3f} {unit}")
     loss = f"; best held-out loss {best.loss:.3f} {unit} at step {best.step}" if best else ""
     typer.echo(f"{out} is at step {step} of {steps}{loss}")
     if training.waited:
@@ -130,6 +131,24 @@ def _conclude(training: Training, out: Path, hints: Sequence[str]) -> None:
     more = " --steps N" if step >= steps else ""
     kind = training.task.problem.kind
     typer.echo(f"Go on: unrolled train {kind} [FILE]... --resume --out {out}{more}")
+
+
+def _judged(training: Training, out: Path) -> bool:
+    """Show what the best model reaches on the part kept for the end; whether there is one."""
+    from rich.console import Console
+
+    from .best import best
+
+    if training.best is None:
+        return False
+    name = f"this {training.cell.name}"
+    verdict = training.task.verdict(best(out).model().eval(), name)
+    if verdict is None:
+        return False
+    Console().print(verdict.table(name))
+    for note in verdict.notes:
+        typer.echo(note)
+    return True
 
 
 def leave(interrupt: Interrupt) -> None:

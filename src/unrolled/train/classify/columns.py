@@ -6,7 +6,6 @@ from fnmatch import fnmatchcase
 from itertools import islice
 from typing import Any
 
-from ..alphabet import WORD
 from ..errors import UserError
 from ..table.numbers import is_number, missing, numbers
 from ..table.table import Record, Table
@@ -18,9 +17,7 @@ LOOKED_AT = 200
 """How many records a guess looks at."""
 
 
-def choose(
-    table: Table, sequence: list[str], label: str | None, step: int
-) -> tuple[Cells, str]:
+def choose(table: Table, sequence: list[str], label: str | None, step: int) -> tuple[Cells, str]:
     """The cells of the sequence, and the column of the class; what is not named is guessed.
 
     The class: a column with a usual name, else the last one. The sequence: a column with a usual
@@ -37,7 +34,8 @@ def choose(
     """
     if step < 1:
         raise UserError(f"--step must be at least 1, not {step}")
-    label = _label(table, sequence) if label is None else table.columns[table.column(label)]
+    label = _label(table, sequence) if label is None else label
+    table.column(label)
     records = list(islice(table, LOOKED_AT))
     if not records:
         raise UserError(f"{table.name} has a header, but no records")
@@ -53,8 +51,8 @@ def choose(
 
 
 def by_words(texts: list[str]) -> bool:
-    """Whether texts are better read word by word: they have four or more on average."""
-    return sum(len(WORD.findall(text)) for text in texts) >= 4 * len(texts)
+    """Whether texts are better read word by word: they have five or more on average."""
+    return sum(len(text.split()) for text in texts) >= 5 * len(texts)
 
 
 def _label(table: Table, sequence: list[str]) -> str:
@@ -62,12 +60,12 @@ def _label(table: Table, sequence: list[str]) -> str:
     for usual in LABELS:
         if usual in lower and table.columns[lower.index(usual)] not in sequence:
             return table.columns[lower.index(usual)]
-    if len(table.columns) < 2:
+    if len(table.columns) == 1:
         raise UserError(
-            f"{table.name} has one column, {table.columns[0]!r}: a sequence and a class are "
+            f"{table.name} has one column, {', '.join(table.columns)!r}: a sequence and a class are "
             "expected in columns of their own"
         )
-    return table.columns[-1]
+    return list(table.columns)[-1]
 
 
 def _named(table: Table, patterns: list[str]) -> tuple[str, ...]:

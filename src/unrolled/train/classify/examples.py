@@ -27,6 +27,7 @@ class Examples:
         classes: their names, sorted; as numbers if all are.
         targets: the class of each record: int64, (N,).
         lines: the line of each, (N,).
+        steps: how many steps each has; of a text, how many characters.
         keys: of the content of each sequence, (N,).
         left_out: how many records were left out because a cell was empty.
 
@@ -34,22 +35,20 @@ class Examples:
         UserError: a cell holds what it should not, or there are no two classes.
     """
 
-    def __init__(
-        self, table: Table, cells: Cells, label: str, drop_missing: bool = False
-    ) -> None:
+    def __init__(self, table: Table, cells: Cells, label: str, drop_missing: bool = False) -> None:
         self.table, self.cells, self.label = table, cells, label
         self._columns = [table.column(name) for name in cells.columns]
         self._label = table.column(label)
         self.left_out = 0
         places, lines = Spill("int64"), Spill("int64")
-        targets, keys = Spill("int32"), Spill("int64")
+        targets, keys, steps = Spill("int32"), Spill("int64"), Spill("int32")
         names: dict[str, int] = {}
         self._size: int | None = None
         for record in table:
             if drop_missing and self._has_gaps(record):
                 self.left_out += 1
                 continue
-            self._check(record)
+            steps.append(self._check(record))
             targets.append(names.setdefault(self._class(record), len(names)))
             places.append(record.place)
             lines.append(record.line)
@@ -60,6 +59,7 @@ class Examples:
                     "name the column of the class by --label"
                 )
         self._places, self.lines, self.keys = places.array(), lines.array(), keys.array()
+        self.steps = steps.array()
         self.classes, numbers = _in_order(names)
         self.targets = numbers[targets.array()] if names else targets.array()
         self._require_classes()
@@ -81,6 +81,10 @@ class Examples:
         """Those of several examples."""
         return (self.raw(index) for index in indices)
 
+    def longer_than(self, longest: int) -> int:
+        """How many sequences have more steps (texts: characters)."""
+        return int((self.steps > longest).sum())
+
     @property
     def size(self) -> int:
         """How many numbers a step has."""
@@ -93,13 +97,15 @@ class Examples:
         value = record.values[self._label]
         if missing(value) or isinstance(value, (list, dict)):
             found = "the cell is empty" if missing(value) else f"{str(value)[:40]!r} is no name"
-            raise UserError(f"{self.table.where(record, self._label)}: {found}: a class is expected")
+            raise UserError(
+                f"{self.table.where(record, self._label)}: {found}: a class is expected"
+            )
         return str(value).strip()
 
-    def _check(self, record: Record) -> None:
+    def _check(self, record: Record) -> int:
         raw = self.cells.raw(self.table, record, self._columns)
         if self.cells.text or not raw:
-            return
+            return len(raw)
         size = self.cells.size(raw)
         if self._size not in (None, size):
             raise UserError(
@@ -107,6 +113,7 @@ class Examples:
                 f"{self._size} in the records before"
             )
         self._size = size
+        return len(raw)
 
     def _require_classes(self) -> None:
         name, count = self.table.name, len(self)

@@ -24,6 +24,7 @@ from ..verdict import Verdict
 from .baseline import NaiveBayes, NearestMean, f1, majority
 from .examples import Examples
 from .problem import Classification
+from .reading import Text
 
 NATS = Unit("nats", "records")
 
@@ -35,35 +36,54 @@ TESTED = 50_000
 
 
 @final
-class Classify(Task):
+class Classify(Task[Classification]):
     """Batches of records drawn from the training part, in another order in every round.
 
     Args:
         settings: of the run.
         examples: the records.
-        problem: of the run that is resumed; None: vocabulary or scale are made of the training
-            part.
+        problem: how they are read; vocabulary or scale are those of the training part.
     """
 
-    def __init__(
-        self, settings: Settings, examples: Examples, problem: Classification
-    ) -> None:
+    def __init__(self, settings: Settings, examples: Examples, problem: Classification) -> None:
         self.settings, self.examples, self.problem, self.unit = settings, examples, problem, NATS
         self.digest = examples.table.digest()
-        self.parts = drawn(
-            examples.keys, settings.held_out, settings.seed, examples.table.name
-        )
+        self.parts = drawn(examples.keys, settings.held_out, settings.seed, examples.table.name)
         _require_known(examples, problem)
         self._order = Order(len(self.parts.training), settings.batch, settings.seed)
+
+    def description(self) -> list[str]:
+        """What was found in the table, and guessed of it."""
+        problem, examples = self.problem, self.examples
+        columns = problem.cells.columns
+        what = repr(columns[0]) if len(columns) == 1 else f"{len(columns)} columns of numbers"
+        if len(columns) > 1 and problem.cells.step > 1:
+            what += f", {problem.cells.step} a step"
+        reading = problem.reading
+        if isinstance(reading, Text):
+            what += f" as {reading.alphabet.by}, {len(reading.alphabet.symbols):,} different"
+        found = [
+            f"{examples.table.name}: {len(examples):,} records; the class is {problem.label!r} "
+            f"({len(problem.classes)} classes), the sequence {what}",
+            f"{len(self.parts.training):,} records to train on, "
+            f"{len(self.parts.validation):,} to choose the best model by, "
+            f"{len(self.parts.test):,} to test it",
+        ]
+        if examples.left_out:
+            found.append(f"{examples.left_out:,} records with an empty cell are left out")
+        if examples.longer_than(problem.longest):
+            found.append(
+                f"{examples.longer_than(problem.longest):,} records are longer than --longest "
+                f"{problem.longest:,}: of these the end is read"
+            )
+        return found
 
     def batch(self, step: int, share: Share) -> Batch:
         """Sequences (T, B, …) with lengths (B,), and classes (B,)."""
         rows = share.rows(self.settings.batch)
         places = self._order.rows(step)[rows.start : rows.stop].numpy()
         sequences, lengths, classes = self._rows(self.parts.training[places])
-        return Batch(
-            inputs=(sequences, lengths), targets=(classes,), count=self.settings.batch
-        )
+        return Batch(inputs=(sequences, lengths), targets=(classes,), count=self.settings.batch)
 
     def _rows(self, indices: NDArray[Any]) -> tuple[Tensor, Tensor, Tensor]:
         rows = [self.problem.encode(raw) for raw in self.examples.raws(indices)]

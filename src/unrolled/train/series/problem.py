@@ -72,7 +72,9 @@ class Forecasting(Problem):
 
     def level(self, windows: NDArray[Any]) -> NDArray[Any]:
         """From where the target is counted, (B, 1)."""
-        return windows[-1, :, :1] if self.relative else numpy.full((windows.shape[1], 1), self.mean[0])
+        return (
+            windows[-1, :, :1] if self.relative else numpy.full((windows.shape[1], 1), self.mean[0])
+        )
 
     def decode(self, outputs: Tensor, windows: NDArray[Any]) -> NDArray[Any]:
         """Forecasts in the series' own units, (B, N), of what the model gives for windows."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, final
+from dataclasses import dataclass
+from typing import Any, final
 
 import numpy
 import torch
@@ -31,7 +32,9 @@ TESTED = 50_000
 """How many windows the test goes through at most, spread over the part."""
 
 
-class Cut(NamedTuple):
+@final
+@dataclass(frozen=True)
+class Cut:
     """Where a series of N values is cut, in order of time.
 
     Attributes:
@@ -68,7 +71,7 @@ class Cut(NamedTuple):
 
 
 @final
-class Forecast(Task):
+class Forecast(Task[Forecasting]):
     """Windows drawn from the training part of a series, in another order in every round."""
 
     def __init__(self, settings: Settings, values: Values, problem: Forecasting) -> None:
@@ -83,6 +86,26 @@ class Forecast(Task):
                 f"{problem.window + problem.horizon}"
             )
         self._order = Order(self._windows, settings.batch, settings.seed)
+
+    def description(self) -> list[str]:
+        """What was found in the table, and guessed of it."""
+        values, problem, cut = self.values, self.problem, self.cut
+        time = ""
+        if values.time is not None:
+            time = f" from {values.first} to {values.last} ({values.time!r})"
+        also = f", beside it {', '.join(map(repr, problem.also))}" if problem.also else ""
+        season = f"a season of {problem.season}" if problem.season > 1 else "no season"
+        level = "counted from the last one read" if problem.relative else "as they are"
+        found = [
+            f"{values.table.name}: {len(values):,} values of {problem.target!r}{also}{time}",
+            f"{season}; values {level}; {problem.window} are read and the next "
+            f"{problem.horizon} forecast",
+            f"{cut.validation:,} values to train on, the next {cut.test - cut.validation:,} to "
+            f"choose the best model by, the last {cut.count - cut.test:,} to test it",
+        ]
+        if values.filled:
+            found.append(f"{values.filled:,} empty cells are interpolated")
+        return found
 
     def batch(self, step: int, share: Share) -> Batch:
         """Windows (L, B, I), and what comes after them, (B, N)."""
@@ -113,9 +136,7 @@ class Forecast(Task):
 
     def evaluate(self, model: nn.Module) -> dict[str, float]:
         """The loss, MAE and RMSE on the validation part."""
-        origins = self._origins(
-            self.cut.validation, self.cut.test, self.settings.evaluate_at_most
-        )
+        origins = self._origins(self.cut.validation, self.cut.test, self.settings.evaluate_at_most)
         forecasts, truth = self.forecasts(model, origins), self.truth(origins)
         mae, rmse, _ = errors(forecasts, truth, self.problem.error)
         return {"loss": (rmse / self.problem.scale[0]) ** 2, "MAE": mae, "RMSE": rmse}
@@ -141,9 +162,7 @@ class Forecast(Task):
 
     def baselines(self) -> dict[str, float]:
         """The same loss of naive forecasts."""
-        origins = self._origins(
-            self.cut.validation, self.cut.test, self.settings.evaluate_at_most
-        )
+        origins = self._origins(self.cut.validation, self.cut.test, self.settings.evaluate_at_most)
         truth, scale = self.truth(origins), self.problem.scale[0]
         return {
             name: (errors(forecasts, truth, 1.0)[1] / scale) ** 2

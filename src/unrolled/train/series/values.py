@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 from typing import Any, final
 
-
 from numpy.typing import NDArray
 
 from ..errors import UserError
@@ -58,7 +57,7 @@ class Values:
         moment = record.values[time]
         self.first = moment if self.first is None else self.first
         before, now = _moment(self.last), _moment(moment)
-        if before is not None and now is not None and type(before) is type(now) and now < before:
+        if _falls(before, now):
             raise UserError(
                 f"{self.table.where(record, time)}: {moment!r} stands after {self.last!r}: a "
                 "series is expected oldest first"
@@ -138,6 +137,13 @@ def target_column(table: Table, target: str | None) -> str:
     raise UserError(f"{table.name} {what}: name the one to forecast by --target: {names}")
 
 
+def _falls(before: float | datetime.datetime | None, now: float | datetime.datetime | None) -> bool:
+    """Whether time goes back; of what cannot be compared it is not said."""
+    if isinstance(before, datetime.datetime) and isinstance(now, datetime.datetime):
+        return now < before
+    return isinstance(before, float) and isinstance(now, float) and now < before
+
+
 def _moment(value: Any) -> float | datetime.datetime | None:
     """A point in time that can be compared: a number, or an ISO date."""
     if value is None:
@@ -148,5 +154,3 @@ def _moment(value: Any) -> float | datetime.datetime | None:
         return datetime.datetime.fromisoformat(str(value).strip()).replace(tzinfo=None)
     except ValueError:
         return None
-
-

@@ -31,11 +31,11 @@ class Delimited(FileTable):
     def __init__(self, path: Path, header: bool = True, quoted: bool = True) -> None:
         super().__init__(path)
         self.header = header
-        self._quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+        self.quoted = quoted
         with opened(path) as file:
             line = next(Lines(path, file))
         self.separator = _separator(path, line)
-        self.columns = ()
+        self.columns: tuple[str, ...] = ()
         with opened(path) as file:
             first = next(self._rows(Lines(path, file)), None)
         if first is None:
@@ -51,9 +51,8 @@ class Delimited(FileTable):
 
     def _rows(self, lines: Lines) -> Iterator[Record]:
         csv.field_size_limit(LONGEST)
-        reader = csv.reader(
-            lines, delimiter=self.separator, quoting=self._quoting, strict=self._quoting == csv.QUOTE_MINIMAL
-        )
+        quoting = csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE
+        reader = csv.reader(lines, delimiter=self.separator, quoting=quoting, strict=self.quoted)
         place, line = lines.offset, 1
         try:
             for values in reader:

@@ -87,6 +87,8 @@ def fit(
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     console = Console(quiet=not leads)
+    for line in training.task.description():
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     display = progress(console, settings, training.task.unit, training.step)
     with Interrupt() as interrupt, display as show:
         for report in run(training, out, interrupt):

@@ -77,6 +77,10 @@ class Task(ABC, Generic[P]):
             its name.
         """
 
+    def description(self) -> list[str]:
+        """What was found in the data, and guessed of them: lines to show before training."""
+        return []
+
     def baselines(self) -> dict[str, float]:
         """The loss that simple predictors reach on what is held out, by their names."""
         return {}

@@ -35,19 +35,21 @@ def choose(table: Table, sequence: list[str], label: str | None, step: int) -> t
     if step < 1:
         raise UserError(f"--step must be at least 1, not {step}")
     label = _label(table, sequence) if label is None else label
-    table.column(label)
+    table.column(label)  # says so if there is none
     records = list(islice(table, LOOKED_AT))
     if not records:
         raise UserError(f"{table.name} has a header, but no records")
-    names = _named(table, sequence) if sequence else _guessed(table, label, records)
+    names = list(_named(table, sequence) if sequence else _guessed(table, label, records))
     if label in names:
         raise UserError(f"the column {label!r} cannot be both the class and part of the sequence")
     if len(names) % step:
         raise UserError(f"{len(names)} columns cannot be divided into steps of --step {step}")
     if len(names) > 1:
-        return Cells(names, False, step), label
+        return Cells(tuple(names), False, step), label
     place = table.column(names[0])
-    return Cells(names, not _are_lists([record.values[place] for record in records]), 1), label
+    return Cells(
+        tuple(names), not _are_lists([record.values[place] for record in records]), 1
+    ), label
 
 
 def by_words(texts: list[str]) -> bool:
@@ -62,8 +64,8 @@ def _label(table: Table, sequence: list[str]) -> str:
             return table.columns[lower.index(usual)]
     if len(table.columns) == 1:
         raise UserError(
-            f"{table.name} has one column, {', '.join(table.columns)!r}: a sequence and a class are "
-            "expected in columns of their own"
+            f"{table.name} has one column, {', '.join(table.columns)!r}: a sequence and a class "
+            "are expected in columns of their own"
         )
     return list(table.columns)[-1]
 

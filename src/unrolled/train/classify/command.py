@@ -84,10 +84,7 @@ def classify(
         source = making.table(file)
         if isinstance(problem, Classification):
             return making.resume(settings, source, problem, missing)
-        task = making.begin(settings, source, choice, file is None)
-        for line in task.description():
-            typer.echo(line)
-        return task
+        return making.begin(settings, source, choice, file is None)
 
     fit(given, make, out, resume, overwrite, ("Use it: unrolled predict {out} [FILE]",))
 

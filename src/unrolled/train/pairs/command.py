@@ -95,10 +95,7 @@ def pairs(
         table = making.table(file, header)
         if isinstance(problem, Translation):
             return making.resume(settings, table, problem, choice)
-        task = making.begin(settings, table, choice)
-        for line in task.description():
-            typer.echo(line)
-        return task
+        return making.begin(settings, table, choice)
 
     fit(given, make, out, resume, overwrite, ("Use it: unrolled translate {out} TEXT",))
 

@@ -104,10 +104,7 @@ def series(
         source = making.table(file)
         if isinstance(problem, Forecasting):
             return making.resume(settings, source, problem, missing)
-        task = making.begin(settings, source, choice)
-        for line in task.description():
-            typer.echo(line)
-        return task
+        return making.begin(settings, source, choice)
 
     if window is not None:  # a resumed run compares it with its own
         given = Given({**given.settings, "window": window}, given.defaults)

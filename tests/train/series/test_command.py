@@ -69,7 +69,7 @@ def test_empty_cells_are_errors_or_interpolated(tmp_path: Path) -> None:
         (["y", *"123456789"], ("--horizon", 5), "has 9 values: --held-out 0.3 leaves 6 to train"),
         (["y", *"12345678"] * 1, ("--horizon", 9), "at least --horizon 9"),
         (["y", *["1"] * 40], ("--horizon", 2, "--window", 30), "--window 30 with --horizon 2"),
-        (["y", *["1"] * 40], ("--season", 30), "fewer than a season of 30"),
+        (["y", *["1"] * 40], ("--season", 30, "--horizon", 2), "fewer than a season of 30"),
         (["y", "1", "x"], ("--target", "z"), "has no column 'z': it has 'y'"),
         (["y", "1", "x"], (), "line 3, column 'y': 'x' is not a finite number"),
         (["y", "1", "inf"], (), "line 3, column 'y': 'inf' is not a finite number"),

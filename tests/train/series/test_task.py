@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unrolled.cells import find
+from unrolled.train.errors import UserError
 from unrolled.train.series import making
 from unrolled.train.series.season import season, trending
 from unrolled.train.series.task import Cut
@@ -27,11 +28,12 @@ def noise(count: int = 100) -> numpy.ndarray:
 
 @given(count=st.integers(20, 500), held_out=st.floats(0.1, 0.6), horizon=st.integers(1, 5))
 def test_parts_follow_each_other(count: int, held_out: float, horizon: int) -> None:
-    try:
-        cut = Cut.at(count, held_out, horizon, "rows")
-    except Exception as error:
-        assert "--horizon" in str(error)
+    held = round(count * held_out)
+    if held // 2 < horizon or count - held < horizon + 2:
+        with pytest.raises(UserError, match=f"at least --horizon {horizon}"):
+            Cut.at(count, held_out, horizon, "rows")
         return
+    cut = Cut.at(count, held_out, horizon, "rows")
     assert 0 < cut.validation < cut.test < count
     assert min(cut.validation, cut.test - cut.validation, count - cut.test) >= horizon
 

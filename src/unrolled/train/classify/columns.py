@@ -20,8 +20,8 @@ LOOKED_AT = 200
 def choose(table: Table, sequence: list[str], label: str | None, step: int) -> tuple[Cells, str]:
     """The cells of the sequence, and the column of the class; what is not named is guessed.
 
-    The class: a column with a usual name, else the last one. The sequence: a column with a usual
-    name, else all others if they hold numbers, else the one with the longest texts.
+    The class: a column with a usual name, else the last one. The sequence: all others if they hold
+    numbers, else a column with a usual name, else the one with the longest texts.
 
     Args:
         table: that is looked at.
@@ -82,13 +82,13 @@ def _named(table: Table, patterns: list[str]) -> tuple[str, ...]:
 
 def _guessed(table: Table, label: str, records: list[Record]) -> tuple[str, ...]:
     others = [name for name in table.columns if name != label]
+    cells = {name: [r.values[table.column(name)] for r in records] for name in others}
+    if all(any(map(is_number, cells[name])) and _numeric(cells[name]) for name in others):
+        return tuple(others)
     for usual in SEQUENCES:
         for name in others:
             if name.lower() == usual:
                 return (name,)
-    cells = {name: [r.values[table.column(name)] for r in records] for name in others}
-    if all(any(map(is_number, cells[name])) and _numeric(cells[name]) for name in others):
-        return tuple(others)
     return (max(others, key=lambda name: sum(len(str(cell)) for cell in cells[name])),)
 
 

@@ -16,6 +16,9 @@ LONGEST = 400
 LEAST = 0.2
 """The least autocorrelation of a season."""
 
+DIP = 0.1
+"""How far the autocorrelation falls before it, at least."""
+
 
 def trending(values: NDArray[Any]) -> bool:
     """Whether the two halves of a series lie further apart than either is wide.
@@ -33,19 +36,22 @@ def trending(values: NDArray[Any]) -> bool:
 def season(values: NDArray[Any]) -> int:
     """After how many steps a series repeats itself best; 1 if it does not.
 
-    It is the first peak of the autocorrelation that is nearly as high as the highest; of the
-    differences, if there is a trend. Three whole seasons have to be there.
+    It is the first peak of the autocorrelation that is nearly as high as the highest, and has a dip
+    before it; what is left of a parabola is looked at, if there is a trend. Three whole seasons
+    have to be there.
 
     >>> season(numpy.sin(numpy.arange(100) * 2 * numpy.pi / 12)), season(numpy.arange(50.0))
     (12, 1)
     """
     values = values[-LOOKED_AT:]
+    scale = float((values**2).sum())
     if trending(values):
-        values = numpy.diff(values)
+        time = numpy.linspace(-1, 1, len(values))
+        values = values - numpy.polyval(numpy.polyfit(time, values, 2), time)
     longest = min(LONGEST, len(values) // 3)
     values = values - values.mean() if len(values) else values
     power = (values**2).sum()
-    if longest < 2 or power <= 1e-12 * len(values):
+    if longest < 2 or power <= 1e-12 * scale:
         return 1
     correlation = numpy.array(
         [1.0, *((values[lag:] * values[:-lag]).sum() / power for lag in range(1, longest + 2))]
@@ -54,7 +60,8 @@ def season(values: NDArray[Any]) -> int:
     peaks = lags[
         (correlation[lags] > correlation[lags - 1]) & (correlation[lags] >= correlation[lags + 1])
     ]
-    peaks = peaks[correlation[peaks] >= LEAST]
+    dips = numpy.minimum.accumulate(correlation)[peaks]
+    peaks = peaks[(correlation[peaks] >= LEAST) & (correlation[peaks] >= dips + DIP)]
     if len(peaks) == 0:
         return 1
     highest = correlation[peaks].max()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import weakref
 from abc import abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ class FileTable(Table):
     def __init__(self, path: Path) -> None:
         self.path, self.name = path, str(path)
         self._file = opened(path)
+        weakref.finalize(self, self._file.close)
 
     @abstractmethod
     def _records(self, lines: Lines, first: bool) -> Iterator[Record]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import tempfile
+import weakref
 from typing import Any, final
 
 import numpy
@@ -92,6 +93,7 @@ class Spill:
 
     def __init__(self, dtype: DTypeLike, chunk: int = 2**16) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as this
+        weakref.finalize(self, self._file.close)
         self._dtype, self._chunk = numpy.dtype(dtype), chunk
         self._waiting: list[float] = []
         self._count = 0

@@ -1,0 +1,146 @@
+"""Calls that are like earlier ones give what those would give."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import unrolled
+from unrolled.kernels.quick import QuickLone, QuickRun, QuickTraining
+from unrolled.kernels.surroundings import eager_only
+
+OPTIONS: list[dict[str, Any]] = [
+    {},
+    {"num_layers": 2},
+    {"bidirectional": True},
+    {"num_layers": 2, "bidirectional": True, "batch_first": True},
+    {"bias": False},
+]
+
+
+def flat(result: Any) -> list[Tensor]:
+    output, states = result
+    return [output, *(states if isinstance(states, tuple) else (states,))]
+
+
+def close(found: list[Tensor], expected: list[Tensor]) -> None:
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
+
+
+def made(kind: str, options: dict[str, Any]) -> unrolled.Recurrent:
+    return getattr(unrolled, kind)(4, 5, dtype=torch.float64, **options)
+
+
+def states(layer: Any, batch: int) -> Any:
+    count = layer.num_layers * (2 if layer.bidirectional else 1)
+    found = tuple(torch.randn(count, batch, 5, dtype=torch.float64) for _ in layer.graph.states)
+    return found if len(found) > 1 else found[0]
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+def test_without_a_graph(kind: str, options: dict[str, Any], steps: int) -> None:
+    layer = made(kind, options).requires_grad_(False)
+    shape = (3, steps, 4) if layer.batch_first else (steps, 3, 4)
+    for given in (False, True):
+        for _ in range(3):
+            x = torch.randn(shape, dtype=torch.float64)
+            hx = states(layer, 3) if given else None
+            found = flat(layer(x, hx))
+            with eager_only():
+                expected = flat(layer(x, hx))
+            close(found, expected)
+    known = layer._runner._quick_runs.values()
+    assert {type(each) for each in known} == {QuickLone if steps == 1 else QuickRun}
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+def test_on_the_graph(kind: str, options: dict[str, Any]) -> None:
+    layer = made(kind, options)
+    shape = (3, 6, 4) if layer.batch_first else (6, 3, 4)
+    for turn in range(3):
+        x = torch.randn(shape, dtype=torch.float64, requires_grad=True)
+        hx = states(layer, 3)
+        leaves = [x, *(hx if isinstance(hx, tuple) else (hx,)), *layer.parameters()]
+        for leaf in leaves:
+            leaf.requires_grad_()
+
+        def gradients(x: Tensor = x, hx: Any = hx, leaves: Any = leaves) -> list[Tensor]:
+            results = flat(layer(x, hx))
+            total = torch.stack([result.sin().sum() for result in results]).sum()
+            return [*results, *torch.autograd.grad(total, leaves)]
+
+        found = gradients()
+        with eager_only():
+            close(found, gradients())
+        assert bool(layer._runner._quick_training) or turn == 0
+    known = layer._runner._quick_training.values()
+    assert {type(each) for each in known} == {QuickTraining}
+
+
+def test_every_write_to_a_parameter_is_seen() -> None:
+    layer = made("LSTM", {})
+    x = torch.randn(6, 3, 4, dtype=torch.float64)
+    with torch.no_grad():
+        before = layer(x)[0]
+        layer(x)
+        layer.weight_hh_l0.data.mul_(2)  # no version counter is bumped
+        after = layer(x)[0]
+        layer.weight_hh_l0 = torch.nn.Parameter(layer.weight_hh_l0 / 2)
+        again = layer(x)[0]
+    assert not torch.equal(before, after)
+    assert torch.equal(before, again)
+
+
+def test_results_are_the_callers_own() -> None:
+    layer = made("GRU", {}).requires_grad_(False)
+    for steps in (1, 4):
+        x = torch.randn(steps, 3, 4, dtype=torch.float64)
+        layer(x)
+        output, last = layer(x)
+        kept = output.clone(), last.clone()
+        last.add_(1)
+        assert torch.equal(output, kept[0])
+        output.zero_()
+        assert torch.equal(last, kept[1] + 1)
+        assert torch.equal(layer(x)[0], kept[0])
+
+
+def test_wrong_arguments_are_found_all_the_same() -> None:
+    layer = made("LSTM", {}).requires_grad_(False)
+    x = torch.randn(6, 3, 4, dtype=torch.float64)
+    layer(x)
+    layer(x)
+    with pytest.raises(ValueError, match="dtype"):
+        layer(x.float())
+    with pytest.raises(RuntimeError, match="Expected hidden"):
+        layer(x, (torch.zeros(1, 2, 5, dtype=torch.float64),) * 2)
+    with pytest.raises(ValueError, match="tuple of 2 tensors"):
+        layer(x, torch.zeros(1, 3, 5, dtype=torch.float64))
+
+
+def test_what_is_not_plain_takes_the_long_way() -> None:
+    layer = made("LSTM", {})
+    x = torch.randn(6, 3, 4, dtype=torch.float64)
+    with torch.no_grad():
+        expected = layer(x)[0]
+        layer(x)
+        torch.nn.utils.parametrizations.weight_norm(layer, "weight_hh_l0")
+        torch.testing.assert_close(layer(x)[0], expected)
+        torch.testing.assert_close(layer(x.t().contiguous().t())[0], expected)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert layer.double()(x)[0].shape == expected.shape
+
+
+def test_the_number_of_threads_may_change() -> None:
+    layer = made("LSTM", {}).requires_grad_(False)
+    x = torch.randn(6, 3, 4, dtype=torch.float64)
+    expected = layer(x)[0]
+    for threads in (2, 1, 3):
+        torch.set_num_threads(threads)
+        for _ in range(2):
+            torch.testing.assert_close(layer(x)[0], expected, rtol=1e-12, atol=1e-12)

@@ -69,6 +69,17 @@ def _cell(name: str) -> "Cell":
         raise UserError(str(error)) from error
 
 
+def _any_cell(name: str) -> "Cell":
+    """A known cell, or one of the user's as FILE.py:NAME."""
+    from .draw import DrawError
+    from .draw.request import cell_of
+
+    try:
+        return cell_of(name)
+    except DrawError as error:
+        raise UserError(str(error)) from error
+
+
 def _option(default: Any, about: str) -> Any:
     """An option that is None unless given, shown with the default that then holds."""
     return typer.Option(show_default=str(default), help=about)
@@ -356,6 +367,50 @@ def bench(
         report.write(json, figures)
     if any("wrong" in row for row in figures["rows"]):
         raise typer.Exit(1)
+
+
+@app.command()
+def study(
+    task: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[TASK]...", help="short, long, adding or copy; without: long."),
+    ] = None,
+    cells: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CELL[+START]",
+            help="May be repeated: lstm, lstm+forget, rnn_relu+identity, FILE.py:NAME.",
+        ),
+    ] = None,
+    gaps: Annotated[
+        list[int] | None,
+        _option("those of the task", "Words or steps in between; may be repeated."),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="From how many seeds.")] = 3,
+    hidden: Annotated[int, typer.Option(help="Hidden size of every cell.")] = 64,
+    steps: Annotated[int | None, _option("those of the task", "Of training.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, show_default="the cores", help="Trials side by side.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="JSON, to go on with.")] = None,
+) -> None:
+    """Measure how far cells remember: accuracy against gap, gradient against distance.
+
+    Trials that --out has already are not run again; Ctrl-C keeps those that are done.
+    """
+    from rich.console import Console
+
+    from .study.command import study as run_study
+    from .study.trial import Budget
+    from .train.interrupt import Interrupt
+
+    budget = Budget(hidden=hidden, steps=steps)
+    with Interrupt() as interrupt:
+        run_study(
+            Console(), task or [], cells or [], gaps or [], seeds, budget, jobs, out, _any_cell,
+            interrupt,
+        )  # fmt: skip
+    _leave(interrupt)
 
 
 @app.command()

@@ -2,18 +2,14 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from .train.command import find_cell, leave, train
 from .train.errors import UserError
 from .train.settings import Settings
-
-if TYPE_CHECKING:
-    from .equations import Cell
-    from .train.interrupt import Interrupt
-    from .train.loop import Training
 
 
 class Commands(TyperGroup):
@@ -31,7 +27,6 @@ class Commands(TyperGroup):
 
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
-train = typer.Typer(no_args_is_help=True, help="Train a network.")
 app.add_typer(train, name="train")
 
 
@@ -59,16 +54,6 @@ def _unrolled(
     pass
 
 
-def _cell(name: str) -> "Cell":
-    from .cells import find
-    from .equations import CellError
-
-    try:
-        return find(name)
-    except CellError as error:
-        raise UserError(str(error)) from error
-
-
 def _any_cell(name: str) -> "Cell":
     """A known cell, or one of the user's as FILE.py:NAME."""
     from .draw import DrawError
@@ -83,102 +68,6 @@ def _any_cell(name: str) -> "Cell":
 def _option(default: Any, about: str) -> Any:
     """An option that is None unless given, shown with the default that then holds."""
     return typer.Option(show_default=str(default), help=about)
-
-
-@train.command("text")
-def train_text(
-    files: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="[FILE]...", help="UTF-8 text; without: Python's help topics."),
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/text"),
-    cell: Annotated[str | None, _option(Settings.cell, "See: unrolled cells.")] = None,
-    hidden: Annotated[int | None, _option(Settings.hidden, "Hidden size.")] = None,
-    layers: Annotated[int | None, _option(Settings.layers, "Recurrent layers.")] = None,
-    dropout: Annotated[
-        float | None, _option(Settings.dropout, "Between layers and before the readout.")
-    ] = None,
-    batch: Annotated[int | None, _option(Settings.batch, "Parallel streams.")] = None,
-    window: Annotated[int | None, _option(Settings.window, "Characters between updates.")] = None,
-    steps: Annotated[int | None, _option(Settings.steps, "Updates in all.")] = None,
-    seconds: Annotated[
-        float | None, _option("none", "Stop after so long, even before the steps are done.")
-    ] = None,
-    lr: Annotated[float | None, _option(Settings.lr, "Peak learning rate of AdamW.")] = None,
-    schedule: Annotated[
-        str | None,
-        _option(Settings.schedule, "Learning rate: constant, or cosine down to 0 at --steps."),
-    ] = None,
-    clip: Annotated[float | None, _option(Settings.clip, "Greatest norm of the gradient.")] = None,
-    seed: Annotated[int | None, _option(Settings.seed, "Of weights and dropout.")] = None,
-    held_out: Annotated[
-        float | None, _option(Settings.held_out, "Last part of the text, kept for evaluation.")
-    ] = None,
-    save_every: Annotated[
-        int | None, _option(Settings.save_every, "Steps between checkpoints.")
-    ] = None,
-    evaluate_every: Annotated[
-        int | None, _option(Settings.evaluate_every, "Steps between evaluations.")
-    ] = None,
-    threads: Annotated[int | None, _option("PyTorch's choice", "Threads to run on.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run.")] = False,
-) -> None:
-    """Train a character model on text.
-
-    Ctrl-C ends it after a checkpoint. A resumed run keeps its settings, except when it stops,
-    saves and evaluates and how many threads it has; it goes on with the same text.
-    """
-    given = {
-        name: value
-        for name, value in locals().items()
-        if name in Settings.__dataclass_fields__ and value is not None
-    }
-    if resume and overwrite:
-        raise UserError("--resume and --overwrite contradict each other: give one of them")
-    _train(given, files or [], out, resume, overwrite)
-
-
-def _train(
-    given: dict[str, Any], files: list[Path], out: Path, resume: bool, overwrite: bool
-) -> None:
-    import torch
-    from rich.console import Console
-
-    from .train import folder, text
-    from .train.interrupt import Interrupt
-    from .train.loop import run
-    from .train.progress import progress
-
-    settings = Settings(**given)
-    cell = _cell(settings.cell)
-    words = text.load(files)
-    if resume:
-        training = folder.resume(out, given, cell if "cell" in given else None, words)
-    else:
-        training = folder.begin(out, settings, cell, words, overwrite)
-    if training.settings.threads is not None:
-        torch.set_num_threads(training.settings.threads)
-    display = progress(Console(), training.settings, training.step)
-    with Interrupt() as interrupt, display as show:
-        for report in run(training, out, interrupt):
-            show(report)
-    _conclude(training, out)
-    _leave(interrupt)
-
-
-def _conclude(training: "Training", out: Path) -> None:
-    step, steps, best = training.step, training.settings.steps, training.best
-    loss = f"; best held-out loss {best.bits:.3f} bits/char at step {best.step}" if best else ""
-    more = " --steps N" if step >= steps else ""
-    typer.echo(f"{out} is at step {step} of {steps}{loss}")
-    typer.echo(f"Write with it: unrolled sample {out}")
-    typer.echo(f"Go on: unrolled train text [FILE]... --resume --out {out}{more}")
-
-
-def _leave(interrupt: "Interrupt") -> None:
-    if interrupt.requested is not None:
-        raise typer.Exit(128 + interrupt.requested)
 
 
 @app.command()
@@ -250,7 +139,7 @@ def show(
     python: Annotated[bool, typer.Option("--python", help="The pseudo-code alone.")] = False,
 ) -> None:
     """Print a cell as a formula and as pseudo-code that runs."""
-    found = _cell(cell)
+    found = find_cell(cell)
     both = latex == python
     if both:
         typer.echo(f"{found.name}: {found.summary}\n")
@@ -310,7 +199,7 @@ def kernel(
 
     from .kernels.recurrence import Recurrences, UnsupportedError
 
-    found = _cell(cell)
+    found = find_cell(cell)
     if found.projects:
         projection = projection or max(1, hidden // 2)
     sizes = {"input": input, "hidden": hidden, "projection": projection, "one": 1}
@@ -410,7 +299,7 @@ def study(
             Console(), task or [], cells or [], gaps or [], seeds, budget, jobs, out, _any_cell,
             interrupt,
         )  # fmt: skip
-    _leave(interrupt)
+    leave(interrupt)
 
 
 @app.command()
@@ -427,4 +316,4 @@ def demo(
     Settings(seconds=seconds)  # says what is wrong with it
     with Interrupt() as interrupt:
         demonstrate(Console(), seconds, out, interrupt)
-    _leave(interrupt)
+    leave(interrupt)

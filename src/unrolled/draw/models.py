@@ -14,8 +14,9 @@ from ..cells import find
 from ..train import checkpoint as checkpoints
 from ..train import text
 from ..train.errors import UserError
-from ..train.loop import Training
+from ..train.language import Language
 from ..train.settings import Settings
+from ..train.training import Training
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +60,8 @@ def _moments(equations: str, cell: Cell) -> tuple[Checkpoint, ...]:
 
 
 def _train(cell: Cell) -> tuple[Checkpoint, ...]:
-    training = Training(SETTINGS, cell, text.Corpus.of(text.default()[:LETTERS]))
+    corpus = text.Corpus.of(text.default()[:LETTERS])
+    training = Training(Language(SETTINGS, corpus), cell)
     made = []
     while True:
         if training.step in MOMENTS:

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 import numpy
 from numpy.typing import NDArray
 
+from .source import Source
 from .text import Corpus
 
 
-def uniform(corpus: Corpus) -> float:
+def uniform(corpus: Source) -> float:
     """Bits per character when every symbol is equally likely: log2 V.
 
     >>> uniform(Corpus.of("abcd" * 5))

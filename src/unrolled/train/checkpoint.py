@@ -10,22 +10,34 @@ from typing import Any, NamedTuple, final
 import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..equations import Cell, CellError
+from . import problems
+from .characters import Characters
 from .errors import UserError
-from .model import CharacterModel, build
+from .problem import Problem
 from .settings import Settings
+from .task import Task
+from .unit import Unit
 
-VERSION = 1
+VERSION = 2
 NAME = "checkpoint.safetensors"
+"""Of a run, as it last stood."""
+BEST = "best.safetensors"
+"""Of a run, as it stood when the held-out loss was least."""
 
 
 class Evaluation(NamedTuple):
-    """A held-out loss, in bits per character, and the step it was measured at."""
+    """What was measured on the held-out part, and after which step."""
 
     step: int
-    bits: float
+    measures: dict[str, float]
+
+    @property
+    def loss(self) -> float:
+        """In the task's unit; less is better."""
+        return self.measures["loss"]
 
 
 @final
@@ -37,24 +49,29 @@ class Checkpoint:
         step: how many steps are done.
         settings: of the run.
         cell: the equations themselves, so that a checkpoint outlives its cell's definition.
-        vocabulary: the characters of the model's symbols.
-        digest: of the text.
-        bits: the training loss of the last step, in bits per character; None before the first.
+        problem: what the model is to answer.
+        unit: of the losses.
+        digest: of the data.
+        loss: of the last training batch; None before the first.
         last: the last evaluation; None before the first.
         best: the evaluation with the lowest loss.
+        stale: how many evaluations there were since the best one.
         optimizer: the scalars of the optimizer.
         tensors: by name: ``weights/<parameter>``, ``optimizer/<parameter>/<moment>``,
-            ``states/<state>`` (absent where the text begins) and ``random`` (the generator).
+            ``states/<state>`` (absent where they begin anew) and ``random/<device>`` (the
+            generators, one row for each process).
     """
 
     step: int
     settings: Settings
     cell: Cell
-    vocabulary: str
+    problem: Problem
+    unit: Unit
     digest: str
-    bits: float | None
+    loss: float | None
     last: Evaluation | None
     best: Evaluation | None
+    stale: int
     optimizer: dict[str, Any]
     tensors: dict[str, Tensor]
 
@@ -67,18 +84,48 @@ class Checkpoint:
             if key.startswith(prefix)
         }
 
-    def model(self) -> CharacterModel:
+    @property
+    def vocabulary(self) -> str:
+        """The characters of a character model's symbols.
+
+        Raises:
+            UserError: it is a model of another kind.
+        """
+        if not isinstance(self.problem, Characters):
+            raise UserError(
+                f"a run of `unrolled train text` is expected, not of `train {self.problem.kind}`"
+            )
+        return self.problem.vocabulary
+
+    def model(self) -> nn.Module:
         """The model, with its weights.
 
         Raises:
             UserError: the weights do not fit the settings.
         """
-        model = build(self.settings, self.cell, self.vocabulary)
+        model = self.problem.model(self.settings, self.cell)
         try:
             model.load_state_dict(self.group("weights"))
         except RuntimeError as error:
             raise UserError(f"the checkpoint's weights do not fit its settings: {error}") from error
         return model
+
+    def require(self, task: Task) -> None:
+        """Refuse to go on with another task than the run's.
+
+        Raises:
+            UserError: other data, or another problem.
+        """
+        if task.digest != self.digest or task.problem.kind != self.problem.kind:
+            raise UserError(
+                f"the run was trained on another {self.problem.data}: to resume it, name the files "
+                "it began with"
+            )
+        if task.problem != self.problem:
+            raise UserError(
+                "the run was trained for another problem: to resume it, leave out the options "
+                "that differ"
+            )
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
@@ -93,11 +140,13 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         "step": checkpoint.step,
         "settings": asdict(checkpoint.settings),
         "cell": checkpoint.cell.to_json(),
-        "vocabulary": checkpoint.vocabulary,
+        "problem": problems.to_json(checkpoint.problem),
+        "unit": asdict(checkpoint.unit),
         "digest": checkpoint.digest,
-        "bits": checkpoint.bits,
+        "loss": checkpoint.loss,
         "last": checkpoint.last,
         "best": checkpoint.best,
+        "stale": checkpoint.stale,
         "optimizer": checkpoint.optimizer,
     }
     try:
@@ -152,11 +201,13 @@ def _parse(path: Path, text: str, tensors: dict[str, Tensor]) -> Checkpoint:
             step=int(header["step"]),
             settings=Settings(**header["settings"]),
             cell=Cell.from_json(header["cell"]),
-            vocabulary=str(header["vocabulary"]),
+            problem=problems.from_json(header["problem"]),
+            unit=Unit(**header["unit"]),
             digest=str(header["digest"]),
-            bits=header["bits"],
+            loss=header["loss"],
             last=header["last"] and Evaluation(*header["last"]),
             best=header["best"] and Evaluation(*header["best"]),
+            stale=int(header["stale"]),
             optimizer=dict(header["optimizer"]),
             tensors=tensors,
         )

@@ -10,14 +10,15 @@ from rich.table import Table
 from ..cells import find
 from . import checkpoint as checkpoints
 from . import text
-from .baseline import ngram, uniform
 from .errors import UserError
 from .folder import begin
 from .interrupt import Interrupt
-from .loop import Training, run
+from .language import Language
+from .loop import run
 from .progress import progress
 from .sample import sample
 from .settings import FREE, Settings
+from .training import Training
 
 SETTINGS = Settings(
     cell="lstm", hidden=256, batch=16, window=64, dropout=0.1, lr=1e-2, schedule="cosine"
@@ -44,11 +45,12 @@ def demo(console: Console, seconds: float, folder: Path, interrupt: Interrupt) -
         f"Python's own documentation for about {seconds:g} s.\n",
         highlight=False,
     )
-    trial = Training(SETTINGS, cell, text.Corpus.of(words, SETTINGS.held_out))
-    settings = _paced(trial, seconds)
-    training = begin(folder, settings, cell, words, overwrite=True)
+    corpus = text.Corpus.of(words, SETTINGS.held_out)
+    settings = _paced(Training(Language(SETTINGS, corpus), cell), seconds)
+    task = Language(settings, corpus)
+    training = begin(folder, task, cell, overwrite=True)
     began = time.monotonic()
-    with progress(console, settings) as show:
+    with progress(console, settings, task.unit) as show:
         for report in run(training, folder, interrupt):
             show(report)
     if interrupt.requested:
@@ -56,10 +58,10 @@ def demo(console: Console, seconds: float, folder: Path, interrupt: Interrupt) -
     seconds = time.monotonic() - began
     for prompt, temperature in SAMPLES:
         console.rule(f"{prompt!r} continued at temperature {temperature}")
-        characters = sample(training.model, training.corpus.vocabulary, prompt, 300, temperature)
+        characters = sample(training.model, corpus.vocabulary, prompt, 300, temperature)
         console.out(prompt + "".join(characters), highlight=False)
     console.rule()
-    console.print(_summary(training, seconds))
+    console.print(_summary(training, corpus, seconds))
     console.print(
         f"\nGo on:  unrolled sample {folder} --prompt 'A generator '"
         "\n        unrolled train text FILE --cell gru"
@@ -105,8 +107,8 @@ def _paced(trial: Training, seconds: float) -> Settings:
     )
 
 
-def _summary(training: Training, seconds: float) -> Table:
-    corpus, last = training.corpus, training.last
+def _summary(training: Training, corpus: text.Corpus, seconds: float) -> Table:
+    last = training.last
     learned = training.step * training.settings.batch * training.settings.window
     table = Table(box=None, show_header=False)
     table.add_column()
@@ -117,9 +119,8 @@ def _summary(training: Training, seconds: float) -> Table:
     table.add_row("speed", f"{learned / seconds:,.0f} characters/s, evaluations included")
     table.add_section()
     table.add_row(f"held-out part: {len(corpus.held_out):,} characters", "bits per character")
-    table.add_row("every symbol equally likely", f"{uniform(corpus):.3f}")
-    table.add_row("symbol frequencies", f"{ngram(corpus, 1):.3f}")
-    table.add_row("interpolated 5-gram", f"{ngram(corpus, 5):.3f}")
+    for name, loss in training.task.baselines().items():
+        table.add_row(name, f"{loss:.3f}")
     if last is not None:
-        table.add_row(f"this {training.cell.name}", f"{last.bits:.3f}", style="bold")
+        table.add_row(f"this {training.cell.name}", f"{last.loss:.3f}", style="bold")
     return table

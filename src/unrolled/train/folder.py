@@ -1,21 +1,21 @@
 """The folder of a run: begun once, resumed as often as one likes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..equations import Cell
 from . import checkpoint as checkpoints
 from .errors import UserError
-from .loop import Training
+from .machine import Machine, machine
+from .problem import Problem
 from .settings import Settings
-from .text import Corpus
+from .task import Task
+from .training import Training
 
 
-def begin(
-    folder: Path, settings: Settings, cell: Cell, text: str, overwrite: bool = False
-) -> Training:
-    """A new run on ``text``; its folder is made if need be.
+def begin(folder: Path, task: Task, cell: Cell, overwrite: bool = False) -> Training:
+    """A new run on ``task``; its folder is made if need be.
 
     Raises:
         UserError: the folder holds a run and ``overwrite`` is false, or cannot be made.
@@ -25,20 +25,31 @@ def begin(
             f"{folder} already holds a run: go on with it by --resume, replace it by --overwrite, "
             "or name another folder by --out"
         )
-    training = Training(settings, cell, Corpus.of(text, settings.held_out))
+    processes = machine(task.settings)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot make the folder {folder}: {error.strerror or error}") from error
-    return training
+    return Training(task, cell, _launched(processes))
 
 
-def resume(folder: Path, given: Mapping[str, Any], cell: Cell | None, text: str) -> Training:
+def resume(
+    folder: Path,
+    given: Mapping[str, Any],
+    cell: Cell | None,
+    make: Callable[[Settings, Problem], Task],
+) -> Training:
     """The run in ``folder``, with the settings that are ``given`` anew.
 
+    Args:
+        folder: of the run.
+        given: settings by name.
+        cell: that is asked for; None: whichever it has.
+        make: the task, from the settings and the problem of the run.
+
     Raises:
-        UserError: there is no checkpoint, it is damaged, another ``cell`` or text is asked for,
-            or a setting that a run keeps for life.
+        UserError: there is no checkpoint, it is damaged, another ``cell`` or other data are asked
+            for, or a setting that a run keeps for life.
     """
     checkpoint = checkpoints.load(folder, cell)
     settings = checkpoint.settings.resumed(given)
@@ -47,4 +58,11 @@ def resume(folder: Path, given: Mapping[str, Any], cell: Cell | None, text: str)
             f"the run is at step {checkpoint.step} already: --steps must be more, "
             f"not {settings.steps}"
         )
-    return Training.resume(checkpoint, settings, Corpus.of(text, settings.held_out))
+    task = make(settings, checkpoint.problem)
+    checkpoint.require(task)
+    return Training.resume(checkpoint, task, _launched(machine(settings)))
+
+
+def _launched(processes: Machine) -> Machine:
+    processes.launch()
+    return processes

@@ -1,6 +1,6 @@
 """The character model: embedding, recurrent layers of any cell, readout."""
 
-from typing import TypeAlias, final
+from typing import final
 
 from torch import Tensor, nn
 
@@ -8,9 +8,7 @@ from .. import Recurrent
 from ..equations import Cell
 from .errors import UserError
 from .settings import Settings
-
-States: TypeAlias = Tensor | tuple[Tensor, ...]
-"""What a recurrent layer carries: (L, B, H), one for each state of its cell."""
+from .states import States
 
 EMBEDDING = 64
 
@@ -65,10 +63,3 @@ def build(settings: Settings, cell: Cell, vocabulary: str) -> CharacterModel:
     except RuntimeError as error:
         message = f"cannot make a model of --hidden {hidden} --layers {layers}: {error}"
         raise UserError(message) from error
-
-
-def detach(states: States) -> States:
-    """The same states, cut off from the steps that led to them."""
-    if isinstance(states, Tensor):
-        return states.detach()
-    return tuple(state.detach() for state in states)

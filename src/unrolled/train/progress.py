@@ -10,8 +10,9 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from .loop import Report
 from .settings import Settings
+from .training import Report
+from .unit import Unit
 
 SMOOTHING = 0.95
 """How much of the smoothed loss and speed the next step keeps."""
@@ -26,22 +27,22 @@ Show: TypeAlias = Callable[[Report], None]
 class Meter:
     """What there is to say about a run: smoothed figures, the last evaluation, the time left."""
 
-    def __init__(self, settings: Settings, step: int = 0) -> None:
-        self.settings, self.first = settings, step
+    def __init__(self, settings: Settings, unit: Unit, step: int = 0) -> None:
+        self.settings, self.unit, self.first = settings, unit, step
         self.began = time.monotonic()
         self.report: Report | None = None
-        self.bits = self.speed = 0.0
+        self.loss = self.speed = 0.0
         self.weight = 0.0
-        self.held_out: float | None = None
+        self.held_out: dict[str, float] | None = None
 
     def update(self, report: Report) -> None:
         """Take in one step."""
         self.report = report
         self.weight = SMOOTHING * self.weight + 1
-        self.bits += (report.bits - self.bits) / self.weight
-        self.speed += (report.characters_per_second - self.speed) / self.weight
-        if report.held_out_bits is not None:
-            self.held_out = report.held_out_bits
+        self.loss += (report.loss - self.loss) / self.weight
+        self.speed += (report.speed - self.speed) / self.weight
+        if report.held_out is not None:
+            self.held_out = report.held_out
 
     def done(self) -> float:
         """The part of the run that is over, from 0 to 1: of its steps or of its seconds."""
@@ -66,21 +67,31 @@ class Meter:
             return {"step": f"{self.first}/{self.settings.steps}"}
         return {
             "step": f"{report.step}/{self.settings.steps}",
-            "training": f"{self.bits:.3f} bits/char",
-            "held out": "not yet" if self.held_out is None else f"{self.held_out:.3f} bits/char",
+            "training": f"{self.loss:.3f} {self.unit.name}",
+            **self._held_out(),
             "gradient": f"{report.gradient_norm:.2f}",
-            "speed": f"{self.speed:,.0f} chars/s",
+            "speed": f"{self.speed:,.0f} {self.unit.item}/s",
             "left": f"{int(left) // 60}:{int(left) % 60:02}",
         }
 
+    def _held_out(self) -> dict[str, str]:
+        if self.held_out is None:
+            return {"held out": "not yet"}
+        others = {name: f"{value:.3f}" for name, value in self.held_out.items() if name != "loss"}
+        return {"held out": f"{self.held_out['loss']:.3f} {self.unit.name}", **others}
+
 
 @contextmanager
-def progress(console: Console, settings: Settings, step: int = 0) -> Iterator[Show]:
+def progress(console: Console, settings: Settings, unit: Unit, step: int = 0) -> Iterator[Show]:
     """While entered, the function given shows a run's reports on ``console``.
 
-    ``step`` is where the run stands, 0 if it is new.
+    Args:
+        console: to write on.
+        settings: of the run.
+        unit: of its losses.
+        step: where the run stands, 0 if it is new.
     """
-    meter = Meter(settings, step)
+    meter = Meter(settings, unit, step)
     if console.is_terminal:
         with Live(console=console, get_renderable=lambda: _table(meter)):
             yield meter.update

@@ -4,15 +4,15 @@ import math
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .errors import UserError
-from .model import CharacterModel, States
+from .states import States
 from .text import encode
 
 
 def sample(
-    model: CharacterModel,
+    model: nn.Module,
     vocabulary: str,
     prompt: str = "",
     length: int = 500,
@@ -47,7 +47,7 @@ def sample(
 
 @torch.no_grad()
 def _continue(
-    model: CharacterModel,
+    model: nn.Module,
     vocabulary: str,
     ids: Tensor,
     length: int,

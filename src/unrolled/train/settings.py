@@ -9,7 +9,23 @@ from .errors import UserError
 
 SCHEDULES = ("cosine", "constant")
 
-FREE = frozenset({"steps", "seconds", "save_every", "evaluate_every", "threads"})
+ACCELERATORS = ("cpu", "cuda", "mps", "auto")
+PRECISIONS = ("32", "bf16")
+
+FREE = frozenset(
+    {
+        "steps",
+        "seconds",
+        "patience",
+        "save_every",
+        "evaluate_every",
+        "threads",
+        "accelerator",
+        "devices",
+        "accumulate",
+        "tensorboard",
+    }
+)
 """What may differ when a run is resumed: when it stops, what it reports, what it runs on."""
 
 
@@ -36,7 +52,14 @@ RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "held_out": (lambda value: 0 < value < 1, "between 0 and 1"),
     "save_every": (_at_least_one, "at least 1"),
     "evaluate_every": (_at_least_one, "at least 1"),
+    "evaluate_at_most": (_at_least_one, "at least 1"),
+    "patience": (lambda value: value is None or value >= 1, "at least 1"),
     "threads": (lambda value: value is None or 1 <= value <= 1024, "from 1 to 1024"),
+    "accelerator": (lambda value: value in ACCELERATORS, "one of " + ", ".join(ACCELERATORS)),
+    "devices": (lambda value: 1 <= value <= 1024, "from 1 to 1024"),
+    "precision": (lambda value: value in PRECISIONS, "one of " + ", ".join(PRECISIONS)),
+    "accumulate": (_at_least_one, "at least 1"),
+    "tensorboard": (lambda value: value in (True, False), "true or false"),
 }
 
 
@@ -52,7 +75,7 @@ def option(name: str) -> str:
 @final
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Everything that decides a run but its text; see ``unrolled train text --help``.
+    """Everything that decides a run but its data; see ``unrolled train text --help``.
 
     Raises:
         UserError: a value is out of range; the message names the option, the value and the range.
@@ -77,7 +100,14 @@ class Settings:
     held_out: float = 0.1
     save_every: int = 100
     evaluate_every: int = 200
+    evaluate_at_most: int = 1_000_000
+    patience: int | None = None
     threads: int | None = None
+    accelerator: str = "cpu"
+    devices: int = 1
+    precision: str = "32"
+    accumulate: int = 1
+    tensorboard: bool = False
 
     def __post_init__(self) -> None:
         for name, (holds, expected) in RULES.items():

@@ -11,6 +11,10 @@ import torch
 from torch import Tensor
 
 from .errors import UserError
+from .source import Source, boundary
+
+LARGE = 64 * 2**20
+"""Files of more bytes in all are read piece by piece instead of being held in memory."""
 
 
 def read(file: Path) -> str:
@@ -25,17 +29,26 @@ def read(file: Path) -> str:
         raise UserError(f"cannot read {file}: {error.strerror or error}") from error
     if not data:
         raise UserError(f"{file} is empty: a text file is expected")
+    return decoded(file, data).removeprefix("\ufeff")
+
+
+def decoded(file: Path, data: bytes, offset: int = 0) -> str:
+    """The UTF-8 text of bytes that stand at ``offset`` of ``file``, with line ends as ``\\n``.
+
+    Raises:
+        UserError: the bytes are no text.
+    """
     if b"\0" in data:
-        raise UserError(
-            f"{file} is binary (a NUL byte at offset {data.index(0)}): a text file is expected"
-        )
+        place = offset + data.index(0)
+        raise UserError(f"{file} is binary (a NUL byte at offset {place}): a text file is expected")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
+        place = offset + error.start
         raise UserError(
-            f"{file} is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start}"
+            f"{file} is not UTF-8: byte 0x{data[error.start]:02x} at offset {place}"
         ) from error
-    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def default() -> str:
@@ -55,7 +68,8 @@ def default() -> str:
     return "\n\n".join(dict.fromkeys(paragraphs))
 
 
-def _codes(text: str) -> numpy.ndarray:
+def codes(text: str) -> numpy.ndarray:
+    """The Unicode numbers of the characters of ``text``: uint32, (N,)."""
     return numpy.frombuffer(text.encode("utf-32-le", "surrogatepass"), numpy.dtype("<u4"))
 
 
@@ -68,9 +82,9 @@ def encode(text: str, vocabulary: str) -> Tensor:
     >>> encode("abba", "ab").tolist()
     [0, 1, 1, 0]
     """
-    codes, known = _codes(text), _codes(vocabulary)
-    ids = numpy.searchsorted(known, codes).clip(max=len(known) - 1)
-    if (strange := known[ids] != codes).any():
+    given, known = codes(text), codes(vocabulary)
+    ids = numpy.searchsorted(known, given).clip(max=len(known) - 1)
+    if (strange := known[ids] != given).any():
         place = int(strange.argmax())
         raise UserError(
             f"the character {text[place]!r} at position {place} is not among the "
@@ -81,7 +95,7 @@ def encode(text: str, vocabulary: str) -> Tensor:
 
 @final
 @dataclass(frozen=True, eq=False)
-class Corpus:
+class Corpus(Source):
     """A text as symbol ids; its last part is held out from training.
 
     Attributes:
@@ -107,15 +121,18 @@ class Corpus:
         >>> corpus.vocabulary, corpus.start, corpus.training.tolist()
         (' dehlorw', 5, [3, 2, 4, 4, 5])
         """
-        start = int(len(text) * (1 - held_out))
-        if not 0 < start < len(text):
-            raise UserError(
-                f"a text of {len(text)} characters leaves {start} to train on and "
-                f"{len(text) - start} held out (--held-out {held_out}): both need at least 1"
-            )
-        vocabulary = "".join(map(chr, numpy.unique(_codes(text))))
+        start = boundary(len(text), held_out)
+        vocabulary = "".join(map(chr, numpy.unique(codes(text))))
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         return cls(encode(text, vocabulary), vocabulary, start, digest)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def windows(self, starts: Tensor, length: int) -> Tensor:
+        """``length`` ids from each of ``starts`` on, (length, B)."""
+        places = starts + torch.arange(length)[:, None]
+        return self.ids[places.clamp(max=len(self.ids) - 1)]
 
     @property
     def training(self) -> Tensor:
@@ -126,6 +143,19 @@ class Corpus:
     def held_out(self) -> Tensor:
         """The ids from ``start`` on."""
         return self.ids[self.start :]
+
+
+def open_source(files: Sequence[Path], held_out: float) -> Source:
+    """The text of ``files``, or the default text when there are none, in memory if it is small.
+
+    Raises:
+        UserError: a file cannot be read, or is no text.
+    """
+    from .stream import Stream
+
+    if sum(file.stat().st_size for file in files if file.is_file()) > LARGE:
+        return Stream.of(files, held_out)
+    return Corpus.of(load(files), held_out)
 
 
 def load(files: Sequence[Path]) -> str:

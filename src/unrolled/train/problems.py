@@ -1,0 +1,28 @@
+"""The problems that checkpoints can hold, by kind."""
+
+from typing import Any
+
+from .characters import Characters
+from .problem import Problem
+
+PROBLEMS: dict[str, type[Problem]] = {each.kind: each for each in (Characters,)}
+
+
+def to_json(problem: Problem) -> dict[str, Any]:
+    """A problem with its kind.
+
+    >>> to_json(Characters("ab"))
+    {'kind': 'text', 'vocabulary': 'ab'}
+    """
+    return {"kind": problem.kind, **problem.to_json()}
+
+
+def from_json(stored: dict[str, Any]) -> Problem:
+    """What `to_json` gave.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is damaged, or of a kind that is not known.
+    """
+    if stored["kind"] not in PROBLEMS:
+        raise ValueError(f"a problem of kind {stored['kind']!r}: known are {', '.join(PROBLEMS)}")
+    return PROBLEMS[stored["kind"]].from_json(stored)

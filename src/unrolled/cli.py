@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -10,6 +10,9 @@ from typer.core import TyperGroup
 from .train.command import find_cell, leave, train
 from .train.errors import UserError
 from .train.settings import Settings
+
+if TYPE_CHECKING:
+    from .equations import Cell
 
 
 class Commands(TyperGroup):
@@ -303,17 +306,44 @@ def study(
 
 
 @app.command()
-def demo(
-    seconds: Annotated[float, typer.Option(help="About how long to train.")] = 75,
-    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/demo"),
+def report(
+    run: Annotated[Path, typer.Argument(help="Folder of a run, or a checkpoint.")],
+    text: Annotated[
+        str | None,
+        _option("held-out part of Python's help topics", "A file, or the text itself, to read."),
+    ] = None,
+    lang: Annotated[str, typer.Option(help="Of the page: en or zh.")] = "en",
+    out: Annotated[
+        Path | None, _option("report.html in the run's folder", "The file to write.")
+    ] = None,
 ) -> None:
-    """Train a character model for about a minute, sample it and compare it with n-grams."""
+    """Write a page about a trained model: one HTML file that needs no network."""
+    from .draw import DrawError
+    from .report.command import report as write
+
+    try:
+        typer.echo(write(run, text, lang, out))
+    except DrawError as error:
+        raise UserError(str(error)) from error
+
+
+@app.command()
+def demo(
+    seconds: Annotated[float, typer.Option(help="About how long to train.")] = 180,
+    out: Annotated[Path, typer.Option(help="Folder of the run and its page.")] = Path("runs/demo"),
+    lang: Annotated[str, typer.Option(help="Of the page: en or zh.")] = "en",
+) -> None:
+    """Tell the whole story: a language model, how far cells remember, and a page about them."""
     from rich.console import Console
 
-    from .train.demo import demo as demonstrate
+    from .draw import DrawError
+    from .report.demo import demo as demonstrate
     from .train.interrupt import Interrupt
 
     Settings(seconds=seconds)  # says what is wrong with it
     with Interrupt() as interrupt:
-        demonstrate(Console(), seconds, out, interrupt)
+        try:
+            demonstrate(Console(), seconds, out, lang, interrupt)
+        except DrawError as error:
+            raise UserError(str(error)) from error
     leave(interrupt)

@@ -15,7 +15,7 @@ from .start import STARTS, check
 
 DEFAULT = ("rnn_tanh", "rnn_relu", "rnn_relu+identity", "gru", "lstm", "lstm+forget")
 """Who takes part unless told otherwise."""
-UNGATED, IDENTITY = 0.1, 0.03
+UNGATED, IDENTITY = 0.3, 0.1
 """The learning rate beside that of a gated cell: greater steps make such cells diverge."""
 
 

@@ -30,14 +30,14 @@ class Story:
 
 SHORT = Story(
     openings=(
-        "at A we saw the B .",
-        "i saw the B at A .",
-        "we watched the B at A .",
-        "at A i drew the B .",
-        "you found the B at A .",
-        "at A she met the B .",
+        "at A we saw the B",
+        "i saw the B at A",
+        "we watched the B at A",
+        "at A i drew the B",
+        "you found the B at A",
+        "at A she met the B",
     ),
-    closings=("they are in the", "they were in the"),
+    closings=("there in the", "right in the"),
     first={
         "dawn": "grey",
         "sunrise": "pink",
@@ -83,14 +83,14 @@ SHORT = Story(
 
 LONG = Story(
     openings=(
-        "i lived in B for A .",
-        "we stayed in B for A .",
-        "for A we lived in B .",
-        "i spent A abroad in B .",
-        "my family spent A in B .",
-        "in B i stayed for A .",
+        "i lived in B for A",
+        "we stayed in B for A",
+        "for A we lived in B",
+        "i spent A abroad in B",
+        "my family spent A in B",
+        "in B i stayed for A",
     ),
-    closings=("so i speak", "today i speak", "still i speak"),
+    closings=("i speak", "we speak"),
     first={
         "ever": "perfect",
         "decades": "native",

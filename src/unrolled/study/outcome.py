@@ -6,6 +6,8 @@ import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple, final
 
+from .reading import Reading
+
 
 class Point(NamedTuple):
     """One evaluation along the way.
@@ -38,6 +40,7 @@ class Outcome:
         curve: the evaluations.
         gradients: after parts of the training (0 is its start), the size of the loss's gradient
             by the states k steps before the end, relative to k = 0.
+        reading: one sentence as the trained model reads it; None for problems of another kind.
     """
 
     task: str
@@ -56,6 +59,7 @@ class Outcome:
     seconds: float
     curve: list[Point]
     gradients: dict[float, list[float]]
+    reading: Reading | None
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -84,6 +88,7 @@ class Outcome:
             float(part): [_number(size) for size in sizes]
             for part, sizes in given["gradients"].items()
         }
+        given["reading"] = given["reading"] and Reading.from_json(given["reading"])
         for name in ("trained", "held_out", "seconds", "chance", "goal"):
             given[name] = _number(given[name])
         return cls(**given)

@@ -70,6 +70,10 @@ class Problem(ABC):
     def score(self, outputs: Tensor, y: Tensor) -> float:
         """How good outputs (asked, B, O) are, in the problem's unit."""
 
+    def enough(self, score: float) -> bool:
+        """Whether training may end with such a score on what it is trained on."""
+        return False
+
     @property
     def rises(self) -> bool:
         """Whether a higher score is a better one."""

@@ -18,6 +18,8 @@ from .gradient import gradient
 from .outcome import Outcome, Point
 from .problem import Problem
 from .reader import Reader
+from .reading import Reading, reading
+from .sentences import Sentences
 
 CLIP = 1.0
 """The greatest norm of the gradient."""
@@ -115,6 +117,11 @@ class Trial:
         x, y = self.problem.test(8, random.Random(1), False)
         return gradient(self.model, x, lambda outputs: self.problem.loss(outputs, y))
 
+    def reading(self) -> Reading | None:
+        """How the model reads one sentence; None for problems without sentences."""
+        problem = self.problem
+        return reading(self.model, problem) if isinstance(problem, Sentences) else None
+
 
 def run(trial: Trial, stop: Stop = lambda: False) -> Outcome | None:
     """Train to the end; None if told to stop."""
@@ -131,12 +138,15 @@ def run(trial: Trial, stop: Stop = lambda: False) -> Outcome | None:
         losses.append(loss)
         if not math.isfinite(loss):
             break
+        if trial.step in moments and trial.step < trial.steps:
+            gradients[moments[trial.step]] = trial.gradient()
         if trial.step % every == 0 or trial.step == trial.steps:
             trained, held_out = (trial.score(each, CHECKED) for each in (False, True))
             curve.append(Point(trial.step, sum(losses) / len(losses), trained, held_out))
             losses = []
-        if trial.step in moments:
-            gradients[moments[trial.step]] = trial.gradient()
+            if trial.problem.enough(trained):
+                break
+    gradients[1.0] = trial.gradient()
     return Outcome(
         task=trial.problem.name,
         gap=trial.problem.gap,
@@ -150,8 +160,9 @@ def run(trial: Trial, stop: Stop = lambda: False) -> Outcome | None:
         goal=trial.problem.goal,
         trained=trial.score(False, TESTED),
         held_out=trial.score(True, TESTED),
-        diverged=trial.step < trial.steps,
+        diverged=bool(losses) and not math.isfinite(losses[-1]),
         seconds=time.monotonic() - began,
         curve=curve,
         gradients=gradients,
+        reading=trial.reading(),
     )

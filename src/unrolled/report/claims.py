@@ -1,0 +1,146 @@
+"""What the article says about memory, beside what a study has measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..study.outcome import Outcome
+from ..study.table import Figure as Scores
+from ..study.table import gathered
+from .words import Speech
+
+GOAL = 0.95
+"""The part of right answers from which on a task counts as learned."""
+FEW = 500
+"""Steps of training below which nothing is settled."""
+VANISHED = 1e-6
+"""What is left of a gradient that has vanished."""
+
+SIMPLE, GATED, RELU = "rnn_tanh", "lstm", "rnn_relu"
+
+
+def claims(outcomes: Sequence[Outcome], speech: Speech) -> list[dict[str, Any]]:
+    """The article's claims, each with a verdict that follows from the numbers."""
+    found = gathered(outcomes)
+    long = found["long"]
+    settled = min(each.steps for each in outcomes if each.task == "long") >= FEW
+    made = [
+        _short(found, settled),
+        _simple(long, settled),
+        _relu(long, settled),
+        _lstm(long, settled),
+        _gradient(outcomes),
+    ]
+    return [_said(each, speech) for each in made if each is not None]
+
+
+Claim = tuple[str, bool | None, str]
+"""What is said; whether it holds, None where that is not settled; what was measured."""
+
+
+def _said(claim: Claim, speech: Speech) -> dict[str, Any]:
+    says, holds, measured = claim
+    verdicts = {
+        True: ("yes", "holds"),
+        False: ("no", "does not hold here"),
+        None: ("part", "not settled by this run"),
+    }
+    kind, verdict = verdicts[holds]
+    between = ":" if speech.language == "zh" else ":"
+    return {
+        "kind": kind,
+        "says": speech(says),
+        "verdict": speech(verdict) + between,
+        "measured": measured,
+    }
+
+
+def percent(scores: Scores) -> str:
+    """The mean, for a sentence."""
+    return f"{100 * scores.mean:.1f} %"
+
+
+def _short(found: Mapping[str, Mapping[str, Mapping[int, Scores]]], settled: bool) -> Claim:
+    """At the shortest gap of each task."""
+    parts, best = [], []
+    for task in ("short", "long"):
+        for name, figures in found.get(task, {}).items():
+            gap = min(figures)
+            best.append(figures[gap].mean >= GOAL)
+            parts.append((task, gap, name, figures[gap]))
+    said = "; ".join(f"{name} {task} {gap}: {percent(f)}" for task, gap, name, f in parts)
+    holds = all(best) if settled or all(best) else None
+    return "With a short gap, every network learns the link.", holds, f"{said}."
+
+
+def _along(name: str, figures: Mapping[int, Scores]) -> str:
+    return f"{name}: " + ", ".join(f"{gap} → {percent(each)}" for gap, each in figures.items())
+
+
+def _simple(long: Mapping[str, Mapping[int, Scores]], settled: bool) -> Claim | None:
+    if SIMPLE not in long or len(long[SIMPLE]) < 2:
+        return None
+    figures = long[SIMPLE]
+    first, last = figures[min(figures)], figures[max(figures)]
+    holds: bool | None = last.mean < 0.5 <= first.mean
+    if not settled and first.mean < 0.5:
+        holds = None
+    text = f"{_along(SIMPLE, figures)}."
+    return "As the gap grows, a simple RNN can no longer learn it.", holds, text
+
+
+def _relu(long: Mapping[str, Mapping[int, Scores]], settled: bool) -> Claim | None:
+    kinds = [name for name in long if name.partition("+")[0] == RELU]
+    if not kinds:
+        return None
+    ends = {name: long[name][max(long[name])] for name in kinds}
+    text = "; ".join(_along(name, long[name]) for name in kinds)
+    diverged = sum(f.diverged for name in kinds for f in long[name].values())
+    if diverged:
+        text += f"; {diverged} × NaN"
+    holds = all(each.mean >= GOAL for each in ends.values())
+    return (
+        "Another activation cures it: ReLU.",
+        holds if settled or holds else None,
+        f"{text}.",
+    )
+
+
+def _lstm(long: Mapping[str, Mapping[int, Scores]], settled: bool) -> Claim | None:
+    kinds = [name for name in long if name.partition("+")[0] == GATED]
+    if not kinds:
+        return None
+    holds = all(long[name][max(long[name])].mean >= GOAL for name in kinds)
+    text = "; ".join(_along(name, long[name]) for name in kinds)
+    holds_or_open = holds if settled or holds else None
+    return "Another structure cures it: LSTM.", holds_or_open, f"{text}."
+
+
+def _gradient(outcomes: Sequence[Outcome]) -> Claim | None:
+    """What is left of the gradient at the first step before training, at the longest gap."""
+    gap = max(each.gap for each in outcomes if each.task == "long")
+    ends: dict[str, float] = {}
+    for each in outcomes:
+        if each.task == "long" and each.gap == gap and each.entrant not in ends:
+            ends[each.entrant] = each.gradients[0.0][-1]
+    if SIMPLE not in ends:
+        return None
+    text = ", ".join(f"{name} {scientific(size)}" for name, size in ends.items())
+    return "The cause is that gradients vanish.", ends[SIMPLE] < VANISHED, f"({gap}) {text}."
+
+
+def scientific(value: float) -> str:
+    """A small number in two digits.
+
+    >>> scientific(3.2e-31), scientific(0.25)
+    ('3.2·10⁻³¹', '0.25')
+    """
+    if not math.isfinite(value):
+        return "∞"
+    if 0.01 <= value < 1000 or value == 0:
+        return f"{value:.2g}"
+    digits, _, power = f"{value:.1e}".partition("e")
+    raised = str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{digits}·10{raised}"

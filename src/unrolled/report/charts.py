@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..draw.palette import DASHES, INK, PALE, SERIES
-from ..draw.type import figure
+from ..draw.type import figure, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from ..study.table import Figure as Scores
 
 WIDTH, HEIGHT = 6.4, 4.0
+NARROW = 4.6
 MARKS = "osD^vPX"
 FLOOR = 1e-12
 """Smaller gradients are drawn here: no training can use them."""
 
 
-def _canvas(across: str, up: str) -> tuple[Figure, Axes]:
-    made = figure(WIDTH, HEIGHT)
+def _canvas(across: str, up: str, width: float = WIDTH) -> tuple[Figure, Axes]:
+    made = figure(width, HEIGHT)
     axes = made.subplots()
     axes.set_xlabel(across)
     axes.set_ylabel(up)
@@ -34,11 +35,12 @@ def _canvas(across: str, up: str) -> tuple[Figure, Axes]:
 def _finish(made: Figure, axes: Axes, columns: int = 3) -> Figure:
     handles, labels = axes.get_legend_handles_labels()
     rows = math.ceil(len(labels) / columns)
+    left = 0.8 / made.get_figwidth()
     made.legend(
         handles, labels, loc="upper left", ncols=columns, fontsize=11.5, bbox_to_anchor=(0.01, 1.0),
         handlelength=2.6, columnspacing=1.4,
     )  # fmt: skip
-    made.subplots_adjust(left=0.125, right=0.975, bottom=0.15, top=0.98 - 0.065 * rows)
+    made.subplots_adjust(left=left, right=0.975, bottom=0.15, top=0.98 - 0.065 * rows)
     return made
 
 
@@ -50,6 +52,7 @@ def _look(number: int) -> dict[str, object]:
     }
 
 
+@style()
 def against_gap(
     entrants: Mapping[str, Mapping[int, Scores]], chance: float, across: str, up: str
 ) -> Figure:
@@ -78,6 +81,7 @@ def _least(values: Sequence[float]) -> list[float]:
     return [max(0.0, value) for value in values]
 
 
+@style()
 def learning(
     curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], across: str, up: str, log: bool
 ) -> Figure:
@@ -90,9 +94,10 @@ def learning(
     return _finish(made, axes)
 
 
+@style()
 def against_distance(curves: Mapping[str, Sequence[float]], across: str, up: str) -> Figure:
     """The size of a gradient against the steps that it has come back."""
-    made, axes = _canvas(across, up)
+    made, axes = _canvas(across, up, NARROW)
     top = 10.0
     for number, (name, sizes) in enumerate(curves.items()):
         shown = [min(max(size, FLOOR), 1e12) for size in sizes if math.isfinite(size)]
@@ -101,4 +106,4 @@ def against_distance(curves: Mapping[str, Sequence[float]], across: str, up: str
     axes.set_yscale("log")
     axes.set_ylim(FLOOR, 3 * top)
     axes.axhline(1.0, color=INK, linewidth=0.8, zorder=0)
-    return _finish(made, axes)
+    return _finish(made, axes, columns=2)

@@ -48,11 +48,10 @@ def _said(claim: Claim, speech: Speech) -> dict[str, Any]:
         None: ("part", "not settled by this run"),
     }
     kind, verdict = verdicts[holds]
-    between = ":" if speech.language == "zh" else ":"
     return {
         "kind": kind,
         "says": speech(says),
-        "verdict": speech(verdict) + between,
+        "verdict": f"{speech(verdict)}:",
         "measured": measured,
     }
 

@@ -82,9 +82,7 @@ def _pictures(console: Console) -> bool:
     return True
 
 
-def _study(
-    console: Console, seconds: float, folder: Path, interrupt: Interrupt
-) -> list[Outcome]:
+def _study(console: Console, seconds: float, folder: Path, interrupt: Interrupt) -> list[Outcome]:
     """Every cell on both tasks, with as many steps as fit."""
     console.rule("How far does each cell remember?")
     entrants = [Entrant(find(name)) for name in ENTRANTS]

@@ -1,5 +1,4 @@
-"""Figures inside a page: SVG without a file, in the page's colours, with a text for who cannot see.
-"""
+"""Figures inside a page: SVG in the page's colours, with a title for who cannot see them."""
 
 from __future__ import annotations
 

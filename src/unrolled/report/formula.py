@@ -23,12 +23,14 @@ def lines(latex: str) -> list[str]:
     ['a = b', 'c = d']
     """
     rows = [row.strip() for row in latex.splitlines()]
-    rows = [row.removesuffix("\\\\").strip() for row in rows if not row.startswith(("\\begin", "\\end"))]
+    rows = [
+        row.removesuffix("\\\\").strip() for row in rows if not row.startswith(("\\begin", "\\end"))
+    ]
     return [row.replace("&", "") for row in rows if row]
 
 
-def formula(cell: Cell, about: str) -> Markup:
-    """The equations of a cell as an SVG element."""
+def formula(cell: Cell, about: str) -> tuple[Markup, float]:
+    """The equations of a cell as an SVG element, and how many inches wide it is."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     rows = lines(cell.latex())
@@ -40,4 +42,4 @@ def formula(cell: Cell, about: str) -> Markup:
         renderer = FigureCanvasAgg(made).get_renderer()
         widest = max(each.get_window_extent(renderer).width for each in made.texts)
     made.set_figwidth(widest / made.dpi + 0.1)
-    return inline(made, about)
+    return inline(made, about), made.get_figwidth()

@@ -78,9 +78,7 @@ def shown_gap(outcomes: Sequence[Outcome]) -> int:
     return 100 if 100 in gaps else max(gaps)
 
 
-def accuracy_table(
-    found: Mapping[str, Mapping[str, Mapping[int, Scores]]], speech: Speech
-) -> Rows:
+def accuracy_table(found: Mapping[str, Mapping[str, Mapping[int, Scores]]], speech: Speech) -> Rows:
     """Held-out answers right, of both tasks, cells down."""
     columns = [
         (task, gap)
@@ -123,7 +121,11 @@ def _example(name: str, speech: Speech) -> dict[str, Any]:
     facts = {fact[n] for fact, n in zip(grammar.facts, sentence.answer, strict=True)}
     opening = len(grammar.story.openings[0].split())
     kinds = [
-        "fact" if word in facts and place < opening else "filler" if opening <= place < opening + gap else ""
+        "fact"
+        if word in facts and place < opening
+        else "filler"
+        if opening <= place < opening + gap
+        else ""
         for place, word in enumerate(sentence.words)
     ]
     return {

@@ -15,7 +15,7 @@ from ..draw.charts import visible
 from ..draw.drawings import find
 from ..draw.error import DrawError
 from ..draw.numbers import Measured
-from ..draw.request import subject
+from ..draw.subject import Subject
 from ..probe.diagnosis import diagnose
 from ..train import log
 from ..train.excerpts import excerpts
@@ -29,8 +29,8 @@ from .words import Speech
 if TYPE_CHECKING:
     from ..train.checkpoint import Checkpoint
 
-SENTENCE = 60
-"""Characters of the sentence that gates are shown for."""
+SENTENCE = 54
+"""Characters of the sentence that gates are shown for: as many as the drawing has room for."""
 WRITTEN, TEMPERATURE = 400, 0.7
 
 
@@ -60,9 +60,10 @@ class Run:
             start += len(line)
         else:
             start = 0
-        return self.words[start : start + SENTENCE].rstrip("\n").partition("\n")[0] or self.words[
-            :SENTENCE
-        ]
+        return (
+            self.words[start : start + SENTENCE].rstrip("\n").partition("\n")[0]
+            or self.words[:SENTENCE]
+        )
 
 
 def model(run: Run, baselines: Mapping[str, float], title: str, speech: Speech) -> Section:
@@ -101,7 +102,9 @@ def _learning(run: Run, speech: Speech) -> Markup | None:
         rows = [json.loads(line) for line in lines if line.strip()]
         steps = [int(row["step"]) for row in rows]
         losses = [float(row["loss"]) for row in rows]
-        held = [(int(row["step"]), float(row["held_out"]["loss"])) for row in rows if row["held_out"]]
+        held = [
+            (int(row["step"]), float(row["held_out"]["loss"])) for row in rows if row["held_out"]
+        ]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     if len(steps) < 2:
@@ -130,14 +133,14 @@ def _smooth(steps: Sequence[int], losses: Sequence[float]) -> tuple[list[float],
 
 def inside(run: Run, speech: Speech) -> Section:
     """Gates, memory and gradients while the model reads a sentence."""
-    about = subject(None, [run.path], run.sentence, speech.pictures.language)
+    numbers = Measured([run.path], run.sentence, say=lambda words: None)
+    about = Subject(None, numbers, speech.pictures)
     data: dict[str, Any] = {
         "sentence": run.sentence,
         "gates": picture(find("gates").picture(about), _caption("gates", speech)),
         "strip": None,
         "gradient": None,
     }
-    numbers = Measured([run.path], run.sentence)
     _, influence = numbers.influence(len(run.sentence))
     last = [float(each) for each in influence[-1]]
     if max(last) > 0:

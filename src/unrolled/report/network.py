@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from markupsafe import Markup, escape
+
 from ..draw.drawings import find
 from ..draw.request import subject
 from ..equations import Cell
@@ -42,10 +44,21 @@ def cells(kinds: Sequence[Cell], speech: Speech) -> Section:
 
 def _cell(cell: Cell, speech: Speech) -> dict[str, object]:
     drawing = find("lstm-cell").picture(subject(cell, language=speech.pictures.language))
+    equations, width = formula(cell, f"{cell.name}: {cell.latex()}")
     return {
         "name": cell.name,
-        "summary": cell.summary,
+        "summary": _code(cell.summary),
         "picture": picture(drawing, f"{speech('The picture')}: {cell.name}"),
-        "formula": formula(cell, f"{cell.name}: {cell.latex()}"),
+        "formula": equations,
+        "width": f"{5.4 * width:.1f}rem",
         "code": cell.python(),
     }
+
+
+def _code(words: str) -> Markup:
+    """Words between backquotes as code."""
+    parts = words.split("`")
+    made = [
+        Markup("<code>{}</code>").format(p) if n % 2 else escape(p) for n, p in enumerate(parts)
+    ]
+    return Markup("").join(made)

@@ -49,7 +49,12 @@ def units(run: Run, speech: Speech) -> Section | None:
     )
     data = {
         "table": Rows(
-            [speech("property"), speech("units found"), speech("the best one"), speech("by chance")],
+            [
+                speech("property"),
+                speech("units found"),
+                speech("the best one"),
+                speech("by chance"),
+            ],
             [_row(name, each, speech) for name, each in found.items()],
         ),
         "caption": f"{speech('correlation')}, {len(words):,}",

@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..equations import Cell
-from ..train.errors import UserError
 from ..train.interrupt import Interrupt
 from .entrant import DEFAULT, Entrant
 from .grid import Task, carry_out, tasks

@@ -41,7 +41,7 @@ class Grammar:
     >>> grammar = Grammar(LONG)
     >>> sentence = grammar.sentence(5, random.Random(3))
     >>> grammar.text(sentence)
-    'for hours we lived in bulgaria . a sister sang near the carpet today i speak little bulgarian'
+    'my family spent ages in Turkey the warm train sang . we speak perfect Turkish'
     """
 
     def __init__(self, story: Story) -> None:

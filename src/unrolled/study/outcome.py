@@ -64,7 +64,9 @@ class Outcome:
     @property
     def key(self) -> tuple[Any, ...]:
         """What makes two trials the same."""
-        return key(self.task, self.gap, self.digest, self.entrant, self.seed, self.hidden, self.steps)
+        return key(
+            self.task, self.gap, self.digest, self.entrant, self.seed, self.hidden, self.steps
+        )
 
     @property
     def solved(self) -> bool:

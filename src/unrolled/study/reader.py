@@ -28,9 +28,7 @@ class Reader(nn.Module):
         super().__init__()
         self.asked = problem.asked
         width = EMBEDDING if problem.symbols else problem.width
-        self.embedding = (
-            nn.Embedding(problem.symbols, width) if problem.symbols else nn.Identity()
-        )
+        self.embedding = nn.Embedding(problem.symbols, width) if problem.symbols else nn.Identity()
         self.recurrent = entrant.layer(width, hidden)
         self.dropout = nn.Dropout(problem.dropout)
         self.readout = nn.Linear(self.recurrent.output_size, problem.outputs)

@@ -15,6 +15,8 @@ from .problem import Batch, Problem
 
 RARE = 0.05
 """How often a word of a training sentence's gap is taken for a new one, to be ready for some."""
+FAR = 50
+"""From this gap on a trial has fewer steps: each of them takes long."""
 
 
 @final
@@ -28,12 +30,12 @@ class Sentences(Problem):
 
     rate = 1e-2
     dropout = 0.3
-    steps = 2000
     unit = "accuracy"
     goal = 0.95
 
     def __init__(self, name: str, gap: int) -> None:
         self.name, self.gap = name, gap
+        self.steps = 3000 if gap < FAR else 2000
         self.grammar = Grammar(STORIES[name])
         self.symbols = len(self.grammar.vocabulary)
         self.outputs = sum(map(len, self.grammar.answers))

@@ -53,7 +53,9 @@ class Figure:
     def __str__(self) -> str:
         low, high = self.spread
         if self.outcomes[0].unit != "accuracy":
-            return f"{number(self.mean)}" + (f" ({number(low)}–{number(high)})" if low < high else "")
+            return f"{number(self.mean)}" + (
+                f" ({number(low)}–{number(high)})" if low < high else ""
+            )
         text = f"{100 * self.mean:.1f}"
         return f"{text} ({100 * low:.0f}–{100 * high:.0f})" if low < high else text
 

@@ -27,8 +27,8 @@ DECAY = 0.01
 """AdamW's weight decay."""
 RISE = 20
 """Steps until the learning rate is full."""
-EVALUATIONS = 20
-"""Along the learning curve."""
+EVALUATIONS, APART = 20, 25
+"""How many there are along the learning curve, at least so many steps apart."""
 CHECKED, TESTED = 128, 512
 """Sequences of an evaluation along the way, and of the last one."""
 MOMENTS = (0.0, 0.25, 1.0)
@@ -126,7 +126,7 @@ class Trial:
 def run(trial: Trial, stop: Stop = lambda: False) -> Outcome | None:
     """Train to the end; None if told to stop."""
     began = time.monotonic()
-    every = max(1, trial.steps // EVALUATIONS)
+    every = max(APART, trial.steps // EVALUATIONS)
     moments = {round(part * trial.steps): part for part in MOMENTS}
     curve: list[Point] = []
     gradients = {0.0: trial.gradient()}

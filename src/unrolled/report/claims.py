@@ -27,11 +27,11 @@ def claims(outcomes: Sequence[Outcome], speech: Speech) -> list[dict[str, Any]]:
     long = found["long"]
     settled = min(each.steps for each in outcomes if each.task == "long") >= FEW
     made = [
-        _short(found, settled),
-        _simple(long, settled),
-        _relu(long, settled),
-        _lstm(long, settled),
-        _gradient(outcomes),
+        _short(found, settled, speech),
+        _simple(long, settled, speech),
+        _relu(long, settled, speech),
+        _lstm(long, settled, speech),
+        _gradient(outcomes, speech),
     ]
     return [_said(each, speech) for each in made if each is not None]
 
@@ -61,24 +61,29 @@ def percent(scores: Scores) -> str:
     return f"{100 * scores.mean:.1f} %"
 
 
-def _short(found: Mapping[str, Mapping[str, Mapping[int, Scores]]], settled: bool) -> Claim:
+def _short(
+    found: Mapping[str, Mapping[str, Mapping[int, Scores]]], settled: bool, speech: Speech
+) -> Claim:
     """At the shortest gap of each task."""
-    parts, best = [], []
+    parts, learned = [], []
     for task in ("short", "long"):
-        for name, figures in found.get(task, {}).items():
-            gap = min(figures)
-            best.append(figures[gap].mean >= GOAL)
-            parts.append((task, gap, name, figures[gap]))
-    said = "; ".join(f"{name} {task} {gap}: {percent(f)}" for task, gap, name, f in parts)
-    holds = all(best) if settled or all(best) else None
-    return "With a short gap, every network learns the link.", holds, f"{said}."
+        shortest = {name: figures[min(figures)] for name, figures in found.get(task, {}).items()}
+        learned += [each.mean >= GOAL for each in shortest.values()]
+        if shortest:
+            listed = ", ".join(f"{name} {percent(each)}" for name, each in shortest.items())
+            parts.append(f"{speech(f'{task} task')}: {listed}")
+    holds = all(learned) if settled or all(learned) else None
+    return "With a short gap, every network learns the link.", holds, f"{'; '.join(parts)}."
 
 
-def _along(name: str, figures: Mapping[int, Scores]) -> str:
-    return f"{name}: " + ", ".join(f"{gap} → {percent(each)}" for gap, each in figures.items())
+def _along(name: str, figures: Mapping[int, Scores], speech: Speech) -> str:
+    listed = ", ".join(f"{speech('gap')} {gap}: {percent(f)}" for gap, f in figures.items())
+    return f"{name}, {listed}"
 
 
-def _simple(long: Mapping[str, Mapping[int, Scores]], settled: bool) -> Claim | None:
+def _simple(
+    long: Mapping[str, Mapping[int, Scores]], settled: bool, speech: Speech
+) -> Claim | None:
     if SIMPLE not in long or len(long[SIMPLE]) < 2:
         return None
     figures = long[SIMPLE]
@@ -86,16 +91,16 @@ def _simple(long: Mapping[str, Mapping[int, Scores]], settled: bool) -> Claim | 
     holds: bool | None = last.mean < 0.5 <= first.mean
     if not settled and first.mean < 0.5:
         holds = None
-    text = f"{_along(SIMPLE, figures)}."
+    text = f"{_along(SIMPLE, figures, speech)}."
     return "As the gap grows, a simple RNN can no longer learn it.", holds, text
 
 
-def _relu(long: Mapping[str, Mapping[int, Scores]], settled: bool) -> Claim | None:
+def _relu(long: Mapping[str, Mapping[int, Scores]], settled: bool, speech: Speech) -> Claim | None:
     kinds = [name for name in long if name.partition("+")[0] == RELU]
     if not kinds:
         return None
     ends = {name: long[name][max(long[name])] for name in kinds}
-    text = "; ".join(_along(name, long[name]) for name in kinds)
+    text = "; ".join(_along(name, long[name], speech) for name in kinds)
     diverged = sum(f.diverged for name in kinds for f in long[name].values())
     if diverged:
         text += f"; {diverged} × NaN"
@@ -107,17 +112,17 @@ def _relu(long: Mapping[str, Mapping[int, Scores]], settled: bool) -> Claim | No
     )
 
 
-def _lstm(long: Mapping[str, Mapping[int, Scores]], settled: bool) -> Claim | None:
+def _lstm(long: Mapping[str, Mapping[int, Scores]], settled: bool, speech: Speech) -> Claim | None:
     kinds = [name for name in long if name.partition("+")[0] == GATED]
     if not kinds:
         return None
     holds = all(long[name][max(long[name])].mean >= GOAL for name in kinds)
-    text = "; ".join(_along(name, long[name]) for name in kinds)
+    text = "; ".join(_along(name, long[name], speech) for name in kinds)
     holds_or_open = holds if settled or holds else None
     return "Another structure cures it: LSTM.", holds_or_open, f"{text}."
 
 
-def _gradient(outcomes: Sequence[Outcome]) -> Claim | None:
+def _gradient(outcomes: Sequence[Outcome], speech: Speech) -> Claim | None:
     """What is left of the gradient at the first step before training, at the longest gap."""
     gap = max(each.gap for each in outcomes if each.task == "long")
     ends: dict[str, float] = {}
@@ -127,7 +132,9 @@ def _gradient(outcomes: Sequence[Outcome]) -> Claim | None:
     if SIMPLE not in ends:
         return None
     text = ", ".join(f"{name} {scientific(size)}" for name, size in ends.items())
-    return "The cause is that gradients vanish.", ends[SIMPLE] < VANISHED, f"({gap}) {text}."
+    left = speech("of the gradient is left at the first word, before training, gap")
+    holds = ends[SIMPLE] < VANISHED
+    return "The cause is that gradients vanish.", holds, f"{left} {gap}: {text}."
 
 
 def scientific(value: float) -> str:

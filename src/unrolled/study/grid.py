@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class Task:
 
 
 def tasks(
-    gaps: dict[str, Sequence[int]], entrants: Sequence[Entrant], seeds: int, budget: Budget
+    gaps: Mapping[str, Sequence[int]], entrants: Sequence[Entrant], seeds: int, budget: Budget
 ) -> list[Task]:
     """Every trial: whole seeds first, so that a study that is stopped has even figures.
 

@@ -57,7 +57,7 @@ def test_numbers_and_learned_vectors_stand_in_their_operation() -> None:
         return locals()
 
     assert texts(written, "learned") == ["$\\times p$"]
-    assert set(texts(written, "operation")) == {"$1{-}$", "$\\times0.5$", "$+$"}
+    assert set(texts(written, "operation")) == {"$1{-}$", "$\\times 0.5$", "$+$"}
 
 
 def test_composites_are_one_shape() -> None:
@@ -66,8 +66,8 @@ def test_composites_are_one_shape() -> None:
         h = layer_norm(h) + log_sigmoid(affine(x))
         return locals()
 
-    assert texts(composed, "layer") == ["$\\log\\,\\sigma$"]
-    assert texts(composed, "operation") == ["$\\mathrm{norm}$", "$+$"]
+    assert texts(composed, "layer") == ["$W_{ih}$"]
+    assert texts(composed, "operation") == [*("$\\mathrm{norm}$", "$\\log\\,\\sigma$", "$+$")]
 
 
 def test_the_order_of_a_difference_is_marked() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy
@@ -127,7 +128,7 @@ def spaced(heights: Sequence[float], gap: float) -> list[float]:
     """
     order = sorted(range(len(heights)), key=lambda n: heights[n])
     places = list(heights)
-    for below, here in zip(order, order[1:], strict=False):
+    for below, here in pairwise(order):
         places[here] = max(places[here], places[below] + gap)
     return places
 

@@ -46,7 +46,7 @@ def style() -> Iterator[None]:
     """Matplotlib's settings while a figure of ours is made or written."""
     import matplotlib
 
-    settings: dict[str, Any] = {
+    settings: dict[Any, Any] = {
         "font.family": families(),
         "font.size": 13,
         "mathtext.fontset": "stix",

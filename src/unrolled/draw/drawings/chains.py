@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ...cells import find
@@ -13,6 +14,8 @@ from ..picture import Picture, moving, still
 from ..scene import Box, Label, Light, Line, Scene, Shape, Strip, text_width
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ...equations import Graph
     from ..subject import Subject
 
@@ -60,7 +63,7 @@ def chain(subject: Subject) -> Picture:
     """The loop and the same network unrolled."""
     first = 4.2
     names = ["0", "1", "2", "t"]
-    shapes = _loop() + [Label("equals", "$=$", 2.2, 0, size=1.8)]
+    shapes = [*_loop(), Label("equals", "$=$", 2.2, 0, size=1.8)]
     shapes += _row(3, first, [f"$x_{n}$" for n in names], [f"$h_{n}$" for n in names])
     last = first + 3 * PITCH + 0.9
     shapes += step("last", last, "$x_t$", "$h_t$")
@@ -101,7 +104,7 @@ def _output(graph: Graph) -> str:
     return graph.output
 
 
-def _passed(tokens: list[str] | tuple[str, ...], states: object, now: int, late: int) -> Scene:
+def _passed(tokens: Sequence[str], states: object, now: int, late: int) -> Scene:
     """The chain while step `now` works (late: has worked); what is done keeps its state."""
     import numpy
 
@@ -165,7 +168,7 @@ def _opened(graph: Graph, subject: Subject) -> Scene:
     """A cell between two closed copies of itself, the state lines going through."""
     inner = cell_scene(graph)
     frame = inner.boxes["frame"]
-    left, down, right, up = frame.bounds
+    left, _, right, _ = frame.bounds
     wide, gap = 1.9, 1.0
     kept: list[Shape] = []
     for shape in inner.shapes:
@@ -309,7 +312,7 @@ def _gap(
     shapes: list[Shape] = []
     wide, high = 0.9, 0.8
     at = [0.0]
-    for before, word in zip(words, words[1:], strict=False):
+    for before, word in pairwise(words):
         at.append(at[-1] + max(1.35, (text_width(before) + text_width(word)) / 2 * 0.85 + 0.45))
     last = len(words) - 1
     for n, (x, word) in enumerate(zip(at, words, strict=True)):

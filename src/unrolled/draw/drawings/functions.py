@@ -102,8 +102,9 @@ def _squash(subject: Subject, free: ndarray, kept: ndarray, upto: int) -> Figure
             shown = line[: upto + 1]
             axes.plot(range(len(shown)), shown, color=color, marker=mark, markersize=7)
             axes.annotate(
-                f"{shown[-1]:,.2f}", (len(shown) - 1, shown[-1]), (9, 0), textcoords="offset points",
-                color=color, va="center", fontsize=14, fontweight="bold",
+                f"{shown[-1]:,.2f}", (len(shown) - 1, shown[-1]), (9, 0),
+                textcoords="offset points", color=color, va="center",
+                fontsize=14, fontweight="bold",
             )  # fmt: skip
         axes.set_title(title)
         axes.set_xlim(-0.3, TIMES + 1.9)

@@ -18,6 +18,8 @@ from ..scene import Box, Label, Light, Line, Scene, Shape
 from ..type import figure
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy import ndarray
@@ -188,7 +190,7 @@ FLOOR = 1e-12
 """Sizes below this are not told apart in a picture."""
 
 
-def _shrinking(subject: Subject, fades: list[Fade] | tuple[Fade, ...], upto: int) -> Figure:
+def _shrinking(subject: Subject, fades: Sequence[Fade], upto: int) -> Figure:
     made = figure(11, 5.6)
     axes = made.subplots()
     curves = [(fade.model, _above_floor(fade.sizes)) for fade in fades]
@@ -230,7 +232,7 @@ def switches(subject: Subject) -> Picture:
     return Picture(lambda: _switches(subject, both), values={f.model: f.units for f in both})
 
 
-def _switches(subject: Subject, both: list[Factors] | tuple[Factors, ...]) -> Figure:
+def _switches(subject: Subject, both: Sequence[Factors]) -> Figure:
     made = figure(12, 7.4)
     grid = made.subplots(2, 2, sharex=True, height_ratios=(1.35, 1))
     floor = max(1e-18, min(float(f.product.min()) for f in both) / 10)
@@ -255,7 +257,8 @@ def _switches(subject: Subject, both: list[Factors] | tuple[Factors, ...]) -> Fi
     made.text(
         0.07,
         0.012,
-        "dots: units (singular values; on the direct path of a cell state its gate)   line: greatest factor of the whole step",
+        "dots: units (singular values; on the direct path of a cell state its gate)   "
+        "line: greatest factor of the whole step",
         fontsize=11,
     )
     made.subplots_adjust(left=0.085, right=0.985, bottom=0.12, top=0.94, hspace=0.1, wspace=0.14)
@@ -290,7 +293,10 @@ def _paths(found: Ways) -> Scene:
             shapes.append(circle(f"{state} {t}", role, t * pitch, height[state], text, r))
             shapes[-1] = replace(shapes[-1], size=0.8)
     start, end = f"{upper}_{{t-{steps}}}", f"{upper}_t"
-    formula = f"$\\frac{{\\partial {end}}}{{\\partial {start}}} = \\sum_{{\\mathrm{{paths}}}}\\; \\prod_{{\\mathrm{{steps}}}} \\frac{{\\partial s'}}{{\\partial s}}$"
+    formula = (
+        f"$\\frac{{\\partial {end}}}{{\\partial {start}}} = \\sum_{{\\mathrm{{paths}}}}\\; "
+        f"\\prod_{{\\mathrm{{steps}}}} \\frac{{\\partial s'}}{{\\partial s}}$"
+    )
     middle = steps * pitch / 2
     count = 2 ** (steps - 1)
     shapes += [
@@ -434,7 +440,7 @@ UNITS = 12
 """Units that a film shows: those that move most at its end."""
 
 
-def _film(stories: list[Story] | tuple[Story, ...], output: str, units: ndarray) -> Figure:
+def _film(stories: Sequence[Story], output: str, units: ndarray) -> Figure:
     high = 1.5 if len(stories) > 1 else 3.4
     made = figure(12, 0.9 + high * len(stories))
     grid = made.subplots(len(stories), 1, sharex=True, squeeze=False)[:, 0]
@@ -559,7 +565,8 @@ def text(subject: Subject) -> Picture:
         axes = made.subplots()
         charts.colored_text(axes, story.tokens, values / scale)
         axes.set_title(
-            f"$h_t$, unit {unit}, from {-scale:.2f} (dark) to {scale:.2f} (light)        {story.model}",
+            f"$h_t$, unit {unit}, from {-scale:.2f} (dark) to {scale:.2f} (light)        "
+            f"{story.model}",
             fontsize=12,
         )
         made.subplots_adjust(left=0.01, right=0.99, bottom=0.02, top=1 - 0.5 / made.get_figheight())

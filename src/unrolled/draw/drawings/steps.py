@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ...equations import Cell, Graph
     from ..subject import Subject
 
-LONGEST = 7.0
+LONGEST = 9.0
 """Width of an equation in one line; longer ones are broken before a plus."""
 
 

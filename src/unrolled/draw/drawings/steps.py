@@ -51,7 +51,7 @@ def written(graph: Graph, names: list[str], light: Light = "plain", size: float 
 def _broken(text: str) -> list[str]:
     """A long equation in two lines, broken at a plus outside of brackets near its middle."""
     text = text.replace("\\left(", "(").replace("\\right)", ")")
-    if text_width(text) <= LONGEST:
+    if text_width(f"${text}$") <= LONGEST:
         return [text]
     places = [n for n in range(len(text)) if text.startswith(" + ", n)]
     if not places:

@@ -280,8 +280,8 @@ class _Drawing:
         place: dict[int, tuple[float, float, str]] = {
             UP: (x + 0.1, y + dy + half + 0.03, "left"),
             DOWN: (x + 0.1, y - dy - half - 0.03, "left"),
-            RIGHT: (x + dx + 0.03, y + half + 0.05, "left"),
-            LEFT: (x - dx - 0.03, y + half + 0.05, "right"),
+            RIGHT: (x + dx + 0.08, y + half + 0.06, "left"),
+            LEFT: (x - dx - 0.08, y + half + 0.06, "right"),
         }
         at_x, at_y, align = place[side]
         return [

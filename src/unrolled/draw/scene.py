@@ -311,7 +311,9 @@ def _math_width(text: str) -> float:
         elif token == "}":
             scales.pop()
         else:
-            width += scale * (_symbol_width(token) + 0.4 * (token in SIGNS and width > 0))
+            width += scale * (
+                _symbol_width(token) + 0.4 * (token in SIGNS and width > 0 and len(scales) == 1)
+            )
     return width
 
 

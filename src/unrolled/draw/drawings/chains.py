@@ -16,6 +16,8 @@ from ..scene import Box, Label, Light, Line, Scene, Shape, Strip, text_width
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy import ndarray
+
     from ...equations import Graph
     from ..subject import Subject
 
@@ -95,8 +97,10 @@ def passing(subject: Subject) -> Picture:
         for late in (0, 1)
     ]
     frames.append(_passed(story.tokens, states / scale, len(states), 0))
-    under = f"{story.model}: {subject.words('units')} 1-{min(SHOWN, states.shape[1])} of $h_t$"
-    scenes = [below(scene, under, 0.7) for scene in frames]
+    under = subject.words("{model}: units 1-{last} of $h_t$").format(
+        model=story.model, last=min(SHOWN, states.shape[1])
+    )
+    scenes = [_scaled(scene, under, scale) for scene in frames]
     return moving(scenes, 0.45, h=states)
 
 
@@ -124,12 +128,50 @@ def _passed(tokens: Sequence[str], states: object, now: int, late: int) -> Scene
             came: Light = "lit" if n == now and not late else "plain" if n <= now else "dim"
             left = x - PITCH - 0.3 + WIDE / 2
             shapes.append(Line(f"state {n}", ((left, 0), (x - WIDE / 2, 0)), light=came))
+        if n and n <= now:
+            middle, handed = x - (PITCH + 0.3) / 2, _units(values[n - 1])
+            shapes.append(Strip(f"handed {n}", middle, 0.28, handed, field=FIELD / 2, across=True))
         if done:
-            part = tuple(float(v) for v in values[n][:SHOWN])
-            shapes.append(Strip(f"h {n}", x, high + 0.3 + len(part) * FIELD / 2, part, field=FIELD))
-    top = HIGH / 2 + 0.3 + SHOWN * FIELD + 0.35
+            part = _units(values[n])
+            at = high + 0.45 + len(part) * FIELD / 2
+            shapes += [
+                Line(f"out {n}", ((x, high), (x, high + 0.42)), light=light),
+                Strip(f"h {n}", x, at, part, field=FIELD),
+            ]
+    top = HIGH / 2 + 0.45 + len(_units(values[0])) * FIELD + 0.35
     shapes.append(Label("top", "$h_t$", 0, top))
     return Scene(tuple(shapes), "passing")
+
+
+def _units(state: ndarray) -> tuple[float, ...]:
+    """The units of a state that are shown."""
+    return tuple(float(v) for v in state[:SHOWN])
+
+
+def _scaled(scene: Scene, words: str, scale: float) -> Scene:
+    """A scene with words and the scale of its colours under it."""
+    left, down, right, _ = scene.bounds
+    y, steps = down - 0.5, 9
+    wide = text_width(words) * 0.7
+    at = (left + right) / 2 - (wide + 3.4) / 2
+    bar = at + wide + 1.0
+    return scene + Scene(
+        (
+            Label("under", words, at, y, "caption", "left", 0.7),
+            Label(
+                "least", f"{-scale:.2g}".replace("-", "−"), bar - 0.1, y, "caption", "right", 0.7
+            ),
+            Strip(
+                "scale",
+                bar + steps * 0.09,
+                y,
+                tuple(2 * n / (steps - 1) - 1 for n in range(steps)),
+                field=0.18,
+                across=True,
+            ),
+            Label("most", f"{scale:.2g}", bar + steps * 0.18 + 0.1, y, "caption", "left", 0.7),
+        )
+    )
 
 
 def shown(token: str) -> str:
@@ -245,13 +287,14 @@ KINDS: tuple[tuple[str, str, int, tuple[int, ...], tuple[int, ...]], ...] = (
 @drawing(7, "structures", "one→many, many→one, many→many equal, many→many unequal")
 def structures(subject: Subject) -> Picture:
     """Four ways to use the chain."""
+    panels = [_structure(subject, number, kind) for number, kind in enumerate(KINDS)]
+    wide = max(right - left for left, _, right, _ in (panel.bounds for panel in panels)) + 1.5
     shapes: list[Shape] = []
-    at = 0.0
-    for number, kind in enumerate(KINDS):
-        panel = _structure(subject, number, kind)
-        left, _, right, _ = panel.bounds
-        shapes += panel.moved(at - left, 0).shapes
-        at += right - left + 1.1
+    for number, panel in enumerate(panels):
+        left, down, right, up = panel.bounds
+        row, column = divmod(number, 2)
+        x, y = column * wide - (left + right) / 2, -row * (up - down + 1.2)
+        shapes += panel.moved(x, y).shapes
     return still(Scene(tuple(shapes), "structures"))
 
 
@@ -276,8 +319,8 @@ def _structure(
     middle = (count - 1) * pitch / 2
     w = subject.words
     shapes += [
-        Label(f"t {number}", w(title), middle, rise + high / 2 + 0.55, "title", size=0.85),
-        caption(f"e {number}", middle, -rise - high / 2 - 0.45, w(example), 0.75),
+        Label(f"t {number}", w(title), middle, rise + high / 2 + 0.55, "title", size=1.0),
+        caption(f"e {number}", middle, -rise - high / 2 - 0.45, w(example), 0.9),
     ]
     return Scene(tuple(shapes))
 

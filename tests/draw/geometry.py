@@ -91,9 +91,9 @@ def shared_ways(scene: Scene) -> list[tuple[str, str]]:
             for e, f, g, h in pieces(b):
                 across = min(right, g) - max(left, e)
                 along = min(up, h) - max(down, f)
-                if min(across, along) > -CLOSE and max(across, along) > CLOSE:
-                    if (right - left > CLOSE) == (g - e > CLOSE):
-                        found.append((a.id, b.id))
+                beside = min(across, along) > -CLOSE and max(across, along) > CLOSE
+                if beside and (right - left > CLOSE) == (g - e > CLOSE):
+                    found.append((a.id, b.id))
     return found
 
 

@@ -156,7 +156,7 @@ def test_the_belt_goes_from_state_to_state() -> None:
     picture = DRAWINGS["belt"].picture()
     assert picture.scene is not None
     lit = [s for s in picture.scene.shapes if s.light == "lit" and isinstance(s, Line)]
-    assert [line.source for line in lit][0] == "c"
+    assert lit[0].source == "c"
     assert lit[-1].target == "c'"
     assert len(lit) == 3
 
@@ -186,7 +186,7 @@ def test_what_does_not_fit_is_said() -> None:
         find("lstm-cel")
     with pytest.raises(DrawError, match="legend does not take --cell"):
         draw("legend", cell=CELLS["gru"])
-    with pytest.raises(DrawError, match="gru has no i, f, g, o, c: draw it with lstm-cell"):
+    with pytest.raises(DrawError, match="gru has no c, f, g, i, o: draw it with lstm-cell"):
         draw("forget", cell=CELLS["gru"])
     with pytest.raises(DrawError, match="rnn_tanh has none"):
         draw("belt", cell=CELLS["rnn_tanh"])

@@ -10,9 +10,14 @@ def texts(cell: Cell, role: str) -> list[str]:
 
 
 def test_a_layer_takes_in_its_activation() -> None:
-    assert texts(CELLS["lstm"], "layer") == ["$\\sigma$", "$\\sigma$", "$\\tanh$", "$\\sigma$"]
+    assert texts(CELLS["lstm"], "layer") == [
+        "$\\sigma$",
+        "$\\sigma$",
+        "$\\mathrm{tanh}$",
+        "$\\sigma$",
+    ]
     assert texts(CELLS["lstm"], "operation") == [
-        *("$\\times$", "$\\times$", "$+$", "$\\tanh$", "$\\times$")
+        *("$\\times$", "$\\times$", "$+$", "$\\mathrm{tanh}$", "$\\times$")
     ]
 
 
@@ -45,8 +50,8 @@ def test_a_layer_that_two_read_keeps_its_activation_apart() -> None:
         h = tanh(affine(x, h)) + h
         return locals()
 
-    assert texts(shared, "layer") == ["$\\tanh$"]
-    assert texts(CELLS["janet"], "layer") == ["$W$", "$\\tanh$"]
+    assert texts(shared, "layer") == ["$\\mathrm{tanh}$"]
+    assert texts(CELLS["janet"], "layer") == ["$W$", "$\\mathrm{tanh}$"]
 
 
 def test_numbers_and_learned_vectors_stand_in_their_operation() -> None:
@@ -57,7 +62,7 @@ def test_numbers_and_learned_vectors_stand_in_their_operation() -> None:
         return locals()
 
     assert texts(written, "learned") == ["$\\times p$"]
-    assert set(texts(written, "operation")) == {"$1{-}$", "$\\times0.5$", "$+$"}
+    assert set(texts(written, "operation")) == {"$1{-}$", "$\\times 0.5$", "$+$"}
 
 
 def test_composites_are_one_shape() -> None:
@@ -66,8 +71,8 @@ def test_composites_are_one_shape() -> None:
         h = layer_norm(h) + log_sigmoid(affine(x))
         return locals()
 
-    assert texts(composed, "layer") == ["$\\log\\,\\sigma$"]
-    assert texts(composed, "operation") == ["$\\mathrm{norm}$", "$+$"]
+    assert texts(composed, "layer") == ["$W_{ih}$"]
+    assert texts(composed, "operation") == [*("$\\mathrm{norm}$", "$\\log\\,\\sigma$", "$+$")]
 
 
 def test_the_order_of_a_difference_is_marked() -> None:

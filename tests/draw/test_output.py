@@ -56,7 +56,7 @@ def test_animations(tmp_path: Path) -> None:
 
 def test_what_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     picture = still(SMALL)
-    with pytest.raises(DrawError, match="ending .bmp is not one of .png"):
+    with pytest.raises(DrawError, match=r"ending \.bmp is not one of \.png"):
         save(picture, tmp_path / "a.bmp")
     with pytest.raises(DrawError, match="nothing moves"):
         save(picture, tmp_path / "a.gif")

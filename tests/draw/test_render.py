@@ -1,5 +1,6 @@
 from unrolled.cells import CELLS
 from unrolled.draw.layout import scene
+from unrolled.draw.palette import RED
 from unrolled.draw.render import figure, ink_on, shade
 
 
@@ -33,7 +34,8 @@ def test_texts_lie_inside_the_figure() -> None:
 def test_colours_of_numbers_can_be_read_in_grey() -> None:
     greys = [grey(shade(value / 10)) for value in range(-10, 11)]
     assert greys == sorted(greys)
-    assert shade(float("nan")) == shade(0)
+    assert shade(float("nan")) == RED
+    assert shade(float("inf")) == shade(1)
     for value in (-1.0, -0.5, 0.0, 0.5, 1.0):
         fill = shade(value)
         assert abs(grey(ink_on(fill)) - grey(fill)) > 70

@@ -1,225 +1,306 @@
-"""Charts of recorded values: they take arrays, and draw into axes of a figure."""
+"""Charts of recorded values: arrays in, a picture out.
+
+They take what `unrolled.record` and `unrolled.gradient_flow` give, or any arrays of these shapes.
+A notebook shows the picture; its `save` writes it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from .palette import BLUE, DASHES, PALE, SERIES
-from .type import MONOSPACE, figure
+from ..equations.latex import symbol
+from . import axes as pieces
+from .error import DrawError
+from .notice import say
+from .picture import Picture
+from .type import figure
+from .words import Words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy import ndarray
 
-COLORS = "cividis"
-"""From dark blue to light yellow: everyone can tell it apart, in grey as well."""
-SIZE = 12.0
+MOST = 120
+"""Steps that fit side by side with their characters readable."""
+FLOOR = 1e-12
+"""Gradients below this are not told apart in a picture."""
+WIDTH = 60
+"""Characters in a line of coloured text."""
+MOST_LINES = 30
 
 
-def letters(axes: Axes, tokens: Sequence[str], size: float = 12) -> None:
-    """Characters along the axis of time."""
-    axes.set_xticks(range(len(tokens)), [visible(token) for token in tokens])
-    axes.tick_params(axis="x", length=0, pad=5)
-    for label in axes.get_xticklabels():
-        label.set_fontfamily([MONOSPACE])
-        label.set_fontsize(size if len(tokens) <= 45 else size * 45 / len(tokens))
+def gates(
+    values: Mapping[str, Any], tokens: Sequence[str], title: str = "", language: str = "en"
+) -> Picture:
+    """Gates and states over time: a heat map each, under each other, the characters along the axis.
 
-
-def visible(token: str) -> str:
-    """A token with marks for white space, and no mathematics in it.
-
-    >>> visible(" "), visible("$")
-    ('␣', '\\\\$')
-    """
-    return {" ": "␣", "\n": "↵", "\t": "⇥"}.get(token, token.replace("$", "\\$"))
-
-
-def order_of(values: ndarray) -> ndarray:
-    """Units in the order of their mean, so that a heat map has a shape: (H,)."""
-    return numpy.argsort(-values.mean(0), kind="stable")
-
-
-def heat(axes: Axes, values: ndarray, name: str, signed: bool) -> Any:
-    """Units (rows) over steps (columns)."""
-    low, high = (-1.0, 1.0) if signed else (0.0, 1.0)
-    image = axes.imshow(values.T, aspect="auto", cmap=COLORS, vmin=low, vmax=high)
-    axes.tick_params(axis="x", length=0)
-    axes.set_ylabel(name, rotation=0, ha="right", va="center", labelpad=14, fontsize=17)
-    axes.set_yticks([])
-    axes.spines[:].set_visible(False)
-    return image
-
-
-def heats(title: str, tokens: Sequence[str], panels: Mapping[str, ndarray]) -> Figure:
-    """Heat maps under each other: gates from 0 to 1, states from -1 to 1.
+    Units are sorted by their mean. What is never negative is coloured from 0 to 1, the rest from
+    minus its greatest size to plus that.
 
     Args:
+        values: by name, arrays or tensors (T, H); more than `MOST` steps are cut to the last ones,
+            and it is said.
+        tokens: T characters or words.
         title: over the whole.
-        tokens: T of them.
-        panels: by label, (T, H).
+        language: of the labels: en or zh.
+
+    Raises:
+        DrawError: for shapes that do not fit together, or nothing to draw.
+
+    >>> import torch, unrolled
+    >>> from unrolled.draw import charts
+    >>> layer = unrolled.LSTM(3, 5)
+    >>> with unrolled.record(layer) as recording:
+    ...     _ = layer(torch.randn(4, 1, 3))
+    >>> shown = {name: recording[f"l0.{name}"][:, 0] for name in ("f", "c")}
+    >>> picture = charts.gates(shown, "four")
+    >>> picture.values["f"].shape
+    (4, 5)
     """
-    made = figure(SIZE, 1.2 + 1.5 * len(panels))
-    grid = made.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
-    for axes, (name, values) in zip(grid, panels.items(), strict=True):
-        signed = bool((values < 0).any())
-        scale = max(1.0, float(numpy.abs(values).max())) if signed else 1.0
-        image = heat(axes, values[:, order_of(values)] / scale, name, signed)
-        bar = made.colorbar(image, ax=axes, pad=0.012, aspect=9, fraction=0.03, ticks=[0, 0.5, 1])
-        bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
-        bar.ax.tick_params(length=0, labelsize=10)
-        if signed:
-            bar.set_ticks([-1, 0, 1], labels=[f"{v * scale:.2g}" for v in (-1, 0, 1)])
-    letters(grid[-1], tokens)
+    Words(language)
+    arrays = _panels("gates", values, tokens)
+    start = _start(len(tokens), MOST)
+    arrays = {name: array[start:] for name, array in arrays.items()}
+    return Picture(lambda: _gates(arrays, tokens[start:], title), values=dict(arrays))
+
+
+def spectrum(values: Any, name: str = "f", title: str = "", language: str = "en") -> Picture:
+    """A gate's mean for every unit, sorted, and where 80 % of the steps lie.
+
+    Args:
+        values: (T, H), of a forget or update gate.
+        name: what the gate is called.
+        title: what the numbers are from.
+        language: of the labels: en or zh.
+
+    Raises:
+        DrawError: for an array of another shape.
+
+    >>> import numpy
+    >>> from unrolled.draw import charts
+    >>> charts.spectrum(numpy.full((9, 4), 0.5)).values["f"].shape
+    (9, 4)
+    """
+    words, array = Words(language), _array("spectrum", name, values, 2)
+    return Picture(lambda: _spectrum(array, name, title, words), values={name: array})
+
+
+def distance(curves: Mapping[str, Any], language: str = "en") -> Picture:
+    """Gradient against distance, several models side by side.
+
+    Args:
+        curves: by name of the model, (K + 1,): the size of dh_T/dh_{T-k} for k = 0, 1, ... as
+            `GradientFlow.distance` gives it. A curve ends where it falls below `FLOOR`.
+        language: of the labels: en or zh.
+
+    Raises:
+        DrawError: for an array of another shape, or without a number above `FLOOR`.
+
+    >>> from unrolled.draw import charts
+    >>> picture = charts.distance({"lstm": [1, 0.9, 0.8], "rnn": [1, 0.5, 0.25]})
+    >>> sorted(picture.values)
+    ['lstm', 'rnn']
+    """
+    words, found = Words(language), curves_of(curves)
+    return Picture(lambda: faded(found, words), values=dict(found))
+
+
+def saturation(values: Mapping[str, Any], title: str = "", language: str = "en") -> Picture:
+    """How often each unit of each gate is nearly closed (below 0.1) or nearly open (above 0.9).
+
+    Args:
+        values: by name, gates (T, H).
+        title: what the numbers are from.
+        language: of the labels: en or zh.
+
+    Raises:
+        DrawError: for an array of another shape, or none.
+
+    >>> import numpy
+    >>> from unrolled.draw import charts
+    >>> picture = charts.saturation({"f": numpy.linspace(0, 1, 20).reshape(10, 2)})
+    >>> picture.values["f"].shape
+    (10, 2)
+    """
+    words = Words(language)
+    arrays = {name: _array("saturation", name, value, 2) for name, value in values.items()}
+    if not arrays:
+        raise DrawError("saturation: there is no gate to draw")
+    return Picture(lambda: _saturation(arrays, title, words), values=dict(arrays))
+
+
+def text(tokens: Sequence[str], values: Any, title: str = "", language: str = "en") -> Picture:
+    """A text, every character on the colour of its value: dark is negative, light positive.
+
+    Args:
+        tokens: T characters; more than fit are cut to the last ones, and it is said.
+        values: (T,): one number for each, coloured relative to the greatest.
+        title: over the text.
+        language: of the labels: en or zh.
+
+    Raises:
+        DrawError: for shapes that do not fit together.
+
+    >>> from unrolled.draw import charts
+    >>> charts.text("abc", [0.1, -0.2, 0.3]).values["text"]
+    array([ 0.1, -0.2,  0.3])
+    """
+    words, array = Words(language), _array("text", "values", values, 1)
+    if len(array) != len(tokens):
+        raise DrawError(f"text: {len(tokens)} characters, but {len(array)} values")
+    start = _start(len(tokens), WIDTH * MOST_LINES)
+    shown = array[start:]
+    return Picture(lambda: _text(tokens[start:], shown, title, words), values={"text": shown})
+
+
+# What is given.
+
+
+def _array(chart: str, name: str, value: Any, dimensions: int) -> ndarray:
+    """A tensor or array as an array of float64, of so many dimensions."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+    try:
+        array = numpy.asarray(value, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise DrawError(f"{chart}: {name} is not an array of numbers: {error}") from error
+    if array.ndim != dimensions or array.size == 0:
+        shape = "(T, H): one row for each step" if dimensions == 2 else "(T,)"
+        raise DrawError(f"{chart}: {name} should have the shape {shape}, got {array.shape}")
+    return array
+
+
+def _panels(chart: str, values: Mapping[str, Any], tokens: Sequence[str]) -> dict[str, ndarray]:
+    arrays = {name: _array(chart, name, value, 2) for name, value in values.items()}
+    if not arrays:
+        raise DrawError(f"{chart}: there is nothing to draw")
+    for name, array in arrays.items():
+        if len(array) != len(tokens):
+            raise DrawError(
+                f"{chart}: {name} has {len(array)} steps, but there are {len(tokens)} characters"
+            )
+    return arrays
+
+
+def _start(steps: int, limit: int) -> int:
+    """The first step that is shown."""
+    if steps > limit:
+        say(f"the text has {steps} characters: the drawing shows the last {limit}")
+    return max(0, steps - limit)
+
+
+def curves_of(curves: Mapping[str, Any]) -> dict[str, ndarray]:
+    """Curves up to where they fall below what is told apart.
+
+    Raises:
+        DrawError: for an array of another shape, or nothing to draw.
+    """
+    if not curves:
+        raise DrawError("distance: there is no curve to draw")
+    found = {}
+    for name, sizes in curves.items():
+        array = _array("distance", name, sizes, 1)
+        low = numpy.flatnonzero(~(array >= FLOOR))
+        found[name] = array[: low[0]] if len(low) else array
+        if len(found[name]) == 0:
+            raise DrawError(f"distance: {name} begins with {array[0]}: nothing can be seen of it")
+    return found
+
+
+def label(name: str) -> str:
+    """A value's name as a formula, where it can be one.
+
+    >>> label("m_new"), label("layer 1")
+    ('$m^{\\\\mathrm{new}}_t$', 'layer 1')
+    """
+    return f"${symbol(name, 't')}$" if name.isidentifier() else name.replace("$", "\\$")
+
+
+# Figures.
+
+
+def _gates(arrays: Mapping[str, ndarray], tokens: Sequence[str], title: str) -> Figure:
+    made = figure(12.0, 1.2 + 1.5 * len(arrays))
+    grid = made.subplots(len(arrays), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, (name, values) in zip(grid, arrays.items(), strict=True):
+        _panel(made, axes, label(name), values)
+    pieces.letters(grid[-1], tokens)
     made.suptitle(title, x=0.06, ha="left", fontsize=14)
+    height = made.get_figheight()
     made.subplots_adjust(
-        left=0.06,
-        right=0.985,
-        top=1 - 0.6 / made.get_figheight(),
-        bottom=0.5 / made.get_figheight(),
-        hspace=0.12,
+        left=0.06, right=0.985, top=1 - 0.6 / height, bottom=0.5 / height, hspace=0.12
     )
     return made
 
 
-def fading(axes: Axes, curves: Sequence[tuple[str, ndarray]], upto: int | None = None) -> None:
-    """Gradient sizes against steps back, one curve for each model, named at its end."""
-    ends = []
-    for number, (name, sizes) in enumerate(curves):
-        shown = sizes[: upto + 1] if upto is not None else sizes
-        color = SERIES[number % len(SERIES)]
-        axes.plot(
-            range(len(shown)),
-            shown,
-            color=color,
-            linestyle=DASHES[number % len(DASHES)],
-            linewidth=2.8,
-        )
-        axes.plot(len(shown) - 1, shown[-1], "o", color=color, markersize=7)
-        ends.append((float(shown[-1]), len(shown) - 1, name, color))
-    axes.set_yscale("log")
-    axes.grid(axis="y", linewidth=0.6)
-    floor, ceiling = axes.get_ylim()
-    room = (numpy.log10(ceiling) - numpy.log10(floor)) / 16
-    places = spaced([float(numpy.log10(end[0])) for end in ends], float(room))
-    for (_, step, name, color), place in zip(ends, places, strict=True):
-        axes.text(
-            step + 0.9,
-            10.0**place,
-            name,
-            color=color,
-            va="center",
-            ha="right",
-            fontsize=13,
-            fontweight="bold",
-        )
-
-
-def spaced(heights: Sequence[float], gap: float) -> list[float]:
-    """Heights moved apart until neighbours have `gap` between them, in the given order.
-
-    >>> spaced([0.0, 0.1, 3.0], 1.0)
-    [0.0, 1.0, 3.0]
-    """
-    order = sorted(range(len(heights)), key=lambda n: heights[n])
-    places = list(heights)
-    for below, here in zip(order, order[1:], strict=False):
-        places[here] = max(places[here], places[below] + gap)
-    return places
-
-
-def saturation(axes: Axes, points: Mapping[str, tuple[ndarray, ndarray]]) -> None:
-    """For every unit of some gates, how often it is nearly closed and how often nearly open.
-
-    Args:
-        axes: to draw into.
-        points: by name, two arrays (H,): the shares of steps below 0.1 and above 0.9.
-    """
-    marks = "osD^v"
-    for number, (name, (closed, opened)) in enumerate(points.items()):
-        axes.scatter(
-            closed, opened, s=46, alpha=0.75, label=name, color=SERIES[number % len(SERIES)],
-            marker=marks[number % len(marks)], edgecolors="white", linewidths=0.6,
-        )  # fmt: skip
-    axes.plot([0, 1], [1, 0], color=PALE, linewidth=1.2, zorder=0)
-    axes.set_xlim(-0.03, 1.03)
-    axes.set_ylim(-0.03, 1.03)
-    axes.set_aspect("equal")
-    axes.legend(loc="upper right", fontsize=13)
-
-
-def spectrum(axes: Axes, factors: ndarray) -> None:
-    """The mean forget gate of every unit, sorted, with the span in which 80 % of steps lie."""
-    order = numpy.argsort(-factors.mean(0), kind="stable")
-    sorted_ = factors[:, order]
-    low, high = numpy.quantile(sorted_, [0.1, 0.9], axis=0)
-    places = numpy.arange(sorted_.shape[1])
-    axes.fill_between(places, low, high, color=BLUE, alpha=0.22, linewidth=0, step="mid")
-    axes.plot(places, sorted_.mean(0), color=BLUE, drawstyle="steps-mid")
-    axes.set_ylim(0, 1.02)
-    axes.set_xlim(-0.5, len(places) - 0.5)
-
-
-def colored_text(axes: Axes, tokens: Sequence[str], values: ndarray, width: int = 60) -> None:
-    """A text in lines, each character on the colour of its value, from -1 to 1."""
-    from .render import ink_on, shade
-
-    rows = -(-len(tokens) // width)
-    for n, (token, value) in enumerate(zip(tokens, values, strict=True)):
-        x, y = n % width, -(n // width)
-        fill = shade(float(value))
-        axes.add_patch(_field(x, y, fill))
-        axes.text(
-            x + 0.5, y + 0.5, visible(token), ha="center", va="center", color=ink_on(fill),
-            fontsize=14, family=MONOSPACE,
-        )  # fmt: skip
-    axes.set_xlim(0, min(width, len(tokens)))
-    axes.set_ylim(1 - rows, 1)
-    axes.axis("off")
-
-
-def _field(x: float, y: float, fill: str) -> Any:
-    from matplotlib.patches import Rectangle
-
-    return Rectangle((x, y), 1, 1, facecolor=fill, edgecolor="white", linewidth=0.8)
-
-
-def triangle(axes: Axes, shares: ndarray, tokens: Sequence[str], upto: int | None = None) -> None:
-    """How much of each input (columns) is in the state after each step (rows), as shares."""
-    shown = numpy.ma.masked_where(~numpy.tri(len(shares), dtype=bool), shares)
-    if upto is not None:
-        shown = numpy.ma.masked_where(
-            numpy.arange(len(shares))[:, None] * numpy.ones_like(shares) > upto, shown
-        )
-    from matplotlib.colors import PowerNorm
-
-    image = axes.imshow(shown, cmap=dark(), norm=PowerNorm(0.5, 0, 1), aspect="auto")
-    inset = axes.inset_axes((0.66, 0.9, 0.3, 0.022))
-    bar = axes.figure.colorbar(image, cax=inset, orientation="horizontal", ticks=[0, 0.1, 0.5, 1])
+def _panel(made: Figure, axes: Axes, name: str, values: ndarray) -> None:
+    signed = bool((values < 0).any())
+    scale = max(1.0, float(numpy.nanmax(numpy.abs(values)))) if signed else 1.0
+    image = pieces.heat(axes, values[:, pieces.order_of(values)] / scale, name, signed)
+    bar = made.colorbar(image, ax=axes, pad=0.012, aspect=9, fraction=0.03, ticks=[0, 0.5, 1])
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
-    letters(axes, tokens)
-    axes.set_yticks(range(len(tokens)), [visible(token) for token in tokens])
-    for label in axes.get_yticklabels():
-        label.set_fontfamily([MONOSPACE])
-        label.set_fontsize(12 if len(tokens) <= 30 else 9)
-    axes.tick_params(axis="y", length=0)
-    axes.spines[:].set_visible(False)
+    bar.ax.tick_params(length=0, labelsize=10)
+    if signed:
+        ends = [f"{v * scale:.2g}".replace("-", "−") for v in (-1, 0, 1)]
+        bar.set_ticks([-1, 0, 1], labels=ends)
 
 
-def dark() -> Any:
-    """From white to a deep blue, evenly, so that it can be read in grey."""
-    from matplotlib.colors import LinearSegmentedColormap
+def _spectrum(values: ndarray, name: str, title: str, words: Words) -> Figure:
+    made = figure(9, 5)
+    axes = made.subplots()
+    pieces.spectrum(axes, values)
+    said = words("mean of every unit, and where 80 % of steps lie")
+    axes.set_title(f"{label(name)}: {said}", fontsize=14)
+    axes.set_xlabel(f"{words('units, sorted')}        {title}", fontsize=12)
+    made.subplots_adjust(left=0.07, right=0.98, bottom=0.13, top=0.9)
+    return made
 
-    return LinearSegmentedColormap.from_list("dark", ["#f4f7fa", "#9cc9e6", BLUE, "#08264a"])
 
-
-def bars(axes: Axes, shares: ndarray, total: int) -> None:
-    """The shares of one step over the inputs."""
-    axes.bar(range(len(shares)), shares, color=BLUE, width=0.8)
-    axes.set_xlim(-0.5, total - 0.5)
-    axes.set_yticks([])
+def faded(curves: Mapping[str, ndarray], words: Words, upto: int | None = None) -> Figure:
+    """The curves of `distance`, up to a number of steps back."""
+    made = figure(11, 5.6)
+    axes = made.subplots()
+    longest = max(len(sizes) for sizes in curves.values()) - 1
+    pieces.fading(axes, list(curves.items()), upto)
+    low, high = (pick(pick(each) for each in curves.values()) for pick in (min, max))
+    axes.set_ylim(max(FLOOR, low) / 3, high * 3)
+    axes.set_xlabel(words("steps back") + " $k$")
+    said = words("relative to that at $k = 0$")
+    axes.set_title(f"$\\|\\partial h_T / \\partial h_{{T-k}}\\|$, {said}")
+    # Time runs to the right, so the way back runs to the left; names stand left of the ends.
+    step = max(1, round(longest / 6, -1) if longest > 30 else round(longest / 6))
+    axes.set_xticks(numpy.arange(0, longest + 1, step))
+    axes.set_xlim(longest * 1.32 + 0.5, -longest * 0.02)
+    axes.yaxis.tick_right()
+    axes.spines["right"].set_visible(True)
     axes.spines["left"].set_visible(False)
+    made.subplots_adjust(left=0.03, right=0.92, bottom=0.13, top=0.9)
+    return made
+
+
+def _saturation(arrays: Mapping[str, ndarray], title: str, words: Words) -> Figure:
+    made = figure(6.6, 7)
+    axes = made.subplots()
+    points = {label(n): ((v < 0.1).mean(0), (v > 0.9).mean(0)) for n, v in arrays.items()}
+    pieces.saturation(axes, points)
+    axes.set_xlabel(words("share of steps below 0.1: closed"))
+    axes.set_ylabel(words("share of steps above 0.9: open"))
+    axes.set_title(title, fontsize=13)
+    made.subplots_adjust(left=0.13, right=0.97, bottom=0.1, top=0.93)
+    return made
+
+
+def _text(tokens: Sequence[str], values: ndarray, title: str, words: Words) -> Figure:
+    scale = max(1e-9, float(numpy.nanmax(numpy.abs(values))))
+    made = figure(12, 0.7 + 0.38 * -(-len(values) // WIDTH))
+    axes = made.subplots()
+    pieces.colored_text(axes, tokens, values / scale, WIDTH)
+    said = words("from {low} (dark) to {high} (light)")
+    ends = {"low": f"−{scale:.2f}", "high": f"{scale:.2f}"}
+    axes.set_title(f"{title + ', ' if title else ''}{said.format(**ends)}", fontsize=12)
+    made.subplots_adjust(left=0.01, right=0.99, bottom=0.02, top=1 - 0.5 / made.get_figheight())
+    return made

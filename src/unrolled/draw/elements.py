@@ -33,14 +33,14 @@ SYMBOL: dict[Operation, str] = {
     Operation.DIV: "$\\div$",
     Operation.NEG: "$-$",
     Operation.SIGMOID: "$\\sigma$",
-    Operation.TANH: "$\\tanh$",
+    Operation.TANH: "$\\mathrm{tanh}$",
     Operation.RELU: "$\\mathrm{relu}$",
-    Operation.EXP: "$\\exp$",
-    Operation.LOG: "$\\log$",
+    Operation.EXP: "$\\mathrm{exp}$",
+    Operation.LOG: "$\\mathrm{log}$",
     Operation.SQRT: "$\\sqrt{\\;\\;}$",
     Operation.ABS: "$|\\cdot|$",
-    Operation.MINIMUM: "$\\min$",
-    Operation.MAXIMUM: "$\\max$",
+    Operation.MINIMUM: "$\\mathrm{min}$",
+    Operation.MAXIMUM: "$\\mathrm{max}$",
     Operation.LESS: "$<$",
     Operation.LESS_EQUAL: "$\\leq$",
     Operation.SELECT: "$\\mathrm{if}$",
@@ -128,8 +128,8 @@ def elements(graph: Graph) -> Elements:
 
     >>> from unrolled import cells
     >>> found = elements(cells.rnn_tanh.graph)
-    >>> [(element.role, element.text) for element in found.elements.values()]
-    [('input', ''), ('state', ''), ('join', ''), ('layer', 'tanh'), ('next', '')]
+    >>> [element.role for element in found.elements.values()]
+    ['input', 'state', 'join', 'layer', 'next']
     """
     return _Builder(graph).build()
 
@@ -317,9 +317,10 @@ class _Builder:
 
     def _norm(self, node: Node, cover: set[Node]) -> tuple[Node, set[Node]] | None:
         """The argument of a layer norm and the nodes that make it up."""
-        if node.operation is not Operation.ADD or not self._free(node, cover):
-            if node.operation is not Operation.ADD or node not in cover:
-                return None
+        if node.operation is not Operation.ADD:
+            return None
+        if node not in cover and not self._free(node, cover):
+            return None
         product, offset = node.arguments
         if product.operation is not Operation.MUL or offset.operation is not Operation.LEARNED:
             return None
@@ -398,12 +399,12 @@ TERMINALS = frozenset({Operation.INPUT, Operation.STATE})
 WITH: dict[Operation, tuple[str, str]] = {
     Operation.ADD: ("$+{}$", "$+{}$"),
     Operation.SUB: ("${}{{-}}$", "$-{}$"),
-    Operation.MUL: ("$\\times{}$", "$\\times{}$"),
-    Operation.DIV: ("${}{{\\div}}$", "$\\div{}$"),
+    Operation.MUL: ("$\\times {}$", "$\\times {}$"),
+    Operation.DIV: ("${}{{\\div}}$", "$\\div {}$"),
     Operation.MINIMUM: ("$\\min\\,{}$", "$\\min\\,{}$"),
     Operation.MAXIMUM: ("$\\max\\,{}$", "$\\max\\,{}$"),
     Operation.LESS: ("${}{{<}}$", "$<{}$"),
-    Operation.LESS_EQUAL: ("${}{{\\leq}}$", "$\\leq{}$"),
+    Operation.LESS_EQUAL: ("${}{{\\leq}}$", "$\\leq {}$"),
 }
 """Operations with a number in them, as the first or the second argument."""
 

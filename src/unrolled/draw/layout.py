@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, final
 
 from .elements import Element, Elements, elements, name_text
@@ -151,7 +152,7 @@ class _Wiring:
     def _on_belt(self, source: str, target: str) -> bool:
         for state, keys in self.placed.belts.items():
             chain = [state, *keys, f"{state}'"]
-            if (source, target) in zip(chain, chain[1:], strict=False):
+            if (source, target) in pairwise(chain):
                 return True
         return False
 
@@ -279,8 +280,8 @@ class _Drawing:
         place: dict[int, tuple[float, float, str]] = {
             UP: (x + 0.1, y + dy + half + 0.03, "left"),
             DOWN: (x + 0.1, y - dy - half - 0.03, "left"),
-            RIGHT: (x + dx + 0.03, y + half + 0.05, "left"),
-            LEFT: (x - dx - 0.03, y + half + 0.05, "right"),
+            RIGHT: (x + dx + 0.08, y + half + 0.06, "left"),
+            LEFT: (x - dx - 0.08, y + half + 0.06, "right"),
         }
         at_x, at_y, align = place[side]
         return [
@@ -309,7 +310,7 @@ class _Drawing:
         used_x: set[int] = {v[0] for v in self.vertices.values()}
         used_y: set[int] = {v[1] for v in self.vertices.values()}
         for path in self.routed.paths.values():
-            for a, b in zip(path, path[1:], strict=False):
+            for a, b in pairwise(path):
                 if a[0] == b[0]:
                     used_x.add(a[0])
                 else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, final
@@ -20,7 +19,9 @@ from ..train import text as texts
 from ..train.errors import UserError
 from .error import DrawError
 from .models import moments
+from .notice import say
 from .subject import Factors, Fade, Reading, Story, Terms, Ways
+from .words import Words
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -37,10 +38,6 @@ HORIZON = 60
 LAYER = "recurrent.l0"
 
 
-def _say(words: str) -> None:
-    print(f"unrolled: {words}", file=sys.stderr)
-
-
 @final
 class Measured:
     """Numbers of runs of `unrolled train text`, or of small models when there are none.
@@ -50,6 +47,7 @@ class Measured:
         text: what the model reads.
         say: is told what was left out.
         cell: whose small model is trained when there is no run.
+        words: of the language in which models are named.
 
     Raises:
         DrawError: for a run that cannot be read, a text with a character that it does not know,
@@ -60,14 +58,16 @@ class Measured:
         self,
         runs: Sequence[Path] = (),
         text: str | None = None,
-        say: Callable[[str], None] = _say,
+        say: Callable[[str], None] = say,
         cell: Cell | None = None,
+        words: Words | None = None,
     ) -> None:
         if text is not None and len(text) < 2:
             raise DrawError(f"--text has {len(text)} characters: give it at least 2")
         self.text = SENTENCE if text is None else text
         self.say = say
         self.cell = cell
+        self.words = words or Words()
         self.runs = runs
         self.given = [self._load(run) for run in runs]
 
@@ -88,9 +88,10 @@ class Measured:
         return moments(self.cell or find(kind or "lstm"))[-1]
 
     def _name(self, checkpoint: Checkpoint) -> str:
-        return (
-            f"{checkpoint.cell.name}, {checkpoint.settings.hidden} units, "
-            f"after {checkpoint.step} steps of training"
+        return self.words("{cell}, {units} units, after {steps} steps of training").format(
+            cell=checkpoint.cell.name,
+            units=checkpoint.settings.hidden,
+            steps=checkpoint.step,
         )
 
     def _ids(self, checkpoint: Checkpoint) -> Tensor:
@@ -117,7 +118,7 @@ class Measured:
         """Every value while the model reads the text, or `text` if the user gave none."""
         checkpoint = self._one(cell)
         if text is not None and self.text is SENTENCE and set(text) <= set(checkpoint.vocabulary):
-            return Measured(self.runs, text, self.say, self.cell).story(limit, cell)
+            return Measured(self.runs, text, self.say, self.cell, self.words).story(limit, cell)
         ids = self._ids(checkpoint)
         shown = self._window(len(ids), limit)
         return self._recorded(checkpoint, ids, shown)

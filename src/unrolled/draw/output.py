@@ -122,12 +122,12 @@ def _images(picture: Picture) -> list[Image]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
-    from .type import style
+    from .type import dressed, style
 
     images = []
     with style():
         for frame in picture.frames:
-            canvas = FigureCanvasAgg(_at(frame.make(), FRAME_DPI))
+            canvas = FigureCanvasAgg(_at(dressed(frame.make()), FRAME_DPI))
             canvas.draw()
             images.append(Image.fromarray(_pixels(canvas)).convert("RGB"))
     return images

@@ -43,10 +43,10 @@ class Picture:
 
     def figure(self) -> Figure:
         """The still picture as a matplotlib figure."""
-        from .type import style
+        from .type import dressed, style
 
         with style():
-            return self.make()
+            return dressed(self.make())
 
     def save(self, path: Any) -> None:
         """Write the picture; the ending says the kind: png, svg, pdf, json, gif or mp4.

@@ -39,7 +39,7 @@ class Placement:
     belts: dict[str, list[str]]
     cells: dict[str, Cell] = field(default_factory=dict)
     inside: tuple[int, int, int, int] = (0, 0, 0, 0)
-    output: Cell = Cell(0, 0)
+    output: Cell = field(default=Cell(0, 0))
 
 
 LARGE = 45

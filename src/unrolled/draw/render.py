@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from .palette import DIM, INK, LIT_EDGE, LOOKS, PALE, PAPER, WIRE, WIRE_DIM, WIRE_LIT, Look
+from .palette import DIM, INK, LIT_EDGE, LOOKS, PALE, PAPER, RED, WIRE, WIRE_DIM, WIRE_LIT, Look
 from .scene import LETTER, Box, Label, Line, Scene, Strip
 from .type import MATH, MONOSPACE
 
@@ -155,19 +155,22 @@ def _strip(strip: Strip, axes: Axes) -> None:
         )
 
 
-SHADES = ("#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74", "#c3b369", "#e1cc55", "#fee838")  # fmt: skip
+SHADES = (
+    *("#00224e", "#123570", "#3b496c", "#575d6d", "#707173"),
+    *("#8a8678", "#a59c74", "#c3b369", "#e1cc55", "#fee838"),
+)
 """Matplotlib's cividis in steps: it can be told apart by everyone, in grey as well."""
 
 
 def shade(value: float) -> str:
-    """The colour of a number from -1 (dark blue) to 1 (light yellow).
+    """The colour of a number from -1 (dark blue) to 1 (light yellow); red if it is not a number.
 
     >>> shade(-1), shade(1)
     ('#00224e', '#fee838')
     """
-    place = (
-        (max(-1.0, min(1.0, value)) + 1) / 2 * (len(SHADES) - 1) if math.isfinite(value) else 0.0
-    )
+    if math.isnan(value):
+        return RED
+    place = (max(-1.0, min(1.0, value)) + 1) / 2 * (len(SHADES) - 1)
     low = min(int(place), len(SHADES) - 2)
     part = place - low
     channels = (

@@ -46,24 +46,27 @@ def subject(
     language: str = "en",
 ) -> Subject:
     """The subject of a drawing; models are loaded or trained when their numbers are asked for."""
-    return Subject(cell, _Later(runs, text, cell), Words(language))  # pyright: ignore[reportArgumentType]
+    words = Words(language)
+    return Subject(cell, _Later(runs, text, cell, words), words)  # pyright: ignore[reportArgumentType]
 
 
 class _Later:
     """Numbers that are imported, and models that are read, on the first use."""
 
-    def __init__(self, runs: Sequence[Path], text: str | None, cell: Cell | None) -> None:
-        self._given = runs, text, cell
+    def __init__(
+        self, runs: Sequence[Path], text: str | None, cell: Cell | None, words: Words
+    ) -> None:
+        self._given = runs, text, cell, words
 
     def __getattr__(self, name: str) -> object:
         if name.startswith("_"):
             raise AttributeError(name)
         from .numbers import Measured
 
-        runs, text, cell = self._given
+        runs, text, cell, words = self._given
         if runs and cell is not None:
             raise DrawError("--run and --cell contradict each other: a run has a cell of its own")
-        return getattr(Measured(runs, text, cell=cell), name)
+        return getattr(Measured(runs, text, cell=cell, words=words), name)
 
 
 def cell_of(name: str) -> Cell:

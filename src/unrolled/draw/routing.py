@@ -11,7 +11,7 @@ be plenty.
 from __future__ import annotations
 
 from heapq import heappop, heappush
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import NamedTuple, final
 
 Vertex = tuple[int, int]
@@ -53,9 +53,8 @@ class Router:
         self.xs = [0.0, *accumulate(widths)]
         self.ys = [0.0, *accumulate(heights)]
         self.blocked = blocked
-        self.ports = {  # the vertices before the sides of elements, where only what ends there turns
-            (x + dx, y + dy): (x, y) for x, y in blocked for dx, dy in STEPS
-        }
+        # The vertices before the sides of elements, where only what ends there turns.
+        self.ports = {(x + dx, y + dy): (x, y) for x, y in blocked for dx, dy in STEPS}
         self.level: dict[Vertex, str] = {}  # whose line runs through a vertex from side to side
         self.upright: dict[Vertex, str] = {}
         self.pieces: dict[tuple[Vertex, Vertex], str] = {}
@@ -203,7 +202,7 @@ class Router:
         for index, vertex in enumerate(path):
             if vertex not in tree and vertex != demand.target:
                 tree[vertex] = whole[: before + index + 1]
-        for a, b in zip(path, path[1:], strict=False):
+        for a, b in pairwise(path):
             self.pieces[_piece(a, b)] = net
         for index, vertex in enumerate(path[1:-1], 1):
             self._mark(net, vertex, path[index - 1])

@@ -6,6 +6,7 @@ between dollar signs, in the part of LaTeX that matplotlib's mathtext knows.
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, ClassVar, Literal, final
 
@@ -264,39 +265,63 @@ def _tuples(value: Any) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
 
 
-NARROW = frozenset("ijl.,:;'|!()[]ft1")
-COMMANDS = {"tanh": 4, "exp": 3, "log": 3, "max": 3, "min": 3, "relu": 4}
+NARROW, WIDE = frozenset("ijlftI.,:;'|!()[]/"), frozenset("mwMW%@…+=<>−→÷×")
+"""Letters of plain text that are less or more than usually wide."""
+COMMANDS = {
+    **{"tanh": 2.15, "exp": 1.85, "log": 1.6, "max": 2.2, "min": 2.0, "cdots": 1.1, "frac": 0.0},
+    **{"odot": 0.8, "times": 0.75, "div": 0.75, "leq": 0.8, "sum": 1.2, "prod": 1.2, "to": 1.2},
+    **{",": 0.2, ";": 0.35, "mathrm": 0.0, "mathbf": 0.0, "mathit": 0.0, "left": 0.0, "right": 0.0},
+}
+"""How wide commands of LaTeX are; 0 for those that take no room."""
+SIGNS = frozenset(["+", "-", "=", "<", ">", ":", "\\odot", "\\times", "\\div", "\\leq"])
+"""What has room on both sides in a formula."""
+SMALL = 0.7
+"""The size of subscripts and exponents."""
 
 
 def text_width(text: str) -> float:
-    """About how wide a label is: letters by their class, subscripts smaller.
+    """About how wide a label is, rather more than less, by the classes of its letters.
 
     >>> text_width("wide") > text_width("$f_t$") > 0
     True
     """
-    width, scale, index = 0.0, 1.0, 0
-    while index < len(text):
-        letter = text[index]
-        if letter == "\\":
-            end = index + 1
-            while end < len(text) and text[end].isalpha():
-                end += 1
-            name = text[index + 1 : end]
-            width += 0.0 if name in STYLES else COMMANDS.get(name, 1) * 0.55 * scale
-            index = max(end, index + 2)
+    parts = re.split(r"(?<!\\)\$", text)
+    plain = sum(map(_plain_width, "".join(parts[::2]).replace("\\$", "$")))
+    return (plain + sum(map(_math_width, parts[1::2]))) * LETTER
+
+
+def _plain_width(letter: str) -> float:
+    if ord(letter) > 0x2E80:
+        return 1.0
+    if letter in NARROW or letter == " ":
+        return 0.36
+    return 0.98 if letter in WIDE else 0.77 if letter.isupper() else 0.63
+
+
+def _math_width(text: str) -> float:
+    width, scales, small = 0.0, [1.0], False
+    for token in re.findall(r"\\[A-Za-z]+|\\.|.", text):
+        if token in ("_", "^"):
+            small = True
             continue
-        if letter in "_^":
-            scale = 0.7
-        elif letter == "}":
-            scale = 1.0
-        elif letter not in "${":
-            wide = 1.0 if ord(letter) > 0x2E80 else 0.36 if letter in NARROW else 0.6
-            width += wide * scale
-            if scale < 1 and text[index - 1] in "_^":
-                scale = 1.0
-        index += 1
-    return width * LETTER
+        scale = scales[-1] * (SMALL if small else 1.0)
+        small = False
+        if token == "{":
+            scales.append(scale)
+        elif token == "}":
+            scales.pop()
+        else:
+            width += scale * (
+                _symbol_width(token) + 0.4 * (token in SIGNS and width > 0 and len(scales) == 1)
+            )
+    return width
 
 
-STYLES = frozenset({"mathrm", "mathbf", "mathit", "left", "right"})
-"""Commands of LaTeX that take no room."""
+def _symbol_width(token: str) -> float:
+    if token.startswith("\\"):
+        return COMMANDS.get(token[1:], 0.7)
+    if token in SIGNS:
+        return 0.8
+    if token == " ":
+        return 0.0
+    return 0.37 if token in NARROW else 0.95 if token in WIDE or token.isupper() else 0.6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from contextlib import contextmanager
 from functools import lru_cache
@@ -26,6 +27,37 @@ CHINESE = (
 """Fonts with Chinese glyphs, the first that is found is taken."""
 
 
+_SIGNS_BELOW = re.compile(r"(?<=_\{)[^{}]*(?=\})")
+
+
+def typeset(text: str) -> str:
+    """Mathematics as it is given to matplotlib: signs in subscripts without room around them, and
+    primes as letters, which it would raise too high.
+
+    >>> typeset("$h'_{t-1}$")
+    '$h′_{t{-}1}$'
+    """
+    if "$" not in text:
+        return text
+    tight = _SIGNS_BELOW.sub(lambda found: re.sub(r"[-+]", r"{\g<0>}", found[0]), text)
+    return tight.replace("'", "′")
+
+
+def dressed(made: Figure) -> Figure:
+    """A figure whose texts are typeset, each in a font that has its letters."""
+    from matplotlib.text import Text
+
+    other = chinese()
+    for text in made.findobj(Text):
+        assert isinstance(text, Text)
+        words = text.get_text()
+        if "$" in words:
+            text.set_text(typeset(words))
+            if other and any(ord(letter) > 0x2E80 for letter in words):
+                text.set_fontfamily([other])  # mathtext takes one font for all that is no formula
+    return made
+
+
 @lru_cache(maxsize=1)
 def chinese() -> str | None:
     """The name of a font of this machine with Chinese glyphs, None without one."""
@@ -46,7 +78,7 @@ def style() -> Iterator[None]:
     """Matplotlib's settings while a figure of ours is made or written."""
     import matplotlib
 
-    settings: dict[str, Any] = {
+    settings: dict[Any, Any] = {
         "font.family": families(),
         "font.size": 13,
         "mathtext.fontset": "stix",

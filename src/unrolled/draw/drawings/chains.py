@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ...cells import find
@@ -13,6 +14,10 @@ from ..picture import Picture, moving, still
 from ..scene import Box, Label, Light, Line, Scene, Shape, Strip, text_width
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy import ndarray
+
     from ...equations import Graph
     from ..subject import Subject
 
@@ -60,7 +65,7 @@ def chain(subject: Subject) -> Picture:
     """The loop and the same network unrolled."""
     first = 4.2
     names = ["0", "1", "2", "t"]
-    shapes = _loop() + [Label("equals", "$=$", 2.2, 0, size=1.8)]
+    shapes = [*_loop(), Label("equals", "$=$", 2.2, 0, size=1.8)]
     shapes += _row(3, first, [f"$x_{n}$" for n in names], [f"$h_{n}$" for n in names])
     last = first + 3 * PITCH + 0.9
     shapes += step("last", last, "$x_t$", "$h_t$")
@@ -92,8 +97,10 @@ def passing(subject: Subject) -> Picture:
         for late in (0, 1)
     ]
     frames.append(_passed(story.tokens, states / scale, len(states), 0))
-    under = f"{story.model}: {subject.words('units')} 1-{min(SHOWN, states.shape[1])} of $h_t$"
-    scenes = [below(scene, under, 0.7) for scene in frames]
+    under = subject.words("{model}: units 1-{last} of $h_t$").format(
+        model=story.model, last=min(SHOWN, states.shape[1])
+    )
+    scenes = [_scaled(scene, under, scale) for scene in frames]
     return moving(scenes, 0.45, h=states)
 
 
@@ -101,7 +108,7 @@ def _output(graph: Graph) -> str:
     return graph.output
 
 
-def _passed(tokens: list[str] | tuple[str, ...], states: object, now: int, late: int) -> Scene:
+def _passed(tokens: Sequence[str], states: object, now: int, late: int) -> Scene:
     """The chain while step `now` works (late: has worked); what is done keeps its state."""
     import numpy
 
@@ -121,12 +128,50 @@ def _passed(tokens: list[str] | tuple[str, ...], states: object, now: int, late:
             came: Light = "lit" if n == now and not late else "plain" if n <= now else "dim"
             left = x - PITCH - 0.3 + WIDE / 2
             shapes.append(Line(f"state {n}", ((left, 0), (x - WIDE / 2, 0)), light=came))
+        if n and n <= now:
+            middle, handed = x - (PITCH + 0.3) / 2, _units(values[n - 1])
+            shapes.append(Strip(f"handed {n}", middle, 0.28, handed, field=FIELD / 2, across=True))
         if done:
-            part = tuple(float(v) for v in values[n][:SHOWN])
-            shapes.append(Strip(f"h {n}", x, high + 0.3 + len(part) * FIELD / 2, part, field=FIELD))
-    top = HIGH / 2 + 0.3 + SHOWN * FIELD + 0.35
+            part = _units(values[n])
+            at = high + 0.45 + len(part) * FIELD / 2
+            shapes += [
+                Line(f"out {n}", ((x, high), (x, high + 0.42)), light=light),
+                Strip(f"h {n}", x, at, part, field=FIELD),
+            ]
+    top = HIGH / 2 + 0.45 + len(_units(values[0])) * FIELD + 0.35
     shapes.append(Label("top", "$h_t$", 0, top))
     return Scene(tuple(shapes), "passing")
+
+
+def _units(state: ndarray) -> tuple[float, ...]:
+    """The units of a state that are shown."""
+    return tuple(float(v) for v in state[:SHOWN])
+
+
+def _scaled(scene: Scene, words: str, scale: float) -> Scene:
+    """A scene with words and the scale of its colours under it."""
+    left, down, right, _ = scene.bounds
+    y, steps = down - 0.5, 9
+    wide = text_width(words) * 0.7
+    at = (left + right) / 2 - (wide + 3.4) / 2
+    bar = at + wide + 1.0
+    return scene + Scene(
+        (
+            Label("under", words, at, y, "caption", "left", 0.7),
+            Label(
+                "least", f"{-scale:.2g}".replace("-", "−"), bar - 0.1, y, "caption", "right", 0.7
+            ),
+            Strip(
+                "scale",
+                bar + steps * 0.09,
+                y,
+                tuple(2 * n / (steps - 1) - 1 for n in range(steps)),
+                field=0.18,
+                across=True,
+            ),
+            Label("most", f"{scale:.2g}", bar + steps * 0.18 + 0.1, y, "caption", "left", 0.7),
+        )
+    )
 
 
 def shown(token: str) -> str:
@@ -165,7 +210,7 @@ def _opened(graph: Graph, subject: Subject) -> Scene:
     """A cell between two closed copies of itself, the state lines going through."""
     inner = cell_scene(graph)
     frame = inner.boxes["frame"]
-    left, down, right, up = frame.bounds
+    left, _, right, _ = frame.bounds
     wide, gap = 1.9, 1.0
     kept: list[Shape] = []
     for shape in inner.shapes:
@@ -242,13 +287,14 @@ KINDS: tuple[tuple[str, str, int, tuple[int, ...], tuple[int, ...]], ...] = (
 @drawing(7, "structures", "one→many, many→one, many→many equal, many→many unequal")
 def structures(subject: Subject) -> Picture:
     """Four ways to use the chain."""
+    panels = [_structure(subject, number, kind) for number, kind in enumerate(KINDS)]
+    wide = max(right - left for left, _, right, _ in (panel.bounds for panel in panels)) + 1.5
     shapes: list[Shape] = []
-    at = 0.0
-    for number, kind in enumerate(KINDS):
-        panel = _structure(subject, number, kind)
-        left, _, right, _ = panel.bounds
-        shapes += panel.moved(at - left, 0).shapes
-        at += right - left + 1.1
+    for number, panel in enumerate(panels):
+        left, down, right, up = panel.bounds
+        row, column = divmod(number, 2)
+        x, y = column * wide - (left + right) / 2, -row * (up - down + 1.2)
+        shapes += panel.moved(x, y).shapes
     return still(Scene(tuple(shapes), "structures"))
 
 
@@ -273,8 +319,8 @@ def _structure(
     middle = (count - 1) * pitch / 2
     w = subject.words
     shapes += [
-        Label(f"t {number}", w(title), middle, rise + high / 2 + 0.55, "title", size=0.85),
-        caption(f"e {number}", middle, -rise - high / 2 - 0.45, w(example), 0.75),
+        Label(f"t {number}", w(title), middle, rise + high / 2 + 0.55, "title", size=1.0),
+        caption(f"e {number}", middle, -rise - high / 2 - 0.45, w(example), 0.9),
     ]
     return Scene(tuple(shapes))
 
@@ -309,7 +355,7 @@ def _gap(
     shapes: list[Shape] = []
     wide, high = 0.9, 0.8
     at = [0.0]
-    for before, word in zip(words, words[1:], strict=False):
+    for before, word in pairwise(words):
         at.append(at[-1] + max(1.35, (text_width(before) + text_width(word)) / 2 * 0.85 + 0.45))
     last = len(words) - 1
     for n, (x, word) in enumerate(zip(at, words, strict=True)):

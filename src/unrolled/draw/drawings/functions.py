@@ -26,7 +26,7 @@ def sigmoid(x: Any) -> Any:
 
 
 CURVES: tuple[tuple[str, Any, Any, str, tuple[float, float]], ...] = (
-    ("\\tanh", numpy.tanh, lambda x: 1 - numpy.tanh(x) ** 2, BLUE, (-1, 1)),
+    ("\\mathrm{tanh}", numpy.tanh, lambda x: 1 - numpy.tanh(x) ** 2, BLUE, (-1, 1)),
     ("\\sigma", sigmoid, lambda x: sigmoid(x) * (1 - sigmoid(x)), ORANGE, (0, 1)),
 )
 """Symbol, function, derivative, colour, limits."""
@@ -55,7 +55,12 @@ def _activations(words: Any, at: float) -> Figure:
             axes.axhline(limit, color=PALE, linewidth=1, linestyle=(0, (4, 3)))
         axes.plot(x, function(x), color=color, linewidth=3.2, label=f"${symbol}(x)$")
         axes.plot(
-            x, slope(x), color=INK, linewidth=2, linestyle=(0, (4, 2)), label=f"${symbol}'(x)$"
+            x,
+            slope(x),
+            color=INK,
+            linewidth=2,
+            linestyle=(0, (4, 2)),
+            label=f"${symbol}'(x)$",
         )
         y = float(function(at))
         axes.plot([at, at, -5], [-1.3, y, y], color=RED, linewidth=1.5)
@@ -67,7 +72,7 @@ def _activations(words: Any, at: float) -> Figure:
         axes.set_ylim(-1.3, 1.3)
         axes.set_yticks([-1, 0, 1])
         axes.set_xlabel("$x$")
-        axes.legend(loc="lower right", fontsize=15, handlelength=1.8, borderaxespad=1.2)
+        axes.legend(loc="lower right", bbox_to_anchor=(1.0, 0.22), fontsize=15, handlelength=1.8)
     made.subplots_adjust(left=0.05, right=0.98, bottom=0.13, top=0.97, wspace=0.15)
     return made
 
@@ -102,11 +107,12 @@ def _squash(subject: Subject, free: ndarray, kept: ndarray, upto: int) -> Figure
             shown = line[: upto + 1]
             axes.plot(range(len(shown)), shown, color=color, marker=mark, markersize=7)
             axes.annotate(
-                f"{shown[-1]:,.2f}", (len(shown) - 1, shown[-1]), (9, 0), textcoords="offset points",
-                color=color, va="center", fontsize=14, fontweight="bold",
+                f"{shown[-1]:,.2f}".replace("-", "−"), (len(shown) - 1, shown[-1]), (9, 0),
+                textcoords="offset points", color=color, va="center",
+                fontsize=14, fontweight="bold",
             )  # fmt: skip
         axes.set_title(title)
-        axes.set_xlim(-0.3, TIMES + 1.9)
+        axes.set_xlim(-0.3, TIMES + 2.3)
         axes.set_ylim(*span)
         axes.set_xticks(range(TIMES + 1))
         axes.axhline(0, color=PALE, linewidth=1)
@@ -138,7 +144,7 @@ def surface(subject: Subject) -> Picture:
 
 
 def _surface(subject: Subject, model: str, x: ndarray, y: ndarray, factor: ndarray) -> Figure:
-    from ..charts import dark
+    from ..axes import dark
 
     made = figure(12, 5.2)
     left, right = made.subplots(1, 2, width_ratios=(1.25, 1))
@@ -155,17 +161,21 @@ def _surface(subject: Subject, model: str, x: ndarray, y: ndarray, factor: ndarr
         aspect="auto",
     )
     lines = left.contour(across, up, heights, levels=[0.1, 0.5, 0.9], colors=INK, linewidths=1.1)
-    left.clabel(lines, fmt="%g", fontsize=11)
     left.scatter(x, y, s=7, color=RED, alpha=0.45, linewidths=0)
     left.set_xlim(-wide, wide)
     left.set_ylim(-high, high)
     left.set_xlabel("$x = c_t$")
     left.set_ylabel("$y$: $o_t = \\sigma(y)$")
-    left.set_title("$\\tanh'(x)\\,\\sigma(y)$")
-    made.colorbar(image, ax=left, pad=0.02)
+    left.set_title("$\\mathrm{tanh}′(x)\\,\\sigma(y)$")
+    bar = made.colorbar(image, ax=left, pad=0.02, ticks=[0, 0.1, 0.5, 0.9, 1])
+    bar.add_lines(lines)
     _histogram(right, subject, factor)
     beyond = float(((abs(x) > wide) | (abs(y) > high)).mean())
-    outside = f"; {beyond:.0%} of the points lie outside" if beyond > 0.005 else ""
+    outside = (
+        subject.words("; {share} of the points lie outside").format(share=f"{beyond:.0%}")
+        if beyond > 0.005
+        else ""
+    )
     made.text(0.06, 0.015, model + outside, fontsize=11)
     made.subplots_adjust(left=0.06, right=0.98, bottom=0.17, top=0.88, wspace=0.12)
     return made
@@ -192,11 +202,11 @@ def _histogram(axes: Axes, subject: Subject, factor: ndarray) -> None:
     axes.bar(edges[:-1], share, width=0.024, align="edge", color=[RED if n else BLUE for n in near])
     between = float(((factor > 0.1) & (factor < 0.9)).mean())
     axes.set_title(
-        f"{w('claim')}: 0 / 1        {w('between 0.1 and 0.9')}:\n"
-        f"{w('this model')} {between:.0%};  $x, y \\sim N(0, 1)$ {NORMAL:.0%}",
+        f"{w('claim: 0 or 1; between 0.1 and 0.9:')}\n"
+        f"{w('this model')} {between:.0%},  $x, y \\sim N(0, 1)$ {NORMAL:.0%}",
         fontsize=13,
     )
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.set_xlim(0, 1)
-    axes.set_xlabel("$\\tanh'(c_t)\\, o_t$")
+    axes.set_xlabel("$\\mathrm{tanh}′(c_t)\\, o_t$")

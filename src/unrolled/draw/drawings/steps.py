@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ...equations import Cell, Graph
     from ..subject import Subject
 
-LONGEST = 7.0
+LONGEST = 9.0
 """Width of an equation in one line; longer ones are broken before a plus."""
 
 
@@ -51,7 +51,7 @@ def written(graph: Graph, names: list[str], light: Light = "plain", size: float 
 def _broken(text: str) -> list[str]:
     """A long equation in two lines, broken at a plus outside of brackets near its middle."""
     text = text.replace("\\left(", "(").replace("\\right)", ")")
-    if text_width(text) <= LONGEST:
+    if text_width(f"${text}$") <= LONGEST:
         return [text]
     places = [n for n in range(len(text)) if text.startswith(" + ", n)]
     if not places:
@@ -283,8 +283,8 @@ def gate(subject: Subject) -> Picture:
         Label("gated", "$s \\odot v$", 2.32, 1.6, align="left", size=1.1),
         Label("s", "$s$", 0.16, 0.75, align="left", size=1.1),
         Label("reads", "$[\\,h_{t-1},\\, x_t\\,]$", 0, -1.65, size=1.05),
-        Label("zero", "$s = 0$:  " + w("closed"), 3.9, 0.35, "caption", "left", 0.9),
-        Label("one", "$s = 1$:  " + w("open"), 3.9, -0.25, "caption", "left", 0.9),
+        Label("zero", "$s = 0$:  " + w("closed"), 2.1, 0.35, "caption", "left"),
+        Label("one", "$s = 1$:  " + w("open"), 2.1, -0.3, "caption", "left"),
     ]
     return still(Scene(tuple(shapes), "gate"))
 
@@ -325,17 +325,23 @@ def variants(subject: Subject) -> Picture:
     panels = []
     for title, name in chosen:
         graph = find(name).graph if name else subject.cell.graph  # pyright: ignore[reportOptionalMemberAccess]
-        panels.append((above(cell_scene(graph), subject.words(title)), graph))
-    low = min(panel.bounds[1] - panel.boxes["frame"].y for panel, _ in panels)
-    scenes = []
-    for panel, graph in panels:
-        raised = panel.moved(0, -panel.boxes["frame"].y)
-        text = written(graph, list(graph.values), size=0.85)
-        left, _, right, _ = raised.bounds
-        a, _, b, high = text.bounds
-        placed = text.moved((left + right) / 2 - (a + b) / 2, low - 0.6 - high)
-        scenes.append(raised + placed)
-    return still(_row(scenes))
+        scene = cell_scene(graph)
+        panels.append(
+            (scene.moved(0, -scene.boxes["frame"].bounds[3]), graph, subject.words(title))
+        )
+    low = min(panel.bounds[1] for panel, _, _ in panels)
+    top = max(panel.bounds[3] for panel, _, _ in panels)
+    return still(_row([_variant(panel, graph, title, low, top) for panel, graph, title in panels]))
+
+
+def _variant(panel: Scene, graph: Graph, title: str, low: float, top: float) -> Scene:
+    """A cell between its title and its equations; low, top: where all cells end."""
+    text = written(graph, list(graph.values))
+    left, _, right, _ = panel.boxes["frame"].bounds
+    a, _, b, high = text.bounds
+    middle = (left + right) / 2
+    placed = text.moved(middle - (a + b) / 2, low - 0.7 - high)
+    return panel + placed + Scene((Label("title", title, middle, top + 0.5, "title", size=1.2),))
 
 
 def _row(scenes: list[Scene], gap: float = 0.9) -> Scene:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, final
 import torch
 from markupsafe import Markup
 
-from ..draw.charts import visible
+from ..draw.axes import visible
 from ..draw.drawings import find
 from ..draw.error import DrawError
 from ..draw.numbers import Measured

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from ..draw.palette import INK
-from ..draw.type import figure, style
+from ..draw.type import dressed, figure, style
 from .figure import inline
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def formula(cell: Cell, about: str) -> tuple[Markup, float]:
         for number, row in enumerate(rows):
             place = 1 - (number + 0.5) / len(rows)
             made.text(0, place, f"${row}$", fontsize=SIZE, color=INK, va="center")
-        renderer = FigureCanvasAgg(made).get_renderer()
+        renderer = FigureCanvasAgg(dressed(made)).get_renderer()
         widest = max(each.get_window_extent(renderer).width for each in made.texts)
     made.set_figwidth(widest / made.dpi + 0.1)
     return inline(made, about), made.get_figwidth()

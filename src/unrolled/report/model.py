@@ -133,7 +133,7 @@ def _smooth(steps: Sequence[int], losses: Sequence[float]) -> tuple[list[float],
 
 def inside(run: Run, speech: Speech) -> Section:
     """Gates, memory and gradients while the model reads a sentence."""
-    numbers = Measured([run.path], run.sentence, say=lambda words: None)
+    numbers = Measured([run.path], run.sentence, say=lambda words: None, words=speech.pictures)
     about = Subject(None, numbers, speech.pictures)
     data: dict[str, Any] = {
         "sentence": run.sentence,

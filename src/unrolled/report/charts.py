@@ -35,7 +35,7 @@ def _canvas(across: str, up: str, width: float = WIDTH) -> tuple[Figure, Axes]:
 def _finish(made: Figure, axes: Axes, columns: int = 3) -> Figure:
     handles, labels = axes.get_legend_handles_labels()
     rows = math.ceil(len(labels) / columns)
-    left = 0.8 / made.get_figwidth()
+    left = 0.98 / made.get_figwidth()
     made.legend(
         handles, labels, loc="upper left", ncols=columns, fontsize=11.5, bbox_to_anchor=(0.01, 1.0),
         handlelength=2.6, columnspacing=1.4,

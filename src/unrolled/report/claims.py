@@ -8,7 +8,7 @@ from typing import Any
 
 from ..study.outcome import Outcome
 from ..study.table import Figure as Scores
-from ..study.table import gathered
+from ..study.table import gathered, ordered
 from .words import Speech
 
 GOAL = 0.95
@@ -123,18 +123,22 @@ def _lstm(long: Mapping[str, Mapping[int, Scores]], settled: bool, speech: Speec
 
 
 def _gradient(outcomes: Sequence[Outcome], speech: Speech) -> Claim | None:
-    """What is left of the gradient at the first step before training, at the longest gap."""
+    """What is left of the gradient at the first word, at the longest gap, before and after."""
     gap = max(each.gap for each in outcomes if each.task == "long")
-    ends: dict[str, float] = {}
+    first: dict[str, Outcome] = {}
     for each in outcomes:
-        if each.task == "long" and each.gap == gap and each.entrant not in ends:
-            ends[each.entrant] = each.gradients[0.0][-1]
-    if SIMPLE not in ends:
+        if each.task == "long" and each.gap == gap:
+            first.setdefault(each.entrant, each)
+    if SIMPLE not in first:
         return None
-    text = ", ".join(f"{name} {scientific(size)}" for name, size in ends.items())
-    left = speech("of the gradient is left at the first word, before training, gap")
-    holds = ends[SIMPLE] < VANISHED
-    return "The cause is that gradients vanish.", holds, f"{left} {gap}: {text}."
+    parts = []
+    for moment, words in ((0.0, "before training"), (1.0, "after training")):
+        sizes = {name: each.gradients[moment][-1] for name, each in ordered(first).items()}
+        listed = ", ".join(f"{name} {scientific(size)}" for name, size in sizes.items())
+        parts.append(f"{speech(words)} {listed}")
+    left = speech("Of the gradient is left at the first word, gap")
+    holds = first[SIMPLE].gradients[0.0][-1] < VANISHED
+    return "The cause is that gradients vanish.", holds, f"{left} {gap}: {'; '.join(parts)}."
 
 
 def scientific(value: float) -> str:

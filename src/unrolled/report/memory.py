@@ -16,7 +16,7 @@ from ..study.lexicon import STORIES
 from ..study.outcome import Outcome
 from ..study.reading import Reading
 from ..study.table import Figure as Scores
-from ..study.table import gathered, number
+from ..study.table import gathered, number, ordered
 from . import charts
 from .figure import inline, picture
 from .section import Cell, Rows, Section
@@ -69,7 +69,7 @@ def _longest(outcomes: Sequence[Outcome]) -> list[Outcome]:
     gap = shown_gap(outcomes)
     chosen = [each for each in outcomes if each.task == "long" and each.gap == gap]
     seed = min(each.seed for each in chosen)
-    return [each for each in chosen if each.seed == seed]
+    return list(ordered({each.entrant: each for each in chosen if each.seed == seed}).values())
 
 
 def shown_gap(outcomes: Sequence[Outcome]) -> int:

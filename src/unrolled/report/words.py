@@ -95,7 +95,7 @@ CHINESE: dict[str, str] = {
     "Another structure cures it: LSTM.": "改变结构可以解决:LSTM。",
     "Another activation cures it: ReLU.": "换激活函数可以解决:ReLU。",
     "The cause is that gradients vanish.": "原因是梯度消失。",
-    "of the gradient is left at the first word, before training, gap": "训练之前,梯度传到第一个词时还剩的部分;间隔",
+    "Of the gradient is left at the first word, gap": "梯度传到第一个词时还剩的部分;间隔",
     "holds": "成立",
     "does not hold here": "在这里不成立",
     "not settled by this run": "这次运行不足以判断",

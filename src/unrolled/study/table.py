@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 from rich.table import Table
 from rich.text import Text
 
+from .entrant import DEFAULT
 from .outcome import Outcome
 
 
@@ -80,10 +81,16 @@ def gathered(outcomes: Iterable[Outcome]) -> dict[str, dict[str, dict[int, Figur
     return {
         task: {
             entrant: {gap: Figure(gaps[gap]) for gap in sorted(gaps)}
-            for entrant, gaps in entrants.items()
+            for entrant, gaps in ordered(entrants).items()
         }
         for task, entrants in found.items()
     }
+
+
+def ordered(entrants: dict[str, Any]) -> dict[str, Any]:
+    """By entrant, in the order in which they are named usually, others behind."""
+    places = {name: place for place, name in enumerate(DEFAULT)}
+    return {name: entrants[name] for name in sorted(entrants, key=lambda n: places.get(n, 99))}
 
 
 HEADINGS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..draw.palette import DASHES, INK, PALE, SERIES
 from ..draw.type import figure, style
@@ -44,7 +44,7 @@ def _finish(made: Figure, axes: Axes, columns: int = 3) -> Figure:
     return made
 
 
-def _look(number: int) -> dict[str, object]:
+def _look(number: int) -> dict[str, Any]:
     return {
         "color": SERIES[number % len(SERIES)],
         "linestyle": DASHES[number % len(DASHES)],
@@ -88,7 +88,7 @@ def learning(
     """One curve for each name: places and heights."""
     made, axes = _canvas(across, up)
     for number, (name, (places, heights)) in enumerate(curves.items()):
-        axes.plot(places, heights, label=name, **_look(number))  # pyright: ignore[reportArgumentType]
+        axes.plot(places, heights, label=name, **_look(number))
     if log:
         axes.set_yscale("log")
     return _finish(made, axes)
@@ -102,7 +102,7 @@ def against_distance(curves: Mapping[str, Sequence[float]], across: str, up: str
     for number, (name, sizes) in enumerate(curves.items()):
         shown = [min(max(size, FLOOR), 1e12) for size in sizes if math.isfinite(size)]
         top = max([top, *shown])
-        axes.plot(range(len(shown)), shown, label=name, **_look(number))  # pyright: ignore[reportArgumentType]
+        axes.plot(range(len(shown)), shown, label=name, **_look(number))
     axes.set_yscale("log")
     axes.set_ylim(FLOOR, 3 * top)
     axes.axhline(1.0, color=INK, linewidth=0.8, zorder=0)

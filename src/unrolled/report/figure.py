@@ -41,7 +41,10 @@ def dark(color: str) -> str:
     soft = depth * (0.55 if light > 0.7 else 0.85)
     if depth < 0.02:
         hue, soft = 0.58, 0.18 if light > 0.5 else 0.12
-    turned = colorsys.hls_to_rgb(hue, 0.095 + (1 - light) * 0.838, soft)
+    turned_light = 0.095 + (1 - light) * 0.838
+    if color in SERIES and depth > 0.4:  # curves stay bright
+        turned_light = 0.64 if light < 0.5 else 0.78
+    turned = colorsys.hls_to_rgb(hue, turned_light, soft)
     return "#" + "".join(f"{round(255 * channel):02x}" for channel in turned)
 
 

@@ -1,4 +1,6 @@
+import ast
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from unrolled.report.page import page, write
 from unrolled.report.words import CHINESE, Speech
 from unrolled.study.entrant import Entrant
 from unrolled.study.grid import carry_out, tasks
+from unrolled.study.lexicon import STORIES
 from unrolled.study.outcome import Outcome
 from unrolled.study.results import Results
 from unrolled.study.trial import Budget
@@ -104,17 +107,31 @@ def test_small_numbers_are_written_out() -> None:
     assert scientific(0.0) == "0"
 
 
-def test_chinese_words_are_words_of_the_page() -> None:
+def said() -> set[str]:
+    """The words that the page takes from the table: string literals, and words of templates."""
     folder = Path(__file__).parents[2] / "src" / "unrolled" / "report"
-    sources = "".join(
-        path.read_text(encoding="utf-8")
-        for kind in ("*.py", "templates/*.j2")
-        for path in folder.glob(kind)
-        if path.name != "words.py"
-    )
-    plain = " ".join(sources.replace('"\n', "\n").replace('"', "").split())
-    for english in CHINESE:
-        assert " ".join(english.replace('"', "").split()[:4]) in plain, english
+    found = {f"A sentence of the {name} task" for name in STORIES}
+    found |= {"every symbol equally likely", "symbol frequencies", "interpolated 5-gram"}
+    for path in folder.glob("*.py"):
+        if path.name != "words.py":
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    found.add(node.value)
+    for path in folder.glob("templates/*.j2"):
+        found |= set(re.findall(r"\b_\('([^']+)'\)", path.read_text(encoding="utf-8")))
+    return found
+
+
+def test_chinese_words_are_words_of_the_page() -> None:
+    assert not set(CHINESE) - said()
+
+
+def test_templates_say_nothing_without_chinese() -> None:
+    folder = Path(__file__).parents[2] / "src" / "unrolled" / "report" / "templates"
+    texts = [path.read_text(encoding="utf-8") for path in folder.glob("*.j2")]
+    words = {each for text in texts for each in re.findall(r"\b_\('([^']+)'\)", text)}
+    assert len(words) > 30
+    assert not words - set(CHINESE)
 
 
 def test_a_page_that_cannot_be_written(tmp_path: Path) -> None:

@@ -15,9 +15,10 @@ from .words import Speech
 def overview(outcomes: Sequence[Outcome], speech: Speech) -> Section:
     """The table of a study, and the article's claims beside it."""
     long = [each for each in outcomes if each.task in ("short", "long")]
-    about = "Everything on this page was measured on this machine by one command; nothing is "
-    about += "quoted from elsewhere."
-    words = speech(about)
+    words = speech(
+        "Everything on this page was measured on this machine by one command; nothing is quoted "
+        "from elsewhere."
+    )
     if min(each.steps for each in long) < 500:
         words += " " + speech(
             "This run was cut short: cells have had too few steps to learn what they can."

@@ -8,13 +8,11 @@ from ..draw.words import Words
 
 CHINESE: dict[str, str] = {
     # The page.
-    "Recurrent networks, seen through": "看透循环神经网络",
     "How far does a network remember?": "网络能记住多远？",
     "Contents": "目录",
     "Skip to the content": "跳到正文",
     "In short": "概要",
     "made with unrolled": "由 unrolled 生成",
-    "on": "于",
     "Everything on this page was measured on this machine by one command; nothing is quoted from "
     "elsewhere.": "本页的一切数字都由一条命令在这台机器上测得，没有引用别处的数据。",
     "Everything on this page was measured on this model by one command.": "本页的一切数字都由一条命令在这个模型上测得。",
@@ -37,7 +35,6 @@ CHINESE: dict[str, str] = {
     "The picture": "结构图",
     "The formula": "公式",
     "Pseudo-code that runs": "可以运行的伪代码",
-    "states": "状态",
     "The cell": "单元",
     # The problem.
     "The long-term dependency problem": "长期依赖问题",
@@ -81,8 +78,6 @@ CHINESE: dict[str, str] = {
     "gap": "间隔",
     "short task": "短间隔任务",
     "long task": "长间隔任务",
-    "gradient that comes back": "传回的梯度",
-    "seconds": "秒",
     "seconds for a trial": "每次训练秒数",
     "chance": "随机猜测",
     "seed": "个种子",
@@ -103,10 +98,8 @@ CHINESE: dict[str, str] = {
     # The model.
     "A language model on real text": "真实文本上的语言模型",
     "The model": "模型",
-    "The same loop and layers, on text that Python brings along: predict the next character.": "同样的训练循环和层，用 Python 自带的文本：预测下一个字符。",
     "parameters": "参数",
     "hidden units": "隐藏单元",
-    "layers": "层数",
     "trained for": "训练了",
     "steps": "步",
     "held-out loss": "留出损失",
@@ -135,8 +128,6 @@ CHINESE: dict[str, str] = {
     "inside a word": "在单词之内",
     "unit": "单元",
     "correlation": "相关",
-    "from": "从",
-    "to": "到",
     "dark": "深",
     "light": "浅",
     "No unit tracks any of these properties better than chance.": "没有单元对这些性质的跟踪好于随机。",
@@ -160,12 +151,7 @@ CHINESE: dict[str, str] = {
     "symbol frequencies": "符号频率",
     "interpolated 5-gram": "插值 5-gram",
     "this model": "这个模型",
-    "speed": "速度",
-    "characters per second": "字符/秒",
     "text": "文本",
-    "Short gap": "间隔短",
-    "Long gap": "间隔长",
-    "of": "/",
     "Adding problem, mean squared error": "加法问题，均方误差",
     "Copy memory, nats": "复制记忆，nat",
     "The page needs no network and loads nothing.": "本页不需要网络，也不加载任何东西。",

@@ -32,6 +32,7 @@ def report(path: Path, text: str | None, language: str, out: Path | None) -> Pat
     check()
     speech = Speech(language)
     checkpoint = checkpoints.load(path)
+    _ = checkpoint.vocabulary  # an error for a run of another kind
     run = Run(path, checkpoint, words_for(checkpoint, text))
     check_text(run)
     lead = speech("Everything on this page was measured on this model by one command.")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
@@ -101,14 +102,14 @@ HEADINGS = {
 }
 
 
-def tables(outcomes: Iterable[Outcome]) -> list[Table]:
+def tables(outcomes: Iterable[Outcome]) -> list[Group]:
     """One table for each task; mean over seeds, in brackets the least and the greatest."""
     return [_table(task, entrants) for task, entrants in gathered(outcomes).items()]
 
 
-def _table(task: str, entrants: dict[str, dict[int, Figure]]) -> Table:
+def _table(task: str, entrants: dict[str, dict[int, Figure]]) -> Group:
     gaps = sorted({gap for figures in entrants.values() for gap in figures})
-    table = Table(title=HEADINGS[task], title_justify="left", box=None, header_style="bold")
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("cell")
     for gap in gaps:
         table.add_column(f"gap {gap}", justify="right")
@@ -124,6 +125,5 @@ def _table(task: str, entrants: dict[str, dict[int, Figure]]) -> Table:
     first = next(iter(next(iter(entrants.values())).values())).outcomes[0]
     chance = f"{100 * first.chance:.1f} %" if first.unit == "accuracy" else number(first.chance)
     seeds = len({o.seed for f in entrants.values() for g in f.values() for o in g.outcomes})
-    table.caption = f"{seeds} seed{'s' if seeds > 1 else ''}; chance {chance}; bold: solved"
-    table.caption_justify = "left"
-    return table
+    note = f"{seeds} seed{'s' if seeds > 1 else ''}; chance {chance}; bold: solved"
+    return Group(Text(HEADINGS[task], "bold"), table, Text(note, "dim"))

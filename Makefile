@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help demo bench test test-fast lint docs clean
+.PHONY: help demo bench test test-fast lint docs gallery clean
 
 help:
 	@echo "make demo       how far cells remember and a language model, as a page with pictures (< 5 min)"
@@ -12,6 +12,7 @@ help:
 	@echo "make test       lint, types, import contracts and all tests"
 	@echo "make test-fast  the tests that are quick and do not go through many configurations (< 1 min)"
 	@echo "make docs       write the pages that are made from the cells' equations"
+	@echo "make gallery    write docs/gallery.md and its pictures"
 	@echo "make clean      remove the virtual environment and caches"
 
 .venv/core: pyproject.toml constraints.txt
@@ -51,6 +52,9 @@ lint: .venv/dev
 
 docs: .venv/dev
 	$(BIN)/python scripts/write_cells_page.py
+
+gallery: .venv/dev
+	$(BIN)/python scripts/write_gallery.py
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist

@@ -45,6 +45,7 @@ BROAD = (
     "equations/test_storage.py",
     "kernels/llvm/test_kernel.py",
     "kernels/test_compiled.py",
+    "kernels/test_operators.py",
     "nn/test_fused.py",
     "nn/test_layer.py",
     "nn/test_noise.py",

@@ -263,7 +263,7 @@ def test_every_kernel_is_printed() -> None:
     for name in CELLS:
         text = run("kernel", name, "--hidden", 5)
         assert text.startswith(f"; {name}: ")
-        assert "define void @rows(" in text
+        assert "define void @run(" in text
 
 
 def test_options_of_kernels() -> None:
@@ -272,6 +272,10 @@ def test_options_of_kernels() -> None:
     assert "product  weight_hh[0, 1, 2] @ h" in text
     assert " x float>" in text
     assert " x double>" in run("kernel", "gru", "--hidden", 64, "--double")
+    few = run("kernel", "gru", "--hidden", 64, "--few")
+    assert "@pack_0(" in text
+    assert "@pack_0(" not in few
+    assert text != run("kernel", "gru", "--hidden", 64, "--input", 65)
     backward = run("kernel", "gru", "--hidden", 64, "--backward")
     assert backward.startswith("; gru_backward: 2 passes")
     assert text != run("kernel", "gru", "--hidden", 65)
@@ -291,11 +295,11 @@ def test_kernels_that_cannot_be_printed(arguments: tuple[object, ...], message: 
 
 
 def test_a_cell_without_a_kernel_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    from unrolled.kernels import compiled
+    from unrolled.kernels import recurrence
 
-    def refused(*arguments: object) -> None:
-        raise compiled.UnsupportedError("it is too strange")
+    def refused(*arguments: object, **options: object) -> None:
+        raise recurrence.UnsupportedError("it is too strange")
 
-    monkeypatch.setattr(compiled, "Recurrence", refused)
+    monkeypatch.setattr(recurrence, "Recurrence", refused)
     text = run("kernel", "lstm", code=2)
     assert text == "unrolled: there is no kernel for lstm: it is too strange\n"

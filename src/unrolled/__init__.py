@@ -1,6 +1,6 @@
 """Recurrent networks you can see through, at full speed."""
 
-from . import cells
+from . import cells, structures
 from .equations import Cell, CellError, cell
 from .equations.language import (
     abs as abs,
@@ -91,6 +91,7 @@ __all__ = [
     "scalar",
     "sigmoid",
     "sqrt",
+    "structures",
     "tanh",
     "vector",
     "where",

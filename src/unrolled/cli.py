@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from .train.classify.command import predict
 from .train.command import find_cell, leave, train
 from .train.errors import UserError
+from .train.pairs.command import translate
+from .train.series.command import forecast
 from .train.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,6 +34,8 @@ class Commands(TyperGroup):
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(train, name="train")
+for each in (predict, forecast, translate):
+    app.command()(each)
 
 
 def main() -> None:
@@ -193,7 +198,9 @@ def kernel(
     hidden: Annotated[int, typer.Option(min=1, help="Hidden size.")] = 256,
     input: Annotated[int, typer.Option(min=1, help="Input size.")] = 256,
     projection: Annotated[int, typer.Option(min=0, help="Size of a projected state.")] = 0,
-    few: Annotated[bool, typer.Option("--few", help="For fewer than 4 rows.")] = False,
+    few: Annotated[
+        bool, typer.Option("--few", help="For fewer than 16 rows in all steps.")
+    ] = False,
     double: Annotated[bool, typer.Option("--double", help="float64 instead of float32.")] = False,
     backward: Annotated[bool, typer.Option("--backward", help="The backward pass.")] = False,
 ) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+import math
+from itertools import combinations, pairwise
 
 from unrolled.draw.scene import Box, Label, Line, Scene
 
@@ -21,26 +22,51 @@ def overlap(one: Rectangle, other: Rectangle) -> bool:
     return a < right and left < c and b < up and down < d
 
 
+Segment = tuple[tuple[float, float], tuple[float, float]]
+
+
+def segments(line: Line) -> list[Segment]:
+    """The straight pieces of a line."""
+    return list(pairwise(line.points))
+
+
 def pieces(line: Line) -> list[Rectangle]:
-    """The straight pieces of a line as rectangles without width."""
+    """The level and upright pieces of a line, as rectangles without width."""
     return [
         (min(a, c), min(b, d), max(a, c), max(b, d))
-        for (a, b), (c, d) in zip(line.points, line.points[1:], strict=False)
+        for (a, b), (c, d) in segments(line)
+        if abs(a - c) < CLOSE or abs(b - d) < CLOSE
     ]
+
+
+def runs_into(segment: Segment, bounds: Rectangle) -> bool:
+    """Whether a straight piece, slanted or not, goes through a rectangle (Liang & Barsky)."""
+    (a, b), (c, d) = segment
+    left, down, right, up = shrunk(bounds)
+    low, high = 0.0, 1.0
+    for at, way, least, most in ((a, c - a, left, right), (b, d - b, down, up)):
+        if abs(way) < CLOSE:
+            if not least < at < most:
+                return False
+            continue
+        ends = sorted(((least - at) / way, (most - at) / way))
+        low, high = max(low, ends[0]), min(high, ends[1])
+    return low < high
 
 
 def slanted(scene: Scene) -> list[str]:
     return [
         line.id
         for line in scene.lines
-        for left, down, right, up in pieces(line)
-        if right - left > CLOSE and up - down > CLOSE
+        for (a, b), (c, d) in segments(line)
+        if abs(a - c) > CLOSE and abs(b - d) > CLOSE
     ]
 
 
 def things(scene: Scene) -> list[Box]:
     """The boxes that nothing may cross."""
-    return [box for box in scene.boxes.values() if box.role != "frame" and box.width]
+    around = ("frame", "note")
+    return [box for box in scene.boxes.values() if box.role not in around and box.width]
 
 
 def crossed_boxes(scene: Scene) -> list[tuple[str, str]]:
@@ -48,9 +74,21 @@ def crossed_boxes(scene: Scene) -> list[tuple[str, str]]:
         (line.id, box.id)
         for line in scene.lines
         for box in things(scene)
-        for piece in pieces(line)
-        if overlap(box.bounds, piece)
+        for segment in segments(line)
+        if _through(segment, box)
     ]
+
+
+def _through(segment: Segment, box: Box) -> bool:
+    """Whether a piece goes through a box, or through the circle that it is."""
+    if not box.width == box.height <= 2 * box.radius + CLOSE:
+        return runs_into(segment, box.bounds)
+    (a, b), (c, d) = segment
+    long = (c - a) ** 2 + (d - b) ** 2
+    along = ((box.x - a) * (c - a) + (box.y - b) * (d - b)) / long if long else 0.0
+    along = max(0.0, min(1.0, along))
+    away = math.hypot(a + along * (c - a) - box.x, b + along * (d - b) - box.y)
+    return away < box.radius - 1e-3
 
 
 def overlapping_boxes(scene: Scene) -> list[tuple[str, str]]:
@@ -65,8 +103,8 @@ def touched_labels(scene: Scene) -> list[tuple[str, str]]:
         (label.id, line.id)
         for label in labels
         for line in scene.lines
-        for piece in pieces(line)
-        if overlap(label.bounds, piece)
+        for segment in segments(line)
+        if runs_into(segment, label.bounds)
     ]
     found += [
         (label.id, box.id)

@@ -1,10 +1,13 @@
+import shutil
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from unrolled.cli import app
+from unrolled.draw import drawings
 from unrolled.draw.drawings import DRAWINGS
+from unrolled.draw.models import trained
 
 CELL = """
 import unrolled
@@ -57,6 +60,8 @@ def test_a_cell_from_a_file(tmp_path: Path) -> None:
         (["memory", "--run", "none"], "there is no checkpoint at none"),
         (["memory", "--run", "none", "--cell", "gru"], "contradict each other"),
         (["loop", "--lang", "de"], "--lang is en or zh"),
+        (["intent", "--run", "none"], "intent does not take --run"),
+        (["lstm-cell", "-o", "."], "its ending (none) is not one of"),
         (["--list", "loop"], "got NAME and --list"),
         ([], "got none of them"),
         (["--all", "a", "--text", "b"], "leave out --cell, --run, --text and -o"),
@@ -73,17 +78,85 @@ def test_bad_input(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("source", "name", "message"),
+    [
+        (CELL, "other", "cells.py has no cell called other: write it under @unrolled.cell"),
+        ("def broken(:", "broken", "cells.py cannot be run: SyntaxError"),
+        ("raise RuntimeError('no')", "a", "cells.py cannot be run: RuntimeError: no"),
+        ("mine = 3", "mine", "cells.py has no cell called mine"),
+        (CELL.replace("* h", "* k"), "mine", "cells.py cannot be run: NameError: name 'k'"),
+        (CELL.replace("    h = tanh", "    k = tanh"), "mine", "h has no next value"),
+    ],
+)
+def test_cells_that_cannot_be_drawn(
+    source: str, name: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("cells.py").write_text(source)
+    code, output = run("lstm-cell", "--cell", f"cells.py:{name}", "-o", "a.png")
+    assert code == 2
+    assert message in output
+    assert [path.name for path in tmp_path.glob("a*")] == []
+
+
 @pytest.mark.usefixtures("small_models")
-def test_all(tmp_path: Path) -> None:
-    code, output = run("--all", tmp_path / "all")
+def test_runs_that_do_not_fit(tmp_path: Path, small_models: Path) -> None:
+    trained("gru")
+    (run_of_a_gru,) = small_models.glob("gru-*-4.safetensors")
+    for name, message in (
+        ("terms", "gru has no state beside h"),
+        ("paths", "a cell with two states: gru has 1"),
+        ("surface", "gru has none; take a run of lstm"),
+        ("film", "give --run once for each of them"),
+    ):
+        code, output = run(name, "--run", run_of_a_gru, "-o", tmp_path / "a.png")
+        assert code == 2
+        assert message in output
+    assert not (tmp_path / "a.png").exists()
+    code, output = run(
+        "gates", "--run", run_of_a_gru, "--text", "ab" * 50, "-o", tmp_path / "a.svg"
+    )
+    assert code == 0
+    assert "the text has 100 characters: the drawing shows the last 54" in output
+    assert [path.name for path in tmp_path.glob("a*")] == ["a.svg"]
+
+
+def test_without_ffmpeg_there_is_no_film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    code, output = run("forget", "-o", tmp_path / "a.mp4")
+    assert code == 2
+    assert "needs the program ffmpeg" in output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_cannot_be_written_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.png").write_text("mine")
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("unrolled.draw.output.os.replace", fail)
+    code, output = run("loop", "-o", tmp_path / "a.png")
+    assert code == 2
+    assert "No space left on device" in output
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+    assert (tmp_path / "a.png").read_text() == "mine"
+
+
+@pytest.mark.usefixtures("small_models")
+def test_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = {name: DRAWINGS[name] for name in ("loop", "forget", "passing", "gates")}
+    monkeypatch.setattr(drawings, "DRAWINGS", chosen)
+    code, output = run("--all", tmp_path / "new" / "all")
     assert code == 0, output
-    expected = {
-        f"{each.name}.{kind}"
-        for each in DRAWINGS.values()
-        if not each.chart
-        for kind in ("png", "svg", *(["gif"] if each.moves else []))
-    }
-    found = {path.name: path.stat().st_size for path in (tmp_path / "all").iterdir()}
-    assert set(found) == expected
-    assert max(found.values()) < 3_000_000
+    found = [path.name for path in (tmp_path / "new" / "all").iterdir()]
+    expected = ["loop.png", "loop.svg"]
+    expected += [f"{n}.{kind}" for n in ("forget", "passing") for kind in ("png", "svg", "gif")]
+    assert sorted(found) == sorted(expected)
+    (tmp_path / "file").write_text("")
+    code, output = run("--all", tmp_path / "file")
+    assert code == 2
+    assert "cannot make the folder" in output

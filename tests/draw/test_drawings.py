@@ -2,6 +2,7 @@ import numpy
 import pytest
 import torch
 from numpy.testing import assert_allclose
+from tests.draw.geometry import problems
 
 import unrolled
 from unrolled import affine, sigmoid, tanh
@@ -77,12 +78,31 @@ def test_drawings_without_numbers(name: str) -> None:
         assert picture.frames[-1].seconds == HOLD
 
 
+@pytest.mark.parametrize("name", [name for name in STILL if DRAWINGS[name].picture().scene])
+def test_nothing_in_a_drawing_overlaps(name: str) -> None:
+    picture = DRAWINGS[name].picture()
+    assert picture.scene is not None
+    assert problems(picture.scene) == {}
+
+
+@pytest.mark.usefixtures("small_models")
+@pytest.mark.parametrize("name", ["passing", "intent", "paths"])
+def test_nothing_in_a_drawing_with_numbers_overlaps(name: str) -> None:
+    picture = DRAWINGS[name].picture(Subject(numbers=Measured()))
+    assert picture.scene is not None
+    assert set(problems(picture.scene)) == ({"slanted"} if name == "paths" else set())
+
+
 @pytest.mark.usefixtures("small_models")
 @pytest.mark.parametrize("name", [name for name in DRAWINGS if "run" in DRAWINGS[name].takes])
 def test_drawings_with_numbers(name: str) -> None:
     picture = DRAWINGS[name].picture(Subject(numbers=Measured()))
     assert picture.values
     assert picture.figure().get_figwidth() < 30
+    if picture.frames:
+        assert 2 < sum(frame.seconds for frame in picture.frames) < 15
+        first, last = (picture.frames[n].make() for n in (0, -1))
+        assert tuple(first.get_size_inches()) == tuple(last.get_size_inches())
 
 
 @pytest.mark.usefixtures("small_models")
@@ -106,7 +126,7 @@ def test_values_in_a_picture_are_those_of_the_recording() -> None:
 
 @pytest.mark.usefixtures("small_models")
 def test_gradients_in_a_picture_are_those_of_autograd() -> None:
-    fade = Measured(text="The function returns", cell=None).fades()[-1]
+    fade = Measured(text="The function returns", cell=None).fades()[-2]
     checkpoint = trained("lstm")
     model = checkpoint.model().eval().double()
     ids = encode("The function returns", checkpoint.vocabulary).long()

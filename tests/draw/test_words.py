@@ -1,3 +1,7 @@
+import ast
+import re
+from pathlib import Path
+
 import pytest
 
 from unrolled.draw import draw, type, words
@@ -29,3 +33,43 @@ def test_every_word_has_chinese_letters() -> None:
 
 def test_fonts_that_are_found_are_used() -> None:
     assert type.families()[0] == type.PLAIN
+
+
+def spoken() -> set[str]:
+    """The words that the drawings ask for, and everything that they write as a string."""
+    found: set[str] = set()
+    for path in Path(words.__file__).parent.rglob("*.py"):
+        if path.name == "words.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.add(node.value)
+    return found
+
+
+def asked() -> set[str]:
+    """What is given to `words` or `w` as it stands."""
+    found: set[str] = set()
+    for path in Path(words.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or not node.args:
+                continue
+            function = node.func
+            name = function.id if isinstance(function, ast.Name) else None
+            name = function.attr if isinstance(function, ast.Attribute) else name
+            first = node.args[0]
+            if name in ("w", "words") and isinstance(first, ast.Constant):
+                found.add(str(first.value))
+    return found
+
+
+def test_every_word_of_a_drawing_has_a_translation_and_the_other_way_round() -> None:
+    assert len(asked()) > 20
+    assert asked() <= set(CHINESE)
+    assert set(CHINESE) <= spoken()
+
+
+def test_translations_have_the_same_places_to_fill_in() -> None:
+    for english, chinese in CHINESE.items():
+        places = r"\{[a-z]+\}"
+        assert sorted(re.findall(places, english)) == sorted(re.findall(places, chinese))

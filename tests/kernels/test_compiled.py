@@ -203,8 +203,8 @@ def test_two_runs_give_the_same_bits(name: str, kind: str, way: str, rows: int, 
 @pytest.mark.parametrize("way", ["forward", "ragged reverse"])
 @pytest.mark.parametrize("name", ["lstm", "gru"])
 def test_the_number_of_threads_changes_no_bit(name: str, way: str, two: None) -> None:
-    """Where no thread has less than two rows; one row's sums are grown in several chains."""
-    shape = {"rows": 16, "lengths": [4] * 12 + [2] * 4}
+    """Where no tile is lower than three rows; below, a row's sums are grown in several chains."""
+    shape = {"rows": 24, "lengths": [6] * 6 + [3] * 12}  # of each thread in each step: 3, 6, ...
     found = everything(CELLS[name], way, **shape)
     for threads in (1, 4):
         torch.set_num_threads(threads)
@@ -311,6 +311,11 @@ def numbers(x, h, c):
     return locals()
 
 
+def values_as_wide_as_the_input(x, h):
+    h = tanh(affine(x, h)) + mean(x * mean(h)) * vector()
+    return locals()
+
+
 def learned_thresholds(x, h):
     h = where(h > vector(), tanh(affine(x, h)), where(tanh(vector()) < h, h, 0.5 * h))
     return locals()
@@ -344,23 +349,41 @@ def sizes_mixed(x, h, c):
     return locals()
 
 
-OTHERS: list[Callable[..., Any]] = [
-    *(readout, unused_gradients, hoisted_condition, kept_condition, condition_of_a_layer),
-    *(condition_of_means, unread_states, means, scalars, normalized_states, projected_states),
-    *(layers_of_vectors, numbers, delayed_states, exchanged_states, states_with_one_value),
-    *(sizes_mixed, learned_thresholds),
+OTHERS = [
+    unrolled.cell(function)
+    for function in (
+        *(readout, unused_gradients, hoisted_condition, kept_condition, condition_of_a_layer),
+        *(condition_of_means, unread_states, means, scalars, normalized_states, projected_states),
+        *(layers_of_vectors, numbers, delayed_states, exchanged_states, states_with_one_value),
+        *(sizes_mixed, learned_thresholds, values_as_wide_as_the_input),
+    )
 ]
+"""Made once: the kernels of a graph serve all tests."""
 
 
 @pytest.mark.parametrize("way", ["forward", "ragged reverse"])
-@pytest.mark.parametrize("function", OTHERS, ids=lambda function: function.__name__)
-def test_other_cells(function: Callable[..., Any], way: str) -> None:
+@pytest.mark.parametrize("cell", OTHERS, ids=str)
+def test_other_cells(cell: Cell, way: str) -> None:
     """Each cell with kernels of two kinds."""
-    graph = unrolled.cell(function).graph
-    turn = OTHERS.index(function)
+    graph = cell.graph
+    turn = OTHERS.index(cell)
     compare(graph, way, kind=KINDS[turn % 3])
     kind = KINDS[(turn + 1) % 3]
     compare(graph, way, probes(graph, kind), kind)
+
+
+@unrolled.cell
+def added(x, h, c):
+    h = tanh(h) + affine(x)
+    c = sigmoid(affine(h)) * c
+    return locals()
+
+
+@each_kind
+def test_a_layer_of_what_a_layer_of_the_input_is_added_to(kind: str) -> None:
+    """The gradient that comes through the second layer belongs to the first one's result too."""
+    for way in ("forward", "ragged reverse"):
+        compare(added.graph, way, kind=kind)
 
 
 def test_long_equations() -> None:
@@ -377,19 +400,25 @@ def test_long_equations() -> None:
         h = tanh(a) + tanh(b) + tanh(c * 2.0**-40)
         return {"h": h}
 
-    compare(long.graph, steps=2, rows=2)
+    compare(long.graph, steps=2, rows=2, sizes={**SIZES, "hidden": 2})
 
 
 @settings(max_examples=15, suppress_health_check=list(HealthCheck))
-@given(cells(), st.sampled_from(list(WAYS)), st.booleans(), st.sampled_from(KINDS))
-def test_random_cells(cell: Cell, way: str, everything: bool, kind: str) -> None:
-    """A cell of which there is no kernel says so before it is run."""
+@given(
+    cells(), st.sampled_from(list(WAYS)), st.booleans(), st.sampled_from(KINDS), st.integers(0, 2)
+)
+def test_random_cells(cell: Cell, way: str, everything: bool, kind: str, size: int) -> None:
+    """A cell of which there is no kernel says so before it is run.
+
+    Most are small: what takes time is to compile a text for whole vectors and one for the rest.
+    """
+    sizes = {**SIZES, "hidden": (3, 2, 17)[size], "projection": 1}
     try:
-        recurrences(cell.graph, SIZES, torch.float64)
+        recurrences(cell.graph, sizes, torch.float64)
     except UnsupportedError:
         return
     record = probes(cell.graph, kind) if everything else None
-    compare(cell.graph, way, record, kind, lengths=[3, 2, 0])
+    compare(cell.graph, way, record, kind, lengths=[3, 2, 0], sizes=sizes)
 
 
 # Fresh memory.
@@ -401,7 +430,7 @@ def test_fresh_memory_is_never_read(
 ) -> None:
     """Nor a layout's numbers beyond the last unit, nor what no pass has written."""
     monkeypatch.setattr(kernel, "SMALL", -1)  # no scratch but from torch
-    all_cells = [*CELLS.values(), *map(unrolled.cell, OTHERS[KINDS.index(kind) :: 3])]
+    all_cells = [*CELLS.values(), *OTHERS[KINDS.index(kind) :: 3]]
     found = [[everything(cell, way, kind) for way in WAYS] for cell in all_cells]
     assert "new_empty" in poisoned
     assert "empty" in poisoned
@@ -416,6 +445,7 @@ def test_fresh_memory_is_never_read(
 
 
 AUTOGRAD = ["lstm", "gru_reset_before", "lstm_layernorm", "lstm_peephole", "indrnn"]
+FURTHER = ["scalars", "layers_of_vectors", "unread_states"]
 
 
 @pytest.mark.parametrize("way", ["forward", "ragged reverse"])
@@ -423,7 +453,7 @@ AUTOGRAD = ["lstm", "gru_reset_before", "lstm_layernorm", "lstm_peephole", "indr
     "graph",
     [
         *(CELLS[name].graph for name in AUTOGRAD),
-        *(unrolled.cell(each).graph for each in (scalars, layers_of_vectors, unread_states)),
+        *(each.graph for each in OTHERS if each.name in FURTHER),
     ],
     ids=lambda graph: graph.name,
 )

@@ -39,39 +39,48 @@ def of(graph: Graph = LSTM, sizes: Any = SIZES) -> Recurrences:
 
 
 def test_many_rows_and_few() -> None:
+    """What decides is how often the weights are read: rows times steps."""
     found = of()
-    assert found.best(1000, FEW_ROWS, ["h"]) is found.many
-    assert found.best(1000, FEW_ROWS - 1, ["h"]) is found.few
-    assert found.best(1000, 1, ["h"]) is found.few
+    for rows in (1, FEW_ROWS - 1, FEW_ROWS, OFTEN - 1):
+        steps = -(-OFTEN // rows)
+        assert found.best(steps, rows, ["h"]) is found.many
+        assert found.best(steps - 1, rows, ["h"]) is found.few
+    assert found.best(1, OFTEN, ["h"]) is found.many
+    assert found.best(1, 1, []) is found.few
     assert (found.many.packed, found.few.packed) == (True, False)
     assert found.many.split is found.few.split
+    assert found.long is found.many  # the weights that read the input are small
 
 
-def test_few_steps_of_many_rows_lay_nothing_out() -> None:
+def test_few_rows_over_many_steps_read_the_input_before_the_loop() -> None:
     found = of(sizes=LARGE)
+    assert found.long.packed
+    assert found.long.split is not found.many.split
+    assert found.best(100, FEW_ROWS, ["h"]) is found.many
+    assert found.best(100, FEW_ROWS - 1, ["h"]) is found.long
+    assert found.best(OFTEN, 1, ["h", "i", "i_pre"]) is found.long
+    assert found.best(OFTEN - 1, 1, ["h"]) is found.few
     assert found.best(1, OFTEN - 1, ["h"]) is found.few
     assert found.best(1, OFTEN, ["h"]) is found.many
-    assert found.best(OFTEN - 1, 1, ["h"]) is found.few
-    assert found.best(OFTEN, 1, ["h"]) is found.long
 
 
-def test_large_weights_that_read_the_input_are_read_once() -> None:
-    found = of(sizes=LARGE)
-    assert not found.long.packed
-    assert found.long.split is not found.few.split
-    assert found.best(100, 1, ["h", "i", "i_pre"]) is found.long
+def test_large_weights_are_read_once() -> None:
+    def has_long(width: int) -> bool:
+        found = of(sizes={**LARGE, "input": width})
+        return found.long is not found.many
+
     reads = 4 * 300 * 55
     assert reads > recurrence.LARGE > reads - 4 * 300
-    assert of(sizes={**LARGE, "input": 54}).long is of(sizes={**LARGE, "input": 54}).few
-    assert of(sizes={**LARGE, "input": 55}).long is not of(sizes={**LARGE, "input": 55}).few
+    assert has_long(55)
+    assert not has_long(54)
 
 
 def test_what_is_recorded_has_to_be_in_the_loop() -> None:
     """Gates that read the input alone leave the loop of few rows and many steps."""
     found = of(CELLS["min_gru"].graph, {**SIZES, "input": 300, "hidden": 300})
-    assert found.long is not found.few
+    assert found.long is not found.many
     assert found.best(100, 1, ["h"]) is found.long
-    assert found.best(100, 1, ["h", "z"]) is found.few
+    assert found.best(100, 1, ["h", "z"]) is found.many
 
 
 @pytest.mark.parametrize(("steps", "rows"), [(20, 1), (20, 3), (4, 5), (2, 3), (1, 1), (1, 40)])

@@ -16,19 +16,76 @@ from unrolled.equations.python import expression
 from unrolled.equations.rewrite import variational_dropout, zoneout
 from unrolled.kernels import eager
 from unrolled.kernels.plan import Phase, Plan
-from unrolled.kernels.split import Split, split
+from unrolled.kernels.split import Split, hoisted, split
 
 
 def text(graph: Graph) -> dict[str, str]:
     return {name: expression(node, graph) for name, node in graph.values.items()}
 
 
-def parts(function: Callable[..., Any]) -> Split:
-    return split(unrolled.cell(function).graph)
+def parts(function: Callable[..., Any], way: Callable[[Graph], Split] = hoisted) -> Split:
+    return way(unrolled.cell(function).graph)
+
+
+each_way = pytest.mark.parametrize("way", [split, hoisted])
+each_cell = pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+
+
+# The input is read in the loop.
+
+
+def test_the_loop_reads_the_input() -> None:
+    found = split(CELLS["lstm"].graph)
+    assert text(found.hoisted) == {"x": "x"}
+    assert text(found.step) == text(CELLS["lstm"].graph)
+    assert found.banks == (("x",),)
+    assert found.vectors == frozenset()
+
+
+@each_cell
+def test_the_loops_of_known_cells_are_the_cells(cell: Cell) -> None:
+    """None of them computes anything as wide as the input, or of learned values alone."""
+    found = split(cell.graph)
+    assert text(found.step) == text(cell.graph)
+    assert all(node.operation is Operation.INPUT for node in found.hoisted.values.values())
+
+
+def test_what_is_as_wide_as_the_input_leaves_the_loop() -> None:
+    """But for layers; their weights then read what has left."""
+
+    def scaled(x, h):
+        u = tanh(x) * 0.5
+        z = sigmoid(affine(u))
+        h = tanh(affine(x, h)) * z * mean(x)
+        return locals()
+
+    found = parts(scaled, split)
+    outside = text(found.hoisted)
+    assert sorted(outside.values()) == ["len(x)", "sum(x)", "tanh(x) * 0.5", "x"]
+    (u,) = (name for name, value in outside.items() if value == "tanh(x) * 0.5")
+    assert text(found.step)["z"] == f"sigmoid(W_uz @ {u} + b_uz)"
+    assert "W_ih @ x + b_ih + W_hh @ h + b_hh" in text(found.step)["h"]
+    assert [found.step.inputs[name] for name in (u, "x")] == ["input", "input"]
+    assert sorted(found.step.inputs.values()) == ["input", "input", "one", "one"]
+
+
+def test_gates_that_read_the_input_alone_stay() -> None:
+    found = split(CELLS["min_gru"].graph)
+    assert list(found.step.values) == ["z", "n", "h"]
+    assert list(found.step.inputs) == ["x"]
+
+
+def test_masks_of_the_input_leave_the_loop() -> None:
+    found = split(variational_dropout(zoneout(CELLS["lstm"].graph, ["c"])))
+    assert sorted(text(found.hoisted).values()) == ["mask_hh", "mask_ih * x", "zoneout_c"]
+    assert len(found.banks) == 3
+
+
+# Everything that does not depend on states is computed before the loop.
 
 
 def test_layers_are_cut_in_two() -> None:
-    found = split(CELLS["lstm"].graph)
+    found = hoisted(CELLS["lstm"].graph)
     assert text(found.hoisted) == {
         "hoisted_0": "W_ii @ x + b_ii",
         "hoisted_1": "W_if @ x + b_if",
@@ -48,14 +105,14 @@ def test_layers_are_cut_in_two() -> None:
 
 
 def test_whole_gates_leave_the_loop() -> None:
-    found = split(CELLS["min_gru"].graph)
+    found = hoisted(CELLS["min_gru"].graph)
     assert text(found.step) == {"h": "hoisted_0 * h + hoisted_1"}
     assert list(found.step.inputs) == ["hoisted_0", "hoisted_1"]
     assert found.banks == (("hoisted_0",), ("hoisted_1",))
 
 
 def test_layers_in_rows_apart_are_banks_apart() -> None:
-    found = split(CELLS["multiplicative_lstm"].graph)
+    found = hoisted(CELLS["multiplicative_lstm"].graph)
     names = [f"hoisted_{k}" for k in range(5)]
     assert sorted(found.banks) == [(names[0],), tuple(names[1:])]
 
@@ -72,20 +129,6 @@ def test_a_value_that_is_hoisted_in_two_ways_is_one_by_itself() -> None:
     found = parts(both)
     assert sorted(text(found.hoisted).values()) == ["W_ia @ x + b_ia", "sigmoid(W_ib @ x + b_ib)"]
     assert sorted(found.banks) == [("hoisted_0",), ("hoisted_1",)]
-
-
-def test_what_depends_on_learned_values_alone() -> None:
-    def learned(x, h):
-        v = tanh(vector()) * scalar()
-        h = tanh(affine(x, h)) * v + vector() * h * mean(x) + affine(vector())
-        return locals()
-
-    found = parts(learned)
-    vectors = {found.hoisted.values[name].operation for name in found.vectors}
-    assert vectors == {Operation.MUL, Operation.AFFINE}
-    assert len(found.vectors) == 2
-    (inside,) = found.step.learned  # to read a learned vector, nothing has to be computed
-    assert found.step.sizes[inside] == "hidden"
 
 
 def test_numbers_of_rows_are_inputs_of_size_one() -> None:
@@ -121,42 +164,21 @@ def test_states_that_do_not_depend_on_states_are_inputs() -> None:
 
 def test_masks_leave_the_loop_unless_they_meet_a_state() -> None:
     graph = variational_dropout(zoneout(CELLS["lstm"].graph, ["c"]))
-    found = split(graph)
+    found = hoisted(graph)
     assert found.step.inputs.keys() >= {name for bank in found.banks for name in bank}
-    hoisted = text(found.hoisted)
-    assert "mask_hh" in hoisted.values()
-    assert "zoneout_c" in hoisted.values()
-    assert "W_ii @ (mask_ih * x) + b_ii" in hoisted.values()
+    outside = text(found.hoisted)
+    assert "mask_hh" in outside.values()
+    assert "zoneout_c" in outside.values()
+    assert "W_ii @ (mask_ih * x) + b_ii" in outside.values()
 
 
-@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+@each_cell
 def test_nothing_in_the_loop_could_leave_it(cell: Cell) -> None:
-    found = split(cell.graph)
+    found = hoisted(cell.graph)
     phases = Plan(found.step).phases
     for node in found.step.order:
         leaf = not node.arguments
         assert leaf or phases[node] is Phase.STEP or node.operation in CONDITIONS
-    assert not found.hoisted.states
-    assert all(Plan(found.hoisted).phases[node] is not Phase.STEP for node in found.hoisted.order)
-    assert list(found.hoisted.values) == list(found.step.inputs)
-    assert sorted(name for bank in found.banks for name in bank) == sorted(found.step.inputs)
-    assert found.step.states == cell.graph.states
-
-
-@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
-def test_the_parts_together_are_the_whole(cell: Cell) -> None:
-    given = sample(cell.graph)
-    found = split(cell.graph)
-    program = eager.Program(found.hoisted, SIZES)
-    slots = eager.hoisted(program, given.weights, given.inputs)
-    inputs = {name: slots[slot] for name, slot in program.values.items()}
-    values, last = execute(found.step, given._replace(inputs=inputs))
-    expected, final = execute(cell.graph, given)
-    for name, value in values.items():
-        if name in expected:
-            torch.testing.assert_close(value, expected[name], rtol=1e-12, atol=1e-12)
-    for state, value in final.items():
-        torch.testing.assert_close(last[state], value, rtol=1e-12, atol=1e-12)
 
 
 def test_composite_operations_stay_whole() -> None:
@@ -167,3 +189,50 @@ def test_composite_operations_stay_whole() -> None:
     found = parts(normal)
     assert sum(node.operation is Operation.NORMALIZE for node in found.step.order) == 1
     assert sum(node.operation is Operation.NORMALIZE for node in found.hoisted.order) == 1
+
+
+# Both.
+
+
+@each_way
+def test_what_depends_on_learned_values_alone(way: Callable[[Graph], Split]) -> None:
+    def learned(x, h):
+        v = tanh(vector()) * scalar()
+        h = tanh(affine(x, h)) * v + vector() * h * mean(x) + affine(vector())
+        return locals()
+
+    found = parts(learned, way)
+    vectors = {found.hoisted.values[name].operation for name in found.vectors}
+    assert vectors == {Operation.MUL, Operation.AFFINE}
+    assert len(found.vectors) == 2
+    (inside,) = found.step.learned  # to read a learned vector, nothing has to be computed
+    assert found.step.sizes[inside] == "hidden"
+
+
+@each_way
+@each_cell
+def test_the_parts_fit(cell: Cell, way: Callable[[Graph], Split]) -> None:
+    found = way(cell.graph)
+    assert not found.hoisted.states
+    assert all(Plan(found.hoisted).phases[node] is not Phase.STEP for node in found.hoisted.order)
+    assert not any(node.operation in CONDITIONS for node in found.hoisted.order)
+    assert list(found.hoisted.values) == list(found.step.inputs)
+    assert sorted(name for bank in found.banks for name in bank) == sorted(found.step.inputs)
+    assert found.step.states == cell.graph.states
+
+
+@each_way
+@each_cell
+def test_the_parts_together_are_the_whole(cell: Cell, way: Callable[[Graph], Split]) -> None:
+    given = sample(cell.graph)
+    found = way(cell.graph)
+    program = eager.Program(found.hoisted, SIZES)
+    slots = eager.hoisted(program, given.weights, given.inputs)
+    inputs = {name: slots[slot] for name, slot in program.values.items()}
+    values, last = execute(found.step, given._replace(inputs=inputs))
+    expected, final = execute(cell.graph, given)
+    for name, value in values.items():
+        if name in expected:
+            torch.testing.assert_close(value, expected[name], rtol=1e-12, atol=1e-12)
+    for state, value in final.items():
+        torch.testing.assert_close(last[state], value, rtol=1e-12, atol=1e-12)

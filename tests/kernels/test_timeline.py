@@ -69,14 +69,14 @@ def test_two_steps_of_states_take_turns() -> None:
 
 
 def test_rows_are_turned_round() -> None:
-    assert turned([3, 1, 1]).tolist() == [4, 1, 2, 3, 0]
-    assert turned([2, 2]).tolist() == [2, 3, 0, 1]
-    assert turned([1]).tolist() == [0]
+    assert turned((3, 1, 1)).tolist() == [4, 1, 2, 3, 0]
+    assert turned((2, 2)).tolist() == [2, 3, 0, 1]
+    assert turned((1,)).tolist() == [0]
 
 
 def test_places_are_on_the_cpu() -> None:
     with torch.device("meta"):
-        time, backwards = ragged([2, 1], 2), turned([2, 1])
+        time, backwards = ragged([2, 1], 2), turned((2, 1))
         others = dense(13, 17, reverse=True)
     for each in (time, time.backward, others, others.backward):
         tensors = [each.counts, each.step, each.old, each.new, each.lengths, *each.pair]

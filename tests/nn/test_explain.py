@@ -11,7 +11,7 @@ from unrolled import affine, mean, tanh
 from unrolled.cells import CELLS
 from unrolled.kernels.surroundings import eager_only
 
-from .twins import LAYERS, STEPS, B, H, I, T, layer, packed
+from .twins import LAYERS, STEPS, B, H, I, T, initial, layer, packed, step
 
 X = torch.zeros(T, B, I)
 
@@ -49,9 +49,27 @@ def test_options_that_change_the_equations() -> None:
 
 
 @pytest.mark.parametrize("kind", STEPS)
-def test_steps_have_no_kernel(kind: str) -> None:
-    expected = "eager definition: single steps have no kernel"
-    assert unrolled.explain(made(kind), torch.zeros(B, I)) == expected
+def test_steps_take_kernels(kind: str) -> None:
+    module, x = made(kind), torch.zeros(B, I)
+    assert unrolled.explain(module, x) == "compiled kernel: float32, 2 rows"
+    assert unrolled.explain(module, x[0]) == "compiled kernel: float32, 1 rows"
+    assert unrolled.explain(module, x[:0]) == "eager definition: there are no rows"
+    with eager_only():
+        assert unrolled.explain(module, x) == "eager definition: eager_only() asks for it"
+    assert unrolled.explain(module.double(), x.double()) == "compiled kernel: float64, 2 rows"
+    with pytest.raises(RuntimeError, match="input_size"):
+        unrolled.explain(module.float(), torch.zeros(B, I + 1))
+    with pytest.raises(TypeError, match=f"{kind} takes one step: it has no lengths"):
+        unrolled.explain(module, x, lengths=[1, 1])
+    with pytest.raises(TypeError, match=f"{kind} takes a tensor, got PackedSequence"):
+        unrolled.explain(module, packed(X, [3, 1]))
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_steps_of_every_known_cell_take_a_kernel(name: str) -> None:
+    module = step(name)
+    found = unrolled.explain(module, torch.zeros(B, I), initial(module, B))
+    assert found == "compiled kernel: float32, 2 rows"
 
 
 def test_why_a_call_takes_no_kernel() -> None:

@@ -13,15 +13,23 @@ import unrolled
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-def tagger() -> tuple[nn.Module, Callable[[Any], Tensor]]:
-    """A bidirectional LSTM under a conditional random field."""
+Made = tuple[nn.Module, Callable[[Any], Tensor]]
+
+
+def tagger(rnn: str = "lstm") -> Made:
+    """A bidirectional LSTM under a conditional random field, with packed input."""
     package = pytest.importorskip("bi_lstm_crf.model.model")
     words, tags = torch.randint(1, 20, (4, 9)), torch.randint(0, 5, (4, 9))
     words[1, 5:], words[3, 2:] = 0, 0
-    return package.BiRnnCrf(20, 5, 8, 12, num_rnn_layers=2), lambda m: m.loss(words, tags)
+    return package.BiRnnCrf(20, 5, 8, 12, num_rnn_layers=2, rnn=rnn), lambda m: m.loss(words, tags)
 
 
-def river() -> tuple[nn.Module, Callable[[Any], Tensor]]:
+def gru_tagger() -> Made:
+    """The same with GRUs."""
+    return tagger("gru")
+
+
+def river() -> Made:
     """Rainfall and temperature to runoff."""
     package = pytest.importorskip("neuralhydrology.modelzoo")
     options = {"model": "cudalstm", "head": "regression", "output_activation": "linear"}
@@ -32,7 +40,7 @@ def river() -> tuple[nn.Module, Callable[[Any], Tensor]]:
     return package.get_model(config), lambda m: m(data)["y_hat"][:, -1].square().mean()
 
 
-def forecaster() -> tuple[nn.Module, Callable[[Any], Tensor]]:
+def forecaster() -> Made:
     """DeepAR."""
     package = pytest.importorskip("gluonts.torch.model.deepar.module")
     model = package.DeepARModel(
@@ -52,8 +60,8 @@ def forecaster() -> tuple[nn.Module, Callable[[Any], Tensor]]:
     return model, lambda m: m.loss(**given).mean()
 
 
-@pytest.mark.parametrize("make", [tagger, river, forecaster])
-def test_the_losses_are_the_same(make: Callable[[], tuple[nn.Module, Any]]) -> None:
+@pytest.mark.parametrize("make", [tagger, gru_tagger, river, forecaster])
+def test_the_losses_are_the_same(make: Callable[[], Made]) -> None:
     model, loss = make()
     twin = copy.deepcopy(model)
     optimizers = {m: torch.optim.Adam(m.parameters(), 0.01) for m in (model, twin)}

@@ -11,8 +11,10 @@ from unrolled.cli import app
 from unrolled.train.checkpoint import NAME
 from unrolled.train.folder import begin
 from unrolled.train.interrupt import Interrupt
+from unrolled.train.language import Language
 from unrolled.train.loop import run
 from unrolled.train.settings import Settings
+from unrolled.train.text import Corpus
 
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 12
 
@@ -27,7 +29,7 @@ def call(*arguments: object, code: int = 0) -> str:
 @pytest.fixture
 def trained(tmp_path: Path) -> Path:
     settings = Settings(hidden=8, batch=4, window=8, steps=3, save_every=3, evaluate_every=3)
-    training = begin(tmp_path / "run", settings, find("gru"), TEXT)
+    training = begin(tmp_path / "run", Language(settings, Corpus.of(TEXT)), find("gru"))
     assert len(list(run(training, tmp_path / "run", Interrupt()))) == 3
     return tmp_path / "run"
 

@@ -202,6 +202,22 @@ def test_the_sick_layer_is_named() -> None:
     assert f"{rate:.2g}" in finding.text
 
 
+def test_a_layer_that_reads_what_exploded_is_told_apart() -> None:
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = EXPLODES["infinite"](8)
+            self.second = orthogonal(unrolled.GRU(8, 8))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.second(self.first(x)[0])[0]
+
+    diagnosis = unrolled.diagnose(Model(), torch.randn(40, 2, I))
+    texts = {f.layer: f.text for f in diagnosis.findings if f.code == "exploding"}
+    assert texts["first.l0"].startswith("its states are infinite")
+    assert texts["second.l0"].startswith("what it reads is infinite")
+
+
 def test_the_rate_is_that_of_the_exact_jacobians() -> None:
     module = orthogonal(unrolled.LSTM(I, 6), forget=1.0).double()
     x = torch.randn(25, 1, I, dtype=torch.float64)
@@ -261,5 +277,8 @@ def test_models_that_cannot_be_diagnosed() -> None:
         unrolled.diagnose(nn.Linear(I, 3), torch.randn(3, I))
     with pytest.raises(ValueError, match="no layer is called 'l7'; did you mean l0"):
         unrolled.diagnose(unrolled.GRU(I, 3), torch.randn(3, 1, I), of="l7")
+    for x in (torch.full((3, 1, I), torch.nan), {"input": torch.full((3, 1, I), torch.inf)}):
+        with pytest.raises(ValueError, match="x holds NaN or infinite numbers"):
+            unrolled.diagnose(unrolled.GRU(I, 3), x)
     with pytest.raises(TypeError, match=r"torch\.nn\.Module"):
         unrolled.diagnose(None, torch.randn(3, I))  # pyright: ignore[reportArgumentType]

@@ -450,6 +450,8 @@ def test_names_and_changes_that_cannot_be() -> None:
         edit(model, "lstm.l0.f")  # pyright: ignore
     with pytest.raises(TypeError, match="expected a mapping"):
         edit(model, {})
+    with pytest.raises(TypeError, match=r"edit: names are strings such as 'lstm\.l0\.f', got 3"):
+        edit(model, {3: 0.0})  # pyright: ignore
     with pytest.raises(TypeError, match="expected a number, a tensor, a function"):
         edit(model, {"lstm.l0.f": "zero"})
     with pytest.raises(ValueError, match=r"\(7,\) does not fit the 5 chosen units"):
@@ -538,6 +540,9 @@ def test_patches_that_do_not_fit() -> None:
         _run(model, {"l0.z": unrolled.patch(recording, 1, steps=0)}, x)
     with pytest.raises(ValueError, match="6 steps, but the calls had 5"):
         _run(model, {"l0.z": unrolled.patch(recording)}, x[1:])
+    for shift in (6, -6):
+        with pytest.raises(ValueError, match=f"shift={shift} brings no recorded step to any of"):
+            _run(model, {"l0.z": unrolled.patch(recording, shift)}, x)
 
 
 @pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")
@@ -552,6 +557,13 @@ def test_compiled_calls_are_refused() -> None:
         with pytest.raises(RuntimeError, match="need plain calls"):
             torch.export.export(model, (x,))
     close(compiled(x)[0], plain)
+
+    def inside(x: Tensor) -> Tensor:
+        with unrolled.edit(model, {"0.l0.f": 0.0}):
+            return model(x)[0]
+
+    with pytest.raises(RuntimeError, match="edit: record\\(\\) and edit\\(\\) need plain calls"):
+        torch.compile(inside, backend="eager", fullgraph=True)(x)
     with pytest.raises(ValueError, match="is compiled: pass the model that was compiled"):
         unrolled.edit(compiled, {"*.f": 0.0})
     with unrolled.record(model), pytest.raises(RuntimeError, match="need plain calls"):

@@ -200,6 +200,10 @@ def test_models_and_names_that_cannot_be() -> None:
         unrolled.gradient_flow(lambda x: x, x)  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match=r"no layer is called 'l9'; did you mean l0"):
         unrolled.gradient_flow(layer(CELLS["gru"]), x, of="l9")
+    with pytest.raises(
+        TypeError, match="loss= should be a function of the model's output, got int"
+    ):
+        unrolled.gradient_flow(layer(CELLS["gru"]), x, loss=3)  # pyright: ignore
     with pytest.raises(ValueError, match="of= names no layer"):
         unrolled.gradient_flow(layer(CELLS["gru"]), x, of=[])
 

@@ -91,6 +91,7 @@ def test_every_value_of_every_cell(name: str, form: str, backend: str) -> None:
             with eager_only(), unrolled.record(module) as recording:
                 module(given, hx, **options)
         else:
+            assert unrolled.explain(module, given, hx, **options).startswith("compiled kernel")
             with unrolled.record(module) as recording:
                 module(given, hx, **options)
     assert list(recording) == unrolled.names(module)
@@ -543,6 +544,11 @@ def test_bad_names_and_models() -> None:
         unrolled.record(model, [])
     with pytest.raises(TypeError, match="strings"):
         unrolled.record(model, [3])  # pyright: ignore
+    for names in (None, 3):
+        with pytest.raises(TypeError, match=f"record: names are strings such as .*, got {names}"):
+            unrolled.record(model, names)  # pyright: ignore
+    with pytest.raises(TypeError, match="limit should be a number of bytes, got '1 GB'"):
+        unrolled.record(model, limit="1 GB")  # pyright: ignore
     with pytest.raises(ValueError, match="Linear has no recurrent modules"):
         unrolled.record(nn.Linear(2, 2))
     with pytest.raises(ValueError, match=r"PyTorch's \(lstm\): call unrolled.adopt"):

@@ -114,6 +114,8 @@ def test_features_that_cannot_be() -> None:
         unrolled.find_units(values, feature, split=1)
     with pytest.raises(ValueError, match="values of different steps"):
         unrolled.find_units({"a": values["l0.h"], "b": values["l0.h"][1:]}, feature)
+    with pytest.raises(TypeError, match=r"the feature should be numbers, .*, got str"):
+        unrolled.find_units(values, "quotes")
     with pytest.raises(ValueError, match="the recording is empty"):
         unrolled.find_units({}, feature)
     with pytest.raises(ValueError, match=r"h should be \(T, B, units\)"):

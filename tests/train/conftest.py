@@ -7,14 +7,27 @@ import torch
 from unrolled.cells import find
 from unrolled.train.folder import begin
 from unrolled.train.interrupt import Interrupt
+from unrolled.train.language import Language
 from unrolled.train.loop import run
+from unrolled.train.problem import Problem
 from unrolled.train.settings import Settings
+from unrolled.train.text import Corpus
 
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 12
 
 TINY = Settings(
     hidden=8, batch=4, window=8, steps=6, lr=1e-2, held_out=0.2, save_every=2, evaluate_every=3
 )
+
+
+def reading(settings: Settings = TINY, text: str = TEXT) -> Language:
+    """The task of reading a text."""
+    return Language(settings, Corpus.of(text, settings.held_out))
+
+
+def reading_again(settings: Settings, _: Problem) -> Language:
+    """The task of a resumed run."""
+    return reading(settings)
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +43,6 @@ def _one_thread() -> Iterator[None]:
 def trained(tmp_path: Path) -> Path:
     """The folder of a run of six steps."""
     folder = tmp_path / "run"
-    training = begin(folder, TINY, find("lstm"), TEXT)
+    training = begin(folder, reading(), find("lstm"))
     assert len(list(run(training, folder, Interrupt()))) == TINY.steps
     return folder

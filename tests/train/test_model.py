@@ -4,8 +4,9 @@ import torch
 from unrolled.cells import CELLS, find
 from unrolled.train import model
 from unrolled.train.errors import UserError
-from unrolled.train.model import CharacterModel, build, detach
+from unrolled.train.model import CharacterModel, build
 from unrolled.train.settings import Settings
+from unrolled.train.states import detach
 
 
 @pytest.mark.parametrize("name", CELLS)

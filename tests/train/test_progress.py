@@ -5,23 +5,27 @@ import pytest
 from rich.console import Console
 
 from unrolled.train import progress as module
-from unrolled.train.loop import Report
 from unrolled.train.progress import Meter, progress
 from unrolled.train.settings import Settings
+from unrolled.train.training import Report
+from unrolled.train.unit import BITS
 
 REPORT = Report(
     step=1,
-    bits=4.0,
-    held_out_bits=None,
+    loss=4.0,
+    held_out=None,
     gradient_norm=0.5,
     learning_rate=1e-3,
-    characters_per_second=1000.0,
+    speed=1000.0,
 )
+
+
+HELD_OUT = {"loss": 3.5, "accuracy": 0.75}
 
 
 def shown(terminal: bool, settings: Settings, reports: list[Report]) -> str:
     console = Console(file=io.StringIO(), force_terminal=terminal, width=120, _environ={})
-    with progress(console, settings) as show:
+    with progress(console, settings, BITS) as show:
         for report in reports:
             show(report)
     assert isinstance(console.file, io.StringIO)
@@ -29,8 +33,17 @@ def shown(terminal: bool, settings: Settings, reports: list[Report]) -> str:
 
 
 def test_a_terminal_gets_a_live_table() -> None:
-    text = shown(True, Settings(steps=2), [REPORT, replace(REPORT, step=2, held_out_bits=3.5)])
-    for part in ("2/2", "4.000 bits/char", "3.500 bits/char", "0.50", "1,000 chars/s", "0:00"):
+    text = shown(True, Settings(steps=2), [REPORT, replace(REPORT, step=2, held_out=HELD_OUT)])
+    for part in (
+        "2/2",
+        "4.000 bits/char",
+        "3.500 bits/char",
+        "accuracy",
+        "0.750",
+        "0.50",
+        "1,000 chars/s",
+        "0:00",
+    ):
         assert part in text
     assert "\x1b[" in text
 
@@ -51,18 +64,18 @@ def test_a_run_without_a_step_is_shown(terminal: bool) -> None:
 
 
 def test_figures_are_smoothed() -> None:
-    meter = Meter(Settings())
+    meter = Meter(Settings(), BITS)
     meter.update(REPORT)
-    assert meter.bits == 4.0
+    assert meter.loss == 4.0
     for _ in range(200):
-        meter.update(replace(REPORT, bits=2.0))
-    assert meter.bits == pytest.approx(2.0, abs=1e-3)
+        meter.update(replace(REPORT, loss=2.0))
+    assert meter.loss == pytest.approx(2.0, abs=1e-3)
 
 
 def test_the_time_left_is_bounded_by_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([100.0, 110.0, 110.0])
     monkeypatch.setattr(module.time, "monotonic", lambda: next(clock))
-    meter = Meter(Settings(steps=1000, seconds=30), step=10)
+    meter = Meter(Settings(steps=1000, seconds=30), BITS, step=10)
     assert meter.left() is None
     meter.update(replace(REPORT, step=12))
     assert meter.left() == pytest.approx(20)

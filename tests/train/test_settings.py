@@ -32,6 +32,13 @@ from unrolled.train.settings import FREE, RULES, Settings
         ("save_every", 0),
         ("evaluate_every", 0),
         ("threads", 0),
+        ("patience", 0),
+        ("evaluate_at_most", 0),
+        ("accelerator", "tpu"),
+        ("devices", 0),
+        ("precision", "8"),
+        ("accumulate", 0),
+        ("tensorboard", "yes"),
     ],
 )
 def test_a_value_out_of_range_is_named_with_its_option(name: str, value: Any) -> None:
@@ -52,7 +59,18 @@ def test_every_setting_but_the_cell_has_a_rule() -> None:
 
 
 def test_free_settings_are_renewed() -> None:
-    given = {"steps": 5, "seconds": 3.0, "save_every": 1, "evaluate_every": 2, "threads": 1}
+    given: dict[str, Any] = {
+        "steps": 5,
+        "seconds": 3.0,
+        "patience": 4,
+        "save_every": 1,
+        "evaluate_every": 2,
+        "threads": 1,
+        "accelerator": "auto",
+        "devices": 2,
+        "accumulate": 3,
+        "tensorboard": True,
+    }
     assert given.keys() == FREE
     assert Settings(lr=1.0).resumed(given) == Settings(lr=1.0, **given)
 

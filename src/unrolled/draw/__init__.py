@@ -1,7 +1,8 @@
 """Pictures: a graph of equations becomes a scene, a scene becomes a file.
 
 A picture is shown by notebooks and written by its `save`. Matplotlib, Pillow and platformdirs come
-with ``pip install 'unrolled[draw]'`` and are imported when a picture is made.
+with ``pip install 'unrolled[draw]'`` and are imported when a picture is made. `charts` draws
+recordings.
 """
 
 from __future__ import annotations

@@ -270,7 +270,7 @@ def faded(curves: Mapping[str, ndarray], words: Words, upto: int | None = None) 
     axes.set_ylim(max(FLOOR, low) / 3, high * 3)
     axes.set_xlabel(words("steps back") + " $k$")
     said = words("relative to that at $k = 0$")
-    axes.set_title(f"$\\|\\partial h_T / \\partial h_{{T-k}}\\|$, {said}")
+    axes.set_title(f"$\\|\\partial h_T / \\partial h_{{T-k}}\\|$, {said}", pad=16)
     # Time runs to the right, so the way back runs to the left; names stand left of the ends.
     step = max(1, round(longest / 6, -1) if longest > 30 else round(longest / 6))
     axes.set_xticks(numpy.arange(0, longest + 1, step))

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..cells import find
+from ..equations.latex import symbol
 from ..probe.flow import GradientFlow, gradient_flow
 from ..probe.record import record
 from ..probe.terms import carrier
@@ -167,17 +168,24 @@ class Measured:
         return Reading(words, list(TEMPLATES), probabilities.double().numpy(), CODE)
 
     def fades(self) -> Sequence[Fade]:
-        """|dh_T/dh_{T-k}|, averaged over excerpts of a text that no model was trained on."""
+        """|dh_T/dh_{T-k}|, averaged over excerpts of a text that no model was trained on.
+
+        Of a cell with a state that carries the memory, that state's as well.
+        """
         chosen = self.given or [moments(find(kind))[-1] for kind in KINDS]
         found = []
         for checkpoint in chosen:
             ids = self._long(checkpoint)
-            rows = [
-                self._flow(checkpoint, ids[:, r : r + 1]).distance(LAYER)
-                for r in range(ids.shape[1])
-            ]
-            sizes = torch.stack(rows).clamp_min(1e-30).log().mean(0).exp()
-            found.append(Fade(self._short(checkpoint), (sizes / sizes[0]).numpy()))
+            flows = [self._flow(checkpoint, ids[:, r : r + 1]) for r in range(ids.shape[1])]
+            name, graph = self._short(checkpoint), checkpoint.cell.graph
+            output, state = graph.output, carrier(graph)
+            if state == output:
+                found.append(_fade(name, [flow.distance(LAYER) for flow in flows]))
+                continue
+            rows = [flow.distance(LAYER) for flow in flows]
+            found.append(_fade(f"{name}: ${symbol(output, 't')}$", rows))
+            rows = [_carried(flow, state) for flow in flows]
+            found.append(_fade(f"{name}: ${symbol(state, 't')}$", rows))
         return found
 
     def _short(self, checkpoint: Checkpoint) -> str:
@@ -306,6 +314,24 @@ class Measured:
                     part = jacobian[_own(flow, later), _own(flow, earlier)]
                     sizes[step - 1, a, b] = float(torch.linalg.matrix_norm(part, 2))
         return Ways(self._name(checkpoint), states, sizes)
+
+
+def _fade(name: str, rows: list[Tensor]) -> Fade:
+    """The sizes of several rows, averaged on the scale of their logarithms."""
+    sizes = torch.stack(rows).clamp_min(1e-30).log().mean(0).exp()
+    return Fade(name, (sizes / sizes[0]).numpy())
+
+
+def _carried(flow: GradientFlow, state: str) -> Tensor:
+    """|ds_T/ds_{T-k}| for k = 0, 1, ... of a state that is not the output; all paths count."""
+    own = _own(flow, state)
+    last = flow.passage(LAYER).steps - 1
+    through = torch.eye(sum(flow.passage(LAYER).widths.values()), dtype=torch.float64)
+    sizes = [torch.linalg.matrix_norm(through[own, own])]
+    for step in range(last, 0, -1):
+        through = through @ flow.jacobian(LAYER, step, step - 1)
+        sizes.append(torch.linalg.matrix_norm(through[own, own]))
+    return torch.stack(sizes)
 
 
 def _own(flow: GradientFlow, state: str) -> slice:

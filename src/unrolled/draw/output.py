@@ -113,7 +113,7 @@ def _with_fallbacks(data: bytes) -> bytes:
         ("'DejaVu Sans'", "Verdana, Arial, sans-serif"),
         ("'DejaVu Sans Mono'", "Menlo, Consolas, monospace"),
     ):
-        text = text.replace(f"{own};", f"{own}, {others};").replace(f'{own}"', f'{own}, {others}"')
+        text = text.replace(own, f"{own}, {others}")
     return "\n".join(line.rstrip() for line in text.splitlines()).encode() + b"\n"
 
 

@@ -300,6 +300,7 @@ def _plain_width(letter: str) -> float:
 
 def _math_width(text: str) -> float:
     width, scales, small = 0.0, [1.0], False
+    text = _without_fractions(text)
     for token in re.findall(r"\\[A-Za-z]+|\\.|.", text):
         if token in ("_", "^"):
             small = True
@@ -315,6 +316,26 @@ def _math_width(text: str) -> float:
                 _symbol_width(token) + 0.4 * (token in SIGNS and width > 0 and len(scales) == 1)
             )
     return width
+
+
+def _without_fractions(text: str) -> str:
+    """The text with only the wider part of each fraction."""
+    while "\\frac{" in text:
+        before, _, rest = text.partition("\\frac{")
+        upper, rest = _group(rest)
+        lower, rest = _group(rest.removeprefix("{"))
+        text = before + max(upper, lower, key=_math_width) + rest
+    return text
+
+
+def _group(text: str) -> tuple[str, str]:
+    """What stands before the brace that closes a group, and what stands behind it."""
+    depth = 1
+    for place, letter in enumerate(text):
+        depth += {"{": 1, "}": -1}.get(letter, 0)
+        if depth == 0:
+            return text[:place], text[place + 1 :]
+    return text, ""
 
 
 def _symbol_width(token: str) -> float:

@@ -61,10 +61,27 @@ def dressed(made: Figure) -> Figure:
 @lru_cache(maxsize=1)
 def chinese() -> str | None:
     """The name of a font of this machine with Chinese glyphs, None without one."""
+    return _known_chinese() or _added_chinese()
+
+
+def _known_chinese() -> str | None:
     from matplotlib import font_manager
 
     known = {font.name for font in font_manager.fontManager.ttflist}
     return next((name for name in CHINESE if name in known), None)
+
+
+def _added_chinese() -> str | None:
+    """The same, among fonts that were installed after matplotlib made its list of fonts."""
+    from matplotlib import font_manager
+
+    listed = {font.fname for font in font_manager.fontManager.ttflist}
+    for path in sorted(set(font_manager.findSystemFonts()) - listed):
+        try:
+            font_manager.fontManager.addfont(path)
+        except (OSError, RuntimeError, ValueError):  # a font that matplotlib cannot read
+            continue
+    return _known_chinese()
 
 
 def families() -> list[str]:

@@ -57,7 +57,7 @@ class Call:
         self.taps = [name for name in record if name not in self.states]
         self._inputs = list(self._columns())
         self._names = [node.attribute.name for node in recurrence.split.step.learned]
-        self._jobs: dict[tuple[str, int], Job] = {}
+        self._jobs: dict[tuple[Any, int], Job] = {}
 
     def _columns(self) -> Any:
         """Of each value that the loop reads: its name, its bank and its first column there."""
@@ -109,9 +109,9 @@ class Call:
 
         return self._job("forward", self.training.forward, arrays)
 
-    @property
-    def backward(self) -> Job:
-        """The derivative, from the last step to the first: see `Gradients`."""
+    def backward(self, buffers: frozenset[int]) -> Job:
+        """The derivative, from the last step to the first, into some buffers: see `Gradients`."""
+        training = self.training
 
         def arrays() -> tuple[list[str], dict[str, Tensor]]:
             back = self.time.backward
@@ -120,19 +120,23 @@ class Call:
             starts |= {f"new {name}": back.new for name in self.states}
             starts |= {f"old d_{name}": old for name in self.states}
             starts |= {f"new d_{name}": new for name in self.states}
-            training = self.training
             order = [*starts, *training.columns, *(f"returned_{name}" for name in self.record)]
-            return [*order, *training.plan.gradients, *training.sums], starts
+            gradients = training.plan.stored(buffers)
+            sums = [f"sum {name}" for name in training.plan.reduced]
+            return [*order, *gradients, *sums], starts
 
-        return self._job("backward", self.training.backward, arrays)
+        return self._job(("backward", buffers), training.backward(buffers), arrays)
 
     def _job(
-        self, kind: str, kernel: Kernel, arrays: Callable[[], tuple[list[str], dict[str, Tensor]]]
+        self,
+        kind: str | tuple[str, frozenset[int]],
+        kernel: Kernel,
+        arrays: Callable[[], tuple[list[str], dict[str, Tensor]]],
     ) -> Job:
         threads = kernel.threads(self.time.batch, self.time.total)
         known = self._jobs.get((kind, threads))
         if known is None:
-            time = self.time.backward if kind == "backward" else self.time
+            time = self.time if isinstance(kind, str) else self.time.backward
             lengths = None if time.is_dense else self.time.lengths.tolist()
             shares = kernel.shares(time.batch, time.total, lengths)
             further, starts = arrays()

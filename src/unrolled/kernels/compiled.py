@@ -33,7 +33,7 @@ def infer(
     tapped = dict(zip(call.taps, taps, strict=True))
     recorded = [tapped[name] if name in tapped else full[name][time.after] for name in call.record]
     finals = [
-        full[name][time.last].clone() if name in call.record else _last(time, full[name])
+        full[name][time.last].clone() if name in call.record else time.final(full[name])
         for name in call.states
     ]
     return recorded, finals
@@ -65,55 +65,86 @@ def _pair(time: Timeline, state: Tensor) -> Tensor:
     return pair
 
 
-def _last(time: Timeline, pair: Tensor) -> Tensor:
-    """The states after each row's last step."""
-    if not time.is_dense:
-        return pair.index_select(0, time.pair[2])
-    begin = len(time.counts) % 2 * time.batch
-    return pair[begin : begin + time.batch]
+def train(
+    call: Call,
+    banks: list[Tensor],
+    states: Mapping[str, Tensor],
+    weights: Mapping[str, Tensor],
+    saved: Tensor,
+) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+    """Run, and fill `saved`: the recorded values, the last states, and the states of all steps."""
+    time, job, learned = call.time, call.forward, call.learned(weights)
+    full = [call.full(name, state) for name, state in states.items()]
+    # Stored a second time: what is saved must not change when the caller changes the output.
+    taps = [call.tap(name, banks[0]) for name in call.record]
+    places = [array.data_ptr() for array in full]
+    ends = [tap.data_ptr() for tap in taps]
+    addresses = [*call.inputs(banks, learned), *places, *places, *ends]
+    job.run([*addresses, *call.training.saved(saved)], weights)
+    return taps, [array[time.last].clone() for array in full], full
 
 
-class _Loop(torch.autograd.Function):
+class Loop(torch.autograd.Function):
     """The loop as one node of autograd; its double backward runs the eager definition."""
 
     @staticmethod
     def forward(ctx: Any, call: Call, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """The recorded values and the last states, of banks, states and weights."""
         banks, states, weights = call.named(tensors)
-        time, job, learned = call.time, call.forward, call.learned(weights)
-        full = [call.full(name, state) for name, state in states.items()]
-        # Stored a second time: what is saved must not change when the caller changes the output.
-        taps = [call.tap(name, banks[0]) for name in call.record]
-        saved = banks[0].new_empty(time.total, call.training.width)
-        places = [array.data_ptr() for array in full]
-        ends = [tap.data_ptr() for tap in taps]
-        addresses = [*call.inputs(banks, learned), *places, *places, *ends]
-        job.run([*addresses, *call.training.saved(saved)], weights)
+        saved = banks[0].new_empty(call.time.total, call.training.width)
+        recorded, finals, full = train(call, banks, states, weights, saved)
         ctx.call = call
         ctx.save_for_backward(*tensors, saved, *full)
         ctx.set_materialize_grads(False)
-        return *taps, *(array[time.last].clone() for array in full)
+        return *recorded, *finals
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        """The gradients of what `forward` took."""
         call: Call = ctx.call
         count = len(call.banks) + len(call.states) + len(call.weights)
         saved = ctx.saved_tensors  # asked for once: checkpointing hands it out only once
         tensors, stored = saved[:count], saved[count:]
-        wanted = ctx.needs_input_grad[1:]
+        wanted: Sequence[bool] = ctx.needs_input_grad[1:]
         if all(gradient is None for gradient in gradients):
             return None, *(None for _ in tensors)
         again = torch.is_grad_enabled()
-        if again or any(map(_batched, gradients)):
+        if again or any(map(is_batched, gradients)):
             return None, *by_definition(call, tensors, gradients, wanted, again)
         return None, *Gradients(call, tensors, stored, wanted).run(gradients)
 
 
-def _batched(gradient: Tensor | None) -> bool:
+def is_batched(gradient: Tensor | None) -> bool:
     """Whether a gradient stands for many, as for a vectorized jacobian: no kernel takes that."""
     return gradient is not None and (
         torch._C._functorch.is_legacy_batchedtensor(gradient)  # pyright: ignore
         or torch._C._functorch.is_batchedtensor(gradient)  # pyright: ignore
     )
+
+
+def prepared(
+    recurrences: Recurrences,
+    weights: Mapping[str, Tensor],
+    inputs: Mapping[str, Tensor],
+    states: Mapping[str, Tensor],
+    record: Sequence[str],
+    batch_sizes: Sequence[int] | None = None,
+    reverse: bool = False,
+) -> tuple[Call, list[Tensor], Tensor | None]:
+    """A call, what its loop reads, and in which order it takes the rows if not in that given."""
+    turned = None
+    shape = tuple(next(iter(inputs.values())).shape[:-1])
+    if batch_sizes is None:
+        steps, batch = shape
+        call = dense(recurrences, tuple(record), steps, batch, reverse)
+    else:
+        if reverse:
+            turned = timeline.turned(tuple(batch_sizes))
+            inputs = {name: value.index_select(0, turned) for name, value in inputs.items()}
+        batch = next(iter(states.values())).shape[0]
+        call = ragged(recurrences, tuple(record), tuple(batch_sizes), batch)
+    banks = _banks(call.recurrence, weights, inputs, call.time)
+    return call, banks, turned
 
 
 def run(
@@ -126,23 +157,19 @@ def run(
     reverse: bool = False,
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Run a cell over a sequence; arguments and results are those of `eager.run`."""
-    turned = None
-    shape = tuple(next(iter(inputs.values())).shape[:-1])
-    if batch_sizes is None:
-        steps, batch = shape
-        call = dense(recurrences, tuple(record), steps, batch, reverse)
-    else:
-        time = timeline.ragged(batch_sizes, next(iter(states.values())).shape[0])
-        if reverse:
-            turned = timeline.turned(batch_sizes)
-            inputs = {name: value.index_select(0, turned) for name, value in inputs.items()}
-        recurrence = recurrences.best(len(time.counts), time.batch, record)
-        call = Call(recurrence, tuple(record), time, shape, batch_sizes, False)
-    banks = _banks(call.recurrence, weights, inputs, call.time)
+    if batch_sizes is not None and min(batch_sizes) == len(next(iter(states.values()))):
+        shape = (len(batch_sizes), batch_sizes[0])  # all rows have the same length
+        inputs = {name: value.unflatten(0, shape) for name, value in inputs.items()}
+        values, last = run(recurrences, weights, inputs, states, record, None, reverse)
+        return {name: value.flatten(0, 1) for name, value in values.items()}, last
+    call, banks, turned = prepared(
+        recurrences, weights, inputs, states, record, batch_sizes, reverse
+    )
+    shape = call.shape
     tensors = [*banks, *states.values(), *weights.values()]
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
         order = [*(states[name] for name in call.states), *(weights[name] for name in call.weights)]
-        results = _Loop.apply(call, *banks, *order)
+        results = Loop.apply(call, *banks, *order)
         recorded, last = results[: len(record)], results[len(record) :]
     elif shape[0] == 1 and len(shape) > 1 and not call.taps:
         last = _single(call, banks, states, weights)
@@ -171,7 +198,7 @@ def step(
     tensors = [*banks, *states.values(), *weights.values()]
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
         order = [*(states[name] for name in call.states), *(weights[name] for name in call.weights)]
-        new = _Loop.apply(call, *banks, *order)
+        new = Loop.apply(call, *banks, *order)
     else:
         new = _single(call, banks, states, weights)
     return dict(zip(call.states, new, strict=True))
@@ -188,6 +215,19 @@ def dense(
         return Call(recurrence, record, time, (steps, batch), None, reverse)
 
     return recurrences.calls.get((record, steps, batch, reverse), make)
+
+
+def ragged(
+    recurrences: Recurrences, record: tuple[str, ...], batch_sizes: tuple[int, ...], batch: int
+) -> Call:
+    """The call for sequences of several lengths, on their way forward; the last ones are kept."""
+
+    def make() -> Call:
+        time = timeline.ragged(batch_sizes, batch)
+        recurrence = recurrences.best(len(time.counts), time.batch, record)
+        return Call(recurrence, record, time, (time.total,), batch_sizes, False)
+
+    return recurrences.calls.get((record, batch_sizes, batch), make)
 
 
 def _banks(

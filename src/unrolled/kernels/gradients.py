@@ -1,4 +1,4 @@
-"""The backward pass of a run on kernels: the loop backwards, then large products."""
+"""The backward pass of a run on kernels: the loop backwards, then the weights' gradients."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ..equations import Node
 from ..equations.operation import Operation
 from . import eager
 from .call import Call
+from .llvm.weights import Sums
 from .training import LayerGradient
 
 
@@ -36,16 +37,22 @@ class Gradients:
         self.call = call
         self.plan = call.training.plan
         self.banks, self.states, self.weights = call.named(tensors)
-        self.wanted_banks, _, self.wanted_weights = call.named(wanted)
+        self.wanted_banks, self.wanted_states, self.wanted_weights = call.named(wanted)
         self.saved, *full = stored
         self.full = dict(zip(call.states, full, strict=True))
         self.like = full[0]
-        self.buffers = [self.like.new_empty(call.time.total, width) for width in self.plan.widths]
+        asked = zip(call.banks, self.wanted_banks, strict=True)
+        filled = {self.plan.hoisted[names] for names, wanted in asked if wanted}
+        self.filled = frozenset(self.plan.optional & filled)
+        self.buffers = {
+            place.buffer: self.like.new_empty(call.time.total, self.plan.widths[place.buffer])
+            for _, place in self.plan.stored(self.filled).values()
+        }
 
     def run(self, gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
         """The gradients with respect to banks, states and weights."""
         call, training = self.call, self.call.training
-        job = call.backward
+        job = call.backward(self.filled)
         returned = [
             self._dense(name, gradient)
             for name, gradient in zip(call.record, gradients, strict=False)
@@ -53,23 +60,27 @@ class Gradients:
         pairs = self._pairs(gradients[len(call.record) :])
         learned = call.learned(self.weights)
         threads = job.shares.threads
-        sums = {name: self.like.new_zeros(threads, wide) for name, wide in training.sums.items()}
+        widths = {a.name: a.stride for a in job.kernel.source.arrays if a.kind == "thread"}
+        sums = {name: self.like.new_zeros(threads, wide) for name, wide in widths.items()}
         full = [array.data_ptr() for array in self.full.values()]
         ends = [pair.data_ptr() for pair in pairs.values()]
         addresses = [*call.inputs(self.banks, learned), *full, *full, *ends, *ends]
         addresses += training.saved(self.saved)
         addresses += [gradient.data_ptr() for gradient in returned]
         addresses += self._places()
-        job.run([*addresses, *(total.data_ptr() for total in sums.values())], self.weights)
+        addresses += [sums[f"sum {name}"].data_ptr() for name in self.plan.reduced]
+        job.run(addresses, self.weights)
         summed = {name.removeprefix("sum "): total.sum(0) for name, total in sums.items()}
-        places = call.time.backward.pair[2]
-        states = [pairs[name].index_select(0, places) for name in call.states]
+        states = [
+            call.time.backward.final(pairs[name]) if self.wanted_states[name] else None
+            for name in call.states
+        ]
         return [*self._banks(summed), *states, *self._weights(summed)]
 
     def _places(self) -> list[int]:
         """Where the loop stores the gradients."""
         found = []
-        for _, place in self.plan.gradients.values():
+        for _, place in self.plan.stored(self.filled).values():
             buffer = self.buffers[place.buffer]
             found.append(buffer.data_ptr() + place.start * buffer.element_size())
         return found
@@ -97,20 +108,13 @@ class Gradients:
         ]
 
     def _bank(self, names: tuple[str, ...], summed: Mapping[str, Tensor]) -> Tensor | None:
-        """The gradient of what the loop reads: from the loop, and through learned layers."""
+        """The gradient of what the loop reads."""
         if names[0] in self.call.recurrence.split.vectors:
             total = summed.get(names[0])
             one = self.call.recurrence.width(names) == 1
             return total if total is None or not one else total.sum().view(1)
         buffer = self.plan.hoisted[names]
-        total = None if buffer is None else self.buffers[buffer]
-        for layer in self.plan.layers:
-            for block, source in zip(layer.blocks, layer.sources, strict=True):
-                if source.operation is Operation.INPUT and names == (source.attribute,):
-                    weight = self.weights[f"weight_{block.group}"][_rows(layer, block.row)]
-                    part = self._gradient(layer) @ weight
-                    total = part if total is None else total + part
-        return total
+        return None if buffer is None else self.buffers[buffer]
 
     def _gradient(self, layer: LayerGradient) -> Tensor:
         """The gradient of some layers' pre-activations, (N, rows)."""
@@ -118,39 +122,47 @@ class Gradients:
         return self.buffers[place.buffer][:, place.start : place.stop]
 
     def _weights(self, summed: Mapping[str, Tensor]) -> list[Tensor | None]:
-        """Large products over all rows and steps."""
-        parts: dict[str, list[tuple[slice, Tensor]]] = {name: [] for name in self.call.weights}
+        """Sums over all rows and steps: large products, and what the loop has added up."""
+        found = {name: self._new(name) for name in self.call.weights if self.wanted_weights[name]}
+        totals: dict[str, list[tuple[slice, Tensor]]] = {}
+        sums = []
         for layer in self.plan.layers:
-            gradient, total = self._gradient(layer), None
+            gradient = self._gradient(layer)
+            biases: list[tuple[str, slice]] = []
+            sources: list[tuple[Tensor, Tensor | None]] = []
             for block, source in zip(layer.blocks, layer.sources, strict=True):
-                name = f"weight_{block.group}"
-                if self.wanted_weights[name]:
-                    product = gradient.t() @ self._source(source)
-                    parts[name].append((_rows(layer, block.row), product))
-                name = f"bias_{block.group}"
-                if block.bias is not None and self.wanted_weights[name]:
-                    total = gradient.sum(0) if total is None else total
-                    parts[name].append((_rows(layer, block.bias), total))
+                weight = found.get(f"weight_{block.group}")
+                weight = None if weight is None else _part(weight, _rows(layer, block.row))
+                sources.append((self._source(source), weight))
+                if block.bias is not None and f"bias_{block.group}" in found:
+                    biases.append((f"bias_{block.group}", _rows(layer, block.bias)))
+            total = gradient.new_empty(gradient.shape[1])
+            sums.append(Sums(gradient, sources, total if biases else None))
+            for name, rows in biases:
+                totals.setdefault(name, []).append((rows, total))
+        if found and sums:
+            self.call.training.weights.run(sums)
         sizes = self.call.recurrence.sizes
         for node in self.call.recurrence.split.step.learned:
             name, size = node.attribute.name, node.attribute.size
             total = summed.get(name)
-            if total is not None:
+            if total is not None and name in found:
                 total = total.sum().view(1) if size == "one" else total[: sizes[size]]
-                parts[name].append((slice(0, sizes[size]), total))
-        return [self._whole(name, parts[name]) for name in self.call.weights]
+                totals.setdefault(name, []).append((slice(0, sizes[size]), total))
+        for name, parts in totals.items():
+            for rows, total in parts:
+                if total.shape == found[name].shape:
+                    found[name] = total
+                else:
+                    found[name][rows] = total
+        return [found.get(name) for name in self.call.weights]
 
-    def _whole(self, name: str, parts: list[tuple[slice, Tensor]]) -> Tensor | None:
-        """A parameter's gradient, of the gradients of some of its rows."""
-        if not self.wanted_weights[name]:
-            return None
+    def _new(self, name: str) -> Tensor:
+        """The gradient of a parameter, 0 where no layer is going to write it."""
         weight = self.weights[name]
-        if len(parts) == 1 and parts[0][1].shape == weight.shape:
-            return parts[0][1]
-        whole = torch.zeros_like(weight)
-        for rows, part in parts:
-            whole[rows] = part
-        return whole
+        if self.plan.written.get(name, 0) == len(weight):
+            return torch.empty_like(weight, memory_format=torch.contiguous_format)
+        return torch.zeros_like(weight, memory_format=torch.contiguous_format)
 
     def _source(self, source: Node) -> Tensor:
         """What a layer read, for all N rows."""
@@ -169,9 +181,14 @@ class Gradients:
         return self.saved[:, column : column + call.recurrence.sizes[step.sizes[source]]]
 
 
+def _part(weight: Tensor, rows: slice) -> Tensor:
+    """Some rows of a weight's gradient."""
+    return weight if rows.stop - rows.start == len(weight) else weight[rows]
+
+
 def _rows(layer: LayerGradient, first: int) -> slice:
     """The rows of a parameter that belong to some layers, from a block on."""
-    height = (layer.place.stop - layer.place.start) // layer.layers
+    height = layer.place.units // layer.layers
     return slice(first * height, (first + layer.layers) * height)
 
 

@@ -1,10 +1,12 @@
-"""One step without a graph, with as little of Python around the kernel as there can be.
+"""Calls like earlier ones, with as little of Python around the kernel as there can be.
 
-A step of a small cell takes a kernel about a microsecond: what surrounds it decides.
+A small cell takes a kernel about a microsecond a step: what surrounds it decides.
 """
 
 from __future__ import annotations
 
+import ctypes
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, final
 
@@ -12,17 +14,19 @@ import torch
 from torch import Tensor
 
 from .call import Call
+from .compiled import Loop
+from .llvm.kernel import Job
 from .surroundings import PLAIN, surroundings
 
+Addresses = list[int]
 
-@final
-class Quick:
-    """One step of a cell, for tensors of the shapes and dtype that were seen before.
+
+class Quick(ABC):
+    """Abstract: calls of a cell, for inputs of the shape and dtype that were seen before.
 
     Args:
-        call: of one step, whose loop reads the inputs as they are.
-        x: the input of a step that a kernel took.
-        states: likewise, in the order of the cell's signature.
+        call: whose loop reads the inputs as they are.
+        x: the input of a call that took a kernel.
         keys: the name in a module of each parameter of the cell.
         shapes: of each parameter of the cell.
     """
@@ -31,27 +35,71 @@ class Quick:
         self,
         call: Call,
         x: Tensor,
-        states: Sequence[Tensor],
         keys: Mapping[str, str],
         shapes: Mapping[str, torch.Size],
     ) -> None:
-        self._job = call.single
+        self._job = job = self.job(call)
         self._threads = torch.get_num_threads()
         self._dtype = x.dtype
         self._x = x.shape
-        self._states = [state.shape for state in states]
-        learned = [name.removeprefix("learned ") for name in self._job.order[1:]]
-        learned = learned[: len(self._job.order) - 1 - 2 * len(states)]
-        read = [*learned, *self._job.weights]
-        self._parameters = [(keys[name], shapes[name]) for name in read]
+        learned = [name.removeprefix("learned ") for name in job.order[1:]]
+        learned = learned[: len(job.order) - 1 - 2 * len(call.states)]
+        self._parameters = [(keys[name], shapes[name]) for name in [*learned, *job.weights]]
         self._learned = len(learned)
 
     @staticmethod
+    @abstractmethod
+    def job(call: Call) -> Job:
+        """The job that is run."""
+
+    @staticmethod
     def suits(call: Call, keys: Mapping[str, str], own: Mapping[str, Any]) -> bool:
-        """Whether steps of a call can be taken so, with parameters that a module owns."""
+        """Whether calls like this one can be made so, with parameters that a module owns."""
         recurrence = call.recurrence
         alone = recurrence.reads_inputs_alone and len(recurrence.split.banks) == 1
-        return alone and all(key in own for key in keys.values())
+        return alone and call.time.is_dense and all(key in own for key in keys.values())
+
+    def _read(self, x: Tensor, own: Mapping[str, Any]) -> Addresses | None:
+        """Where the parameters stand; None if anything is not as it was seen before."""
+        if surroundings() is not None or torch.get_num_threads() != self._threads:
+            return None
+        grad, dtype = torch.is_grad_enabled(), self._dtype
+        if not same(x, self._x, dtype, grad):
+            return None
+        read = []
+        for key, shape in self._parameters:
+            parameter: Any = own.get(key)
+            if type(parameter) not in PLAIN or parameter.shape != shape:
+                return None
+            if parameter.dtype is not dtype or not parameter.is_cpu:
+                return None
+            if (grad and parameter.requires_grad) or not parameter.is_contiguous():
+                return None
+            read.append(parameter.data_ptr())
+        return read
+
+    def _start(self, x: Tensor, read: Addresses, old: Addresses, new: Addresses) -> None:
+        """Run the job on states that stand at `old` and come to stand at `new`."""
+        learned, weights = read[: self._learned], read[self._learned :]
+        self._job.start([x.data_ptr(), *learned, *old, *new], weights)
+
+
+@final
+class QuickStep(Quick):
+    """One step."""
+
+    def __init__(self, call: Call, x: Tensor, *args: Any) -> None:
+        super().__init__(call, x, *args)
+        self._states = [torch.Size((call.time.batch, units)) for units in call.states.values()]
+
+    @staticmethod
+    def job(call: Call) -> Job:
+        """States before the step, states after it."""
+        return call.single
+
+    def _fit(self, states: Sequence[Tensor], grad: bool) -> bool:
+        pairs = zip(states, self._states, strict=True)
+        return all(same(state, shape, self._dtype, grad) for state, shape in pairs)
 
     def run(
         self, x: Tensor, states: Sequence[Tensor], own: Mapping[str, Any]
@@ -63,34 +111,152 @@ class Quick:
             states: before the step.
             own: the parameters of the module, by name.
         """
-        if surroundings() is not None or torch.get_num_threads() != self._threads:
+        read = self._read(x, own)
+        grad = torch.is_grad_enabled()
+        fit = len(states) == len(self._states)
+        if read is None or not (fit and self._fit(states, grad)):
             return None
-        grad, dtype = torch.is_grad_enabled(), self._dtype
-        if len(states) != len(self._states) or not _same(x, self._x, dtype, grad):
-            return None
-        before = []
-        for state, shape in zip(states, self._states, strict=True):
-            if not _same(state, shape, dtype, grad):
-                return None
-            before.append(state.data_ptr())
-        read = []
-        for key, shape in self._parameters:
-            parameter: Any = own.get(key)
-            if type(parameter) not in PLAIN or parameter.shape != shape:
-                return None
-            if parameter.dtype is not dtype or not parameter.is_cpu:
-                return None
-            if (grad and parameter.requires_grad) or not parameter.is_contiguous():
-                return None
-            read.append(parameter.data_ptr())
         new = [torch.empty_like(state) for state in states]
-        addresses = [x.data_ptr(), *read[: self._learned], *before]
-        addresses += [state.data_ptr() for state in new]
-        self._job.start(addresses, read[self._learned :])
+        old = [state.data_ptr() for state in states]
+        self._start(x, read, old, [state.data_ptr() for state in new])
         return new
 
 
-def _same(tensor: Any, shape: torch.Size, dtype: torch.dtype, grad: bool) -> bool:
+@final
+class QuickRun(Quick):
+    """Sequences of one length, whose output is the cell's."""
+
+    def __init__(self, call: Call, x: Tensor, *args: Any) -> None:
+        super().__init__(call, x, *args)
+        self._time = time = call.time
+        (self._output,) = call.record
+        self._states = call.states
+        self._size = x.element_size()
+        self._after = time.after.start
+        last = len(time.counts) % 2 * time.batch
+        ends = dict.fromkeys(self._states, last) | {self._output: _start_of(time.last)}
+        rows = dict.fromkeys(self._states, 2 * time.batch)
+        rows[self._output] = time.batch + time.total
+        self._rows = list(rows.values())
+        starts = dict.fromkeys(self._states, 0) | {self._output: time.initial.start}
+        self._ends = [ends[name] for name in self._states]
+        self._starts = [starts[name] for name in self._states]
+
+    @staticmethod
+    def job(call: Call) -> Job:
+        """All steps: states before them, states after them."""
+        return call.inference
+
+    def run(
+        self, x: Tensor, old: Addresses | None, new: Addresses, own: Mapping[str, Any]
+    ) -> Tensor | None:
+        """The output (T, B, units) of all steps; None if anything is not as it was seen before.
+
+        Args:
+            x: the input, (T, B, I).
+            old: where the states before the first step stand; None if they are 0.
+            new: where those after the last step are written.
+            own: the parameters of the module, by name.
+        """
+        read = self._read(x, own)
+        if read is None:
+            return None
+        batch, size = self._time.batch, self._size
+        arrays, output = [], x
+        for place, (name, units) in enumerate(self._states.items()):
+            array = torch.empty(self._rows[place], units, dtype=self._dtype, device="cpu")
+            arrays.append(array)
+            start = array.data_ptr() + self._starts[place] * units * size
+            if old is None:
+                ctypes.memset(start, 0, batch * units * size)
+            else:
+                ctypes.memmove(start, old[place], batch * units * size)
+            if name == self._output:
+                output = array
+        places = [array.data_ptr() for array in arrays]
+        self._start(x, read, places, places)
+        for place, units in enumerate(self._states.values()):
+            end = places[place] + self._ends[place] * units * size
+            ctypes.memmove(new[place], end, batch * units * size)
+        output = output.narrow(0, self._after, self._time.total)
+        return output.view(len(self._time.counts), batch, -1)
+
+
+@final
+class QuickLone(Quick):
+    """Sequences of one step: as `QuickRun`, without arrays for several steps."""
+
+    def __init__(self, call: Call, x: Tensor, *args: Any) -> None:
+        super().__init__(call, x, *args)
+        batch, units = call.time.batch, list(call.states.values())
+        (name,) = call.record
+        place = list(call.states).index(name)
+        self._output = place, (1, batch, units[place]), batch * units[place] * x.element_size()
+        self._nothing = [torch.zeros(batch, n, dtype=x.dtype, device="cpu") for n in units]
+
+    @staticmethod
+    def job(call: Call) -> Job:
+        """States before the step, states after it."""
+        return call.single
+
+    def run(
+        self, x: Tensor, old: Addresses | None, new: Addresses, own: Mapping[str, Any]
+    ) -> Tensor | None:
+        """The output (1, B, units); arguments as for `QuickRun.run`."""
+        read = self._read(x, own)
+        if read is None:
+            return None
+        if old is None:
+            old = [state.data_ptr() for state in self._nothing]
+        self._start(x, read, old, new)
+        place, shape, size = self._output
+        output = torch.empty(shape, dtype=self._dtype, device="cpu")
+        ctypes.memmove(output.data_ptr(), new[place], size)
+        return output
+
+
+@final
+class QuickTraining:
+    """Sequences of one length, on the graph; for the same calls as `QuickRun`."""
+
+    def __init__(
+        self, call: Call, x: Tensor, keys: Mapping[str, str], shapes: Mapping[str, torch.Size]
+    ) -> None:
+        self._call = call
+        self._x, self._dtype = x.shape, x.dtype
+        self._rows = (call.time.total, x.shape[-1])
+        self._parameters = [(keys[name], shapes[name]) for name in call.weights]
+
+    def run(
+        self, x: Tensor, old: Sequence[Tensor], own: Mapping[str, Any]
+    ) -> tuple[Tensor, Sequence[Tensor]] | None:
+        """The output (T, B, units) and the last states; None if anything is not as before.
+
+        Args:
+            x: the input, (T, B, I).
+            old: the states before the first step.
+            own: the parameters of the module, by name.
+        """
+        if surroundings() is not None or not same(x, self._x, self._dtype, False):
+            return None
+        weights = []
+        for key, shape in self._parameters:
+            weight: Any = own.get(key)
+            if type(weight) not in PLAIN or weight.shape != shape:
+                return None
+            if weight.dtype is not self._dtype or not weight.is_cpu:
+                return None
+            weights.append(weight)
+        output, *last = Loop.apply(self._call, x.view(self._rows), *old, *weights)
+        return output.view(*self._x[:2], -1), last
+
+
+def _start_of(places: slice | Tensor) -> int:
+    assert isinstance(places, slice), "sequences of one length end together"
+    return places.start
+
+
+def same(tensor: Any, shape: torch.Size, dtype: torch.dtype, grad: bool) -> bool:
     """Whether a tensor is what a kernel can take as it is."""
     if type(tensor) not in PLAIN or tensor.shape != shape or tensor.dtype is not dtype:
         return False

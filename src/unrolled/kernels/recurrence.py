@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, final
 
 import torch
@@ -15,7 +16,9 @@ from ..equations.node import Size
 from ..equations.operation import Operation
 from . import eager
 from .llvm.kernel import FEW_ROWS, Kernel
+from .llvm.outer import Outer
 from .llvm.schedule import Schedule, UnsupportedError
+from .llvm.weights import WeightGradients
 from .split import Split, hoisted, split
 from .training import TrainingPlan
 
@@ -75,7 +78,10 @@ class Recurrence:
     def text(self, backward: bool) -> str:
         """The kernel of inference, or the backward one of training, as LLVM IR under its plan."""
         record = (self.graph.output,)
-        kernel = self.training(record).backward if backward else self.inference(record)
+        training = self.training(record) if backward else None
+        kernel = self.inference(record)
+        if training is not None:
+            kernel = training.backward(frozenset(training.plan.optional))
         plan = str(kernel.schedule).splitlines()
         arrays = [f"  array {i}: {a.name}" for i, a in enumerate(kernel.source.arrays)]
         return "\n".join([*(f"; {line}" for line in (*plan, *arrays)), "", kernel.source.text])
@@ -199,27 +205,47 @@ class Training:
 
     def __init__(self, recurrence: Recurrence, record: tuple[str, ...]) -> None:
         self.plan = TrainingPlan(recurrence.split, record, recurrence.sizes)
+        self._recurrence = recurrence
         plan, sizes = self.plan, recurrence.sizes
         step = recurrence.split.step
         units = [sizes[step.sizes[node]] for node in plan.saved.values()]
         self.columns = dict(zip(plan.saved, _starts(units), strict=True))
         self.width = sum(units)
-        strides = dict.fromkeys(plan.saved, self.width)
         stored = {f"tap {name}": step.probes[name] for name in record}
         stored.update(plan.saved)
-        self.forward = recurrence.kernel(stored, strides)
-        for name, (_, place) in plan.gradients.items():
-            strides[name] = plan.widths[place.buffer]
+        self.forward = recurrence.kernel(stored, dict.fromkeys(plan.saved, self.width))
+        self._backward: dict[frozenset[int], Kernel] = {}
+        self._lock = threading.Lock()
+
+    def backward(self, buffers: frozenset[int]) -> Kernel:
+        """The derivative; of what could be left out, it fills some buffers."""
+        with self._lock:
+            if buffers not in self._backward:
+                self._backward[buffers] = self._derivative(buffers)
+            return self._backward[buffers]
+
+    def _derivative(self, buffers: frozenset[int]) -> Kernel:
+        plan, recurrence = self.plan, self._recurrence
+        strides = {**recurrence.strides, **dict.fromkeys(plan.saved, self.width)}
+        gradients = plan.stored(buffers)
+        strides |= {name: plan.widths[place.buffer] for name, (_, place) in gradients.items()}
         schedule = Schedule(
             plan.backward,
             plan.given,
-            {name: node for name, (node, _) in plan.gradients.items()},
+            {name: node for name, (node, _) in gradients.items()},
             {f"sum {name}": node for name, node in plan.reduced.items()},
         )
-        self.backward = Kernel(
-            schedule, sizes, {**recurrence.strides, **strides}, recurrence.dtype, recurrence.packed
-        )
-        self.sums = {a.name: a.stride for a in self.backward.source.arrays if a.kind == "thread"}
+        return Kernel(schedule, recurrence.sizes, strides, recurrence.dtype, recurrence.packed)
+
+    @cached_property
+    def weights(self) -> WeightGradients:
+        """What makes the gradients of the weights once the loop has run."""
+        sizes, step = self._recurrence.sizes, self._recurrence.split.step
+        outers = [
+            Outer(layer.place.units, tuple(sizes[step.sizes[source]] for source in layer.sources))
+            for layer in self.plan.layers
+        ]
+        return WeightGradients(outers, self._recurrence.dtype)
 
     def saved(self, array: Tensor) -> list[int]:
         """Where the saved values stand in the array that holds them."""

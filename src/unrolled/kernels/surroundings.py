@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
+F = TypeVar("F", bound=Callable[..., object])
+
 PLAIN = (Tensor, torch.nn.Parameter)
 """The types of tensors whose memory a kernel may read."""
+
+PORTABLE = "torch.export and tracing read the eager definition"
+"""It runs wherever PyTorch does; kernels are of one machine."""
 
 _eager: ContextVar[bool] = ContextVar("eager", default=False)
 
@@ -27,18 +33,43 @@ def eager_only() -> Iterator[None]:
         _eager.reset(token)
 
 
+def decided_once(function: F) -> F:
+    """Let torch.compile call a function while it compiles, and build its result into the code."""
+    function._dynamo_marked_constant = True  # pyright: ignore[reportFunctionMemberAccess]
+    return function
+
+
+def fixed(number: Any) -> int:
+    """An integer. Code that torch.compile makes of it holds for this one alone."""
+    if not torch.compiler.is_dynamo_compiling():
+        return int(number)
+    from torch.fx.experimental.symbolic_shapes import guard_scalar
+
+    return guard_scalar(number)  # pyright: ignore[reportReturnType]
+
+
 def surroundings() -> str | None:
     """Why the eager definition has to run here, in a few words; None if a kernel may."""
     if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
-        return "torch.compile, torch.export and tracing read the eager definition"
-    if _eager.get():  # after the line above: the compiler cannot read it
+        return _compiling() if torch.compiler.is_dynamo_compiling() else PORTABLE
+    if _get_current_dispatch_mode() is not None:
+        return "a dispatch mode watches the eager definition"
+    return _transforms()
+
+
+@decided_once
+def _compiling() -> str | None:
+    """The same, while torch.compile reads a call."""
+    return PORTABLE if torch.compiler.is_exporting() else _transforms()
+
+
+def _transforms() -> str | None:
+    if _eager.get():
         return "eager_only() asks for it"
     if torch._C._functorch.maybe_current_level() is not None:  # pyright: ignore
         return "torch.func transforms the eager definition"
     if forward_ad._current_level >= 0:
         return "forward-mode differentiation goes through the eager definition"
-    if _get_current_dispatch_mode() is not None:
-        return "a dispatch mode watches the eager definition"
     if torch.is_autocast_enabled("cpu"):
         return "autocast chooses the dtypes of the eager definition"
     return None

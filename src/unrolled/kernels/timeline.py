@@ -74,6 +74,13 @@ class Timeline:
         last = self.lengths % 2 * self.batch + _count(self.batch)
         return parity * self.batch, (1 - parity) * self.batch, last
 
+    def final(self, pair: Tensor) -> Tensor:
+        """The states after each row's last step, (B, units), of an array like `pair`."""
+        if not self.is_dense:
+            return pair.index_select(0, self.pair[2])
+        begin = len(self.counts) % 2 * self.batch
+        return pair[begin : begin + self.batch]
+
 
 def _count(stop: int) -> Tensor:
     return torch.arange(stop, device=CPU)
@@ -103,16 +110,16 @@ def ragged(batch_sizes: Sequence[int], batch: int) -> Timeline:
     rows = _count(batch)
     lengths = (counts.unsqueeze(1) > rows).sum(0)
     after = torch.cat([step.new_zeros(1), batch + step])  # where states after 0, 1, ... steps begin
-    before = torch.cat(
-        [begin + rows[:count] for begin, count in zip(old, batch_sizes, strict=True)]
-    )
     total = int(counts.sum())
+    row, t = _rows_and_steps(counts, step, total)
+    before = old[t] + row
     last = after[lengths] + rows
     first = slice(0, batch)
     return Timeline(counts, step, old, batch + step, lengths, batch, total, first, last, before)
 
 
-def turned(batch_sizes: Sequence[int]) -> Tensor:
+@lru_cache(maxsize=16)
+def turned(batch_sizes: tuple[int, ...]) -> Tensor:
     """For each of the N rows, the row of its sequence that is as far from the other end.
 
     To run ragged sequences from the end to the start, their rows are turned and run forward.
@@ -121,8 +128,11 @@ def turned(batch_sizes: Sequence[int]) -> Tensor:
     step = counts.cumsum(0) - counts
     rows = _count(int(counts[0]))
     lengths = (counts.unsqueeze(1) > rows).sum(0)
-    places = []
-    for t, count in enumerate(batch_sizes):
-        mirrored = lengths[:count] - 1 - t
-        places.append(step[mirrored] + rows[:count])
-    return torch.cat(places)
+    row, t = _rows_and_steps(counts, step, int(counts.sum()))
+    return step[lengths[row] - 1 - t] + row
+
+
+def _rows_and_steps(counts: Tensor, step: Tensor, total: int) -> tuple[Tensor, Tensor]:
+    """For each of the N rows, which row of its step it is, and which step that is."""
+    t = _count(len(counts)).repeat_interleave(counts, output_size=total)
+    return _count(total) - step[t], t

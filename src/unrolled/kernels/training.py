@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Container, Mapping
 from itertools import groupby
 from typing import NamedTuple, final
 
 from ..equations import Graph, Node, derivative
 from ..equations.derivative import replayed
-from ..equations.node import Block, Size, constant, ordered
+from ..equations.node import Block, Size, ordered
 from ..equations.operation import ACTIVATIONS, CONDITIONS, POINTWISE, Operation
 from ..equations.rewrite import rewrite, simplified
 from .plan import Plan
@@ -21,6 +22,11 @@ class Place(NamedTuple):
     buffer: int
     start: int
     stop: int
+
+    @property
+    def units(self) -> int:
+        """How many there are."""
+        return self.stop - self.start
 
 
 class LayerGradient(NamedTuple):
@@ -49,22 +55,44 @@ class TrainingPlan:
         hoisted: for each bank of hoisted values, the buffer of its gradient; None if it is 0.
         reduced: gradients that are summed over rows and steps, by what they belong to.
         layers: the gradients of learned layers.
+        written: of each parameter of a learned layer, how many rows have gradients.
     """
 
     def __init__(self, parts: Split, record: tuple[str, ...], sizes: Mapping[Size, int]) -> None:
         step = parts.step
         self.sizes = sizes
-        self.backward = _without_products(derivative(step, record), step)
+        self.backward = derivative(step, record)
         self.again = _again(step)
         self.gradients: dict[str, tuple[Node, Place]] = {}
         self.widths: list[int] = []
         self.hoisted = {names: self._bank(names) for names in parts.banks}
         self.layers = self._layers(step)
+        self.written: Counter[str] = Counter()
+        for layer in self.layers:
+            for block in layer.blocks:
+                self.written[f"weight_{block.group}"] += layer.place.units
+                if block.bias is not None:
+                    self.written[f"bias_{block.group}"] += layer.place.units
         self.reduced = self._reduced(parts)
         new = {self.again[step.values[s]]: f"new {s}" for s in step.states}
         self.given = {node: name for node, name in new.items() if node.arguments}
         self.saved = self._saved(step)
         self.given.update({self.again[node]: name for name, node in self.saved.items()})
+
+    @property
+    def optional(self) -> set[int]:
+        """The buffers that nothing but the gradient of a bank is read from."""
+        needed = {layer.place.buffer for layer in self.layers}
+        return {buffer for buffer in self.hoisted.values() if buffer is not None} - needed
+
+    def stored(self, buffers: Container[int]) -> dict[str, tuple[Node, Place]]:
+        """What the backward pass stores if of the optional buffers only some are filled."""
+        left_out = {buffer for buffer in self.optional if buffer not in buffers}
+        return {
+            name: (node, place)
+            for name, (node, place) in self.gradients.items()
+            if place.buffer not in left_out
+        }
 
     def _bank(self, names: tuple[str, ...]) -> int | None:
         """The buffer of a bank's gradient."""
@@ -148,33 +176,6 @@ class TrainingPlan:
                 if source.arguments and self.again[source] not in self.given:
                     needed[self.again[source]] = None
         return {f"saved {i}": forward[node] for i, node in enumerate(needed)}
-
-
-def _without_products(backward: Graph, step: Graph) -> Graph:
-    """The derivative, but for what gradients of inputs get through learned layers.
-
-    Those are large products after the loop, like the gradients of weights.
-    """
-    values = dict(backward.values)
-    for name in step.inputs:
-        rest = [term for term in _terms(values[f"d_{name}"]) if not _is_through_a_layer(term)]
-        total = Node(Operation.BROADCAST, (constant(0), Node(Operation.INPUT, (), name)))
-        for place, term in enumerate(rest):
-            total = total + term if place else term
-        values[f"d_{name}"] = total
-    return Graph(backward.name, backward.inputs, backward.states, values, backward=True)
-
-
-def _terms(node: Node) -> list[Node]:
-    """What a sum adds up."""
-    if node.operation is not Operation.ADD:
-        return [node]
-    a, b = node.arguments
-    return [*_terms(a), *_terms(b)]
-
-
-def _is_through_a_layer(gradient: Node) -> bool:
-    return gradient.operation is Operation.TRANSPOSED
 
 
 def _again(step: Graph) -> dict[Node, Node]:

@@ -138,13 +138,18 @@ _lock = threading.Lock()
 
 def plain(module: Weighted) -> None:
     """RuntimeError where PyTorch compiles or traces a call, which would take it from its probes."""
+    refuse_compilers(type(module).__name__)
+
+
+def refuse_compilers(user: str) -> None:
+    """RuntimeError where PyTorch compiles or traces; `user` is who asks, for the message."""
     if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
-        _refuse(type(module).__name__)
+        _refuse(user)
 
 
-def _refuse(kind: str) -> None:
+def _refuse(user: str) -> None:
     raise RuntimeError(
-        f"{kind}: record() and edit() need plain calls: call the model that was not compiled, "
+        f"{user}: record() and edit() need plain calls: call the model that was not compiled, "
         "exported or traced, or leave their context first"
     )
 

@@ -26,24 +26,35 @@ def explain(
         input, hx, lengths: as for the module.
 
     Raises:
-        TypeError: for any other module.
+        TypeError: for any other module, and for what a step does not take.
         ValueError, RuntimeError: for arguments that the module would refuse.
 
     >>> import torch, unrolled
     >>> lstm = unrolled.LSTM(10, 20)
     >>> print(unrolled.explain(lstm, torch.randn(5, 3, 10)))
     compiled kernel: float32, 3 rows
+    >>> print(unrolled.explain(unrolled.LSTMCell(10, 20), torch.randn(3, 10)))
+    compiled kernel: float32, 3 rows
     >>> print(unrolled.explain(lstm.bfloat16(), torch.randn(5, 3, 10).bfloat16()))
     eager definition: there is no kernel for torch.bfloat16
     """
+    kind = type(module).__name__
     if isinstance(module, Step):
-        return "eager definition: single steps have no kernel"
+        if lengths is not None:
+            raise TypeError(f"{kind} takes one step: it has no lengths")
+        if not isinstance(input, Tensor):
+            raise TypeError(f"{kind} takes a tensor, got {type(input).__name__}")
+        x, states = module.prepare(input, hx)
+        return _in_words(module.obstacle(x, states), x, x.shape[0])
     if not isinstance(module, Layer):
-        raise TypeError(f"explain() takes a layer or step of unrolled, got {type(module).__name__}")
+        raise TypeError(f"explain() takes a layer or step of unrolled, got {kind}")
     steps, states = module.prepare(input, hx, lengths)
     if fused.applies(module, steps):
         return f"PyTorch's fused layer: {steps.data.device.type}"
-    reason = module.obstacle(steps, states)
-    if reason is not None:
-        return f"eager definition: {reason}"
-    return f"compiled kernel: {str(steps.data.dtype).removeprefix('torch.')}, {steps.batch} rows"
+    return _in_words(module.obstacle(steps, states), steps.data, steps.batch)
+
+
+def _in_words(obstacle: str | None, data: Tensor, rows: int) -> str:
+    if obstacle is not None:
+        return f"eager definition: {obstacle}"
+    return f"compiled kernel: {str(data.dtype).removeprefix('torch.')}, {rows} rows"

@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import PackedSequence
 from ..equations import Cell, Graph
 from ..equations.rewrite import variational_dropout, zoneout
 from ..kernels.dispatch import Runner
-from . import fused
+from . import fused, quick
 from .call import Call, plain, probed
 from .noise import probability, variational_masks, zoneout_masks
 from .sequence import Lengths, Sequence, sequence
@@ -66,6 +66,8 @@ class Layer(Weighted):
         self.learn_initial_states = bool(learn_initial_states)
         self.standard = fused.is_standard(cell)
         self._make_runners()
+        self._all_suffixes = [self._suffixes(layer) for layer in range(num_layers)]
+        self._state_units = [self._units[size] for size in self.graph.states.values()]
         for layer in range(num_layers):
             size = input_size if layer == 0 else self.output_size * self._directions
             for suffix in self._suffixes(layer):
@@ -119,6 +121,9 @@ class Layer(Weighted):
             ValueError, RuntimeError: for sizes, dtypes, devices or lengths that do not fit, in
                 PyTorch's words where PyTorch has words for it.
         """
+        known = None if lengths is not None else quick.run(self, input, hx)
+        if known is not None:
+            return known
         steps, states = self.prepare(input, hx, lengths)
         if self._probes:
             plain(self)
@@ -199,6 +204,7 @@ class Layer(Weighted):
             return data.new_zeros(0, self.output_size), states
         else:
             values, last = runner.run(weights, inputs, states, [name], steps.batch_sizes, reverse)
+            quick.learn(self, runner, steps, suffix, weights, inputs, states, reverse)
         return values[name], last
 
     def _masks(self, graph: Graph, steps: Sequence, data: Tensor) -> dict[str, Tensor]:

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
+from ..kernels.surroundings import fixed
+
 Lengths = Tensor | Items[int]
 
 
@@ -247,11 +249,12 @@ def _checked_lengths(name: str, lengths: Lengths, batch: int, steps: int) -> lis
             f"{name}: Expected a length for each of the {batch} rows, got {len(lengths)} lengths"
         )
     for row, length in enumerate(lengths):
-        if not hasattr(length, "__index__") or isinstance(length, bool):
+        countable = isinstance(length, int) or hasattr(length, "__index__")
+        if not countable or isinstance(length, bool):
             raise TypeError(f"{name}: lengths[{row}] should be an int, got {length!r}")
         if not 0 <= length <= steps:
             raise ValueError(
                 f"{name}: lengths[{row}] should be between 0 and the input's {steps} steps, "
                 f"got {length}"
             )
-    return [int(length) for length in lengths]
+    return [fixed(length) for length in lengths]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -56,19 +57,9 @@ class Step(Weighted):
         quick = self._quick_step(input, hx)
         if quick is not None:
             return quick
-        kind = type(self).__name__
-        if input.dim() not in (1, 2):
-            raise ValueError(f"{kind}: Expected input to be 1D or 2D, got {input.dim()}D instead")
         batched = input.dim() == 2
-        x = input if batched else input.unsqueeze(0)
-        if x.shape[1] != self.input_size:
-            raise RuntimeError(
-                f"input has inconsistent input_size: got {x.shape[1]} expected {self.input_size}"
-            )
+        x, states = self.prepare(input, hx)
         weights = self._weights("")
-        if weights:
-            self._check_tensor(x, next(iter(weights.values())))
-        states = self._states(hx, x, batched)
         if self._probes:
             plain(self)
             inputs = {self._x: x.unsqueeze(0)}
@@ -76,17 +67,38 @@ class Step(Weighted):
             _, last = probed(self, Call("", self._runner, weights, inputs, states, form))
         else:
             last = self._runner.step(weights, {self._x: x}, states)
-            self._runner.learn(weights, {self._x: x}, states, self._own_names, self._parameters)
+            own = self._parameters
+            self._runner.learn_step(weights, {self._x: x}, states, self._own_names, own)
         if not batched:
             last = {state: value.squeeze(0) for state, value in last.items()}
         return self._states_out(last)
+
+    def prepare(self, input: Tensor, hx: States | None) -> tuple[Tensor, dict[str, Tensor]]:
+        """The input and the states before the step, checked, as (B, units)."""
+        if input.dim() not in (1, 2):
+            raise ValueError(
+                f"{type(self).__name__}: Expected input to be 1D or 2D, got {input.dim()}D instead"
+            )
+        batched = input.dim() == 2
+        x = input if batched else input.unsqueeze(0)
+        if x.shape[1] != self.input_size:
+            raise RuntimeError(
+                f"input has inconsistent input_size: got {x.shape[1]} expected {self.input_size}"
+            )
+        for name in self._names[:1]:
+            self._check_tensor(x, getattr(self, name))
+        return x, self._states(hx, x, batched)
+
+    def obstacle(self, x: Tensor, states: Mapping[str, Tensor]) -> str | None:
+        """Why a step runs by the eager definition; None if it runs on a kernel."""
+        return self._runner.obstacle(self._weights(""), {self._x: x}, states, ())
 
     def _quick_step(self, input: Tensor, hx: States | None) -> States | None:
         """A step whose checks an earlier one of the same shapes has passed."""
         if hx is None or self._probes or torch.compiler.is_compiling():
             return None
         several = isinstance(hx, tuple)
-        new = self._runner.quick(input, hx if several else (hx,), self._parameters)
+        new = self._runner.quick_step(input, hx if several else (hx,), self._parameters)
         if new is None or several != (len(new) > 1):
             return None
         return tuple(new) if several else new[0]
@@ -97,7 +109,11 @@ class Step(Weighted):
         if hx is None:
             return {state: x.new_zeros(rows, units) for state, units in sizes.items()}
         several = len(sizes) > 1 and type(hx) is tuple and len(hx) == len(sizes)
-        if several and all(map(_fits, hx, (x,) * len(sizes), (rows,) * len(sizes), sizes.values())):
+        if (
+            batched
+            and several
+            and all(map(_fits, hx, (x,) * len(sizes), (rows,) * len(sizes), sizes.values()))
+        ):
             return dict(zip(sizes, hx, strict=True))
         return {
             name: self._state(state, index, sizes[name], x, batched)

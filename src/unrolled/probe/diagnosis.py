@@ -17,7 +17,7 @@ from torch.nn import Module
 from .finding import STUCK, Finding, findings
 from .measurement import Measurement, measure
 from .passage import Watch
-from .subject import adopted, called, chosen, run_model
+from .subject import adopted, called, check_finite, chosen, run_model
 
 
 def diagnose(model: Module, x: Any, of: str | Iterable[str] = "*") -> Diagnosis:
@@ -36,7 +36,8 @@ def diagnose(model: Module, x: Any, of: str | Iterable[str] = "*") -> Diagnosis:
 
     Raises:
         TypeError: if `model` is no module.
-        ValueError: for a model without recurrent modules, or a name that matches none.
+        ValueError: for a model without recurrent modules, a name that matches none, or an input
+            that is not finite.
 
     >>> import torch, unrolled
     >>> layer = unrolled.RNN(3, 16)
@@ -46,6 +47,7 @@ def diagnose(model: Module, x: Any, of: str | Iterable[str] = "*") -> Diagnosis:
     >>> diagnosis.codes
     {'vanishing'}
     """
+    check_finite(x, "diagnose")
     with adopted(model):
         watch = Watch(chosen(model, of, "diagnose"))
         try:

@@ -16,7 +16,7 @@ from ..equations import Graph
 from ..equations.rewrite import edited
 from ..kernels.dispatch import Runner
 from ..kernels.eager import Program
-from ..nn.call import Call, Probe
+from ..nn.call import Call, Probe, refuse_compilers
 from ..nn.sequence import Sequence as Form
 from ..nn.weights import Weighted
 from .change import Change, Function
@@ -69,8 +69,7 @@ def edit(
     tensor([[2, 0],
             [2, 3]])
     """
-    if torch.compiler.is_compiling():
-        raise RuntimeError("edit() cannot be compiled: call the model that was not compiled")
+    refuse_compilers("edit")
     if not isinstance(changes, Mapping) or not changes:
         raise TypeError(f"edit: expected a mapping from names to changes, got {changes!r}")
     targets: dict[tuple[Module, str], list[Target]] = {}

@@ -30,6 +30,9 @@ OPEN = 0.6
 BIAS = 0.25
 """See `OPEN`."""
 
+BEFORE = "look at the layers before this one"
+"""What helps a layer whose input explodes."""
+
 
 @final
 @dataclass(frozen=True)
@@ -67,6 +70,9 @@ def exploding(m: Measurement) -> Finding | None:
         "smaller or orthogonal recurrent weights (spectral radius about 1), tanh instead of relu, "
         "clipping of the gradient's norm, layer norm (lstm_layernorm), or a gated cell"
     )
+    if m.infinite is not None and m.fed:
+        text = f"what it reads is infinite or NaN, and so are its states from step {m.infinite} on"
+        return Finding("exploding", m.layer, text, BEFORE, {"infinite": m.infinite})
     if m.infinite is not None:
         text = f"its states are infinite or NaN from step {m.infinite} on"
         return Finding("exploding", m.layer, text, advice, {"infinite": m.infinite})

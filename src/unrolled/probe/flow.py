@@ -40,7 +40,7 @@ def gradient_flow(
         of: which layers, by name: one glob or several, such as ``encoder.*``.
 
     Raises:
-        TypeError: if `model` is no module, or the loss no tensor.
+        TypeError: if `model` is no module, `loss` no function, or what it returns no tensor.
         ValueError: for a model without recurrent modules, a name that matches none, a loss that
             is not a scalar or does not depend on the states.
 
@@ -52,6 +52,11 @@ def gradient_flow(
     >>> flow.jacobian("l0", later=6, earlier=2).shape
     torch.Size([10, 10])
     """
+    if loss is not None and not callable(loss):
+        raise TypeError(
+            "gradient_flow: loss= should be a function of the model's output, got "
+            f"{type(loss).__name__}"
+        )
     with adopted(model):
         watch = Watch(chosen(model, of, "gradient_flow"))
         try:

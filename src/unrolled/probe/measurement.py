@@ -38,6 +38,7 @@ class Measurement:
         cell: whose equations it computes.
         steps, units: T, and H of the output state.
         infinite: the first step after which a state is infinite or NaN; None if there is none.
+        fed: whether what such a layer reads is infinite or NaN somewhere too.
         curve: (K + 1,) the natural logarithm of the size of dh_T/ds_{T-k}, the median over rows;
             s are all states together.
         saturation: of every sigmoid and tanh, by name.
@@ -55,6 +56,7 @@ class Measurement:
     steps: int
     units: int
     infinite: int | None
+    fed: bool
     curve: Tensor
     saturation: dict[str, Saturation]
     dead: list[int]
@@ -117,6 +119,7 @@ def measure(passage: Passage) -> Measurement:
         steps=passage.steps,
         units=output.shape[-1],
         infinite=infinite,
+        fed=infinite is not None and _fed(passage),
         curve=_curve(passage, infinite),
         saturation=saturation(passage),
         dead=dead,
@@ -139,6 +142,12 @@ def _infinite(passage: Passage) -> int | None:
         if not all(finite[step, row] for step in passage.order(row))
     ]
     return max(steps) if passage.reverse else min(steps)
+
+
+def _fed(passage: Passage) -> bool:
+    """Whether the input of a layer is not finite: what explodes is before it."""
+    x = next(iter(passage.graph.inputs))
+    return not all(bool(visit.given[x].isfinite().all()) for visit in passage.visits)
 
 
 def _curve(passage: Passage, infinite: int | None) -> Tensor:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import lru_cache
 from typing import final
 
 from torch.nn import Module
@@ -148,25 +150,35 @@ def matching(
     Raises:
         ValueError: for a pattern that matches nothing, with the names that come nearest.
     """
-    wanted = [patterns] if isinstance(patterns, str) else list(patterns)
+    is_several = isinstance(patterns, Iterable) and not isinstance(patterns, str)
+    wanted = list(patterns) if is_several else [patterns]
     for pattern in wanted:
         if not isinstance(pattern, str):
             raise TypeError(f"{user}: names are strings such as 'lstm.l0.f', got {pattern!r}")
     known = places(model)
     found: dict[str, tuple[Place, str]] = {}
     missing = dict.fromkeys(wanted)
+    tests = [(pattern, matcher(pattern)) for pattern in missing]
     for place in known:
+        prefixes = (place.name, *place.aliases)
         for value in place.values:
-            names = [f"{prefix}.{value}" for prefix in (place.name, *place.aliases)]
-            hits = [p for p in wanted if any(fnmatchcase(name, p) for name in names)]
-            if hits:
-                found[names[0]] = place, value
-            for pattern in hits:
-                missing.pop(pattern, None)
+            for prefix in prefixes:
+                name = f"{prefix}.{value}"
+                hits = [pattern for pattern, matches in tests if matches(name)]
+                if hits:
+                    found[f"{place.name}.{value}"] = place, value
+                for pattern in hits:
+                    missing.pop(pattern, None)
     if missing or not found:
         first = next(iter(missing), "nothing")
         raise ValueError(f"{user}: {_unknown(model, first, known)}")
     return found
+
+
+@lru_cache(maxsize=256)
+def matcher(pattern: str) -> Callable[[str], object]:
+    """What tells whether a name matches a pattern, upper and lower case being different."""
+    return re.compile(translate(pattern)).match
 
 
 def _unknown(model: Module, pattern: str, known: Sequence[Place]) -> str:

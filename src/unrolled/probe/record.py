@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 
-from ..nn.call import Call, Probe
+from ..nn.call import Call, Probe, refuse_compilers
 from ..nn.weights import Weighted
 from .names import Place, layout, matching
 from .recording import Recording, Shape
@@ -45,7 +45,7 @@ def record(
         A context that gives the `Recording`, which may be read at any time, also afterwards.
 
     Raises:
-        TypeError: unless `model` is a module and names are strings.
+        TypeError: unless `model` is a module, names are strings and `limit` is a number.
         ValueError: for a name that matches nothing, a model without recurrent modules of this
             library, one that was compiled, or `keep_graph` together with `to`.
         FileExistsError: if there is something at `to`.
@@ -60,6 +60,7 @@ def record(
     >>> recording["encoder.l0.f"].shape
     torch.Size([5, 2, 4])
     """
+    refuse_compilers("record")
     if keep_graph and to is not None:
         raise ValueError("record: what is written to disk has no graph: leave out keep_graph or to")
     found = matching(model, names, "record")
@@ -103,6 +104,7 @@ class _Recorder(Probe):
         self._keep_graph = keep_graph
         self._names: dict[tuple[Weighted, str], list[str]] = {}
         self._places: dict[tuple[Weighted, str], Place] = {}
+        self._units: dict[Place, int] = {}  # of all names together, once known
         for place, value in found:
             key = place.module, place.suffix
             self._names.setdefault(key, []).append(value)
@@ -140,9 +142,10 @@ class _Recorder(Probe):
 
     def _reserve(self, place: Place, names: Sequence[str], call: Call) -> None:
         """MemoryError before a call whose values are too many."""
-        units = sum(place.units(name) for name in names)
+        if place not in self._units:
+            self._units[place] = sum(place.units(name) for name in names)
         size = call.form.steps * call.form.batch * call.form.data.element_size()
-        self._store.reserve(units * size, place.name)
+        self._store.reserve(self._units[place] * size, place.name)
 
     def see(self, module: Weighted, call: Call, values: Mapping[str, Tensor]) -> None:
         """Keep the values of one call."""
@@ -152,13 +155,19 @@ class _Recorder(Probe):
             name: _own(form.spread(value), value if name in own else None)
             for name, value in values.items()
         }
-        shape = Shape(layout(module, call), tuple(form.lengths.tolist()), form.steps)
-        first = {state: self._first(form.outward(v[None])) for state, v in call.states.items()}
-        self.recording.add(place.name, kept, first, shape)
+        ragged = form.batch_sizes is not None
+        lengths = tuple(form.lengths.tolist()) if ragged else (form.steps,) * form.batch
+        if not self.recording.has(place.name):
+            self.recording.begin(place.name, self._initial(call))
+        self.recording.add(place.name, kept, Shape(layout(module, call), lengths, form.steps))
 
-    def _first(self, state: Tensor) -> Tensor:
-        """A state before the first step, by itself."""
-        return (state if self._keep_graph else state.detach())[0].clone()
+    def _initial(self, call: Call) -> dict[str, Tensor]:
+        """The states before the first step, by themselves."""
+        first = {state: call.form.outward(value[None])[0] for state, value in call.states.items()}
+        return {
+            state: (value if self._keep_graph else value.detach()).clone()
+            for state, value in first.items()
+        }
 
 
 def _own(value: Tensor, caller: Tensor | None) -> Tensor:

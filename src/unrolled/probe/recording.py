@@ -84,14 +84,18 @@ class Recording(Mapping[str, Tensor]):
         self._shapes: dict[str, list[Shape]] = {}
         self._initial: dict[str, Tensor] = {}
 
-    def add(
-        self, place: str, values: Mapping[str, Tensor], first: Mapping[str, Tensor], shape: Shape
-    ) -> None:
-        """Take one call of a place: its values (T, B, units), and the states before it."""
+    def has(self, place: str) -> bool:
+        """Whether there was a call of a place."""
+        return place in self._shapes
+
+    def begin(self, place: str, first: Mapping[str, Tensor]) -> None:
+        """Take the states before the first call of a place."""
+        self._initial |= {f"{place}.{state}": tensor for state, tensor in first.items()}
+
+    def add(self, place: str, values: Mapping[str, Tensor], shape: Shape) -> None:
+        """Take one call of a place: its values (T, B, units)."""
         self._store.add({f"{place}.{value}": tensor for value, tensor in values.items()})
         self._shapes.setdefault(place, []).append(shape)
-        for state, tensor in first.items():
-            self._initial.setdefault(f"{place}.{state}", tensor)
 
     def __getitem__(self, name: str) -> Tensor:
         """The values of a name, of all calls.

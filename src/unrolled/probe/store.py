@@ -6,6 +6,7 @@ import os
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from numbers import Real
 from pathlib import Path
 from typing import Any, NamedTuple, final
 from uuid import uuid4
@@ -29,6 +30,8 @@ class Store(ABC):
     """
 
     def __init__(self, limit: float | None = None) -> None:
+        if limit is not None and (not isinstance(limit, Real) or isinstance(limit, bool)):
+            raise TypeError(f"record: limit should be a number of bytes, got {limit!r}")
         self.limit = limit
         self.held = 0
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from typing import Any
 
+from torch import Tensor
 from torch.nn import Module
 from torch.nn.utils.rnn import PackedSequence
 
@@ -39,6 +40,17 @@ def run_model(model: Module, x: Any) -> Any:
     if isinstance(x, tuple) and not isinstance(x, PackedSequence):
         return model(*x)
     return model(x)
+
+
+def check_finite(x: Any, user: str) -> None:
+    """ValueError if an input holds NaN or infinite numbers, which would be blamed on the model."""
+    parts = x.values() if isinstance(x, dict) else x if isinstance(x, (tuple, list)) else ()
+    if isinstance(x, PackedSequence):
+        parts = (x.data,)
+    for part in parts:
+        check_finite(part, user)
+    if isinstance(x, Tensor) and x.is_floating_point() and not bool(x.isfinite().all()):
+        raise ValueError(f"{user}: x holds NaN or infinite numbers: leave them out or fill them in")
 
 
 def chosen(model: Module, of: str | Iterable[str], user: str) -> list[Place]:

@@ -59,6 +59,7 @@ class Target:
         self.units = Selection(change.units, "units")
         self.reached = 0  # how many steps the calls had
         self._given, self._used = 0, 0  # how many steps there are to put in, and how many were
+        self._put = False  # whether a step of a recording was
         try:
             self._units = self.units.places(self.size)
         except IndexError as error:
@@ -105,6 +106,7 @@ class Target:
             mask[mesh] = True
         elif isinstance(self.source, _Patched):
             values, held = self.source.fill(part)
+            self._put = self._put or bool(held.any())
             if not self.source.shift and self.steps.everything:
                 self._count(len(self.source.values), part.start + form.steps)
             mask[mesh] = held.to(like.device).unsqueeze(-1).expand(part.shape)
@@ -155,6 +157,12 @@ class Target:
             raise ValueError(
                 f"edit: {self.name}: what should be put in has {self._given} steps, but the calls "
                 f"had {self._used} of those that were chosen"
+            )
+        shifted = isinstance(self.source, _Patched) and self.source.shift
+        if shifted and self.reached and not self._put:
+            raise ValueError(
+                f"edit: {self.name}: patch: shift={shifted} brings no recorded step to "
+                f"any of the {self.reached} steps of the calls"
             )
         missing = self.steps.missing(self.reached) if self.reached else []
         if missing:

@@ -67,6 +67,7 @@ def find_units(
         seed: of the shifts.
 
     Raises:
+        TypeError: for a feature that is not numbers.
         ValueError: for a feature of the wrong length, with NaN, or constant in either part; for
             values of different lengths; for too few steps.
 
@@ -153,7 +154,13 @@ def _values(recording: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]
 
 def _feature(feature: Any, values: Tensor) -> Tensor:
     """The feature as (T, B), checked."""
-    given = torch.as_tensor(feature).detach().cpu().double()
+    try:
+        given = torch.as_tensor(feature).detach().cpu().double()
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(
+            "find_units: the feature should be numbers, one for each step, such as "
+            f"unrolled.features.inside_quotes(text), got {type(feature).__name__}"
+        ) from None
     steps, rows = values.shape[:2]
     one = given.unsqueeze(1) if given.dim() == 1 and rows == 1 else given
     if tuple(one.shape) != (steps, rows):

@@ -87,6 +87,8 @@ def fit(
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     console = Console(quiet=not leads)
+    for line in training.task.description():
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     display = progress(console, settings, training.task.unit, training.step)
     with Interrupt() as interrupt, display as show:
         for report in run(training, out, interrupt):
@@ -107,18 +109,21 @@ def _opened(
 
     if resume and overwrite:
         raise UserError("--resume and --overwrite contradict each other: give one of them")
-    settings = Settings(**given.settings)
+    settings = given.begun()
     cell = find_cell(settings.cell)
     if resume:
         return folder.resume(out, given.settings, cell if "cell" in given.settings else None, make)
+    if not overwrite:
+        folder.require_new(out)  # before the data are read, which can take long
     return folder.begin(out, make(settings, None), cell, overwrite)
 
 
 def _conclude(training: Training, out: Path, hints: Sequence[str]) -> None:
     step, steps, best = training.step, training.settings.steps, training.best
     unit = training.task.unit.name
-    for name, loss in training.task.baselines().items():
-        typer.echo(f"for comparison, {name}: {loss:.3f} {unit}")
+    if not _judged(training, out):
+        for name, loss in training.task.baselines().items():
+            typer.echo(f"for comparison, {name}: {loss:.3f} {unit}")
     loss = f"; best held-out loss {best.loss:.3f} {unit} at step {best.step}" if best else ""
     typer.echo(f"{out} is at step {step} of {steps}{loss}")
     if training.waited:
@@ -128,6 +133,24 @@ def _conclude(training: Training, out: Path, hints: Sequence[str]) -> None:
     more = " --steps N" if step >= steps else ""
     kind = training.task.problem.kind
     typer.echo(f"Go on: unrolled train {kind} [FILE]... --resume --out {out}{more}")
+
+
+def _judged(training: Training, out: Path) -> bool:
+    """Show what the best model reaches on the part kept for the end; whether there is one."""
+    from rich.console import Console
+
+    from .best import best
+
+    if training.best is None:
+        return False
+    name = f"this {training.cell.name}"
+    verdict = training.task.verdict(best(out).model().eval(), name)
+    if verdict is None:
+        return False
+    Console().print(verdict.table(name))
+    for note in verdict.notes:
+        typer.echo(note)
+    return True
 
 
 def leave(interrupt: Interrupt) -> None:

@@ -46,7 +46,7 @@ def demo(console: Console, seconds: float, folder: Path, interrupt: Interrupt) -
         highlight=False,
     )
     corpus = text.Corpus.of(words, SETTINGS.held_out)
-    settings = _paced(Training(Language(SETTINGS, corpus), cell), seconds)
+    settings = paced(Training(Language(SETTINGS, corpus), cell), seconds)
     task = Language(settings, corpus)
     training = begin(folder, task, cell, overwrite=True)
     began = time.monotonic()
@@ -84,7 +84,7 @@ def _require_own(folder: Path) -> None:
         raise UserError(f"{folder} holds a run that is not the demonstration's: {way_out}")
 
 
-def _paced(trial: Training, seconds: float) -> Settings:
+def paced(trial: Training, seconds: float) -> Settings:
     """Settings with as many steps as fit into ``seconds``, by the pace of a short trial."""
     began = time.monotonic()
     for _ in range(3):

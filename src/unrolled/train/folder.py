@@ -20,17 +20,27 @@ def begin(folder: Path, task: Task, cell: Cell, overwrite: bool = False) -> Trai
     Raises:
         UserError: the folder holds a run and ``overwrite`` is false, or cannot be made.
     """
-    if (folder / checkpoints.NAME).exists() and not overwrite:
-        raise UserError(
-            f"{folder} already holds a run: go on with it by --resume, replace it by --overwrite, "
-            "or name another folder by --out"
-        )
+    if not overwrite:
+        require_new(folder)
     processes = machine(task.settings)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot make the folder {folder}: {error.strerror or error}") from error
     return Training(task, cell, _launched(processes))
+
+
+def require_new(folder: Path) -> None:
+    """Refuse a folder that holds a run.
+
+    Raises:
+        UserError: it does.
+    """
+    if (folder / checkpoints.NAME).exists():
+        raise UserError(
+            f"{folder} already holds a run: go on with it by --resume, replace it by --overwrite, "
+            "or name another folder by --out"
+        )
 
 
 def resume(

@@ -51,25 +51,41 @@ OPTIONS = {
 @final
 @dataclass(frozen=True)
 class Given:
-    """The settings that a command line names, as they were given."""
+    """The settings that a command line names, as they were given.
+
+    Attributes:
+        settings: by name.
+        defaults: those of the command where they differ from the settings' own.
+    """
 
     settings: dict[str, Any]
+    defaults: dict[str, Any]
+
+    def begun(self) -> Settings:
+        """The settings of a new run.
+
+        Raises:
+            UserError: a value is out of range.
+        """
+        return Settings(**{**self.defaults, **self.settings})
 
 
-def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def with_settings(
+    *names: str, **defaults: Any
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the options of the settings ``names``, all of them if there are none.
 
-    The command takes a keyword ``given`` and gets a `Given` there.
+    The command takes a keyword ``given`` and gets a `Given` there; ``defaults`` are its own.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         own = inspect.signature(command, eval_str=True).parameters
-        options = {name: _parameter(name, OPTIONS[name]) for name in names or OPTIONS}
+        options = {name: _parameter(name, OPTIONS[name], defaults) for name in names or OPTIONS}
 
         def run(**arguments: Any) -> None:
             values = {name: arguments.pop(name) for name in options}
             given = {name: value for name, value in values.items() if value is not None}
-            command(**arguments, given=Given(given))
+            command(**arguments, given=Given(given, defaults))
 
         first = [each for name, each in own.items() if name != "given"]
         parameters = [*first, *options.values()]
@@ -81,8 +97,8 @@ def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
     return decorate
 
 
-def _parameter(name: str, option: Option) -> inspect.Parameter:
-    shown = option.default or str(getattr(Settings, name))
+def _parameter(name: str, option: Option, defaults: dict[str, Any]) -> inspect.Parameter:
+    shown = str(defaults.get(name, option.default or getattr(Settings, name)))
     flags = [f"--{name}/--no-{name}"] if option.kind is bool else []
     info = typer.Option(*flags, help=option.help, show_default=shown)
     return inspect.Parameter(

@@ -3,9 +3,14 @@
 from typing import Any
 
 from .characters import Characters
+from .classify.problem import Classification
+from .pairs.problem import Translation
 from .problem import Problem
+from .series.problem import Forecasting
 
-PROBLEMS: dict[str, type[Problem]] = {each.kind: each for each in (Characters,)}
+PROBLEMS: dict[str, type[Problem]] = {
+    each.kind: each for each in (Characters, Classification, Forecasting, Translation)
+}
 
 
 def to_json(problem: Problem) -> dict[str, Any]:

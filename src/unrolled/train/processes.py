@@ -65,9 +65,10 @@ class Processes(Machine):
         """The values of all processes, one after the other."""
         if self.size == 1:
             return value
-        found = self.fabric.all_gather(value.contiguous())
-        assert isinstance(found, Tensor)
-        return torch.cat(list(found), dim)
+        own = value.to(self.device).contiguous()
+        found = [torch.empty_like(own) for _ in range(self.size)]
+        torch.distributed.all_gather(found, own)
+        return torch.cat(found, dim)
 
     def first(self, make: Callable[[], T]) -> T:
         """What ``make`` gives in the process that leads; the others wait for it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from torch import Tensor, nn
 
@@ -13,6 +13,7 @@ from .settings import Settings
 from .share import Share
 from .states import States
 from .unit import Unit
+from .verdict import Verdict
 
 
 class Loss(NamedTuple):
@@ -27,7 +28,10 @@ class Loss(NamedTuple):
     states: States | None = None
 
 
-class Task(ABC):
+P = TypeVar("P", bound=Problem)
+
+
+class Task(ABC, Generic[P]):
     """A problem with its data: batches in a fixed order, their loss, and what is measured.
 
     The loop knows nothing of what is learned, and the task nothing of how: a batch, its loss and
@@ -41,7 +45,7 @@ class Task(ABC):
         unit: of the loss.
     """
 
-    problem: Problem
+    problem: P
     settings: Settings
     digest: str
     unit: Unit
@@ -73,6 +77,17 @@ class Task(ABC):
             its name.
         """
 
+    def description(self) -> list[str]:
+        """What was found in the data, and guessed of them: lines to show before training."""
+        return []
+
     def baselines(self) -> dict[str, float]:
         """The loss that simple predictors reach on what is held out, by their names."""
         return {}
+
+    def verdict(self, model: nn.Module, name: str) -> Verdict | None:
+        """What the best model, called ``name``, reaches on a part that nothing else has seen.
+
+        It is asked for once, when the run has ended; None where there is no such part.
+        """
+        return None

@@ -229,6 +229,6 @@ def _restore_random(states: dict[str, Tensor], rank: int) -> None:
     """Those of a process that was there; of a new one they are as it began."""
     cpu = states["cpu"]
     if rank < len(cpu):
-        torch.set_rng_state(cpu[rank])
+        torch.set_rng_state(cpu[rank].clone())  # a view is read past its end
         if "cuda" in states and torch.cuda.is_available():
-            torch.cuda.set_rng_state(states["cuda"][rank])
+            torch.cuda.set_rng_state(states["cuda"][rank].clone())

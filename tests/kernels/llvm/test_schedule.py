@@ -12,22 +12,29 @@ from unrolled.cells import CELLS
 from unrolled.equations import Cell, Graph, Node, Operation
 from unrolled.equations.operation import LEAVES
 from unrolled.kernels.llvm.schedule import Schedule, UnsupportedError, summand
-from unrolled.kernels.split import split
+from unrolled.kernels.split import Split, hoisted, split
 from unrolled.kernels.training import TrainingPlan
 
+Parts = Callable[[Graph], Split]
 
-def forward(graph: Graph, saved: bool = False) -> Schedule:
-    parts = split(graph)
-    stored = TrainingPlan(parts, (graph.output,), SIZES).saved if saved else {}
-    return Schedule(parts.step, {}, stored, {})
+each_way = pytest.mark.parametrize("parts", [split, hoisted])
+"""The input is read in the loop, or before it."""
 
 
-def backward(graph: Graph) -> Schedule:
-    plan = TrainingPlan(split(graph), (graph.output,), SIZES)
+def forward(graph: Graph, saved: bool = False, parts: Parts = split) -> Schedule:
+    found = parts(graph)
+    stored = TrainingPlan(found, (graph.output,), SIZES).saved if saved else {}
+    return Schedule(found.step, {}, stored, {})
+
+
+def backward(graph: Graph, parts: Parts = split, of_input: bool = False) -> Schedule:
+    """The derivative; of the gradient of x alone it is said whether it is asked for."""
+    plan = TrainingPlan(parts(graph), (graph.output,), SIZES)
+    buffers = {buffer for names, buffer in plan.hoisted.items() if of_input or names != ("x",)}
     return Schedule(
         plan.backward,
         plan.given,
-        {name: node for name, (node, _) in plan.gradients.items()},
+        {name: node for name, (node, _) in plan.stored(buffers - {None}).items()},
         {f"sum {name}": node for name, node in plan.reduced.items()},
     )
 
@@ -43,6 +50,7 @@ def kept(schedule: Schedule) -> list[str]:
 # Known cells.
 
 
+@each_way
 @pytest.mark.parametrize(
     ("name", "there", "back"),
     [
@@ -59,22 +67,29 @@ def kept(schedule: Schedule) -> list[str]:
         ("slstm", 1, 2),
     ],
 )
-def test_numbers_of_passes(name: str, there: int, back: int) -> None:
+def test_numbers_of_passes(name: str, there: int, back: int, parts: Parts) -> None:
+    """A product with the input is in the pass of those with values of the step."""
     graph = CELLS[name].graph
-    assert len(forward(graph).passes) == there
-    assert len(forward(graph, saved=True).passes) == there
-    assert len(backward(graph).passes) == back
+    assert len(forward(graph, parts=parts).passes) == there
+    assert len(forward(graph, saved=True, parts=parts).passes) == there
+    assert len(backward(graph, parts).passes) == back
+    if parts is split:  # the gradient of x has a pass of its own size
+        passes = backward(graph, of_input=True).passes
+        assert sum(work.size == "input" for work in passes) == 1
+        assert len(passes) == back + 1
 
 
 def test_the_printed_passes() -> None:
     assert str(forward(CELLS["gru_reset_before"].graph)).splitlines() == [
         "gru_reset_before: 2 passes over the units of a row",
         "  pass 0, H units:",
+        "    product  weight_ih[0, 1] @ x",
         "    product  weight_hh[0, 1] @ h",
-        "    keeps    W_hz @ h + b_hz",
-        "    keeps    sigmoid(hoisted_0 + (W_hr @ h + b_hr)) * h",
+        "    keeps    W_iz @ x + b_iz + W_hz @ h + b_hz",
+        "    keeps    sigmoid(W_ir @ x + b_ir + W_hr @ h + b_hr) * h",
         "  pass 1, H units:",
-        "    product  weight_rhh[0] @ sigmoid(hoisted_0 + (W_hr @ h + b_hr)) * h",
+        "    product  weight_ih[2] @ x",
+        "    product  weight_rhh[0] @ sigmoid(W_ir @ x + b_ir + W_hr @ h + b_hr) * h",
         "    value    h",
     ]
 
@@ -90,28 +105,52 @@ def test_one_pass_keeps_nothing() -> None:
 
 def test_products_are_in_the_order_of_their_rows() -> None:
     """However the equations use them: a GRU's h reads z before the candidate's r."""
+    for name in ("lstm", "slstm", "lstm_layernorm"):
+        x, h = forward(CELLS[name].graph).passes[0].factors
+        assert x.rows == h.rows == tuple(range(len(x.rows)))
+        assert x.targets == h.targets == x.rows
+        assert (x.group, x.transposed, h.group, h.transposed) == ("ih", False, "hh", False)
     for name in ("lstm", "gru", "slstm", "lstm_layernorm"):
-        (factor,) = forward(CELLS[name].graph).passes[0].factors
+        (factor,) = forward(CELLS[name].graph, parts=hoisted).passes[0].factors
         assert factor.rows == tuple(range(len(factor.rows)))
         assert factor.targets == factor.rows
         assert (factor.group, factor.transposed) == ("hh", False)
 
 
-def test_layers_that_read_two_states_have_two_matrices() -> None:
+def test_matrices_add_to_the_same_sums() -> None:
+    """But for a GRU's candidate, whose product with h has a sum of its own."""
+    (work,) = forward(CELLS["gru"].graph).passes
+    assert len(work.products) == 4
+    x, h = work.factors
+    assert (x.group, x.rows, h.group, h.rows) == ("ih", (0, 1, 2), "hh", (0, 1, 2))
+    assert x.targets[:2] == h.targets[:2] == (0, 1)
+    assert {x.targets[2], h.targets[2]} == {2, 3}
+
+
+def test_layers_that_read_several_values_have_several_matrices() -> None:
+    matrices = [("ih", "x", (0,)), ("hh", "h", (0,)), ("zh", "z", (0,))]
     (work,) = forward(CELLS["cornn"].graph).passes
-    assert [(f.group, f.source.attribute, f.targets) for f in work.factors] == [
-        ("hh", "h", (0,)),
-        ("zh", "z", (0,)),
-    ]
+    assert [(f.group, f.source.attribute, f.targets) for f in work.factors] == matrices
+    assert work.biases == ((("ih", 0), ("hh", 0), ("zh", 0)),)
+    (work,) = forward(CELLS["cornn"].graph, parts=hoisted).passes
+    assert [(f.group, f.source.attribute, f.targets) for f in work.factors] == matrices[1:]
     assert work.biases == ((("hh", 0), ("zh", 0)),)
 
 
 def test_biases_are_those_of_the_products() -> None:
     (work,) = forward(CELLS["gru"].graph).passes
+    alone = {(("ih", 2),), (("hh", 2),)}
+    assert work.biases[:2] == tuple((("ih", k), ("hh", k)) for k in range(2))
+    assert set(work.biases[2:]) == alone
+    (work,) = forward(CELLS["gru"].graph, parts=hoisted).passes
     assert work.biases == ((("hh", 0),), (("hh", 1),), (("hh", 2),))
     first, second = forward(CELLS["multiplicative_lstm"].graph).passes
-    assert first.biases == ((),)
-    assert second.biases == tuple((("mh", k),) for k in range(4))
+    assert first.biases == ((), ())
+    assert second.biases == tuple((("ih", k), ("mh", k)) for k in range(4))
+    for work in forward(CELLS["gru"].graph).passes:  # those of its own factors
+        for target, biases in enumerate(work.biases):
+            read = {f.group for f in work.factors if target in f.targets}
+            assert {group for group, _ in biases} == read
 
 
 def test_gradients_of_all_gates_are_one_sum() -> None:
@@ -155,7 +194,7 @@ def test_what_is_read_later_is_kept_once() -> None:
 
     found = of(later)
     assert len(found.passes) == 2
-    gate = "sigmoid(hoisted_0 + (W_hz @ h + b_hz))"
+    gate = "sigmoid(W_iz @ x + b_iz + W_hz @ h + b_hz)"
     assert sorted(kept(found)) == [gate, f"{gate} * h"]
 
 
@@ -164,10 +203,14 @@ def test_states_that_are_summed_up_have_a_pass() -> None:
         h = tanh(normalize(h) + affine(x))
         return locals()
 
-    found = of(normal)
+    graph = unrolled.cell(normal).graph
+    found = forward(graph, parts=hoisted)
     first = found.passes[0]
     assert (first.stage, first.size, first.products, first.nodes) == (0, "hidden", (), ())
     assert len(found.passes) == 3
+    first, *others = forward(graph).passes
+    assert [node.operation for node in first.products] == [Operation.AFFINE]
+    assert (first.stage, first.nodes, len(others)) == (0, (), 2)
 
 
 def test_sums_of_one_number_are_that_number() -> None:
@@ -202,12 +245,13 @@ def test_one_number_for_all_units_is_spread_where_a_layer_reads_it() -> None:
     assert all(found.sizes[node] == "hidden" for node in sources)
 
 
+@each_way
 @pytest.mark.parametrize("direction", [forward, backward])
 @pytest.mark.parametrize("cell", CELLS.values(), ids=str)
 def test_everything_is_computed_after_what_it_needs(
-    cell: Cell, direction: Callable[[Graph], Schedule]
+    cell: Cell, direction: Callable[..., Schedule], parts: Parts
 ) -> None:
-    schedule = direction(cell.graph)
+    schedule = direction(cell.graph, parts=parts)
     place = {(work.stage, work.size): n for n, work in enumerate(schedule.passes)}
     memory = {*schedule.kept, *schedule.stored.values()}
     memory.update(schedule.graph.values[state] for state in schedule.graph.states)
@@ -227,15 +271,26 @@ def test_everything_is_computed_after_what_it_needs(
     assert len(computed) == len(set(computed))
 
 
+@each_way
 @pytest.mark.parametrize("cell", CELLS.values(), ids=str)
-def test_every_row_of_a_weight_is_multiplied_once(cell: Cell) -> None:
+def test_every_row_of_a_weight_is_multiplied_once(cell: Cell, parts: Parts) -> None:
     rows = [
         (factor.group, row)
-        for work in forward(cell.graph).passes
+        for work in forward(cell.graph, parts=parts).passes
         for factor in work.factors
         for row in factor.rows
     ]
     assert len(rows) == len(set(rows))
+    blocks = {b[:2] for layer in parts(cell.graph).step.layers for b in layer.attribute.blocks}
+    assert set(rows) == blocks
+
+
+def test_a_value_of_the_size_of_the_input() -> None:
+    def wide(x, h):
+        h = tanh(affine(x, h)) + mean(x * mean(h)) * vector()
+        return locals()
+
+    assert [work.size for work in of(wide).passes].count("input") == 1
 
 
 # Refusals.
@@ -258,12 +313,3 @@ def test_a_layer_that_reads_one_number() -> None:
 
     with pytest.raises(UnsupportedError, match="reads one number"):
         of(one)
-
-
-def test_a_value_of_the_size_of_the_input() -> None:
-    def wide(x, h):
-        h = tanh(affine(x, h)) + mean(x * mean(h)) * vector()
-        return locals()
-
-    with pytest.raises(UnsupportedError, match="as many units as the input"):
-        of(wide)

@@ -199,9 +199,7 @@ def general(subject: Subject) -> Picture:
         Box("linear", "layer", 1.7, y1, 2.1, 0.7, 0.1, w("linear")),
         Box("softmax", "operation", 1.7, y2, 2.1, 0.7, 0.35, "softmax"),
         circle("y out", "output", 1.7, y2 + 1.05 + CIRCLE, "$y$"),
-        caption("head", 4.4, (y1 + y2) / 2, w("class"), 0.0),
     ]
-    shapes = [shape for shape in shapes if not (isinstance(shape, Label) and shape.size == 0)]
     shapes.append(Label("formula", "$h',\\; y = f(h,\\, x)$", -2.3, y2, size=1.25))
     return still(Scene(tuple(shapes), "general"))
 
@@ -247,7 +245,7 @@ def _closed(
     low = next(inner.boxes[name].y for name in graph.inputs)
     high = inner.boxes["output"].y
     shapes: list[Shape] = [
-        Line(f"in {side}", ((x, low), (x, down))),
+        Line(f"in {side}", ((x, low + 0.31), (x, down))),
         Line(f"out {side}", ((x, up), (x, high - 0.31))),
         Box(f"A {side}", "closed", x, frame.y, wide, frame.height, 0.3, "$A$", 1.6),
         Box(f"x {side}", "input", x, low, 0.62, 0.62, 0.31, f"$x_{{{index}}}$", 0.8),

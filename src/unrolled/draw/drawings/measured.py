@@ -182,7 +182,7 @@ def film(subject: Subject) -> Picture:
 def _scale(made: Figure, image: Any, name: str) -> None:
     """The scale of the colours, at the right top."""
     height = made.get_figheight()
-    made.text(0.775, 1 - 0.23 / height, name, ha="right", va="center", fontsize=16)
+    made.text(0.765, 1 - 0.23 / height, name, ha="right", va="center", fontsize=16)
     place = made.add_axes((0.805, 1 - 0.3 / height, 0.15, 0.14 / height))
     bar = made.colorbar(image, cax=place, orientation="horizontal", ticks=[])
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]

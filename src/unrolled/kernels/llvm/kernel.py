@@ -19,6 +19,7 @@ from .machine import Machine, host
 from .schedule import Schedule
 from .source import Source
 from .team import OPENMP
+from .text import Target
 
 DTYPES = {torch.float32: "float", torch.float64: "double"}
 WORTH_A_THREAD = 1_000_000
@@ -26,6 +27,12 @@ WORTH_A_THREAD = 1_000_000
 
 FEW_ROWS = 4
 """Below, a thread that owned a row would read all weights for it alone."""
+
+LARGE = 1 << 20
+"""Bytes of weights that no cache of a core holds: threads that owned rows would all fetch them."""
+
+MANY_ROWS = 64
+"""Rows of a thread for which fetched weights are used often enough."""
 
 WORTH_MEETING = 200_000
 """Operations of a step from which on it pays that threads meet after each pass."""
@@ -94,6 +101,42 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_fork)
 
 
+def worthwhile(operations: int) -> int:
+    """On how many of torch's threads so many floating-point operations are shared."""
+    most = 1 + operations // WORTH_A_THREAD
+    if most == 1 or _forked or _team() is None:
+        return 1
+    return min(torch.get_num_threads(), most)
+
+
+@final
+class Code:
+    """Machine code that is run by one thread or by a team of them.
+
+    Args:
+        text: of a module with the functions ``run`` and ``team``, which take a job.
+        target: the processor.
+    """
+
+    def __init__(self, text: str, target: Target) -> None:
+        team = _team()
+        self._machine = Machine(text, target, team or _alone())
+        self._run = RUN(self._machine.address("run"))
+        if team is not None:
+            kind = ctypes.CFUNCTYPE(
+                None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint
+            )
+            self._parallel = kind(team["GOMP_parallel"])
+            self._team = self._machine.address("team")
+
+    def start(self, address: int, threads: int) -> None:
+        """Run a job, whose numbers stand at an address, on some threads."""
+        if threads == 1:
+            self._run(address)
+        else:
+            self._parallel(self._team, address, threads, 0)
+
+
 @final
 class Kernel:
     """The machine code of a schedule.
@@ -121,15 +164,7 @@ class Kernel:
         self.dtype = dtype
         self.schedule = schedule
         self.source = Source(schedule, units, strides, self.target, packed)
-        team = _team()
-        self._machine = Machine(self.source.text, self.target, team or _alone())
-        self._run = RUN(self._machine.address("run"))
-        if team is not None:
-            kind = ctypes.CFUNCTYPE(
-                None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint
-            )
-            self._parallel = kind(team["GOMP_parallel"])
-            self._team = self._machine.address("team")
+        self.start = Code(self.source.text, self.target).start
         lanes = self.target.lanes
         sizes = [pack.size(lanes) if packed else 0 for pack in self.source.packs]
         sizes += [
@@ -143,12 +178,8 @@ class Kernel:
 
         A second thread has to save more than it costs to wake it.
         """
-        worthwhile = 1 + total * self._operations // WORTH_A_THREAD
-        if worthwhile == 1 or _forked or _team() is None:
-            return 1
-        threads = torch.get_num_threads()
-        most = threads if self.shares_units(rows) else min(threads, rows)
-        return max(1, min(most, worthwhile))
+        threads = worthwhile(total * self._operations)
+        return threads if self.shares_units(rows) else max(1, min(threads, rows))
 
     def shares(self, rows: int, total: int, lengths: Sequence[int] | None = None) -> Shares:
         """What each thread does.
@@ -171,27 +202,26 @@ class Kernel:
 
     def shares_units(self, rows: int) -> bool:
         """Whether threads share the units instead of the rows: if rows are few, and steps long."""
-        few = rows < FEW_ROWS and rows * self._operations >= WORTH_MEETING
-        return few and not self.schedule.sums  # they meet between passes, not within one
+        if self.schedule.sums or rows * self._operations < WORTH_MEETING:
+            return False  # they meet between passes, not within one
+        large = self._weights * self.target.bytes >= LARGE
+        return rows < FEW_ROWS or (large and rows <= MANY_ROWS * torch.get_num_threads())
+
+    @cached_property
+    def _weights(self) -> int:
+        """The numbers of all matrices."""
+        return sum(
+            pack.length * pack.units * len(pack.factor.targets) for pack in self.source.packs
+        )
 
     @cached_property
     def _operations(self) -> int:
         """About how many floating-point operations a row takes in one step."""
-        products = sum(
-            2 * pack.length * pack.units * len(pack.factor.targets) for pack in self.source.packs
-        )
         values = sum(
             POINTWISE * len(work.work.nodes) * self.source.units[work.work.size]
             for work in self.source.works
         )
-        return products + values
-
-    def start(self, address: int, threads: int) -> None:
-        """Run a job, whose numbers stand at an address, on some threads."""
-        if threads == 1:
-            self._run(address)
-        else:
-            self._parallel(self._team, address, threads, 0)
+        return 2 * self._weights + values
 
 
 @final

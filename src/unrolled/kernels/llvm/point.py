@@ -229,10 +229,34 @@ class Point:
         return mathematics.select(self.f, value, self.target.splat(1), self.target.splat(0))
 
     def value(self, node: Node) -> str:
-        """A node's vector for this row and block."""
-        if node not in self.values:
-            self.values[node] = self._value(node)
+        """A node's vector for this row and block; what it is computed from comes first."""
+        stack = [node]
+        while stack:
+            last = stack[-1]
+            missing = [a for a in self._computed_from(last) if a not in self.values]
+            if last not in self.values and missing:
+                stack += reversed(missing)
+                continue
+            stack.pop()
+            if last not in self.values:
+                self.values[last] = self._value(last)
         return self.values[node]
+
+    def _computed_from(self, node: Node) -> tuple[Node, ...]:
+        """The values that have to be known; none of what is read from memory."""
+        if node.operation in (Operation.DIMENSION, Operation.SUM) or not node.arguments:
+            return ()
+        if 0 <= self.loops.get(node, -1) < self.loop:
+            return ()
+        if node.operation is Operation.BROADCAST:
+            return node.arguments[:1]
+        known = any(product is node for product in self.work.products)
+        return () if known or self._is_elsewhere(node) else node.arguments
+
+    def _is_elsewhere(self, node: Node) -> bool:
+        """Whether a value is computed in another pass; numbers of a row are computed in each."""
+        home = (self.work.stage, self.work.size)
+        return self.schedule.sizes[node] != "one" and self.schedule.home(node) != home
 
     def _value(self, node: Node) -> str:
         f, target, operation = self.f, self.target, node.operation
@@ -260,10 +284,7 @@ class Point:
             return self._load(place)
         if operation is Operation.BROADCAST:
             return self.value(node.arguments[0])  # in all lanes already
-        if self.schedule.sizes[node] != "one" and self.schedule.home(node) != (
-            self.work.stage,
-            self.work.size,
-        ):
+        if self._is_elsewhere(node):
             return self._kept(node)
         rule = LLVM[operation]
         assert rule is not None, f"{operation} is taken apart before a kernel is written"

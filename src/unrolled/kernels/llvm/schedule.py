@@ -116,9 +116,6 @@ class Schedule:
             reads_one = any(self.sizes[argument] == "one" for argument in node.arguments)
             if reads_one and node.operation in (Operation.AFFINE, Operation.TRANSPOSED):
                 raise UnsupportedError("a learned layer of the loop reads one number for all units")
-            wide_input = self.sizes[node] == "input" and node.operation is not Operation.INPUT
-            if wide_input:
-                raise UnsupportedError("a value of the loop has as many units as the input")
 
     def _sums_of_products(self) -> tuple[dict[Node, tuple[Node, ...]], set[Node]]:
         """For each sum of transposed products, the products; and the nodes inside such a sum."""

@@ -32,7 +32,7 @@ from .text import Function, Target
 CHUNK = 32
 """Rows whose sums are held at the same time."""
 
-PANEL = {16: 16384, 32: 16384, 64: 1 << 30}
+PANEL = {16: 12288, 32: 12288, 64: 1 << 30}
 """By bytes of a vector: how much of the weights is read again and again for all rows of a chunk.
 
 With narrow vectors a tile has few rows, and weights have to come out of the nearest cache.

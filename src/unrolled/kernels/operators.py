@@ -1,0 +1,360 @@
+"""Cells as operators of PyTorch: torch.compile calls them and does not look inside."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, final
+
+import torch
+from torch import Tensor
+
+from ..equations import Graph, storage
+from ..equations.node import Size
+from . import eager
+
+if TYPE_CHECKING:
+    from .recurrence import Recurrences
+
+OPERANDS = (
+    "Tensor[] inputs, Tensor[] states, Tensor[] weights, "
+    "str cell, SymInt[]? batch_sizes, bool reverse"
+)
+SCHEMAS = {
+    "recurrence": f"({OPERANDS}) -> Tensor[]",
+    "recurrence_forward": f"({OPERANDS}) -> Tensor[]",
+    "recurrence_backward": (
+        f"(Tensor?[] gradients, Tensor[] stored, bool[] wanted, {OPERANDS}) -> Tensor[]"
+    ),
+}
+"""Of the operators.
+
+`recurrence` returns the recorded values and the last states; `recurrence_forward` also what it
+stores for `recurrence_backward`, which returns the gradients that are wanted of inputs, states and
+weights. The cell is a text of `describe`: it means the same in every process.
+"""
+
+ALIGNMENT = 16
+"""Bytes: where compiled code expects what operators return."""
+
+KEPT = 256
+"""How many texts are remembered."""
+
+
+def run(
+    cell: str,
+    weights: Mapping[str, Tensor],
+    inputs: Mapping[str, Tensor],
+    states: Mapping[str, Tensor],
+    record: Sequence[str],
+    batch_sizes: Sequence[int] | None,
+    reverse: bool,
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Run a cell over a sequence, in code that torch.compile reads.
+
+    Args:
+        cell: described with the names of these weights and of `record`.
+        weights, inputs, states, record, batch_sizes, reverse: as for `eager.run`.
+
+    Returns:
+        As `eager.run`.
+    """
+    operands = [list(inputs.values()), list(states.values()), list(weights.values())]
+    tensors = [tensor for each in operands for tensor in each]
+    saves = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+    operators: Any = torch.ops.unrolled
+    operator = operators.recurrence_forward if saves else operators.recurrence
+    results = operator(*operands, cell, batch_sizes, reverse)
+    last = results[len(record) : len(record) + len(states)]
+    return dict(zip(record, results, strict=False)), dict(zip(states, last, strict=True))
+
+
+def describe(
+    graph: Graph, sizes: Mapping[Size, int], weights: Sequence[str], record: Sequence[str]
+) -> str:
+    """A cell at one size, the order of its parameters, and what is returned for every step."""
+    data = {
+        "graph": storage.to_json(graph),
+        "sizes": dict(sizes),
+        "weights": list(weights),
+        "record": list(record),
+    }
+    return json.dumps(data, separators=(",", ":"))
+
+
+@final
+class Described:
+    """What the text says, for one dtype.
+
+    Attributes:
+        program: the eager definition.
+        recurrences: the kernels.
+        inputs, states, weights: the names of the operands.
+        record: the names of the recorded values.
+        widths: how many units those have.
+        stored: how many numbers a row stores at most besides states.
+    """
+
+    def __init__(self, cell: str, dtype: torch.dtype) -> None:
+        from .recurrence import recurrences
+        from .training import TrainingPlan
+
+        data = json.loads(cell)
+        graph = storage.from_json(data["graph"])
+        self.program = eager.Program(graph, data["sizes"])
+        self.recurrences: Recurrences = recurrences(graph, data["sizes"], dtype)
+        self.inputs = tuple(graph.inputs)
+        self.states = tuple(graph.states)
+        self.weights: tuple[str, ...] = tuple(data["weights"])
+        self.record: tuple[str, ...] = tuple(data["record"])
+        many = self.recurrences.many
+        self.widths = [many.probe_width(name) for name in self.record]
+        plan, sizes = TrainingPlan(many.split, self.record, many.sizes), many.split.step.sizes
+        self.stored = sum(many.sizes[sizes[node]] for node in plan.saved.values())
+
+
+described = lru_cache(maxsize=KEPT)(Described)
+
+
+@final
+class _Run:
+    """One call of an operator."""
+
+    def __init__(
+        self,
+        inputs: list[Tensor],
+        states: list[Tensor],
+        weights: list[Tensor],
+        cell: str,
+        batch_sizes: list[int] | None,
+        reverse: bool,
+    ) -> None:
+        self.cell = described(cell, inputs[0].dtype)
+        self.inputs = dict(zip(self.cell.inputs, inputs, strict=True))
+        self.states = dict(zip(self.cell.states, states, strict=True))
+        self.weights = dict(zip(self.cell.weights, weights, strict=True))
+        self.further = (self.cell.record, batch_sizes, reverse)
+
+    def infer(self) -> list[Tensor]:
+        """Recorded values and last states."""
+        from . import compiled
+
+        operands = self.weights, self.inputs, self.states
+        values, last = compiled.run(self.cell.recurrences, *operands, *self.further)
+        return _owned([*values.values(), *last.values()])
+
+    def train(self) -> list[Tensor]:
+        """Recorded values, last states, and what the backward pass needs."""
+        from . import compiled
+
+        operands = self.weights, self.inputs, self.states
+        call, banks, turned = compiled.prepared(self.cell.recurrences, *operands, *self.further)
+        memory = banks[0].new_empty(call.time.total * self.cell.stored)
+        saved = self._saved(memory, call)
+        recorded, last, full = compiled.train(call, banks, self.states, self.weights, saved)
+        if turned is not None:
+            recorded = [value.index_select(0, turned) for value in recorded]
+        recorded = [value.view(*call.shape, value.shape[-1]) for value in recorded]
+        return _owned([*recorded, *last, memory, *full])
+
+    def gradients(
+        self, gradients: list[Tensor | None], stored: list[Tensor], wanted: list[bool]
+    ) -> list[Tensor]:
+        """The gradients that are wanted, of those of the results."""
+        from . import compiled
+        from .gradients import Gradients
+
+        asked = iter(wanted)
+        inputs, states, weights = (
+            {name: value.detach().requires_grad_(next(asked)) for name, value in group.items()}
+            for group in (self.inputs, self.states, self.weights)
+        )
+        with _autograd():  # through what is computed before the loop
+            call, banks, turned = compiled.prepared(
+                self.cell.recurrences, weights, inputs, states, *self.further
+            )
+        loop = [*states.values(), *(weights[name] for name in call.weights)]
+        count = len(call.record)
+        into = [g if g is None else g.reshape(call.time.total, -1) for g in gradients[:count]]
+        if turned is not None:
+            into = [g if g is None else g.index_select(0, turned) for g in into]
+        memory, *full = stored
+        found = Gradients(
+            call,
+            [tensor.detach() for tensor in (*banks, *loop)],
+            [self._saved(memory, call), *full],
+            [tensor.requires_grad for tensor in (*banks, *loop)],
+        ).run([*into, *gradients[count:]])
+        return _summed(
+            [*inputs.values(), *states.values(), *weights.values()], [*banks, *loop], found
+        )
+
+    @torch.enable_grad()
+    def by_definition(
+        self, gradients: list[Tensor | None], wanted: list[bool], again: bool
+    ) -> list[Tensor]:
+        """The same through the eager definition; if asked, they can be differentiated again."""
+        operands = self.weights, self.inputs, self.states
+        values, last = eager.run(self.cell.program, *operands, *self.further)
+        results = zip([*values.values(), *last.values()], gradients, strict=True)
+        given = [(result, gradient) for result, gradient in results if gradient is not None]
+        tensors = [*self.inputs.values(), *self.states.values(), *self.weights.values()]
+        return list(
+            torch.autograd.grad(
+                [result for result, _ in given],
+                [tensor for tensor, asked in zip(tensors, wanted, strict=True) if asked],
+                [gradient for _, gradient in given],
+                create_graph=again,
+                materialize_grads=True,
+            )
+        )
+
+    @staticmethod
+    def _saved(memory: Tensor, call: Any) -> Tensor:
+        """(N, width): as much of some memory as the kernels of a call fill."""
+        total, width = call.time.total, call.training.width
+        return memory[: total * width].view(total, width)
+
+
+@contextmanager
+def _autograd() -> Iterator[None]:
+    """Autograd, which PyTorch may have switched off around an operator."""
+    keys = torch._C._dispatch_tls_local_exclude_set()  # pyright: ignore
+    for key in ("AutogradFunctionality", "AutogradOther", "AutogradNestedTensor"):
+        keys = keys.remove(getattr(torch._C.DispatchKey, key))
+    included = torch._C._dispatch_tls_local_include_set()  # pyright: ignore
+    with torch._C._ForceDispatchKeyGuard(included, keys), torch.enable_grad():
+        yield
+
+
+def _summed(
+    leaves: list[Tensor], outputs: list[Tensor], gradients: list[Tensor | None]
+) -> list[Tensor]:
+    """The gradients of the leaves that require one."""
+    leaves = [leaf for leaf in leaves if leaf.requires_grad]
+    pairs = zip(outputs, gradients, strict=True)
+    given = [(o, g) for o, g in pairs if g is not None and o.requires_grad]
+    found = torch.autograd.grad(
+        [output for output, _ in given],
+        leaves,
+        [gradient for _, gradient in given],
+        materialize_grads=True,
+    )
+    return _owned(list(found))
+
+
+def _owned(results: list[Tensor]) -> list[Tensor]:
+    """The same numbers, each tensor in memory of its own, where compiled code expects it."""
+    seen: set[int] = set()
+    for place, result in enumerate(results):
+        start = result.untyped_storage().data_ptr()
+        if start in seen or not result.is_contiguous() or result.data_ptr() % ALIGNMENT:
+            results[place] = result.clone(memory_format=torch.contiguous_format)
+        seen.add(start)
+    return results
+
+
+# What the operators compute.
+
+
+def _recurrence(*operands: Any) -> list[Tensor]:
+    return _Run(*operands).infer()
+
+
+def _recurrence_forward(*operands: Any) -> list[Tensor]:
+    return _Run(*operands).train()
+
+
+def _recurrence_backward(
+    gradients: list[Tensor | None], stored: list[Tensor], wanted: list[bool], *operands: Any
+) -> list[Tensor]:
+    return _Run(*operands).gradients(gradients, stored, wanted)
+
+
+# What they return, without numbers.
+
+
+def _like_recurrence(
+    inputs: list[Tensor], states: list[Tensor], weights: list[Tensor], cell: str, *further: Any
+) -> list[Tensor]:
+    x = inputs[0]
+    shape, widths = x.shape[:-1], described(cell, x.dtype).widths
+    recorded = [x.new_empty((*shape, width)) for width in widths]
+    return [*recorded, *(state.new_empty(state.shape) for state in states)]
+
+
+def _like_recurrence_forward(
+    inputs: list[Tensor], states: list[Tensor], weights: list[Tensor], cell: str, *further: Any
+) -> list[Tensor]:
+    x = inputs[0]
+    total = math.prod(x.shape[:-1])  # numel() would fix the numbers
+    stored = [x.new_empty(total * described(cell, x.dtype).stored)]
+    stored += [state.new_empty(state.shape[0] + total, state.shape[1]) for state in states]
+    return [*_like_recurrence(inputs, states, weights, cell), *stored]
+
+
+def _like_recurrence_backward(
+    gradients: list[Tensor | None],
+    stored: list[Tensor],
+    wanted: list[bool],
+    inputs: list[Tensor],
+    states: list[Tensor],
+    weights: list[Tensor],
+    *further: Any,
+) -> list[Tensor]:
+    tensors = zip([*inputs, *states, *weights], wanted, strict=True)
+    return [tensor.new_empty(tensor.shape) for tensor, asked in tensors if asked]
+
+
+# The derivative of `recurrence_forward`.
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
+    *operands, cell, batch_sizes, reverse = inputs
+    ctx.further = cell, batch_sizes, reverse
+    ctx.counts = [len(group) for group in operands]
+    stored = output[-1 - len(operands[1]) :]
+    ctx.mark_non_differentiable(*stored)
+    ctx.set_materialize_grads(False)
+    ctx.save_for_backward(*(tensor for group in operands for tensor in group), *stored)
+
+
+def _differentiate(ctx: Any, gradients: list[Tensor | None]) -> tuple[Any, ...]:
+    from . import compiled
+
+    rest = list(ctx.saved_tensors)
+    operands = []
+    for count in ctx.counts:
+        operands.append(rest[:count])
+        rest = rest[count:]
+    needed = ctx.needs_input_grad[:3]
+    wanted = [asked for group in needed for asked in group]
+    results, again = gradients[: len(gradients) - len(rest)], torch.is_grad_enabled()
+    if again or any(map(compiled.is_batched, results)):
+        found = iter(_Run(*operands, *ctx.further).by_definition(results, wanted, again))
+    else:
+        operator: Any = torch.ops.unrolled.recurrence_backward
+        found = iter(operator(results, rest, wanted, *operands, *ctx.further))
+    return *([next(found) if asked else None for asked in group] for group in needed), *[None] * 3
+
+
+def _register() -> None:
+    functions = {
+        "recurrence": (_recurrence, _like_recurrence),
+        "recurrence_forward": (_recurrence_forward, _like_recurrence_forward),
+        "recurrence_backward": (_recurrence_backward, _like_recurrence_backward),
+    }
+    for name, (real, like) in functions.items():
+        operator = f"unrolled::{name}"
+        torch.library.define(operator, SCHEMAS[name], tags=torch.Tag.pt2_compliant_tag)
+        torch.library.impl(operator, "cpu", real)
+        torch.library.register_fake(operator, like)
+    torch.library.register_autograd(
+        "unrolled::recurrence_forward", _differentiate, setup_context=_save
+    )
+
+
+_register()

@@ -1,0 +1,250 @@
+"""What structures share that write a sequence step by step, reading what they wrote."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+from ..equations import Cell
+from ..nn.sequence import Lengths
+from ..nn.weights import States
+from . import decoding, ends
+from .attention import Attention
+from .decoding import Decoded
+from .kind import Kind
+from .structure import Structure, recurrent, require_time_first, symbols
+
+
+@final
+@dataclass(frozen=True)
+class Carried:
+    """What is carried from one written step to the next.
+
+    Attributes:
+        states: of the decoder's layers, each (L, B, H).
+        memory: what attention looks at, (S, B, M); None without attention.
+        mask: which steps of the memory there are, (S, B); None: all.
+        weights: of attention at the last step, (B, S); None without attention.
+    """
+
+    states: States
+    memory: Tensor | None = None
+    mask: Tensor | None = None
+    weights: Tensor | None = None
+
+    def rows(self, index: Tensor) -> Carried:
+        """The rows of an index (N,), in its order; rows may repeat."""
+        states = self.states
+        if isinstance(states, Tensor):
+            states = states.index_select(1, index)
+        else:
+            states = tuple(state.index_select(1, index) for state in states)
+        return Carried(
+            states,
+            None if self.memory is None else self.memory.index_select(1, index),
+            None if self.mask is None else self.mask.index_select(1, index),
+            None if self.weights is None else self.weights.index_select(0, index),
+        )
+
+
+class Generative(Structure):
+    """Abstract: a decoder that reads, at each step, what it wrote at the step before.
+
+    The first step reads a vector that a subclass makes of its input.
+    """
+
+    def __init__(
+        self,
+        cell: Cell,
+        reads: Kind,
+        hidden_size: int,
+        writes: Kind,
+        num_layers: int,
+        dropout: float,
+        options: dict[str, Any],
+    ) -> None:
+        super().__init__(reads, writes)
+        require_time_first(options)
+        if options.get("bidirectional"):
+            raise ValueError("a decoder writes from first to last: it cannot be bidirectional")
+        self.previous = writes.reader(options.get("device"), options.get("dtype"))
+        self.decoder = recurrent(cell, writes.width, hidden_size, num_layers, dropout, options)
+        self.attention: Attention | None = None
+        self.dropout = nn.Dropout(dropout)
+        self.readout = nn.Linear(
+            self.decoder.output_size,
+            writes.units,
+            device=options.get("device"),
+            dtype=options.get("dtype"),
+        )
+
+    @abstractmethod
+    def _open(
+        self, source: Tensor, lengths: Lengths | None
+    ) -> tuple[Tensor, States | None, Tensor | None]:
+        """What the decoder starts with: its first input (B, W), its states, its memory."""
+
+    def begin(
+        self, source: Tensor, source_lengths: Lengths | None = None
+    ) -> tuple[Tensor, Carried]:
+        """Take the first step of writing.
+
+        Args:
+            source: what is written from.
+            source_lengths: (B,), of sources that are sequences.
+
+        Returns:
+            The outputs of the first step, (B, units), and what to go on with.
+        """
+        first, states, memory = self._open(source, source_lengths)
+        outputs, carried = self._run(first[None], states, memory, source_lengths, None)
+        return outputs[0], carried
+
+    def step(self, written: Tensor, carried: Carried) -> tuple[Tensor, Carried]:
+        """Take the next step.
+
+        Args:
+            written: what was chosen at the step before: symbols (B,) or vectors (B, N).
+            carried: what that step gave.
+
+        Returns:
+            The outputs of this step, (B, units), and what to go on with.
+        """
+        outputs, states = self.decoder(self.previous(written)[None], carried.states)
+        outputs, weights = self._look(outputs, carried.memory, carried.mask)
+        written_now = self.readout(self.dropout(outputs))[0]
+        return written_now, replace(
+            carried, states=states, weights=None if weights is None else weights[0]
+        )
+
+    def _teach(
+        self,
+        source: Tensor,
+        targets: Tensor,
+        source_lengths: Lengths | None,
+        target_lengths: Lengths | None,
+    ) -> Tensor:
+        """The outputs at every step when each step reads the target before it."""
+        first, states, memory = self._open(source, source_lengths)
+        before = self.previous(ends.cleared(targets, target_lengths)[:-1])
+        inputs = torch.cat([first[None], before])
+        outputs, _ = self._run(inputs, states, memory, source_lengths, target_lengths)
+        return ends.cleared(outputs, target_lengths)
+
+    def _run(
+        self,
+        inputs: Tensor,
+        states: States | None,
+        memory: Tensor | None,
+        source_lengths: Lengths | None,
+        target_lengths: Lengths | None,
+    ) -> tuple[Tensor, Carried]:
+        mask = None
+        if memory is not None and source_lengths is not None:
+            mask = ends.mask(source_lengths, memory.shape[0], memory.device)
+        outputs, after = self.decoder(inputs, states, lengths=target_lengths)
+        outputs, weights = self._look(outputs, memory, mask)
+        carried = Carried(after, memory, mask, None if weights is None else weights[-1])
+        return self.readout(self.dropout(outputs)), carried
+
+    def _look(
+        self, outputs: Tensor, memory: Tensor | None, mask: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        if self.attention is None or memory is None:
+            return outputs, None
+        return self.attention(outputs, memory, mask)
+
+    @torch.no_grad()
+    def roll(self, source: Tensor, steps: int, source_lengths: Lengths | None = None) -> Tensor:
+        """Write vectors, (steps, B, N), each step reading the one before.
+
+        Raises:
+            TypeError: the structure writes symbols: see `greedy`, `sample` and `beam`.
+        """
+        if steps < 1:
+            raise ValueError(f"steps has to be at least 1, got {steps}")
+        if self.writes.dimensions == 0:
+            raise TypeError("roll: this structure writes symbols: use greedy, sample or beam")
+        outputs, carried = self.begin(source, source_lengths)
+        rolled = [outputs]
+        while len(rolled) < steps:
+            outputs, carried = self.step(rolled[-1], carried)
+            rolled.append(outputs)
+        return torch.stack(rolled)
+
+    @torch.no_grad()
+    def greedy(
+        self,
+        source: Tensor,
+        steps: int,
+        end: int | None = None,
+        source_lengths: Lengths | None = None,
+    ) -> Decoded:
+        """Write the likeliest symbol at every step.
+
+        Args:
+            source: what is written from.
+            steps: how many at most.
+            end: the symbol that ends a row; None: rows have ``steps`` symbols.
+            source_lengths: (B,), of sources that are sequences.
+
+        Raises:
+            TypeError: the structure writes no symbols.
+        """
+        symbols(self.writes, "greedy")
+        return decoding.greedy(self.begin(source, source_lengths), self.step, steps, end)
+
+    @torch.no_grad()
+    def sample(
+        self,
+        source: Tensor,
+        steps: int,
+        end: int | None = None,
+        source_lengths: Lengths | None = None,
+        *,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> Decoded:
+        """Draw a symbol at every step; see `greedy`.
+
+        Args:
+            temperature: divides the logits; small: nearly greedy.
+            generator: of the draws.
+
+        Raises:
+            TypeError: the structure writes no symbols.
+            ValueError: a temperature that is not above 0.
+        """
+        symbols(self.writes, "sample")
+        begun = self.begin(source, source_lengths)
+        return decoding.sample(begun, self.step, steps, end, temperature, generator)
+
+    @torch.no_grad()
+    def beam(
+        self,
+        source: Tensor,
+        steps: int,
+        end: int | None = None,
+        source_lengths: Lengths | None = None,
+        *,
+        width: int = 4,
+        normalise: float = 0.0,
+    ) -> Decoded:
+        """Search for the likeliest sequence, keeping the best ``width`` at every step.
+
+        Args:
+            width: K; 1 is greedy, and V^steps finds the likeliest of all.
+            normalise: α of score / lengthᵅ, by which sequences are compared; 0 prefers short ones,
+                1 compares the mean of a symbol.
+
+        Raises:
+            TypeError: the structure writes no symbols.
+            ValueError: a width below 1.
+        """
+        symbols(self.writes, "beam")
+        begun = self.begin(source, source_lengths)
+        return decoding.beam(begun, self.step, steps, end, width, normalise)

@@ -1,0 +1,1 @@
+"""Forecasting a series of numbers: many → one, the one being the next N values."""

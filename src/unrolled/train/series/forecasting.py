@@ -1,0 +1,55 @@
+"""The values after the end of a series, told by a trained model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy
+import torch
+
+from ..best import best
+from ..best import problem as of_kind
+from ..errors import UserError
+from .baseline import last_value, seasonal
+from .making import Choice, table
+from .problem import Forecasting
+from .values import Values
+
+
+def forecast(run: Path, file: Path | None, missing: str) -> Iterator[str]:
+    """For each of the next values how many steps ahead it is, the forecast and naive ones, as CSV.
+
+    Args:
+        run: folder of a run, or a checkpoint.
+        file: the series; None: the built-in sunspot numbers.
+        missing: what is done with an empty cell: error or interpolate.
+
+    Raises:
+        UserError: it is a run of another kind, or the series is too short.
+    """
+    checkpoint = best(run)
+    problem = of_kind(checkpoint, Forecasting, run)
+    choice = Choice(missing=missing)
+    values = Values(table(file), problem.target, problem.also, choice.missing == "interpolate")
+    needed = max(problem.window, problem.season)
+    if len(values) < needed:
+        raise UserError(
+            f"{values.table.name} has {len(values)} values: the run reads the last {needed}"
+        )
+    window = numpy.stack([numpy.asarray(series[-problem.window :]) for series in values.series], 1)[
+        :, None
+    ]
+    with torch.no_grad():
+        outputs, _ = checkpoint.model().eval()(problem.encode(window))
+    series, end = values.series[0], numpy.array([len(values)])
+    columns = {
+        problem.target: problem.decode(outputs, window)[0],
+        "last value": last_value(series, end, problem.horizon)[0],
+    }
+    if problem.season > 1:
+        naive = seasonal(series, end, problem.horizon, problem.season)[0]
+        columns[f"seasonal naive ({problem.season})"] = naive
+    yield ",".join(["step", *columns])
+    for step in range(problem.horizon):
+        yield ",".join([f"+{step + 1}", *(f"{each[step]:.6g}" for each in columns.values())])

@@ -1,0 +1,43 @@
+import pytest
+
+from unrolled.draw import type
+from unrolled.draw.picture import still
+from unrolled.draw.scene import Label, Scene
+
+
+def test_signs_in_subscripts_and_primes() -> None:
+    assert type.typeset("$h'_{t-1} - x_{t+1}$") == "$h′_{t{-}1} - x_{t{+}1}$"
+    assert type.typeset("it's plain") == "it's plain"
+
+
+def test_formulas_among_chinese_words_get_a_font_for_the_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(type, "chinese", lambda: "DejaVu Serif")
+    texts = ("$h_t$ 的单元", "$h_t$ of it")
+    scene = Scene(tuple(Label(text, text, 0, n) for n, text in enumerate(texts)))
+    mixed, plain = still(scene).figure().axes[0].texts
+    assert mixed.get_fontfamily() == ["DejaVu Serif"]
+    assert plain.get_fontfamily() != ["DejaVu Serif"]
+
+
+def test_fonts_that_were_installed_later_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    from matplotlib import font_manager
+
+    added: list[str] = []
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: ["/new.ttf", "/broken.ttf"])
+    known: list[str | None] = [None, "Noto Sans SC"]
+    monkeypatch.setattr(type, "_known_chinese", lambda: known.pop(0))
+
+    def add(path: str) -> None:
+        if path == "/broken.ttf":
+            raise RuntimeError("not a font")
+        added.append(path)
+
+    monkeypatch.setattr(font_manager.fontManager, "addfont", add)
+    type.chinese.cache_clear()
+    try:
+        assert type.chinese() == "Noto Sans SC"
+    finally:
+        type.chinese.cache_clear()
+    assert added == ["/new.ttf"]

@@ -1,0 +1,30 @@
+import numpy
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unrolled.train.errors import UserError
+from unrolled.train.parts import drawn, key
+
+
+@given(keys=st.lists(st.integers(0, 40), min_size=60, max_size=200), seed=st.integers(0, 9))
+def test_parts_hold_everything_once_and_share_no_content(keys: list[int], seed: int) -> None:
+    contents = numpy.array(keys)
+    if len(set(keys)) < 10:
+        return
+    parts = drawn(contents, 0.3, seed, "table")
+    assert sorted(numpy.concatenate(parts).tolist()) == list(range(len(keys)))
+    sets = [set(contents[part].tolist()) for part in parts]
+    assert not (sets[0] & sets[1] or sets[0] & sets[2] or sets[1] & sets[2])
+    again = drawn(contents, 0.3, seed, "table")
+    assert all((one == other).all() for one, other in zip(parts, again, strict=True))
+
+
+def test_too_few_records_are_refused() -> None:
+    with pytest.raises(UserError, match="table has 3 different records: --held-out 0.1 leaves 3"):
+        drawn(numpy.arange(3), 0.1, 0, "table")
+
+
+def test_keys_tell_contents_apart() -> None:
+    assert key("a") == key("a") != key("b")
+    assert -(2**63) <= key("\ud800") < 2**63

@@ -13,8 +13,9 @@ from .words import Speech
 
 GOAL = 0.95
 """The part of right answers from which on a task counts as learned."""
-FEW = 500
-"""Steps of training below which nothing is settled."""
+FEW, ENOUGH = 500, 2000
+"""Steps of training below which nothing is settled, and from which on a short gap is learned by
+every cell that can."""
 VANISHED = 1e-6
 """What is left of a gradient that has vanished."""
 
@@ -25,9 +26,10 @@ def claims(outcomes: Sequence[Outcome], speech: Speech) -> list[dict[str, Any]]:
     """The article's claims, each with a verdict that follows from the numbers."""
     found = gathered(outcomes)
     long = found["long"]
-    settled = min(each.steps for each in outcomes if each.task == "long") >= FEW
+    steps = min(each.steps for each in outcomes if each.task == "long")
+    settled = steps >= FEW
     made = [
-        _short(found, settled, speech),
+        _short(found, steps >= ENOUGH, speech),
         _simple(long, settled, speech),
         _relu(long, settled, speech),
         _lstm(long, settled, speech),

@@ -15,7 +15,7 @@ from unrolled.draw.output import encode
 from unrolled.draw.request import subject
 
 DOCS = Path(__file__).parents[1] / "docs"
-SCALE, COLORS = 0.62, 64
+SCALE, COLORS = 0.62, 256
 HEAD = """# The gallery
 
 <!-- Written by scripts/write_gallery.py: `make gallery`. -->

@@ -130,8 +130,8 @@ def test_gradients_in_a_picture_are_those_of_autograd() -> None:
     checkpoint = trained("lstm")
     model = checkpoint.model().eval().double()
     ids = encode("The function returns", checkpoint.vocabulary).long()
-    x = model.embedding(ids).detach()
-    layer, state = model.recurrent, None
+    x = model.get_submodule("embedding")(ids).detach()
+    layer, state = model.get_submodule("recurrent"), None
     hidden = []
     for t in range(len(ids)):
         _, state = layer(x[t : t + 1, None], state)

@@ -78,3 +78,11 @@ def test_composites_are_one_shape() -> None:
 def test_the_order_of_a_difference_is_marked() -> None:
     marks = {wire.mark for wire in elements(CELLS["slstm"].graph).wires if wire.target == "op i 13"}
     assert marks == {"+", "−"}
+
+    @unrolled.cell
+    def nothing(x, h):
+        h = affine(x, h)
+        h = h - h
+        return locals()
+
+    assert [wire.mark for wire in elements(nothing.graph).wires if wire.mark] == ["±"]

@@ -9,6 +9,7 @@ from PIL import Image
 
 from unrolled.draw import DrawError, draw
 from unrolled.draw.output import encode, save
+from unrolled.draw.palette import WIRE_LIT
 from unrolled.draw.picture import moving, still
 from unrolled.draw.scene import Box, Label, Scene
 
@@ -51,6 +52,10 @@ def test_animations(tmp_path: Path) -> None:
     assert frames == len(picture.frames)
     assert duration == sum(round(frame.seconds * 1000) for frame in picture.frames)
     assert image.convert("RGB").tobytes() != first
+    colors = image.convert("RGB").getcolors(1 << 20)
+    assert colors is not None
+    assert max(colors)[1] == (255, 255, 255)
+    assert tuple(int(WIRE_LIT[n : n + 2], 16) for n in (1, 3, 5)) in {c for _, c in colors}
     assert (tmp_path / "a.gif").stat().st_size < 3_000_000
 
 

@@ -176,7 +176,18 @@ def test_dead_and_duplicate_units() -> None:
 
 
 def test_a_short_memory_in_a_long_sequence() -> None:
-    assert codes(orthogonal(unrolled.GRU(I, 16)), 500) == {"short-memory"}
+    assert codes(unrolled.GRU(I, 16), 600) == {"short-memory"}
+    assert codes(unrolled.GRU(I, 16), 200) == set()
+
+
+def test_memories_beyond_the_ends_of_tanh_are_no_saturation() -> None:
+    lstm = orthogonal(unrolled.LSTM(I, 16), forget=3.0)
+    with torch.no_grad():
+        lstm.bias_ih_l0[32:48] = torch.tensor([2.0, -2.0]).repeat(8)  # every step adds or takes
+    diagnosis = unrolled.diagnose(lstm, torch.randn(60, 4, I))
+    beyond = diagnosis.layers["l0"].saturation["tanh(c)"]
+    assert (beyond.low + beyond.high).mean() > 0.8
+    assert "saturated" not in diagnosis.codes
 
 
 def test_the_sick_layer_is_named() -> None:

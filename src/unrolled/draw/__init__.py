@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from .picture import Picture
     from .scene import Scene
 
-__all__ = ["DrawError", "draw", "scene"]
+__all__ = ["DrawError", "draw", "scene_of"]
 
 
-def scene(cell: Cell) -> Scene:
+def scene_of(cell: Cell) -> Scene:
     """The picture of a cell as plain data: boxes, lines and labels.
 
     >>> from unrolled import cells
-    >>> from unrolled.draw import scene
-    >>> sorted(scene(cells.rnn_tanh).boxes)
+    >>> from unrolled.draw import scene_of
+    >>> sorted(scene_of(cells.rnn_tanh).boxes)
     ['box h', 'frame', 'h', "h'", 'join 0', 'output', 'x']
     """
-    from .layout import scene as of_graph
+    from .layout import scene
 
-    return of_graph(cell.graph)
+    return scene(cell.graph)
 
 
 def draw(

@@ -55,7 +55,13 @@ def heat(axes: Axes, values: ndarray, name: str, signed: bool) -> Any:
 
 
 def fading(axes: Axes, curves: Sequence[tuple[str, ndarray]], upto: int | None = None) -> None:
-    """Gradient sizes against steps back, one curve for each model, named at its end."""
+    """Gradient sizes against steps back, one curve for each model, named at its end.
+
+    Args:
+        axes: with their limits set and a logarithmic scale upwards.
+        curves: names and sizes, each from 0 steps back on.
+        upto: the last step back that is shown.
+    """
     ends = []
     for number, (name, sizes) in enumerate(curves):
         shown = sizes[: upto + 1] if upto is not None else sizes
@@ -69,15 +75,13 @@ def fading(axes: Axes, curves: Sequence[tuple[str, ndarray]], upto: int | None =
         )
         axes.plot(len(shown) - 1, shown[-1], "o", color=color, markersize=7)
         ends.append((float(shown[-1]), len(shown) - 1, name, color))
-    axes.set_yscale("log")
     axes.grid(axis="y", linewidth=0.6)
-    floor, ceiling = axes.get_ylim()
-    room = (numpy.log10(ceiling) - numpy.log10(floor)) / 16
-    places = spaced([float(numpy.log10(end[0])) for end in ends], float(room))
-    for (_, step, name, color), place in zip(ends, places, strict=True):
+    floor, ceiling = numpy.log10(axes.get_ylim())
+    falling = spaced([-float(numpy.log10(end[0])) for end in ends], float(ceiling - floor) / 17)
+    for (_, step, name, color), fallen in zip(ends, falling, strict=True):
         axes.text(
             step + 0.9,
-            10.0**place,
+            10.0**-fallen,
             name,
             color=color,
             va="center",

@@ -202,11 +202,11 @@ class _Builder:
             reads += [(self._source(source), "") for source in part.bundle]
         reads += [(self._source(source), mark) for source, mark in part.reads]
         self._add(Element(key, part.role, part.text, node, part.nodes, names))
-        known: set[str] = set()
+        marks: dict[str, list[str]] = {}
         for source, mark in reads:
-            if source not in known:
-                self.found.wires.append(Wire(source, key, mark))
-                known.add(source)
+            marks.setdefault(source, []).append(mark)
+        for source, each in marks.items():
+            self.found.wires.append(Wire(source, key, "".join(each).replace("+−", "±")))
 
     def _owner(self, node: Node) -> str:
         """A name for an element: that of its value, or one with a number."""

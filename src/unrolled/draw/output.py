@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from .picture import Picture, still
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from numpy import ndarray
     from PIL.Image import Image
 
     from .scene import Scene
@@ -25,7 +27,7 @@ MOVING = ("gif", "mp4")
 DPI = 144
 """Of pictures that stand still; animations have `FRAME_DPI`."""
 FRAME_DPI = 90
-COLORS = 64
+COLORS = 128
 
 
 def svg(scene: Scene) -> str:
@@ -145,16 +147,9 @@ def _pixels(canvas: Any) -> Any:
 
 
 def _gif(picture: Picture) -> bytes:
-    from PIL import Image
-
     images = _images(picture)
-    # One palette for all frames, of first, middle and last, so that colours do not flicker.
-    chosen = [images[0], images[len(images) // 2], images[-1]]
-    joined = Image.new("RGB", (images[0].width, sum(image.height for image in chosen)))
-    for number, image in enumerate(chosen):
-        joined.paste(image, (0, number * image.height))
-    palette = joined.quantize(COLORS, dither=Image.Dither.NONE)
-    frames = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
+    colors = _colors(images)
+    frames = [_indexed(image, colors) for image in images]
     buffer = io.BytesIO()
     frames[0].save(
         buffer,
@@ -166,6 +161,32 @@ def _gif(picture: Picture) -> bytes:
         optimize=False,
     )
     return buffer.getvalue()
+
+
+def _colors(images: list[Image]) -> ndarray:
+    """The most frequent colours of all frames, (n, 3): one palette, so that nothing flickers."""
+    import numpy
+
+    counts: Counter[Any] = Counter()
+    for image in images:
+        for count, color in image.getcolors(image.width * image.height) or ():
+            counts[color] += count
+    return numpy.array([color for color, _ in counts.most_common(COLORS)], dtype=int)
+
+
+def _indexed(image: Image, colors: ndarray) -> Image:
+    """An image with a palette. Pillow's own way takes close colours for equal: white for grey."""
+    import numpy
+    import PIL.Image
+
+    pixels = numpy.asarray(image).astype(int)
+    codes = (pixels * (1 << 16, 1 << 8, 1)).sum(-1)
+    found, places = numpy.unique(codes, return_inverse=True)
+    own = numpy.stack([found >> 16, found >> 8 & 255, found & 255], -1)
+    nearest = ((own[:, None] - colors) ** 2).sum(-1).argmin(1)
+    made = PIL.Image.fromarray(nearest[places].reshape(codes.shape).astype(numpy.uint8), "P")
+    made.putpalette(colors.ravel().tolist())
+    return made
 
 
 def _ffmpeg() -> str:

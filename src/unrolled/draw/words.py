@@ -10,7 +10,6 @@ from .type import chinese as chinese_font
 
 CHINESE: dict[str, str] = {
     # Cells.
-    "candidate": "候选值",
     "cell state update": "更新细胞状态",
     "closed": "关闭",
     "coupled gates": "耦合门",

@@ -23,8 +23,9 @@ SATURATED = 0.6
 give 0.9 and more, trained language models up to 0.4."""
 UNITS = 0.02
 """The part of a layer's units that may be dead or duplicates before it is worth a word."""
-SHORT = 0.05
-"""A memory is short if it is less than this part of the sequence."""
+SHORT = 0.03
+"""A memory is short if it is less than this part of the sequence: fresh GRUs and LSTMs, which
+remember 10 to 25 steps, are well up to sequences of some hundred."""
 OPEN = 0.6
 """A mean forget gate below this, with a bias near 0, has not been opened, nor learned to be."""
 BIAS = 0.25

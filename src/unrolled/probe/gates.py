@@ -114,15 +114,20 @@ class Saturation:
     Attributes:
         low, high: near its least and its greatest value.
         keeps: the end at which the memory is kept and nothing is wrong: "low", "high" or "".
+        reads: whether it squashes a state that keeps a memory, as tanh(c) does: it is no gate, and
+            the memories of trained networks grow far beyond its ends.
     """
 
     low: Tensor
     high: Tensor
     keeps: str
+    reads: bool
 
     @property
     def harmful(self) -> Tensor:
         """(H,) how often it is at an end that lets no gradient through and serves no memory."""
+        if self.reads:
+            return torch.zeros_like(self.low)
         parts = {"low": self.low, "high": self.high}
         return torch.stack([part for end, part in parts.items() if end != self.keeps]).sum(0)
 
@@ -143,8 +148,14 @@ def saturation(passage: Passage) -> dict[str, Saturation]:
         low, high = ends / max(total, 1)
         is_keeping = keep is not None and nodes[name] is keep.gate
         keeps = ("high" if keep.sign > 0 else "low") if keep and is_keeping else ""
-        found[name] = Saturation(low, high, keeps)
+        found[name] = Saturation(low, high, keeps, reads(passage.graph, nodes[name]))
     return found
+
+
+def reads(graph: Graph, node: Node) -> bool:
+    """Whether an activation is that of a state's next value, which depends on its old one."""
+    state = carrier(graph)
+    return state != graph.output and node.arguments[0] is graph.values[state]
 
 
 @lru_cache(maxsize=256)

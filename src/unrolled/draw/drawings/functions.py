@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
+from ..axes import dark, spaced
 from ..drawing import drawing
 from ..error import DrawError
 from ..palette import BLUE, GREEN, INK, ORANGE, PALE, RED
@@ -66,14 +67,18 @@ def _activations(words: Any, at: float) -> Figure:
         axes.plot([at, at, -5], [-1.3, y, y], color=RED, linewidth=1.5)
         axes.plot(at, y, "o", color=RED, markersize=9, zorder=5)
         axes.plot(at, float(slope(at)), "o", color=INK, markersize=6, zorder=5)
-        axes.text(-4.9, y + 0.05, f"{y:.2f}", color=RED, fontsize=14, va="bottom")
-        axes.text(at + 0.12, -1.28, f"{at:.1f}", color=RED, fontsize=14, va="bottom")
+        axes.text(-4.9, y + 0.05, f"{y:.2f}".replace("-", "−"), color=RED, fontsize=14, va="bottom")
+        axes.text(
+            at + 0.12, -1.28, f"{at:.1f}".replace("-", "−"), color=RED, fontsize=14, va="bottom"
+        )
         axes.set_xlim(-5, 5)
         axes.set_ylim(-1.3, 1.3)
         axes.set_yticks([-1, 0, 1])
         axes.set_xlabel("$x$")
-        axes.legend(loc="lower right", bbox_to_anchor=(1.0, 0.22), fontsize=15, handlelength=1.8)
-    made.subplots_adjust(left=0.05, right=0.98, bottom=0.13, top=0.97, wspace=0.15)
+        axes.legend(
+            loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, fontsize=16, handlelength=1.8
+        )
+    made.subplots_adjust(left=0.05, right=0.98, bottom=0.13, top=0.88, wspace=0.15)
     return made
 
 
@@ -103,14 +108,15 @@ def _squash(subject: Subject, free: ndarray, kept: ndarray, upto: int) -> Figure
     for axes, values, title, span in zip(
         made.subplots(1, 2), (free, kept), titles, spans, strict=True
     ):
-        for line, color, mark in zip(values, (BLUE, GREEN, RED), "osD", strict=True):
-            shown = line[: upto + 1]
-            axes.plot(range(len(shown)), shown, color=color, marker=mark, markersize=7)
-            axes.annotate(
-                f"{shown[-1]:,.2f}".replace("-", "−"), (len(shown) - 1, shown[-1]), (9, 0),
-                textcoords="offset points", color=color, va="center",
-                fontsize=14, fontweight="bold",
-            )  # fmt: skip
+        now = [float(line[upto]) for line in values]
+        places = spaced(now, (span[1] - span[0]) / 14)
+        marked = zip(values, (BLUE, GREEN, RED), "osD", places, strict=True)
+        for line, color, mark, place in marked:
+            axes.plot(range(upto + 1), line[: upto + 1], color=color, marker=mark, markersize=7)
+            number = f"{line[upto]:,.2f}".replace("-", "−")
+            axes.text(
+                upto + 0.25, place, number, color=color, va="center", fontsize=14, fontweight="bold"
+            )
         axes.set_title(title)
         axes.set_xlim(-0.3, TIMES + 2.3)
         axes.set_ylim(*span)
@@ -144,8 +150,6 @@ def surface(subject: Subject) -> Picture:
 
 
 def _surface(subject: Subject, model: str, x: ndarray, y: ndarray, factor: ndarray) -> Figure:
-    from ..axes import dark
-
     made = figure(12, 5.2)
     left, right = made.subplots(1, 2, width_ratios=(1.25, 1))
     wide, high = (min(12.0, max(3.0, float(numpy.quantile(abs(v), 0.97)))) for v in (x, y))

@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 .PHONY: help demo bench test test-fast lint docs gallery clean
 
 help:
-	@echo "make demo       train a character language model on real text and sample from it (< 3 min)"
+	@echo "make demo       how far cells remember and a language model, as a page with pictures (< 5 min)"
 	@echo "make bench      measure the layers beside torch.nn and other libraries on this machine"
 	@echo "make test       lint, types, import contracts and all tests"
 	@echo "make test-fast  the tests that are quick and do not go through many configurations (< 1 min)"
@@ -28,7 +28,11 @@ help:
 	$(INSTALL) -e '.[dev]'
 	@touch $@
 
-demo: .venv/core
+.venv/draw: .venv/core
+	$(INSTALL) -e '.[draw]'
+	@touch $@
+
+demo: .venv/draw
 	$(BIN)/unrolled demo
 
 bench: .venv/bench

@@ -53,7 +53,7 @@ def test_version() -> None:
 
 def test_help_names_every_command() -> None:
     text = run("--help")
-    assert all(name in text for name in ("train", "sample", "cells", "show", "demo"))
+    assert all(name in text for name in ("train", "sample", "study", "report", "demo"))
     assert "--evaluate-every" in run("train", "text", "--help")
 
 

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -13,6 +13,9 @@ from .train.errors import UserError
 from .train.pairs.command import translate
 from .train.series.command import forecast
 from .train.settings import Settings
+
+if TYPE_CHECKING:
+    from .equations import Cell
 
 
 class Commands(TyperGroup):
@@ -57,6 +60,17 @@ def _unrolled(
     ] = False,
 ) -> None:
     pass
+
+
+def _any_cell(name: str) -> "Cell":
+    """A known cell, or one of the user's as FILE.py:NAME."""
+    from .draw import DrawError
+    from .draw.request import cell_of
+
+    try:
+        return cell_of(name)
+    except DrawError as error:
+        raise UserError(str(error)) from error
 
 
 def _option(default: Any, about: str) -> Any:
@@ -255,17 +269,88 @@ def bench(
 
 
 @app.command()
-def demo(
-    seconds: Annotated[float, typer.Option(help="About how long to train.")] = 75,
-    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/demo"),
+def study(
+    task: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[TASK]...", help="short, long, adding or copy; without: long."),
+    ] = None,
+    cells: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CELL[+START]",
+            help="May be repeated: lstm, lstm+forget, rnn_relu+identity, FILE.py:NAME.",
+        ),
+    ] = None,
+    gaps: Annotated[
+        list[int] | None,
+        _option("those of the task", "Words or steps in between; may be repeated."),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="From how many seeds.")] = 3,
+    hidden: Annotated[int, typer.Option(help="Hidden size of every cell.")] = 64,
+    steps: Annotated[int | None, _option("those of the task", "Of training.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, show_default="the cores", help="Trials side by side.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="JSON, to go on with.")] = None,
 ) -> None:
-    """Train a character model for about a minute, sample it and compare it with n-grams."""
+    """Measure how far cells remember: accuracy against gap, gradient against distance.
+
+    Trials that --out has already are not run again; Ctrl-C keeps those that are done.
+    """
     from rich.console import Console
 
-    from .train.demo import demo as demonstrate
+    from .study.command import study as run_study
+    from .study.trial import Budget
+    from .train.interrupt import Interrupt
+
+    budget = Budget(hidden=hidden, steps=steps)
+    with Interrupt() as interrupt:
+        run_study(
+            Console(), task or [], cells or [], gaps or [], seeds, budget, jobs, out, _any_cell,
+            interrupt,
+        )  # fmt: skip
+    leave(interrupt)
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="Folder of a run, or a checkpoint.")],
+    text: Annotated[
+        str | None,
+        _option("held-out part of Python's help topics", "A file, or the text itself, to read."),
+    ] = None,
+    lang: Annotated[str, typer.Option(help="Of the page: en or zh.")] = "en",
+    out: Annotated[
+        Path | None, _option("report.html in the run's folder", "The file to write.")
+    ] = None,
+) -> None:
+    """Write a page about a trained model: one HTML file that needs no network."""
+    from .draw import DrawError
+    from .report.command import report as write
+
+    try:
+        typer.echo(write(run, text, lang, out))
+    except DrawError as error:
+        raise UserError(str(error)) from error
+
+
+@app.command()
+def demo(
+    seconds: Annotated[float, typer.Option(help="About how long to train.")] = 180,
+    out: Annotated[Path, typer.Option(help="Folder of the run and its page.")] = Path("runs/demo"),
+    lang: Annotated[str, typer.Option(help="Of the page: en or zh.")] = "en",
+) -> None:
+    """Tell the whole story: a language model, how far cells remember, and a page about them."""
+    from rich.console import Console
+
+    from .draw import DrawError
+    from .report.demo import demo as demonstrate
     from .train.interrupt import Interrupt
 
     Settings(seconds=seconds)  # says what is wrong with it
     with Interrupt() as interrupt:
-        demonstrate(Console(), seconds, out, interrupt)
+        try:
+            demonstrate(Console(), seconds, out, lang, interrupt)
+        except DrawError as error:
+            raise UserError(str(error)) from error
     leave(interrupt)

@@ -1,0 +1,158 @@
+"""What the article says about memory, beside what a study has measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..study.outcome import Outcome
+from ..study.table import Figure as Scores
+from ..study.table import gathered, ordered
+from .words import Speech
+
+GOAL = 0.95
+"""The part of right answers from which on a task counts as learned."""
+FEW, ENOUGH = 500, 2000
+"""Steps of training below which nothing is settled, and from which on a short gap is learned by
+every cell that can."""
+VANISHED = 1e-6
+"""What is left of a gradient that has vanished."""
+
+SIMPLE, GATED, RELU = "rnn_tanh", "lstm", "rnn_relu"
+
+
+def claims(outcomes: Sequence[Outcome], speech: Speech) -> list[dict[str, Any]]:
+    """The article's claims, each with a verdict that follows from the numbers."""
+    found = gathered(outcomes)
+    long = found["long"]
+    steps = min(each.steps for each in outcomes if each.task == "long")
+    settled = steps >= FEW
+    made = [
+        _short(found, steps >= ENOUGH, speech),
+        _simple(long, settled, speech),
+        _relu(long, settled, speech),
+        _lstm(long, settled, speech),
+        _gradient(outcomes, speech),
+    ]
+    return [_said(each, speech) for each in made if each is not None]
+
+
+Claim = tuple[str, bool | None, str]
+"""What is said; whether it holds, None where that is not settled; what was measured."""
+
+
+def _said(claim: Claim, speech: Speech) -> dict[str, Any]:
+    says, holds, measured = claim
+    verdicts = {
+        True: ("yes", "holds"),
+        False: ("no", "does not hold here"),
+        None: ("part", "not settled by this run"),
+    }
+    kind, verdict = verdicts[holds]
+    return {
+        "kind": kind,
+        "says": speech(says),
+        "verdict": f"{speech(verdict)}:",
+        "measured": measured,
+    }
+
+
+def percent(scores: Scores) -> str:
+    """The mean, for a sentence."""
+    return f"{100 * scores.mean:.1f} %"
+
+
+def _short(
+    found: Mapping[str, Mapping[str, Mapping[int, Scores]]], settled: bool, speech: Speech
+) -> Claim:
+    """At the shortest gap of each task."""
+    parts, learned = [], []
+    for task in ("short", "long"):
+        shortest = {name: figures[min(figures)] for name, figures in found.get(task, {}).items()}
+        learned += [each.mean >= GOAL for each in shortest.values()]
+        if shortest:
+            listed = ", ".join(f"{name} {percent(each)}" for name, each in shortest.items())
+            parts.append(f"{speech(f'{task} task')}: {listed}")
+    holds = all(learned) if settled or all(learned) else None
+    return "With a short gap, every network learns the link.", holds, f"{'; '.join(parts)}."
+
+
+def _along(name: str, figures: Mapping[int, Scores], speech: Speech) -> str:
+    listed = ", ".join(f"{speech('gap')} {gap}: {percent(f)}" for gap, f in figures.items())
+    return f"{name}, {listed}"
+
+
+def _simple(
+    long: Mapping[str, Mapping[int, Scores]], settled: bool, speech: Speech
+) -> Claim | None:
+    if SIMPLE not in long or len(long[SIMPLE]) < 2:
+        return None
+    figures = long[SIMPLE]
+    first, last = figures[min(figures)], figures[max(figures)]
+    holds: bool | None = last.mean < 0.5 <= first.mean
+    if not settled and first.mean < 0.5:
+        holds = None
+    text = f"{_along(SIMPLE, figures, speech)}."
+    return "As the gap grows, a simple RNN can no longer learn it.", holds, text
+
+
+def _relu(long: Mapping[str, Mapping[int, Scores]], settled: bool, speech: Speech) -> Claim | None:
+    kinds = [name for name in long if name.partition("+")[0] == RELU]
+    if not kinds:
+        return None
+    ends = {name: long[name][max(long[name])] for name in kinds}
+    text = "; ".join(_along(name, long[name], speech) for name in kinds)
+    diverged = sum(f.diverged for name in kinds for f in long[name].values())
+    if diverged:
+        text += f"; {diverged} × NaN"
+    holds = all(each.mean >= GOAL for each in ends.values())
+    return (
+        "Another activation cures it: ReLU.",
+        holds if settled or holds else None,
+        f"{text}.",
+    )
+
+
+def _lstm(long: Mapping[str, Mapping[int, Scores]], settled: bool, speech: Speech) -> Claim | None:
+    kinds = [name for name in long if name.partition("+")[0] == GATED]
+    if not kinds:
+        return None
+    holds = all(long[name][max(long[name])].mean >= GOAL for name in kinds)
+    text = "; ".join(_along(name, long[name], speech) for name in kinds)
+    holds_or_open = holds if settled or holds else None
+    return "Another structure cures it: LSTM.", holds_or_open, f"{text}."
+
+
+def _gradient(outcomes: Sequence[Outcome], speech: Speech) -> Claim | None:
+    """What is left of the gradient at the first word, at the longest gap, before and after."""
+    gap = max(each.gap for each in outcomes if each.task == "long")
+    first: dict[str, Outcome] = {}
+    for each in outcomes:
+        if each.task == "long" and each.gap == gap:
+            first.setdefault(each.entrant, each)
+    if SIMPLE not in first:
+        return None
+    parts = []
+    for moment, words in ((0.0, "before training"), (1.0, "after training")):
+        sizes = {name: each.gradients[moment][-1] for name, each in ordered(first).items()}
+        listed = ", ".join(f"{name} {scientific(size)}" for name, size in sizes.items())
+        parts.append(f"{speech(words)} {listed}")
+    left = speech("Of the gradient is left at the first word, gap")
+    holds = first[SIMPLE].gradients[0.0][-1] < VANISHED
+    return "The cause is that gradients vanish.", holds, f"{left} {gap}: {'; '.join(parts)}."
+
+
+def scientific(value: float) -> str:
+    """A small number in two digits.
+
+    >>> scientific(3.2e-31), scientific(0.25)
+    ('3.2·10⁻³¹', '0.25')
+    """
+    if not math.isfinite(value):
+        return "∞"
+    if 0.01 <= value < 1000 or value == 0:
+        return f"{value:.2g}"
+    digits, _, power = f"{value:.1e}".partition("e")
+    raised = str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{digits}·10{raised}"

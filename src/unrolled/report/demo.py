@@ -1,0 +1,147 @@
+"""The whole story in one command: cells on both tasks, a language model, a page about them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from ..cells import find
+from ..draw.error import DrawError
+from ..study.command import follow
+from ..study.entrant import Entrant
+from ..study.grid import Task, tasks
+from ..study.outcome import Outcome
+from ..study.problems import problem
+from ..study.results import Results
+from ..study.table import tables
+from ..study.trial import Budget
+from ..train import checkpoint as checkpoints
+from ..train import text
+from ..train.demo import demo as train
+from ..train.excerpts import words_for
+from ..train.interrupt import Interrupt
+from .command import NAME, about
+from .memory import memory
+from .model import Run, model
+from .network import cells, network
+from .overview import overview
+from .page import check, page, write
+from .section import Section
+from .words import Speech
+
+ENTRANTS = ("rnn_tanh", "rnn_relu", "gru", "lstm")
+GAPS = {"short": (1,), "long": (1, 10, 100)}
+STUDY = 0.6
+"""The part of the training time that the study takes; the language model has the rest."""
+LEAST = 20
+"""Seconds of study from which on trials run side by side: processes take a while to start."""
+RESULTS = "study.json"
+
+
+def demo(
+    console: Console, seconds: float, folder: Path, language: str, interrupt: Interrupt
+) -> None:
+    """Train for about so many seconds, print tables, and write ``report.html`` into the folder.
+
+    Args:
+        console: to write on.
+        seconds: of training in all; the page takes some more.
+        folder: of the language model's run; the study's results and the page stand beside it.
+        language: of the page: en or zh.
+        interrupt: ends the demonstration after what is done.
+
+    Raises:
+        UserError: the folder holds another run, or cannot be written.
+        DrawError: an unknown language.
+    """
+    speech = Speech(language)
+    pictures = _pictures(console)
+    train(console, (1 - STUDY) * seconds, folder, interrupt)
+    if interrupt.requested:
+        return
+    outcomes = _study(console, STUDY * seconds, folder, interrupt)
+    if interrupt.requested or not pictures:
+        return
+    with console.status("Writing the page …"):
+        place = folder / NAME
+        write(place, _page(outcomes, folder, speech))
+    console.print(f"\nThe whole story, with pictures: {place}", highlight=False, soft_wrap=True)
+
+
+def _pictures(console: Console) -> bool:
+    """Whether the page can be written; if not, what is missing has been said."""
+    try:
+        check()
+    except DrawError as error:
+        console.print(f"No page will be written: {error}\n", highlight=False, soft_wrap=True)
+        return False
+    return True
+
+
+def _study(console: Console, seconds: float, folder: Path, interrupt: Interrupt) -> list[Outcome]:
+    """Every cell on both tasks, with as many steps as fit."""
+    console.rule("How far does each cell remember?")
+    entrants = [Entrant(find(name)) for name in ENTRANTS]
+    jobs = os.cpu_count() or 1 if seconds >= LEAST else 1
+    todo = tasks(GAPS, entrants, 1, Budget(steps=_steps(entrants, seconds * min(jobs, 8))))
+    results = Results()
+    follow(console, todo, results, jobs, interrupt)
+    for table in tables(results):
+        console.print(table)
+        console.print()
+    results.path = folder / RESULTS
+    results.save()
+    return [results[task.key] for task in todo if task.key in results]
+
+
+FEWEST = 20
+"""Steps of a trial, even if they take too long."""
+
+
+def _steps(entrants: Sequence[Entrant], seconds: float) -> int:
+    """How many steps each trial can take, by the pace of a few steps."""
+    pace = 0.0
+    for task in tasks(GAPS, entrants, 1, Budget()):
+        pace += _pace(task)
+    most = max(problem(name, gap).steps for name in GAPS for gap in GAPS[name])
+    return max(FEWEST, min(most, int(0.85 * seconds / pace)))
+
+
+def _pace(task: Task) -> float:
+    """Seconds of one step, after a first one that compiles."""
+    trial = task.trial()
+    trial.advance()
+    began = time.perf_counter()
+    for _ in range(4):
+        trial.advance()
+    return (time.perf_counter() - began) / 4
+
+
+def _page(outcomes: Sequence[Outcome], folder: Path, speech: Speech) -> str:
+    checkpoint = checkpoints.load(folder)
+    run = Run(folder, checkpoint, words_for(checkpoint, None))
+    sections: list[Section] = [
+        overview(outcomes, speech),
+        network(speech),
+        cells([find(name) for name in ("rnn_tanh", "lstm", "gru")], speech),
+        memory(outcomes, speech),
+        model(run, _baselines(checkpoint), "A language model on real text", speech),
+        *about(run, speech),
+    ]
+    lead = speech(
+        "The clouds are in the sky: what decides the last word is near. I grew up in France … I "
+        "speak fluent French: it is far away. Does a network learn the link?"
+    )
+    return page(speech("How far does a network remember?"), lead, sections, speech)
+
+
+def _baselines(checkpoint: checkpoints.Checkpoint) -> dict[str, float]:
+    """What simple predictors reach on the same text."""
+    from ..train.language import Language
+
+    corpus = text.Corpus.of(text.default(), checkpoint.settings.held_out)
+    return Language(checkpoint.settings, corpus).baselines()

@@ -172,7 +172,7 @@ class Runner:
             keys: the names of the parameters in the module.
             own: the parameters of the module.
         """
-        if torch.is_grad_enabled():
+        if _on_graph(weights, inputs, states):
             return
         x = inputs[self._x]
         call = self._learned(weights, inputs, states, (), (1, x.shape[0]), False)
@@ -207,7 +207,7 @@ class Runner:
 
             if QuickRun.suits(call, keys, own):
                 key, shapes = (suffix, x.shape, x.dtype), self._shapes(x)
-                if torch.is_grad_enabled():
+                if _on_graph(weights, inputs, states):
                     _remember(self._quick_training, key, QuickTraining(call, x, keys, shapes))
                 else:
                     kind = QuickLone if len(x) == 1 else QuickRun
@@ -277,6 +277,12 @@ def _unrecorded(found: Recurrences, record: Sequence[str]) -> str | None:
         if probes[name].operation in CONDITIONS:
             return f"{name} is a condition"
     return None
+
+
+def _on_graph(*groups: Mapping[str, Tensor]) -> bool:
+    """Whether a call with these tensors is differentiated."""
+    tensors = (tensor for group in groups for tensor in group.values())
+    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
 
 
 def _remember(known: dict[Any, Any], key: Any, value: Any) -> None:

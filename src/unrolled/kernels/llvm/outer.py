@@ -23,6 +23,9 @@ from .text import Function, Target
 PART = {16: 128, 32: 128, 64: 256}
 """Rows that are summed up at a time, by bytes of a vector."""
 
+SHORT = 16
+"""Rows of a bias that are added one after the other."""
+
 HEADER = 6
 """Numbers of a job before its sources: N, the gradient and its stride, the bias, memory, spare."""
 
@@ -95,7 +98,7 @@ class Outers:
         """The function that adds up products for a source of that many columns."""
         rows, blocks = tile.shape(1, length, self.target)
         every = tuple(range(blocks))
-        shape = tile.Tile(blocks, every, (True,) * blocks, rows, blocks * self.target.lanes)
+        shape = tile.Tile(blocks, every, (True,) * blocks, rows, blocks * self.target.lanes, True)
         self._functions.setdefault(shape.name, tile.tiles(shape, self.target))
         return shape.name
 
@@ -190,12 +193,7 @@ class _Writer:
     def _turn_vector(self, unit: str, mask: str | None) -> None:
         f, kind, lanes = self.f, self.target.vector, self.lanes
         column = f.at(self.chunk, unit)
-        bias, none = f.at(self.bias, unit), self.target.splat(0)
-        with f.loop("n", "0", self.count, carried=[(kind, none)]) as loop:
-            row = f.at(column, f.let(f"mul nsw i64 {loop.at}, {self.stride}"))
-            loop.carried[0] = f.let(f"fadd {kind} {loop.carried[0]}, {f.load_lanes(row, mask)}")
-        # A sum of sums is more exact than one long sum.
-        f.store(kind, f.let(f"fadd {kind} {f.load(kind, bias)}, {loop.carried[0]}"), bias)
+        self._add_up(column, f.at(self.bias, unit), mask)
         last = f.let(f"sub nsw i64 {self.count}, 1")
         into = f.at(self.turned, f.let(f"mul nsw i64 {unit}, {self.part}"))
         with f.loop("n", "0", self.count, str(lanes)) as loop:
@@ -207,6 +205,19 @@ class _Writer:
                 rows.append(f.load_lanes(address, mask))
             for lane, vector in enumerate(transposed(f, rows)):
                 f.store(kind, vector, f.at(f.at(into, str(lane * self.part)), loop.at))
+
+    def _add_up(self, column: str, bias: str, mask: str | None) -> None:
+        """Add the rows of one vector to its bias: sums of sums are more exact than long ones."""
+        f, kind, none = self.f, self.target.vector, self.target.splat(0)
+        with f.loop("b", "0", self.count, str(SHORT), carried=[(kind, none)]) as outer:
+            end = f.let(f"add nsw i64 {outer.at}, {SHORT}")
+            end = f.let(f"call i64 @llvm.smin.i64(i64 {end}, i64 {self.count})")
+            with f.loop("n", outer.at, end, carried=[(kind, none)]) as loop:
+                row = f.at(column, f.let(f"mul nsw i64 {loop.at}, {self.stride}"))
+                value = f.load_lanes(row, mask)
+                loop.carried[0] = f.let(f"fadd {kind} {loop.carried[0]}, {value}")
+            outer.carried[0] = f.let(f"fadd {kind} {outer.carried[0]}, {loop.carried[0]}")
+        f.store(kind, f.let(f"fadd {kind} {f.load(kind, bias)}, {outer.carried[0]}"), bias)
 
     def _source(self, number: int, row: str, count: str) -> None:
         """One source: all products of some rows with the gradients."""

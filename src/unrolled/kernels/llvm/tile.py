@@ -24,6 +24,8 @@ class Tile(NamedTuple):
         first: whether each of them begins here, with %start, and not with what the tile holds.
         rows: how many.
         units: how many can be read of each k's weights.
+        late: whether the sums begin with 0, and what they would begin with is added at last. Of
+            many sums one after the other, the rounding errors then add up more slowly.
     """
 
     columns: int
@@ -31,13 +33,14 @@ class Tile(NamedTuple):
     first: tuple[bool, ...]
     rows: int
     units: int
+    late: bool = False
 
     @property
     def name(self) -> str:
         """Of the function, without its rows."""
         letters = "".join("s" if first else "t" for first in self.first)
         used = "_".join(map(str, self.used))
-        return f"tile_{self.columns}_{used}_{letters}_{self.units}"
+        return f"tile_{self.columns}_{used}_{letters}_{self.units}{'_late' * self.late}"
 
 
 HIGHEST = 8
@@ -119,8 +122,12 @@ def _tile(tile: Tile, target: Target) -> str:
             base, offset = (start, column) if first else ("%tile", place)
             sums.append(f.load(kind, f.at(base, str(offset * lanes))))
     sources = [f.at("%source", f.let(f"mul nsw i64 %stride, {row}")) for row in range(tile.rows)]
-    sums = _grown(f, tile, sums, sources)
-    for place, total in enumerate(sums):
+    begun = [target.splat(0)] * len(sums) if tile.late else sums
+    grown = _grown(f, tile, begun, sources)
+    if tile.late:
+        pairs = zip(sums, grown, strict=True)
+        grown = [f.let(f"fadd {kind} {first}, {rest}") for first, rest in pairs]
+    for place, total in enumerate(grown):
         row, column = divmod(place, len(used))
         f.store(kind, total, f.at("%tile", str((row * tile.columns + used[column]) * lanes)))
     f.do("ret void")

@@ -151,10 +151,11 @@ def matching(
         ValueError: for a pattern that matches nothing, with the names that come nearest.
     """
     is_several = isinstance(patterns, Iterable) and not isinstance(patterns, str)
-    wanted = list(patterns) if is_several else [patterns]
-    for pattern in wanted:
+    wanted: list[str] = []
+    for pattern in patterns if is_several else [patterns]:
         if not isinstance(pattern, str):
             raise TypeError(f"{user}: names are strings such as 'lstm.l0.f', got {pattern!r}")
+        wanted.append(pattern)
     known = places(model)
     found: dict[str, tuple[Place, str]] = {}
     missing = dict.fromkeys(wanted)

@@ -283,6 +283,10 @@ def test_units_are_shared_where_rows_are_few_and_steps_long(
     assert loop.shares(3, 1000) == Shares(4, (0, 3))
     assert loop.shares(3, 6, [3, 2, 1]) == Shares(4, (0, 3))
     assert loop.shares(1, 0) == Shares(1, (1, 1, 0, 1))
+    most = 4 * kernel.MANY_ROWS
+    assert loop.shares(most, 1000) == Shares(4, (0, most))  # no cache holds so many weights
+    assert loop.shares(most + 1, 1000).numbers[0] == 4  # parts of the rows
+    monkeypatch.setattr(kernel, "LARGE", 1 << 30)
     assert loop.shares(kernel.FEW_ROWS, 1000).numbers[0] == 4  # each has a row of its own
     small = made(CELLS["lstm"].graph, packed=False)
     assert small.shares(3, 10**6).numbers[0] == 3

@@ -26,8 +26,8 @@ PART = {16: 128, 32: 128, 64: 256}
 SHORT = 16
 """Rows of a bias that are added one after the other."""
 
-HEADER = 6
-"""Numbers of a job before its sources: N, the gradient and its stride, the bias, memory, spare."""
+HEADER = 5
+"""Numbers of a job before its sources: N, the gradient and its stride, the bias, memory."""
 
 SOURCE = 3
 """Numbers of a job for each source: where it stands, its stride, the weight's gradient."""

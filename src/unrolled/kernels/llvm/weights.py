@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import NamedTuple, final
 
 import torch
@@ -53,13 +54,16 @@ class WeightGradients:
             for outer, each in zip(self.text.outers, sums, strict=True)
         )
         threads = worthwhile(total)
+        # Each has memory of its own: threads do not wait for each other in between.
         needed = [self.text.memory(outer, threads) for outer in self.text.outers]
-        memory = torch.empty(max(needed, default=0), dtype=self.dtype, device="cpu")
+        memory = torch.empty(sum(needed), dtype=self.dtype, device="cpu")
+        places = accumulate(needed, initial=0)
         numbers = []
-        for each in sums:
+        for each, begin in zip(sums, places, strict=False):
+            own = memory.data_ptr() + begin * memory.element_size()
             rows, stride, place = len(each.gradient), each.gradient.stride(0), each.bias
             bias = 0 if place is None else place.data_ptr()
-            numbers += [rows, each.gradient.data_ptr(), stride, bias, memory.data_ptr(), 0]
+            numbers += [rows, each.gradient.data_ptr(), stride, bias, own]
             for source, weight in each.sources:
                 written = 0 if weight is None else weight.data_ptr()
                 numbers += [source.data_ptr(), source.stride(0), written]

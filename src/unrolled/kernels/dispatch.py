@@ -172,7 +172,7 @@ class Runner:
             keys: the names of the parameters in the module.
             own: the parameters of the module.
         """
-        if _on_graph(weights, inputs, states):
+        if torch.compiler.is_compiling() or _on_graph(weights, inputs, states):
             return
         x = inputs[self._x]
         call = self._learned(weights, inputs, states, (), (1, x.shape[0]), False)

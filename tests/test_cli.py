@@ -277,7 +277,7 @@ def test_options_of_kernels() -> None:
     assert "@pack_0(" not in few
     assert text != run("kernel", "gru", "--hidden", 64, "--input", 65)
     backward = run("kernel", "gru", "--hidden", 64, "--backward")
-    assert backward.startswith("; gru_backward: 2 passes")
+    assert backward.startswith("; gru_backward: 3 passes")
     assert text != run("kernel", "gru", "--hidden", 65)
     projected = [
         run("kernel", "lstm_projected", "--hidden", 8, *p) for p in ((), ("--projection", 4))

@@ -66,17 +66,13 @@ class Quick(ABC):
         grad, dtype = torch.is_grad_enabled(), self._dtype
         if not same(x, self._x, dtype, grad):
             return None
-        read = []
-        for key, shape in self._parameters:
-            parameter: Any = own.get(key)
-            if type(parameter) not in PLAIN or parameter.shape != shape:
-                return None
-            if parameter.dtype is not dtype or not parameter.is_cpu:
-                return None
+        parameters = owned(own, self._parameters, dtype)
+        if parameters is None:
+            return None
+        for parameter in parameters:
             if (grad and parameter.requires_grad) or not parameter.is_contiguous():
                 return None
-            read.append(parameter.data_ptr())
-        return read
+        return [parameter.data_ptr() for parameter in parameters]
 
     def _start(self, x: Tensor, read: Addresses, old: Addresses, new: Addresses) -> None:
         """Run the job on states that stand at `old` and come to stand at `new`."""
@@ -239,14 +235,9 @@ class QuickTraining:
         """
         if surroundings() is not None or not same(x, self._x, self._dtype, False):
             return None
-        weights = []
-        for key, shape in self._parameters:
-            weight: Any = own.get(key)
-            if type(weight) not in PLAIN or weight.shape != shape:
-                return None
-            if weight.dtype is not self._dtype or not weight.is_cpu:
-                return None
-            weights.append(weight)
+        weights = owned(own, self._parameters, self._dtype)
+        if weights is None:
+            return None
         output, *last = Loop.apply(self._call, x.view(self._rows), *old, *weights)
         return output.view(*self._x[:2], -1), last
 
@@ -254,6 +245,21 @@ class QuickTraining:
 def _start_of(places: slice | Tensor) -> int:
     assert isinstance(places, slice), "sequences of one length end together"
     return places.start
+
+
+def owned(
+    own: Mapping[str, Any], known: Sequence[tuple[str, torch.Size]], dtype: torch.dtype
+) -> list[Tensor] | None:
+    """A module's parameters; None if one is not as it was known."""
+    found = []
+    for key, shape in known:
+        parameter: Any = own.get(key)
+        if type(parameter) not in PLAIN or parameter.shape != shape:
+            return None
+        if parameter.dtype is not dtype or not parameter.is_cpu:
+            return None
+        found.append(parameter)
+    return found
 
 
 def same(tensor: Any, shape: torch.Size, dtype: torch.dtype, grad: bool) -> bool:

@@ -143,7 +143,7 @@ def learn(
     (x, *masks) = inputs.values()
     if masks or steps.batch_sizes is not None or x.dim() != 3:
         return
-    if torch.compiler.is_compiling() or not x.is_contiguous():
+    if _is_special(layer) or not x.is_contiguous():
         return
     keys = {name: f"{name}{suffix}" for name in weights}
     runner.learn_run(suffix, weights, inputs, states, reverse, keys, layer._parameters)

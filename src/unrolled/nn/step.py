@@ -67,8 +67,9 @@ class Step(Weighted):
             _, last = probed(self, Call("", self._runner, weights, inputs, states, form))
         else:
             last = self._runner.step(weights, {self._x: x}, states)
-            own = self._parameters
-            self._runner.learn_step(weights, {self._x: x}, states, self._own_names, own)
+            if batched and hx is not None:  # what `_quick_step` asks for
+                own = self._parameters
+                self._runner.learn_step(weights, {self._x: x}, states, self._own_names, own)
         if not batched:
             last = {state: value.squeeze(0) for state, value in last.items()}
         return self._states_out(last)

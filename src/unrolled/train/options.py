@@ -70,6 +70,10 @@ class Given:
         return Settings(**{**self.defaults, **self.settings})
 
 
+OF_TABLES = tuple(name for name in OPTIONS if name != "window")
+"""The settings of commands that read tables: how much of a sequence is read is their own matter."""
+
+
 def with_settings(
     *names: str, **defaults: Any
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:

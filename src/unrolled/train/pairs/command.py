@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..command import Out, Overwrite, Resume, fit, train
-from ..options import Given, with_settings
+from ..options import OF_TABLES, Given, with_settings
 
 if TYPE_CHECKING:
     from ..problem import Problem
@@ -18,28 +18,7 @@ if TYPE_CHECKING:
 
 @train.command("pairs")
 @with_settings(
-    "cell",
-    "hidden",
-    "layers",
-    "dropout",
-    "batch",
-    "steps",
-    "seconds",
-    "patience",
-    "lr",
-    "schedule",
-    "clip",
-    "seed",
-    "held_out",
-    "save_every",
-    "evaluate_every",
-    "evaluate_at_most",
-    "threads",
-    "accelerator",
-    "devices",
-    "precision",
-    "accumulate",
-    "tensorboard",
+    *OF_TABLES,
     cell="gru",
     hidden=128,
     batch=64,

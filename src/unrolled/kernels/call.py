@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .llvm.kernel import Job, Kernel
+from .memory import empty
 from .recurrence import Recurrence, Training
 from .timeline import Timeline
 
@@ -169,13 +170,13 @@ class Call:
     def full(self, name: str, state: Tensor) -> Tensor:
         """An array for a state at all steps, (B + N, units), with the first states in place."""
         time = self.time
-        array = state.new_empty(time.batch + time.total, self.states[name])
+        array = empty(state.dtype, time.batch + time.total, self.states[name])
         put(array, time.initial.start, state)
         return array
 
     def tap(self, name: str, like: Tensor) -> Tensor:
         """An array for a recorded value, (N, units)."""
-        return like.new_empty(self.time.total, self.recurrence.probe_width(name))
+        return empty(like.dtype, self.time.total, self.recurrence.probe_width(name))
 
 
 def put(array: Tensor, row: int, state: Tensor) -> None:

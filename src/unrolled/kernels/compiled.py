@@ -11,6 +11,7 @@ from torch import Tensor
 from . import eager, timeline
 from .call import Call, put
 from .gradients import Gradients, by_definition
+from .memory import empty
 from .recurrence import Recurrence, Recurrences
 from .timeline import Timeline
 
@@ -91,7 +92,7 @@ class Loop(torch.autograd.Function):
     def forward(ctx: Any, call: Call, *tensors: Tensor) -> tuple[Tensor, ...]:
         """The recorded values and the last states, of banks, states and weights."""
         banks, states, weights = call.named(tensors)
-        saved = banks[0].new_empty(call.time.total, call.training.width)
+        saved = empty(banks[0].dtype, call.time.total, call.training.width)
         recorded, finals, full = train(call, banks, states, weights, saved)
         ctx.call = call
         ctx.save_for_backward(*tensors, saved, *full)

@@ -13,6 +13,7 @@ from ..equations.operation import Operation
 from . import eager
 from .call import Call
 from .llvm.weights import Sums
+from .memory import empty
 from .training import LayerGradient
 
 
@@ -45,7 +46,7 @@ class Gradients:
         filled = {self.plan.hoisted[names] for names, wanted in asked if wanted}
         self.filled = frozenset(self.plan.optional & filled)
         self.buffers = {
-            place.buffer: self.like.new_empty(call.time.total, self.plan.widths[place.buffer])
+            place.buffer: empty(self.like.dtype, call.time.total, self.plan.widths[place.buffer])
             for _, place in self.plan.stored(self.filled).values()
         }
 

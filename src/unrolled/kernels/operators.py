@@ -15,6 +15,7 @@ from torch import Tensor
 from ..equations import Graph, storage
 from ..equations.node import Size
 from . import eager
+from .memory import empty
 
 if TYPE_CHECKING:
     from .recurrence import Recurrences
@@ -152,7 +153,7 @@ class _Run:
 
         operands = self.weights, self.inputs, self.states
         call, banks, turned = compiled.prepared(self.cell.recurrences, *operands, *self.further)
-        memory = banks[0].new_empty(call.time.total * self.cell.stored)
+        memory = empty(banks[0].dtype, call.time.total * self.cell.stored)
         saved = self._saved(memory, call)
         recorded, last, full = compiled.train(call, banks, self.states, self.weights, saved)
         if turned is not None:

@@ -16,6 +16,7 @@ from torch import Tensor
 from .call import Call
 from .compiled import Loop
 from .llvm.kernel import Job
+from .memory import empty
 from .surroundings import PLAIN, surroundings
 
 Addresses = list[int]
@@ -160,7 +161,7 @@ class QuickRun(Quick):
         batch, size = self._time.batch, self._size
         arrays, output = [], x
         for place, (name, units) in enumerate(self._states.items()):
-            array = torch.empty(self._rows[place], units, dtype=self._dtype, device="cpu")
+            array = empty(self._dtype, self._rows[place], units)
             arrays.append(array)
             start = array.data_ptr() + self._starts[place] * units * size
             if old is None:

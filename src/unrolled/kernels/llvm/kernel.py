@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ...equations.node import Size
+from ..memory import empty
 from .machine import Machine, host
 from .schedule import Schedule
 from .source import Source
@@ -307,7 +308,7 @@ class Job:
         numbers[self._first : self._job] = weights
         scratch = start
         if not self._inside:
-            memory = torch.empty(self._scratch, dtype=self.kernel.dtype, device="cpu")
+            memory = empty(self.kernel.dtype, self._scratch)
             scratch = memory.data_ptr()
         for place, begin in self._own:
             numbers[place] = scratch + begin

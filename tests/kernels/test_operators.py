@@ -135,7 +135,7 @@ def test_a_text_is_all_that_is_needed() -> None:
     graph = CELLS["mgu"].graph
     given, _ = call(graph)
     text = described(graph, given)
-    assert set(json.loads(text)) == {"graph", "sizes", "weights", "record"}
+    assert set(json.loads(text)) == {"graph", "sizes", "weights", "record", "recompute"}
     found = operators.described(text, torch.float64)
     assert found.recurrences is recurrence.recurrences(graph, SIZES, torch.float64)
     assert operators.described(str(text), torch.float64) is found

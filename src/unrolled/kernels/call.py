@@ -35,6 +35,8 @@ class Call:
 
     Attributes:
         banks: names of what the loop reads, as they stand side by side.
+        sources: what a call is given: the cell's inputs if a product makes the banks of them, or
+            the banks.
         states: how many units each state has.
         weights: names of the parameters.
     """
@@ -57,7 +59,10 @@ class Call:
         self.banks = recurrence.split.banks
         self._size = recurrence.dtype.itemsize
         self.states = recurrence.states
-        self.weights = list(recurrence.step.weights)
+        self.sources = self.banks
+        if recurrence.is_whole:
+            self.sources = tuple((name,) for name in recurrence.split.hoisted.inputs)
+        self.weights = recurrence.weights
         self._inputs = list(self._columns())
         self._names = [node.attribute.name for node in recurrence.split.step.learned]
         self._jobs: dict[tuple[Any, int], Job] = {}
@@ -158,11 +163,16 @@ class Call:
     # Tensors.
 
     def named(self, tensors: Sequence[Any]) -> tuple[list[Any], dict[str, Any], dict[str, Any]]:
-        """The tensors of banks, states and weights, of one flat list."""
-        first = len(self.banks)
+        """The tensors of sources, states and weights, of one flat list."""
+        first = len(self.sources)
         second = first + len(self.states)
         states = dict(zip(self.states, tensors[first:second], strict=True))
         return list(tensors[:first]), states, dict(zip(self.weights, tensors[second:], strict=True))
+
+    def read(self, sources: list[Tensor], weights: Mapping[str, Tensor]) -> list[Tensor]:
+        """What the loop reads, by bank."""
+        product = self.recurrence.product
+        return sources if product is None else product.run(sources, weights, self.time.total)
 
     def inputs(self, banks: Sequence[Tensor], learned: Sequence[Tensor]) -> list[int]:
         """Where what the loop reads stands: each value in some columns of its bank."""

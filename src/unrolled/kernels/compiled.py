@@ -17,10 +17,10 @@ from .timeline import Timeline
 
 
 def infer(
-    call: Call, banks: list[Tensor], states: Mapping[str, Tensor], weights: Mapping[str, Tensor]
+    call: Call, sources: list[Tensor], states: Mapping[str, Tensor], weights: Mapping[str, Tensor]
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Run without saving anything for a backward pass: the recorded values, and the last states."""
-    time, job = call.time, call.inference
+    time, job, banks = call.time, call.inference, call.read(sources, weights)
     learned = call.learned(weights)
     pairs = [_pair(time, states[name]) for name in call.states]
     taps = call.taps(banks[0])
@@ -58,7 +58,7 @@ def _pair(time: Timeline, state: Tensor) -> Tensor:
 
 def train(
     call: Call,
-    banks: list[Tensor],
+    sources: list[Tensor],
     states: Mapping[str, Tensor],
     weights: Mapping[str, Tensor],
     store: Tensor,
@@ -68,6 +68,7 @@ def train(
     What is recorded is written a second time: what is kept must not change when the caller
     changes the output.
     """
+    banks = call.read(sources, weights)
     learned, start = call.learned(weights), store.data_ptr()
     for state, (begin, size) in zip(states.values(), call.initial, strict=True):
         put(state, start + begin, size)
@@ -85,10 +86,10 @@ class Loop(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, call: Call, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """The recorded values and the last states, of banks, states and weights."""
-        banks, states, weights = call.named(tensors)
-        store = reserve.take(banks[0].dtype, call.store.size)
-        recorded, finals = train(call, banks, states, weights, store)
+        """The recorded values and the last states, of sources, states and weights."""
+        sources, states, weights = call.named(tensors)
+        store = reserve.take(sources[0].dtype, call.store.size)
+        recorded, finals = train(call, sources, states, weights, store)
         ctx.call = call
         ctx.save_for_backward(*tensors, store)
         ctx.set_materialize_grads(False)
@@ -228,10 +229,11 @@ def _banks(
     inputs: Mapping[str, Tensor],
     time: Timeline,
 ) -> list[Tensor]:
-    """What the loop reads, each bank as one tensor (N, width), or (width,) for fixed ones."""
+    """What a call is given: banks as one tensor each, (N, width), or (width,) for fixed ones."""
     if recurrence.reads_inputs_alone:
-        rows = (inputs[name] for (name,) in recurrence.split.banks)
-        return [_rows(value, time.total) for value in rows]
+        return [_rows(inputs[name], time.total) for (name,) in recurrence.split.banks]
+    if recurrence.is_whole:
+        return [_rows(inputs[name], time.total) for name in recurrence.split.hoisted.inputs]
     program = recurrence.hoisted
     slots = eager.hoisted(program, weights, inputs)
     banks = []

@@ -22,15 +22,16 @@ class Gradients:
 
     Args:
         call: of the forward pass.
-        wanted: for each of the banks, states and weights, whether its gradient is asked for.
+        wanted: for each of the sources, states and weights, whether its gradient is asked for.
     """
 
     def __init__(self, call: Call, wanted: Sequence[bool]) -> None:
         self.call = call
         self.plan = plan = call.training.plan
         self.dtype = call.recurrence.dtype
-        self.wanted_banks, self.wanted_states, wanted_weights = call.named(wanted)
-        asked = zip(call.banks, self.wanted_banks, strict=True)
+        self.wanted_sources, self.wanted_states, wanted_weights = call.named(wanted)
+        self.product = call.recurrence.product
+        asked = [] if self.product else zip(call.banks, self.wanted_sources, strict=True)
         returned = {plan.hoisted[names] for names, wanted in asked if wanted} - {None}
         self.filled = frozenset(plan.optional & returned)
         places = [place for _, place in plan.stored(self.filled).values()]
@@ -46,28 +47,25 @@ class Gradients:
     def run(
         self, tensors: Sequence[Tensor], store: Tensor, gradients: Sequence[Tensor | None]
     ) -> list[Tensor | None]:
-        """The gradients with respect to banks, states and weights.
+        """The gradients with respect to sources, states and weights.
 
         Args:
-            tensors: banks, states and weights, as the forward pass was given them.
+            tensors: sources, states and weights, as the forward pass was given them.
             store: what it kept.
             gradients: of the recorded values and of the last states.
         """
         call = self.call
-        banks, _, weights = call.named(tensors)
+        sources, _, weights = call.named(tensors)
         buffers = self._buffers(store)
-        further, sums = self._loop(banks, weights, store, buffers, gradients)
+        further, sums = self._loop(sources, weights, store, buffers, gradients)
         summed = {name.removeprefix("sum "): total.sum(0) for name, total in sums.items()}
-        found = self._weights(banks, weights, store, buffers, summed)
+        found = self._weights(sources, weights, store, buffers, summed)
         states = [
             call.time.backward.final(pair) if self.wanted_states[name] else None
             for name, pair in further.items()
         ]
         return [
-            *(
-                self._bank(names, bank, buffers, summed) if wanted else None
-                for names, bank, wanted in zip(call.banks, banks, self.wanted_banks, strict=True)
-            ),
+            *self._sources(sources, weights, buffers, summed),
             *states,
             *(found.get(name) for name in call.weights),
         ]
@@ -84,7 +82,7 @@ class Gradients:
 
     def _loop(
         self,
-        banks: list[Tensor],
+        sources: list[Tensor],
         weights: Mapping[str, Tensor],
         store: Tensor,
         buffers: Mapping[int, Tensor],
@@ -93,6 +91,11 @@ class Gradients:
         """Run the derivative: the states' gradients, and what each thread has summed up."""
         call = self.call
         job, learned = call.backward(self.filled), call.learned(weights)
+        banks = sources
+        if self.product is not None:
+            banks = [store] * len(call.banks)  # any array: they are not read
+            if job.reads(name for names in call.banks for name in names):
+                banks = self.product.run(sources, weights, call.time.total)
         count, threads = len(call.record), job.shares.threads
         returned = [
             self._dense(name, gradient, store)
@@ -129,6 +132,31 @@ class Gradients:
             return gradient.contiguous()
         return like.new_zeros((self.call.time.total, self.call.widths[name]))
 
+    def _sources(
+        self,
+        sources: Sequence[Tensor],
+        weights: Mapping[str, Tensor],
+        buffers: Mapping[int, Tensor],
+        summed: Mapping[str, Tensor],
+    ) -> list[Tensor | None]:
+        """The gradients of what the call was given."""
+        if not any(self.wanted_sources):
+            return [None] * len(sources)
+        if self.product is None:
+            return [
+                self._bank(names, bank, buffers, summed) if wanted else None
+                for names, bank, wanted in zip(
+                    self.call.banks, sources, self.wanted_sources, strict=True
+                )
+            ]
+        rows = self.call.time.total
+        banks = [
+            sources[0].new_zeros(rows, width) if buffer is None else buffers[buffer]
+            for width, buffer in zip(self.product.widths, self.plan.hoisted.values(), strict=True)
+        ]
+        found = self.product.gradients(banks, weights, rows)
+        return [each.view(source.shape) for each, source in zip(found, sources, strict=True)]
+
     def _bank(
         self,
         names: tuple[str, ...],
@@ -162,17 +190,17 @@ class Gradients:
 
     def _width(self, source: Node) -> int:
         """How many units what a layer reads has."""
-        recurrence = self.call.recurrence
-        return recurrence.sizes[recurrence.split.step.sizes[source]]
+        return self.call.training.width_of(source)
 
     def _source(self, source: Node) -> Array | _Gathered:
         """Where what a layer read stands, for all N rows."""
         call, plan, size = self.call, self.plan, self.dtype.itemsize
         step, units = call.recurrence.split.step, self._width(source)
         if source.operation is Operation.INPUT:
-            for place, names in enumerate(call.banks):
+            for place, names in enumerate(call.sources):
                 if source.attribute in names:
-                    return Array(f"bank {place}", 0, call.recurrence.width(names))
+                    width = units if self.product else call.recurrence.width(names)
+                    return Array(f"source {place}", 0, width)
         for state in call.states:
             is_before = source.operation is Operation.STATE and source.attribute == state
             if is_before or step.values[state] is source:
@@ -188,7 +216,7 @@ class Gradients:
 
     def _weights(
         self,
-        banks: list[Tensor],
+        given: list[Tensor],
         weights: Mapping[str, Tensor],
         store: Tensor,
         buffers: Mapping[int, Tensor],
@@ -197,7 +225,7 @@ class Gradients:
         """Sums over all rows and steps: large products, and what the loop has added up."""
         found = {name: self._new(name, shape, store) for name, shape in self.weights.items()}
         starts: dict[int | str, int] = {key: buffer.data_ptr() for key, buffer in buffers.items()}
-        starts |= {f"bank {place}": bank.data_ptr() for place, bank in enumerate(banks)}
+        starts |= {f"source {place}": each.data_ptr() for place, each in enumerate(given)}
         starts["store"] = store.data_ptr()
         totals, products, alive = [], [], []
         for layer in self.layers:
@@ -236,7 +264,7 @@ class Array(NamedTuple):
     """Columns of an array with a row for each of the N.
 
     Attributes:
-        base: what it is in: a buffer, ``bank 0``, ... or ``store``, which is what is kept.
+        base: what it is in: a buffer, ``source 0``, ... or ``store``, which is what is kept.
         begin: the byte where it begins there.
         stride: from row to row, in numbers.
     """
@@ -285,16 +313,11 @@ def by_definition(
     again: bool,
 ) -> list[Tensor | None]:
     """The gradients through the eager definition; if asked, they can be differentiated again."""
-    banks, states, weights = call.named(tensors)
-    recurrence = call.recurrence
-    rows = {}
-    for names, bank in zip(call.banks, banks, strict=True):
-        parts = bank.split([recurrence.width([name]) for name in names], -1)
-        for name, part in zip(names, parts, strict=True):
-            fixed = name in recurrence.split.vectors
-            rows[name] = part.expand(*call.shape, -1) if fixed else part.view(*call.shape, -1)
+    sources, states, weights = call.named(tensors)
+    program = call.recurrence.program if call.recurrence.is_whole else call.recurrence.step
+    rows = _named_rows(call, sources)
     values, last = eager.run(
-        recurrence.step, weights, rows, states, call.record, call.batch_sizes, call.reverse
+        program, weights, rows, states, call.record, call.batch_sizes, call.reverse
     )
     outputs = [*values.values(), *(last[name] for name in call.states)]
     pairs = [(o, g) for o, g in zip(outputs, gradients, strict=True) if g is not None]
@@ -309,3 +332,18 @@ def by_definition(
         )
     )
     return [next(found) if asked else None for asked in wanted]
+
+
+def _named_rows(call: Call, sources: Sequence[Tensor]) -> dict[str, Tensor]:
+    """What a call was given by the names of the program's inputs, (*shape, units)."""
+    recurrence = call.recurrence
+    if recurrence.is_whole:
+        pairs = zip(call.sources, sources, strict=True)
+        return {name: value.view(*call.shape, value.shape[-1]) for (name,), value in pairs}
+    rows = {}
+    for names, bank in zip(call.banks, sources, strict=True):
+        parts = bank.split([recurrence.width([name]) for name in names], -1)
+        for name, part in zip(names, parts, strict=True):
+            fixed = name in recurrence.split.vectors
+            rows[name] = part.expand(*call.shape, -1) if fixed else part.view(*call.shape, -1)
+    return rows

@@ -87,7 +87,8 @@ class Reserve:
             return torch.empty(count, dtype=dtype, device=CPU)
         try:
             block = self._free(size) or self._new(size)
-            return torch.empty(0, dtype=dtype, device=CPU).set_(block, 0, (count,))
+            tensor: Any = torch.empty(0, dtype=dtype, device=CPU)
+            return tensor.set_(block, 0, (count,))
         finally:
             self._lock.release()
 

@@ -66,7 +66,8 @@ class Likeness:
 def suits(call: Call) -> bool:
     """Whether calls like this one can be made without their checks."""
     recurrence = call.recurrence
-    alone = recurrence.reads_inputs_alone and len(recurrence.split.banks) == 1
+    alone = recurrence.reads_inputs_alone or recurrence.is_whole
+    alone = alone and len(call.sources) == 1
     return TensorGuards is not None and alone and call.time.is_dense
 
 
@@ -74,7 +75,7 @@ class Quick(ABC):
     """Abstract: calls of a cell without a graph.
 
     Args:
-        call: whose loop reads the inputs as they are.
+        call: which `suits`.
 
     Attributes:
         names: of the parameters that the kernel reads.
@@ -83,8 +84,11 @@ class Quick(ABC):
     def __init__(self, call: Call) -> None:
         self._job = job = self.job(call)
         learned = [n.removeprefix("learned ") for n in job.order if n.startswith("learned ")]
-        self.names = [*learned, *job.weights]
-        self._learned = len(learned)
+        self._product = call.recurrence.product
+        before = [] if self._product is None else self._product.weights
+        self.names = [*learned, *job.weights, *before]
+        self._learned, self._own = len(learned), len(learned) + len(job.weights)
+        self._inputs, self._rows = call.inputs, call.time.total
 
     @staticmethod
     @abstractmethod
@@ -95,9 +99,16 @@ class Quick(ABC):
         self, x: Tensor, parameters: Addresses, old: Addresses, new: Addresses, *taps: int
     ) -> None:
         """Run the job on states that stand at `old` and come to stand at `new`."""
-        count = self._learned
-        learned, weights = (parameters[:count], parameters[count:]) if count else ((), parameters)
-        self._job.start([x.data_ptr(), *learned, *old, *new, *taps], weights)
+        if self._product is None:
+            read = [x.data_ptr()]
+        else:
+            banks = self._product.start([x.data_ptr()], parameters[self._own :], self._rows)
+            read = self._inputs(banks, ())
+            parameters = parameters[: self._own]
+        if self._learned:
+            read += parameters[: self._learned]
+            parameters = parameters[self._learned :]
+        self._job.start([*read, *old, *new, *taps], parameters)
 
 
 @final

@@ -11,10 +11,10 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from ..equations import Graph, parameters
+from ..equations import Graph, Node, parameters
 from ..equations.node import Size
 from ..equations.operation import Operation
-from . import eager
+from . import eager, product
 from .llvm.kernel import FEW_ROWS, Kernel
 from .llvm.outer import Outer
 from .llvm.schedule import Schedule, UnsupportedError
@@ -74,9 +74,22 @@ class Recurrence:
         self.reads_inputs_alone = all(
             node.operation is Operation.INPUT for node in parts.hoisted.values.values()
         )
+        self.is_whole = not self.reads_inputs_alone and product.suits(parts)
+        before = self.hoisted.weights if self.is_whole else ()
+        self.weights = list(dict.fromkeys([*self.step.weights, *before]))
         self._lock = threading.Lock()  # a kernel is compiled once, whoever asks first
         self._forward: dict[tuple[str, ...], Kernel] = {}
         self._training: dict[tuple[str, ...], Training] = {}
+
+    @cached_property
+    def product(self) -> product.Product | None:
+        """What computes what the loop reads, if it is learned layers alone."""
+        return product.Product(self.split, self.sizes, self.dtype) if self.is_whole else None
+
+    @cached_property
+    def program(self) -> eager.Program:
+        """The whole cell by its definition."""
+        return eager.Program(self.graph, self.sizes)
 
     def text(self, backward: bool) -> str:
         """The kernel of inference, or the backward one of training, as LLVM IR under its plan."""
@@ -216,7 +229,13 @@ class Training:
     """The kernels forward and backward of one cell."""
 
     def __init__(self, recurrence: Recurrence, record: tuple[str, ...]) -> None:
-        self.plan = TrainingPlan(recurrence.split, record, recurrence.sizes, recurrence.recompute)
+        self.plan = TrainingPlan(
+            recurrence.split,
+            record,
+            recurrence.sizes,
+            recurrence.recompute,
+            recurrence.is_whole,
+        )
         self._recurrence = recurrence
         plan, sizes = self.plan, recurrence.sizes
         step = recurrence.split.step
@@ -252,12 +271,18 @@ class Training:
     @cached_property
     def weights(self) -> WeightGradients:
         """What makes the gradients of the weights once the loop has run."""
-        sizes, step = self._recurrence.sizes, self._recurrence.split.step
         outers = [
-            Outer(layer.place.units, tuple(sizes[step.sizes[source]] for source in layer.sources))
+            Outer(layer.place.units, tuple(map(self.width_of, layer.sources)))
             for layer in self.plan.layers
         ]
         return WeightGradients(outers, self._recurrence.dtype)
+
+    def width_of(self, source: Node) -> int:
+        """How many units what a layer reads has."""
+        recurrence = self._recurrence
+        sizes = recurrence.split.step.sizes
+        size = sizes[source] if source in sizes else recurrence.graph.inputs[source.attribute]
+        return recurrence.sizes[size]
 
     def saved(self, place: int) -> list[int]:
         """Where the saved values stand, given where the array stands that holds them."""

@@ -51,6 +51,7 @@ class TrainingPlan:
         record: names of the values that are returned for every step.
         sizes: how many units I, H, P and 1 are.
         recompute: whether nothing but states is stored: the backward pass computes each step again.
+        whole: whether the layers that are computed before the loop are a part of the plan.
 
     Attributes:
         backward: the derivative of the loop.
@@ -72,6 +73,7 @@ class TrainingPlan:
         record: tuple[str, ...],
         sizes: Mapping[Size, int],
         recompute: bool = False,
+        whole: bool = False,
     ) -> None:
         step = parts.step
         self.sizes = sizes
@@ -80,7 +82,7 @@ class TrainingPlan:
         self.gradients: dict[str, tuple[Node, Place]] = {}
         self.widths: list[int] = []
         self.hoisted = {names: self._bank(names) for names in parts.banks}
-        self.layers = self._layers(step)
+        self.layers = self._layers(step) + (self._before(parts) if whole else [])
         self.written: Counter[str] = Counter()
         for layer in self.layers:
             for block in layer.blocks:
@@ -143,6 +145,17 @@ class TrainingPlan:
                     place = self._known(nodes) or self._new(nodes)
                     blocks = first.attribute.blocks
                     layers.append(LayerGradient(place, blocks, first.arguments, len(nodes)))
+        return layers
+
+    def _before(self, parts: Split) -> list[LayerGradient]:
+        """The layers that are computed before the loop: each bank's gradient is the loop's."""
+        layers = []
+        for names, buffer in self.hoisted.items():
+            if buffer is not None:
+                node = parts.hoisted.values[names[0]]
+                place = Place(buffer, 0, self.widths[buffer])
+                blocks = node.attribute.blocks
+                layers.append(LayerGradient(place, blocks, node.arguments, len(names)))
         return layers
 
     def _new(self, nodes: list[Node]) -> Place:

@@ -54,7 +54,7 @@ def run(layer: Layer, input: Any, hx: States | None) -> tuple[Tensor, States] | 
     states = () if hx is None else hx if isinstance(hx, tuple) else (hx,)
     own = layer._parameters
     try:
-        parameters = [own[name] for name in way.names]
+        parameters: Any = [own[name] for name in way.names]
     except KeyError:  # it is computed from others now
         return None
     if isinstance(hx, Tensor) != (hx is not None and len(layer._state_units) == 1):
@@ -213,7 +213,7 @@ def learn(layer: Layer, input: Any, hx: States | None) -> None:
             [(shape[1], units) for units in layer._state_units],
             input.element_size(),
         )
-    parameters = [layer._parameters[name] for name in way.names]
+    parameters: Any = [layer._parameters[name] for name in way.names]
     if not graph and not all(p is not None and p.is_contiguous() for p in parameters):
         return
     way.like = quick.Likeness([input, *states, *parameters])

@@ -115,7 +115,7 @@ class Step(Weighted):
             return None
         states = hx if several else (hx,)
         try:
-            parameters = [self._parameters[name] for name in way.names]
+            parameters: Any = [self._parameters[name] for name in way.names]
         except KeyError:  # it is computed from others now
             return None
         if not way.like.holds((input, *states, *parameters)):

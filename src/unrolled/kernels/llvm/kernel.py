@@ -6,7 +6,7 @@ import ctypes
 import glob
 import os
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, cached_property
 from itertools import accumulate
 from typing import Any, NamedTuple, final
@@ -283,6 +283,10 @@ class Job:
         self._kind = ctypes.c_int64 * len(numbers)
         self._numbers = bytes(self._kind(*numbers))
         self._ready: list[_Numbers] = []  # for runs to come, as many as there were at one time
+
+    def reads(self, names: Iterable[str]) -> bool:
+        """Whether the kernel uses one of these arrays."""
+        return not {array.name for array in self.kernel.source.arrays}.isdisjoint(names)
 
     def run(self, addresses: Sequence[int], weights: Mapping[str, Tensor]) -> None:
         """Compute all steps.

@@ -21,10 +21,10 @@ from .source import share
 from .text import Function, Target
 
 PART = {16: 128, 32: 128, 64: 512}
-"""Rows that are summed up at a time, by bytes of a vector."""
+"""Rows that are taken at a time, by bytes of a vector."""
 
-SHORT = 16
-"""Rows of a bias that are added one after the other."""
+LATE = {16: 128, 32: 128, 64: 256}
+"""Rows that are summed up from 0 on: beyond, rounding errors become larger than PyTorch's."""
 
 HEADER = 5
 """Numbers of a job before its sources: N, the gradient and its stride, the bias, memory."""
@@ -83,7 +83,7 @@ class Outers:
         padded = -(-outer.units // lanes) * lanes
         widths = [self.width(length) for length in outer.lengths]
         sums = sum(-(-length // w) * w for length, w in zip(outer.lengths, widths, strict=True))
-        return padded * (part + sums + 1) + threads * part * max(widths, default=0)
+        return padded * (part + sums + 2) + threads * part * max(widths, default=0)
 
     def width(self, length: int) -> int:
         """How many numbers of a source are multiplied at a time."""
@@ -98,7 +98,10 @@ class Outers:
         """The function that adds up products for a source of that many columns."""
         rows, blocks = tile.shape(1, length, self.target)
         every = tuple(range(blocks))
-        shape = tile.Tile(blocks, every, (True,) * blocks, rows, blocks * self.target.lanes, True)
+        wide = blocks * self.target.lanes
+        shape = tile.Tile(
+            blocks, every, (True,) * blocks, rows, wide, LATE[self.target.vector_bytes]
+        )
         self._functions.setdefault(shape.name, tile.tiles(shape, self.target))
         return shape.name
 
@@ -127,6 +130,8 @@ class _Writer:
         self.turned = f.at(memory, f.let(f"mul nsw i64 {self.first}, {self.part}"))
         free = groups * self.lanes * self.part
         self.bias = f.at(f.at(memory, str(free)), self.first)
+        free += groups * self.lanes
+        self.partial = f.at(f.at(memory, str(free)), self.first)  # of the bias, for some rows
         free += groups * self.lanes
         self.sums = []
         for length in outer.lengths:
@@ -186,38 +191,61 @@ class _Writer:
                 action(whole, f.first_lanes(rest))
 
     def _turn(self, gradient: str, count: str) -> None:
-        """The gradients of some rows, unit by unit; and what they add up to."""
-        self.chunk, self.count = gradient, count
-        self._each_vector(self._turn_vector)
+        """The gradients of some rows, unit by unit; and what they add up to.
 
-    def _turn_vector(self, unit: str, mask: str | None) -> None:
+        As many rows as a vector has lanes are read side by side: each in the order of its memory.
+        """
+        f = self.f
+        self.chunk, self.count = gradient, count
+        self._clear(self.partial, self.padded)
+        whole = f.let(f"sdiv i64 {count}, {self.lanes}")
+        whole = f.let(f"mul nsw i64 {whole}, {self.lanes}")
+        with f.loop("n", "0", whole, str(self.lanes)) as loop:
+            self._each_vector(lambda unit, mask: self._square(unit, mask, loop.at, True))
+        with f.when(f.let(f"icmp slt i64 {whole}, {count}")):
+            self._each_vector(lambda unit, mask: self._square(unit, mask, whole, False))
+        self._each_vector(lambda unit, mask: self._add(self.partial, self.bias, unit))
+
+    def _square(self, unit: str, mask: str | None, row: str, is_whole: bool) -> None:
+        """A vector of units of as many rows, turned; beyond the last row there is nothing."""
         f, kind, lanes = self.f, self.target.vector, self.lanes
         column = f.at(self.chunk, unit)
-        self._add_up(column, f.at(self.bias, unit), mask)
         last = f.let(f"sub nsw i64 {self.count}, 1")
-        into = f.at(self.turned, f.let(f"mul nsw i64 {unit}, {self.part}"))
-        with f.loop("n", "0", self.count, str(lanes)) as loop:
-            rows = []
-            for lane in range(lanes):  # beyond the last row there is nothing to be read
-                n = f.let(f"add nsw i64 {loop.at}, {lane}")
+        rows = []
+        for lane in range(lanes):
+            n = f.let(f"add nsw i64 {row}, {lane}")
+            if not is_whole:
                 n = f.let(f"call i64 @llvm.smin.i64(i64 {n}, i64 {last})")
-                address = f.at(column, f.let(f"mul nsw i64 {n}, {self.stride}"))
-                rows.append(f.load_lanes(address, mask))
-            for lane, vector in enumerate(transposed(f, rows)):
-                f.store(kind, vector, f.at(f.at(into, str(lane * self.part)), loop.at))
-
-    def _add_up(self, column: str, bias: str, mask: str | None) -> None:
-        """Add the rows of one vector to its bias: sums of sums are more exact than long ones."""
-        f, kind, none = self.f, self.target.vector, self.target.splat(0)
-        with f.loop("b", "0", self.count, str(SHORT), carried=[(kind, none)]) as outer:
-            end = f.let(f"add nsw i64 {outer.at}, {SHORT}")
-            end = f.let(f"call i64 @llvm.smin.i64(i64 {end}, i64 {self.count})")
-            with f.loop("n", outer.at, end, carried=[(kind, none)]) as loop:
-                row = f.at(column, f.let(f"mul nsw i64 {loop.at}, {self.stride}"))
-                value = f.load_lanes(row, mask)
+            address = f.at(column, f.let(f"mul nsw i64 {n}, {self.stride}"))
+            rows.append(f.load_lanes(address, mask))
+        into = f.at(self.partial, unit)
+        total = f.load(kind, into)
+        if is_whole:
+            total = f.let(f"fadd {kind} {total}, {self._total(rows)}")
+        else:
+            with f.loop("n", row, self.count, carried=[(kind, total)]) as loop:
+                address = f.at(column, f.let(f"mul nsw i64 {loop.at}, {self.stride}"))
+                value = f.load_lanes(address, mask)
                 loop.carried[0] = f.let(f"fadd {kind} {loop.carried[0]}, {value}")
-            outer.carried[0] = f.let(f"fadd {kind} {outer.carried[0]}, {loop.carried[0]}")
-        f.store(kind, f.let(f"fadd {kind} {f.load(kind, bias)}, {outer.carried[0]}"), bias)
+            total = loop.carried[0]
+        f.store(kind, total, into)
+        into = f.at(self.turned, f.let(f"mul nsw i64 {unit}, {self.part}"))
+        for lane, vector in enumerate(transposed(f, rows)):
+            f.store(kind, vector, f.at(f.at(into, str(lane * self.part)), row))
+
+    def _total(self, vectors: list[str]) -> str:
+        """Their sum, two and two: rounding errors grow slowly."""
+        while len(vectors) > 1:
+            pairs = zip(vectors[::2], vectors[1::2], strict=True)
+            vectors = [self.f.let(f"fadd {self.target.vector} {a}, {b}") for a, b in pairs]
+        return vectors[0]
+
+    def _add(self, source: str, into: str, unit: str) -> None:
+        """Add one vector of numbers to another."""
+        f, kind = self.f, self.target.vector
+        place = f.at(into, unit)
+        value = f.load(kind, f.at(source, unit))
+        f.store(kind, f.let(f"fadd {kind} {f.load(kind, place)}, {value}"), place)
 
     def _source(self, number: int, row: str, count: str) -> None:
         """One source: all products of some rows with the gradients."""

@@ -24,8 +24,9 @@ class Tile(NamedTuple):
         first: whether each of them begins here, with %start, and not with what the tile holds.
         rows: how many.
         units: how many can be read of each k's weights.
-        late: whether the sums begin with 0, and what they would begin with is added at last. Of
-            many sums one after the other, the rounding errors then add up more slowly.
+        late: how many products are summed up, from 0 on, before they are added to what the sums
+            begin with, which stands in the tile; 0: all are added to that one after the other. Of
+            sums of sums the rounding errors add up more slowly.
         ahead: whether weights are fetched meanwhile that are going to be read next, from %ahead on.
     """
 
@@ -34,7 +35,7 @@ class Tile(NamedTuple):
     first: tuple[bool, ...]
     rows: int
     units: int
-    late: bool = False
+    late: int = 0
     ahead: bool = False
 
     @property
@@ -43,7 +44,7 @@ class Tile(NamedTuple):
         letters = "".join("s" if first else "t" for first in self.first)
         used = "_".join(map(str, self.used))
         name = f"tile_{self.columns}_{used}_{letters}_{self.units}"
-        return f"{name}{'_late' * self.late}{'_ahead' * self.ahead}"
+        return f"{name}{f'_late_{self.late}' * bool(self.late)}{'_ahead' * self.ahead}"
 
     @property
     def parameters(self) -> str:
@@ -141,40 +142,60 @@ def _tile(tile: Tile, target: Target) -> str:
     """One height of a tile."""
     head = f"define internal void @{tile.name}_{tile.rows}({tile.parameters}) noinline"
     f = Function(head, target)
-    kind, lanes, used = target.vector, target.lanes, tile.used
-    sums = []
-    for row in range(tile.rows):
-        start = f.at("%start", f.let(f"mul nsw i64 %step, {row}"))
-        for column, first in zip(used, tile.first, strict=True):
-            place = row * tile.columns + column
-            base, offset = (start, column) if first else ("%tile", place)
-            sums.append(f.load(kind, f.at(base, str(offset * lanes))))
     sources = [f.at("%source", f.let(f"mul nsw i64 %stride, {row}")) for row in range(tile.rows)]
-    begun = [target.splat(0)] * len(sums) if tile.late else sums
-    grown = _grown(f, tile, begun, sources)
-    if tile.late:
-        pairs = zip(sums, grown, strict=True)
-        grown = [f.let(f"fadd {kind} {first}, {rest}") for first, rest in pairs]
-    for place, total in enumerate(grown):
-        row, column = divmod(place, len(used))
-        f.store(kind, total, f.at("%tile", str((row * tile.columns + used[column]) * lanes)))
+    if not tile.late:
+        grown = _grown(f, tile, _begun(f, tile), sources, "%weight", "%length")
+        _store(f, tile, grown)
+    else:
+        kind = target.vector
+        with f.loop("part", "0", "%length", str(tile.late)) as part:
+            left = f.let(f"sub nsw i64 %length, {part.at}")
+            length = f.let(f"call i64 @llvm.smin.i64(i64 {left}, i64 {tile.late})")
+            weight = f.at("%weight", f.let(f"mul nsw i64 {part.at}, %pitch"))
+            none = [target.splat(0)] * (tile.rows * len(tile.used))
+            own = [f.at(source, part.at) for source in sources]
+            grown = _grown(f, tile, none, own, weight, length)
+            pairs = zip(_begun(f, tile), grown, strict=True)
+            _store(f, tile, [f.let(f"fadd {kind} {first}, {rest}") for first, rest in pairs])
     f.do("ret void")
     return f.text()
 
 
-def _grown(f: Function, tile: Tile, sums: list[str], sources: list[str]) -> list[str]:
-    """The sums with all %length products; few sums are grown in several chains."""
+def _begun(f: Function, tile: Tile) -> list[str]:
+    """What the sums begin with."""
+    kind, lanes = f.target.vector, f.target.lanes
+    sums = []
+    for row in range(tile.rows):
+        start = f.at("%start", f.let(f"mul nsw i64 %step, {row}"))
+        for column, first in zip(tile.used, tile.first, strict=True):
+            place = row * tile.columns + column
+            base, offset = (start, column) if first else ("%tile", place)
+            sums.append(f.load(kind, f.at(base, str(offset * lanes))))
+    return sums
+
+
+def _store(f: Function, tile: Tile, sums: list[str]) -> None:
+    for place, total in enumerate(sums):
+        row, column = divmod(place, len(tile.used))
+        into = (row * tile.columns + tile.used[column]) * f.target.lanes
+        f.store(f.target.vector, total, f.at("%tile", str(into)))
+
+
+def _grown(
+    f: Function, tile: Tile, sums: list[str], sources: list[str], weight: str, length: str
+) -> list[str]:
+    """The sums with all products; few sums are grown in several chains."""
     kind = f.target.vector
     chains = min(4, -(-CHAINS // len(sums)))
     none = [f.target.splat(0)] * len(sums)
     chained = [sums, *[none] * (chains - 1)]
-    whole = f.let(f"mul nsw i64 {f.let(f'sdiv i64 %length, {chains}')}, {chains}")
+    whole = f.let(f"mul nsw i64 {f.let(f'sdiv i64 {length}, {chains}')}, {chains}")
     carried = [(kind, value) for chain in chained for value in chain]
     with f.loop("k", "0", whole, str(chains), carried=carried) as loop:
         for chain in range(chains):
             k = f.let(f"add nuw nsw i64 {loop.at}, {chain}") if chain else loop.at
             begin = chain * len(sums)
-            _turn(f, tile, loop.carried, begin, sources, k)
+            _turn(f, tile, loop.carried, begin, sources, weight, k)
     grown = loop.carried[: len(sums)]
     for chain in range(1, chains):
         for place in range(len(sums)):
@@ -182,25 +203,33 @@ def _grown(f: Function, tile: Tile, sums: list[str], sources: list[str]) -> list
             grown[place] = f.let(f"fadd {kind} {grown[place]}, {other}")
     if chains == 1:
         return grown
-    with f.loop("k", whole, "%length", carried=[(kind, value) for value in grown]) as loop:
-        _turn(f, tile, loop.carried, 0, sources, loop.at)
+    with f.loop("k", whole, length, carried=[(kind, value) for value in grown]) as loop:
+        _turn(f, tile, loop.carried, 0, sources, weight, loop.at)
     return loop.carried
 
 
-def _turn(f: Function, tile: Tile, sums: list[str], begin: int, sources: list[str], k: str) -> None:
+def _turn(
+    f: Function,
+    tile: Tile,
+    sums: list[str],
+    begin: int,
+    sources: list[str],
+    weight: str,
+    k: str,
+) -> None:
     """One number of each row, times the weights of the columns."""
     target = f.target
     if tile.ahead:
         line = f.let(f"mul nsw i64 {k}, {LINE // target.bytes}")
         f.do(f"call void @llvm.prefetch.p0(ptr {f.at('%ahead', line)}, i32 0, i32 2, i32 1)")
     numbers = [f.broadcast(f.load(target.dtype, f.at(source, k))) for source in sources]
-    base = f.at("%weight", f.let(f"mul nsw i64 {k}, %pitch"))
+    base = f.at(weight, f.let(f"mul nsw i64 {k}, %pitch"))
     for column in range(len(tile.used)):
         address = f.at(base, str(column * target.lanes))
-        weight = f.load_lanes(address, f.first_lanes(tile.units - column * target.lanes))
+        vector = f.load_lanes(address, f.first_lanes(tile.units - column * target.lanes))
         for row, number in enumerate(numbers):
             place = begin + row * len(tile.used) + column
-            sums[place] = mathematics.fmuladd(f, number, weight, sums[place])
+            sums[place] = mathematics.fmuladd(f, number, vector, sums[place])
 
 
 def dot(length: int, valid: int, target: Target) -> str:

@@ -65,10 +65,11 @@ def kernels(
     """The kernels of a graph; every call takes those of one kind, however many rows it has."""
     key = graph, *sizes.items(), dtype, kind
     if key not in known:
-        found = Recurrences(graph, sizes, dtype)
+        found = Recurrences(graph, sizes, dtype, recompute=kind == "recompute")
         if kind == "long":  # however large its weights are
             found.long = Recurrence(graph, sizes, dtype, hoisted(graph), packed=False)
-        found.best = lambda steps, rows, record: getattr(found, kind)
+        name = "many" if kind == "recompute" else kind
+        found.best = lambda steps, rows, record: getattr(found, name)
         known[key] = found
     return known[key]
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import torch
 from torch import Tensor
 
 from .llvm.kernel import Job, Kernel
+from .memory import Layout, empty, layout
 from .recurrence import Recurrence, Training
 from .timeline import Timeline
+
+if TYPE_CHECKING:
+    from .gradients import Gradients
 
 NOWHERE = torch.zeros(1, dtype=torch.int64, device="cpu")
 """The beginning of the only step."""
@@ -33,7 +37,6 @@ class Call:
         banks: names of what the loop reads, as they stand side by side.
         states: how many units each state has.
         weights: names of the parameters.
-        taps: names of the recorded values that are not states.
     """
 
     def __init__(
@@ -52,20 +55,30 @@ class Call:
         self.batch_sizes = batch_sizes
         self.reverse = reverse
         self.banks = recurrence.split.banks
+        self._size = recurrence.dtype.itemsize
         self.states = recurrence.states
         self.weights = list(recurrence.step.weights)
-        self.taps = [name for name in record if name not in self.states]
         self._inputs = list(self._columns())
         self._names = [node.attribute.name for node in recurrence.split.step.learned]
         self._jobs: dict[tuple[Any, int], Job] = {}
+        self._gradients: dict[tuple[bool, ...], Gradients] = {}
 
     def _columns(self) -> Any:
-        """Of each value that the loop reads: its name, its bank and its first column there."""
+        """Of each value that the loop reads: its name, its bank, and at which byte of a row."""
         for place, names in enumerate(self.banks):
             column = 0
             for name in names:
-                yield name, place, column
+                yield name, place, column * self._size
                 column += self.recurrence.width([name])
+
+    def gradients(self, wanted: tuple[bool, ...]) -> Gradients:
+        """The backward pass for some of what the forward pass was given."""
+        known = self._gradients.get(wanted)
+        if known is None:
+            from .gradients import Gradients
+
+            known = self._gradients[wanted] = Gradients(self, wanted)
+        return known
 
     @cached_property
     def training(self) -> Training:
@@ -87,13 +100,9 @@ class Call:
 
         def arrays() -> tuple[list[str], dict[str, Tensor]]:
             old, new, _ = self.time.pair
-            starts = {}
-            for name in self.states:
-                full = name in self.record
-                starts[f"old {name}"] = self.time.old if full else old
-                starts[f"new {name}"] = self.time.new if full else new
-            order = [f"{which} {name}" for which in ("old", "new") for name in self.states]
-            return [*order, *(f"tap {name}" for name in self.taps)], starts
+            starts = {f"old {name}": old for name in self.states}
+            starts |= {f"new {name}": new for name in self.states}
+            return [*starts, *(f"tap {name}" for name in self.record)], starts
 
         return self._job("inference", self.recurrence.inference(self.record), arrays)
 
@@ -157,32 +166,78 @@ class Call:
 
     def inputs(self, banks: Sequence[Tensor], learned: Sequence[Tensor]) -> list[int]:
         """Where what the loop reads stands: each value in some columns of its bank."""
-        size = banks[0].element_size()
         starts = [bank.data_ptr() for bank in banks]
-        found = [starts[place] + column * size for _, place, column in self._inputs]
+        found = [starts[place] + begin for _, place, begin in self._inputs]
         return [*found, *(vector.data_ptr() for vector in learned)]
 
     def learned(self, weights: Mapping[str, Tensor]) -> list[Tensor]:
         """The learned vectors and scalars that the kernels read."""
         return [weights[name].detach().contiguous() for name in self._names]
 
-    def full(self, name: str, state: Tensor) -> Tensor:
-        """An array for a state at all steps, (B + N, units), with the first states in place."""
-        time = self.time
-        array = state.new_empty(time.batch + time.total, self.states[name])
-        put(array, time.initial.start, state)
-        return array
+    def taps(self, like: Tensor) -> list[Tensor]:
+        """Arrays for the recorded values, each (N, units)."""
+        return [empty(like, self.time.total, units) for units in self.widths.values()]
 
-    def tap(self, name: str, like: Tensor) -> Tensor:
-        """An array for a recorded value, (N, units)."""
-        return like.new_empty(self.time.total, self.recurrence.probe_width(name))
+    @cached_property
+    def widths(self) -> dict[str, int]:
+        """How many units each recorded value has."""
+        return {name: self.recurrence.probe_width(name) for name in self.record}
+
+    @cached_property
+    def store(self) -> Layout:
+        """What is kept for the backward pass: states before and after all steps, saved values.
+
+        The array of a state, (B + N, units), has the name of the state; ``saved`` is (N, width).
+        """
+        rows = self.time.batch + self.time.total
+        counts = {name: rows * units for name, units in self.states.items()}
+        counts["saved"] = self.time.total * self.training.width
+        return layout(counts, self.recurrence.dtype)
+
+    @cached_property
+    def offsets(self) -> tuple[list[int], list[int]]:
+        """In bytes, where in what is kept each state's array stands, and where saved values do."""
+        starts = {name: start * self._size for name, start in self.store.starts.items()}
+        saved = starts.pop("saved")
+        return list(starts.values()), self.training.saved(saved)
+
+    @cached_property
+    def initial(self) -> list[tuple[int, int]]:
+        """Where in what is kept the first states stand, and how large each is; in bytes."""
+        return self._states_at(self.time.initial)
+
+    @cached_property
+    def final(self) -> list[tuple[int, int]] | None:
+        """The same of the last states; None if they do not stand one after the other."""
+        last = self.time.last
+        return self._states_at(last) if isinstance(last, slice) else None
+
+    def _states_at(self, rows: slice) -> list[tuple[int, int]]:
+        widths = [units * self._size for units in self.states.values()]
+        return [
+            (offset + rows.start * width, self.time.batch * width)
+            for offset, width in zip(self.offsets[0], widths, strict=True)
+        ]
+
+    def full(self, store: Tensor, name: str) -> Tensor:
+        """A state before and after all steps, (B + N, units), of what is kept."""
+        units = self.states[name]
+        rows = self.time.batch + self.time.total
+        return store.as_strided((rows, units), (units, 1), self.store.starts[name])
+
+    def last(self, store: Tensor) -> list[Tensor]:
+        """The states after each row's last step, (B, units), in memory of their own."""
+        if self.final is None:
+            return [self.full(store, name)[self.time.last] for name in self.states]
+        start, found = store.data_ptr(), []
+        for units, (begin, size) in zip(self.states.values(), self.final, strict=True):
+            state = store.new_empty((self.time.batch, units))
+            ctypes.memmove(state.data_ptr(), start + begin, size)
+            found.append(state)
+        return found
 
 
-def put(array: Tensor, row: int, state: Tensor) -> None:
-    """Copy a state (B, units) to some rows of an array."""
-    if state.is_contiguous():  # several times faster than a slice and a copy
-        size = array.element_size()
-        where = array.data_ptr() + row * array.stride(0) * size
-        ctypes.memmove(where, state.data_ptr(), state.numel() * size)
-    else:
-        array[row : row + state.shape[0]] = state.detach()
+def put(state: Tensor, place: int, size: int) -> None:
+    """Copy a state, which takes so many bytes, to a place in memory."""
+    state = state if state.is_contiguous() else state.detach().contiguous()
+    ctypes.memmove(place, state.data_ptr(), size)

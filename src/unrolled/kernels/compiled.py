@@ -10,7 +10,8 @@ from torch import Tensor
 
 from . import eager, timeline
 from .call import Call, put
-from .gradients import Gradients, by_definition
+from .gradients import by_definition
+from .memory import reserve
 from .recurrence import Recurrence, Recurrences
 from .timeline import Timeline
 
@@ -21,22 +22,12 @@ def infer(
     """Run without saving anything for a backward pass: the recorded values, and the last states."""
     time, job = call.time, call.inference
     learned = call.learned(weights)
-    arrays = [
-        call.full(name, states[name]) if name in call.record else _pair(time, states[name])
-        for name in call.states
-    ]
-    taps = [call.tap(name, banks[0]) for name in call.taps]
-    places = [array.data_ptr() for array in arrays]
+    pairs = [_pair(time, states[name]) for name in call.states]
+    taps = call.taps(banks[0])
+    places = [pair.data_ptr() for pair in pairs]
     ends = [tap.data_ptr() for tap in taps]
     job.run([*call.inputs(banks, learned), *places, *places, *ends], weights)
-    full = dict(zip(call.states, arrays, strict=True))
-    tapped = dict(zip(call.taps, taps, strict=True))
-    recorded = [tapped[name] if name in tapped else full[name][time.after] for name in call.record]
-    finals = [
-        full[name][time.last].clone() if name in call.record else time.final(full[name])
-        for name in call.states
-    ]
-    return recorded, finals
+    return taps, [time.final(pair) for pair in pairs]
 
 
 def _single(
@@ -59,9 +50,9 @@ def _contiguous(state: Tensor) -> Tensor:
 def _pair(time: Timeline, state: Tensor) -> Tensor:
     """An array for the states before and after a step, (2 B, units), with the first in place."""
     pair = state.new_empty(2 * time.batch, state.shape[1])
-    put(pair, 0, state)
+    put(state, pair.data_ptr(), state.nbytes)
     if not time.is_dense:  # rows that enter late read the other half
-        put(pair, time.batch, state)
+        put(state, pair.data_ptr() + state.nbytes, state.nbytes)
     return pair
 
 
@@ -70,18 +61,23 @@ def train(
     banks: list[Tensor],
     states: Mapping[str, Tensor],
     weights: Mapping[str, Tensor],
-    saved: Tensor,
-) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-    """Run, and fill `saved`: the recorded values, the last states, and the states of all steps."""
-    time, job, learned = call.time, call.forward, call.learned(weights)
-    full = [call.full(name, state) for name, state in states.items()]
-    # Stored a second time: what is saved must not change when the caller changes the output.
-    taps = [call.tap(name, banks[0]) for name in call.record]
-    places = [array.data_ptr() for array in full]
+    store: Tensor,
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Run, and fill what is kept for the backward pass: the recorded values, the last states.
+
+    What is recorded is written a second time: what is kept must not change when the caller
+    changes the output.
+    """
+    learned, start = call.learned(weights), store.data_ptr()
+    for state, (begin, size) in zip(states.values(), call.initial, strict=True):
+        put(state, start + begin, size)
+    taps = call.taps(store)
+    full, saved = call.offsets
+    places = [start + offset for offset in full]
     ends = [tap.data_ptr() for tap in taps]
-    addresses = [*call.inputs(banks, learned), *places, *places, *ends]
-    job.run([*addresses, *call.training.saved(saved)], weights)
-    return taps, [array[time.last].clone() for array in full], full
+    ends += [start + offset for offset in saved]
+    call.forward.run([*call.inputs(banks, learned), *places, *places, *ends], weights)
+    return taps, call.last(store)
 
 
 class Loop(torch.autograd.Function):
@@ -91,10 +87,10 @@ class Loop(torch.autograd.Function):
     def forward(ctx: Any, call: Call, *tensors: Tensor) -> tuple[Tensor, ...]:
         """The recorded values and the last states, of banks, states and weights."""
         banks, states, weights = call.named(tensors)
-        saved = banks[0].new_empty(call.time.total, call.training.width)
-        recorded, finals, full = train(call, banks, states, weights, saved)
+        store = reserve.take(banks[0].dtype, call.store.size)
+        recorded, finals = train(call, banks, states, weights, store)
         ctx.call = call
-        ctx.save_for_backward(*tensors, saved, *full)
+        ctx.save_for_backward(*tensors, store)
         ctx.set_materialize_grads(False)
         return *recorded, *finals
 
@@ -102,16 +98,14 @@ class Loop(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         """The gradients of what `forward` took."""
         call: Call = ctx.call
-        count = len(call.banks) + len(call.states) + len(call.weights)
-        saved = ctx.saved_tensors  # asked for once: checkpointing hands it out only once
-        tensors, stored = saved[:count], saved[count:]
-        wanted: Sequence[bool] = ctx.needs_input_grad[1:]
+        *tensors, store = ctx.saved_tensors  # asked for once: checkpointing hands it out only once
+        wanted: tuple[bool, ...] = ctx.needs_input_grad[1:]
         if all(gradient is None for gradient in gradients):
             return None, *(None for _ in tensors)
         again = torch.is_grad_enabled()
         if again or any(map(is_batched, gradients)):
             return None, *by_definition(call, tensors, gradients, wanted, again)
-        return None, *Gradients(call, tensors, stored, wanted).run(gradients)
+        return None, *call.gradients(wanted).run(tensors, store, gradients)
 
 
 def is_batched(gradient: Tensor | None) -> bool:
@@ -171,7 +165,7 @@ def run(
         order = [*(states[name] for name in call.states), *(weights[name] for name in call.weights)]
         results = Loop.apply(call, *banks, *order)
         recorded, last = results[: len(record)], results[len(record) :]
-    elif shape[0] == 1 and len(shape) > 1 and not call.taps:
+    elif shape[0] == 1 and len(shape) > 1 and call.states.keys() >= set(record):
         last = _single(call, banks, states, weights)
         after = dict(zip(call.states, last, strict=True))
         recorded = [after[name].clone() for name in record]

@@ -32,11 +32,13 @@ class Runner:
     Args:
         graph: of the cell.
         sizes: how many units I, H, P and 1 are.
+        recompute: whether a training step on kernels stores nothing but states.
     """
 
-    def __init__(self, graph: Graph, sizes: Mapping[Size, int]) -> None:
+    def __init__(self, graph: Graph, sizes: Mapping[Size, int], recompute: bool = False) -> None:
         self.graph = graph
         self.sizes = dict(sizes)
+        self.recompute = recompute
         self.program = eager.Program(graph, sizes)
         self._x = next(iter(graph.inputs))
         self._recurrences: dict[tuple[torch.dtype, int], Recurrences | str] = {}
@@ -45,7 +47,7 @@ class Runner:
         self._quick_training: dict[tuple[str, torch.Size, torch.dtype], QuickTraining] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Runner, (self.graph, self.sizes)
+        return Runner, (self.graph, self.sizes, self.recompute)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Runner:
         return self
@@ -64,7 +66,7 @@ class Runner:
             return f"kernels need llvmlite: {error}"
         size = self.graph.inputs[self._x]
         try:
-            return recurrences(self.graph, {**self.sizes, size: width}, dtype)
+            return recurrences(self.graph, {**self.sizes, size: width}, dtype, self.recompute)
         except UnsupportedError as error:
             return str(error)
 
@@ -133,7 +135,7 @@ class Runner:
         found = self.recurrences(dtype, width)
         if isinstance(found, str) or _unrecorded(found, record) is not None:
             return None
-        cell = operators.describe(self.graph, found.many.sizes, weights, record)
+        cell = operators.describe(self.graph, found.many.sizes, weights, record, self.recompute)
         return cell, tuple((name, tuple(shape)) for name, shape in found.shapes)
 
     def quick_step(
@@ -151,7 +153,7 @@ class Runner:
         return None if known is None else known.run(x, old, new, own)
 
     def quick_training(
-        self, suffix: str, x: Tensor, old: Sequence[Tensor], own: Mapping[str, Any]
+        self, suffix: str, x: Tensor, old: Sequence[Tensor] | None, own: Mapping[str, Any]
     ) -> tuple[Tensor, Sequence[Tensor]] | None:
         """Run on the graph as the last time, if all is like that; see `QuickTraining`."""
         known = self._quick_training.get((suffix, x.shape, x.dtype))

@@ -3,187 +3,270 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import final
+from typing import NamedTuple, final
 
 import torch
 from torch import Tensor
 
-from ..equations import Node
+from ..equations import Node, parameters
 from ..equations.operation import Operation
 from . import eager
-from .call import Call
-from .llvm.weights import Sums
+from .call import Call, put
+from .memory import empty, reserve
 from .training import LayerGradient
 
 
 @final
 class Gradients:
-    """One backward pass.
+    """The backward pass of a call, for some of what the forward pass was given.
 
     Args:
         call: of the forward pass.
-        tensors: what it was given: banks, states and weights.
-        stored: what it stored: the saved values, and the states of all steps.
-        wanted: for each of `tensors`, whether its gradient is asked for.
+        wanted: for each of the banks, states and weights, whether its gradient is asked for.
     """
 
-    def __init__(
-        self,
-        call: Call,
-        tensors: Sequence[Tensor],
-        stored: Sequence[Tensor],
-        wanted: Sequence[bool],
-    ) -> None:
+    def __init__(self, call: Call, wanted: Sequence[bool]) -> None:
         self.call = call
-        self.plan = call.training.plan
-        self.banks, self.states, self.weights = call.named(tensors)
-        self.wanted_banks, self.wanted_states, self.wanted_weights = call.named(wanted)
-        self.saved, *full = stored
-        self.full = dict(zip(call.states, full, strict=True))
-        self.like = full[0]
+        self.plan = plan = call.training.plan
+        self.dtype = call.recurrence.dtype
+        self.wanted_banks, self.wanted_states, wanted_weights = call.named(wanted)
         asked = zip(call.banks, self.wanted_banks, strict=True)
-        filled = {self.plan.hoisted[names] for names, wanted in asked if wanted}
-        self.filled = frozenset(self.plan.optional & filled)
-        self.buffers = {
-            place.buffer: self.like.new_empty(call.time.total, self.plan.widths[place.buffer])
-            for _, place in self.plan.stored(self.filled).values()
+        returned = {plan.hoisted[names] for names, wanted in asked if wanted} - {None}
+        self.filled = frozenset(plan.optional & returned)
+        places = [place for _, place in plan.stored(self.filled).values()]
+        self.places = [(place.buffer, place.start * self.dtype.itemsize) for place in places]
+        self.widths = {p.buffer: (plan.widths[p.buffer], p.buffer in returned) for p in places}
+        shapes = {p.name: p.shape(call.recurrence.sizes) for p in parameters(call.recurrence.graph)}
+        self.weights = {name: shapes[name] for name in call.weights if wanted_weights[name]}
+        learned = [node.attribute for node in call.recurrence.split.step.learned]
+        sizes = call.recurrence.sizes
+        self.vectors = {p.name: None if p.size == "one" else sizes[p.size] for p in learned}
+        self.layers = [self._layer(layer) for layer in plan.layers] if self.weights else []
+
+    def run(
+        self, tensors: Sequence[Tensor], store: Tensor, gradients: Sequence[Tensor | None]
+    ) -> list[Tensor | None]:
+        """The gradients with respect to banks, states and weights.
+
+        Args:
+            tensors: banks, states and weights, as the forward pass was given them.
+            store: what it kept.
+            gradients: of the recorded values and of the last states.
+        """
+        call = self.call
+        banks, _, weights = call.named(tensors)
+        buffers = self._buffers(store)
+        further, sums = self._loop(banks, weights, store, buffers, gradients)
+        summed = {name.removeprefix("sum "): total.sum(0) for name, total in sums.items()}
+        found = self._weights(banks, weights, store, buffers, summed)
+        states = [
+            call.time.backward.final(pair) if self.wanted_states[name] else None
+            for name, pair in further.items()
+        ]
+        return [
+            *(
+                self._bank(names, buffers, summed) if wanted else None
+                for names, wanted in zip(call.banks, self.wanted_banks, strict=True)
+            ),
+            *states,
+            *(found.get(name) for name in call.weights),
+        ]
+
+    def _buffers(self, store: Tensor) -> dict[int, Tensor]:
+        """The arrays of the gradients, (N, width); those that are returned are new."""
+        total = self.call.time.total
+        return {
+            buffer: empty(store, total, width)
+            if is_returned
+            else reserve.take(self.dtype, total * width).view(total, width)
+            for buffer, (width, is_returned) in self.widths.items()
         }
 
-    def run(self, gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
-        """The gradients with respect to banks, states and weights."""
-        call, training = self.call, self.call.training
-        job = call.backward(self.filled)
+    def _loop(
+        self,
+        banks: list[Tensor],
+        weights: Mapping[str, Tensor],
+        store: Tensor,
+        buffers: Mapping[int, Tensor],
+        gradients: Sequence[Tensor | None],
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Run the derivative: the states' gradients, and what each thread has summed up."""
+        call = self.call
+        job, learned = call.backward(self.filled), call.learned(weights)
+        count, threads = len(call.record), job.shares.threads
         returned = [
-            self._dense(name, gradient)
+            self._dense(name, gradient, store)
             for name, gradient in zip(call.record, gradients, strict=False)
         ]
-        pairs = self._pairs(gradients[len(call.record) :])
-        learned = call.learned(self.weights)
-        threads = job.shares.threads
-        widths = {a.name: a.stride for a in job.kernel.source.arrays if a.kind == "thread"}
-        sums = {name: self.like.new_zeros(threads, wide) for name, wide in widths.items()}
-        full = [array.data_ptr() for array in self.full.values()]
+        pairs = self._pairs(gradients[count:], store)
+        sums = {name: store.new_zeros((threads, wide)) for name, wide in job.sums.items()}
+        start, (full, saved) = store.data_ptr(), call.offsets
+        full = [start + offset for offset in full]
         ends = [pair.data_ptr() for pair in pairs.values()]
-        addresses = [*call.inputs(self.banks, learned), *full, *full, *ends, *ends]
-        addresses += training.saved(self.saved)
+        starts = {buffer: array.data_ptr() for buffer, array in buffers.items()}
+        addresses = [*call.inputs(banks, learned), *full, *full, *ends, *ends]
+        addresses += [start + offset for offset in saved]
         addresses += [gradient.data_ptr() for gradient in returned]
-        addresses += self._places()
+        addresses += [starts[buffer] + begin for buffer, begin in self.places]
         addresses += [sums[f"sum {name}"].data_ptr() for name in self.plan.reduced]
-        job.run(addresses, self.weights)
-        summed = {name.removeprefix("sum "): total.sum(0) for name, total in sums.items()}
-        states = [
-            call.time.backward.final(pairs[name]) if self.wanted_states[name] else None
-            for name in call.states
-        ]
-        return [*self._banks(summed), *states, *self._weights(summed)]
+        job.run(addresses, weights)
+        return pairs, sums
 
-    def _places(self) -> list[int]:
-        """Where the loop stores the gradients."""
-        found = []
-        for _, place in self.plan.stored(self.filled).values():
-            buffer = self.buffers[place.buffer]
-            found.append(buffer.data_ptr() + place.start * buffer.element_size())
-        return found
-
-    def _pairs(self, finals: Sequence[Tensor | None]) -> dict[str, Tensor]:
+    def _pairs(self, finals: Sequence[Tensor | None], like: Tensor) -> dict[str, Tensor]:
         """For each state, an array for its gradients before and after a step, (2 B, units)."""
         pairs = {}
         for (name, units), gradient in zip(self.call.states.items(), finals, strict=True):
-            if gradient is None:
-                pairs[name] = self.like.new_zeros(2 * self.call.time.batch, units)
-            else:
-                pairs[name] = torch.cat([gradient, gradient])
+            pair = like.new_zeros((2 * self.call.time.batch, units))
+            if gradient is not None:
+                put(gradient, pair.data_ptr(), gradient.nbytes)
+                put(gradient, pair.data_ptr() + gradient.nbytes, gradient.nbytes)
+            pairs[name] = pair
         return pairs
 
-    def _dense(self, name: str, gradient: Tensor | None) -> Tensor:
+    def _dense(self, name: str, gradient: Tensor | None, like: Tensor) -> Tensor:
         """The gradient with respect to a returned value, laid out row by row."""
         if gradient is not None:
             return gradient.contiguous()
-        return self.like.new_zeros(self.call.time.total, self.call.recurrence.probe_width(name))
+        return like.new_zeros((self.call.time.total, self.call.widths[name]))
 
-    def _banks(self, summed: Mapping[str, Tensor]) -> list[Tensor | None]:
-        return [
-            self._bank(names, summed) if wanted else None
-            for names, wanted in zip(self.call.banks, self.wanted_banks, strict=True)
-        ]
-
-    def _bank(self, names: tuple[str, ...], summed: Mapping[str, Tensor]) -> Tensor | None:
+    def _bank(
+        self,
+        names: tuple[str, ...],
+        buffers: Mapping[int, Tensor],
+        summed: Mapping[str, Tensor],
+    ) -> Tensor | None:
         """The gradient of what the loop reads."""
         if names[0] in self.call.recurrence.split.vectors:
             total = summed.get(names[0])
             one = self.call.recurrence.width(names) == 1
             return total if total is None or not one else total.sum().view(1)
         buffer = self.plan.hoisted[names]
-        return None if buffer is None else self.buffers[buffer]
+        return None if buffer is None else buffers[buffer]
 
-    def _gradient(self, layer: LayerGradient) -> Tensor:
-        """The gradient of some layers' pre-activations, (N, rows)."""
+    def _layer(self, layer: LayerGradient) -> _Layer:
+        """Where the gradients of some learned layers come from and go to."""
+        sources, biases = [], []
+        for block, source in zip(layer.blocks, layer.sources, strict=True):
+            weight, bias = f"weight_{block.group}", f"bias_{block.group}"
+            begin = _rows(layer, block.row).start * self._width(source) * self.dtype.itemsize
+            into = (weight, begin) if weight in self.weights else None
+            sources.append((self._source(source), into))
+            if block.bias is not None and bias in self.weights:
+                biases.append((bias, _rows(layer, block.bias)))
         place = layer.place
-        return self.buffers[place.buffer][:, place.start : place.stop]
+        array = Array(
+            place.buffer, place.start * self.dtype.itemsize, self.plan.widths[place.buffer]
+        )
+        return _Layer(array, place.units, sources, biases)
 
-    def _weights(self, summed: Mapping[str, Tensor]) -> list[Tensor | None]:
-        """Sums over all rows and steps: large products, and what the loop has added up."""
-        found = {name: self._new(name) for name in self.call.weights if self.wanted_weights[name]}
-        totals: dict[str, list[tuple[slice, Tensor]]] = {}
-        sums = []
-        for layer in self.plan.layers:
-            gradient = self._gradient(layer)
-            biases: list[tuple[str, slice]] = []
-            sources: list[tuple[Tensor, Tensor | None]] = []
-            for block, source in zip(layer.blocks, layer.sources, strict=True):
-                weight = found.get(f"weight_{block.group}")
-                weight = None if weight is None else _part(weight, _rows(layer, block.row))
-                sources.append((self._source(source), weight))
-                if block.bias is not None and f"bias_{block.group}" in found:
-                    biases.append((f"bias_{block.group}", _rows(layer, block.bias)))
-            total = gradient.new_empty(gradient.shape[1])
-            sums.append(Sums(gradient, sources, total if biases else None))
-            for name, rows in biases:
-                totals.setdefault(name, []).append((rows, total))
-        if found and sums:
-            self.call.training.weights.run(sums)
-        sizes = self.call.recurrence.sizes
-        for node in self.call.recurrence.split.step.learned:
-            name, size = node.attribute.name, node.attribute.size
-            total = summed.get(name)
-            if total is not None and name in found:
-                total = total.sum().view(1) if size == "one" else total[: sizes[size]]
-                totals.setdefault(name, []).append((slice(0, sizes[size]), total))
-        for name, parts in totals.items():
-            for rows, total in parts:
-                if total.shape == found[name].shape:
-                    found[name] = total
-                else:
-                    found[name][rows] = total
-        return [found.get(name) for name in self.call.weights]
+    def _width(self, source: Node) -> int:
+        """How many units what a layer reads has."""
+        recurrence = self.call.recurrence
+        return recurrence.sizes[recurrence.split.step.sizes[source]]
 
-    def _new(self, name: str) -> Tensor:
-        """The gradient of a parameter, 0 where no layer is going to write it."""
-        weight = self.weights[name]
-        if self.plan.written.get(name, 0) == len(weight):
-            return torch.empty_like(weight, memory_format=torch.contiguous_format)
-        return torch.zeros_like(weight, memory_format=torch.contiguous_format)
-
-    def _source(self, source: Node) -> Tensor:
-        """What a layer read, for all N rows."""
-        call = self.call
-        if source.operation is Operation.STATE:
-            return self.full[source.attribute][call.time.before]
+    def _source(self, source: Node) -> Array | _Gathered:
+        """Where what a layer read stands, for all N rows."""
+        call, plan, size = self.call, self.plan, self.dtype.itemsize
+        step, units = call.recurrence.split.step, self._width(source)
         if source.operation is Operation.INPUT:
-            place = next(i for i, names in enumerate(call.banks) if source.attribute in names)
-            return self.banks[place]
-        step = call.recurrence.split.step
-        for state in self.full:
-            if step.values[state] is source:
-                return self.full[state][call.time.after]
-        name = next(name for name, node in self.plan.saved.items() if node is source)
-        column = call.training.columns[name]
-        return self.saved[:, column : column + call.recurrence.sizes[step.sizes[source]]]
+            for place, names in enumerate(call.banks):
+                if source.attribute in names:
+                    return Array(f"bank {place}", 0, call.recurrence.width(names))
+        for state in call.states:
+            is_before = source.operation is Operation.STATE and source.attribute == state
+            if is_before or step.values[state] is source:
+                rows = call.time.before if is_before else call.time.after
+                if not isinstance(rows, slice):
+                    return _Gathered(state, rows)
+                return Array("store", (call.store.starts[state] + rows.start * units) * size, units)
+        if source in plan.sources:
+            return Array(plan.sources[source], 0, units)
+        name = next(name for name, node in plan.saved.items() if node is source)
+        begin = call.store.starts["saved"] + call.training.columns[name]
+        return Array("store", begin * size, call.training.width)
+
+    def _weights(
+        self,
+        banks: list[Tensor],
+        weights: Mapping[str, Tensor],
+        store: Tensor,
+        buffers: Mapping[int, Tensor],
+        summed: Mapping[str, Tensor],
+    ) -> dict[str, Tensor]:
+        """Sums over all rows and steps: large products, and what the loop has added up."""
+        found = {name: self._new(name, shape, store) for name, shape in self.weights.items()}
+        starts: dict[int | str, int] = {key: buffer.data_ptr() for key, buffer in buffers.items()}
+        starts |= {f"bank {place}": bank.data_ptr() for place, bank in enumerate(banks)}
+        starts["store"] = store.data_ptr()
+        totals, products, alive = [], [], []
+        for layer in self.layers:
+            total = store.new_empty(layer.units)
+            totals.append(total)
+            product = [starts[layer.array.base] + layer.array.begin, layer.array.stride]
+            product.append(total.data_ptr() if layer.biases else 0)
+            for source, into in layer.sources:
+                if isinstance(source, Array):
+                    product += (starts[source.base] + source.begin, source.stride)
+                else:
+                    rows = self.call.full(store, source.state)[source.rows]
+                    alive.append(rows)
+                    product += (rows.data_ptr(), rows.stride(0))
+                product.append(0 if into is None else found[into[0]].data_ptr() + into[1])
+            products.append(product)
+        if products:
+            self.call.training.weights.start(self.call.time.total, products)
+        for layer, total in zip(self.layers, totals, strict=True):
+            for name, rows in layer.biases:
+                _write(found, name, rows, total)
+        for name, total in summed.items():
+            if name in found:
+                units = self.vectors[name]
+                total = total.sum().view(1) if units is None else total[:units]
+                _write(found, name, slice(0, units), total)
+        return found
+
+    def _new(self, name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        """The gradient of a parameter, 0 where no layer is going to write it."""
+        is_written = self.plan.written[name] == shape[0]
+        return like.new_empty(shape) if is_written else like.new_zeros(shape)
 
 
-def _part(weight: Tensor, rows: slice) -> Tensor:
-    """Some rows of a weight's gradient."""
-    return weight if rows.stop - rows.start == len(weight) else weight[rows]
+class Array(NamedTuple):
+    """Columns of an array with a row for each of the N.
+
+    Attributes:
+        base: what it is in: a buffer, ``bank 0``, ... or ``store``, which is what is kept.
+        begin: the byte where it begins there.
+        stride: from row to row, in numbers.
+    """
+
+    base: int | str
+    begin: int
+    stride: int
+
+
+class _Gathered(NamedTuple):
+    """Rows of a state that do not stand one after the other."""
+
+    state: str
+    rows: Tensor
+
+
+class _Layer(NamedTuple):
+    """The gradient of some learned layers."""
+
+    array: Array
+    units: int
+    sources: list[tuple[Array | _Gathered, tuple[str, int] | None]]  # the weight, and at which byte
+    biases: list[tuple[str, slice]]  # and which rows
+
+
+def _write(found: dict[str, Tensor], name: str, rows: slice, total: Tensor) -> None:
+    """Set some rows of a parameter's gradient."""
+    if total.shape == found[name].shape:
+        found[name] = total
+    else:
+        found[name][rows] = total
 
 
 def _rows(layer: LayerGradient, first: int) -> slice:

@@ -15,6 +15,7 @@ from torch import Tensor
 from ..equations import Graph, storage
 from ..equations.node import Size
 from . import eager
+from .memory import ALIGNED, empty
 
 if TYPE_CHECKING:
     from .recurrence import Recurrences
@@ -27,7 +28,7 @@ SCHEMAS = {
     "recurrence": f"({OPERANDS}) -> Tensor[]",
     "recurrence_forward": f"({OPERANDS}) -> Tensor[]",
     "recurrence_backward": (
-        f"(Tensor?[] gradients, Tensor[] stored, bool[] wanted, {OPERANDS}) -> Tensor[]"
+        f"(Tensor?[] gradients, Tensor store, bool[] wanted, {OPERANDS}) -> Tensor[]"
     ),
 }
 """Of the operators.
@@ -73,7 +74,11 @@ def run(
 
 
 def describe(
-    graph: Graph, sizes: Mapping[Size, int], weights: Sequence[str], record: Sequence[str]
+    graph: Graph,
+    sizes: Mapping[Size, int],
+    weights: Sequence[str],
+    record: Sequence[str],
+    recompute: bool = False,
 ) -> str:
     """A cell at one size, the order of its parameters, and what is returned for every step."""
     data = {
@@ -81,6 +86,7 @@ def describe(
         "sizes": dict(sizes),
         "weights": list(weights),
         "record": list(record),
+        "recompute": recompute,
     }
     return json.dumps(data, separators=(",", ":"))
 
@@ -95,7 +101,8 @@ class Described:
         inputs, states, weights: the names of the operands.
         record: the names of the recorded values.
         widths: how many units those have.
-        stored: how many numbers a row stores at most besides states.
+        saved: how many numbers a row stores at most besides states.
+        units: how many units the states have.
     """
 
     def __init__(self, cell: str, dtype: torch.dtype) -> None:
@@ -105,15 +112,22 @@ class Described:
         data = json.loads(cell)
         graph = storage.from_json(data["graph"])
         self.program = eager.Program(graph, data["sizes"])
-        self.recurrences: Recurrences = recurrences(graph, data["sizes"], dtype)
+        self.recurrences: Recurrences = recurrences(graph, data["sizes"], dtype, data["recompute"])
         self.inputs = tuple(graph.inputs)
         self.states = tuple(graph.states)
         self.weights: tuple[str, ...] = tuple(data["weights"])
         self.record: tuple[str, ...] = tuple(data["record"])
         many = self.recurrences.many
         self.widths = [many.probe_width(name) for name in self.record]
-        plan, sizes = TrainingPlan(many.split, self.record, many.sizes), many.split.step.sizes
-        self.stored = sum(many.sizes[sizes[node]] for node in plan.saved.values())
+        plan = TrainingPlan(many.split, self.record, many.sizes, many.recompute)
+        sizes = many.split.step.sizes
+        self.saved = sum(many.sizes[sizes[node]] for node in plan.saved.values())
+        self.units = [many.sizes[size] for size in graph.states.values()]
+
+    def stored(self, total: Any, batch: Any) -> Any:
+        """How many numbers are kept for a backward pass at most, of N rows in all and B states."""
+        arrays = total * self.saved + sum((batch + total) * units for units in self.units)
+        return arrays + ALIGNED * (1 + len(self.units))
 
 
 described = lru_cache(maxsize=KEPT)(Described)
@@ -152,20 +166,22 @@ class _Run:
 
         operands = self.weights, self.inputs, self.states
         call, banks, turned = compiled.prepared(self.cell.recurrences, *operands, *self.further)
-        memory = banks[0].new_empty(call.time.total * self.cell.stored)
-        saved = self._saved(memory, call)
-        recorded, last, full = compiled.train(call, banks, self.states, self.weights, saved)
+        batch = next(iter(self.states.values())).shape[0]
+        store = empty(banks[0], self.cell.stored(call.time.total, batch))
+        for start in call.store.starts.values():  # the gaps: what operators return has to be fixed
+            store[max(0, start - ALIGNED) : start] = 0
+        store[call.store.size :] = 0
+        recorded, last = compiled.train(call, banks, self.states, self.weights, store)
         if turned is not None:
             recorded = [value.index_select(0, turned) for value in recorded]
         recorded = [value.view(*call.shape, value.shape[-1]) for value in recorded]
-        return _owned([*recorded, *last, memory, *full])
+        return _owned([*recorded, *last, store])
 
     def gradients(
-        self, gradients: list[Tensor | None], stored: list[Tensor], wanted: list[bool]
+        self, gradients: list[Tensor | None], store: Tensor, wanted: list[bool]
     ) -> list[Tensor]:
         """The gradients that are wanted, of those of the results."""
         from . import compiled
-        from .gradients import Gradients
 
         asked = iter(wanted)
         inputs, states, weights = (
@@ -181,13 +197,9 @@ class _Run:
         into = [g if g is None else g.reshape(call.time.total, -1) for g in gradients[:count]]
         if turned is not None:
             into = [g if g is None else g.index_select(0, turned) for g in into]
-        memory, *full = stored
-        found = Gradients(
-            call,
-            [tensor.detach() for tensor in (*banks, *loop)],
-            [self._saved(memory, call), *full],
-            [tensor.requires_grad for tensor in (*banks, *loop)],
-        ).run([*into, *gradients[count:]])
+        tensors = [tensor.detach() for tensor in (*banks, *loop)]
+        backward = call.gradients(tuple(tensor.requires_grad for tensor in (*banks, *loop)))
+        found = backward.run(tensors, store, [*into, *gradients[count:]])
         return _summed(
             [*inputs.values(), *states.values(), *weights.values()], [*banks, *loop], found
         )
@@ -211,12 +223,6 @@ class _Run:
                 materialize_grads=True,
             )
         )
-
-    @staticmethod
-    def _saved(memory: Tensor, call: Any) -> Tensor:
-        """(N, width): as much of some memory as the kernels of a call fill."""
-        total, width = call.time.total, call.training.width
-        return memory[: total * width].view(total, width)
 
 
 @contextmanager
@@ -269,9 +275,9 @@ def _recurrence_forward(*operands: Any) -> list[Tensor]:
 
 
 def _recurrence_backward(
-    gradients: list[Tensor | None], stored: list[Tensor], wanted: list[bool], *operands: Any
+    gradients: list[Tensor | None], store: Tensor, wanted: list[bool], *operands: Any
 ) -> list[Tensor]:
-    return _Run(*operands).gradients(gradients, stored, wanted)
+    return _Run(*operands).gradients(gradients, store, wanted)
 
 
 # What they return, without numbers.
@@ -291,14 +297,13 @@ def _like_recurrence_forward(
 ) -> list[Tensor]:
     x = inputs[0]
     total = math.prod(x.shape[:-1])  # numel() would fix the numbers
-    stored = [x.new_empty(total * described(cell, x.dtype).stored)]
-    stored += [state.new_empty(state.shape[0] + total, state.shape[1]) for state in states]
-    return [*_like_recurrence(inputs, states, weights, cell), *stored]
+    store = x.new_empty(described(cell, x.dtype).stored(total, states[0].shape[0]))
+    return [*_like_recurrence(inputs, states, weights, cell), store]
 
 
 def _like_recurrence_backward(
     gradients: list[Tensor | None],
-    stored: list[Tensor],
+    store: Tensor,
     wanted: list[bool],
     inputs: list[Tensor],
     states: list[Tensor],
@@ -316,28 +321,28 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
     *operands, cell, batch_sizes, reverse = inputs
     ctx.further = cell, batch_sizes, reverse
     ctx.counts = [len(group) for group in operands]
-    stored = output[-1 - len(operands[1]) :]
-    ctx.mark_non_differentiable(*stored)
+    store = output[-1]
+    ctx.mark_non_differentiable(store)
     ctx.set_materialize_grads(False)
-    ctx.save_for_backward(*(tensor for group in operands for tensor in group), *stored)
+    ctx.save_for_backward(*(tensor for group in operands for tensor in group), store)
 
 
 def _differentiate(ctx: Any, gradients: list[Tensor | None]) -> tuple[Any, ...]:
     from . import compiled
 
-    rest = list(ctx.saved_tensors)
+    *rest, store = ctx.saved_tensors
     operands = []
     for count in ctx.counts:
         operands.append(rest[:count])
         rest = rest[count:]
     needed = ctx.needs_input_grad[:3]
     wanted = [asked for group in needed for asked in group]
-    results, again = gradients[: len(gradients) - len(rest)], torch.is_grad_enabled()
+    results, again = gradients[:-1], torch.is_grad_enabled()
     if again or any(map(compiled.is_batched, results)):
         found = iter(_Run(*operands, *ctx.further).by_definition(results, wanted, again))
     else:
         operator: Any = torch.ops.unrolled.recurrence_backward
-        found = iter(operator(results, rest, wanted, *operands, *ctx.further))
+        found = iter(operator(results, store, wanted, *operands, *ctx.further))
     return *([next(found) if asked else None for asked in group] for group in needed), *[None] * 3
 
 

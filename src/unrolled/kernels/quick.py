@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any, final
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 from .call import Call
 from .compiled import Loop
 from .llvm.kernel import Job
+from .memory import ALIGNED, aligned
 from .surroundings import PLAIN, surroundings
 
 Addresses = list[int]
@@ -42,8 +44,7 @@ class Quick(ABC):
         self._threads = torch.get_num_threads()
         self._dtype = x.dtype
         self._x = x.shape
-        learned = [name.removeprefix("learned ") for name in job.order[1:]]
-        learned = learned[: len(job.order) - 1 - 2 * len(call.states)]
+        learned = [n.removeprefix("learned ") for n in job.order if n.startswith("learned ")]
         self._parameters = [(keys[name], shapes[name]) for name in [*learned, *job.weights]]
         self._learned = len(learned)
 
@@ -124,23 +125,18 @@ class QuickRun(Quick):
 
     def __init__(self, call: Call, x: Tensor, *args: Any) -> None:
         super().__init__(call, x, *args)
-        self._time = time = call.time
-        (self._output,) = call.record
-        self._states = call.states
-        self._size = x.element_size()
-        self._after = time.after.start
-        last = len(time.counts) % 2 * time.batch
-        ends = dict.fromkeys(self._states, last) | {self._output: _start_of(time.last)}
-        rows = dict.fromkeys(self._states, 2 * time.batch)
-        rows[self._output] = time.batch + time.total
-        self._rows = list(rows.values())
-        starts = dict.fromkeys(self._states, 0) | {self._output: time.initial.start}
-        self._ends = [ends[name] for name in self._states]
-        self._starts = [starts[name] for name in self._states]
+        (name,) = call.record
+        batch, steps = call.time.batch, len(call.time.counts)
+        self._output = (steps, batch, call.states[name])
+        sizes = [batch * units * x.element_size() for units in call.states.values()]
+        last = steps % 2  # which half of a pair holds the last states
+        places = list(accumulate((aligned(2 * size) for size in sizes), initial=0))
+        self._pairs = list(zip(places, sizes, (last * size for size in sizes), strict=False))
+        self._size = places[-1] + ALIGNED
 
     @staticmethod
     def job(call: Call) -> Job:
-        """All steps: states before them, states after them."""
+        """All steps: states before them, states after them, the output."""
         return call.inference
 
     def run(
@@ -157,25 +153,17 @@ class QuickRun(Quick):
         read = self._read(x, own)
         if read is None:
             return None
-        batch, size = self._time.batch, self._size
-        arrays, output = [], x
-        for place, (name, units) in enumerate(self._states.items()):
-            array = torch.empty(self._rows[place], units, dtype=self._dtype, device="cpu")
-            arrays.append(array)
-            start = array.data_ptr() + self._starts[place] * units * size
-            if old is None:
-                ctypes.memset(start, 0, batch * units * size)
-            else:
-                ctypes.memmove(start, old[place], batch * units * size)
-            if name == self._output:
-                output = array
-        places = [array.data_ptr() for array in arrays]
-        self._start(x, read, places, places)
-        for place, units in enumerate(self._states.values()):
-            end = places[place] + self._ends[place] * units * size
-            ctypes.memmove(new[place], end, batch * units * size)
-        output = output.narrow(0, self._after, self._time.total)
-        return output.view(len(self._time.counts), batch, -1)
+        output = x.new_empty(self._output)
+        pairs = ctypes.create_string_buffer(self._size)  # filled with 0
+        start = aligned(ctypes.addressof(pairs))
+        places = [start + begin for begin, _, _ in self._pairs]
+        if old is not None:
+            for place, state, (_, size, _) in zip(places, old, self._pairs, strict=True):
+                ctypes.memmove(place, state, size)
+        self._start(x, read, places, [*places, output.data_ptr()])
+        for place, state, (_, size, last) in zip(places, new, self._pairs, strict=True):
+            ctypes.memmove(state, place + last, size)
+        return output
 
 
 @final
@@ -222,15 +210,19 @@ class QuickTraining:
         self._x, self._dtype = x.shape, x.dtype
         self._rows = (call.time.total, x.shape[-1])
         self._parameters = [(keys[name], shapes[name]) for name in call.weights]
+        batch = call.time.batch
+        self._nothing = [
+            torch.zeros(batch, n, dtype=x.dtype, device="cpu") for n in call.states.values()
+        ]
 
     def run(
-        self, x: Tensor, old: Sequence[Tensor], own: Mapping[str, Any]
+        self, x: Tensor, old: Sequence[Tensor] | None, own: Mapping[str, Any]
     ) -> tuple[Tensor, Sequence[Tensor]] | None:
         """The output (T, B, units) and the last states; None if anything is not as before.
 
         Args:
             x: the input, (T, B, I).
-            old: the states before the first step.
+            old: the states before the first step; None if they are 0.
             own: the parameters of the module, by name.
         """
         if surroundings() is not None or not same(x, self._x, self._dtype, False):
@@ -238,13 +230,9 @@ class QuickTraining:
         weights = owned(own, self._parameters, self._dtype)
         if weights is None:
             return None
+        old = self._nothing if old is None else old
         output, *last = Loop.apply(self._call, x.view(self._rows), *old, *weights)
         return output.view(*self._x[:2], -1), last
-
-
-def _start_of(places: slice | Tensor) -> int:
-    assert isinstance(places, slice), "sequences of one length end together"
-    return places.start
 
 
 def owned(

@@ -39,6 +39,7 @@ class Recurrence:
         dtype: float32 or float64.
         parts: of the graph, what is computed before the loop and what in it.
         packed: whether its kernels are for many rows.
+        recompute: whether a training step stores nothing but states.
 
     Raises:
         UnsupportedError: if no kernel can be written; the message says why.
@@ -51,12 +52,14 @@ class Recurrence:
         dtype: torch.dtype,
         parts: Split,
         packed: bool,
+        recompute: bool = False,
     ) -> None:
         self.graph = graph
         self.sizes = dict(sizes)
         self.dtype = dtype
         self.split = parts
         self.packed = packed
+        self.recompute = recompute
         self.hoisted = eager.Program(self.split.hoisted, sizes)
         self.step = eager.Program(self.split.step, sizes)
         self.strides = {
@@ -100,7 +103,7 @@ class Recurrence:
         with self._lock:
             if record not in self._forward:
                 step = self.split.step
-                stored = {f"tap {n}": step.probes[n] for n in record if n not in step.states}
+                stored = {f"tap {name}": step.probes[name] for name in record}
                 self._forward[record] = self.kernel(stored)
             return self._forward[record]
 
@@ -150,9 +153,16 @@ class Recurrences:
         UnsupportedError: if no kernel can be written; the message says why.
     """
 
-    def __init__(self, graph: Graph, sizes: Mapping[Size, int], dtype: torch.dtype) -> None:
-        self.many = Recurrence(graph, sizes, dtype, split(graph), packed=True)
-        self.few = Recurrence(graph, sizes, dtype, self.many.split, packed=False)
+    def __init__(
+        self,
+        graph: Graph,
+        sizes: Mapping[Size, int],
+        dtype: torch.dtype,
+        recompute: bool = False,
+    ) -> None:
+        parts = split(graph)
+        self.many = Recurrence(graph, sizes, dtype, parts, packed=True, recompute=recompute)
+        self.few = Recurrence(graph, sizes, dtype, parts, packed=False, recompute=recompute)
         self.long = self.many
         self.calls = Recent(64)
         self.shapes = [(p.name, torch.Size(p.shape(sizes))) for p in parameters(graph)]
@@ -162,7 +172,7 @@ class Recurrences:
             for source in node.arguments
             if source.operation is Operation.INPUT
         )
-        if reads >= LARGE:
+        if reads >= LARGE and not recompute:  # what is computed before the loop is stored
             self.long = Recurrence(graph, sizes, dtype, hoisted(graph), packed=True)
 
     def misfit(self, weights: Mapping[str, Tensor]) -> str | None:
@@ -192,11 +202,13 @@ KEPT = 256
 _known = Recent(KEPT)
 
 
-def recurrences(graph: Graph, sizes: Mapping[Size, int], dtype: torch.dtype) -> Recurrences:
+def recurrences(
+    graph: Graph, sizes: Mapping[Size, int], dtype: torch.dtype, recompute: bool = False
+) -> Recurrences:
     """The kernels of a cell, the same for all modules with these equations, sizes and dtype."""
     names = (*graph.inputs.items(), *graph.states.items(), *graph.values.items())
-    key = (graph.name, *names, *sizes.items(), dtype)
-    return _known.get(key, lambda: Recurrences(graph, sizes, dtype))
+    key = (graph.name, *names, *sizes.items(), dtype, recompute)
+    return _known.get(key, lambda: Recurrences(graph, sizes, dtype, recompute))
 
 
 @final
@@ -204,7 +216,7 @@ class Training:
     """The kernels forward and backward of one cell."""
 
     def __init__(self, recurrence: Recurrence, record: tuple[str, ...]) -> None:
-        self.plan = TrainingPlan(recurrence.split, record, recurrence.sizes)
+        self.plan = TrainingPlan(recurrence.split, record, recurrence.sizes, recurrence.recompute)
         self._recurrence = recurrence
         plan, sizes = self.plan, recurrence.sizes
         step = recurrence.split.step
@@ -247,10 +259,10 @@ class Training:
         ]
         return WeightGradients(outers, self._recurrence.dtype)
 
-    def saved(self, array: Tensor) -> list[int]:
-        """Where the saved values stand in the array that holds them."""
-        start, size = array.data_ptr(), array.element_size()
-        return [start + column * size for column in self.columns.values()]
+    def saved(self, place: int) -> list[int]:
+        """Where the saved values stand, given where the array stands that holds them."""
+        size = self._recurrence.dtype.itemsize
+        return [place + column * size for column in self.columns.values()]
 
 
 def _starts(widths: list[int]) -> list[int]:

@@ -46,9 +46,17 @@ class TrainingPlan:
     a matrix product or a sum over units. Everything else is pointwise and computed once more.
     States are stored anyway.
 
+    Args:
+        parts: of the graph.
+        record: names of the values that are returned for every step.
+        sizes: how many units I, H, P and 1 are.
+        recompute: whether nothing but states is stored: the backward pass computes each step again.
+
     Attributes:
         backward: the derivative of the loop.
         saved: values of the loop that the forward pass stores, by name.
+        sources: what layers read and the forward pass does not store: the backward pass does, each
+            in a buffer.
         given: what the backward pass reads instead of computing it, by name.
         gradients: what the backward pass stores, by name, and where.
         widths: of the buffers that hold the gradients.
@@ -58,7 +66,13 @@ class TrainingPlan:
         written: of each parameter of a learned layer, how many rows have gradients.
     """
 
-    def __init__(self, parts: Split, record: tuple[str, ...], sizes: Mapping[Size, int]) -> None:
+    def __init__(
+        self,
+        parts: Split,
+        record: tuple[str, ...],
+        sizes: Mapping[Size, int],
+        recompute: bool = False,
+    ) -> None:
         step = parts.step
         self.sizes = sizes
         self.backward = derivative(step, record)
@@ -76,7 +90,9 @@ class TrainingPlan:
         self.reduced = self._reduced(parts)
         new = {self.again[step.values[s]]: f"new {s}" for s in step.states}
         self.given = {node: name for node, name in new.items() if node.arguments}
-        self.saved = self._saved(step)
+        sources = self._sources(step)
+        self.saved = {} if recompute else self._saved(step, sources)
+        self.sources = {n: self._buffer([self.again[n]]) for n in sources} if recompute else {}
         self.given.update({self.again[node]: name for name, node in self.saved.items()})
 
     @property
@@ -153,8 +169,13 @@ class TrainingPlan:
             if f"d_{name}" in values and not _is_zero(values[f"d_{name}"])
         }
 
-    def _saved(self, step: Graph) -> dict[str, Node]:
-        """What the backward pass needs of the forward pass, and what layers' weights are fed."""
+    def _sources(self, step: Graph) -> list[Node]:
+        """What layers read besides inputs and states."""
+        read = dict.fromkeys(source for layer in step.layers for source in layer.arguments)
+        return [node for node in read if node.arguments and self.again[node] not in self.given]
+
+    def _saved(self, step: Graph, sources: list[Node]) -> dict[str, Node]:
+        """What the backward pass needs of the forward pass, and what layers read."""
         forward = {node: old for old, node in self.again.items()}
         roots = [node for node, _ in self.gradients.values()] + list(self.reduced.values())
         roots += [self.backward.values[f"d_{state}"] for state in step.states]
@@ -171,10 +192,7 @@ class TrainingPlan:
                 continue
             spread = node.operation is Operation.BROADCAST
             stack += reversed(node.arguments[:1] if spread else node.arguments)
-        for layer in step.layers:
-            for source in layer.arguments:
-                if source.arguments and self.again[source] not in self.given:
-                    needed[self.again[source]] = None
+        needed |= dict.fromkeys(self.again[node] for node in sources)
         return {f"saved {i}": forward[node] for i, node in enumerate(needed)}
 
 

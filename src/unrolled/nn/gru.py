@@ -38,6 +38,7 @@ class GRU(Layer):
         zoneout: Zoneout = 0.0,
         variational_dropout: float = 0.0,
         learn_initial_states: bool = False,
+        recompute: bool = False,
         proj_size: int = 0,
     ) -> None:
         reject_projection(proj_size)
@@ -56,6 +57,7 @@ class GRU(Layer):
             zoneout,
             variational_dropout,
             learn_initial_states,
+            recompute,
         )
 
 

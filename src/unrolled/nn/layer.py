@@ -36,6 +36,8 @@ class Layer(Weighted):
             every step of a sequence (Gal & Ghahramani 2016).
         learn_initial_states: whether the states before the first step are learned; they start
             at 0 and are used whenever no states are given.
+        recompute: whether a kernel stores nothing but inputs and states in training, and computes
+            gates again on the way back: far less memory, for about a third more time.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Layer(Weighted):
         zoneout: Zoneout,
         variational_dropout: float,
         learn_initial_states: bool,
+        recompute: bool,
     ) -> None:
         super().__init__(cell, input_size, hidden_size, bias, proj_size)
         _check_options(num_layers, batch_first, dropout)
@@ -64,6 +67,7 @@ class Layer(Weighted):
         self.zoneout = _zoneout(zoneout, self.graph)
         self.variational_dropout = probability("variational_dropout", variational_dropout)
         self.learn_initial_states = bool(learn_initial_states)
+        self.recompute = bool(recompute)
         self.standard = fused.is_standard(cell)
         self._make_runners()
         self._all_suffixes = [self._suffixes(layer) for layer in range(num_layers)]
@@ -79,10 +83,10 @@ class Layer(Weighted):
     def _make_runners(self) -> None:
         """What runs the equations outside training, and in training."""
         graph = zoneout(self.graph, self.zoneout) if self.zoneout else self.graph
-        self._runner = Runner(graph, self._units)
+        self._runner = Runner(graph, self._units, self.recompute)
         self._training_runner = self._runner
         if self.variational_dropout:
-            self._training_runner = Runner(variational_dropout(graph), self._units)
+            self._training_runner = Runner(variational_dropout(graph), self._units, self.recompute)
 
     def _register_initial_states(self, suffix: str, device: Any, dtype: Any) -> None:
         if self.learn_initial_states:
@@ -299,6 +303,7 @@ class Layer(Weighted):
             "zoneout": {},
             "variational_dropout": 0.0,
             "learn_initial_states": False,
+            "recompute": False,
         }
         for name, default in defaults.items():
             if getattr(self, name) != default:

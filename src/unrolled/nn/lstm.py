@@ -39,6 +39,7 @@ class LSTM(Layer):
         zoneout: Zoneout = 0.0,
         variational_dropout: float = 0.0,
         learn_initial_states: bool = False,
+        recompute: bool = False,
     ) -> None:
         super().__init__(
             cells.CELLS["lstm_projected" if proj_size > 0 else "lstm"],
@@ -55,6 +56,7 @@ class LSTM(Layer):
             zoneout,
             variational_dropout,
             learn_initial_states,
+            recompute,
         )
 
 

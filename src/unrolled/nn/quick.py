@@ -67,10 +67,7 @@ def _train(
     finals: list[list[Tensor]] = [[] for _ in shapes]
 
     def one(suffix: str, data: Tensor, place: int) -> Tensor | None:
-        if given is None:
-            old = [torch.zeros(shape[1:], dtype=x.dtype, device="cpu") for shape in shapes]
-        else:
-            old = [state[place] for state in given]
+        old = None if given is None else [state[place] for state in given]
         found = _runner(layer).quick_training(suffix, data, old, layer._parameters)
         if found is None:
             return None

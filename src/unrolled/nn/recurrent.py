@@ -29,6 +29,7 @@ class Recurrent(Layer):
         variational_dropout: the probability with which what a learned layer reads is dropped in
             training, by masks that stay the same for a whole sequence (Gal & Ghahramani 2016).
         learn_initial_states: whether the states before the first step are learned (from 0).
+        recompute: whether training stores states alone and computes gates again on the way back.
 
     >>> import torch, unrolled
     >>> layer = unrolled.Recurrent(unrolled.cells.lstm_peephole, 10, 20, zoneout={"c": 0.1})
@@ -56,6 +57,7 @@ class Recurrent(Layer):
         zoneout: Zoneout = 0.0,
         variational_dropout: float = 0.0,
         learn_initial_states: bool = False,
+        recompute: bool = False,
     ) -> None:
         super().__init__(
             cell,
@@ -72,6 +74,7 @@ class Recurrent(Layer):
             zoneout,
             variational_dropout,
             learn_initial_states,
+            recompute,
         )
 
     def extra_repr(self) -> str:

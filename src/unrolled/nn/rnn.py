@@ -47,6 +47,7 @@ class RNN(Layer):
         zoneout: Zoneout = 0.0,
         variational_dropout: float = 0.0,
         learn_initial_states: bool = False,
+        recompute: bool = False,
         proj_size: int = 0,
     ) -> None:
         reject_projection(proj_size)
@@ -65,6 +66,7 @@ class RNN(Layer):
             zoneout,
             variational_dropout,
             learn_initial_states,
+            recompute,
         )
         self.nonlinearity = nonlinearity
 

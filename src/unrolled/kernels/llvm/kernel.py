@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ...equations.node import Size
+from ..memory import ALIGNED, aligned, reserve
 from .machine import Machine, host
 from .schedule import Schedule
 from .source import Source
@@ -239,6 +240,7 @@ class Job:
     Attributes:
         order: as given.
         weights: the names of the parameters that the kernel reads.
+        sums: of the arrays in which each thread has a row to sum up, the width.
     """
 
     def __init__(
@@ -261,28 +263,31 @@ class Job:
         for array in source.arrays:
             begins = starts.get(array.name, steps).data_ptr() if array.kind == "step" else 0
             numbers += (0, begins)
-        self._places = [names.get(name, 0) for name in order]  # 0: the kernel does not use it
+        # Of each array, which address is its own; a kept one's is set later.
+        given = {name: place for place, name in enumerate(order)}
+        self._pick = [given.get(array.name, -1) for array in source.arrays]
+        self._arrays = slice(2, 2 + 2 * len(source.arrays), 2)
+        self.sums = {array.name: array.stride for array in source.arrays if array.kind == "thread"}
         kept = [array for array in source.arrays if array.kind == "rows"]
         sizes = [*kernel.layouts, *(shares.numbers[1] * array.stride for array in kept)]
-        begins = list(accumulate(sizes, initial=0))
-        self._scratch = begins.pop()
+        width = kernel.target.bytes
+        begins = list(accumulate((aligned(size * width) for size in sizes), initial=0))
+        self._scratch = begins.pop() // width
         own = [*range(len(numbers), len(numbers) + len(kernel.layouts))]
         own += [names[array.name] for array in kept]
-        width = kernel.target.bytes
-        self._own = [(place, begin * width) for place, begin in zip(own, begins, strict=True)]
+        self._own = list(zip(own, begins, strict=True))
         numbers += [0] * len(kernel.layouts)
         self._first = len(numbers)  # of the parameters
         numbers += [0] * len(source.weights)
         self._job = len(numbers)
         numbers += [0, 0, *shares.numbers, 0]
         self._meetings = len(numbers) - 1
+        self._after = 8 * len(numbers)
         self._inside = self._scratch * width <= SMALL
         if self._inside:
-            self._own = [(place, 8 * len(numbers) + begin) for place, begin in self._own]
-            numbers += [0] * -(-self._scratch * width // 8)
+            numbers += [0] * -(-(self._scratch * width + ALIGNED) // 8)
         self._kind = ctypes.c_int64 * len(numbers)
         self._numbers = bytes(self._kind(*numbers))
-        self._steps = len(counts)
 
     def run(self, addresses: Sequence[int], weights: Mapping[str, Tensor]) -> None:
         """Compute all steps.
@@ -301,13 +306,11 @@ class Job:
         """Compute all steps, given the addresses of the arrays and of the parameters."""
         numbers = self._kind.from_buffer_copy(self._numbers)
         start = ctypes.addressof(numbers)
-        for place, address in zip(self._places, addresses, strict=True):
-            numbers[place] = address
-        numbers[0] = self._steps
+        numbers[self._arrays] = [addresses[i] for i in self._pick]
         numbers[self._first : self._job] = weights
-        scratch = start
+        scratch = aligned(start + self._after)
         if not self._inside:
-            memory = torch.empty(self._scratch, dtype=self.kernel.dtype, device="cpu")
+            memory = reserve.take(self.kernel.dtype, self._scratch)
             scratch = memory.data_ptr()
         for place, begin in self._own:
             numbers[place] = scratch + begin

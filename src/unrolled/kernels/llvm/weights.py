@@ -10,6 +10,7 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor
 
+from ..memory import aligned, reserve
 from .kernel import DTYPES, Code, worthwhile
 from .machine import host
 from .outer import Outer, Outers
@@ -46,26 +47,47 @@ class WeightGradients:
         self.dtype = dtype
         self.text = Outers(outers, host(DTYPES[dtype]))
         self._start = Code(self.text.text, self.text.target).start
+        self._operations = sum(2 * o.units * (1 + sum(o.lengths)) for o in self.text.outers)
+        self._places: dict[int, tuple[list[int], int]] = {}
 
     def run(self, sums: Sequence[Sums]) -> None:
         """Write all gradients."""
-        total = sum(
-            2 * each.gradient.shape[0] * outer.units * (1 + sum(outer.lengths))
-            for outer, each in zip(self.text.outers, sums, strict=True)
-        )
-        threads = worthwhile(total)
-        # Each has memory of its own: threads do not wait for each other in between.
-        needed = [self.text.memory(outer, threads) for outer in self.text.outers]
-        memory = torch.empty(sum(needed), dtype=self.dtype, device="cpu")
-        places = accumulate(needed, initial=0)
-        numbers = []
-        for each, begin in zip(sums, places, strict=False):
-            own = memory.data_ptr() + begin * memory.element_size()
-            rows, stride, place = len(each.gradient), each.gradient.stride(0), each.bias
-            bias = 0 if place is None else place.data_ptr()
-            numbers += [rows, each.gradient.data_ptr(), stride, bias, own]
+        products = []
+        for each in sums:
+            product = [each.gradient.data_ptr(), each.gradient.stride(0), _start(each.bias)]
             for source, weight in each.sources:
-                written = 0 if weight is None else weight.data_ptr()
-                numbers += [source.data_ptr(), source.stride(0), written]
+                product += [source.data_ptr(), source.stride(0), _start(weight)]
+            products.append(product)
+        self.start(len(sums[0].gradient), products)
+
+    def start(self, rows: int, products: Sequence[Sequence[int]]) -> None:
+        """Write all gradients, given N and for each outer product what `Sums` has, as numbers.
+
+        They are where the gradient stands, its stride and where the bias goes, then for each source
+        where it stands, its stride and where the weight's gradient goes, or 0.
+        """
+        threads = worthwhile(rows * self._operations)
+        begins, size = self._memory(threads)
+        memory = reserve.take(self.dtype, size)
+        start = memory.data_ptr()
+        numbers: list[int] = []
+        for (gradient, stride, bias, *sources), begin in zip(products, begins, strict=True):
+            numbers += (rows, gradient, stride, bias, start + begin, *sources)
         job = (ctypes.c_int64 * len(numbers))(*numbers)
         self._start(ctypes.addressof(job), threads)
+
+    def _memory(self, threads: int) -> tuple[list[int], int]:
+        """Where each product's own memory begins, and the numbers of all.
+
+        Threads do not wait for each other in between: no two products have the same.
+        """
+        if threads not in self._places:
+            needed = [self.text.memory(outer, threads) for outer in self.text.outers]
+            width = self.dtype.itemsize
+            *begins, size = accumulate((aligned(n * width) for n in needed), initial=0)
+            self._places[threads] = begins, size // width
+        return self._places[threads]
+
+
+def _start(written: Tensor | None) -> int:
+    return 0 if written is None else written.data_ptr()

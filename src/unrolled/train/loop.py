@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from .allocation import keep_freed
 from .interrupt import Interrupt
 from .keeper import Keeper
 from .lock import locked
@@ -30,7 +29,6 @@ def run(training: Training, folder: Path, interrupt: Interrupt) -> Iterator[Repo
         UserError: the folder is in use, the loss is no longer finite, or a file cannot be written.
     """
     settings, machine, records = training.settings, training.machine, Records()
-    keep_freed()
     deadline = time.monotonic() + (settings.seconds or math.inf)
     with ExitStack() as stack:
         machine.first(lambda: stack.enter_context(locked(folder)))

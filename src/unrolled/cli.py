@@ -124,7 +124,10 @@ def diagnose(
     checkpoint = checkpoints.load(run)
     found = examine(checkpoint.model().eval(), glimpse(checkpoint, text, file))
     if json is not None:
-        write(json, found.to_json())
+        try:
+            write(json, found.to_json())
+        except OSError as error:
+            raise UserError(f"cannot write {json}: {error.strerror or error}") from error
     Console().print(found)
 
 

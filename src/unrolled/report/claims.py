@@ -28,8 +28,10 @@ def claims(outcomes: Sequence[Outcome], speech: Speech) -> list[dict[str, Any]]:
     long = found["long"]
     steps = min(each.steps for each in outcomes if each.task == "long")
     settled = steps >= FEW
+    first = min(each.gap for each in outcomes if each.task == "long")
+    short = min(each.steps for each in outcomes if each.task == "short" or each.gap == first)
     made = [
-        _short(found, steps >= ENOUGH, speech),
+        _short(found, short >= ENOUGH, speech),
         _simple(long, settled, speech),
         _relu(long, settled, speech),
         _lstm(long, settled, speech),

@@ -124,10 +124,7 @@ def diagnose(
     checkpoint = checkpoints.load(run)
     found = examine(checkpoint.model().eval(), glimpse(checkpoint, text, file))
     if json is not None:
-        try:
-            write(json, found.to_json())
-        except OSError as error:
-            raise UserError(f"cannot write {json}: {error.strerror or error}") from error
+        write(json, found.to_json())
     Console().print(found)
 
 

@@ -32,8 +32,9 @@ def _canvas(across: str, up: str, width: float = WIDTH) -> tuple[Figure, Axes]:
     return made, axes
 
 
-def _finish(made: Figure, axes: Axes, columns: int = 3) -> Figure:
+def _finish(made: Figure, axes: Axes, columns: int | None = None) -> Figure:
     handles, labels = axes.get_legend_handles_labels()
+    columns = columns or (4 if len(labels) == 4 else 3)
     rows = math.ceil(len(labels) / columns)
     left = 0.98 / made.get_figwidth()
     made.legend(

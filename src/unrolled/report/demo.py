@@ -38,6 +38,8 @@ from .words import Speech
 ENTRANTS = ("rnn_tanh", "rnn_relu", "gru", "lstm")
 NEAR = {"short": (1,), "long": (1,)}
 FAR = {"long": (10, 100)}
+SEEDS = 3
+"""From how many every trial is run at most, if there is time."""
 STUDY = 0.6
 """The part of the training time that the study takes; the language model has the rest."""
 LEAST = 20

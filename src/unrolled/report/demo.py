@@ -93,8 +93,11 @@ def _study(console: Console, seconds: float, folder: Path, interrupt: Interrupt)
     entrants = [Entrant(find(name)) for name in ENTRANTS]
     jobs = os.cpu_count() or 1 if seconds >= LEAST else 1
     paces = [sum(map(_pace, tasks(gaps, entrants, 1, Budget()))) for gaps in (NEAR, FAR)]
-    near, far = divided(0.85 * seconds * min(jobs, 8), *paces)
-    todo = tasks(NEAR, entrants, 1, Budget(steps=near)) + tasks(FAR, entrants, 1, Budget(steps=far))
+    budget = 0.85 * seconds * min(jobs, 8)
+    near, far = divided(budget, *paces)
+    seeds = max(1, min(SEEDS, int(budget / (near * paces[0] + far * paces[1]))))
+    todo = tasks(NEAR, entrants, seeds, Budget(steps=near))
+    todo += tasks(FAR, entrants, seeds, Budget(steps=far))
     results = Results()
     follow(console, todo, results, jobs, interrupt)
     for table in tables(results):

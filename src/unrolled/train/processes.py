@@ -126,6 +126,6 @@ def _arguments(settings: Settings) -> dict[str, Any]:
 
 def _several() -> dict[str, Any]:
     """Of Fabric with several processes: gradients lie where they are summed, not copied there."""
-    from lightning_fabric.strategies import DDPStrategy
+    from lightning_fabric.strategies.ddp import DDPStrategy
 
     return {"strategy": DDPStrategy(gradient_as_bucket_view=True)}

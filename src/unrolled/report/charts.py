@@ -41,7 +41,7 @@ def _finish(made: Figure, axes: Axes, columns: int | None = None) -> Figure:
         handles, labels, loc="upper left", ncols=columns, fontsize=11.5, bbox_to_anchor=(0.01, 1.0),
         handlelength=2.6, columnspacing=1.4,
     )  # fmt: skip
-    made.subplots_adjust(left=left, right=0.975, bottom=0.15, top=0.98 - 0.065 * rows)
+    made.subplots_adjust(left=left, right=0.975, bottom=0.15, top=0.955 - 0.065 * rows)
     return made
 
 

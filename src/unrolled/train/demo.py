@@ -21,7 +21,7 @@ from .settings import FREE, Settings
 from .training import Training
 
 SETTINGS = Settings(
-    cell="lstm", hidden=256, batch=16, window=64, dropout=0.1, lr=1e-2, schedule="cosine"
+    cell="lstm", hidden=256, batch=16, window=64, dropout=0.3, lr=1e-2, schedule="cosine"
 )
 """As for any run; chosen for what a minute on two cores can learn."""
 

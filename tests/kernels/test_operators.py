@@ -48,13 +48,12 @@ def test_they_are_what_pytorch_expects(graph: Graph, way: str) -> None:
     given = operands(graph, way)
     opcheck(OPERATORS.recurrence.default, given)
     opcheck(OPERATORS.recurrence_forward.default, operands(graph, way, True))
-    results = OPERATORS.recurrence_forward(*given)
-    stored = 1 + len(graph.states)
-    gradients = [torch.randn_like(value) for value in results[:-stored]]
+    *returned, store = OPERATORS.recurrence_forward(*given)
+    gradients = [torch.randn_like(value) for value in returned]
     gradients[-1] = None
     wanted = [True] * sum(map(len, given[:3]))
     wanted[1] = False
-    opcheck(OPERATORS.recurrence_backward.default, (gradients, results[-stored:], wanted, *given))
+    opcheck(OPERATORS.recurrence_backward.default, (gradients, store, wanted, *given))
 
 
 def by_operators(graph: Graph, sizes: Any = SIZES) -> Any:
@@ -136,7 +135,7 @@ def test_a_text_is_all_that_is_needed() -> None:
     graph = CELLS["mgu"].graph
     given, _ = call(graph)
     text = described(graph, given)
-    assert set(json.loads(text)) == {"graph", "sizes", "weights", "record"}
+    assert set(json.loads(text)) == {"graph", "sizes", "weights", "record", "recompute"}
     found = operators.described(text, torch.float64)
     assert found.recurrences is recurrence.recurrences(graph, SIZES, torch.float64)
     assert operators.described(str(text), torch.float64) is found

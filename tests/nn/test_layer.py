@@ -572,3 +572,42 @@ def test_nothing_is_read_before_it_is_written(name: str) -> None:
                 assert value.isfinite().all(), key
     for key, value in measured(single, x[0], initial(single, 3)).items():
         assert value.isfinite().all(), key
+
+
+# Memory.
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "lstm_layernorm"])
+def test_recompute_stores_no_gates(name: str) -> None:
+    """The same gradients, from less memory than even one gate of all steps takes."""
+    torch.manual_seed(0)
+    steps, rows = 30, 20
+    plain = unrolled.Recurrent(unrolled.cells.CELLS[name], I, H, dtype=torch.float64)
+    thrifty = unrolled.Recurrent(plain.cell, I, H, dtype=torch.float64, recompute=True)
+    thrifty.load_state_dict(plain.state_dict())
+    x = torch.randn(steps, rows, I, dtype=torch.float64)
+    found, saved = [], []
+    for module in (plain, thrifty, plain, thrifty):  # the second time the quick way
+        numbers: dict[int, int] = {}
+
+        def pack(tensor: Tensor, numbers: dict[int, int] = numbers) -> Tensor:
+            numbers[tensor.data_ptr()] = tensor.numel()
+            return tensor
+
+        given = x.clone().requires_grad_()
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            output, _ = module(given)
+        weights = [*module.parameters(), given]
+        found.append(torch.autograd.grad(output.square().sum(), weights))
+        saved.append(sum(numbers.values()))
+    for gradients in found[1:]:
+        torch.testing.assert_close(gradients, found[0])
+    states = len(plain.graph.states)
+    parameters = sum(parameter.numel() for parameter in plain.parameters())
+    assert saved[1] <= (steps + 2) * rows * (H * states + I) + parameters + 200
+    assert saved[1] < saved[0] - steps * rows * H
+    assert saved[2:] == saved[:2]
+
+
+def test_recompute_is_seen() -> None:
+    assert repr(unrolled.GRU(I, H, recompute=True)) == f"GRU({I}, {H}, recompute=True)"

@@ -1,5 +1,7 @@
 """Calls that are like earlier ones give what those would give."""
 
+import copy
+import pickle
 from typing import Any
 
 import pytest
@@ -7,8 +9,9 @@ import torch
 from torch import Tensor
 
 import unrolled
-from unrolled.kernels.quick import QuickLone, QuickRun, QuickTraining
 from unrolled.kernels.surroundings import eager_only
+from unrolled.nn import quick
+from unrolled.nn.quick import Inference, Training
 
 OPTIONS: list[dict[str, Any]] = [
     {},
@@ -53,8 +56,8 @@ def test_without_a_graph(kind: str, options: dict[str, Any], steps: int) -> None
             with eager_only():
                 expected = flat(layer(x, hx))
             close(found, expected)
-    known = layer._runner._quick_runs.values()
-    assert {type(each) for each in known} == {QuickLone if steps == 1 else QuickRun}
+        assert quick.run(layer, x, hx) is not None
+    assert [type(way) for way in layer._known.values()] == [Inference, Inference]
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
@@ -77,9 +80,54 @@ def test_on_the_graph(kind: str, options: dict[str, Any]) -> None:
         found = gradients()
         with eager_only():
             close(found, gradients())
-        assert bool(layer._runner._quick_training) or turn == 0
-    known = layer._runner._quick_training.values()
-    assert {type(each) for each in known} == {QuickTraining}
+        assert quick.run(layer, x, hx) is not None
+        assert [type(way) for way in layer._known.values()] == [Training]
+
+
+def test_no_way_is_shared_or_stored() -> None:
+    layer = made("LSTM", {}).requires_grad_(False)
+    x = torch.randn(6, 3, 4, dtype=torch.float64)
+    layer(x)
+    other = copy.deepcopy(layer)
+    assert len(layer._known) == 1
+    assert not other._known
+    assert not pickle.loads(pickle.dumps(layer))._known
+    other.weight_hh_l0.mul_(2)
+    assert not torch.equal(layer(x)[0], other(x)[0])
+
+
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+def test_steps(kind: str) -> None:
+    cell = getattr(unrolled, f"{kind}Cell")(4, 5, dtype=torch.float64).requires_grad_(False)
+    for _ in range(3):
+        x = torch.randn(3, 4, dtype=torch.float64)
+        given = tuple(torch.randn(3, 5, dtype=torch.float64) for _ in cell.graph.states)
+        hx = given if len(given) > 1 else given[0]
+        found = cell(x, hx)
+        with eager_only():
+            expected = cell(x, hx)
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    assert cell._quick_step(x, hx) is not None
+    with pytest.raises(RuntimeError, match="inconsistent hidden_size"):
+        cell(x, tuple(state[:, 1:] for state in given) if len(given) > 1 else given[0][:, 1:])
+
+
+def test_options_that_change_are_seen() -> None:
+    layer = made("LSTM", {"num_layers": 2})
+    x = torch.randn(3, 3, 4, dtype=torch.float64)
+    with torch.no_grad():
+        expected = layer(x)[0]
+        layer(x)
+        layer.dropout = 0.5
+        assert not torch.equal(layer(x)[0], expected)
+        layer.dropout = 0.0
+        layer.batch_first = True
+        turned = layer(x.transpose(0, 1))[0]
+        torch.testing.assert_close(turned.transpose(0, 1), expected)
+        with eager_only():
+            other = layer(x)[0]
+        for _ in range(2):
+            torch.testing.assert_close(layer(x)[0], other, rtol=1e-12, atol=1e-12)
 
 
 def test_every_write_to_a_parameter_is_seen() -> None:

@@ -175,8 +175,8 @@ class Call:
         return [weights[name].detach().contiguous() for name in self._names]
 
     def taps(self, like: Tensor) -> list[Tensor]:
-        """Arrays for the recorded values, each (N, units)."""
-        return [empty(like, self.time.total, units) for units in self.widths.values()]
+        """Arrays for the recorded values, each (T, B, units), or (N, units) if ragged."""
+        return [empty(like, *self.shape, units) for units in self.widths.values()]
 
     @cached_property
     def widths(self) -> dict[str, int]:

@@ -168,14 +168,12 @@ def run(
     elif shape[0] == 1 and len(shape) > 1 and call.states.keys() >= set(record):
         last = _single(call, banks, states, weights)
         after = dict(zip(call.states, last, strict=True))
-        recorded = [after[name].clone() for name in record]
+        recorded = [after[name].unsqueeze(0).clone() for name in record]
     else:
         recorded, last = infer(call, banks, states, weights)
     values = dict(zip(record, recorded, strict=True))
     if turned is not None:
         values = {name: value.index_select(0, turned) for name, value in values.items()}
-    if len(shape) > 1:
-        values = {name: value.view(*shape, value.shape[-1]) for name, value in values.items()}
     return values, dict(zip(call.states, last, strict=True))
 
 

@@ -16,13 +16,9 @@ from .surroundings import PLAIN, decided_once, fixed, surroundings
 
 if TYPE_CHECKING:
     from .call import Call
-    from .quick import QuickLone, QuickRun, QuickStep, QuickTraining
     from .recurrence import Recurrences
 
 DTYPES = frozenset({torch.float32, torch.float64})
-
-QUICK = 64
-"""Of how many shapes it is remembered how calls are made."""
 
 
 @final
@@ -42,9 +38,6 @@ class Runner:
         self.program = eager.Program(graph, sizes)
         self._x = next(iter(graph.inputs))
         self._recurrences: dict[tuple[torch.dtype, int], Recurrences | str] = {}
-        self._quick_steps: dict[tuple[torch.Size, torch.dtype], QuickStep] = {}
-        self._quick_runs: dict[tuple[str, torch.Size, torch.dtype], QuickRun | QuickLone] = {}
-        self._quick_training: dict[tuple[str, torch.Size, torch.dtype], QuickTraining] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Runner, (self.graph, self.sizes, self.recompute)
@@ -138,104 +131,32 @@ class Runner:
         cell = operators.describe(self.graph, found.many.sizes, weights, record, self.recompute)
         return cell, tuple((name, tuple(shape)) for name, shape in found.shapes)
 
-    def quick_step(
-        self, x: Tensor, states: Sequence[Tensor], own: Mapping[str, Any]
-    ) -> list[Tensor] | None:
-        """Take one step as the last one of its shape was taken, if it is like that; see `Quick`."""
-        known = self._quick_steps.get((x.shape, x.dtype))
-        return None if known is None else known.run(x, states, own)
+    def known(self, weights: Mapping[str, Tensor], x: Tensor, reverse: bool) -> Call | None:
+        """The call for sequences like x (T, B, I), if a kernel takes them and can do so quickly."""
+        call = self._known(weights, x, (self.graph.output,), (x.shape[0], x.shape[1]), reverse)
+        if call is not None and len(call.record) == 1 and len(self.graph.inputs) == 1:
+            return call
+        return None
 
-    def quick_run(
-        self, suffix: str, x: Tensor, old: list[int] | None, new: list[int], own: Mapping[str, Any]
-    ) -> Tensor | None:
-        """Run as the last time with this shape, if all is like that; see `QuickRun`."""
-        known = self._quick_runs.get((suffix, x.shape, x.dtype))
-        return None if known is None else known.run(x, old, new, own)
+    def known_step(self, weights: Mapping[str, Tensor], x: Tensor) -> Call | None:
+        """The same for one step; x is (B, I)."""
+        return self._known(weights, x, (), (1, x.shape[0]), False)
 
-    def quick_training(
-        self, suffix: str, x: Tensor, old: Sequence[Tensor] | None, own: Mapping[str, Any]
-    ) -> tuple[Tensor, Sequence[Tensor]] | None:
-        """Run on the graph as the last time, if all is like that; see `QuickTraining`."""
-        known = self._quick_training.get((suffix, x.shape, x.dtype))
-        return None if known is None else known.run(x, old, own)
-
-    def learn_step(
+    def _known(
         self,
         weights: Mapping[str, Tensor],
-        inputs: Mapping[str, Tensor],
-        states: Mapping[str, Tensor],
-        keys: Mapping[str, str],
-        own: Mapping[str, Any],
-    ) -> None:
-        """Remember how a step is taken, if it takes a kernel, no graph and a module's parameters.
-
-        Args:
-            weights, inputs, states: of the step, as for `step`.
-            keys: the names of the parameters in the module.
-            own: the parameters of the module.
-        """
-        if torch.compiler.is_compiling() or _on_graph(weights, inputs, states):
-            return
-        x = inputs[self._x]
-        call = self._learned(weights, inputs, states, (), (1, x.shape[0]), False)
-        if call is not None:
-            from .quick import QuickStep
-
-            if QuickStep.suits(call, keys, own):
-                known = QuickStep(call, x, keys, self._shapes(x))
-                _remember(self._quick_steps, (x.shape, x.dtype), known)
-
-    def learn_run(
-        self,
-        suffix: str,
-        weights: Mapping[str, Tensor],
-        inputs: Mapping[str, Tensor],
-        states: Mapping[str, Tensor],
-        reverse: bool,
-        keys: Mapping[str, str],
-        own: Mapping[str, Any],
-    ) -> None:
-        """Remember how sequences (T, B, I) of one length are run, if on a kernel.
-
-        Args:
-            suffix: of the parameters, such as ``_l0``.
-            weights, inputs, states, reverse: as for `run`.
-            keys, own: as for `learn_step`.
-        """
-        x, record = inputs[self._x], (self.graph.output,)
-        call = self._learned(weights, inputs, states, record, (x.shape[0], x.shape[1]), reverse)
-        if call is not None:
-            from .quick import QuickLone, QuickRun, QuickTraining
-
-            if QuickRun.suits(call, keys, own):
-                key, shapes = (suffix, x.shape, x.dtype), self._shapes(x)
-                if _on_graph(weights, inputs, states):
-                    _remember(self._quick_training, key, QuickTraining(call, x, keys, shapes))
-                else:
-                    kind = QuickLone if len(x) == 1 else QuickRun
-                    _remember(self._quick_runs, key, kind(call, x, keys, shapes))
-
-    def _learned(
-        self,
-        weights: Mapping[str, Tensor],
-        inputs: Mapping[str, Tensor],
-        states: Mapping[str, Tensor],
+        x: Tensor,
         record: tuple[str, ...],
         shape: tuple[int, int],
         reverse: bool,
     ) -> Call | None:
-        """The call that was made, if it can be made like that again."""
-        found = self._chosen(weights, inputs, states, record)
+        found = self._chosen(weights, {self._x: x}, {}, record)
         if isinstance(found, str):
             return None
-        from . import compiled
+        from . import compiled, quick
 
-        return compiled.dense(found, record, *shape, reverse)
-
-    def _shapes(self, x: Tensor) -> dict[str, torch.Size]:
-        """Of the parameters, for inputs like x."""
-        found = self.recurrences(x.dtype, x.shape[-1])
-        return {} if isinstance(found, str) else dict(found.shapes)
+        call = compiled.dense(found, record, *shape, reverse)
+        return call if quick.suits(call) else None
 
     def obstacle(
         self,
@@ -279,18 +200,6 @@ def _unrecorded(found: Recurrences, record: Sequence[str]) -> str | None:
         if probes[name].operation in CONDITIONS:
             return f"{name} is a condition"
     return None
-
-
-def _on_graph(*groups: Mapping[str, Tensor]) -> bool:
-    """Whether a call with these tensors is differentiated."""
-    tensors = (tensor for group in groups for tensor in group.values())
-    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-
-
-def _remember(known: dict[Any, Any], key: Any, value: Any) -> None:
-    if key not in known and len(known) >= QUICK:
-        known.pop(next(iter(known)))
-    known[key] = value
 
 
 def _kinds(tensors: Sequence[Tensor]) -> str | None:

@@ -65,8 +65,8 @@ class Gradients:
         ]
         return [
             *(
-                self._bank(names, buffers, summed) if wanted else None
-                for names, wanted in zip(call.banks, self.wanted_banks, strict=True)
+                self._bank(names, bank, buffers, summed) if wanted else None
+                for names, bank, wanted in zip(call.banks, banks, self.wanted_banks, strict=True)
             ),
             *states,
             *(found.get(name) for name in call.weights),
@@ -132,6 +132,7 @@ class Gradients:
     def _bank(
         self,
         names: tuple[str, ...],
+        bank: Tensor,
         buffers: Mapping[int, Tensor],
         summed: Mapping[str, Tensor],
     ) -> Tensor | None:
@@ -141,7 +142,7 @@ class Gradients:
             one = self.call.recurrence.width(names) == 1
             return total if total is None or not one else total.sum().view(1)
         buffer = self.plan.hoisted[names]
-        return None if buffer is None else buffers[buffer]
+        return None if buffer is None else buffers[buffer].view(bank.shape)
 
     def _layer(self, layer: LayerGradient) -> _Layer:
         """Where the gradients of some learned layers come from and go to."""
@@ -295,8 +296,7 @@ def by_definition(
     values, last = eager.run(
         recurrence.step, weights, rows, states, call.record, call.batch_sizes, call.reverse
     )
-    outputs = [value.reshape(call.time.total, -1) for value in values.values()]
-    outputs += [last[name] for name in call.states]
+    outputs = [*values.values(), *(last[name] for name in call.states)]
     pairs = [(o, g) for o, g in zip(outputs, gradients, strict=True) if g is not None]
     inputs = [tensor for tensor, asked in zip(tensors, wanted, strict=True) if asked]
     found = iter(

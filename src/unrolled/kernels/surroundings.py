@@ -57,6 +57,13 @@ def surroundings() -> str | None:
     return _transforms()
 
 
+def undisturbed() -> bool:
+    """Whether a kernel may run, as far as neither tensors nor torch.compile have a say."""
+    return not (
+        _eager.get() or forward_ad._current_level >= 0 or torch._C._get_tracing_state() is not None
+    )
+
+
 @decided_once
 def _compiling() -> str | None:
     """The same, while torch.compile reads a call."""

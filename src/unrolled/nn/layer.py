@@ -70,6 +70,9 @@ class Layer(Weighted):
         self.recompute = bool(recompute)
         self.standard = fused.is_standard(cell)
         self._make_runners()
+        self._known = quick.Known()
+        # Whether something besides dropout is drawn at random in training.
+        self._is_noisy = bool(self.zoneout or self.variational_dropout)
         self._all_suffixes = [self._suffixes(layer) for layer in range(num_layers)]
         self._state_units = [self._units[size] for size in self.graph.states.values()]
         for layer in range(num_layers):
@@ -135,6 +138,8 @@ class Layer(Weighted):
             output, last = self._fused(steps, states)
         else:
             output, last = self._run(steps, states)
+        if lengths is None:
+            quick.learn(self, input, hx)
         final = {state: steps.outward(value) for state, value in last.items()}
         return steps.output(output), self._states_out(final)
 
@@ -208,7 +213,6 @@ class Layer(Weighted):
             return data.new_zeros(0, self.output_size), states
         else:
             values, last = runner.run(weights, inputs, states, [name], steps.batch_sizes, reverse)
-            quick.learn(self, runner, steps, suffix, weights, inputs, states, reverse)
         return values[name], last
 
     def _masks(self, graph: Graph, steps: Sequence, data: Tensor) -> dict[str, Tensor]:

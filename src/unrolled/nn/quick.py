@@ -2,145 +2,240 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, final
 
 import torch
 from torch import Tensor
 
-from ..kernels.surroundings import PLAIN
+from .weights import States
 
 if TYPE_CHECKING:
-    from ..kernels.dispatch import Runner
+    from ..kernels.quick import QuickLone, QuickRun, QuickTraining
     from .layer import Layer
-    from .sequence import Sequence
-    from .weights import States
+
+MOST = 64
+"""Of how many shapes it is remembered how calls are made."""
+
+
+@final
+class Known(dict[Any, Any]):
+    """The quick ways of a module, by what their calls have in common; a copy begins with none."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Known:
+        return Known()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Known, ()
+
+    def remember(self, key: Any, way: Any) -> None:
+        """Know one way more; the oldest goes if there are too many."""
+        if key not in self and len(self) >= MOST:
+            self.pop(next(iter(self)), None)
+        self[key] = way
+
+
+def key(input: Tensor, hx: Any) -> Any:
+    """What calls have to have in common for one to be made like another."""
+    return input.shape, hx is None, torch.is_grad_enabled(), torch.is_inference_mode_enabled()
+
+
+def _key(layer: Layer, input: Tensor, hx: Any) -> Any:
+    return key(input, hx), layer.batch_first
 
 
 def run(layer: Layer, input: Any, hx: States | None) -> tuple[Tensor, States] | None:
     """What the layer returns; None if the call is not like an earlier one."""
-    if type(input) is not Tensor or input.dim() != 3 or not input.is_cpu or _is_special(layer):
+    if type(input) is not Tensor or _is_special(layer):
+        return None
+    way: Inference | Training | None = layer._known.get(_key(layer, input, hx))
+    if way is None:
+        return None
+    states = () if hx is None else hx if isinstance(hx, tuple) else (hx,)
+    own = layer._parameters
+    try:
+        parameters = [own[name] for name in way.names]
+    except KeyError:  # it is computed from others now
+        return None
+    if isinstance(hx, Tensor) != (hx is not None and len(layer._state_units) == 1):
+        return None
+    if not way.like.holds((input, *states, *parameters)):
         return None
     x = input.transpose(0, 1).contiguous() if layer.batch_first else input
-    count, batch = layer.num_layers * layer._directions, x.shape[1]
-    shapes = [(count, batch, units) for units in layer._state_units]
-    given = None
-    if hx is not None:
-        given = hx if isinstance(hx, tuple) else (hx,)
-        if isinstance(hx, tuple) != (len(shapes) > 1) or not _fit(given, shapes, x):
-            return None
-    graph = torch.is_grad_enabled() and any(
-        tensor is not None and tensor.requires_grad
-        for tensor in (x, *(given or ()), *layer._parameters.values())
-    )
-    found = (_train if graph else _infer)(layer, x, given, shapes)
-    if found is None:
-        return None
-    output, last = found
+    output, last = way.run(x, states, parameters)
     if layer.batch_first:
         output = output.transpose(0, 1)
     return output, tuple(last) if len(last) > 1 else last[0]
 
 
-Shapes = list[tuple[int, ...]]
-Found = tuple[Tensor, list[Tensor]]
-
-
-def _infer(
-    layer: Layer, x: Tensor, given: tuple[Tensor, ...] | None, shapes: Shapes
-) -> Found | None:
-    """All layers and directions, without a graph."""
-    last = [torch.empty(shape, dtype=x.dtype, device="cpu") for shape in shapes]
-
-    def one(suffix: str, data: Tensor, place: int) -> Tensor | None:
-        old = None if given is None else _rows(given, place)
-        return _runner(layer).quick_run(suffix, data, old, _rows(last, place), layer._parameters)
-
-    output = _all(layer, x, one)
-    return None if output is None else (output, last)
-
-
-def _train(
-    layer: Layer, x: Tensor, given: tuple[Tensor, ...] | None, shapes: Shapes
-) -> Found | None:
-    """All layers and directions, on the graph."""
-    finals: list[list[Tensor]] = [[] for _ in shapes]
-
-    def one(suffix: str, data: Tensor, place: int) -> Tensor | None:
-        old = None if given is None else [state[place] for state in given]
-        found = _runner(layer).quick_training(suffix, data, old, layer._parameters)
-        if found is None:
-            return None
-        for states, state in zip(finals, found[1], strict=True):
-            states.append(state)
-        return found[0]
-
-    output = _all(layer, x, one)
-    if output is None:
-        return None
-    return output, [s[0].unsqueeze(0) if len(s) == 1 else torch.stack(s) for s in finals]
-
-
-def _all(
-    layer: Layer, x: Tensor, one: Callable[[str, Tensor, int], Tensor | None]
-) -> Tensor | None:
-    """The output of the last layer."""
-    place, data = 0, x
-    for suffixes in layer._all_suffixes:
-        outputs = []
-        for suffix in suffixes:
-            output = one(suffix, data, place)
-            if output is None:
-                return None
-            outputs.append(output)
-            place += 1
-        data = outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1)
-    return data
-
-
-def _runner(layer: Layer) -> Runner:
-    return layer._training_runner if layer.training else layer._runner
-
-
 def _is_special(layer: Layer) -> bool:
     """Whether a call is more than the equations on zeros or given states."""
-    if layer._probes or torch.compiler.is_compiling() or layer.learn_initial_states:
+    if torch.compiler.is_compiling() or layer._probes or layer.learn_initial_states:
         return True
-    return layer.training and layer.dropout > 0
+    return layer.training and (layer._is_noisy or layer.dropout > 0)
 
 
-def _fit(states: tuple[Any, ...], shapes: list[tuple[int, ...]], x: Tensor) -> bool:
-    """Whether states can be read as they are."""
-    return len(states) == len(shapes) and all(
-        type(state) in PLAIN
-        and state.shape == shape
-        and state.dtype is x.dtype
-        and state.is_cpu
-        and state.is_contiguous()
-        for state, shape in zip(states, shapes, strict=True)
-    )
+@final
+class _Places:
+    """The layers and directions of a stack.
+
+    Args:
+        ways: of each layer, each direction's.
+        suffixes: of the parameters of each.
+    """
+
+    def __init__(self, ways: Sequence[Sequence[Any]], suffixes: Sequence[Sequence[str]]) -> None:
+        self.names: list[str] = []
+        self.layers: list[list[tuple[int, Any, slice]]] = []
+        place = 0
+        for row, endings in zip(ways, suffixes, strict=True):
+            self.layers.append([])
+            for way, suffix in zip(row, endings, strict=True):
+                begin = len(self.names)
+                self.names += [f"{name}{suffix}" for name in way.names]
+                self.layers[-1].append((place, way, slice(begin, len(self.names))))
+                place += 1
 
 
-def _rows(states: Any, place: int) -> list[int]:
-    """Where the states of one layer and direction stand."""
-    return [s.data_ptr() + place * s.stride(0) * s.element_size() for s in states]
+@final
+class Inference:
+    """All layers and directions, without a graph.
+
+    Args:
+        ways: of each layer, each direction's.
+        suffixes: of the parameters of each.
+        states: batch and units of each.
+        width: bytes of a number.
+
+    Attributes:
+        names: of the parameters.
+        like: what calls have to be like.
+    """
+
+    def __init__(
+        self,
+        ways: Sequence[Sequence[QuickRun | QuickLone]],
+        suffixes: Sequence[Sequence[str]],
+        states: Sequence[tuple[int, int]],
+        width: int,
+    ) -> None:
+        places = _Places(ways, suffixes)
+        self.names = places.names
+        count = sum(map(len, ways))
+        self._shapes = [(count, *shape) for shape in states]
+        sizes = [batch * units * width for batch, units in states]
+        self._layers = [
+            [(way, [place * size for size in sizes], own) for place, way, own in row]
+            for row in places.layers
+        ]
+        self._lone = ways[0][0] if count == 1 else None
+        self.like: Any = None
+
+    def run(
+        self, x: Tensor, states: Sequence[Tensor], parameters: Sequence[Tensor]
+    ) -> tuple[Tensor, list[Tensor]]:
+        """The output of the last layer, (T, B, units), and the last states, (L, B, units)."""
+        last = [x.new_empty(shape) for shape in self._shapes]
+        old = [state.data_ptr() for state in states] if states else None
+        new = [state.data_ptr() for state in last]
+        addresses = [parameter.data_ptr() for parameter in parameters]
+        if self._lone is not None:
+            return self._lone.run(x, old, new, addresses), last
+        for row in self._layers:
+            outputs = [
+                way.run(x, old and _moved(old, begins), _moved(new, begins), addresses[own])
+                for way, begins, own in row
+            ]
+            x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1)
+        return x, last
 
 
-def learn(
-    layer: Layer,
-    runner: Runner,
-    steps: Sequence,
-    suffix: str,
-    weights: Mapping[str, Tensor],
-    inputs: Mapping[str, Tensor],
-    states: Mapping[str, Tensor],
-    reverse: bool,
-) -> None:
-    """Remember how a call was made, if its like can be made quickly."""
-    (x, *masks) = inputs.values()
-    if masks or steps.batch_sizes is not None or x.dim() != 3:
+def _moved(addresses: list[int], offsets: list[int]) -> list[int]:
+    return [address + offset for address, offset in zip(addresses, offsets, strict=True)]
+
+
+@final
+class Training:
+    """All layers and directions, on the graph; arguments and attributes as of `Inference`."""
+
+    def __init__(
+        self, ways: Sequence[Sequence[QuickTraining]], suffixes: Sequence[Sequence[str]]
+    ) -> None:
+        places = _Places(ways, suffixes)
+        self.names, self._layers = places.names, places.layers
+        self.like: Any = None
+
+    def run(
+        self, x: Tensor, states: Sequence[Tensor], parameters: Sequence[Tensor]
+    ) -> tuple[Tensor, list[Tensor]]:
+        """The output of the last layer, (T, B, units), and the last states, (L, B, units)."""
+        finals = []
+        for row in self._layers:
+            outputs = []
+            for place, way, own in row:
+                old = [state[place] for state in states] if states else None
+                output, last = way.run(x, old, parameters[own])
+                outputs.append(output)
+                finals.append(last)
+            x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1)
+        if len(finals) == 1:
+            return x, [state.unsqueeze(0) for state in finals[0]]
+        return x, [torch.stack(of_all) for of_all in zip(*finals, strict=True)]
+
+
+def learn(layer: Layer, input: Any, hx: States | None) -> None:
+    """Remember how a call was made that took kernels, if its like can be made quickly."""
+    if type(input) is not Tensor or input.dim() != 3 or _is_special(layer):
         return
-    if _is_special(layer) or not x.is_contiguous():
+    states = () if hx is None else hx if isinstance(hx, tuple) else (hx,)
+    shape = (input.shape[1], input.shape[0]) if layer.batch_first else tuple(input.shape[:2])
+    if not all(state.is_contiguous() for state in states) or len(set(map(id, states))) < len(
+        states
+    ):
+        return  # the check takes each tensor once
+    if not layer.batch_first and not input.is_contiguous():
         return
-    keys = {name: f"{name}{suffix}" for name in weights}
-    runner.learn_run(suffix, weights, inputs, states, reverse, keys, layer._parameters)
+    calls = _calls(layer, input, shape)
+    if calls is None:
+        return
+    from ..kernels import quick
+
+    everything = [input, *states, *layer._parameters.values()]
+    graph = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in everything)
+    if graph:
+        ways = [[quick.QuickTraining(call) for call in row] for row in calls]
+        way = Training(ways, layer._all_suffixes)
+    else:
+        kind = quick.QuickLone if shape[0] == 1 else quick.QuickRun
+        way = Inference(
+            [[kind(call) for call in row] for row in calls],
+            layer._all_suffixes,
+            [(shape[1], units) for units in layer._state_units],
+            input.element_size(),
+        )
+    parameters = [layer._parameters[name] for name in way.names]
+    if not graph and not all(p is not None and p.is_contiguous() for p in parameters):
+        return
+    way.like = quick.Likeness([input, *states, *parameters])
+    layer._known.remember(_key(layer, input, hx), way)
+
+
+def _calls(layer: Layer, input: Tensor, shape: tuple[int, ...]) -> list[list[Any]] | None:
+    """The call of each layer and direction; None if one cannot be made quickly."""
+    runner = layer._training_runner if layer.training else layer._runner
+    found = []
+    width = input.shape[-1]
+    for suffixes in layer._all_suffixes:
+        x = input.new_empty(1).expand(*shape, width)  # of that shape, without memory
+        found.append([])
+        for direction, suffix in enumerate(suffixes):
+            weights: Mapping[str, Any] = layer._weights(suffix)
+            owned = layer._parameters
+            if any(owned.get(f"{name}{suffix}") is not value for name, value in weights.items()):
+                return None
+            call = runner.known(weights, x, direction == 1)
+            if call is None:
+                return None
+            found[-1].append(call)
+        width = layer.output_size * len(suffixes)
+    return found

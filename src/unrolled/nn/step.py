@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,8 +11,20 @@ from torch import Tensor
 from ..equations import Cell, parameters
 from ..kernels.dispatch import Runner
 from .call import Call, plain, probed
+from .quick import Known, key
 from .sequence import Dense, Unbatched
 from .weights import States, Weighted
+
+if TYPE_CHECKING:
+    from ..kernels.quick import Likeness, QuickStep
+
+
+class _Way(NamedTuple):
+    """How a step is taken that is like an earlier one."""
+
+    names: list[str]  # of the parameters
+    like: Likeness
+    quick: QuickStep
 
 
 class Step(Weighted):
@@ -31,7 +43,7 @@ class Step(Weighted):
         super().__init__(cell, input_size, hidden_size, bias, proj_size)
         self._runner = Runner(self.graph, self._units)
         self._x = next(iter(self.graph.inputs))
-        self._own_names = {name: name for name in self._names}
+        self._known = Known()
         self._state_units = {s: self._units[size] for s, size in self.graph.states.items()}
         self._register("", input_size, device, dtype)
         for parameter in parameters(cell.graph):
@@ -68,8 +80,7 @@ class Step(Weighted):
         else:
             last = self._runner.step(weights, {self._x: x}, states)
             if batched and hx is not None:  # what `_quick_step` asks for
-                own = self._parameters
-                self._runner.learn_step(weights, {self._x: x}, states, self._own_names, own)
+                self._learn(x, list(states.values()), weights)
         if not batched:
             last = {state: value.squeeze(0) for state, value in last.items()}
         return self._states_out(last)
@@ -98,11 +109,37 @@ class Step(Weighted):
         """A step whose checks an earlier one of the same shapes has passed."""
         if hx is None or self._probes or torch.compiler.is_compiling():
             return None
+        way: _Way | None = self._known.get(key(input, hx))
         several = isinstance(hx, tuple)
-        new = self._runner.quick_step(input, hx if several else (hx,), self._parameters)
-        if new is None or several != (len(new) > 1):
+        if way is None or several != (len(self._state_units) > 1):
             return None
+        states = hx if several else (hx,)
+        try:
+            parameters = [self._parameters[name] for name in way.names]
+        except KeyError:  # it is computed from others now
+            return None
+        if not way.like.holds((input, *states, *parameters)):
+            return None
+        new = way.quick.run(input, states, [each.data_ptr() for each in parameters])
         return tuple(new) if several else new[0]
+
+    def _learn(self, x: Tensor, states: list[Tensor], weights: Mapping[str, Tensor]) -> None:
+        """Remember how a step is taken, if it takes a kernel, no graph and own parameters."""
+        if torch.compiler.is_compiling():
+            return
+        tensors = [x, *states, *weights.values()]
+        graph = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+        own = all(self._parameters.get(name) is weight for name, weight in weights.items())
+        if graph or not own or not all(tensor.is_contiguous() for tensor in tensors):
+            return
+        call = self._runner.known_step(weights, x)
+        if call is not None:
+            from ..kernels.quick import Likeness, QuickStep
+
+            quick = QuickStep(call)
+            parameters = [weights[name] for name in quick.names]
+            way = _Way(quick.names, Likeness([x, *states, *parameters]), quick)
+            self._known.remember(key(x, states), way)
 
     def _states(self, hx: States | None, x: Tensor, batched: bool) -> dict[str, Tensor]:
         """The states before the step, (B, units), by name."""

@@ -9,13 +9,13 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
 from itertools import accumulate
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import torch
 from torch import Tensor
 
 from ...equations.node import Size
-from ..memory import ALIGNED, aligned, reserve
+from ..memory import aligned, reserve
 from .machine import Machine, host
 from .schedule import Schedule
 from .source import Source
@@ -38,8 +38,8 @@ MANY_ROWS = 64
 WORTH_MEETING = 200_000
 """Operations of a step from which on it pays that threads meet after each pass."""
 
-SMALL = 16384
-"""Bytes of scratch memory that stand beside the numbers of a job: faster than new memory."""
+SMALL = 1 << 18
+"""Numbers of scratch memory that a job keeps for its next run: faster than new memory."""
 
 POINTWISE = 8
 """Operations of a pointwise value, on average over sums, products and activations."""
@@ -259,35 +259,30 @@ class Job:
         self._alive = (steps, counts, *starts.values())
         source = kernel.source
         numbers = [len(counts), counts.data_ptr()]
-        names = {array.name: 2 + 2 * place for place, array in enumerate(source.arrays)}
         for array in source.arrays:
             begins = starts.get(array.name, steps).data_ptr() if array.kind == "step" else 0
             numbers += (0, begins)
-        # Of each array, which address is its own; a kept one's is set later.
-        given = {name: place for place, name in enumerate(order)}
-        self._pick = [given.get(array.name, -1) for array in source.arrays]
-        self._arrays = slice(2, 2 + 2 * len(source.arrays), 2)
-        self.sums = {array.name: array.stride for array in source.arrays if array.kind == "thread"}
         kept = [array for array in source.arrays if array.kind == "rows"]
         sizes = [*kernel.layouts, *(shares.numbers[1] * array.stride for array in kept)]
         width = kernel.target.bytes
         begins = list(accumulate((aligned(size * width) for size in sizes), initial=0))
         self._scratch = begins.pop() // width
-        own = [*range(len(numbers), len(numbers) + len(kernel.layouts))]
-        own += [names[array.name] for array in kept]
-        self._own = list(zip(own, begins, strict=True))
+        self._layouts, self._kept = begins[: len(kernel.layouts)], begins[len(kernel.layouts) :]
+        # Of each array, which of the addresses is its own; those of kept ones follow those given.
+        places = {name: place for place, name in enumerate([*order, *(a.name for a in kept)])}
+        self._pick = [places[array.name] for array in source.arrays]
+        self._arrays = slice(2, 2 + 2 * len(source.arrays), 2)
+        self.sums = {array.name: array.stride for array in source.arrays if array.kind == "thread"}
+        self._own = slice(len(numbers), len(numbers) + len(kernel.layouts))
         numbers += [0] * len(kernel.layouts)
-        self._first = len(numbers)  # of the parameters
+        self._weights = slice(len(numbers), len(numbers) + len(source.weights))
         numbers += [0] * len(source.weights)
         self._job = len(numbers)
         numbers += [0, 0, *shares.numbers, 0]
         self._meetings = len(numbers) - 1
-        self._after = 8 * len(numbers)
-        self._inside = self._scratch * width <= SMALL
-        if self._inside:
-            numbers += [0] * -(-(self._scratch * width + ALIGNED) // 8)
         self._kind = ctypes.c_int64 * len(numbers)
         self._numbers = bytes(self._kind(*numbers))
+        self._ready: list[_Numbers] = []  # for runs to come, as many as there were at one time
 
     def run(self, addresses: Sequence[int], weights: Mapping[str, Tensor]) -> None:
         """Compute all steps.
@@ -304,16 +299,44 @@ class Job:
 
     def start(self, addresses: Sequence[int], weights: Sequence[int]) -> None:
         """Compute all steps, given the addresses of the arrays and of the parameters."""
+        try:
+            ready = self._ready.pop()
+        except IndexError:
+            ready = self._made()
+        numbers, job, kept, _ = ready
+        if kept:
+            addresses = [*addresses, *kept]
+        numbers[self._arrays] = [addresses[i] for i in self._pick]
+        numbers[self._weights] = weights
+        numbers[self._meetings] = 0
+        self.kernel.start(job, self.shares.threads)
+        if self._scratch <= SMALL:
+            self._ready.append(ready)
+
+    def _made(self) -> _Numbers:
+        """The numbers of a job, and memory for what the kernel lays out and keeps."""
         numbers = self._kind.from_buffer_copy(self._numbers)
         start = ctypes.addressof(numbers)
-        numbers[self._arrays] = [addresses[i] for i in self._pick]
-        numbers[self._first : self._job] = weights
-        scratch = aligned(start + self._after)
-        if not self._inside:
-            memory = reserve.take(self.kernel.dtype, self._scratch)
-            scratch = memory.data_ptr()
-        for place, begin in self._own:
-            numbers[place] = scratch + begin
+        memory = reserve.take(self.kernel.dtype, self._scratch)
+        scratch = memory.data_ptr()
+        numbers[self._own] = [scratch + begin for begin in self._layouts]
         numbers[self._job] = start
         numbers[self._job + 1] = start + 8 * self._meetings
-        self.kernel.start(start + 8 * self._job, self.shares.threads)
+        kept = [scratch + begin for begin in self._kept]
+        return _Numbers(numbers, start + 8 * self._job, kept, memory)
+
+
+class _Numbers(NamedTuple):
+    """What a job tells its kernel.
+
+    Attributes:
+        numbers: of the job.
+        job: where those stand with which it begins.
+        kept: where arrays stand that nobody else sees.
+        memory: what the kernel may write.
+    """
+
+    numbers: Any
+    job: int
+    kept: list[int]
+    memory: Tensor

@@ -20,7 +20,7 @@ from .pack import transposed
 from .source import share
 from .text import Function, Target
 
-PART = {16: 128, 32: 128, 64: 256}
+PART = {16: 128, 32: 128, 64: 512}
 """Rows that are summed up at a time, by bytes of a vector."""
 
 SHORT = 16

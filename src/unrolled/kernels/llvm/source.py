@@ -29,10 +29,13 @@ from .schedule import Factor, Pass, Schedule
 from .team import team
 from .text import Function, Target
 
-CHUNK = 32
+CHUNK = 64
 """Rows whose sums are held at the same time."""
 
-PANEL = {16: 12288, 32: 12288, 64: 1 << 30}
+FAR = 1 << 24
+"""Bytes of weights from which on they stand in a cache that is slow to answer."""
+
+PANEL = {16: 12288, 32: 12288, 64: 1 << 18}
 """By bytes of a vector: how much of the weights is read again and again for all rows of a chunk.
 
 With narrow vectors a tile has few rows, and weights have to come out of the nearest cache.
@@ -295,20 +298,47 @@ class Source:
             weight = f.at(base, begin)
         bias = self._bias(f, work, group)
         part = self._part(len(used), pack.length)
+        ahead = self._next(f, work, number, group, row) if self.fetches else ""
         for begin in range(0, pack.length, part):
             begins = tuple(is_first and begin == 0 for is_first in first)
             # Where all sums begin at once, one text serves both: what they start from tells.
             text = first if not any(begins) and all(first) else begins
             text = text if any(text) else (True,) * len(used)
-            shape = tile.Tile(columns, used, text, work.rows, readable)
+            is_last = begin + part >= pack.length
+            fetches = self.fetches and is_last
+            shape = tile.Tile(columns, used, text, work.rows, readable, ahead=fetches)
             self._functions.setdefault(shape.name, tile.tiles(shape, self.target))
             start, step = (bias, 0) if any(begins) else ("%tile", columns * lanes)
             length = min(part, pack.length - begin)
             f.do(
                 f"call void @{shape.name}(ptr %tile, ptr {start}, i64 {step}, "
                 f"ptr {f.at(source, str(begin))}, i64 {stride}, "
-                f"ptr {f.at(weight, str(begin * pitch))}, i64 {pitch}, i64 {length}, i64 {rows})"
+                f"ptr {f.at(weight, str(begin * pitch))}, i64 {pitch}, i64 {length}, "
+                f"{f'ptr {ahead}, ' * fetches}i64 {rows})"
             )
+
+    def _next(self, f: Function, work: Work, number: int, group: str, row: str) -> str:
+        """The weights that are read once all rows of a thread have read those of a group.
+
+        Only the first chunk of rows fetches them; for the others it is where they read already.
+        """
+        lanes = self.target.lanes
+        following = (number + 1) % len(work.packs)
+        if following <= number:
+            group = f.let(f"add nsw i64 {group}, 1")
+        found = []
+        for place, at in ((following, group), (number, group)):
+            base = f.load("ptr", f.at("%frame", str(len(self.arrays) + work.first + place), "ptr"))
+            size = work.packs[place].group_size(lanes)
+            found.append(f.at(base, f.let(f"mul nsw i64 {at}, {size}")))
+        is_first = f.let(f"icmp eq i64 {row}, %begin")
+        return f.let(f"select i1 {is_first}, ptr {found[0]}, ptr {found[1]}")
+
+    @property
+    def fetches(self) -> bool:
+        """Whether tiles fetch what is going to be read: if the weights are in no near cache."""
+        size = sum(pack.size(self.target.lanes) for pack in self.packs) * self.target.bytes
+        return self.packed and size >= FAR
 
     def _part(self, columns: int, length: int) -> int:
         """How much of k is read at a time: parts of like length."""

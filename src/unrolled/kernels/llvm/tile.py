@@ -26,6 +26,7 @@ class Tile(NamedTuple):
         units: how many can be read of each k's weights.
         late: whether the sums begin with 0, and what they would begin with is added at last. Of
             many sums one after the other, the rounding errors then add up more slowly.
+        ahead: whether weights are fetched meanwhile that are going to be read next, from %ahead on.
     """
 
     columns: int
@@ -34,13 +35,20 @@ class Tile(NamedTuple):
     rows: int
     units: int
     late: bool = False
+    ahead: bool = False
 
     @property
     def name(self) -> str:
         """Of the function, without its rows."""
         letters = "".join("s" if first else "t" for first in self.first)
         used = "_".join(map(str, self.used))
-        return f"tile_{self.columns}_{used}_{letters}_{self.units}{'_late' * self.late}"
+        name = f"tile_{self.columns}_{used}_{letters}_{self.units}"
+        return f"{name}{'_late' * self.late}{'_ahead' * self.ahead}"
+
+    @property
+    def parameters(self) -> str:
+        """Of the function, but for %rows."""
+        return f"{PARAMETERS}{', ptr %ahead' * self.ahead}"
 
 
 HIGHEST = 8
@@ -81,11 +89,16 @@ PARAMETERS = (
 )
 
 
+LINE = 64
+"""Bytes that a processor fetches at once."""
+
+
 def tiles(tile: Tile, target: Target) -> str:
     """All heights of a tile, and the function that covers %rows rows with tiles of like height."""
     heights = range(1, tile.rows + 1)
     parts = [_tile(tile._replace(rows=height), target) for height in heights]
-    f = Function(f"define internal void @{tile.name}({PARAMETERS}, i64 %rows) noinline", target)
+    head = f"define internal void @{tile.name}({tile.parameters}, i64 %rows) noinline"
+    f = Function(head, target)
     more = f.let(f"add nsw i64 %rows, {tile.rows - 1}")
     count = f.let(f"sdiv i64 {more}, {tile.rows}")
     low = f.let(f"sdiv i64 %rows, {f.let(f'call i64 @llvm.smax.i64(i64 {count}, i64 1)')}")
@@ -101,6 +114,8 @@ def tiles(tile: Tile, target: Target) -> str:
             f"ptr {into}, ptr {start}, i64 %step, ptr {source}, i64 %stride, ptr %weight, "
             "i64 %pitch, i64 %length"
         )
+        if tile.ahead:
+            arguments += f", ptr {_ahead(f, tile, loop.at)}"
         with f.cases(height, heights) as case:
             for number in case:
                 f.do(f"call void @{tile.name}_{number}({arguments})")
@@ -109,9 +124,22 @@ def tiles(tile: Tile, target: Target) -> str:
     return "\n\n".join([*parts, f.text()])
 
 
+def _ahead(f: Function, tile: Tile, number: str) -> str:
+    """What a tile fetches: the first ones share what is ahead, a line for each k.
+
+    The others fetch what they read: nothing more is left to be done.
+    """
+    shares = max(1, len(tile.used) * f.target.vector_bytes // LINE)
+    begin = f.let(f"mul nsw i64 {number}, %length")
+    begin = f.let(f"mul nsw i64 {begin}, {LINE // f.target.bytes}")
+    share = f.at("%ahead", begin)
+    is_one = f.let(f"icmp slt i64 {number}, {shares}")
+    return f.let(f"select i1 {is_one}, ptr {share}, ptr %weight")
+
+
 def _tile(tile: Tile, target: Target) -> str:
     """One height of a tile."""
-    head = f"define internal void @{tile.name}_{tile.rows}({PARAMETERS}) noinline"
+    head = f"define internal void @{tile.name}_{tile.rows}({tile.parameters}) noinline"
     f = Function(head, target)
     kind, lanes, used = target.vector, target.lanes, tile.used
     sums = []
@@ -162,6 +190,9 @@ def _grown(f: Function, tile: Tile, sums: list[str], sources: list[str]) -> list
 def _turn(f: Function, tile: Tile, sums: list[str], begin: int, sources: list[str], k: str) -> None:
     """One number of each row, times the weights of the columns."""
     target = f.target
+    if tile.ahead:
+        line = f.let(f"mul nsw i64 {k}, {LINE // target.bytes}")
+        f.do(f"call void @llvm.prefetch.p0(ptr {f.at('%ahead', line)}, i32 0, i32 2, i32 1)")
     numbers = [f.broadcast(f.load(target.dtype, f.at(source, k))) for source in sources]
     base = f.at("%weight", f.let(f"mul nsw i64 {k}, %pitch"))
     for column in range(len(tile.used)):

@@ -107,6 +107,10 @@ def diagnose(
         str | None,
         _option("held-out part of Python's help topics", "A file, or the text itself, to read."),
     ] = None,
+    file: Annotated[
+        Path | None,
+        _option("the data that packages bring", "The table to read, for a run on a table."),
+    ] = None,
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Keep the figures.")] = None,
 ) -> None:
     """Say what is wrong with a trained model's recurrent layers, and what usually helps."""
@@ -115,11 +119,10 @@ def diagnose(
     from . import diagnose as examine
     from .bench.report import write
     from .train import checkpoint as checkpoints
-    from .train.excerpts import excerpts, words_for
+    from .train.glimpse import glimpse
 
     checkpoint = checkpoints.load(run)
-    ids = excerpts(words_for(checkpoint, text), checkpoint.vocabulary)
-    found = examine(checkpoint.model().eval(), ids)
+    found = examine(checkpoint.model().eval(), glimpse(checkpoint, text, file))
     if json is not None:
         write(json, found.to_json())
     Console().print(found)

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy
 import pytest
 from hypothesis import given
@@ -28,3 +30,17 @@ def test_too_few_records_are_refused() -> None:
 def test_keys_tell_contents_apart() -> None:
     assert key("a") == key("a") != key("b")
     assert -(2**63) <= key("\ud800") < 2**63
+
+
+def test_of_many_records_some_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unrolled.train.parts.LOOKED_AT", 2**14)
+    keys = numpy.arange(10**6) // 4
+    tracemalloc.start()
+    parts = drawn(keys, 0.2, 0, "table")
+    assert tracemalloc.get_traced_memory()[1] < keys.nbytes
+    tracemalloc.stop()
+    shares = [len(part) / len(keys) for part in parts]
+    assert shares == pytest.approx([0.8, 0.1, 0.1], abs=0.01)
+    training, validation, test = (set(keys[part].tolist()) for part in parts)
+    assert not training & validation
+    assert not (training | validation) & test

@@ -32,15 +32,16 @@ def _canvas(across: str, up: str, width: float = WIDTH) -> tuple[Figure, Axes]:
     return made, axes
 
 
-def _finish(made: Figure, axes: Axes, columns: int = 3) -> Figure:
+def _finish(made: Figure, axes: Axes, columns: int | None = None) -> Figure:
     handles, labels = axes.get_legend_handles_labels()
+    columns = columns or (4 if len(labels) == 4 else 3)
     rows = math.ceil(len(labels) / columns)
     left = 0.98 / made.get_figwidth()
     made.legend(
         handles, labels, loc="upper left", ncols=columns, fontsize=11.5, bbox_to_anchor=(0.01, 1.0),
         handlelength=2.6, columnspacing=1.4,
     )  # fmt: skip
-    made.subplots_adjust(left=left, right=0.975, bottom=0.15, top=0.98 - 0.065 * rows)
+    made.subplots_adjust(left=left, right=0.975, bottom=0.15, top=0.955 - 0.065 * rows)
     return made
 
 

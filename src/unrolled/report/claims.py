@@ -13,11 +13,14 @@ from .words import Speech
 
 GOAL = 0.95
 """The part of right answers from which on a task counts as learned."""
-FEW, ENOUGH = 500, 2000
+FEW, ENOUGH = 1000, 2000
 """Steps of training below which nothing is settled, and from which on a short gap is learned by
 every cell that can."""
 VANISHED = 1e-6
 """What is left of a gradient that has vanished."""
+
+NOTHING = 1e-290
+"""Smaller gradients stand for 0."""
 
 SIMPLE, GATED, RELU = "rnn_tanh", "lstm", "rnn_relu"
 
@@ -28,8 +31,10 @@ def claims(outcomes: Sequence[Outcome], speech: Speech) -> list[dict[str, Any]]:
     long = found["long"]
     steps = min(each.steps for each in outcomes if each.task == "long")
     settled = steps >= FEW
+    first = min(each.gap for each in outcomes if each.task == "long")
+    short = min(each.steps for each in outcomes if each.task == "short" or each.gap == first)
     made = [
-        _short(found, steps >= ENOUGH, speech),
+        _short(found, short >= ENOUGH, speech),
         _simple(long, settled, speech),
         _relu(long, settled, speech),
         _lstm(long, settled, speech),
@@ -146,11 +151,13 @@ def _gradient(outcomes: Sequence[Outcome], speech: Speech) -> Claim | None:
 def scientific(value: float) -> str:
     """A small number in two digits.
 
-    >>> scientific(3.2e-31), scientific(0.25)
-    ('3.2·10⁻³¹', '0.25')
+    >>> scientific(3.2e-31), scientific(0.25), scientific(1e-299)
+    ('3.2·10⁻³¹', '0.25', '0')
     """
     if not math.isfinite(value):
         return "∞"
+    if value < NOTHING:
+        return "0"
     if 0.01 <= value < 1000 or value == 0:
         return f"{value:.2g}"
     digits, _, power = f"{value:.1e}".partition("e")

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from rich.console import Console
 
 from ..cells import find
@@ -24,6 +25,7 @@ from ..train import text
 from ..train.demo import demo as train
 from ..train.excerpts import words_for
 from ..train.interrupt import Interrupt
+from .claims import ENOUGH
 from .command import NAME, about
 from .memory import memory
 from .model import Run, model
@@ -34,7 +36,10 @@ from .section import Section
 from .words import Speech
 
 ENTRANTS = ("rnn_tanh", "rnn_relu", "gru", "lstm")
-GAPS = {"short": (1,), "long": (1, 10, 100)}
+NEAR = {"short": (1,), "long": (1,)}
+FAR = {"long": (10, 100)}
+SEEDS = 3
+"""From how many every trial is run at most, if there is time."""
 STUDY = 0.6
 """The part of the training time that the study takes; the language model has the rest."""
 LEAST = 20
@@ -87,7 +92,12 @@ def _study(console: Console, seconds: float, folder: Path, interrupt: Interrupt)
     console.rule("How far does each cell remember?")
     entrants = [Entrant(find(name)) for name in ENTRANTS]
     jobs = os.cpu_count() or 1 if seconds >= LEAST else 1
-    todo = tasks(GAPS, entrants, 1, Budget(steps=_steps(entrants, seconds * min(jobs, 8))))
+    paces = [sum(map(_pace, tasks(gaps, entrants, 1, Budget()))) for gaps in (NEAR, FAR)]
+    budget = 0.85 * seconds * min(jobs, 8)
+    near, far = divided(budget, *paces)
+    seeds = max(1, min(SEEDS, int(budget / (near * paces[0] + far * paces[1]))))
+    todo = tasks(NEAR, entrants, seeds, Budget(steps=near))
+    todo += tasks(FAR, entrants, seeds, Budget(steps=far))
     results = Results()
     follow(console, todo, results, jobs, interrupt)
     for table in tables(results):
@@ -100,25 +110,47 @@ def _study(console: Console, seconds: float, folder: Path, interrupt: Interrupt)
 
 FEWEST = 20
 """Steps of a trial, even if they take too long."""
+SHARE = 0.6
+"""The part of the study's time that short gaps may take, so that they are settled."""
 
 
-def _steps(entrants: Sequence[Entrant], seconds: float) -> int:
-    """How many steps each trial can take, by the pace of a few steps."""
-    pace = 0.0
-    for task in tasks(GAPS, entrants, 1, Budget()):
-        pace += _pace(task)
-    most = max(problem(name, gap).steps for name in GAPS for gap in GAPS[name])
-    return max(FEWEST, min(most, int(0.85 * seconds / pace)))
+def divided(seconds: float, near: float, far: float) -> tuple[int, int]:
+    """How many steps the trials with short gaps can take, and those with long ones.
+
+    Short gaps are learned by every cell if there are steps enough, and these are cheap: they come
+    first. What is left is for the long ones.
+
+    Args:
+        seconds: for all of them.
+        near, far: seconds that a step of all trials of a kind takes.
+
+    >>> divided(120.0, 0.02, 0.04), divided(40.0, 0.02, 0.04), divided(1200.0, 0.02, 0.04)
+    ((2000, 2000), (1200, 400), (3000, 2000))
+    """
+    most = problem("long", 1).steps, problem("long", max(FAR["long"])).steps
+    even = seconds / (near + far)
+    short = min(most[0], max(even, min(ENOUGH, SHARE * seconds / near)))
+    long = min(most[1], (seconds - short * near) / far)
+    return max(FEWEST, int(short)), max(FEWEST, int(long))
+
+
+PACED = 12
+"""Steps that a pace is taken from: they have different gaps."""
 
 
 def _pace(task: Task) -> float:
-    """Seconds of one step, after a first one that compiles."""
-    trial = task.trial()
-    trial.advance()
-    began = time.perf_counter()
-    for _ in range(4):
+    """Seconds of one step on one thread, as in a study, after a first one that compiles."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        trial = task.trial()
         trial.advance()
-    return (time.perf_counter() - began) / 4
+        began = time.perf_counter()
+        for _ in range(PACED):
+            trial.advance()
+        return (time.perf_counter() - began) / PACED
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _page(outcomes: Sequence[Outcome], folder: Path, speech: Speech) -> str:

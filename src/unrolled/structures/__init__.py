@@ -1,19 +1,22 @@
 """The structures that recurrent layers of any cell are put in, from one to many to many to many."""
 
+from .answering import Answering
 from .attention import Attention
 from .decoding import Decoded
 from .encoder_decoder import EncoderDecoder
-from .generative import Carried
+from .generative import Carried, Generative
 from .kind import Kind, Symbols, Vectors
 from .many_to_many import ManyToMany
 from .many_to_one import ManyToOne
 from .one_to_many import OneToMany
 
 __all__ = [
+    "Answering",
     "Attention",
     "Carried",
     "Decoded",
     "EncoderDecoder",
+    "Generative",
     "Kind",
     "ManyToMany",
     "ManyToOne",

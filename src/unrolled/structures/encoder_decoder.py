@@ -25,17 +25,12 @@ class EncoderDecoder(Generative):
     those of the backward direction if the encoder is bidirectional (Bahdanau et al. 2015). Its
     first step reads a learned vector, every later step what was written before it.
 
+    Its arguments are those of `Generative`, of both encoder and decoder, and these.
+
     Args:
-        cell: of the recurrent layers of both.
-        reads: what the source consists of: `Symbols` or `Vectors`.
-        hidden_size: H, of both.
-        writes: what the target consists of: `Symbols` or `Vectors`.
-        num_layers: how many layers are stacked, in both.
-        dropout: between the layers and before the head, in training.
         attention: whether the decoder looks at the encoder's outputs at every step
             (Luong et al. 2015).
         bidirectional: whether the encoder reads in both directions.
-        options: further ones of `Recurrent`, such as ``zoneout``.
 
     >>> import torch, unrolled
     >>> from unrolled.structures import EncoderDecoder, Symbols
@@ -63,7 +58,7 @@ class EncoderDecoder(Generative):
         bidirectional: bool = False,
         **options: Any,
     ) -> None:
-        super().__init__(cell, reads, hidden_size, writes, num_layers, dropout, options)
+        super().__init__(cell, reads, hidden_size, writes, num_layers, dropout, **options)
         device, dtype = options.get("device"), options.get("dtype")
         self.embedding = reads.reader(device, dtype)
         self.encoder = recurrent(

@@ -55,6 +55,18 @@ class Generative(Structure):
     """Abstract: a decoder that reads, at each step, what it wrote at the step before.
 
     The first step reads a vector that a subclass makes of its input.
+
+    Args:
+        cell: of the recurrent layers.
+        reads: what it is told: `Symbols` or `Vectors`.
+        hidden_size: H.
+        writes: what the sequence consists of: `Symbols` or `Vectors`.
+        num_layers: how many layers are stacked.
+        dropout: between the layers and before the head, in training.
+        options: further ones of `Recurrent`, such as ``zoneout``.
+
+    Raises:
+        ValueError: ``bidirectional``.
     """
 
     def __init__(
@@ -63,24 +75,20 @@ class Generative(Structure):
         reads: Kind,
         hidden_size: int,
         writes: Kind,
-        num_layers: int,
-        dropout: float,
-        options: dict[str, Any],
+        num_layers: int = 1,
+        dropout: float = 0.0,
+        **options: Any,
     ) -> None:
         super().__init__(reads, writes)
         require_time_first(options)
         if options.get("bidirectional"):
             raise ValueError("a decoder writes from first to last: it cannot be bidirectional")
-        self.previous = writes.reader(options.get("device"), options.get("dtype"))
+        device, dtype = options.get("device"), options.get("dtype")
+        self.previous = writes.reader(device, dtype)
         self.decoder = recurrent(cell, writes.width, hidden_size, num_layers, dropout, options)
         self.attention: Attention | None = None
         self.dropout = nn.Dropout(dropout)
-        self.readout = nn.Linear(
-            self.decoder.output_size,
-            writes.units,
-            device=options.get("device"),
-            dtype=options.get("dtype"),
-        )
+        self.readout = nn.Linear(self.decoder.output_size, writes.units, device=device, dtype=dtype)
 
     @abstractmethod
     def _open(

@@ -20,17 +20,7 @@ class OneToMany(Generative):
     The first step reads the start, a vector through a linear map, a symbol through an embedding;
     every later step reads what was written before it (as Vinyals et al. 2015 caption images).
 
-    Args:
-        cell: of the recurrent layers.
-        reads: what the start is: `Vectors` or `Symbols`.
-        hidden_size: H.
-        writes: what the sequence consists of: `Symbols` or `Vectors`.
-        num_layers: how many layers are stacked.
-        dropout: between the layers and before the head, in training.
-        options: further ones of `Recurrent`, such as ``zoneout``.
-
-    Raises:
-        ValueError: ``bidirectional``.
+    Its arguments are those of `Generative`; ``reads`` is what the start is.
 
     >>> import torch, unrolled
     >>> from unrolled.structures import OneToMany, Symbols, Vectors
@@ -56,7 +46,7 @@ class OneToMany(Generative):
         dropout: float = 0.0,
         **options: Any,
     ) -> None:
-        super().__init__(cell, reads, hidden_size, writes, num_layers, dropout, options)
+        super().__init__(cell, reads, hidden_size, writes, num_layers, dropout, **options)
         device, dtype = options.get("device"), options.get("dtype")
         opening = nn.Linear(reads.width, writes.width, device=device, dtype=dtype)
         if isinstance(reads, Vectors):

@@ -23,8 +23,8 @@ class Adding(Problem):
     width = 2
     outputs = 1
     rows = 32
-    rate = 4e-3
-    steps = 6000
+    rate = 1e-2
+    steps = 8000
     unit = "MSE"
     chance = 1 / 6
     goal = 0.01

@@ -12,7 +12,7 @@ GAPS: dict[str, tuple[int, ...]] = {
     "short": (1,),
     "long": (1, 10, 30, 100, 300, 500),
     "adding": (200,),
-    "copy": (100,),
+    "copy": (100, 200, 300),
 }
 """The gaps that are measured unless told otherwise, by task."""
 LEAST = {"short": 1, "long": 1, "adding": 2, "copy": 1}

@@ -67,9 +67,9 @@ class Results:
         }
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            write(self.path, data)
         except OSError as error:
             raise UserError(f"cannot write {self.path}: {error.strerror or error}") from error
+        write(self.path, data)
 
 
 def _read(path: Path) -> list[Outcome]:

@@ -1,7 +1,9 @@
 """The demonstration: a character model trained in about a minute on text that Python brings."""
 
+import statistics
 import time
 from dataclasses import asdict, replace
+from itertools import pairwise
 from pathlib import Path
 
 from rich.console import Console
@@ -21,11 +23,13 @@ from .settings import FREE, Settings
 from .training import Training
 
 SETTINGS = Settings(
-    cell="lstm", hidden=256, batch=16, window=64, dropout=0.1, lr=1e-2, schedule="cosine"
+    cell="lstm", hidden=256, batch=16, window=64, dropout=0.3, lr=1e-2, schedule="cosine"
 )
 """As for any run; chosen for what a minute on two cores can learn."""
 
 EVALUATIONS = 4
+WARM, PACED = 3, 20
+"""Steps before a pace is taken, and those that it is the median of."""
 SAMPLES = (("The ", 0.7), ("    def ", 0.5), ("", 1.0))
 
 
@@ -87,15 +91,15 @@ def _require_own(folder: Path) -> None:
 def paced(trial: Training, seconds: float) -> Settings:
     """Settings with as many steps as fit into ``seconds``, by the pace of a short trial."""
     began = time.monotonic()
-    for _ in range(3):
+    moments = [began]
+    for _ in range(WARM + PACED):
         trial.advance()
-    warm = time.monotonic()
-    for _ in range(10):
-        trial.advance()
-    trained = time.monotonic()
+        moments.append(time.monotonic())
+    trained = moments[-1]
     trial.evaluate()
     now = time.monotonic()
-    step, left = (trained - warm) / 10, seconds - (now - began)
+    paces = [after - before for before, after in pairwise(moments)]
+    step, left = statistics.median(paces[WARM:]), seconds - (now - began)
     steps = max(1, int((0.95 * left - EVALUATIONS * (now - trained)) / step))
     every = max(1, steps // EVALUATIONS)
     return replace(

@@ -1,10 +1,12 @@
 """The order in which examples are trained on."""
 
-from collections import OrderedDict
 from typing import final
 
+import numpy
 import torch
 from torch import Tensor
+
+from .chance import shuffled
 
 
 @final
@@ -23,20 +25,13 @@ class Order:
 
     def __init__(self, count: int, batch: int, seed: int) -> None:
         self.count, self.batch, self.seed = count, batch, seed
-        self._rounds: OrderedDict[int, Tensor] = OrderedDict()
 
     def rows(self, step: int) -> Tensor:
         """The examples of step ``step``: int64, (batch,). It depends on nothing else."""
-        places = torch.arange(step * self.batch, (step + 1) * self.batch)
-        rounds = places // self.count
-        first, last = int(rounds[0]), int(rounds[-1])
-        found = torch.cat([self._round(each) for each in range(first, last + 1)])
-        return found[places - first * self.count]
-
-    def _round(self, number: int) -> Tensor:
-        if number not in self._rounds:
-            generator = torch.Generator().manual_seed((self.seed * 1_000_003 + number) % 2**63)
-            self._rounds[number] = torch.randperm(self.count, generator=generator)
-            while len(self._rounds) > 2:
-                self._rounds.popitem(last=False)
-        return self._rounds[number]
+        places = numpy.arange(step * self.batch, (step + 1) * self.batch)
+        found = numpy.empty_like(places)
+        for number in range(places[0] // self.count, places[-1] // self.count + 1):
+            here = places // self.count == number
+            key = self.seed * 1_000_003 + number
+            found[here] = shuffled(places[here] % self.count, self.count, key)
+        return torch.from_numpy(found)

@@ -8,7 +8,12 @@ from typing import Any, NamedTuple
 import numpy
 from numpy.typing import NDArray
 
+from .chance import mixed
 from .errors import UserError
+from .table.numbers import Spill, chunks
+
+LOOKED_AT = 2**20
+"""Of so many records the shares are exact; of more, so many are looked at for where to part."""
 
 
 class Parts(NamedTuple):
@@ -35,6 +40,7 @@ def drawn(keys: NDArray[Any], held_out: float, seed: int, name: str) -> Parts:
     """Split records by chance; half of what is held out is for validation, half for the test.
 
     Records of equal content go into the same part: else the test would repeat what was trained on.
+    The indices are kept on disk.
 
     Args:
         keys: of the records' contents, (N,).
@@ -48,8 +54,9 @@ def drawn(keys: NDArray[Any], held_out: float, seed: int, name: str) -> Parts:
     >>> [len(part) for part in drawn(numpy.arange(100), 0.2, 0, "table")]
     [80, 10, 10]
     """
-    contents, content = numpy.unique(keys, return_inverse=True)
-    count = len(contents)
+    every = -(-len(keys) // LOOKED_AT)
+    ranks = numpy.unique(mixed(keys[::every], seed))
+    count = len(ranks)
     test = round(count * held_out / 2)
     validation = round(count * held_out) - test
     training = count - validation - test
@@ -59,8 +66,12 @@ def drawn(keys: NDArray[Any], held_out: float, seed: int, name: str) -> Parts:
             f"train on, {validation} to choose the best model by and {test} to test it: each "
             "needs at least 1"
         )
-    part = numpy.zeros(count, numpy.int8)
-    part[training : training + validation] = 1
-    part[training + validation :] = 2
-    part = numpy.random.default_rng(seed).permutation(part)[content]
-    return Parts(*(numpy.flatnonzero(part == number) for number in range(3)))
+    bounds = ranks[[training, training + validation]]
+    spills = [Spill("int64") for _ in range(3)]
+    first = 0
+    for chunk in chunks(keys):
+        part = numpy.searchsorted(bounds, mixed(chunk, seed), "right")
+        for number, spill in enumerate(spills):
+            spill.extend(first + numpy.flatnonzero(part == number))
+        first += len(chunk)
+    return Parts(*(spill.array() for spill in spills))

@@ -58,8 +58,11 @@ class Processes(Machine):
 
     def total(self, value: Tensor) -> Tensor:
         """The sum of a value over all processes."""
-        found = self.fabric.all_reduce(value, reduce_op="sum") if self.size > 1 else value
-        return found  # pyright: ignore[reportReturnType]
+        if self.size == 1:
+            return value
+        found = value.to(self.device, copy=True)
+        torch.distributed.all_reduce(found)  # Fabric's own waits at a barrier before
+        return found
 
     def joined(self, value: Tensor, dim: int) -> Tensor:
         """The values of all processes, one after the other."""
@@ -106,7 +109,6 @@ def _fabric(settings: Settings) -> Any:
 
 def _arguments(settings: Settings) -> dict[str, Any]:
     """Of Fabric; what is left out may stand in the environment, where ``fabric run`` puts it."""
-    several = {"strategy": "ddp"}
     given: dict[str, Any] = {}
     if "LT_CLI_USED" not in os.environ or settings.accelerator != Settings.accelerator:
         given["accelerator"] = settings.accelerator
@@ -114,9 +116,16 @@ def _arguments(settings: Settings) -> dict[str, Any]:
         given["precision"] = PRECISIONS[settings.precision]
     world, here = (int(os.environ.get(name, "0")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
     if here:  # torchrun has started the processes, and says how many
-        return {**given, **several, "devices": here, "num_nodes": max(1, world // here)}
+        return {**given, **_several(), "devices": here, "num_nodes": max(1, world // here)}
     devices = settings.devices
     nodes = max(1, world // devices)
     if devices * nodes > 1:
-        return {**given, **several, "devices": devices, "num_nodes": nodes}
+        return {**given, **_several(), "devices": devices, "num_nodes": nodes}
     return {**given, "devices": devices}
+
+
+def _several() -> dict[str, Any]:
+    """Of Fabric with several processes: gradients lie where they are summed, not copied there."""
+    from lightning_fabric.strategies.ddp import DDPStrategy
+
+    return {"strategy": DDPStrategy(gradient_as_bucket_view=True)}

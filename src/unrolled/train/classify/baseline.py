@@ -9,18 +9,29 @@ from typing import Any, final
 import numpy
 from numpy.typing import NDArray
 
+from ..table.numbers import chunks
 
-def majority(training: NDArray[Any], test: NDArray[Any], classes: int) -> tuple[float, float]:
-    """Accuracy of the most frequent class, and cross entropy in nats of the frequencies.
 
-    Frequencies are those of the training part with one more record of every class.
+def frequencies(targets: NDArray[Any], indices: NDArray[Any], classes: int) -> NDArray[Any]:
+    """How many of some records have each class, (classes,).
 
-    >>> majority(numpy.array([0, 0, 1]), numpy.array([0, 1]), 2)[0]
-    0.5
+    >>> frequencies(numpy.array([0, 1, 1, 2]), numpy.array([0, 1, 2]), 3).tolist()
+    [1, 2, 0]
     """
-    counts = numpy.bincount(training, minlength=classes) + 1
-    chances = counts / counts.sum()
-    return float((test == counts.argmax()).mean()), float(-numpy.log(chances[test]).mean())
+    found = numpy.zeros(classes, numpy.int64)
+    for chunk in chunks(indices):
+        found += numpy.bincount(targets[chunk], minlength=classes)
+    return found
+
+
+def surprise(counts: NDArray[Any], test: NDArray[Any]) -> float:
+    """Cross entropy in nats of the frequencies, with one more record of every class.
+
+    >>> surprise(numpy.array([2, 0]), numpy.array([1])) == math.log(4)
+    True
+    """
+    counts = counts + 1
+    return float(-numpy.log((counts / counts.sum())[test]).mean())
 
 
 @final

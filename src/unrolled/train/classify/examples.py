@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from ..parts import key
-from ..table.numbers import Spill, missing
+from ..table.numbers import Spill, chunks, missing
 from ..table.table import Record, Table
 from .reading import Cells
 
@@ -25,7 +25,7 @@ class Examples:
     Attributes:
         table, cells, label: what they are read from.
         classes: their names, sorted; as numbers if all are.
-        targets: the class of each record: int64, (N,).
+        targets: the class of each record: int32, (N,).
         lines: the line of each, (N,).
         steps: how many steps each has; of a text, how many characters.
         keys: of the content of each sequence, (N,).
@@ -61,7 +61,10 @@ class Examples:
         self._places, self.lines, self.keys = places.array(), lines.array(), keys.array()
         self.steps = steps.array()
         self.classes, numbers = _in_order(names)
-        self.targets = numbers[targets.array()] if names else targets.array()
+        renumbered = Spill("int32")
+        for chunk in chunks(targets.array()):
+            renumbered.extend(numbers[chunk])
+        self.targets = renumbered.array()
         self._require_classes()
 
     def __len__(self) -> int:
@@ -83,7 +86,7 @@ class Examples:
 
     def longer_than(self, longest: int) -> int:
         """How many sequences have more steps (texts: characters)."""
-        return int((self.steps > longest).sum())
+        return sum(int((chunk > longest).sum()) for chunk in chunks(self.steps))
 
     @property
     def size(self) -> int:

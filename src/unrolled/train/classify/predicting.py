@@ -59,7 +59,7 @@ def _lines(model: ManyToOne, problem: Classification, source: Table) -> Iterator
     right = known = 0
     records = iter(source)
     while chunk := list(islice(records, CHUNK)):
-        rows = [_encoded(problem, source, record, columns) for record in chunk]
+        rows = [encoded(problem, source, record, columns) for record in chunk]
         chances, classes = probabilities(model, *padded(rows)).max(1)
         for record, chance, number in zip(chunk, chances.tolist(), classes.tolist(), strict=True):
             yield Line(_row([record.line, problem.classes[number], f"{chance:.4f}"]))
@@ -70,7 +70,12 @@ def _lines(model: ManyToOne, problem: Classification, source: Table) -> Iterator
         yield Line(f"{right} of {known} are right: {right / known:.1%}", aside=True)
 
 
-def _encoded(problem: Classification, source: Table, record: Record, columns: list[int]) -> Any:
+def encoded(problem: Classification, source: Table, record: Record, columns: list[int]) -> Any:
+    """What the model reads of a record, (T, ...).
+
+    Raises:
+        UserError: a cell does not hold what the run reads.
+    """
     raw = problem.cells.raw(source, record, columns)
     size = problem.reading.kind.width
     if not problem.cells.text and raw and problem.cells.size(raw) != size:

@@ -21,7 +21,7 @@ from ..states import States
 from ..task import Loss, Task
 from ..unit import Unit
 from ..verdict import Verdict
-from .baseline import NaiveBayes, NearestMean, f1, majority
+from .baseline import NaiveBayes, NearestMean, f1, frequencies, surprise
 from .examples import Examples
 from .problem import Classification
 from .reading import Text
@@ -87,7 +87,7 @@ class Classify(Task[Classification]):
 
     def _rows(self, indices: NDArray[Any]) -> tuple[Tensor, Tensor, Tensor]:
         rows = [self.problem.encode(raw) for raw in self.examples.raws(indices)]
-        return *padded(rows), torch.from_numpy(self.examples.targets[indices])
+        return *padded(rows), torch.from_numpy(self.examples.targets[indices].astype(numpy.int64))
 
     def loss(self, model: nn.Module, batch: Batch, states: States | None) -> Loss:
         """Cross entropy of the classes."""
@@ -97,53 +97,53 @@ class Classify(Task[Classification]):
 
     def evaluate(self, model: nn.Module) -> dict[str, float]:
         """Cross entropy and accuracy on the validation part."""
-        indices = self.parts.validation[: self.settings.evaluate_at_most]
-        logits, classes = self._answers(model, indices)
-        loss = functional.cross_entropy(logits, classes).item()
-        return {"loss": loss, "accuracy": (logits.argmax(-1) == classes).double().mean().item()}
+        indices = self._validated()
+        loss, found = self._answers(model, indices)
+        return {"loss": loss, "accuracy": float((found == self.examples.targets[indices]).mean())}
 
-    def _answers(self, model: nn.Module, indices: NDArray[Any]) -> tuple[Tensor, Tensor]:
-        """Logits (N, C) and classes (N,) of some records."""
+    def _validated(self) -> NDArray[Any]:
+        """The records of an evaluation."""
+        return self.parts.validation[: self.settings.evaluate_at_most]
+
+    def _answers(self, model: nn.Module, indices: NDArray[Any]) -> tuple[float, NDArray[Any]]:
+        """Mean cross entropy, and the likeliest classes (N,), of some records."""
         device = next(model.parameters()).device
         training = model.training
         model.eval()
-        logits, classes = [], []
+        loss, found = 0.0, []
         with torch.no_grad():
             for chunk in numpy.array_split(indices, -(-len(indices) // CHUNK)):
                 sequences, lengths, targets = self._rows(chunk)
-                logits.append(model(sequences.to(device), lengths=lengths)[0].cpu())
-                classes.append(targets)
+                logits = model(sequences.to(device), lengths=lengths)[0].cpu()
+                loss += functional.cross_entropy(logits, targets, reduction="sum").item()
+                found.append(logits.argmax(-1).numpy())
         model.train(training)
-        return torch.cat(logits), torch.cat(classes)
+        return loss / len(indices), numpy.concatenate(found)
+
+    def _frequencies(self) -> NDArray[Any]:
+        """How often each class stands in the training part."""
+        count = len(self.problem.classes)
+        return frequencies(self.examples.targets, self.parts.training, count)
 
     def baselines(self) -> dict[str, float]:
         """The frequencies of the classes."""
-        targets = self.examples.targets
-        _, loss = majority(
-            targets[self.parts.training],
-            targets[self.parts.validation],
-            len(self.problem.classes),
-        )
-        return {"frequencies of the classes": loss}
+        truth = self.examples.targets[self._validated()]
+        return {"frequencies of the classes": surprise(self._frequencies(), truth)}
 
     def verdict(self, model: nn.Module, name: str) -> Verdict:
         """The model beside simple classifiers on the test part."""
         indices, count = self.parts.test[:TESTED], len(self.problem.classes)
-        logits, classes = self._answers(model, indices)
-        found, truth = logits.argmax(-1).numpy(), classes.numpy()
-        accuracy, loss = majority(self.examples.targets[self.parts.training], truth, count)
-        frequent = numpy.full_like(
-            truth, numpy.bincount(self.examples.targets[self.parts.training]).argmax()
-        )
+        loss, found = self._answers(model, indices)
+        truth, known = self.examples.targets[indices], self._frequencies()
+        guesses = {
+            "most frequent class": (numpy.full_like(truth, known.argmax()), surprise(known, truth)),
+            **{each: (guessed, None) for each, guessed in self._simple(indices).items()},
+            name: (found, loss),
+        }
         rows: dict[str, tuple[float | None, ...]] = {
-            "most frequent class": (accuracy, f1(truth, frequent, count), loss)
+            each: (float((guessed == truth).mean()), f1(truth, guessed, count), nats)
+            for each, (guessed, nats) in guesses.items()
         }
-        rows |= {
-            name: (float((guessed == truth).mean()), f1(truth, guessed, count), None)
-            for name, guessed in self._simple(indices).items()
-        }
-        loss = functional.cross_entropy(logits, classes).item()
-        rows[name] = (float((found == truth).mean()), f1(truth, found, count), loss)
         part = f"test part: {len(indices):,} of {len(self.examples):,} records"
         return Verdict(part, ("accuracy", "macro F1", "nats"), rows)
 

@@ -11,6 +11,7 @@ import torch
 from ..best import best
 from ..best import problem as of_kind
 from ..errors import UserError
+from ..table import Table
 from .baseline import last_value, seasonal
 from .making import Choice, table
 from .problem import Forecasting
@@ -30,19 +31,11 @@ def forecast(run: Path, file: Path | None, missing: str) -> Iterator[str]:
     """
     checkpoint = best(run)
     problem = of_kind(checkpoint, Forecasting, run)
-    choice = Choice(missing=missing)
-    values = Values(table(file), problem.target, problem.also, choice.missing == "interpolate")
-    needed = max(problem.window, problem.season)
-    if len(values) < needed:
-        raise UserError(
-            f"{values.table.name} has {len(values)} values: the run reads the last {needed}"
-        )
-    window = numpy.stack([numpy.asarray(series[-problem.window :]) for series in values.series], 1)[
-        :, None
-    ]
+    values = values_for(problem, table(file), missing)
+    series, end = values.series[0], numpy.array([len(values)])
+    window = values.before(end, problem.window)
     with torch.no_grad():
         outputs, _ = checkpoint.model().eval()(problem.encode(window))
-    series, end = values.series[0], numpy.array([len(values)])
     columns = {
         problem.target: problem.decode(outputs, window)[0],
         "last value": last_value(series, end, problem.horizon)[0],
@@ -53,3 +46,22 @@ def forecast(run: Path, file: Path | None, missing: str) -> Iterator[str]:
     yield ",".join(["step", *columns])
     for step in range(problem.horizon):
         yield ",".join([f"+{step + 1}", *(f"{each[step]:.6g}" for each in columns.values())])
+
+
+def values_for(problem: Forecasting, source: Table, missing: str) -> Values:
+    """The values of a table's columns that a run reads.
+
+    Args:
+        problem: of the run.
+        source: the table.
+        missing: what is done with an empty cell: error or interpolate.
+
+    Raises:
+        UserError: the series is too short, or a cell does not hold what it should.
+    """
+    choice = Choice(missing=missing)
+    values = Values(source, problem.target, problem.also, choice.missing == "interpolate")
+    needed = max(problem.window, problem.season)
+    if len(values) < needed:
+        raise UserError(f"{source.name} has {len(values)} values: the run reads the last {needed}")
+    return values

@@ -13,16 +13,13 @@ from ..errors import UserError
 from ..settings import Settings
 from ..table import Table, open_table
 from ..table.builtin import sunspots
-from .baseline import errors
+from ..table.numbers import chunks
 from .problem import Forecasting
 from .season import season, trending
 from .task import Cut, Forecast
 from .values import Values, target_column
 
 MISSING = ("error", "interpolate")
-
-CHUNK = 2**20
-"""How many values are in memory at a time."""
 
 
 @final
@@ -94,7 +91,7 @@ def begin(settings: Settings, source: Table, choice: Choice) -> Forecast:
         relative=trending(known) if choice.relative is None else choice.relative,
         mean=tuple(mean for mean, _ in figures),
         scale=tuple(scale for _, scale in figures),
-        error=errors(known[period:], known[:-period], 1.0)[0],
+        error=_seasonal_error(known, period),
     )
     return Forecast(replace(settings, window=window), values, problem)
 
@@ -107,8 +104,14 @@ def resume(settings: Settings, source: Table, problem: Forecasting, missing: str
 
 def _mean_and_scale(series: NDArray[Any]) -> tuple[float, float]:
     """Mean and standard deviation; 1 of what never changes."""
-    chunks = [series[first : first + CHUNK] for first in range(0, len(series), CHUNK)]
-    mean = sum(float(chunk.sum()) for chunk in chunks) / len(series)
-    square = sum(float(((chunk - mean) ** 2).sum()) for chunk in chunks) / len(series)
+    mean = sum(float(chunk.sum()) for chunk in chunks(series)) / len(series)
+    square = sum(float(((chunk - mean) ** 2).sum()) for chunk in chunks(series)) / len(series)
     scale = float(numpy.sqrt(square))
     return mean, scale if scale > 1e-12 * max(1.0, abs(mean)) else 1.0
+
+
+def _seasonal_error(series: NDArray[Any], season: int) -> float:
+    """The mean absolute difference of values a season apart."""
+    pairs = zip(chunks(series[season:]), chunks(series[:-season]), strict=True)
+    total = sum(float(numpy.abs(now - before).sum()) for now, before in pairs)
+    return total / (len(series) - season)

@@ -116,14 +116,9 @@ class Forecast(Task[Forecasting]):
 
     def _at(self, origins: NDArray[Any]) -> tuple[Tensor, Tensor, NDArray[Any]]:
         """Inputs, scaled targets and the windows themselves of forecasts from these places on."""
-        windows = self.windows(origins)
+        windows = self.values.before(origins, self.problem.window)
         truth = (self.truth(origins) - self.problem.level(windows)) / self.problem.scale[0]
         return self.problem.encode(windows), torch.from_numpy(truth).float(), windows
-
-    def windows(self, origins: NDArray[Any]) -> NDArray[Any]:
-        """The values before some places, (L, B, I)."""
-        places = origins + numpy.arange(-self.problem.window, 0)[:, None]
-        return numpy.stack([series[places] for series in self.values.series], 2)
 
     def truth(self, origins: NDArray[Any]) -> NDArray[Any]:
         """The values from some places on, (B, N)."""

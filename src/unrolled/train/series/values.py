@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Any, final
 
+import numpy
 from numpy.typing import NDArray
 
 from ..errors import UserError
@@ -52,6 +53,11 @@ class Values:
 
     def __len__(self) -> int:
         return len(self.series[0])
+
+    def before(self, places: NDArray[Any], count: int) -> NDArray[Any]:
+        """The ``count`` values of all columns before each of some places, (count, B, I)."""
+        steps = places + numpy.arange(-count, 0)[:, None]
+        return numpy.stack([series[steps] for series in self.series], 2)
 
     def _follow(self, record: Record, time: int) -> None:
         moment = record.values[time]

@@ -6,10 +6,11 @@ import json
 import math
 import tempfile
 import weakref
+from collections.abc import Iterator
 from typing import Any, final
 
 import numpy
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..errors import UserError
 from .table import Record, Table
@@ -105,23 +106,39 @@ class Spill:
         """Add a number."""
         self._waiting.append(value)
         if len(self._waiting) >= self._chunk:
-            self._write()
+            self.extend(())
 
-    def _write(self) -> None:
+    def extend(self, values: ArrayLike) -> None:
+        """Add numbers, (n,).
+
+        Raises:
+            UserError: there is no place for them.
+        """
         try:
-            self._file.write(numpy.array(self._waiting, self._dtype).tobytes())
+            for each in (self._waiting, values):
+                self._count += self._file.write(numpy.asarray(each, self._dtype).data) // (
+                    self._dtype.itemsize
+                )
             self._file.flush()
         except OSError as error:
             raise UserError(
                 f"cannot write a temporary file in {tempfile.gettempdir()}: "
                 f"{error.strerror or error}"
             ) from error
-        self._count += len(self._waiting)
         self._waiting = []
 
     def array(self) -> NDArray[Any]:
         """All numbers, (N,); read-only."""
-        self._write()
+        self.extend(())
         if self._count == 0:
             return numpy.empty(0, self._dtype)
         return numpy.memmap(self._file, self._dtype, "r", shape=(self._count,))
+
+
+def chunks(array: NDArray[Any], size: int = 2**18) -> Iterator[NDArray[Any]]:
+    """An array part by part, so that what is computed of it fits into memory.
+
+    >>> [part.tolist() for part in chunks(numpy.arange(5), 2)]
+    [[0, 1], [2, 3], [4]]
+    """
+    return (array[first : first + size] for first in range(0, len(array), size))

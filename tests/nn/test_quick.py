@@ -65,7 +65,7 @@ def test_without_a_graph(kind: str, options: dict[str, Any], steps: int) -> None
 def test_on_the_graph(kind: str, options: dict[str, Any]) -> None:
     layer = made(kind, options)
     shape = (3, 6, 4) if layer.batch_first else (6, 3, 4)
-    for turn in range(3):
+    for _ in range(3):
         x = torch.randn(shape, dtype=torch.float64, requires_grad=True)
         hx = states(layer, 3)
         leaves = [x, *(hx if isinstance(hx, tuple) else (hx,)), *layer.parameters()]

@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from io import StringIO
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import torch
-from rich.console import Console, Group
-from rich.table import Table
-from rich.text import Text
 from torch.nn import Module
 
+from . import shown
 from .finding import STUCK, Finding, findings
 from .measurement import Measurement, measure
 from .passage import Watch
 from .subject import adopted, called, check_finite, chosen, run_model
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.table import Table
 
 
 def diagnose(model: Module, x: Any, of: str | Iterable[str] = "*") -> Diagnosis:
@@ -120,6 +121,9 @@ class Diagnosis:
         return json.dumps(self.to_json(), indent=1)
 
     def __rich__(self) -> Group:
+        from rich.console import Group
+        from rich.text import Text
+
         parts: list[Any] = [_table(self.layers.values())]
         for finding in self.findings:
             text = Text.assemble((f"{finding.layer}: {finding.code}:", "bold red"), " ")
@@ -130,17 +134,13 @@ class Diagnosis:
         return Group(*parts)
 
     def __str__(self) -> str:
-        stream = StringIO()
-        Console(file=stream, width=100).print(self)
-        return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
+        return shown.text(self)
 
     def __repr__(self) -> str:
         return f"Diagnosis({', '.join(sorted(self.codes)) or 'healthy'})"
 
     def _repr_html_(self) -> str:
-        console = Console(file=StringIO(), record=True, width=100)
-        console.print(self)
-        return console.export_html(inline_styles=True, code_format="<pre>{code}</pre>")
+        return shown.html(self)
 
 
 TITLES = ("steps", "units", "factor", "reach", "keeps", "stuck", "dead", "same")
@@ -152,6 +152,9 @@ LEGEND = (
 
 
 def _table(measurements: Iterable[Measurement]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
     table.add_column("layer", overflow="fold")
     table.add_column("cell")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from io import StringIO
-from typing import Any, NamedTuple, final
+from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import torch
-from rich.console import Console, Group
-from rich.table import Table
-from rich.text import Text
 from torch import Tensor
 
+from . import shown
 from .recording import Recording
+
+if TYPE_CHECKING:
+    from rich.console import Group
 
 LEVEL = 0.05
 """The chance of any unit being reported when none tracks the feature."""
@@ -291,6 +291,10 @@ class UnitSearch(Sequence[Unit]):
         }
 
     def __rich__(self) -> Group:
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text
+
         table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
         table.add_column("unit")
         for title in ("score", "p", "AUC", "accuracy"):
@@ -311,9 +315,7 @@ class UnitSearch(Sequence[Unit]):
         return Group(table, Text(f"{summary}; by chance the best one scores {self.chance:.3f}."))
 
     def __str__(self) -> str:
-        stream = StringIO()
-        Console(file=stream, width=100).print(self)
-        return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
+        return shown.text(self)
 
     def __repr__(self) -> str:
         return f"UnitSearch({len(self.found)} of {len(self)} units)"

@@ -1,0 +1,31 @@
+"""Results as text and as HTML, for who has no terminal; rich is read when something is shown."""
+
+from __future__ import annotations
+
+from io import StringIO
+from typing import Any
+
+WIDTH = 100
+"""Columns."""
+
+
+def text(result: Any) -> str:
+    """What a terminal would show, without colours.
+
+    >>> text("[bold]fine[/bold]")
+    'fine'
+    """
+    from rich.console import Console
+
+    stream = StringIO()
+    Console(file=stream, width=WIDTH).print(result)
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
+
+
+def html(result: Any) -> str:
+    """What a terminal would show, for a page."""
+    from rich.console import Console
+
+    console = Console(file=StringIO(), record=True, width=WIDTH)
+    console.print(result)
+    return console.export_html(inline_styles=True, code_format="<pre>{code}</pre>")

@@ -1,6 +1,11 @@
 """Recurrent networks you can see through, at full speed."""
 
-from . import cells, structures
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from . import cells
 from .equations import Cell, CellError, cell
 from .equations.language import (
     abs as abs,
@@ -38,15 +43,19 @@ from .nn import (
     explain,
     release,
 )
-from .probe import features
-from .probe.change import Change, patch
-from .probe.diagnosis import diagnose
-from .probe.edit import edit
-from .probe.flow import gradient_flow
-from .probe.names import names
-from .probe.record import record
-from .probe.recording import Recording
-from .probe.units import find_units
+
+if TYPE_CHECKING:
+    from . import probe as probe
+    from . import structures
+    from .probe import features
+    from .probe.change import Change, patch
+    from .probe.diagnosis import diagnose
+    from .probe.edit import edit
+    from .probe.flow import gradient_flow
+    from .probe.names import names
+    from .probe.record import record
+    from .probe.recording import Recording
+    from .probe.units import find_units
 
 __version__ = "0.1.0"
 
@@ -96,3 +105,31 @@ __all__ = [
     "vector",
     "where",
 ]
+
+_later = {
+    "Change": "probe.change",
+    "Recording": "probe.recording",
+    "diagnose": "probe.diagnosis",
+    "edit": "probe.edit",
+    "features": "probe.features",
+    "find_units": "probe.units",
+    "gradient_flow": "probe.flow",
+    "names": "probe.names",
+    "patch": "probe.change",
+    "probe": "probe",
+    "record": "probe.record",
+    "structures": "structures",
+}
+"""What is read when it is used first, and where it stands: a layer alone needs none of it."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _later:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(f".{_later[name]}", __name__)
+    globals()[name] = value = getattr(module, name, module)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_later})

@@ -586,27 +586,27 @@ q.done74:
 
 define internal void @tile_4_0_1_2_3_ssss_8_1(ptr %tile, ptr %start, i64 %step, ptr %source, i64 %stride, ptr %weight, i64 %pitch, i64 %length) noinline {
 entry:
-  %v1 = mul nsw i64 %step, 0
-  %v2 = getelementptr inbounds double, ptr %start, i64 %v1
-  %v3 = getelementptr inbounds double, ptr %v2, i64 0
-  %v4 = load <2 x double>, ptr %v3, align 8
-  %v5 = getelementptr inbounds double, ptr %v2, i64 2
+  %v1 = mul nsw i64 %stride, 0
+  %v2 = getelementptr inbounds double, ptr %source, i64 %v1
+  %v3 = mul nsw i64 %step, 0
+  %v4 = getelementptr inbounds double, ptr %start, i64 %v3
+  %v5 = getelementptr inbounds double, ptr %v4, i64 0
   %v6 = load <2 x double>, ptr %v5, align 8
-  %v7 = getelementptr inbounds double, ptr %v2, i64 4
+  %v7 = getelementptr inbounds double, ptr %v4, i64 2
   %v8 = load <2 x double>, ptr %v7, align 8
-  %v9 = getelementptr inbounds double, ptr %v2, i64 6
+  %v9 = getelementptr inbounds double, ptr %v4, i64 4
   %v10 = load <2 x double>, ptr %v9, align 8
-  %v11 = mul nsw i64 %stride, 0
-  %v12 = getelementptr inbounds double, ptr %source, i64 %v11
+  %v11 = getelementptr inbounds double, ptr %v4, i64 6
+  %v12 = load <2 x double>, ptr %v11, align 8
   %v13 = sdiv i64 %length, 2
   %v14 = mul nsw i64 %v13, 2
   br label %k.head15
 k.head15:
   %k16 = phi i64 [0, %entry], [%v63, %k.body15]
-  %k.c17 = phi <2 x double> [%v4, %entry], [%v34, %k.body15]
-  %k.c18 = phi <2 x double> [%v6, %entry], [%v37, %k.body15]
-  %k.c19 = phi <2 x double> [%v8, %entry], [%v40, %k.body15]
-  %k.c20 = phi <2 x double> [%v10, %entry], [%v43, %k.body15]
+  %k.c17 = phi <2 x double> [%v6, %entry], [%v34, %k.body15]
+  %k.c18 = phi <2 x double> [%v8, %entry], [%v37, %k.body15]
+  %k.c19 = phi <2 x double> [%v10, %entry], [%v40, %k.body15]
+  %k.c20 = phi <2 x double> [%v12, %entry], [%v43, %k.body15]
   %k.c21 = phi <2 x double> [splat (double 0x0000000000000000), %entry], [%v53, %k.body15]
   %k.c22 = phi <2 x double> [splat (double 0x0000000000000000), %entry], [%v56, %k.body15]
   %k.c23 = phi <2 x double> [splat (double 0x0000000000000000), %entry], [%v59, %k.body15]
@@ -614,7 +614,7 @@ k.head15:
   %v25 = icmp slt i64 %k16, %v14
   br i1 %v25, label %k.body15, label %k.done15
 k.body15:
-  %v26 = getelementptr inbounds double, ptr %v12, i64 %k16
+  %v26 = getelementptr inbounds double, ptr %v2, i64 %k16
   %v27 = load double, ptr %v26, align 8
   %v28 = insertelement <2 x double> poison, double %v27, i64 0
   %v29 = shufflevector <2 x double> %v28, <2 x double> poison, <2 x i32> zeroinitializer
@@ -633,7 +633,7 @@ k.body15:
   %v42 = load <2 x double>, ptr %v41, align 8
   %v43 = call <2 x double> @llvm.fmuladd.v2f64(<2 x double> %v29, <2 x double> %v42, <2 x double> %k.c20)
   %v44 = add nuw nsw i64 %k16, 1
-  %v45 = getelementptr inbounds double, ptr %v12, i64 %v44
+  %v45 = getelementptr inbounds double, ptr %v2, i64 %v44
   %v46 = load double, ptr %v45, align 8
   %v47 = insertelement <2 x double> poison, double %v46, i64 0
   %v48 = shufflevector <2 x double> %v47, <2 x double> poison, <2 x i32> zeroinitializer
@@ -668,7 +668,7 @@ k.head68:
   %v74 = icmp slt i64 %k69, %length
   br i1 %v74, label %k.body68, label %k.done68
 k.body68:
-  %v75 = getelementptr inbounds double, ptr %v12, i64 %k69
+  %v75 = getelementptr inbounds double, ptr %v2, i64 %k69
   %v76 = load double, ptr %v75, align 8
   %v77 = insertelement <2 x double> poison, double %v76, i64 0
   %v78 = shufflevector <2 x double> %v77, <2 x double> poison, <2 x i32> zeroinitializer
@@ -702,51 +702,51 @@ k.done68:
 
 define internal void @tile_4_0_1_2_3_ssss_8_2(ptr %tile, ptr %start, i64 %step, ptr %source, i64 %stride, ptr %weight, i64 %pitch, i64 %length) noinline {
 entry:
-  %v1 = mul nsw i64 %step, 0
-  %v2 = getelementptr inbounds double, ptr %start, i64 %v1
-  %v3 = getelementptr inbounds double, ptr %v2, i64 0
-  %v4 = load <2 x double>, ptr %v3, align 8
-  %v5 = getelementptr inbounds double, ptr %v2, i64 2
-  %v6 = load <2 x double>, ptr %v5, align 8
-  %v7 = getelementptr inbounds double, ptr %v2, i64 4
+  %v1 = mul nsw i64 %stride, 0
+  %v2 = getelementptr inbounds double, ptr %source, i64 %v1
+  %v3 = mul nsw i64 %stride, 1
+  %v4 = getelementptr inbounds double, ptr %source, i64 %v3
+  %v5 = mul nsw i64 %step, 0
+  %v6 = getelementptr inbounds double, ptr %start, i64 %v5
+  %v7 = getelementptr inbounds double, ptr %v6, i64 0
   %v8 = load <2 x double>, ptr %v7, align 8
-  %v9 = getelementptr inbounds double, ptr %v2, i64 6
+  %v9 = getelementptr inbounds double, ptr %v6, i64 2
   %v10 = load <2 x double>, ptr %v9, align 8
-  %v11 = mul nsw i64 %step, 1
-  %v12 = getelementptr inbounds double, ptr %start, i64 %v11
-  %v13 = getelementptr inbounds double, ptr %v12, i64 0
+  %v11 = getelementptr inbounds double, ptr %v6, i64 4
+  %v12 = load <2 x double>, ptr %v11, align 8
+  %v13 = getelementptr inbounds double, ptr %v6, i64 6
   %v14 = load <2 x double>, ptr %v13, align 8
-  %v15 = getelementptr inbounds double, ptr %v12, i64 2
-  %v16 = load <2 x double>, ptr %v15, align 8
-  %v17 = getelementptr inbounds double, ptr %v12, i64 4
+  %v15 = mul nsw i64 %step, 1
+  %v16 = getelementptr inbounds double, ptr %start, i64 %v15
+  %v17 = getelementptr inbounds double, ptr %v16, i64 0
   %v18 = load <2 x double>, ptr %v17, align 8
-  %v19 = getelementptr inbounds double, ptr %v12, i64 6
+  %v19 = getelementptr inbounds double, ptr %v16, i64 2
   %v20 = load <2 x double>, ptr %v19, align 8
-  %v21 = mul nsw i64 %stride, 0
-  %v22 = getelementptr inbounds double, ptr %source, i64 %v21
-  %v23 = mul nsw i64 %stride, 1
-  %v24 = getelementptr inbounds double, ptr %source, i64 %v23
+  %v21 = getelementptr inbounds double, ptr %v16, i64 4
+  %v22 = load <2 x double>, ptr %v21, align 8
+  %v23 = getelementptr inbounds double, ptr %v16, i64 6
+  %v24 = load <2 x double>, ptr %v23, align 8
   %v25 = sdiv i64 %length, 1
   %v26 = mul nsw i64 %v25, 1
   br label %k.head27
 k.head27:
   %k28 = phi i64 [0, %entry], [%v64, %k.body27]
-  %k.c29 = phi <2 x double> [%v4, %entry], [%v50, %k.body27]
-  %k.c30 = phi <2 x double> [%v6, %entry], [%v54, %k.body27]
-  %k.c31 = phi <2 x double> [%v8, %entry], [%v58, %k.body27]
-  %k.c32 = phi <2 x double> [%v10, %entry], [%v62, %k.body27]
-  %k.c33 = phi <2 x double> [%v14, %entry], [%v51, %k.body27]
-  %k.c34 = phi <2 x double> [%v16, %entry], [%v55, %k.body27]
-  %k.c35 = phi <2 x double> [%v18, %entry], [%v59, %k.body27]
-  %k.c36 = phi <2 x double> [%v20, %entry], [%v63, %k.body27]
+  %k.c29 = phi <2 x double> [%v8, %entry], [%v50, %k.body27]
+  %k.c30 = phi <2 x double> [%v10, %entry], [%v54, %k.body27]
+  %k.c31 = phi <2 x double> [%v12, %entry], [%v58, %k.body27]
+  %k.c32 = phi <2 x double> [%v14, %entry], [%v62, %k.body27]
+  %k.c33 = phi <2 x double> [%v18, %entry], [%v51, %k.body27]
+  %k.c34 = phi <2 x double> [%v20, %entry], [%v55, %k.body27]
+  %k.c35 = phi <2 x double> [%v22, %entry], [%v59, %k.body27]
+  %k.c36 = phi <2 x double> [%v24, %entry], [%v63, %k.body27]
   %v37 = icmp slt i64 %k28, %v26
   br i1 %v37, label %k.body27, label %k.done27
 k.body27:
-  %v38 = getelementptr inbounds double, ptr %v22, i64 %k28
+  %v38 = getelementptr inbounds double, ptr %v2, i64 %k28
   %v39 = load double, ptr %v38, align 8
   %v40 = insertelement <2 x double> poison, double %v39, i64 0
   %v41 = shufflevector <2 x double> %v40, <2 x double> poison, <2 x i32> zeroinitializer
-  %v42 = getelementptr inbounds double, ptr %v24, i64 %k28
+  %v42 = getelementptr inbounds double, ptr %v4, i64 %k28
   %v43 = load double, ptr %v42, align 8
   %v44 = insertelement <2 x double> poison, double %v43, i64 0
   %v45 = shufflevector <2 x double> %v44, <2 x double> poison, <2 x i32> zeroinitializer
@@ -792,71 +792,71 @@ k.done27:
 
 define internal void @tile_4_0_1_2_3_ssss_8_3(ptr %tile, ptr %start, i64 %step, ptr %source, i64 %stride, ptr %weight, i64 %pitch, i64 %length) noinline {
 entry:
-  %v1 = mul nsw i64 %step, 0
-  %v2 = getelementptr inbounds double, ptr %start, i64 %v1
-  %v3 = getelementptr inbounds double, ptr %v2, i64 0
-  %v4 = load <2 x double>, ptr %v3, align 8
-  %v5 = getelementptr inbounds double, ptr %v2, i64 2
-  %v6 = load <2 x double>, ptr %v5, align 8
-  %v7 = getelementptr inbounds double, ptr %v2, i64 4
-  %v8 = load <2 x double>, ptr %v7, align 8
-  %v9 = getelementptr inbounds double, ptr %v2, i64 6
+  %v1 = mul nsw i64 %stride, 0
+  %v2 = getelementptr inbounds double, ptr %source, i64 %v1
+  %v3 = mul nsw i64 %stride, 1
+  %v4 = getelementptr inbounds double, ptr %source, i64 %v3
+  %v5 = mul nsw i64 %stride, 2
+  %v6 = getelementptr inbounds double, ptr %source, i64 %v5
+  %v7 = mul nsw i64 %step, 0
+  %v8 = getelementptr inbounds double, ptr %start, i64 %v7
+  %v9 = getelementptr inbounds double, ptr %v8, i64 0
   %v10 = load <2 x double>, ptr %v9, align 8
-  %v11 = mul nsw i64 %step, 1
-  %v12 = getelementptr inbounds double, ptr %start, i64 %v11
-  %v13 = getelementptr inbounds double, ptr %v12, i64 0
+  %v11 = getelementptr inbounds double, ptr %v8, i64 2
+  %v12 = load <2 x double>, ptr %v11, align 8
+  %v13 = getelementptr inbounds double, ptr %v8, i64 4
   %v14 = load <2 x double>, ptr %v13, align 8
-  %v15 = getelementptr inbounds double, ptr %v12, i64 2
+  %v15 = getelementptr inbounds double, ptr %v8, i64 6
   %v16 = load <2 x double>, ptr %v15, align 8
-  %v17 = getelementptr inbounds double, ptr %v12, i64 4
-  %v18 = load <2 x double>, ptr %v17, align 8
-  %v19 = getelementptr inbounds double, ptr %v12, i64 6
+  %v17 = mul nsw i64 %step, 1
+  %v18 = getelementptr inbounds double, ptr %start, i64 %v17
+  %v19 = getelementptr inbounds double, ptr %v18, i64 0
   %v20 = load <2 x double>, ptr %v19, align 8
-  %v21 = mul nsw i64 %step, 2
-  %v22 = getelementptr inbounds double, ptr %start, i64 %v21
-  %v23 = getelementptr inbounds double, ptr %v22, i64 0
+  %v21 = getelementptr inbounds double, ptr %v18, i64 2
+  %v22 = load <2 x double>, ptr %v21, align 8
+  %v23 = getelementptr inbounds double, ptr %v18, i64 4
   %v24 = load <2 x double>, ptr %v23, align 8
-  %v25 = getelementptr inbounds double, ptr %v22, i64 2
+  %v25 = getelementptr inbounds double, ptr %v18, i64 6
   %v26 = load <2 x double>, ptr %v25, align 8
-  %v27 = getelementptr inbounds double, ptr %v22, i64 4
-  %v28 = load <2 x double>, ptr %v27, align 8
-  %v29 = getelementptr inbounds double, ptr %v22, i64 6
+  %v27 = mul nsw i64 %step, 2
+  %v28 = getelementptr inbounds double, ptr %start, i64 %v27
+  %v29 = getelementptr inbounds double, ptr %v28, i64 0
   %v30 = load <2 x double>, ptr %v29, align 8
-  %v31 = mul nsw i64 %stride, 0
-  %v32 = getelementptr inbounds double, ptr %source, i64 %v31
-  %v33 = mul nsw i64 %stride, 1
-  %v34 = getelementptr inbounds double, ptr %source, i64 %v33
-  %v35 = mul nsw i64 %stride, 2
-  %v36 = getelementptr inbounds double, ptr %source, i64 %v35
+  %v31 = getelementptr inbounds double, ptr %v28, i64 2
+  %v32 = load <2 x double>, ptr %v31, align 8
+  %v33 = getelementptr inbounds double, ptr %v28, i64 4
+  %v34 = load <2 x double>, ptr %v33, align 8
+  %v35 = getelementptr inbounds double, ptr %v28, i64 6
+  %v36 = load <2 x double>, ptr %v35, align 8
   %v37 = sdiv i64 %length, 1
   %v38 = mul nsw i64 %v37, 1
   br label %k.head39
 k.head39:
   %k40 = phi i64 [0, %entry], [%v88, %k.body39]
-  %k.c41 = phi <2 x double> [%v4, %entry], [%v70, %k.body39]
-  %k.c42 = phi <2 x double> [%v6, %entry], [%v75, %k.body39]
-  %k.c43 = phi <2 x double> [%v8, %entry], [%v80, %k.body39]
-  %k.c44 = phi <2 x double> [%v10, %entry], [%v85, %k.body39]
-  %k.c45 = phi <2 x double> [%v14, %entry], [%v71, %k.body39]
-  %k.c46 = phi <2 x double> [%v16, %entry], [%v76, %k.body39]
-  %k.c47 = phi <2 x double> [%v18, %entry], [%v81, %k.body39]
-  %k.c48 = phi <2 x double> [%v20, %entry], [%v86, %k.body39]
-  %k.c49 = phi <2 x double> [%v24, %entry], [%v72, %k.body39]
-  %k.c50 = phi <2 x double> [%v26, %entry], [%v77, %k.body39]
-  %k.c51 = phi <2 x double> [%v28, %entry], [%v82, %k.body39]
-  %k.c52 = phi <2 x double> [%v30, %entry], [%v87, %k.body39]
+  %k.c41 = phi <2 x double> [%v10, %entry], [%v70, %k.body39]
+  %k.c42 = phi <2 x double> [%v12, %entry], [%v75, %k.body39]
+  %k.c43 = phi <2 x double> [%v14, %entry], [%v80, %k.body39]
+  %k.c44 = phi <2 x double> [%v16, %entry], [%v85, %k.body39]
+  %k.c45 = phi <2 x double> [%v20, %entry], [%v71, %k.body39]
+  %k.c46 = phi <2 x double> [%v22, %entry], [%v76, %k.body39]
+  %k.c47 = phi <2 x double> [%v24, %entry], [%v81, %k.body39]
+  %k.c48 = phi <2 x double> [%v26, %entry], [%v86, %k.body39]
+  %k.c49 = phi <2 x double> [%v30, %entry], [%v72, %k.body39]
+  %k.c50 = phi <2 x double> [%v32, %entry], [%v77, %k.body39]
+  %k.c51 = phi <2 x double> [%v34, %entry], [%v82, %k.body39]
+  %k.c52 = phi <2 x double> [%v36, %entry], [%v87, %k.body39]
   %v53 = icmp slt i64 %k40, %v38
   br i1 %v53, label %k.body39, label %k.done39
 k.body39:
-  %v54 = getelementptr inbounds double, ptr %v32, i64 %k40
+  %v54 = getelementptr inbounds double, ptr %v2, i64 %k40
   %v55 = load double, ptr %v54, align 8
   %v56 = insertelement <2 x double> poison, double %v55, i64 0
   %v57 = shufflevector <2 x double> %v56, <2 x double> poison, <2 x i32> zeroinitializer
-  %v58 = getelementptr inbounds double, ptr %v34, i64 %k40
+  %v58 = getelementptr inbounds double, ptr %v4, i64 %k40
   %v59 = load double, ptr %v58, align 8
   %v60 = insertelement <2 x double> poison, double %v59, i64 0
   %v61 = shufflevector <2 x double> %v60, <2 x double> poison, <2 x i32> zeroinitializer
-  %v62 = getelementptr inbounds double, ptr %v36, i64 %k40
+  %v62 = getelementptr inbounds double, ptr %v6, i64 %k40
   %v63 = load double, ptr %v62, align 8
   %v64 = insertelement <2 x double> poison, double %v63, i64 0
   %v65 = shufflevector <2 x double> %v64, <2 x double> poison, <2 x i32> zeroinitializer
@@ -964,7 +964,7 @@ g.head2:
   br i1 %v4, label %g.body2, label %g.done2
 g.body2:
   %v5 = mul nsw i64 %g3, 2
-  %v6 = getelementptr inbounds double, ptr %tile, i64 256
+  %v6 = getelementptr inbounds double, ptr %tile, i64 512
   br label %c.head7
 c.head7:
   %c8 = phi i64 [%begin, %g.body2], [%v40, %c.body7]
@@ -972,7 +972,7 @@ c.head7:
   br i1 %v9, label %c.body7, label %c.done7
 c.body7:
   %v10 = sub nsw i64 %end, %c8
-  %v11 = call i64 @llvm.smin.i64(i64 %v10, i64 32)
+  %v11 = call i64 @llvm.smin.i64(i64 %v10, i64 64)
   %v12 = getelementptr inbounds ptr, ptr %frame, i64 3
   %v13 = load ptr, ptr %v12, align 8
   %v14 = mul nsw i64 %c8, 3
@@ -1004,7 +1004,7 @@ c.body7:
   %v39 = getelementptr inbounds double, ptr %v33, i64 0
   call void @tile_4_0_1_2_3_ssss_8(ptr %tile, ptr %tile, i64 8, ptr %v38, i64 16, ptr %v39, i64 8, i64 16, i64 %v11)
   call void @point_0_2(ptr %frame, ptr %tile, ptr %v6, i64 %c8, i64 %v11, i64 %v5)
-  %v40 = add nsw i64 %c8, 32
+  %v40 = add nsw i64 %c8, 64
   br label %c.head7
 c.done7:
   %v41 = add nsw i64 %g3, 1
@@ -1116,7 +1116,7 @@ g.done32:
 
 define internal void @work(ptr %arguments, i64 %begin, i64 %end, i64 %part, i64 %parts, i64 %thread, ptr %meeting) {
 entry:
-  %v1 = alloca [448 x double], align 64
+  %v1 = alloca [896 x double], align 64
   %v2 = alloca [9 x ptr], align 8
   %v3 = getelementptr inbounds i64, ptr %arguments, i64 0
   %v4 = load i64, ptr %v3, align 8

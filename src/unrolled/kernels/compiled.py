@@ -31,10 +31,10 @@ def infer(
 
 
 def _single(
-    call: Call, banks: list[Tensor], states: Mapping[str, Tensor], weights: Mapping[str, Tensor]
+    call: Call, sources: list[Tensor], states: Mapping[str, Tensor], weights: Mapping[str, Tensor]
 ) -> list[Tensor]:
     """One step without saving anything: the states after it. Nothing is copied."""
-    learned = call.learned(weights)
+    banks, learned = call.read(sources, weights), call.learned(weights)
     old = [_contiguous(states[name]) for name in call.states]
     new = [state.new_empty(state.shape) for state in old]
     before = [state.data_ptr() for state in old]

@@ -16,7 +16,7 @@ from unrolled.equations.python import expression
 from unrolled.kernels.llvm.machine import host
 from unrolled.kernels.llvm.point import LLVM, Point
 from unrolled.kernels.llvm.schedule import Schedule
-from unrolled.kernels.llvm.source import Source
+from unrolled.kernels.llvm.source import CHUNK, Source
 from unrolled.kernels.llvm.text import Target
 from unrolled.kernels.split import split
 
@@ -95,7 +95,7 @@ def test_a_buffer_has_room_for_all_that_waits() -> None:
         source = Source(schedule, SIZES, {}, kind, packed=True)
         sums = max(work.blocks * len(work.work.products) for work in source.works)
         slots = max(work.slots for work in source.works)
-        assert source.buffer() == 32 * (sums + slots) * kind.lanes
+        assert source.buffer() == CHUNK * (sums + slots) * kind.lanes
         assert slots == max(len(point.slots) for point in points(CELLS[name].graph))
 
 

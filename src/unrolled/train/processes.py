@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 from collections.abc import Callable
@@ -40,6 +41,7 @@ class Processes(Machine):
     def launch(self) -> None:
         """Start the other processes with this one's command line, or meet those that run."""
         self.fabric.launch()
+        atexit.register(_leave)
         self.rank, self.size = self.fabric.global_rank, self.fabric.world_size
         self.device = self.fabric.device
 
@@ -129,3 +131,9 @@ def _several() -> dict[str, Any]:
     from lightning_fabric.strategies.ddp import DDPStrategy
 
     return {"strategy": DDPStrategy(gradient_as_bucket_view=True)}
+
+
+def _leave() -> None:
+    """End the threads that the processes talk on: at exit, they would end the process instead."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()

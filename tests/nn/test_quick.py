@@ -84,6 +84,25 @@ def test_on_the_graph(kind: str, options: dict[str, Any]) -> None:
         assert [type(way) for way in layer._known.values()] == [Training]
 
 
+@pytest.mark.parametrize("shape", [(40, 1, 32), (40, 1, 60), (40, 4, 32), (9, 30, 32)], ids=str)
+def test_directions_at_once(shape: tuple[int, int, int]) -> None:
+    """Where that is faster: with few rows."""
+    torch.set_num_threads(2)
+    steps, rows, units = shape
+    layer = unrolled.LSTM(8, units, 2, bidirectional=True, dtype=torch.float64)
+    layer.requires_grad_(False)
+    x = torch.randn(steps, rows, 8, dtype=torch.float64)
+    for hx in (None, tuple(torch.randn(4, rows, units, dtype=torch.float64) for _ in range(2))):
+        with eager_only():
+            expected = flat(layer(x, hx))
+        for _ in range(3):
+            close(flat(layer(x, hx)), expected)
+    ways = [way for way in layer._known.values() if isinstance(way, Inference)]
+    assert len(ways) == 2
+    for way in ways:
+        assert all((together is None) == (rows == 30) for together in way._together)
+
+
 def test_no_way_is_shared_or_stored() -> None:
     layer = made("LSTM", {}).requires_grad_(False)
     x = torch.randn(6, 3, 4, dtype=torch.float64)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, final
 import torch
 from torch import Tensor
 
-from .llvm.kernel import Job, Kernel
+from .llvm.kernel import Job, Kernel, Shares
 from .memory import Layout, empty, layout
 from .recurrence import Recurrence, Training
 from .timeline import Timeline
@@ -102,14 +102,21 @@ class Call:
     @property
     def inference(self) -> Job:
         """All steps without saving anything: states before them, states after them, taps."""
+        return self._job("inference", self.recurrence.inference(self.record), self._inference)
 
-        def arrays() -> tuple[list[str], dict[str, Tensor]]:
-            old, new, _ = self.time.pair
-            starts = {f"old {name}": old for name in self.states}
-            starts |= {f"new {name}": new for name in self.states}
-            return [*starts, *(f"tap {name}" for name in self.record)], starts
+    @cached_property
+    def abreast(self) -> Job | None:
+        """The same on one thread, if that is better where another call runs beside it."""
+        kernel, time = self.recurrence.inference(self.record), self.time
+        if not time.is_dense or not kernel.gains_abreast(time.batch, time.total):
+            return None
+        return self._made(kernel, self._inference, time, kernel.alone_with(time.batch))
 
-        return self._job("inference", self.recurrence.inference(self.record), arrays)
+    def _inference(self) -> tuple[list[str], dict[str, Tensor]]:
+        old, new, _ = self.time.pair
+        starts = {f"old {name}": old for name in self.states}
+        starts |= {f"new {name}": new for name in self.states}
+        return [*starts, *(f"tap {name}" for name in self.record)], starts
 
     @property
     def forward(self) -> Job:
@@ -153,12 +160,20 @@ class Call:
             time = self.time if isinstance(kind, str) else self.time.backward
             lengths = None if time.is_dense else self.time.lengths.tolist()
             shares = kernel.shares(time.batch, time.total, lengths)
-            further, starts = arrays()
-            order = [name for name, _, _ in self._inputs]
-            order += [*(f"learned {name}" for name in self._names), *further]
-            known = Job(kernel, order, starts, time.step, time.counts, shares)
-            self._jobs[kind, threads] = known
+            known = self._jobs[kind, threads] = self._made(kernel, arrays, time, shares)
         return known
+
+    def _made(
+        self,
+        kernel: Kernel,
+        arrays: Callable[[], tuple[list[str], dict[str, Tensor]]],
+        time: Timeline,
+        shares: Shares,
+    ) -> Job:
+        further, starts = arrays()
+        order = [name for name, _, _ in self._inputs]
+        order += [*(f"learned {name}" for name in self._names), *further]
+        return Job(kernel, order, starts, time.step, time.counts, shares)
 
     # Tensors.
 

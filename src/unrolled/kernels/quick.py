@@ -16,6 +16,7 @@ from torch import Tensor
 
 from .call import Call
 from .compiled import Loop
+from .llvm.abreast import start
 from .llvm.kernel import Job
 from .memory import ALIGNED, aligned
 from .surroundings import undisturbed
@@ -99,6 +100,13 @@ class Quick(ABC):
         self, x: Tensor, parameters: Addresses, old: Addresses, new: Addresses, *taps: int
     ) -> None:
         """Run the job on states that stand at `old` and come to stand at `new`."""
+        read, weights, banks = self._read(x, parameters)
+        self._job.start([*read, *old, *new, *taps], weights)
+        del banks  # they have been read
+
+    def _read(self, x: Tensor, parameters: Addresses) -> tuple[list[int], Addresses, Any]:
+        """Where inputs, learned values and weights stand, and what has to stay in memory."""
+        banks = None
         if self._product is None:
             read = [x.data_ptr()]
         else:
@@ -108,7 +116,7 @@ class Quick(ABC):
         if self._learned:
             read += parameters[: self._learned]
             parameters = parameters[self._learned :]
-        self._job.start([*read, *old, *new, *taps], parameters)
+        return read, parameters, banks
 
 
 @final
@@ -136,7 +144,11 @@ class QuickStep(Quick):
 
 @final
 class QuickRun(Quick):
-    """Sequences of one length, whose output is the cell's."""
+    """Sequences of one length, whose output is the cell's.
+
+    Attributes:
+        lone: the job for one thread, if that is better beside another run.
+    """
 
     def __init__(self, call: Call) -> None:
         super().__init__(call)
@@ -148,6 +160,7 @@ class QuickRun(Quick):
         places = list(accumulate((aligned(2 * size) for size in sizes), initial=0))
         self._pairs = list(zip(places, sizes, (last * size for size in sizes), strict=False))
         self._memory = ctypes.c_char * (places[-1] + ALIGNED)
+        self.lone = call.abreast
 
     @staticmethod
     def job(call: Call) -> Job:
@@ -165,17 +178,46 @@ class QuickRun(Quick):
             new: where those after the last step are written.
             parameters: where those stand that `names` tells.
         """
+        output, places, memory = self._arrays(x, old)
+        self._start(x, parameters, places, places, output.data_ptr())
+        self._end(places, new)
+        del memory  # the states have left it
+        return output
+
+    def _arrays(self, x: Tensor, old: Addresses | None) -> tuple[Tensor, list[int], Any]:
+        """The output, where each state's pair stands, and the memory of the pairs."""
         output = x.new_empty(self._output)
-        pairs = self._memory()  # filled with 0
-        start = aligned(ctypes.addressof(pairs))
+        memory = self._memory()  # filled with 0
+        start = aligned(ctypes.addressof(memory))
         places = [start + begin for begin, _, _ in self._pairs]
         if old is not None:
             for place, state, (_, size, _) in zip(places, old, self._pairs, strict=True):
                 ctypes.memmove(place, state, size)
-        self._start(x, parameters, places, places, output.data_ptr())
+        return output, places, memory
+
+    def _end(self, places: Addresses, new: Addresses) -> None:
         for place, state, (_, size, last) in zip(places, new, self._pairs, strict=True):
             ctypes.memmove(state, place + last, size)
-        return output
+
+    @staticmethod
+    def abreast(
+        runs: Sequence[tuple[QuickRun, Addresses | None, Addresses, Addresses]], x: Tensor
+    ) -> list[Tensor]:
+        """Several runs on one input at once, each on a thread: see `run`."""
+        begun = []
+        for run, old, _, parameters in runs:
+            output, places, memory = run._arrays(x, old)
+            read, weights, banks = run._read(x, parameters)
+            job = run.lone
+            assert job is not None
+            ready = job.begin([*read, *places, *places, output.data_ptr()], weights)
+            begun.append((job, ready, output, places, (memory, banks)))
+        jobs = [(job.kernel.alone, ready.job) for job, ready, *_ in begun]
+        start(jobs, min(len(jobs), torch.get_num_threads()))
+        for (run, _, new, _), (job, ready, _, places, _) in zip(runs, begun, strict=True):
+            job.end(ready)
+            run._end(places, new)
+        return [output for _, _, output, _, _ in begun]
 
 
 @final

@@ -35,6 +35,9 @@ LARGE = 1 << 20
 MANY_ROWS = 64
 """Rows of a thread for which fetched weights are used often enough."""
 
+WORTH_COMPANY = 200_000
+"""Operations that take longer than to have another thread begin with them."""
+
 WORTH_MEETING = 200_000
 """Operations of a step from which on it pays that threads meet after each pass."""
 
@@ -117,12 +120,16 @@ class Code:
     Args:
         text: of a module with the functions ``run`` and ``team``, which take a job.
         target: the processor.
+
+    Attributes:
+        alone: where the function stands that one thread runs.
     """
 
     def __init__(self, text: str, target: Target) -> None:
         team = _team()
         self._machine = Machine(text, target, team or _alone())
-        self._run = RUN(self._machine.address("run"))
+        self.alone = self._machine.address("run")
+        self._run = RUN(self.alone)
         if team is not None:
             kind = ctypes.CFUNCTYPE(
                 None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint
@@ -151,6 +158,7 @@ class Kernel:
 
     Attributes:
         layouts: how many numbers the layout of each matrix takes, then that of each pass's biases.
+        alone: where the function stands that one thread runs.
     """
 
     def __init__(
@@ -165,7 +173,8 @@ class Kernel:
         self.dtype = dtype
         self.schedule = schedule
         self.source = Source(schedule, units, strides, self.target, packed)
-        self.start = Code(self.source.text, self.target).start
+        code = Code(self.source.text, self.target)
+        self.start, self.alone = code.start, code.alone
         lanes = self.target.lanes
         sizes = [pack.size(lanes) if packed else 0 for pack in self.source.packs]
         sizes += [
@@ -181,6 +190,10 @@ class Kernel:
         """
         threads = worthwhile(total * self._operations)
         return threads if self.shares_units(rows) else max(1, min(threads, rows))
+
+    def alone_with(self, rows: int) -> Shares:
+        """One thread does everything."""
+        return Shares(1, (1, rows, 0, rows))
 
     def shares(self, rows: int, total: int, lengths: Sequence[int] | None = None) -> Shares:
         """What each thread does.
@@ -207,6 +220,19 @@ class Kernel:
             return False  # they meet between passes, not within one
         large = self._weights * self.target.bytes >= LARGE
         return rows < FEW_ROWS or (large and rows <= MANY_ROWS * torch.get_num_threads())
+
+    def gains_abreast(self, rows: int, total: int) -> bool:
+        """Whether one thread for it beside another's kernel is better than both threads for it.
+
+        It is if the work is not worth two; if they would meet in every step though its weights
+        fit a core's own cache; or if rows are so few that one tile takes them all.
+        """
+        threads = self.threads(rows, total)
+        if threads == 1:
+            return total * self._operations >= WORTH_COMPANY
+        if self.shares_units(rows):
+            return 2 * self._weights * self.target.bytes <= LARGE
+        return rows <= min(work.rows for work in self.source.works)
 
     @cached_property
     def _weights(self) -> int:
@@ -282,7 +308,7 @@ class Job:
         self._meetings = len(numbers) - 1
         self._kind = ctypes.c_int64 * len(numbers)
         self._numbers = bytes(self._kind(*numbers))
-        self._ready: list[_Numbers] = []  # for runs to come, as many as there were at one time
+        self._ready: list[Ready] = []  # for runs to come, as many as there were at one time
 
     def reads(self, names: Iterable[str]) -> bool:
         """Whether the kernel uses one of these arrays."""
@@ -303,21 +329,30 @@ class Job:
 
     def start(self, addresses: Sequence[int], weights: Sequence[int]) -> None:
         """Compute all steps, given the addresses of the arrays and of the parameters."""
+        ready = self.begin(addresses, weights)
+        self.kernel.start(ready.job, self.shares.threads)
+        self.end(ready)
+
+    def begin(self, addresses: Sequence[int], weights: Sequence[int]) -> Ready:
+        """All that the kernel has to be told."""
         try:
             ready = self._ready.pop()
         except IndexError:
             ready = self._made()
-        numbers, job, kept, _ = ready
+        numbers, _, kept, _ = ready
         if kept:
             addresses = [*addresses, *kept]
         numbers[self._arrays] = [addresses[i] for i in self._pick]
         numbers[self._weights] = weights
         numbers[self._meetings] = 0
-        self.kernel.start(job, self.shares.threads)
+        return ready
+
+    def end(self, ready: Ready) -> None:
+        """What was told is used again in a later run."""
         if self._scratch <= SMALL:
             self._ready.append(ready)
 
-    def _made(self) -> _Numbers:
+    def _made(self) -> Ready:
         """The numbers of a job, and memory for what the kernel lays out and keeps."""
         numbers = self._kind.from_buffer_copy(self._numbers)
         start = ctypes.addressof(numbers)
@@ -327,10 +362,10 @@ class Job:
         numbers[self._job] = start
         numbers[self._job + 1] = start + 8 * self._meetings
         kept = [scratch + begin for begin in self._kept]
-        return _Numbers(numbers, start + 8 * self._job, kept, memory)
+        return Ready(numbers, start + 8 * self._job, kept, memory)
 
 
-class _Numbers(NamedTuple):
+class Ready(NamedTuple):
     """What a job tells its kernel.
 
     Attributes:

@@ -1,0 +1,45 @@
+"""Several kernels at once, each on a thread of its own: directions do not wait for each other."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from functools import cache
+
+from .kernel import Code
+from .machine import host
+from .text import Function, Target
+
+
+def text(target: Target) -> str:
+    """The module: ``run`` works through a list of jobs alone, ``team`` shares it among threads.
+
+    The list is how many jobs there are, then of each the address of its function and its own.
+    """
+    alone = Function("define void @run(ptr %jobs)", target)
+    team = Function("define void @team(ptr %jobs)", target)
+    thread = team.let(f"sext i32 {team.let('call i32 @omp_get_thread_num()')} to i64")
+    size = team.let(f"sext i32 {team.let('call i32 @omp_get_num_threads()')} to i64")
+    for f, part, parts in ((alone, "0", "1"), (team, thread, size)):
+        count = f.load("i64", "%jobs")
+        with f.loop("i", part, count, parts) as loop:
+            place = f.let(f"mul nsw i64 {loop.at}, 2")
+            place = f.at("%jobs", f.let(f"add nsw i64 {place}, 1"), "i64")
+            function = f.load("ptr", place)
+            f.do(f"call void {function}(ptr {f.load('ptr', f.at(place, '1', 'i64'))})")
+        f.do("ret void")
+    declared = "declare i32 @omp_get_thread_num()\ndeclare i32 @omp_get_num_threads()"
+    return "\n\n".join([declared, alone.text(), team.text()])
+
+
+@cache
+def _code() -> Code:
+    target = host("float")
+    return Code(text(target), target)
+
+
+def start(jobs: Sequence[tuple[int, int]], threads: int) -> None:
+    """Run jobs, each given by the address of its function and its own, on so many threads."""
+    numbers = [len(jobs), *(number for job in jobs for number in job)]
+    list_ = (ctypes.c_int64 * len(numbers))(*numbers)
+    _code().start(ctypes.addressof(list_), threads)

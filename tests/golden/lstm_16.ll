@@ -120,7 +120,7 @@ define internal void @pack_0(ptr %to, ptr %weight, i64 %begin, i64 %end) noinlin
 entry:
   br label %g.head1
 g.head1:
-  %g2 = phi i64 [%begin, %entry], [%v144, %k.done120]
+  %g2 = phi i64 [%begin, %entry], [%v51, %r.done8]
   %v3 = icmp slt i64 %g2, %end
   br i1 %v3, label %g.body1, label %g.done1
 g.body1:
@@ -128,179 +128,64 @@ g.body1:
   %v5 = getelementptr inbounds double, ptr %to, i64 %v4
   %v6 = mul nsw i64 %g2, 2
   %v7 = add nsw i64 %v6, 0
-  %v8 = add nsw i64 %v7, 0
-  %v9 = call i64 @llvm.smin.i64(i64 %v8, i64 15)
-  %v10 = add nsw i64 %v9, 0
-  %v11 = mul nsw i64 %v10, 3
-  %v12 = getelementptr inbounds double, ptr %weight, i64 %v11
-  %v13 = add nsw i64 %v7, 1
-  %v14 = call i64 @llvm.smin.i64(i64 %v13, i64 15)
-  %v15 = add nsw i64 %v14, 0
-  %v16 = mul nsw i64 %v15, 3
-  %v17 = getelementptr inbounds double, ptr %weight, i64 %v16
-  br label %k.head18
-k.head18:
-  %k19 = phi i64 [0, %g.body1], [%v31, %k.body18]
-  %v20 = icmp slt i64 %k19, 2
-  br i1 %v20, label %k.body18, label %k.done18
-k.body18:
-  %v21 = getelementptr inbounds double, ptr %v12, i64 %k19
-  %v22 = load <2 x double>, ptr %v21, align 8
-  %v23 = getelementptr inbounds double, ptr %v17, i64 %k19
-  %v24 = load <2 x double>, ptr %v23, align 8
-  %v25 = shufflevector <2 x double> %v22, <2 x double> %v24, <2 x i32> <i32 0, i32 2>
-  %v26 = shufflevector <2 x double> %v22, <2 x double> %v24, <2 x i32> <i32 1, i32 3>
-  %v27 = mul nsw i64 %k19, 8
-  %v28 = getelementptr inbounds double, ptr %v5, i64 %v27
-  %v29 = getelementptr inbounds double, ptr %v28, i64 0
-  store <2 x double> %v25, ptr %v29, align 8
-  %v30 = getelementptr inbounds double, ptr %v28, i64 8
-  store <2 x double> %v26, ptr %v30, align 8
-  %v31 = add nsw i64 %k19, 2
-  br label %k.head18
-k.done18:
-  %v32 = getelementptr inbounds double, ptr %v12, i64 2
-  %v33 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v32, i32 8, <2 x i1> <i1 1, i1 0>, <2 x double> zeroinitializer)
-  %v34 = getelementptr inbounds double, ptr %v17, i64 2
-  %v35 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v34, i32 8, <2 x i1> <i1 1, i1 0>, <2 x double> zeroinitializer)
-  %v36 = shufflevector <2 x double> %v33, <2 x double> %v35, <2 x i32> <i32 0, i32 2>
-  %v37 = shufflevector <2 x double> %v33, <2 x double> %v35, <2 x i32> <i32 1, i32 3>
-  %v38 = mul nsw i64 2, 8
-  %v39 = getelementptr inbounds double, ptr %v5, i64 %v38
-  %v40 = getelementptr inbounds double, ptr %v39, i64 0
-  store <2 x double> %v36, ptr %v40, align 8
-  %v41 = getelementptr inbounds double, ptr %v39, i64 8
-  store <2 x double> %v37, ptr %v41, align 8
-  %v42 = add nsw i64 %v7, 0
-  %v43 = call i64 @llvm.smin.i64(i64 %v42, i64 15)
-  %v44 = add nsw i64 %v43, 16
-  %v45 = mul nsw i64 %v44, 3
-  %v46 = getelementptr inbounds double, ptr %weight, i64 %v45
-  %v47 = add nsw i64 %v7, 1
-  %v48 = call i64 @llvm.smin.i64(i64 %v47, i64 15)
-  %v49 = add nsw i64 %v48, 16
-  %v50 = mul nsw i64 %v49, 3
-  %v51 = getelementptr inbounds double, ptr %weight, i64 %v50
-  br label %k.head52
-k.head52:
-  %k53 = phi i64 [0, %k.done18], [%v65, %k.body52]
-  %v54 = icmp slt i64 %k53, 2
-  br i1 %v54, label %k.body52, label %k.done52
-k.body52:
-  %v55 = getelementptr inbounds double, ptr %v46, i64 %k53
-  %v56 = load <2 x double>, ptr %v55, align 8
-  %v57 = getelementptr inbounds double, ptr %v51, i64 %k53
-  %v58 = load <2 x double>, ptr %v57, align 8
-  %v59 = shufflevector <2 x double> %v56, <2 x double> %v58, <2 x i32> <i32 0, i32 2>
-  %v60 = shufflevector <2 x double> %v56, <2 x double> %v58, <2 x i32> <i32 1, i32 3>
-  %v61 = mul nsw i64 %k53, 8
-  %v62 = getelementptr inbounds double, ptr %v5, i64 %v61
-  %v63 = getelementptr inbounds double, ptr %v62, i64 2
-  store <2 x double> %v59, ptr %v63, align 8
-  %v64 = getelementptr inbounds double, ptr %v62, i64 10
-  store <2 x double> %v60, ptr %v64, align 8
-  %v65 = add nsw i64 %k53, 2
-  br label %k.head52
-k.done52:
-  %v66 = getelementptr inbounds double, ptr %v46, i64 2
-  %v67 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v66, i32 8, <2 x i1> <i1 1, i1 0>, <2 x double> zeroinitializer)
-  %v68 = getelementptr inbounds double, ptr %v51, i64 2
-  %v69 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v68, i32 8, <2 x i1> <i1 1, i1 0>, <2 x double> zeroinitializer)
-  %v70 = shufflevector <2 x double> %v67, <2 x double> %v69, <2 x i32> <i32 0, i32 2>
-  %v71 = shufflevector <2 x double> %v67, <2 x double> %v69, <2 x i32> <i32 1, i32 3>
-  %v72 = mul nsw i64 2, 8
-  %v73 = getelementptr inbounds double, ptr %v5, i64 %v72
-  %v74 = getelementptr inbounds double, ptr %v73, i64 2
-  store <2 x double> %v70, ptr %v74, align 8
-  %v75 = getelementptr inbounds double, ptr %v73, i64 10
-  store <2 x double> %v71, ptr %v75, align 8
-  %v76 = add nsw i64 %v7, 0
-  %v77 = call i64 @llvm.smin.i64(i64 %v76, i64 15)
-  %v78 = add nsw i64 %v77, 32
-  %v79 = mul nsw i64 %v78, 3
-  %v80 = getelementptr inbounds double, ptr %weight, i64 %v79
-  %v81 = add nsw i64 %v7, 1
-  %v82 = call i64 @llvm.smin.i64(i64 %v81, i64 15)
-  %v83 = add nsw i64 %v82, 32
-  %v84 = mul nsw i64 %v83, 3
-  %v85 = getelementptr inbounds double, ptr %weight, i64 %v84
-  br label %k.head86
-k.head86:
-  %k87 = phi i64 [0, %k.done52], [%v99, %k.body86]
-  %v88 = icmp slt i64 %k87, 2
-  br i1 %v88, label %k.body86, label %k.done86
-k.body86:
-  %v89 = getelementptr inbounds double, ptr %v80, i64 %k87
-  %v90 = load <2 x double>, ptr %v89, align 8
-  %v91 = getelementptr inbounds double, ptr %v85, i64 %k87
-  %v92 = load <2 x double>, ptr %v91, align 8
-  %v93 = shufflevector <2 x double> %v90, <2 x double> %v92, <2 x i32> <i32 0, i32 2>
-  %v94 = shufflevector <2 x double> %v90, <2 x double> %v92, <2 x i32> <i32 1, i32 3>
-  %v95 = mul nsw i64 %k87, 8
-  %v96 = getelementptr inbounds double, ptr %v5, i64 %v95
-  %v97 = getelementptr inbounds double, ptr %v96, i64 4
-  store <2 x double> %v93, ptr %v97, align 8
-  %v98 = getelementptr inbounds double, ptr %v96, i64 12
-  store <2 x double> %v94, ptr %v98, align 8
-  %v99 = add nsw i64 %k87, 2
-  br label %k.head86
-k.done86:
-  %v100 = getelementptr inbounds double, ptr %v80, i64 2
-  %v101 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v100, i32 8, <2 x i1> <i1 1, i1 0>, <2 x double> zeroinitializer)
-  %v102 = getelementptr inbounds double, ptr %v85, i64 2
-  %v103 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v102, i32 8, <2 x i1> <i1 1, i1 0>, <2 x double> zeroinitializer)
-  %v104 = shufflevector <2 x double> %v101, <2 x double> %v103, <2 x i32> <i32 0, i32 2>
-  %v105 = shufflevector <2 x double> %v101, <2 x double> %v103, <2 x i32> <i32 1, i32 3>
-  %v106 = mul nsw i64 2, 8
-  %v107 = getelementptr inbounds double, ptr %v5, i64 %v106
-  %v108 = getelementptr inbounds double, ptr %v107, i64 4
-  store <2 x double> %v104, ptr %v108, align 8
-  %v109 = getelementptr inbounds double, ptr %v107, i64 12
-  store <2 x double> %v105, ptr %v109, align 8
-  %v110 = add nsw i64 %v7, 0
-  %v111 = call i64 @llvm.smin.i64(i64 %v110, i64 15)
-  %v112 = add nsw i64 %v111, 48
-  %v113 = mul nsw i64 %v112, 3
-  %v114 = getelementptr inbounds double, ptr %weight, i64 %v113
-  %v115 = add nsw i64 %v7, 1
-  %v116 = call i64 @llvm.smin.i64(i64 %v115, i64 15)
-  %v117 = add nsw i64 %v116, 48
-  %v118 = mul nsw i64 %v117, 3
-  %v119 = getelementptr inbounds double, ptr %weight, i64 %v118
-  br label %k.head120
-k.head120:
-  %k121 = phi i64 [0, %k.done86], [%v133, %k.body120]
-  %v122 = icmp slt i64 %k121, 2
-  br i1 %v122, label %k.body120, label %k.done120
-k.body120:
-  %v123 = getelementptr inbounds double, ptr %v114, i64 %k121
-  %v124 = load <2 x double>, ptr %v123, align 8
-  %v125 = getelementptr inbounds double, ptr %v119, i64 %k121
-  %v126 = load <2 x double>, ptr %v125, align 8
-  %v127 = shufflevector <2 x double> %v124, <2 x double> %v126, <2 x i32> <i32 0, i32 2>
-  %v128 = shufflevector <2 x double> %v124, <2 x double> %v126, <2 x i32> <i32 1, i32 3>
-  %v129 = mul nsw i64 %k121, 8
-  %v130 = getelementptr inbounds double, ptr %v5, i64 %v129
-  %v131 = getelementptr inbounds double, ptr %v130, i64 6
-  store <2 x double> %v127, ptr %v131, align 8
-  %v132 = getelementptr inbounds double, ptr %v130, i64 14
-  store <2 x double> %v128, ptr %v132, align 8
-  %v133 = add nsw i64 %k121, 2
-  br label %k.head120
-k.done120:
-  %v134 = getelementptr inbounds double, ptr %v114, i64 2
-  %v135 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v134, i32 8, <2 x i1> <i1 1, i1 0>, <2 x double> zeroinitializer)
-  %v136 = getelementptr inbounds double, ptr %v119, i64 2
-  %v137 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v136, i32 8, <2 x i1> <i1 1, i1 0>, <2 x double> zeroinitializer)
-  %v138 = shufflevector <2 x double> %v135, <2 x double> %v137, <2 x i32> <i32 0, i32 2>
-  %v139 = shufflevector <2 x double> %v135, <2 x double> %v137, <2 x i32> <i32 1, i32 3>
-  %v140 = mul nsw i64 2, 8
-  %v141 = getelementptr inbounds double, ptr %v5, i64 %v140
-  %v142 = getelementptr inbounds double, ptr %v141, i64 6
-  store <2 x double> %v138, ptr %v142, align 8
-  %v143 = getelementptr inbounds double, ptr %v141, i64 14
-  store <2 x double> %v139, ptr %v143, align 8
-  %v144 = add nsw i64 %g2, 1
+  br label %r.head8
+r.head8:
+  %r9 = phi i64 [0, %g.body1], [%v50, %k.done26]
+  %v10 = icmp slt i64 %r9, 4
+  br i1 %v10, label %r.body8, label %r.done8
+r.body8:
+  %v11 = add nsw i64 %r9, 0
+  %v12 = add nsw i64 %r9, 0
+  %v13 = mul nsw i64 %v12, 16
+  %v14 = mul nsw i64 %v11, 2
+  %v15 = getelementptr inbounds double, ptr %v5, i64 %v14
+  %v16 = add nsw i64 %v7, 0
+  %v17 = call i64 @llvm.smin.i64(i64 %v16, i64 15)
+  %v18 = add nsw i64 %v17, %v13
+  %v19 = mul nsw i64 %v18, 3
+  %v20 = getelementptr inbounds double, ptr %weight, i64 %v19
+  %v21 = add nsw i64 %v7, 1
+  %v22 = call i64 @llvm.smin.i64(i64 %v21, i64 15)
+  %v23 = add nsw i64 %v22, %v13
+  %v24 = mul nsw i64 %v23, 3
+  %v25 = getelementptr inbounds double, ptr %weight, i64 %v24
+  br label %k.head26
+k.head26:
+  %k27 = phi i64 [0, %r.body8], [%v39, %k.body26]
+  %v28 = icmp slt i64 %k27, 2
+  br i1 %v28, label %k.body26, label %k.done26
+k.body26:
+  %v29 = getelementptr inbounds double, ptr %v20, i64 %k27
+  %v30 = load <2 x double>, ptr %v29, align 8
+  %v31 = getelementptr inbounds double, ptr %v25, i64 %k27
+  %v32 = load <2 x double>, ptr %v31, align 8
+  %v33 = shufflevector <2 x double> %v30, <2 x double> %v32, <2 x i32> <i32 0, i32 2>
+  %v34 = shufflevector <2 x double> %v30, <2 x double> %v32, <2 x i32> <i32 1, i32 3>
+  %v35 = mul nsw i64 %k27, 8
+  %v36 = getelementptr inbounds double, ptr %v15, i64 %v35
+  %v37 = getelementptr inbounds double, ptr %v36, i64 0
+  store <2 x double> %v33, ptr %v37, align 8
+  %v38 = getelementptr inbounds double, ptr %v36, i64 8
+  store <2 x double> %v34, ptr %v38, align 8
+  %v39 = add nsw i64 %k27, 2
+  br label %k.head26
+k.done26:
+  %v40 = getelementptr inbounds double, ptr %v20, i64 2
+  %v41 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v40, i32 8, <2 x i1> <i1 1, i1 0>, <2 x double> zeroinitializer)
+  %v42 = getelementptr inbounds double, ptr %v25, i64 2
+  %v43 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v42, i32 8, <2 x i1> <i1 1, i1 0>, <2 x double> zeroinitializer)
+  %v44 = shufflevector <2 x double> %v41, <2 x double> %v43, <2 x i32> <i32 0, i32 2>
+  %v45 = shufflevector <2 x double> %v41, <2 x double> %v43, <2 x i32> <i32 1, i32 3>
+  %v46 = mul nsw i64 2, 8
+  %v47 = getelementptr inbounds double, ptr %v15, i64 %v46
+  %v48 = getelementptr inbounds double, ptr %v47, i64 0
+  store <2 x double> %v44, ptr %v48, align 8
+  %v49 = getelementptr inbounds double, ptr %v47, i64 8
+  store <2 x double> %v45, ptr %v49, align 8
+  %v50 = add nsw i64 %r9, 1
+  br label %r.head8
+r.done8:
+  %v51 = add nsw i64 %g2, 1
   br label %g.head1
 g.done1:
   ret void
@@ -310,7 +195,7 @@ define internal void @pack_1(ptr %to, ptr %weight, i64 %begin, i64 %end) noinlin
 entry:
   br label %g.head1
 g.head1:
-  %g2 = phi i64 [%begin, %entry], [%v104, %k.done90]
+  %g2 = phi i64 [%begin, %entry], [%v41, %r.done8]
   %v3 = icmp slt i64 %g2, %end
   br i1 %v3, label %g.body1, label %g.done1
 g.body1:
@@ -318,131 +203,52 @@ g.body1:
   %v5 = getelementptr inbounds double, ptr %to, i64 %v4
   %v6 = mul nsw i64 %g2, 2
   %v7 = add nsw i64 %v6, 0
-  %v8 = add nsw i64 %v7, 0
-  %v9 = call i64 @llvm.smin.i64(i64 %v8, i64 15)
-  %v10 = add nsw i64 %v9, 0
-  %v11 = mul nsw i64 %v10, 16
-  %v12 = getelementptr inbounds double, ptr %weight, i64 %v11
-  %v13 = add nsw i64 %v7, 1
-  %v14 = call i64 @llvm.smin.i64(i64 %v13, i64 15)
-  %v15 = add nsw i64 %v14, 0
-  %v16 = mul nsw i64 %v15, 16
-  %v17 = getelementptr inbounds double, ptr %weight, i64 %v16
-  br label %k.head18
-k.head18:
-  %k19 = phi i64 [0, %g.body1], [%v31, %k.body18]
-  %v20 = icmp slt i64 %k19, 16
-  br i1 %v20, label %k.body18, label %k.done18
-k.body18:
-  %v21 = getelementptr inbounds double, ptr %v12, i64 %k19
-  %v22 = load <2 x double>, ptr %v21, align 8
-  %v23 = getelementptr inbounds double, ptr %v17, i64 %k19
-  %v24 = load <2 x double>, ptr %v23, align 8
-  %v25 = shufflevector <2 x double> %v22, <2 x double> %v24, <2 x i32> <i32 0, i32 2>
-  %v26 = shufflevector <2 x double> %v22, <2 x double> %v24, <2 x i32> <i32 1, i32 3>
-  %v27 = mul nsw i64 %k19, 8
-  %v28 = getelementptr inbounds double, ptr %v5, i64 %v27
-  %v29 = getelementptr inbounds double, ptr %v28, i64 0
-  store <2 x double> %v25, ptr %v29, align 8
-  %v30 = getelementptr inbounds double, ptr %v28, i64 8
-  store <2 x double> %v26, ptr %v30, align 8
-  %v31 = add nsw i64 %k19, 2
-  br label %k.head18
-k.done18:
-  %v32 = add nsw i64 %v7, 0
-  %v33 = call i64 @llvm.smin.i64(i64 %v32, i64 15)
-  %v34 = add nsw i64 %v33, 16
-  %v35 = mul nsw i64 %v34, 16
-  %v36 = getelementptr inbounds double, ptr %weight, i64 %v35
-  %v37 = add nsw i64 %v7, 1
-  %v38 = call i64 @llvm.smin.i64(i64 %v37, i64 15)
-  %v39 = add nsw i64 %v38, 16
-  %v40 = mul nsw i64 %v39, 16
-  %v41 = getelementptr inbounds double, ptr %weight, i64 %v40
-  br label %k.head42
-k.head42:
-  %k43 = phi i64 [0, %k.done18], [%v55, %k.body42]
-  %v44 = icmp slt i64 %k43, 16
-  br i1 %v44, label %k.body42, label %k.done42
-k.body42:
-  %v45 = getelementptr inbounds double, ptr %v36, i64 %k43
-  %v46 = load <2 x double>, ptr %v45, align 8
-  %v47 = getelementptr inbounds double, ptr %v41, i64 %k43
-  %v48 = load <2 x double>, ptr %v47, align 8
-  %v49 = shufflevector <2 x double> %v46, <2 x double> %v48, <2 x i32> <i32 0, i32 2>
-  %v50 = shufflevector <2 x double> %v46, <2 x double> %v48, <2 x i32> <i32 1, i32 3>
-  %v51 = mul nsw i64 %k43, 8
-  %v52 = getelementptr inbounds double, ptr %v5, i64 %v51
-  %v53 = getelementptr inbounds double, ptr %v52, i64 2
-  store <2 x double> %v49, ptr %v53, align 8
-  %v54 = getelementptr inbounds double, ptr %v52, i64 10
-  store <2 x double> %v50, ptr %v54, align 8
-  %v55 = add nsw i64 %k43, 2
-  br label %k.head42
-k.done42:
-  %v56 = add nsw i64 %v7, 0
-  %v57 = call i64 @llvm.smin.i64(i64 %v56, i64 15)
-  %v58 = add nsw i64 %v57, 32
-  %v59 = mul nsw i64 %v58, 16
-  %v60 = getelementptr inbounds double, ptr %weight, i64 %v59
-  %v61 = add nsw i64 %v7, 1
-  %v62 = call i64 @llvm.smin.i64(i64 %v61, i64 15)
-  %v63 = add nsw i64 %v62, 32
-  %v64 = mul nsw i64 %v63, 16
-  %v65 = getelementptr inbounds double, ptr %weight, i64 %v64
-  br label %k.head66
-k.head66:
-  %k67 = phi i64 [0, %k.done42], [%v79, %k.body66]
-  %v68 = icmp slt i64 %k67, 16
-  br i1 %v68, label %k.body66, label %k.done66
-k.body66:
-  %v69 = getelementptr inbounds double, ptr %v60, i64 %k67
-  %v70 = load <2 x double>, ptr %v69, align 8
-  %v71 = getelementptr inbounds double, ptr %v65, i64 %k67
-  %v72 = load <2 x double>, ptr %v71, align 8
-  %v73 = shufflevector <2 x double> %v70, <2 x double> %v72, <2 x i32> <i32 0, i32 2>
-  %v74 = shufflevector <2 x double> %v70, <2 x double> %v72, <2 x i32> <i32 1, i32 3>
-  %v75 = mul nsw i64 %k67, 8
-  %v76 = getelementptr inbounds double, ptr %v5, i64 %v75
-  %v77 = getelementptr inbounds double, ptr %v76, i64 4
-  store <2 x double> %v73, ptr %v77, align 8
-  %v78 = getelementptr inbounds double, ptr %v76, i64 12
-  store <2 x double> %v74, ptr %v78, align 8
-  %v79 = add nsw i64 %k67, 2
-  br label %k.head66
-k.done66:
-  %v80 = add nsw i64 %v7, 0
-  %v81 = call i64 @llvm.smin.i64(i64 %v80, i64 15)
-  %v82 = add nsw i64 %v81, 48
-  %v83 = mul nsw i64 %v82, 16
-  %v84 = getelementptr inbounds double, ptr %weight, i64 %v83
-  %v85 = add nsw i64 %v7, 1
-  %v86 = call i64 @llvm.smin.i64(i64 %v85, i64 15)
-  %v87 = add nsw i64 %v86, 48
-  %v88 = mul nsw i64 %v87, 16
-  %v89 = getelementptr inbounds double, ptr %weight, i64 %v88
-  br label %k.head90
-k.head90:
-  %k91 = phi i64 [0, %k.done66], [%v103, %k.body90]
-  %v92 = icmp slt i64 %k91, 16
-  br i1 %v92, label %k.body90, label %k.done90
-k.body90:
-  %v93 = getelementptr inbounds double, ptr %v84, i64 %k91
-  %v94 = load <2 x double>, ptr %v93, align 8
-  %v95 = getelementptr inbounds double, ptr %v89, i64 %k91
-  %v96 = load <2 x double>, ptr %v95, align 8
-  %v97 = shufflevector <2 x double> %v94, <2 x double> %v96, <2 x i32> <i32 0, i32 2>
-  %v98 = shufflevector <2 x double> %v94, <2 x double> %v96, <2 x i32> <i32 1, i32 3>
-  %v99 = mul nsw i64 %k91, 8
-  %v100 = getelementptr inbounds double, ptr %v5, i64 %v99
-  %v101 = getelementptr inbounds double, ptr %v100, i64 6
-  store <2 x double> %v97, ptr %v101, align 8
-  %v102 = getelementptr inbounds double, ptr %v100, i64 14
-  store <2 x double> %v98, ptr %v102, align 8
-  %v103 = add nsw i64 %k91, 2
-  br label %k.head90
-k.done90:
-  %v104 = add nsw i64 %g2, 1
+  br label %r.head8
+r.head8:
+  %r9 = phi i64 [0, %g.body1], [%v40, %k.done26]
+  %v10 = icmp slt i64 %r9, 4
+  br i1 %v10, label %r.body8, label %r.done8
+r.body8:
+  %v11 = add nsw i64 %r9, 0
+  %v12 = add nsw i64 %r9, 0
+  %v13 = mul nsw i64 %v12, 16
+  %v14 = mul nsw i64 %v11, 2
+  %v15 = getelementptr inbounds double, ptr %v5, i64 %v14
+  %v16 = add nsw i64 %v7, 0
+  %v17 = call i64 @llvm.smin.i64(i64 %v16, i64 15)
+  %v18 = add nsw i64 %v17, %v13
+  %v19 = mul nsw i64 %v18, 16
+  %v20 = getelementptr inbounds double, ptr %weight, i64 %v19
+  %v21 = add nsw i64 %v7, 1
+  %v22 = call i64 @llvm.smin.i64(i64 %v21, i64 15)
+  %v23 = add nsw i64 %v22, %v13
+  %v24 = mul nsw i64 %v23, 16
+  %v25 = getelementptr inbounds double, ptr %weight, i64 %v24
+  br label %k.head26
+k.head26:
+  %k27 = phi i64 [0, %r.body8], [%v39, %k.body26]
+  %v28 = icmp slt i64 %k27, 16
+  br i1 %v28, label %k.body26, label %k.done26
+k.body26:
+  %v29 = getelementptr inbounds double, ptr %v20, i64 %k27
+  %v30 = load <2 x double>, ptr %v29, align 8
+  %v31 = getelementptr inbounds double, ptr %v25, i64 %k27
+  %v32 = load <2 x double>, ptr %v31, align 8
+  %v33 = shufflevector <2 x double> %v30, <2 x double> %v32, <2 x i32> <i32 0, i32 2>
+  %v34 = shufflevector <2 x double> %v30, <2 x double> %v32, <2 x i32> <i32 1, i32 3>
+  %v35 = mul nsw i64 %k27, 8
+  %v36 = getelementptr inbounds double, ptr %v15, i64 %v35
+  %v37 = getelementptr inbounds double, ptr %v36, i64 0
+  store <2 x double> %v33, ptr %v37, align 8
+  %v38 = getelementptr inbounds double, ptr %v36, i64 8
+  store <2 x double> %v34, ptr %v38, align 8
+  %v39 = add nsw i64 %k27, 2
+  br label %k.head26
+k.done26:
+  %v40 = add nsw i64 %r9, 1
+  br label %r.head8
+r.done8:
+  %v41 = add nsw i64 %g2, 1
   br label %g.head1
 g.done1:
   ret void

@@ -57,22 +57,38 @@ def packing(number: int, pack: Pack, target: Target) -> str:
             if pack.factor.transposed:
                 _copied(f, pack, into, first, block)
                 continue
-            for place, row in enumerate(pack.factor.rows):
-                column = block * len(pack.factor.rows) + place
-                _turned(f, pack, into, first, row, column)
+            for start, count in _runs(pack.factor.rows):
+                place = pack.factor.rows.index(start)
+                with f.loop("r", "0", str(count)) as row:  # one text for all of them
+                    column = f.let(f"add nsw i64 {row.at}, {block * len(pack.factor.rows) + place}")
+                    own = f.let(f"add nsw i64 {row.at}, {start}")
+                    _turned(f, pack, into, first, own, column)
     f.do("ret void")
     return f.text()
 
 
-def _turned(f: Function, pack: Pack, into: str, first: str, row: int, column: int) -> None:
+def _runs(rows: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Runs of adjoining rows: the first, and how many."""
+    runs: list[tuple[int, int]] = []
+    for row in rows:
+        if runs and row == sum(runs[-1]):
+            runs[-1] = (runs[-1][0], runs[-1][1] + 1)
+        else:
+            runs.append((row, 1))
+    return runs
+
+
+def _turned(f: Function, pack: Pack, into: str, first: str, row: str, column: str) -> None:
     """One column of a group: the weights of a vector of units, which stand in rows."""
     target, lanes, length = f.target, f.target.lanes, pack.length
     last = pack.units - 1
     rows = []
+    begin = f.let(f"mul nsw i64 {row}, {pack.units}")
+    into = f.at(into, f.let(f"mul nsw i64 {column}, {lanes}"))
     for lane in range(lanes):
         unit = f.let(f"add nsw i64 {first}, {lane}")
         unit = f.let(f"call i64 @llvm.smin.i64(i64 {unit}, i64 {last})")
-        at = f.let(f"add nsw i64 {unit}, {row * pack.units}")
+        at = f.let(f"add nsw i64 {unit}, {begin}")
         rows.append(f.at("%weight", f.let(f"mul nsw i64 {at}, {length}")))
     stride = pack.columns() * lanes
 
@@ -81,7 +97,7 @@ def _turned(f: Function, pack: Pack, into: str, first: str, row: int, column: in
         vectors = transposed(f, [f.load_lanes(f.at(address, k), mask) for address in rows])
         base = f.at(into, f.let(f"mul nsw i64 {k}, {stride}"))
         for place, vector in enumerate(vectors):
-            f.store(target.vector, vector, f.at(base, str(place * stride + column * lanes)))
+            f.store(target.vector, vector, f.at(base, str(place * stride)))
 
     whole = length // lanes * lanes
     if whole:

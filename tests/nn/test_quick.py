@@ -110,6 +110,8 @@ def test_steps(kind: str) -> None:
     assert cell._quick_step(x, hx) is not None
     with pytest.raises(RuntimeError, match="inconsistent hidden_size"):
         cell(x, tuple(state[:, 1:] for state in given) if len(given) > 1 else given[0][:, 1:])
+    with pytest.raises(ValueError, match="Expected hx to be"):
+        cell(x, (*given, given[0]))
 
 
 def test_options_that_change_are_seen() -> None:
@@ -167,8 +169,18 @@ def test_wrong_arguments_are_found_all_the_same() -> None:
         layer(x.float())
     with pytest.raises(RuntimeError, match="Expected hidden"):
         layer(x, (torch.zeros(1, 2, 5, dtype=torch.float64),) * 2)
-    with pytest.raises(ValueError, match="tuple of 2 tensors"):
-        layer(x, torch.zeros(1, 3, 5, dtype=torch.float64))
+    state = torch.zeros(1, 3, 5, dtype=torch.float64)
+    layer(x, (state, state.clone()))
+    for hx in (state, (state,), (state, state.clone(), state)):
+        with pytest.raises(ValueError, match="tuple of 2 tensors"):
+            layer(x, hx)
+
+
+def test_states_in_a_list_are_as_good_as_in_a_tuple() -> None:
+    layer = made("LSTM", {}).requires_grad_(False)
+    x, hx = torch.randn(6, 3, 4, dtype=torch.float64), states(layer, 3)
+    for _ in range(2):
+        close(flat(layer(x, list(hx))), flat(layer(x, hx)))
 
 
 def test_what_is_not_plain_takes_the_long_way() -> None:

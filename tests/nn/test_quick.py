@@ -1,6 +1,7 @@
 """Calls that are like earlier ones give what those would give."""
 
 import copy
+import multiprocessing
 import pickle
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 import unrolled
+from unrolled.kernels.llvm import kernel
 from unrolled.kernels.surroundings import eager_only
 from unrolled.nn import quick
 from unrolled.nn.quick import Inference, Training
@@ -206,3 +208,31 @@ def test_the_number_of_threads_may_change() -> None:
         torch.set_num_threads(threads)
         for _ in range(2):
             torch.testing.assert_close(layer(x)[0], expected, rtol=1e-12, atol=1e-12)
+
+
+def _child(connection: Any, layer: Any, x: Tensor) -> None:
+    connection.send(layer(x)[0].numpy())
+    connection.close()
+
+
+@pytest.mark.skipif(
+    "fork" not in multiprocessing.get_all_start_methods(), reason="processes cannot be copied here"
+)
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_forked_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that is known takes threads that did not come along."""
+    monkeypatch.setattr(kernel, "WORTH_A_THREAD", 1)
+    torch.set_num_threads(2)
+    layer = made("LSTM", {}).requires_grad_(False)
+    x = torch.randn(6, 3, 4, dtype=torch.float64)
+    layer(x)
+    expected = layer(x)[0]
+    context = multiprocessing.get_context("fork")
+    mine, other = context.Pipe(duplex=False)
+    process = context.Process(target=_child, args=(other, layer, x))
+    process.start()
+    try:
+        assert mine.poll(20), "the process does not finish"
+        assert torch.equal(torch.from_numpy(mine.recv()), expected)
+    finally:
+        process.kill()

@@ -31,7 +31,8 @@ class Known(dict[Any, Any]):
     def remember(self, key: Any, way: Any) -> None:
         """Know one way more; the oldest goes if there are too many."""
         if key not in self and len(self) >= MOST:
-            self.pop(next(iter(self)), None)
+            oldest, *_ = self  # at once: other threads may remember something meanwhile
+            self.pop(oldest, None)
         self[key] = way
 
 

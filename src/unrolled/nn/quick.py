@@ -30,9 +30,9 @@ class Known(dict[Any, Any]):
 
     def remember(self, key: Any, way: Any) -> None:
         """Know one way more; the oldest goes if there are too many."""
-        if key not in self and len(self) >= MOST:
-            oldest, *_ = self  # at once: other threads may remember something meanwhile
-            self.pop(oldest, None)
+        while key not in self and len(self) >= MOST:
+            known = list(self)  # at once: other threads may remember something meanwhile
+            self.pop(known[0], None)
         self[key] = way
 
 

@@ -1,7 +1,10 @@
 """Calls that are like earlier ones give what those would give."""
 
 import copy
+import multiprocessing
 import pickle
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -9,6 +12,7 @@ import torch
 from torch import Tensor
 
 import unrolled
+from unrolled.kernels.llvm import kernel
 from unrolled.kernels.surroundings import eager_only
 from unrolled.nn import quick
 from unrolled.nn.quick import Inference, Training
@@ -129,6 +133,8 @@ def test_steps(kind: str) -> None:
     assert cell._quick_step(x, hx) is not None
     with pytest.raises(RuntimeError, match="inconsistent hidden_size"):
         cell(x, tuple(state[:, 1:] for state in given) if len(given) > 1 else given[0][:, 1:])
+    with pytest.raises(ValueError, match="Expected hx to be"):
+        cell(x, (*given, given[0]))
 
 
 def test_options_that_change_are_seen() -> None:
@@ -163,6 +169,23 @@ def test_every_write_to_a_parameter_is_seen() -> None:
     assert torch.equal(before, again)
 
 
+def test_many_threads_remember_at_once() -> None:
+    known = quick.Known()
+
+    def work(thread: int) -> None:
+        for number in range(40000):
+            known.remember((thread, number), None)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(work, range(8)))
+    finally:
+        sys.setswitchinterval(interval)
+    assert len(known) < quick.MOST + 8
+
+
 def test_results_are_the_callers_own() -> None:
     layer = made("GRU", {}).requires_grad_(False)
     for steps in (1, 4):
@@ -186,8 +209,18 @@ def test_wrong_arguments_are_found_all_the_same() -> None:
         layer(x.float())
     with pytest.raises(RuntimeError, match="Expected hidden"):
         layer(x, (torch.zeros(1, 2, 5, dtype=torch.float64),) * 2)
-    with pytest.raises(ValueError, match="tuple of 2 tensors"):
-        layer(x, torch.zeros(1, 3, 5, dtype=torch.float64))
+    state = torch.zeros(1, 3, 5, dtype=torch.float64)
+    layer(x, (state, state.clone()))
+    for hx in (state, (state,), (state, state.clone(), state)):
+        with pytest.raises(ValueError, match="tuple of 2 tensors"):
+            layer(x, hx)
+
+
+def test_states_in_a_list_are_as_good_as_in_a_tuple() -> None:
+    layer = made("LSTM", {}).requires_grad_(False)
+    x, hx = torch.randn(6, 3, 4, dtype=torch.float64), states(layer, 3)
+    for _ in range(2):
+        close(flat(layer(x, list(hx))), flat(layer(x, hx)))
 
 
 def test_what_is_not_plain_takes_the_long_way() -> None:
@@ -213,3 +246,31 @@ def test_the_number_of_threads_may_change() -> None:
         torch.set_num_threads(threads)
         for _ in range(2):
             torch.testing.assert_close(layer(x)[0], expected, rtol=1e-12, atol=1e-12)
+
+
+def _child(connection: Any, layer: Any, x: Tensor) -> None:
+    connection.send(layer(x)[0].numpy())
+    connection.close()
+
+
+@pytest.mark.skipif(
+    "fork" not in multiprocessing.get_all_start_methods(), reason="processes cannot be copied here"
+)
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_forked_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that is known takes threads that did not come along."""
+    monkeypatch.setattr(kernel, "WORTH_A_THREAD", 1)
+    torch.set_num_threads(2)
+    layer = made("LSTM", {}).requires_grad_(False)
+    x = torch.randn(6, 3, 4, dtype=torch.float64)
+    layer(x)
+    expected = layer(x)[0]
+    context = multiprocessing.get_context("fork")
+    mine, other = context.Pipe(duplex=False)
+    process = context.Process(target=_child, args=(other, layer, x))
+    process.start()
+    try:
+        assert mine.poll(20), "the process does not finish"
+        assert torch.equal(torch.from_numpy(mine.recv()), expected)
+    finally:
+        process.kill()

@@ -229,11 +229,15 @@ def _banks(
     inputs: Mapping[str, Tensor],
     time: Timeline,
 ) -> list[Tensor]:
-    """What a call is given: banks as one tensor each, (N, width), or (width,) for fixed ones."""
+    """What a call is given: inputs as they are, or banks, (N, width), or (width,) for fixed ones.
+
+    Inputs keep their shape, as in calls that are made quickly: checkpointing compares what is
+    stored with what is stored when it computes a call again.
+    """
     if recurrence.reads_inputs_alone:
-        return [_rows(inputs[name], time.total) for (name,) in recurrence.split.banks]
+        return [inputs[name].contiguous() for (name,) in recurrence.split.banks]
     if recurrence.is_whole:
-        return [_rows(inputs[name], time.total) for name in recurrence.split.hoisted.inputs]
+        return [inputs[name].contiguous() for name in recurrence.split.hoisted.inputs]
     program = recurrence.hoisted
     slots = eager.hoisted(program, weights, inputs)
     banks = []
@@ -244,10 +248,3 @@ def _banks(
         rows = value.reshape(-1) if fixed else value.reshape(time.total, -1)
         banks.append(rows.contiguous())
     return banks
-
-
-def _rows(value: Tensor, total: int) -> Tensor:
-    """(N, width), row by row in memory."""
-    if value.dim() != 2:
-        value = value.reshape(total, value.shape[-1])
-    return value if value.is_contiguous() else value.contiguous()

@@ -113,10 +113,11 @@ class Product:
 
     def _job(self, which: str, kernel: Kernel, order: Sequence[str], rows: int) -> Job:
         key = which, rows, kernel.threads(rows, rows)
-        if key not in self._jobs:
+        job = self._jobs.get(key)
+        if job is None:
             if len(self._jobs) > 64:
                 self._jobs.clear()
             counts = torch.tensor([rows], device="cpu")
             shares = kernel.shares(rows, rows)
-            self._jobs[key] = Job(kernel, order, {}, FIRST, counts, shares)
-        return self._jobs[key]
+            job = self._jobs[key] = Job(kernel, order, {}, FIRST, counts, shares)
+        return job

@@ -119,6 +119,7 @@ def ragged(batch_sizes: Sequence[int], batch: int) -> Timeline:
 
 
 @lru_cache(maxsize=16)
+@torch.inference_mode(False)  # graphs keep it
 def turned(batch_sizes: tuple[int, ...]) -> Tensor:
     """For each of the N rows, the row of its sequence that is as far from the other end.
 

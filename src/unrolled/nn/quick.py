@@ -30,14 +30,24 @@ class Known(dict[Any, Any]):
 
     def remember(self, key: Any, way: Any) -> None:
         """Know one way more; the oldest goes if there are too many."""
-        if key not in self and len(self) >= MOST:
-            self.pop(next(iter(self)), None)
+        while key not in self and len(self) >= MOST:
+            known = list(self)  # at once: other threads may remember something meanwhile
+            self.pop(known[0], None)
         self[key] = way
 
 
 def key(input: Tensor, hx: Any) -> Any:
     """What calls have to have in common for one to be made like another."""
     return input.shape, hx is None, torch.is_grad_enabled(), torch.is_inference_mode_enabled()
+
+
+def given(hx: Any, count: int) -> tuple[Any, ...] | None:
+    """The states that a call of a cell with so many is given; None if it takes another form."""
+    if hx is None:
+        return ()
+    if count == 1:
+        return (hx,) if isinstance(hx, Tensor) else None
+    return hx if isinstance(hx, tuple) and len(hx) == count else None
 
 
 def _key(layer: Layer, input: Tensor, hx: Any) -> Any:
@@ -51,13 +61,13 @@ def run(layer: Layer, input: Any, hx: States | None) -> tuple[Tensor, States] | 
     way: Inference | Training | None = layer._known.get(_key(layer, input, hx))
     if way is None:
         return None
-    states = () if hx is None else hx if isinstance(hx, tuple) else (hx,)
+    states = given(hx, len(layer._state_units))
+    if states is None:
+        return None
     own = layer._parameters
     try:
         parameters: Any = [own[name] for name in way.names]
     except KeyError:  # it is computed from others now
-        return None
-    if isinstance(hx, Tensor) != (hx is not None and len(layer._state_units) == 1):
         return None
     if not way.like.holds((input, *states, *parameters)):
         return None
@@ -200,7 +210,9 @@ def learn(layer: Layer, input: Any, hx: States | None) -> None:
     """Remember how a call was made that took kernels, if its like can be made quickly."""
     if type(input) is not Tensor or input.dim() != 3 or _is_special(layer):
         return
-    states = () if hx is None else hx if isinstance(hx, tuple) else (hx,)
+    states = given(hx, len(layer._state_units))
+    if states is None:
+        return
     shape = (input.shape[1], input.shape[0]) if layer.batch_first else tuple(input.shape[:2])
     if not all(state.is_contiguous() for state in states) or len(set(map(id, states))) < len(
         states

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..equations import Cell, parameters
 from ..kernels.dispatch import Runner
 from .call import Call, plain, probed
-from .quick import Known, key
+from .quick import Known, given, key
 from .sequence import Dense, Unbatched
 from .weights import States, Weighted
 
@@ -110,10 +110,9 @@ class Step(Weighted):
         if hx is None or self._probes or torch.compiler.is_compiling():
             return None
         way: _Way | None = self._known.get(key(input, hx))
-        several = isinstance(hx, tuple)
-        if way is None or several != (len(self._state_units) > 1):
+        states = given(hx, len(self._state_units))
+        if way is None or states is None:
             return None
-        states = hx if several else (hx,)
         try:
             parameters: Any = [self._parameters[name] for name in way.names]
         except KeyError:  # it is computed from others now
@@ -121,7 +120,7 @@ class Step(Weighted):
         if not way.like.holds((input, *states, *parameters)):
             return None
         new = way.quick.run(input, states, [each.data_ptr() for each in parameters])
-        return tuple(new) if several else new[0]
+        return tuple(new) if len(new) > 1 else new[0]
 
     def _learn(self, x: Tensor, states: list[Tensor], weights: Mapping[str, Tensor]) -> None:
         """Remember how a step is taken, if it takes a kernel, no graph and own parameters."""

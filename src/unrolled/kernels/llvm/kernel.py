@@ -138,8 +138,11 @@ class Code:
             self._team = self._machine.address("team")
 
     def start(self, address: int, threads: int) -> None:
-        """Run a job, whose numbers stand at an address, on some threads."""
-        if threads == 1:
+        """Run a job, whose numbers stand at an address, on some threads.
+
+        A job made for several is done by one as well: in a fork there are no others.
+        """
+        if threads == 1 or _forked:
             self._run(address)
         else:
             self._parallel(self._team, address, threads, 0)

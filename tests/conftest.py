@@ -41,19 +41,31 @@ def golden() -> Callable[[str, str], None]:
 
 
 BROAD = (
+    "bench/test_command.py",
     "cells/test_cells.py",
+    "draw/test_drawings.py",
     "equations/test_storage.py",
     "kernels/llvm/test_kernel.py",
+    "kernels/llvm/test_point.py",
+    "kernels/llvm/test_weights.py",
     "kernels/test_compiled.py",
     "kernels/test_operators.py",
     "nn/test_fused.py",
     "nn/test_layer.py",
     "nn/test_noise.py",
+    "nn/test_sequence.py",
+    "nn/test_step.py",
     "nn/test_under.py",
+    "probe/test_flow.py",
+    "report/test_report.py",
+    "study/test_trial.py",
+    "tests/test_cli.py",
+    "train/pairs/test_command.py",
+    "train/test_glimpse.py",
     "train/test_loop.py",
     "train/test_model.py",
 )
-"""Modules that go through many configurations, and compile kernels for each."""
+"""Modules that go through many configurations and compile kernels for each, or train models."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -32,10 +32,13 @@ from .text import Function, Target
 CHUNK = 64
 """Rows whose sums are held at the same time."""
 
-FAR = 1 << 24
-"""Bytes of weights from which on they stand in a cache that is slow to answer."""
+FAR = {16: 1 << 21, 32: 1 << 21, 64: 1 << 24}
+"""By bytes of a vector: how many bytes of weights stand in a cache that is slow to answer.
 
-PANEL = {16: 12288, 32: 12288, 64: 1 << 18}
+Processors with narrow vectors have smaller caches.
+"""
+
+PANEL = {16: 24576, 32: 24576, 64: 1 << 18}
 """By bytes of a vector: how much of the weights is read again and again for all rows of a chunk.
 
 With narrow vectors a tile has few rows, and weights have to come out of the nearest cache.
@@ -304,17 +307,16 @@ class Source:
             # Where all sums begin at once, one text serves both: what they start from tells.
             text = first if not any(begins) and all(first) else begins
             text = text if any(text) else (True,) * len(used)
-            is_last = begin + part >= pack.length
-            fetches = self.fetches and is_last
-            shape = tile.Tile(columns, used, text, work.rows, readable, ahead=fetches)
+            shape = tile.Tile(columns, used, text, work.rows, readable, ahead=self.fetches)
             self._functions.setdefault(shape.name, tile.tiles(shape, self.target))
             start, step = (bias, 0) if any(begins) else ("%tile", columns * lanes)
             length = min(part, pack.length - begin)
+            fetched = f"ptr {f.at(ahead, str(begin * pitch))}, " if self.fetches else ""
             f.do(
                 f"call void @{shape.name}(ptr %tile, ptr {start}, i64 {step}, "
                 f"ptr {f.at(source, str(begin))}, i64 {stride}, "
                 f"ptr {f.at(weight, str(begin * pitch))}, i64 {pitch}, i64 {length}, "
-                f"{f'ptr {ahead}, ' * fetches}i64 {rows})"
+                f"{fetched}i64 {rows})"
             )
 
     def _next(self, f: Function, work: Work, number: int, group: str, row: str) -> str:
@@ -338,7 +340,7 @@ class Source:
     def fetches(self) -> bool:
         """Whether tiles fetch what is going to be read: if the weights are in no near cache."""
         size = sum(pack.size(self.target.lanes) for pack in self.packs) * self.target.bytes
-        return self.packed and size >= FAR
+        return self.packed and size >= FAR[self.target.vector_bytes]
 
     def _part(self, columns: int, length: int) -> int:
         """How much of k is read at a time: parts of like length."""

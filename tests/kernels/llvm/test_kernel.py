@@ -79,13 +79,15 @@ def test_tiles_of_narrow_vectors(narrow: str) -> None:
         compare(CELLS["gru_reset_before"].graph, rows=rows)
 
 
+@pytest.mark.parametrize("far", [0, 1 << 40])
 @pytest.mark.parametrize("name", ["gru", "cornn"])
 def test_weights_that_are_read_in_parts(
-    name: str, narrow: str, monkeypatch: pytest.MonkeyPatch
+    name: str, far: int, narrow: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Several matrices add to the same sums, each some k at a time."""
+    """Several matrices add to the same sums, each some k at a time, fetched ahead or not."""
     size = int(narrow.split()[0])
     monkeypatch.setitem(source.PANEL, size, 5 * 3 * size)
+    monkeypatch.setitem(source.FAR, size, far)
     compare(CELLS[name].graph, rows=7)
     compare(CELLS[name].graph, rows=3, kind="few")
 

@@ -88,7 +88,7 @@ def test_on_the_graph(kind: str, options: dict[str, Any]) -> None:
         assert [type(way) for way in layer._known.values()] == [Training]
 
 
-@pytest.mark.parametrize("shape", [(40, 1, 32), (40, 1, 60), (40, 4, 32), (9, 30, 32)], ids=str)
+@pytest.mark.parametrize("shape", [(40, 1, 32), (40, 1, 60), (40, 3, 32), (9, 30, 32)], ids=str)
 def test_directions_at_once(shape: tuple[int, int, int]) -> None:
     """Where that is faster: with few rows."""
     torch.set_num_threads(2)
@@ -105,6 +105,80 @@ def test_directions_at_once(shape: tuple[int, int, int]) -> None:
     assert len(ways) == 2
     for way in ways:
         assert all((together is None) == (rows == 30) for together in way._together)
+
+
+def both_ways(kind: str, rows: int) -> tuple[Any, Tensor, list[Tensor]]:
+    """A layer of two directions, an input, and all whose gradients can be asked for."""
+    torch.set_num_threads(2)
+    layer = getattr(unrolled, kind)(8, 32, 2, bidirectional=True, dtype=torch.float64)
+    x = torch.randn(120, rows, 8, dtype=torch.float64, requires_grad=True)
+    return layer, x, [x, *layer.parameters()]
+
+
+def ways_on_the_graph(layer: Any) -> list[bool]:
+    """Of each layer, whether its directions run at once."""
+    (way,) = (way for way in layer._known.values() if isinstance(way, Training))
+    return [together is not None for together in way._together]
+
+
+@pytest.mark.parametrize("rows", [1, 3, 30])
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+def test_directions_at_once_on_the_graph(kind: str, rows: int) -> None:
+    layer, x, leaves = both_ways(kind, rows)
+
+    def gradients() -> list[Tensor]:
+        results = flat(layer(x))
+        total = torch.stack([result.sin().sum() for result in results]).sum()
+        return [*results, *torch.autograd.grad(total, leaves)]
+
+    with eager_only():
+        expected = gradients()
+    for _ in range(3):
+        close(gradients(), expected)
+    assert ways_on_the_graph(layer) == [rows < 30] * 2
+
+
+@pytest.mark.parametrize("place", [0, 1, 2, 3])
+def test_one_of_two_directions_is_asked_for(place: int) -> None:
+    """The last states of one layer in one direction, and where a direction is fixed."""
+    layer, x, leaves = both_ways("LSTM", 1)
+
+    def gradients() -> list[Tensor | None]:
+        _, (_, c) = layer(x)
+        asked = [leaf for leaf in leaves if leaf.requires_grad]
+        return list(torch.autograd.grad(c[place].sum(), asked, allow_unused=True))
+
+    for fixed in (False, True):
+        if fixed:
+            for name, parameter in layer.named_parameters():
+                parameter.requires_grad_(not name.endswith("_reverse"))
+        with eager_only():
+            expected = gradients()
+        for _ in range(3):
+            for a, b in zip(gradients(), expected, strict=True):
+                zero = torch.zeros((), dtype=torch.float64)
+                close([zero if a is None else a], [zero if b is None else b.expand_as(a)])
+    assert len(layer._known) == 1
+
+
+def test_directions_at_once_are_differentiated_twice_and_in_batches() -> None:
+    layer, x, _ = both_ways("GRU", 1)
+
+    def second() -> list[Tensor]:
+        (first,) = torch.autograd.grad(layer(x)[0].sin().sum(), x, create_graph=True)
+        return list(torch.autograd.grad(first.square().sum(), [x, layer.weight_hh_l0_reverse]))
+
+    def batched() -> list[Tensor]:
+        output = layer(x)[0]
+        each = torch.stack([torch.ones_like(output), 2 * torch.ones_like(output)])
+        return list(torch.autograd.grad(output, x, each, is_grads_batched=True))
+
+    for derivative in (second, batched):
+        with eager_only():
+            expected = derivative()
+        for _ in range(2):
+            close(derivative(), expected)
+    assert ways_on_the_graph(layer) == [True, True]
 
 
 def test_no_way_is_shared_or_stored() -> None:

@@ -18,6 +18,15 @@ from .timeline import Timeline
 if TYPE_CHECKING:
     from .gradients import Gradients
 
+Kind = str | tuple[str, frozenset[int]]
+"""Of a job: inference, a single step, forward, or backward into some buffers."""
+
+Arrays = tuple[list[str], dict[str, Tensor]]
+"""The names of a job's further arrays, and where the steps of some begin."""
+
+ALONE = 0
+"""Instead of the threads of a job, if it is one of several that run side by side."""
+
 NOWHERE = torch.zeros(1, dtype=torch.int64, device="cpu")
 """The beginning of the only step."""
 
@@ -39,6 +48,7 @@ class Call:
             the banks.
         states: how many units each state has.
         weights: names of the parameters.
+        taken: how many sources, states and weights there are.
     """
 
     def __init__(
@@ -64,8 +74,9 @@ class Call:
             self.sources = tuple((name,) for name in recurrence.split.hoisted.inputs)
         self.weights = recurrence.weights
         self._inputs = list(self._columns())
+        self.taken = len(self.sources) + len(self.states) + len(self.weights)
         self._names = [node.attribute.name for node in recurrence.split.step.learned]
-        self._jobs: dict[tuple[Any, int], Job] = {}
+        self._jobs: dict[tuple[Kind, int], Job] = {}
         self._gradients: dict[tuple[bool, ...], Gradients] = {}
 
     def _columns(self) -> Any:
@@ -104,15 +115,12 @@ class Call:
         """All steps without saving anything: states before them, states after them, taps."""
         return self._job("inference", self.recurrence.inference(self.record), self._inference)
 
-    @cached_property
+    @property
     def abreast(self) -> Job | None:
         """The same on one thread, if that is better where another call runs beside it."""
-        kernel, time = self.recurrence.inference(self.record), self.time
-        if not time.is_dense or not kernel.gains_abreast(time.batch, time.total):
-            return None
-        return self._made(kernel, self._inference, time, kernel.alone_with(time.batch))
+        return self._lone("inference", self.recurrence.inference(self.record), self._inference)
 
-    def _inference(self) -> tuple[list[str], dict[str, Tensor]]:
+    def _inference(self) -> Arrays:
         old, new, _ = self.time.pair
         starts = {f"old {name}": old for name in self.states}
         starts |= {f"new {name}": new for name in self.states}
@@ -121,58 +129,73 @@ class Call:
     @property
     def forward(self) -> Job:
         """All steps: states before them, states after them, all that is recorded, and is saved."""
+        return self._job("forward", self.training.forward, self._forward)
 
-        def arrays() -> tuple[list[str], dict[str, Tensor]]:
-            starts = {f"old {name}": self.time.old for name in self.states}
-            starts |= {f"new {name}": self.time.new for name in self.states}
-            taps = [f"tap {name}" for name in self.record]
-            return [*starts, *taps, *self.training.columns], starts
+    @property
+    def forward_abreast(self) -> Job | None:
+        """The same on one thread, if that is better where another call runs beside it."""
+        return self._lone("forward", self.training.forward, self._forward)
 
-        return self._job("forward", self.training.forward, arrays)
+    def _forward(self) -> Arrays:
+        starts = {f"old {name}": self.time.old for name in self.states}
+        starts |= {f"new {name}": self.time.new for name in self.states}
+        taps = [f"tap {name}" for name in self.record]
+        return [*starts, *taps, *self.training.columns], starts
 
     def backward(self, buffers: frozenset[int]) -> Job:
         """The derivative, from the last step to the first, into some buffers: see `Gradients`."""
-        training = self.training
+        kernel = self.training.backward(buffers)
+        return self._job(("backward", buffers), kernel, lambda: self._backward(buffers))
 
-        def arrays() -> tuple[list[str], dict[str, Tensor]]:
-            back = self.time.backward
-            old, new, _ = back.pair
-            starts = dict.fromkeys(self.states, back.old)
-            starts |= {f"new {name}": back.new for name in self.states}
-            starts |= {f"old d_{name}": old for name in self.states}
-            starts |= {f"new d_{name}": new for name in self.states}
-            order = [*starts, *training.columns, *(f"returned_{name}" for name in self.record)]
-            gradients = training.plan.stored(buffers)
-            sums = [f"sum {name}" for name in training.plan.reduced]
-            return [*order, *gradients, *sums], starts
+    def backward_abreast(self, buffers: frozenset[int]) -> Job | None:
+        """The same on one thread, if that is better where another call runs beside it."""
+        kernel = self.training.backward(buffers)
+        return self._lone(("backward", buffers), kernel, lambda: self._backward(buffers))
 
-        return self._job(("backward", buffers), training.backward(buffers), arrays)
+    def _backward(self, buffers: frozenset[int]) -> Arrays:
+        training, back = self.training, self.time.backward
+        old, new, _ = back.pair
+        starts = dict.fromkeys(self.states, back.old)
+        starts |= {f"new {name}": back.new for name in self.states}
+        starts |= {f"old d_{name}": old for name in self.states}
+        starts |= {f"new d_{name}": new for name in self.states}
+        order = [*starts, *training.columns, *(f"returned_{name}" for name in self.record)]
+        gradients = training.plan.stored(buffers)
+        sums = [f"sum {name}" for name in training.plan.reduced]
+        return [*order, *gradients, *sums], starts
 
-    def _job(
-        self,
-        kind: str | tuple[str, frozenset[int]],
-        kernel: Kernel,
-        arrays: Callable[[], tuple[list[str], dict[str, Tensor]]],
-    ) -> Job:
+    def _job(self, kind: Kind, kernel: Kernel, arrays: Callable[[], Arrays]) -> Job:
+        """What takes all threads that are worth it."""
         threads = kernel.threads(self.time.batch, self.time.total)
         known = self._jobs.get((kind, threads))
         if known is None:
-            time = self.time if isinstance(kind, str) else self.time.backward
-            lengths = None if time.is_dense else self.time.lengths.tolist()
-            shares = kernel.shares(time.batch, time.total, lengths)
-            known = self._jobs[kind, threads] = self._made(kernel, arrays, time, shares)
+            lengths = None if self.time.is_dense else self._time(kind).lengths.tolist()
+            shares = kernel.shares(self.time.batch, self.time.total, lengths)
+            known = self._jobs[kind, threads] = self._made(kind, kernel, arrays, shares)
         return known
 
+    def _lone(self, kind: Kind, kernel: Kernel, arrays: Callable[[], Arrays]) -> Job | None:
+        """What takes one thread, if that is better where another call runs beside it."""
+        rows, total = self.time.batch, self.time.total
+        if not self.time.is_dense or not kernel.gains_abreast(rows, total):
+            return None
+        known = self._jobs.get((kind, ALONE))
+        if known is None:
+            shares = kernel.alone_with(rows)
+            known = self._jobs[kind, ALONE] = self._made(kind, kernel, arrays, shares)
+        return known
+
+    def _time(self, kind: Kind) -> Timeline:
+        """The steps in the order in which a job takes them."""
+        return self.time if isinstance(kind, str) else self.time.backward
+
     def _made(
-        self,
-        kernel: Kernel,
-        arrays: Callable[[], tuple[list[str], dict[str, Tensor]]],
-        time: Timeline,
-        shares: Shares,
+        self, kind: Kind, kernel: Kernel, arrays: Callable[[], Arrays], shares: Shares
     ) -> Job:
         further, starts = arrays()
         order = [name for name, _, _ in self._inputs]
         order += [*(f"learned {name}" for name in self._names), *further]
+        time = self._time(kind)
         return Job(kernel, order, starts, time.step, time.counts, shares)
 
     # Tensors.

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from . import eager, timeline
 from .call import Call, put
-from .gradients import by_definition
+from .gradients import Begun, by_definition
+from .llvm.abreast import start
+from .llvm.kernel import Job
 from .memory import reserve
 from .recurrence import Recurrence, Recurrences
 from .timeline import Timeline
@@ -68,6 +71,29 @@ def train(
     What is recorded is written a second time: what is kept must not change when the caller
     changes the output.
     """
+    begun = _begun(call, call.forward, sources, states, weights, store)
+    begun.job.run(begun.addresses, weights)
+    return begun.taps, call.last(store)
+
+
+class _Begun(NamedTuple):
+    """A forward pass that is ready to run; what is `alive` is read by it."""
+
+    job: Job
+    addresses: list[int]
+    taps: list[Tensor]
+    alive: Any
+
+
+def _begun(
+    call: Call,
+    job: Job,
+    sources: list[Tensor],
+    states: Mapping[str, Tensor],
+    weights: Mapping[str, Tensor],
+    store: Tensor,
+) -> _Begun:
+    """All that the loop reads and writes."""
     banks = call.read(sources, weights)
     learned, start = call.learned(weights), store.data_ptr()
     for state, (begin, size) in zip(states.values(), call.initial, strict=True):
@@ -77,36 +103,115 @@ def train(
     places = [start + offset for offset in full]
     ends = [tap.data_ptr() for tap in taps]
     ends += [start + offset for offset in saved]
-    call.forward.run([*call.inputs(banks, learned), *places, *places, *ends], weights)
-    return taps, call.last(store)
+    addresses = [*call.inputs(banks, learned), *places, *places, *ends]
+    return _Begun(job, addresses, taps, (banks, learned))
 
 
 class Loop(torch.autograd.Function):
-    """The loop as one node of autograd; its double backward runs the eager definition."""
+    """A loop, or some side by side, as one node of autograd.
+
+    Its double backward runs the eager definition.
+    """
 
     @staticmethod
-    def forward(ctx: Any, call: Call, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """The recorded values and the last states, of sources, states and weights."""
-        sources, states, weights = call.named(tensors)
-        store = reserve.take(sources[0].dtype, call.store.size)
-        recorded, finals = train(call, sources, states, weights, store)
-        ctx.call = call
-        ctx.save_for_backward(*tensors, store)
+    def forward(ctx: Any, calls: tuple[Call, ...], *tensors: Tensor) -> tuple[Tensor, ...]:
+        """Of each call the recorded values and the last states.
+
+        The tensors are, of each call, sources, states and weights.
+        """
+        stores = [reserve.take(tensors[0].dtype, call.store.size) for call in calls]
+        parts = _parts(tensors, [call.taken for call in calls])
+        ctx.calls = calls
+        ctx.save_for_backward(*tensors, *stores)
         ctx.set_materialize_grads(False)
-        return *recorded, *finals
+        pieces = list(zip(calls, parts, stores, strict=True))
+        lone = [call.forward_abreast for call in calls] if len(calls) > 1 else []
+        jobs = [job for job in lone if job is not None]
+        if len(jobs) < len(calls):
+            done = [train(call, *call.named(part), store) for call, part, store in pieces]
+        else:
+            begun = [
+                _begun(call, job, *call.named(part), store)
+                for job, (call, part, store) in zip(jobs, pieces, strict=True)
+            ]
+            _abreast(calls, begun, parts)
+            ends = zip(begun, pieces, strict=True)
+            done = [(each.taps, call.last(store)) for each, (call, _, store) in ends]
+        return tuple(tensor for taps, last in done for tensor in (*taps, *last))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         """The gradients of what `forward` took."""
-        call: Call = ctx.call
-        *tensors, store = ctx.saved_tensors  # asked for once: checkpointing hands it out only once
-        wanted: tuple[bool, ...] = ctx.needs_input_grad[1:]
-        if all(gradient is None for gradient in gradients):
-            return None, *(None for _ in tensors)
-        again = torch.is_grad_enabled()
-        if again or any(map(is_batched, gradients)):
-            return None, *by_definition(call, tensors, gradients, wanted, again)
-        return None, *call.gradients(wanted).run(tensors, store, gradients)
+        calls: tuple[Call, ...] = ctx.calls
+        kept = ctx.saved_tensors  # asked for once: checkpointing hands it out only once
+        tensors, stores = kept[: -len(calls)], kept[-len(calls) :]
+        sizes = [call.taken for call in calls]
+        parts, wanted = _parts(tensors, sizes), _parts(ctx.needs_input_grad[1:], sizes)
+        given = _parts(gradients, [len(call.record) + len(call.states) for call in calls])
+        pieces = list(zip(calls, parts, stores, wanted, given, strict=True))
+        found = _together(pieces) if len(calls) > 1 else None
+        if found is None:
+            found = [_backward(*piece) for piece in pieces]
+        return None, *(gradient for each in found for gradient in each)
+
+
+def _parts(values: Sequence[Any], sizes: Sequence[int]) -> list[tuple[Any, ...]]:
+    """The values of each call, of one flat list."""
+    left = iter(values)
+    return [tuple(islice(left, size)) for size in sizes]
+
+
+def _backward(
+    call: Call,
+    tensors: Sequence[Tensor],
+    store: Tensor,
+    wanted: tuple[bool, ...],
+    gradients: Sequence[Tensor | None],
+) -> Sequence[Tensor | None]:
+    """The gradients of what one call took."""
+    if all(gradient is None for gradient in gradients):
+        return [None for _ in tensors]
+    again = torch.is_grad_enabled()
+    if again or any(map(is_batched, gradients)):
+        return by_definition(call, tensors, gradients, wanted, again)
+    return call.gradients(wanted).run(tensors, store, gradients)
+
+
+def _together(pieces: Sequence[Any]) -> list[list[Tensor | None]] | None:
+    """The gradients of what all calls took, each loop on a thread; None if that is not better."""
+    if torch.is_grad_enabled():
+        return None
+    begun, calls, parts, ends = [], [], [], []
+    for call, tensors, store, wanted, gradients in pieces:
+        if any(map(is_batched, gradients)) or all(each is None for each in gradients):
+            return None
+        derivative = call.gradients(wanted)
+        job = derivative.lone
+        if job is None:
+            return None
+        begun.append(derivative.begin(job, tensors, store, gradients))
+        calls.append(call)
+        parts.append(tensors)
+        ends.append((derivative, tensors, store))
+    _abreast(calls, begun, parts)
+    return [derivative.end(b, *rest) for b, (derivative, *rest) in zip(begun, ends, strict=True)]
+
+
+def _abreast(
+    calls: Sequence[Call],
+    begun: Sequence[_Begun | Begun],
+    parts: Sequence[Sequence[Tensor]],
+) -> None:
+    """Run loops at once, each on a thread."""
+    read = [
+        each.job.read(call.named(part)[2])
+        for call, each, part in zip(calls, begun, parts, strict=True)
+    ]
+    runs = [
+        (each.job, each.addresses, [weight.data_ptr() for weight in weights])
+        for each, weights in zip(begun, read, strict=True)
+    ]
+    start(runs, torch.get_num_threads())
 
 
 def is_batched(gradient: Tensor | None) -> bool:
@@ -164,7 +269,7 @@ def run(
     tensors = [*banks, *states.values(), *weights.values()]
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
         order = [*(states[name] for name in call.states), *(weights[name] for name in call.weights)]
-        results = Loop.apply(call, *banks, *order)
+        results = Loop.apply((call,), *banks, *order)
         recorded, last = results[: len(record)], results[len(record) :]
     elif shape[0] == 1 and len(shape) > 1 and call.states.keys() >= set(record):
         last = _single(call, banks, states, weights)
@@ -191,7 +296,7 @@ def step(
     tensors = [*banks, *states.values(), *weights.values()]
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
         order = [*(states[name] for name in call.states), *(weights[name] for name in call.weights)]
-        new = Loop.apply(call, *banks, *order)
+        new = Loop.apply((call,), *banks, *order)
     else:
         new = _single(call, banks, states, weights)
     return dict(zip(call.states, new, strict=True))

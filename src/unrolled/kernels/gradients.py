@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from ..equations import Node, parameters
 from ..equations.operation import Operation
 from . import eager
 from .call import Call, put
+from .llvm.kernel import Job
 from .memory import empty, reserve
 from .training import LayerGradient
 
@@ -54,15 +55,25 @@ class Gradients:
             store: what it kept.
             gradients: of the recorded values and of the last states.
         """
-        call = self.call
+        _, _, weights = self.call.named(tensors)
+        begun = self.begin(self.call.backward(self.filled), tensors, store, gradients)
+        begun.job.run(begun.addresses, weights)
+        return self.end(begun, tensors, store)
+
+    @property
+    def lone(self) -> Job | None:
+        """The loop on one thread, if that is better beside another call's."""
+        return self.call.backward_abreast(self.filled)
+
+    def end(self, begun: Begun, tensors: Sequence[Tensor], store: Tensor) -> list[Tensor | None]:
+        """What `run` returns, once the loop has run."""
+        call, buffers = self.call, begun.buffers
         sources, _, weights = call.named(tensors)
-        buffers = self._buffers(store)
-        further, sums = self._loop(sources, weights, store, buffers, gradients)
-        summed = {name.removeprefix("sum "): total.sum(0) for name, total in sums.items()}
+        summed = {name.removeprefix("sum "): total.sum(0) for name, total in begun.sums.items()}
         found = self._weights(sources, weights, store, buffers, summed)
         states = [
             call.time.backward.final(pair) if self.wanted_states[name] else None
-            for name, pair in further.items()
+            for name, pair in begun.pairs.items()
         ]
         return [
             *self._sources(sources, weights, buffers, summed),
@@ -80,17 +91,17 @@ class Gradients:
             for buffer, (width, is_returned) in self.widths.items()
         }
 
-    def _loop(
+    def begin(
         self,
-        sources: list[Tensor],
-        weights: Mapping[str, Tensor],
+        job: Job,
+        tensors: Sequence[Tensor],
         store: Tensor,
-        buffers: Mapping[int, Tensor],
         gradients: Sequence[Tensor | None],
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Run the derivative: the states' gradients, and what each thread has summed up."""
+    ) -> Begun:
+        """All that the loop reads and writes; the arguments but for the job are those of `run`."""
         call = self.call
-        job, learned = call.backward(self.filled), call.learned(weights)
+        sources, _, weights = call.named(tensors)
+        buffers, learned = self._buffers(store), call.learned(weights)
         banks = sources
         if self.product is not None:
             banks = [store] * len(call.banks)  # any array: they are not read
@@ -112,8 +123,7 @@ class Gradients:
         addresses += [gradient.data_ptr() for gradient in returned]
         addresses += [starts[buffer] + begin for buffer, begin in self.places]
         addresses += [sums[f"sum {name}"].data_ptr() for name in self.plan.reduced]
-        job.run(addresses, weights)
-        return pairs, sums
+        return Begun(job, addresses, buffers, pairs, sums, (banks, learned, returned))
 
     def _pairs(self, finals: Sequence[Tensor | None], like: Tensor) -> dict[str, Tensor]:
         """For each state, an array for its gradients before and after a step, (2 B, units)."""
@@ -258,6 +268,26 @@ class Gradients:
         """The gradient of a parameter, 0 where no layer is going to write it."""
         is_written = self.plan.written[name] == shape[0]
         return like.new_empty(shape) if is_written else like.new_zeros(shape)
+
+
+class Begun(NamedTuple):
+    """The derivative of a loop, ready to run.
+
+    Attributes:
+        job: that makes it.
+        addresses: of its arrays.
+        buffers: the arrays of the gradients, (N, width).
+        pairs: of each state, its gradients before and after a step.
+        sums: what each thread sums up.
+        alive: what else the job reads.
+    """
+
+    job: Job
+    addresses: list[int]
+    buffers: dict[int, Tensor]
+    pairs: dict[str, Tensor]
+    sums: dict[str, Tensor]
+    alive: Any
 
 
 class Array(NamedTuple):

@@ -208,16 +208,12 @@ class QuickRun(Quick):
         for run, old, _, parameters in runs:
             output, places, memory = run._arrays(x, old)
             read, weights, banks = run._read(x, parameters)
-            job = run.lone
-            assert job is not None
-            ready = job.begin([*read, *places, *places, output.data_ptr()], weights)
-            begun.append((job, ready, output, places, (memory, banks)))
-        jobs = [(job.kernel.alone, ready.job) for job, ready, *_ in begun]
-        start(jobs, min(len(jobs), torch.get_num_threads()))
-        for (run, _, new, _), (job, ready, _, places, _) in zip(runs, begun, strict=True):
-            job.end(ready)
+            arrays = [*read, *places, *places, output.data_ptr()]
+            begun.append(((run.lone, arrays, weights), output, places, (memory, banks)))
+        start([job for job, *_ in begun], torch.get_num_threads())
+        for (run, _, new, _), (_, _, places, _) in zip(runs, begun, strict=True):
             run._end(places, new)
-        return [output for _, _, output, _, _ in begun]
+        return [output for _, output, _, _ in begun]
 
 
 @final
@@ -256,11 +252,13 @@ class QuickTraining:
 
     Attributes:
         names: of the parameters.
+        lone: the job for one thread, if that is better beside another run.
     """
 
     def __init__(self, call: Call) -> None:
         self._call = call
         self.names = call.weights
+        self.lone = call.forward_abreast
         self._nothing = [
             torch.zeros(call.time.batch, units, dtype=call.recurrence.dtype, device="cpu")
             for units in call.states.values()
@@ -277,5 +275,16 @@ class QuickTraining:
             parameters: those that `names` tells.
         """
         old = self._nothing if old is None else old
-        output, *last = Loop.apply(self._call, x, *old, *parameters)
+        output, *last = Loop.apply((self._call,), x, *old, *parameters)
         return output, last
+
+    @staticmethod
+    def abreast(
+        runs: Sequence[tuple[QuickTraining, Sequence[Tensor] | None, Sequence[Tensor]]], x: Tensor
+    ) -> list[tuple[Tensor, Sequence[Tensor]]]:
+        """Several runs on one input at once, each on a thread: see `run`."""
+        tensors: list[Tensor] = []
+        for run, old, parameters in runs:
+            tensors += (x, *(run._nothing if old is None else old), *parameters)
+        results = iter(Loop.apply(tuple(run._call for run, _, _ in runs), *tensors))
+        return [(next(results), [next(results) for _ in run._nothing]) for run, _, _ in runs]

@@ -165,7 +165,7 @@ class Inference:
         return x, last
 
 
-def _together(ways: Sequence[Any]) -> Callable[..., list[Tensor]] | None:
+def _together(ways: Sequence[Any]) -> Callable[..., list[Any]] | None:
     """What runs all directions of a layer at once, if that is faster."""
     if len(ways) == 1 or torch.get_num_threads() == 1:
         return None
@@ -186,6 +186,7 @@ class Training:
     ) -> None:
         places = _Places(ways, suffixes)
         self.names, self._layers = places.names, places.layers
+        self._together = [_together(row) for row in ways]
         self.like: Any = None
 
     def run(
@@ -193,13 +194,17 @@ class Training:
     ) -> tuple[Tensor, list[Tensor]]:
         """The output of the last layer, (T, B, units), and the last states, (L, B, units)."""
         finals = []
-        for row in self._layers:
-            outputs = []
-            for place, way, own in row:
-                old = [state[place] for state in states] if states else None
-                output, last = way.run(x, old, parameters[own])
-                outputs.append(output)
-                finals.append(last)
+        for row, together in zip(self._layers, self._together, strict=True):
+            runs = [
+                (way, [state[place] for state in states] if states else None, parameters[own])
+                for place, way, own in row
+            ]
+            if together is not None:
+                results = together(runs, x)
+            else:
+                results = [way.run(x, *rest) for way, *rest in runs]
+            outputs = [output for output, _ in results]
+            finals += [last for _, last in results]
             x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1)
         if len(finals) == 1:
             return x, [state.unsqueeze(0) for state in finals[0]]

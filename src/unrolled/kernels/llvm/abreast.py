@@ -6,7 +6,7 @@ import ctypes
 from collections.abc import Sequence
 from functools import cache
 
-from .kernel import Code
+from .kernel import Code, Job
 from .machine import host
 from .text import Function, Target
 
@@ -38,8 +38,18 @@ def _code() -> Code:
     return Code(text(target), target)
 
 
-def start(jobs: Sequence[tuple[int, int]], threads: int) -> None:
-    """Run jobs, each given by the address of its function and its own, on so many threads."""
-    numbers = [len(jobs), *(number for job in jobs for number in job)]
+def start(runs: Sequence[tuple[Job, Sequence[int], Sequence[int]]], threads: int) -> None:
+    """Run jobs for one thread, on so many threads.
+
+    Args:
+        runs: of each, the job and the addresses of its arrays and of its parameters.
+        threads: at most.
+    """
+    begun = [(job, job.begin(addresses, weights)) for job, addresses, weights in runs]
+    numbers = [len(begun)]
+    for job, ready in begun:
+        numbers += (job.kernel.alone, ready.job)
     list_ = (ctypes.c_int64 * len(numbers))(*numbers)
-    _code().start(ctypes.addressof(list_), threads)
+    _code().start(ctypes.addressof(list_), min(threads, len(begun)))
+    for job, ready in begun:
+        job.end(ready)

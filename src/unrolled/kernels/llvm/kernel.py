@@ -324,11 +324,13 @@ class Job:
             addresses: of the first number of row 0 of each array.
             weights: the parameters of the learned layers.
         """
-        read = []  # alive until the kernel has read it
-        for name in self.weights:
-            weight = weights[name]
-            read.append(weight if weight.is_contiguous() else weight.detach().contiguous())
+        read = self.read(weights)  # alive until the kernel has read it
         self.start(addresses, [weight.data_ptr() for weight in read])
+
+    def read(self, weights: Mapping[str, Tensor]) -> list[Tensor]:
+        """The parameters that the kernel reads, laid out row by row."""
+        found = [weights[name] for name in self.weights]
+        return [each if each.is_contiguous() else each.detach().contiguous() for each in found]
 
     def start(self, addresses: Sequence[int], weights: Sequence[int]) -> None:
         """Compute all steps, given the addresses of the arrays and of the parameters."""

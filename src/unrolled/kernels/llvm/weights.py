@@ -35,9 +35,9 @@ class WeightGradients:
     """The machine code of some outer products, summed over rows.
 
     >>> import torch
-    >>> gradient, source = torch.randn(9, 5), torch.randn(9, 3)
-    >>> weight, bias = torch.empty(5, 3), torch.empty(5)
-    >>> kernel = WeightGradients([Outer(5, (3,))], torch.float32)
+    >>> gradient, source = torch.randn(9, 5).double(), torch.randn(9, 3).double()
+    >>> weight, bias = torch.empty(5, 3).double(), torch.empty(5).double()
+    >>> kernel = WeightGradients([Outer(5, (3,))], torch.float64)
     >>> kernel.run([Sums(gradient, [(source, weight)], bias)])
     >>> torch.allclose(weight, gradient.t() @ source), torch.allclose(bias, gradient.sum(0))
     (True, True)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 import unrolled
 from unrolled.kernels.llvm import kernel
@@ -179,6 +180,26 @@ def test_directions_at_once_are_differentiated_twice_and_in_batches() -> None:
         for _ in range(2):
             close(derivative(), expected)
     assert ways_on_the_graph(layer) == [True, True]
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+def test_directions_at_once_under_checkpoints(fixed: bool) -> None:
+    """What the first call saves, and the later ones, is the same; a fixed direction saves none."""
+    layer, x, _ = both_ways("GRU", 1)
+    if fixed:
+        x = x.detach()
+        for name, parameter in layer.named_parameters():
+            parameter.requires_grad_(not name.endswith("_reverse"))
+
+    def gradients(create: bool) -> list[Tensor]:
+        output = checkpoint(lambda a: layer(a)[0], x, use_reentrant=False)
+        total = output.sin().sum()
+        return list(torch.autograd.grad(total, [layer.weight_hh_l0], create_graph=create))
+
+    with eager_only():
+        expected = gradients(False)
+    for create in (False, False, True):
+        close([each.detach() for each in gradients(create)], expected)
 
 
 def test_no_way_is_shared_or_stored() -> None:

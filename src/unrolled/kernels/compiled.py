@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 import torch
@@ -122,7 +122,9 @@ class Loop(torch.autograd.Function):
         stores = [reserve.take(tensors[0].dtype, call.store.size) for call in calls]
         parts = _parts(tensors, [call.taken for call in calls])
         ctx.calls = calls
-        ctx.save_for_backward(*tensors, *stores)
+        # call by call: checkpointing compares with nodes of one call each
+        saved = [(*part, store) for part, store in zip(parts, stores, strict=True)]
+        ctx.save_for_backward(*chain.from_iterable(saved))
         ctx.set_materialize_grads(False)
         pieces = list(zip(calls, parts, stores, strict=True))
         lone = [call.forward_abreast for call in calls] if len(calls) > 1 else []
@@ -144,9 +146,10 @@ class Loop(torch.autograd.Function):
         """The gradients of what `forward` took."""
         calls: tuple[Call, ...] = ctx.calls
         kept = ctx.saved_tensors  # asked for once: checkpointing hands it out only once
-        tensors, stores = kept[: -len(calls)], kept[-len(calls) :]
         sizes = [call.taken for call in calls]
-        parts, wanted = _parts(tensors, sizes), _parts(ctx.needs_input_grad[1:], sizes)
+        saved = _parts(kept, [size + 1 for size in sizes])
+        parts, stores = [each[:-1] for each in saved], [each[-1] for each in saved]
+        wanted = _parts(ctx.needs_input_grad[1:], sizes)
         given = _parts(gradients, [len(call.record) + len(call.states) for call in calls])
         pieces = list(zip(calls, parts, stores, wanted, given, strict=True))
         found = _together(pieces) if len(calls) > 1 else None
@@ -169,7 +172,7 @@ def _backward(
     gradients: Sequence[Tensor | None],
 ) -> Sequence[Tensor | None]:
     """The gradients of what one call took."""
-    if all(gradient is None for gradient in gradients):
+    if all(gradient is None for gradient in gradients) or not any(wanted):
         return [None for _ in tensors]
     again = torch.is_grad_enabled()
     if again or any(map(is_batched, gradients)):

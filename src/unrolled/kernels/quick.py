@@ -282,9 +282,15 @@ class QuickTraining:
     def abreast(
         runs: Sequence[tuple[QuickTraining, Sequence[Tensor] | None, Sequence[Tensor]]], x: Tensor
     ) -> list[tuple[Tensor, Sequence[Tensor]]]:
-        """Several runs on one input at once, each on a thread: see `run`."""
+        """Several runs on one input at once, each on a thread: see `run`.
+
+        One that needs no gradient is not to be part of a graph: then each runs by itself.
+        """
         tensors: list[Tensor] = []
         for run, old, parameters in runs:
-            tensors += (x, *(run._nothing if old is None else old), *parameters)
+            own = [x, *(run._nothing if old is None else old), *parameters]
+            if not any(tensor.requires_grad for tensor in own):
+                return [run.run(x, old, parameters) for run, old, parameters in runs]
+            tensors += own
         results = iter(Loop.apply(tuple(run._call for run, _, _ in runs), *tensors))
         return [(next(results), [next(results) for _ in run._nothing]) for run, _, _ in runs]

@@ -142,7 +142,7 @@ class Code:
 
         A job made for several is done by one as well: in a fork there are no others.
         """
-        if threads == 1 or _forked:
+        if threads == 1 or _forked or _team() is None:
             self._run(address)
         else:
             self._parallel(self._team, address, threads, 0)

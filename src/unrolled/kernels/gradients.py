@@ -343,6 +343,7 @@ def by_definition(
     again: bool,
 ) -> list[Tensor | None]:
     """The gradients through the eager definition; if asked, they can be differentiated again."""
+    tensors = [tensor.view_as(tensor) for tensor in tensors]  # one may be computed from another
     sources, states, weights = call.named(tensors)
     program = call.recurrence.program if call.recurrence.is_whole else call.recurrence.step
     rows = _named_rows(call, sources)

@@ -6,6 +6,9 @@ import pytest
 import torch
 from hypothesis import settings
 
+import guard
+from unrolled.kernels import memory
+
 settings.register_profile("unrolled", deadline=None)
 settings.load_profile("unrolled")
 
@@ -20,6 +23,13 @@ def _small() -> Iterator[None]:
     torch.manual_seed(0)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _exact() -> None:
+    """Under guard pages every array of a kernel is a block of its own, of just its size."""
+    if guard.is_on():
+        memory.reserve._uses = None
 
 
 @pytest.fixture

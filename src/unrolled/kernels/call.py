@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, final
 import torch
 from torch import Tensor
 
+from ..equations import parameters
+from .buffers import Buffers, Form, solid
 from .llvm.kernel import Job, Kernel, Shares
 from .memory import Layout, empty, layout
 from .recurrence import Recurrence, Training
@@ -200,6 +202,65 @@ class Call:
 
     # Tensors.
 
+    @cached_property
+    def given(self) -> Buffers:
+        """What the loop is handed: sources, states and weights."""
+        return Buffers(self.recurrence.graph.name, self._forms(), self.recurrence.dtype)
+
+    def handed_back(
+        self, tensors: Sequence[Tensor], store: Tensor, gradients: Sequence[Tensor | None]
+    ) -> tuple[Sequence[Tensor], Tensor, list[Tensor | None]]:
+        """What the backward pass is handed, checked, each tensor laid out row by row.
+
+        Args:
+            tensors: sources, states and weights.
+            store: what the forward pass kept.
+            gradients: those that arrive.
+        """
+        *tensors, store = self.kept.dense([*tensors, store])
+        arriving: list[Tensor | None] = []
+        for buffers, gradient in zip(self.returned, gradients, strict=True):
+            if gradient is not None:
+                gradient = gradient if gradient.layout is torch.strided else gradient.to_dense()
+                (gradient,) = buffers.dense([solid(gradient)])
+            arriving.append(gradient)
+        return tensors, store, arriving
+
+    @cached_property
+    def kept(self) -> Buffers:
+        """What the backward pass is handed: the same, and what the forward pass kept."""
+        forms = [*self._forms(), Form("what was kept", (self.store.size,))]
+        user = f"{self.recurrence.graph.name}, backward"
+        return Buffers(user, forms, self.recurrence.dtype)
+
+    @cached_property
+    def returned(self) -> list[Buffers]:
+        """The gradients that arrive, each by itself: of the recorded values and the last states."""
+        rows = {name: (self.time.total, units) for name, units in self.widths.items()}
+        forms = [Form(f"the gradient of {name}", shape) for name, shape in rows.items()]
+        forms += [
+            Form(f"the gradient of the last {name}", (self.time.batch, units))
+            for name, units in self.states.items()
+        ]
+        user = f"{self.recurrence.graph.name}, backward"
+        return [Buffers(user, [form], self.recurrence.dtype) for form in forms]
+
+    def _forms(self) -> list[Form]:
+        """Of sources, states and weights."""
+        recurrence, time = self.recurrence, self.time
+        forms = []
+        for names in self.sources:
+            if recurrence.is_whole:
+                shape = (time.total, recurrence.sizes[recurrence.graph.inputs[names[0]]])
+            elif names[0] in recurrence.split.vectors:
+                shape = (recurrence.width(names),)
+            else:
+                shape = (time.total, recurrence.width(names))
+            forms.append(Form(" ".join(names), shape))
+        forms += [Form(name, (time.batch, units)) for name, units in self.states.items()]
+        shapes = {p.name: p.shape(recurrence.sizes) for p in parameters(recurrence.graph)}
+        return [*forms, *(Form(name, shapes[name]) for name in self.weights)]
+
     def named(self, tensors: Sequence[Any]) -> tuple[list[Any], dict[str, Any], dict[str, Any]]:
         """The tensors of sources, states and weights, of one flat list."""
         first = len(self.sources)
@@ -286,6 +347,7 @@ class Call:
 
 
 def put(state: Tensor, place: int, size: int) -> None:
-    """Copy a state, which takes so many bytes, to a place in memory."""
-    state = state if state.is_contiguous() else state.detach().contiguous()
+    """Copy a state, which takes so many bytes row by row, to a place in memory."""
+    assert state.is_contiguous(), "a state is laid out row by row before it is put anywhere"
+    assert state.nbytes == size, f"{state.nbytes} bytes do not fill {size}"
     ctypes.memmove(place, state.data_ptr(), size)

@@ -10,12 +10,14 @@ import torch
 from torch import Tensor
 
 from . import eager, timeline
+from .buffers import solid
 from .call import Call, put
 from .gradients import Begun, by_definition
 from .llvm.abreast import start
 from .llvm.kernel import Job
 from .memory import reserve
 from .recurrence import Recurrence, Recurrences
+from .surroundings import PLAIN
 from .timeline import Timeline
 
 
@@ -23,6 +25,7 @@ def infer(
     call: Call, sources: list[Tensor], states: Mapping[str, Tensor], weights: Mapping[str, Tensor]
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Run without saving anything for a backward pass: the recorded values, and the last states."""
+    sources, states, weights = _handed(call, sources, states, weights)
     time, job, banks = call.time, call.inference, call.read(sources, weights)
     learned = call.learned(weights)
     pairs = [_pair(time, states[name]) for name in call.states]
@@ -37,8 +40,9 @@ def _single(
     call: Call, sources: list[Tensor], states: Mapping[str, Tensor], weights: Mapping[str, Tensor]
 ) -> list[Tensor]:
     """One step without saving anything: the states after it. Nothing is copied."""
+    sources, states, weights = _handed(call, sources, states, weights)
     banks, learned = call.read(sources, weights), call.learned(weights)
-    old = [_contiguous(states[name]) for name in call.states]
+    old = [states[name] for name in call.states]
     new = [state.new_empty(state.shape) for state in old]
     before = [state.data_ptr() for state in old]
     after = [state.data_ptr() for state in new]
@@ -46,8 +50,13 @@ def _single(
     return new
 
 
-def _contiguous(state: Tensor) -> Tensor:
-    return state if state.is_contiguous() else state.contiguous()
+def _handed(
+    call: Call, sources: list[Tensor], states: Mapping[str, Tensor], weights: Mapping[str, Tensor]
+) -> tuple[list[Tensor], dict[str, Tensor], dict[str, Tensor]]:
+    """What a loop is handed, checked: sources, states and weights, each laid out row by row."""
+    tensors = [*sources, *(states[name] for name in call.states)]
+    tensors += [weights[name] for name in call.weights]
+    return call.named(call.given.dense(tensors))
 
 
 def _pair(time: Timeline, state: Tensor) -> Tensor:
@@ -72,7 +81,7 @@ def train(
     changes the output.
     """
     begun = _begun(call, call.forward, sources, states, weights, store)
-    begun.job.run(begun.addresses, weights)
+    begun.job.run(begun.addresses, begun.weights)
     return begun.taps, call.last(store)
 
 
@@ -81,6 +90,7 @@ class _Begun(NamedTuple):
 
     job: Job
     addresses: list[int]
+    weights: Mapping[str, Tensor]
     taps: list[Tensor]
     alive: Any
 
@@ -94,6 +104,7 @@ def _begun(
     store: Tensor,
 ) -> _Begun:
     """All that the loop reads and writes."""
+    sources, states, weights = _handed(call, sources, states, weights)
     banks = call.read(sources, weights)
     learned, start = call.learned(weights), store.data_ptr()
     for state, (begin, size) in zip(states.values(), call.initial, strict=True):
@@ -104,7 +115,7 @@ def _begun(
     ends = [tap.data_ptr() for tap in taps]
     ends += [start + offset for offset in saved]
     addresses = [*call.inputs(banks, learned), *places, *places, *ends]
-    return _Begun(job, addresses, taps, (banks, learned))
+    return _Begun(job, addresses, weights, taps, (banks, learned))
 
 
 class Loop(torch.autograd.Function):
@@ -136,7 +147,7 @@ class Loop(torch.autograd.Function):
                 _begun(call, job, *call.named(part), store)
                 for job, (call, part, store) in zip(jobs, pieces, strict=True)
             ]
-            _abreast(calls, begun, parts)
+            _abreast(begun)
             ends = zip(begun, pieces, strict=True)
             done = [(each.taps, call.last(store)) for each, (call, _, store) in ends]
         return tuple(tensor for taps, last in done for tensor in (*taps, *last))
@@ -145,7 +156,7 @@ class Loop(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         """The gradients of what `forward` took."""
         calls: tuple[Call, ...] = ctx.calls
-        kept = ctx.saved_tensors  # asked for once: checkpointing hands it out only once
+        kept = [solid(each) for each in ctx.saved_tensors]  # checkpointing hands it out once
         sizes = [call.taken for call in calls]
         saved = _parts(kept, [size + 1 for size in sizes])
         parts, stores = [each[:-1] for each in saved], [each[-1] for each in saved]
@@ -175,7 +186,7 @@ def _backward(
     if all(gradient is None for gradient in gradients) or not any(wanted):
         return [None for _ in tensors]
     again = torch.is_grad_enabled()
-    if again or any(map(is_batched, gradients)):
+    if again or any(map(is_batched, gradients)) or any(map(_is_special, tensors)):
         return by_definition(call, tensors, gradients, wanted, again)
     return call.gradients(wanted).run(tensors, store, gradients)
 
@@ -184,37 +195,36 @@ def _together(pieces: Sequence[Any]) -> list[list[Tensor | None]] | None:
     """The gradients of what all calls took, each loop on a thread; None if that is not better."""
     if torch.is_grad_enabled():
         return None
-    begun, calls, parts, ends = [], [], [], []
+    begun, ends = [], []
     for call, tensors, store, wanted, gradients in pieces:
         if any(map(is_batched, gradients)) or all(each is None for each in gradients):
+            return None
+        if any(map(_is_special, tensors)):
             return None
         derivative = call.gradients(wanted)
         job = derivative.lone
         if job is None:
             return None
+        tensors, store, gradients = call.handed_back(tensors, store, gradients)
         begun.append(derivative.begin(job, tensors, store, gradients))
-        calls.append(call)
-        parts.append(tensors)
         ends.append((derivative, tensors, store))
-    _abreast(calls, begun, parts)
+    _abreast(begun)
     return [derivative.end(b, *rest) for b, (derivative, *rest) in zip(begun, ends, strict=True)]
 
 
-def _abreast(
-    calls: Sequence[Call],
-    begun: Sequence[_Begun | Begun],
-    parts: Sequence[Sequence[Tensor]],
-) -> None:
+def _abreast(begun: Sequence[_Begun | Begun]) -> None:
     """Run loops at once, each on a thread."""
-    read = [
-        each.job.read(call.named(part)[2])
-        for call, each, part in zip(calls, begun, parts, strict=True)
-    ]
+    read = [each.job.read(each.weights) for each in begun]
     runs = [
         (each.job, each.addresses, [weight.data_ptr() for weight in weights])
         for each, weights in zip(begun, read, strict=True)
     ]
     start(runs, torch.get_num_threads())
+
+
+def _is_special(tensor: Tensor) -> bool:
+    """Whether a hook has put something in a tensor's place that only PyTorch can read."""
+    return type(tensor) not in PLAIN
 
 
 def is_batched(gradient: Tensor | None) -> bool:
@@ -260,7 +270,7 @@ def run(
     reverse: bool = False,
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Run a cell over a sequence; arguments and results are those of `eager.run`."""
-    if batch_sizes is not None and min(batch_sizes) == len(next(iter(states.values()))):
+    if batch_sizes is not None and batch_sizes[-1] == len(next(iter(states.values()))):
         shape = (len(batch_sizes), batch_sizes[0])  # all rows have the same length
         inputs = {name: value.unflatten(0, shape) for name, value in inputs.items()}
         values, last = run(recurrences, weights, inputs, states, record, None, reverse)

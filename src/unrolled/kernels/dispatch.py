@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Any, final
 import torch
 from torch import Tensor
 
-from ..equations import Graph
+from ..equations import Graph, parameters
 from ..equations.node import Size
 from ..equations.operation import CONDITIONS
-from . import eager, operators
-from .surroundings import PLAIN, decided_once, fixed, surroundings
+from . import buffers, eager, operators, timeline
+from .surroundings import DTYPES, PLAIN, decided_once, fixed, surroundings
 
 if TYPE_CHECKING:
     from .call import Call
     from .recurrence import Recurrences
-
-DTYPES = frozenset({torch.float32, torch.float64})
 
 
 @final
@@ -38,6 +36,8 @@ class Runner:
         self.program = eager.Program(graph, sizes)
         self._x = next(iter(graph.inputs))
         self._recurrences: dict[tuple[torch.dtype, int], Recurrences | str] = {}
+        self._parameters = parameters(graph)
+        self._shapes: dict[int, tuple[tuple[str, tuple[int, ...]], ...]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Runner, (self.graph, self.sizes, self.recompute)
@@ -73,8 +73,13 @@ class Runner:
         reverse: bool = False,
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Run over a sequence; arguments and results are those of `eager.run`."""
+        self._check(weights, inputs)
         if torch.compiler.is_dynamo_compiling():
             return self._read(weights, inputs, states, record, batch_sizes, reverse)
+        weights, inputs, states = buffers.sound(self.graph.name, weights, inputs, states)
+        if batch_sizes is not None:
+            rows, batch = len(inputs[self._x]), len(next(iter(states.values())))
+            timeline.check(self.graph.name, batch_sizes, batch, rows)
         found = self._chosen(weights, inputs, states, record)
         if isinstance(found, str):
             return eager.run(self.program, weights, inputs, states, record, batch_sizes, reverse)
@@ -89,8 +94,12 @@ class Runner:
         states: Mapping[str, Tensor],
     ) -> dict[str, Tensor]:
         """Take one step: inputs and states are (B, units); the states after it."""
-        compiling = torch.compiler.is_dynamo_compiling()
-        found = "" if compiling else self._chosen(weights, inputs, states, ())
+        if torch.compiler.is_dynamo_compiling():
+            found = ""
+        else:
+            self._check(weights, inputs)
+            weights, inputs, states = buffers.sound(self.graph.name, weights, inputs, states)
+            found = self._chosen(weights, inputs, states, ())
         if isinstance(found, str):
             steps = {name: value.unsqueeze(0) for name, value in inputs.items()}
             return self.run(weights, steps, states, ())[1]
@@ -113,23 +122,36 @@ class Runner:
             x = inputs[self._x]
             found = self._described(x.dtype, fixed(x.shape[-1]), tuple(weights), tuple(record))
             if found is not None:
-                cell, shapes = found
-                if all(weights[name].shape == shape for name, shape in shapes):
-                    return operators.run(
-                        cell, weights, inputs, states, record, batch_sizes, reverse
-                    )
+                return operators.run(found, weights, inputs, states, record, batch_sizes, reverse)
         return eager.run(self.program, weights, inputs, states, record, batch_sizes, reverse)
 
     @decided_once
     def _described(
         self, dtype: torch.dtype, width: int, weights: tuple[str, ...], record: tuple[str, ...]
-    ) -> tuple[str, tuple[tuple[str, tuple[int, ...]], ...]] | None:
-        """The operators' text, and the shapes of parameters; None if there are no kernels."""
+    ) -> str | None:
+        """The operators' text; None if there are no kernels."""
         found = self.recurrences(dtype, width)
         if isinstance(found, str) or _unrecorded(found, record) is not None:
             return None
-        cell = operators.describe(self.graph, found.many.sizes, weights, record, self.recompute)
-        return cell, tuple((name, tuple(shape)) for name, shape in found.shapes)
+        return operators.describe(self.graph, found.many.sizes, weights, record, self.recompute)
+
+    def _check(self, weights: Mapping[str, Tensor], inputs: Mapping[str, Tensor]) -> None:
+        """RuntimeError for a parameter of another shape, which broadcast or cut makes numbers."""
+        width = inputs[self._x].shape[-1]
+        for name, shape in self.shapes(fixed(width)):
+            if weights[name].shape != shape:
+                found = tuple(weights[name].shape)
+                raise RuntimeError(
+                    f"{self.graph.name}: {name} should have shape {shape}, got {found}"
+                )
+
+    @decided_once
+    def shapes(self, width: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
+        """The shape of each parameter, for inputs of a width."""
+        if width not in self._shapes:
+            sizes: dict[Size, int] = {**self.sizes, self.graph.inputs[self._x]: width}
+            self._shapes[width] = tuple((p.name, p.shape(sizes)) for p in self._parameters)
+        return self._shapes[width]
 
     def known(self, weights: Mapping[str, Tensor], x: Tensor, reverse: bool) -> Call | None:
         """The call for sequences like x (T, B, I), if a kernel takes them and can do so quickly."""
@@ -185,9 +207,6 @@ class Runner:
         found = self.recurrences(x.dtype, x.shape[-1])
         if isinstance(found, str):
             return found
-        misfit = found.misfit(weights)
-        if misfit is not None:
-            return misfit
         return _unrecorded(found, record) or found
 
 

@@ -14,6 +14,7 @@ from . import eager
 from .call import Call, put
 from .llvm.kernel import Job
 from .memory import empty, reserve
+from .surroundings import PLAIN
 from .training import LayerGradient
 
 
@@ -55,9 +56,9 @@ class Gradients:
             store: what it kept.
             gradients: of the recorded values and of the last states.
         """
-        _, _, weights = self.call.named(tensors)
+        tensors, store, gradients = self.call.handed_back(tensors, store, gradients)
         begun = self.begin(self.call.backward(self.filled), tensors, store, gradients)
-        begun.job.run(begun.addresses, weights)
+        begun.job.run(begun.addresses, begun.weights)
         return self.end(begun, tensors, store)
 
     @property
@@ -98,7 +99,12 @@ class Gradients:
         store: Tensor,
         gradients: Sequence[Tensor | None],
     ) -> Begun:
-        """All that the loop reads and writes; the arguments but for the job are those of `run`."""
+        """All that the loop reads and writes.
+
+        Args:
+            job: that runs it.
+            tensors, store, gradients: as `Call.handed_back` returns them.
+        """
         call = self.call
         sources, _, weights = call.named(tensors)
         buffers, learned = self._buffers(store), call.learned(weights)
@@ -123,7 +129,7 @@ class Gradients:
         addresses += [gradient.data_ptr() for gradient in returned]
         addresses += [starts[buffer] + begin for buffer, begin in self.places]
         addresses += [sums[f"sum {name}"].data_ptr() for name in self.plan.reduced]
-        return Begun(job, addresses, buffers, pairs, sums, (banks, learned, returned))
+        return Begun(job, addresses, weights, buffers, pairs, sums, (banks, learned, returned))
 
     def _pairs(self, finals: Sequence[Tensor | None], like: Tensor) -> dict[str, Tensor]:
         """For each state, an array for its gradients before and after a step, (2 B, units)."""
@@ -139,7 +145,7 @@ class Gradients:
     def _dense(self, name: str, gradient: Tensor | None, like: Tensor) -> Tensor:
         """The gradient with respect to a returned value, laid out row by row."""
         if gradient is not None:
-            return gradient.contiguous()
+            return gradient
         return like.new_zeros((self.call.time.total, self.call.widths[name]))
 
     def _sources(
@@ -276,6 +282,7 @@ class Begun(NamedTuple):
     Attributes:
         job: that makes it.
         addresses: of its arrays.
+        weights: the parameters, by name.
         buffers: the arrays of the gradients, (N, width).
         pairs: of each state, its gradients before and after a step.
         sums: what each thread sums up.
@@ -284,6 +291,7 @@ class Begun(NamedTuple):
 
     job: Job
     addresses: list[int]
+    weights: Mapping[str, Tensor]
     buffers: dict[int, Tensor]
     pairs: dict[str, Tensor]
     sums: dict[str, Tensor]
@@ -343,6 +351,8 @@ def by_definition(
     again: bool,
 ) -> list[Tensor | None]:
     """The gradients through the eager definition; if asked, they can be differentiated again."""
+    if all(type(tensor) in PLAIN for tensor in tensors):
+        tensors = call.given.dense(tensors)
     tensors = [tensor.view_as(tensor) for tensor in tensors]  # one may be computed from another
     sources, states, weights = call.named(tensors)
     program = call.recurrence.program if call.recurrence.is_whole else call.recurrence.step

@@ -14,8 +14,10 @@ from torch import Tensor
 
 from ..equations import Graph, storage
 from ..equations.node import Size
-from . import eager
+from . import eager, timeline
+from .buffers import sound
 from .memory import ALIGNED, empty
+from .surroundings import DTYPES
 
 if TYPE_CHECKING:
     from .recurrence import Recurrences
@@ -37,6 +39,9 @@ SCHEMAS = {
 stores for `recurrence_backward`, which returns the gradients that are wanted of inputs, states and
 weights. The cell is a text of `describe`: it means the same in every process.
 """
+
+USER = "unrolled::recurrence"
+"""Who is handed operands, for messages."""
 
 ALIGNMENT = 16
 """Bytes: where compiled code expects what operators return."""
@@ -146,10 +151,29 @@ class _Run:
         batch_sizes: list[int] | None,
         reverse: bool,
     ) -> None:
+        if not inputs or inputs[0].dtype not in DTYPES:
+            kinds = ", ".join(str(tensor.dtype) for tensor in inputs) or "nothing"
+            raise RuntimeError(f"{USER}: inputs should be torch.float32 or float64, got {kinds}")
         self.cell = described(cell, inputs[0].dtype)
-        self.inputs = dict(zip(self.cell.inputs, inputs, strict=True))
-        self.states = dict(zip(self.cell.states, states, strict=True))
-        self.weights = dict(zip(self.cell.weights, weights, strict=True))
+        groups = (
+            _named("inputs", self.cell.inputs, inputs),
+            _named("states", self.cell.states, states),
+            _named("weights", self.cell.weights, weights),
+        )
+        self.inputs, self.states, self.weights = map(dict, sound(USER, *groups))
+        dimensions = 3 if batch_sizes is None else 2
+        for name, tensor in self.inputs.items():
+            if tensor.dim() != dimensions:
+                shape = tuple(tensor.shape)
+                raise RuntimeError(
+                    f"{USER}: {name} should have {dimensions} dimensions, got {shape}"
+                )
+        for name, tensor in self.states.items():
+            if tensor.dim() != 2:
+                shape = tuple(tensor.shape)
+                raise RuntimeError(f"{USER}: the state {name} should be (B, units), got {shape}")
+        if batch_sizes is not None:
+            timeline.check(USER, batch_sizes, len(states[0]), len(inputs[0]))
         self.further = (self.cell.record, batch_sizes, reverse)
 
     def infer(self) -> list[Tensor]:
@@ -183,10 +207,13 @@ class _Run:
         """The gradients that are wanted, of those of the results."""
         from . import compiled
 
+        given = (self.inputs, self.states, self.weights)
+        self._check_count("wanted", len(wanted), sum(map(len, given)))
+        self._check_count("gradients", len(gradients), len(self.cell.record) + len(self.states))
         asked = iter(wanted)
         inputs, states, weights = (
             {name: value.detach().requires_grad_(next(asked)) for name, value in group.items()}
-            for group in (self.inputs, self.states, self.weights)
+            for group in given
         )
         with _autograd():  # through what is computed before the loop
             call, banks, turned = compiled.prepared(
@@ -199,10 +226,16 @@ class _Run:
             into = [g if g is None else g.index_select(0, turned) for g in into]
         tensors = [tensor.detach() for tensor in (*banks, *loop)]
         backward = call.gradients(tuple(tensor.requires_grad for tensor in (*banks, *loop)))
-        found = backward.run(tensors, store, [*into, *gradients[count:]])
+        kept = store.flatten()[: call.store.size]  # it has room for every kernel's
+        found = backward.run(tensors, kept, [*into, *gradients[count:]])
         return _summed(
             [*inputs.values(), *states.values(), *weights.values()], [*banks, *loop], found
         )
+
+    @staticmethod
+    def _check_count(what: str, found: int, expected: int) -> None:
+        if found != expected:
+            raise RuntimeError(f"{USER}: {what} should have {expected} entries, got {found}")
 
     @torch.enable_grad()
     def by_definition(
@@ -223,6 +256,14 @@ class _Run:
                 materialize_grads=True,
             )
         )
+
+
+def _named(what: str, names: Sequence[str], tensors: Sequence[Tensor]) -> dict[str, Tensor]:
+    """The operands of one kind by name; RuntimeError unless there is one for each."""
+    if len(names) != len(tensors):
+        expected = f"{len(names)} ({', '.join(names)})"
+        raise RuntimeError(f"{USER}: {what} should be {expected}, got {len(tensors)}")
+    return dict(zip(names, tensors, strict=True))
 
 
 @contextmanager

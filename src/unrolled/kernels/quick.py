@@ -97,20 +97,20 @@ class Quick(ABC):
         """The job that is run."""
 
     def _start(
-        self, x: Tensor, parameters: Addresses, old: Addresses, new: Addresses, *taps: int
+        self, x: int, parameters: Addresses, old: Addresses, new: Addresses, *taps: int
     ) -> None:
         """Run the job on states that stand at `old` and come to stand at `new`."""
         read, weights, banks = self._read(x, parameters)
         self._job.start([*read, *old, *new, *taps], weights)
         del banks  # they have been read
 
-    def _read(self, x: Tensor, parameters: Addresses) -> tuple[list[int], Addresses, Any]:
+    def _read(self, x: int, parameters: Addresses) -> tuple[list[int], Addresses, Any]:
         """Where inputs, learned values and weights stand, and what has to stay in memory."""
         banks = None
         if self._product is None:
-            read = [x.data_ptr()]
+            read = [x]
         else:
-            banks = self._product.start([x.data_ptr()], parameters[self._own :], self._rows)
+            banks = self._product.start([x], parameters[self._own :], self._rows)
             read = self._inputs(banks, ())
             parameters = parameters[: self._own]
         if self._learned:
@@ -128,17 +128,17 @@ class QuickStep(Quick):
         """States before the step, states after it."""
         return call.single
 
-    def run(self, x: Tensor, states: Sequence[Tensor], parameters: Addresses) -> list[Tensor]:
+    def run(self, states: Sequence[Tensor], places: Addresses) -> list[Tensor]:
         """The states after the step.
 
         Args:
-            x: the input, (B, I).
             states: before the step.
-            parameters: where those stand that `names` tells.
+            places: where the input (B, I), the states and the parameters stand that `names` tells.
         """
         new = [torch.empty_like(state) for state in states]
-        old = [state.data_ptr() for state in states]
-        self._start(x, parameters, old, [state.data_ptr() for state in new])
+        end = 1 + len(new)
+        after = [state.data_ptr() for state in new]
+        self._start(places[0], places[end:], places[1:end], after)
         return new
 
 
@@ -179,7 +179,7 @@ class QuickRun(Quick):
             parameters: where those stand that `names` tells.
         """
         output, places, memory = self._arrays(x, old)
-        self._start(x, parameters, places, places, output.data_ptr())
+        self._start(x.data_ptr(), parameters, places, places, output.data_ptr())
         self._end(places, new)
         del memory  # the states have left it
         return output
@@ -207,7 +207,7 @@ class QuickRun(Quick):
         begun = []
         for run, old, _, parameters in runs:
             output, places, memory = run._arrays(x, old)
-            read, weights, banks = run._read(x, parameters)
+            read, weights, banks = run._read(x.data_ptr(), parameters)
             arrays = [*read, *places, *places, output.data_ptr()]
             begun.append(((run.lone, arrays, weights), output, places, (memory, banks)))
         start([job for job, *_ in begun], torch.get_num_threads())
@@ -239,7 +239,7 @@ class QuickLone(Quick):
         """The output (1, B, units); arguments as for `QuickRun.run`."""
         if old is None:
             old = [state.data_ptr() for state in self._nothing]
-        self._start(x, parameters, old, new)
+        self._start(x.data_ptr(), parameters, old, new)
         place, shape, size = self._output
         output = x.new_empty(shape)
         ctypes.memmove(output.data_ptr(), new[place], size)

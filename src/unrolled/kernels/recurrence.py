@@ -9,9 +9,8 @@ from functools import cached_property
 from typing import Any, final
 
 import torch
-from torch import Tensor
 
-from ..equations import Graph, Node, parameters
+from ..equations import Graph, Node
 from ..equations.node import Size
 from ..equations.operation import Operation
 from . import eager, product
@@ -178,7 +177,6 @@ class Recurrences:
         self.few = Recurrence(graph, sizes, dtype, parts, packed=False, recompute=recompute)
         self.long = self.many
         self.calls = Recent(64)
-        self.shapes = [(p.name, torch.Size(p.shape(sizes))) for p in parameters(graph)]
         reads = sum(
             sizes[node.attribute.size] * sizes[self.many.split.step.sizes[source]]
             for node in self.many.split.step.layers
@@ -187,13 +185,6 @@ class Recurrences:
         )
         if reads >= LARGE and not recompute:  # what is computed before the loop is stored
             self.long = Recurrence(graph, sizes, dtype, hoisted(graph), packed=True)
-
-    def misfit(self, weights: Mapping[str, Tensor]) -> str | None:
-        """The parameter, if any, that has not the shape that the kernels rely on."""
-        for name, shape in self.shapes:
-            if weights[name].shape != shape:
-                return f"{name} has the shape {tuple(weights[name].shape)}, not {tuple(shape)}"
-        return None
 
     def best(self, steps: int, rows: int, record: Sequence[str]) -> Recurrence:
         """The kernels for so many steps of so many rows that can store what is recorded.

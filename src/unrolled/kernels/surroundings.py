@@ -17,6 +17,9 @@ F = TypeVar("F", bound=Callable[..., object])
 PLAIN = (Tensor, torch.nn.Parameter)
 """The types of tensors whose memory a kernel may read."""
 
+DTYPES = frozenset({torch.float32, torch.float64})
+"""The dtypes for which there are kernels."""
+
 PORTABLE = "torch.export and tracing read the eager definition"
 """It runs wherever PyTorch does; kernels are of one machine."""
 

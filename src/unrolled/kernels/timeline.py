@@ -82,6 +82,27 @@ class Timeline:
         return pair[begin : begin + self.batch]
 
 
+def check(user: str, batch_sizes: Sequence[int], batch: int, rows: int) -> None:
+    """Check how many rows each step of ragged sequences has.
+
+    Raises:
+        ValueError: unless they fall from at most `batch` to at least 1, and are `rows` in all.
+    """
+    sizes = list(batch_sizes)
+    if not sizes:
+        raise ValueError(f"{user}: batch_sizes should name the rows of each step, got none")
+    for step, (before, size) in enumerate(zip([batch, *sizes], sizes, strict=False)):
+        if not 1 <= size <= before:
+            raise ValueError(
+                f"{user}: batch_sizes[{step}] should be between 1 and the {before} rows of "
+                f"{'the step before' if step else 'the batch'}, got {size}"
+            )
+    if sum(sizes) != rows:
+        raise ValueError(
+            f"{user}: batch_sizes should add up to the {rows} rows of the data, got {sum(sizes)}"
+        )
+
+
 def _count(stop: int) -> Tensor:
     return torch.arange(stop, device=CPU)
 

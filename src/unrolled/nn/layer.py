@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from ..equations import Cell, Graph
 from ..equations.rewrite import variational_dropout, zoneout
+from ..kernels.buffers import sound
 from ..kernels.dispatch import Runner
 from . import fused, quick
 from .call import Call, plain, probed
@@ -242,7 +243,8 @@ class Layer(Weighted):
         if hx is None:
             return self._initial_states(steps)
         states = {}
-        for index, (name, state) in enumerate(self._given(hx).items()):
+        (given,) = sound(type(self).__name__, self._given(hx))
+        for index, (name, state) in enumerate(given.items()):
             label = "hidden" if len(self.graph.states) == 1 else f"hidden[{index}]"
             self._check_size(state, self._units[self.graph.states[name]], steps, label)
             self._check_state(state, steps.data, label)
@@ -269,12 +271,19 @@ class Layer(Weighted):
                 for state, size in self.graph.states.items()
             }
         suffixes = [suffix for layer in range(self.num_layers) for suffix in self._suffixes(layer)]
-        return {
-            state: torch.stack([getattr(self, f"initial_{state}{suffix}") for suffix in suffixes])
-            .unsqueeze(1)
-            .expand(count, steps.batch, self._units[size])
-            for state, size in self.graph.states.items()
-        }
+        states = {}
+        for state, size in self.graph.states.items():
+            names = [f"initial_{state}{suffix}" for suffix in suffixes]
+            (learned,) = sound(type(self).__name__, {name: getattr(self, name) for name in names})
+            for name, value in learned.items():
+                if value.shape != (self._units[size],):
+                    raise RuntimeError(
+                        f"{type(self).__name__}: {name} should have shape "
+                        f"{(self._units[size],)}, got {tuple(value.shape)}"
+                    )
+            first = torch.stack(list(learned.values())).unsqueeze(1)
+            states[state] = first.expand(count, steps.batch, self._units[size])
+        return states
 
     @property
     def all_weights(self) -> list[list[Tensor]]:

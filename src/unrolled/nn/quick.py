@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, final
 import torch
 from torch import Tensor
 
+from ..kernels.buffers import Buffers, is_lazy
 from .weights import States
 
 if TYPE_CHECKING:
@@ -69,10 +70,15 @@ def run(layer: Layer, input: Any, hx: States | None) -> tuple[Tensor, States] | 
         parameters: Any = [own[name] for name in way.names]
     except KeyError:  # it is computed from others now
         return None
-    if not way.like.holds((input, *states, *parameters)):
+    handed = (input, *states, *parameters)
+    if not way.like.holds(handed):
         return None
+    places = way.buffers.places(handed)
     x = input.transpose(0, 1).contiguous() if layer.batch_first else input
-    output, last = way.run(x, states, parameters)
+    if isinstance(way, Training):
+        output, last = way.run(x, states, parameters)
+    else:
+        output, last = way.run(x, places[1 : 1 + len(states)], places[1 + len(states) :])
     if layer.batch_first:
         output = output.transpose(0, 1)
     return output, tuple(last) if len(last) > 1 else last[0]
@@ -120,6 +126,7 @@ class Inference:
     Attributes:
         names: of the parameters.
         like: what calls have to be like.
+        buffers: what they are handed.
     """
 
     def __init__(
@@ -141,15 +148,22 @@ class Inference:
         self._lone = ways[0][0] if count == 1 else None
         self._together = [_together(row) for row in ways]
         self.like: Any = None
+        self.buffers: Any = None
 
     def run(
-        self, x: Tensor, states: Sequence[Tensor], parameters: Sequence[Tensor]
+        self, x: Tensor, states: Sequence[int], parameters: Sequence[int]
     ) -> tuple[Tensor, list[Tensor]]:
-        """The output of the last layer, (T, B, units), and the last states, (L, B, units)."""
+        """The output of the last layer, (T, B, units), and the last states, (L, B, units).
+
+        Args:
+            x: (T, B, I), laid out row by row.
+            states: where the first ones stand; none if they are 0.
+            parameters: where those stand that `names` tells.
+        """
         last = [x.new_empty(shape) for shape in self._shapes]
-        old = [state.data_ptr() for state in states] if states else None
+        old = states or None
         new = [state.data_ptr() for state in last]
-        addresses = [parameter.data_ptr() for parameter in parameters]
+        addresses = parameters
         if self._lone is not None:
             return self._lone.run(x, old, new, addresses), last
         for row, together in zip(self._layers, self._together, strict=True):
@@ -173,7 +187,7 @@ def _together(ways: Sequence[Any]) -> Callable[..., list[Any]] | None:
     return None if None in lone else ways[0].abreast
 
 
-def _moved(addresses: list[int], offsets: list[int]) -> list[int]:
+def _moved(addresses: Sequence[int], offsets: list[int]) -> list[int]:
     return [address + offset for address, offset in zip(addresses, offsets, strict=True)]
 
 
@@ -188,6 +202,7 @@ class Training:
         self.names, self._layers = places.names, places.layers
         self._together = [_together(row) for row in ways]
         self.like: Any = None
+        self.buffers: Any = None
 
     def run(
         self, x: Tensor, states: Sequence[Tensor], parameters: Sequence[Tensor]
@@ -246,7 +261,12 @@ def learn(layer: Layer, input: Any, hx: States | None) -> None:
     parameters: Any = [layer._parameters[name] for name in way.names]
     if not graph and not all(p is not None and p.is_contiguous() for p in parameters):
         return
-    way.like = quick.Likeness([input, *states, *parameters])
+    handed = [input, *states, *parameters]
+    if any(map(is_lazy, handed)):
+        return
+    way.like = quick.Likeness(handed)
+    labels = ["input", *(f"hx[{place}]" for place in range(len(states))), *way.names]
+    way.buffers = Buffers.like(type(layer).__name__, dict(zip(labels, handed, strict=True)))
     layer._known.remember(_key(layer, input, hx), way)
 
 

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
+from ..kernels import timeline
+from ..kernels.buffers import sound
 from ..kernels.surroundings import fixed
 
 Lengths = Tensor | Items[int]
@@ -101,11 +103,13 @@ class Unbatched(Sequence):
 class Packed(Sequence):
     """A `PackedSequence`, sorted or not."""
 
-    def __init__(self, packed: PackedSequence) -> None:
+    def __init__(self, name: str, packed: PackedSequence) -> None:
         self.packed = packed
         self.data = packed.data
-        self.batch_sizes = packed.batch_sizes.tolist()
+        self.batch_sizes = _batch_sizes(name, packed)
         self.batch = self.batch_sizes[0]
+        for which in ("sorted_indices", "unsorted_indices"):
+            _check_order(f"{name}: {which}", getattr(packed, which), self.batch)
 
     @property
     def steps(self) -> int:
@@ -197,6 +201,44 @@ class Padded(Sequence):
         return state.index_select(1, self.order.argsort())
 
 
+def _sound(name: str, input: Tensor | PackedSequence) -> Tensor | PackedSequence:
+    """The input with its numbers in memory; RuntimeError where its storage is too short."""
+    if isinstance(input, PackedSequence):
+        fields = input._asdict()
+        (given,) = sound(name, {key: value for key, value in fields.items() if value is not None})
+        return PackedSequence(**{**fields, **given})
+    return sound(name, {"input": input})[0]["input"] if isinstance(input, Tensor) else input
+
+
+def _batch_sizes(name: str, packed: PackedSequence) -> list[int]:
+    """How many rows each step has; ValueError or TypeError where that does not fit the data."""
+    sizes = packed.batch_sizes
+    if sizes.dim() != 1 or sizes.is_floating_point() or sizes.dtype is torch.bool:
+        raise TypeError(
+            f"{name}: batch_sizes should be a 1-D tensor of integers, got {sizes.dim()}-D "
+            f"{sizes.dtype}"
+        )
+    found: list[int] = sizes.tolist()
+    if not torch.compiler.is_compiling():
+        timeline.check(name, found, found[0] if found else 0, packed.data.shape[0])
+    return found
+
+
+def _check_order(label: str, order: Tensor | None, batch: int) -> None:
+    """ValueError or TypeError unless an order names a row of the batch for each of its rows."""
+    if order is None or torch.compiler.is_compiling() or not order.is_cpu:
+        return
+    if order.dim() != 1 or order.dtype not in (torch.int64, torch.int32):
+        raise TypeError(
+            f"{label} should be a 1-D tensor of integers, got {order.dim()}-D {order.dtype}"
+        )
+    if len(order) != batch:
+        raise ValueError(f"{label} should name each of the {batch} rows, got {len(order)}")
+    least, most = int(order.min()), int(order.max())
+    if least < 0 or most >= batch:
+        raise ValueError(f"{label} should lie between 0 and {batch - 1}, got {least} to {most}")
+
+
 def sequence(
     name: str, input: Tensor | PackedSequence, lengths: Lengths | None, batch_first: bool
 ) -> Sequence:
@@ -206,12 +248,13 @@ def sequence(
         ValueError: for a wrong number of dimensions, or lengths that do not fit the input.
         RuntimeError: without a single step, or packed data that is not 2D, as in PyTorch.
     """
+    input = _sound(name, input)
     if isinstance(input, PackedSequence):
         if lengths is not None:
             raise ValueError(f"{name}: a PackedSequence has lengths of its own: leave out lengths=")
         if input.data.dim() != 2:
             raise RuntimeError(f"input must have 2 dimensions, got {input.data.dim()}")
-        return Packed(input)
+        return Packed(name, input)
     if not isinstance(input, Tensor):
         kind = type(input).__name__
         raise TypeError(f"{name}: Expected input to be a Tensor or PackedSequence, got {kind}")
@@ -233,6 +276,7 @@ def sequence(
 def _checked_lengths(name: str, lengths: Lengths, batch: int, steps: int) -> list[int]:
     """The lengths as a list; ValueError or TypeError where they do not fit the input."""
     if isinstance(lengths, Tensor):
+        lengths = sound(name, {"lengths": lengths})[0]["lengths"]
         if lengths.is_floating_point() or lengths.dtype is torch.bool or lengths.dim() != 1:
             raise TypeError(
                 f"{name}: lengths should be a 1-D tensor of integers, got {lengths.dim()}-D "

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..equations import Cell, parameters
+from ..kernels.buffers import Buffers, is_lazy, sound
 from ..kernels.dispatch import Runner
 from .call import Call, plain, probed
 from .quick import Known, given, key
@@ -24,6 +25,7 @@ class _Way(NamedTuple):
 
     names: list[str]  # of the parameters
     like: Likeness
+    buffers: Buffers
     quick: QuickStep
 
 
@@ -99,7 +101,8 @@ class Step(Weighted):
             )
         for name in self._names[:1]:
             self._check_tensor(x, getattr(self, name))
-        return x, self._states(hx, x, batched)
+        given, states = sound(type(self).__name__, {"input": x}, self._states(hx, x, batched))
+        return given["input"], dict(states)
 
     def obstacle(self, x: Tensor, states: Mapping[str, Tensor]) -> str | None:
         """Why a step runs by the eager definition; None if it runs on a kernel."""
@@ -117,9 +120,10 @@ class Step(Weighted):
             parameters: Any = [self._parameters[name] for name in way.names]
         except KeyError:  # it is computed from others now
             return None
-        if not way.like.holds((input, *states, *parameters)):
+        handed = (input, *states, *parameters)
+        if not way.like.holds(handed):
             return None
-        new = way.quick.run(input, states, [each.data_ptr() for each in parameters])
+        new = way.quick.run(states, way.buffers.places(handed))
         return tuple(new) if len(new) > 1 else new[0]
 
     def _learn(self, x: Tensor, states: list[Tensor], weights: Mapping[str, Tensor]) -> None:
@@ -136,8 +140,12 @@ class Step(Weighted):
             from ..kernels.quick import Likeness, QuickStep
 
             quick = QuickStep(call)
-            parameters = [weights[name] for name in quick.names]
-            way = _Way(quick.names, Likeness([x, *states, *parameters]), quick)
+            handed = {"input": x, **dict(zip(self._state_units, states, strict=True))}
+            handed |= {name: weights[name] for name in quick.names}
+            if any(map(is_lazy, handed.values())):
+                return
+            buffers = Buffers.like(type(self).__name__, handed)
+            way = _Way(quick.names, Likeness(list(handed.values())), buffers, quick)
             self._known.remember(key(x, states), way)
 
     def _states(self, hx: States | None, x: Tensor, batched: bool) -> dict[str, Tensor]:

@@ -82,7 +82,7 @@ def default_loss(model: Module, watch: Watch, output: Any) -> Tensor:
     form = passage.visits[-1].call.form
     lengths = torch.tensor(passage.lengths[-1])
     if isinstance(found, PackedSequence):
-        packed = Packed(found)
+        packed = Packed("gradient_flow", found)
         found, lengths, batch_first = packed.spread(packed.data), packed.lengths, False
     else:
         batch_first = getattr(form, "batch_first", False)

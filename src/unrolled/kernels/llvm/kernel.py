@@ -6,9 +6,10 @@ import ctypes
 import glob
 import os
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, cached_property
 from itertools import accumulate
+from operator import itemgetter
 from typing import Any, NamedTuple, final
 
 import torch
@@ -123,13 +124,14 @@ class Code:
 
     Attributes:
         alone: where the function stands that one thread runs.
+        run: the same as a function of where a job's numbers stand.
     """
 
     def __init__(self, text: str, target: Target) -> None:
         team = _team()
         self._machine = Machine(text, target, team or _alone())
         self.alone = self._machine.address("run")
-        self._run = RUN(self.alone)
+        self.run = RUN(self.alone)
         if team is not None:
             kind = ctypes.CFUNCTYPE(
                 None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint
@@ -143,7 +145,7 @@ class Code:
         A job made for several is done by one as well: in a fork there are no others.
         """
         if threads == 1 or _forked or _team() is None:
-            self._run(address)
+            self.run(address)
         else:
             self._parallel(self._team, address, threads, 0)
 
@@ -177,7 +179,7 @@ class Kernel:
         self.schedule = schedule
         self.source = Source(schedule, units, strides, self.target, packed)
         code = Code(self.source.text, self.target)
-        self.start, self.alone = code.start, code.alone
+        self.start, self.alone, self.run = code.start, code.alone, code.run
         lanes = self.target.lanes
         sizes = [pack.size(lanes) if packed else 0 for pack in self.source.packs]
         sizes += [
@@ -285,6 +287,7 @@ class Job:
         self.order = list(order)
         self.shares = shares
         self.weights = kernel.source.weights
+        self._run = kernel.run
         self._alive = (steps, counts, *starts.values())
         source = kernel.source
         numbers = [len(counts), counts.data_ptr()]
@@ -299,7 +302,7 @@ class Job:
         self._layouts, self._kept = begins[: len(kernel.layouts)], begins[len(kernel.layouts) :]
         # Of each array, which of the addresses is its own; those of kept ones follow those given.
         places = {name: place for place, name in enumerate([*order, *(a.name for a in kept)])}
-        self._pick = [places[array.name] for array in source.arrays]
+        self._pick = _picker([places[array.name] for array in source.arrays])
         self._arrays = slice(2, 2 + 2 * len(source.arrays), 2)
         self.sums = {array.name: array.stride for array in source.arrays if array.kind == "thread"}
         self._own = slice(len(numbers), len(numbers) + len(kernel.layouts))
@@ -335,7 +338,10 @@ class Job:
     def start(self, addresses: Sequence[int], weights: Sequence[int]) -> None:
         """Compute all steps, given the addresses of the arrays and of the parameters."""
         ready = self.begin(addresses, weights)
-        self.kernel.start(ready.job, self.shares.threads)
+        if self.shares.threads == 1:
+            self._run(ready.job)
+        else:
+            self.kernel.start(ready.job, self.shares.threads)
         self.end(ready)
 
     def begin(self, addresses: Sequence[int], weights: Sequence[int]) -> Ready:
@@ -347,7 +353,7 @@ class Job:
         numbers, _, kept, _ = ready
         if kept:
             addresses = [*addresses, *kept]
-        numbers[self._arrays] = [addresses[i] for i in self._pick]
+        numbers[self._arrays] = self._pick(addresses)
         numbers[self._weights] = weights
         numbers[self._meetings] = 0
         return ready
@@ -368,6 +374,13 @@ class Job:
         numbers[self._job + 1] = start + 8 * self._meetings
         kept = [scratch + begin for begin in self._kept]
         return Ready(numbers, start + 8 * self._job, kept, memory)
+
+
+def _picker(places: list[int]) -> Callable[[Sequence[int]], Sequence[int]]:
+    """What picks the items at some places, in that order."""
+    if len(places) == 1:
+        return lambda items: (items[places[0]],)
+    return itemgetter(*places)
 
 
 class Ready(NamedTuple):

@@ -1,0 +1,180 @@
+"""What a kernel is handed, compared with what it will touch: before every launch.
+
+Machine code reads wherever an address points. So no address of a tensor that somebody else made is
+taken but here, after dtype, device, layout, size, strides and the extent of its storage have been
+looked at as they are at that moment: a hook may have replaced a saved tensor, an optimizer a
+parameter, and storage can be freed under a tensor that still states its shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple, NoReturn, final
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import _get_current_dispatch_mode
+
+from .extent import shortage
+from .inspection import FITS, WRONG, Expected, Inspection, dtype_number
+from .surroundings import PLAIN
+
+
+class Form(NamedTuple):
+    """What a buffer has to be.
+
+    Attributes:
+        name: for messages, such as ``weight_hh``.
+        shape: its rows and units; a tensor of more dimensions may hold the same rows.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+
+
+@final
+class Buffers:
+    """The tensors that a launch is handed.
+
+    Args:
+        user: who is handed them, for messages.
+        forms: of each.
+        dtype: of all.
+
+    >>> import torch
+    >>> buffers = Buffers("lstm", [Form("weight_hh", (8, 2))], torch.float32)
+    >>> buffers.dense([torch.zeros(8, 3)])
+    Traceback (most recent call last):
+    RuntimeError: lstm: weight_hh should be torch.float32 of shape (8, 2), got shape (8, 3)
+    """
+
+    @classmethod
+    def like(cls, user: str, tensors: Mapping[str, Tensor]) -> Buffers:
+        """Those of a launch that is handed tensors like these."""
+        forms = [Form(name, tuple(tensor.shape)) for name, tensor in tensors.items()]
+        return cls(user, forms, next(iter(tensors.values())).dtype)
+
+    def __init__(self, user: str, forms: Sequence[Form], dtype: torch.dtype) -> None:
+        self._user = user
+        self._forms = list(forms)
+        self._dtype = dtype
+        self._inspect = Inspection([_expected(form.shape, dtype) for form in forms])
+
+    def places(self, tensors: Sequence[Tensor]) -> list[int]:
+        """Where tensors stand whose strides somebody else has compared.
+
+        Raises:
+            RuntimeError: naming the first that is anything else, but for its strides.
+        """
+        worst, addresses = self._inspect(tensors)
+        if worst == WRONG:
+            self._refuse(tensors)
+        return addresses
+
+    def dense(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+        """The tensors, those copied that are not laid out row by row.
+
+        Raises:
+            RuntimeError: naming the first that has another dtype, size or place, or whose storage
+                ends before it does.
+        """
+        worst, _ = self._inspect(tensors)
+        if worst == FITS:
+            return tensors
+        if worst == WRONG:
+            self._refuse(tensors)
+        return [each if each.is_contiguous() else each.contiguous() for each in tensors]
+
+    def _refuse(self, tensors: Sequence[Tensor]) -> NoReturn:
+        for form, tensor in zip(self._forms, tensors, strict=True):
+            fault = _fault(form.shape, self._dtype, tensor)
+            if fault is not None:
+                expected = f"{self._dtype} of shape {form.shape}"
+                raise RuntimeError(f"{self._user}: {form.name} should be {expected}, got {fault}")
+        raise RuntimeError(f"{self._user}: its tensors changed while they were looked at")
+
+
+def _expected(shape: tuple[int, ...], dtype: torch.dtype) -> Expected:
+    return Expected(
+        dtype.itemsize, dtype_number(dtype), torch.Size(shape).numel(), (*shape, 1)[len(shape) - 1]
+    )
+
+
+def _fault(shape: tuple[int, ...], dtype: torch.dtype, tensor: Tensor) -> str | None:
+    """What about a tensor is not as expected, in a few words."""
+    if tensor.layout is not torch.strided:
+        return f"layout {tensor.layout}"
+    if tensor.device.type != "cpu":
+        return f"device {tensor.device}"
+    if tensor.dtype is not dtype:
+        return str(tensor.dtype)
+    found = tuple(tensor.shape)
+    if tensor.numel() != torch.Size(shape).numel() or found[-1:] != shape[-1:]:
+        return f"shape {found}"
+    return shortage(tensor)
+
+
+def solid(tensor: Tensor) -> Tensor:
+    """The tensor with its numbers in memory.
+
+    PyTorch negates some tensors, such as ``z.conj().imag``, and makes some zeros only when an
+    operation of its own reads them.
+
+    >>> import torch
+    >>> lazy = torch._neg_view(torch.ones(2))
+    >>> lazy.is_neg(), solid(lazy).is_neg(), solid(lazy).tolist()
+    (True, False, [-1.0, -1.0])
+    """
+    if tensor.is_neg():
+        tensor = tensor.resolve_neg()
+    return tensor.clone() if tensor._is_zerotensor() else tensor  # pyright: ignore
+
+
+def is_lazy(tensor: Tensor) -> bool:
+    """Whether the numbers of a tensor are not what stands in memory."""
+    return tensor.is_neg() or tensor._is_zerotensor()  # pyright: ignore
+
+
+def sound(user: str, *groups: Mapping[str, Tensor]) -> list[Mapping[str, Tensor]]:
+    """Tensors by name, with their numbers in memory and no longer than their storage.
+
+    What PyTorch transforms, traces or keeps on another device is returned as it is.
+
+    Raises:
+        RuntimeError: naming the first whose storage ends before it does.
+    """
+    if not _is_plain():
+        return list(groups)
+    if any(is_lazy(tensor) for group in groups for tensor in group.values()):
+        groups = tuple({name: solid(each) for name, each in group.items()} for group in groups)
+    named = [pair for group in groups for pair in group.items() if _has_memory(pair[1])]
+    sizes = tuple(tensor.element_size() for _, tensor in named)
+    worst, _ = _extents(sizes)([tensor for _, tensor in named])
+    if worst != WRONG:
+        return list(groups)
+    for name, tensor in named:
+        lack = shortage(tensor)
+        if lack is not None:
+            raise RuntimeError(f"{user}: {name} has {lack}")
+    return list(groups)
+
+
+def _has_memory(tensor: Tensor) -> bool:
+    return type(tensor) in PLAIN and tensor.is_cpu and tensor.layout is torch.strided
+
+
+def _is_plain() -> bool:
+    """Whether tensors stand for numbers in memory, and for nothing that PyTorch follows."""
+    return not (
+        torch.compiler.is_compiling()
+        or torch._C._functorch.maybe_current_level() is not None  # pyright: ignore
+        or torch._C._get_tracing_state() is not None
+        or _get_current_dispatch_mode() is not None
+    )
+
+
+@lru_cache(maxsize=256)
+def _extents(itemsizes: tuple[int, ...]) -> Inspection:
+    """Asks so many tensors whether their storage holds them."""
+    return Inspection([Expected(size) for size in itemsizes])

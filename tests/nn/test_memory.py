@@ -1,0 +1,433 @@
+"""Whatever tensors a call is handed, nothing is read that is not theirs: right, or an error."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.autograd.graph import save_on_cpu, saved_tensors_hooks
+from torch.nn.utils.rnn import PackedSequence
+
+import unrolled
+from unrolled.kernels import operators
+from unrolled.kernels.surroundings import eager_only
+
+I, H, B, T = 4, 5, 2, 3  # noqa: E741
+
+Made = tuple[Any, Tensor, Any]
+
+
+def _learned(x: Any, h: Any) -> Any:
+    p = unrolled.vector()
+    s = unrolled.scalar()
+    h = unrolled.tanh(unrolled.affine(x, h) + p * h) * s
+    return locals()
+
+
+def made(kind: str) -> Made:
+    """A module, an input and states."""
+    torch.manual_seed(1)
+    x, wide = torch.randn(T, B, I), torch.randn(8 * T, B, I)
+    h, c = torch.randn(1, B, H), torch.randn(1, B, H)
+    if kind == "LSTM":
+        return unrolled.LSTM(I, H), x, (h, c)
+    if kind == "batch first":
+        return unrolled.LSTM(I, H, batch_first=True), x.transpose(0, 1).contiguous(), (h, c)
+    if kind == "both ways":
+        h = torch.randn(4, B, H)
+        return unrolled.GRU(I, H, 2, bidirectional=True), wide, h
+    if kind == "learned":
+        return unrolled.Recurrent(unrolled.cell(_learned), I, H), x, h
+    if kind == "normalized":
+        return unrolled.Recurrent(unrolled.cells.lstm_layernorm, I, H), x, (h, c)
+    if kind == "one step":
+        return unrolled.LSTM(I, H), x[:1], (h, c)
+    if kind == "GRUCell":
+        return unrolled.GRUCell(I, H), x[0], h[0]
+    return unrolled.LSTMCell(I, H), x[0], (h[0], c[0])
+
+
+KINDS = (
+    "LSTM", "batch first", "both ways", "learned", "normalized", "one step", "GRUCell", "LSTMCell"
+)  # fmt: skip
+
+
+def flat(result: Any) -> list[Tensor]:
+    if isinstance(result, Tensor):
+        return [result]
+    return [tensor for part in result for tensor in flat(part)]
+
+
+def total(result: Any) -> Tensor:
+    return torch.stack([tensor.sin().sum() for tensor in flat(result)]).sum()
+
+
+def warmed(kind: str, warm: bool) -> Made:
+    """A module that has seen calls of these shapes, or none at all."""
+    module, x, hx = made(kind)
+    for _ in range(3 if warm else 0):
+        module(x, hx)
+        with torch.no_grad():
+            module(x, hx)
+    return module, x, hx
+
+
+def gradients(module: Any, x: Tensor, hx: Any) -> list[Tensor]:
+    module.zero_grad()
+    total(module(x, hx)).backward()
+    return [parameter.grad for parameter in module.parameters()]
+
+
+def close(found: list[Tensor], expected: list[Tensor]) -> None:
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
+def freed(tensor: Tensor, size: int = 0) -> Tensor:
+    """A tensor whose storage has lost all but some bytes."""
+    tensor = tensor.clone()
+    tensor.untyped_storage().resize_(size)
+    return tensor
+
+
+WRONG: dict[str, Callable[[Tensor], Tensor]] = {
+    "half": lambda t: t.half(),
+    "double": lambda t: t.double(),
+    "shorter": lambda t: t[..., :-1],
+    "longer": lambda t: torch.cat([t, t]),
+    "empty": lambda t: t[:0],
+    "flat": lambda t: t.reshape(-1) if t.dim() > 1 else t[:-1],
+    "sparse": lambda t: t.to_sparse(),
+    "elsewhere": lambda t: t.to("meta"),
+    "freed": freed,
+    "a byte short": lambda t: freed(t, t.nbytes - 1),
+}
+"""Tensors in whose place no kernel may read."""
+
+SAME: dict[str, Callable[[Tensor], Tensor]] = {
+    "every other": lambda t: torch.stack([t, t], -1)[..., 0],
+    "transposed": lambda t: t.t().contiguous().t() if t.dim() == 2 else t,
+    "negated": lambda t: torch._neg_view(-t),
+    "conjugated": lambda t: torch.complex(t, -t).conj().imag,
+    "inside": lambda t: torch.cat([t.flatten(), t.flatten()])[t.numel() :].view(t.shape),
+}
+"""The same numbers in another form."""
+
+
+@pytest.mark.parametrize("warm", [False, True])
+@pytest.mark.parametrize("change", WRONG)
+@pytest.mark.parametrize("kind", KINDS)
+def test_saved_tensors_come_back_as_others(kind: str, change: str, warm: bool) -> None:
+    module, x, hx = warmed(kind, warm)
+    with saved_tensors_hooks(lambda t: WRONG[change](t.detach()), lambda t: t):
+        result = module(x, hx)
+    with pytest.raises(RuntimeError, match=r"backward: .* should be torch.float32 of shape"):
+        total(flat(result)).backward()
+
+
+@pytest.mark.parametrize("warm", [False, True])
+@pytest.mark.parametrize("change", SAME)
+@pytest.mark.parametrize("kind", KINDS)
+def test_saved_tensors_come_back_in_another_form(kind: str, change: str, warm: bool) -> None:
+    module, x, hx = warmed(kind, warm)
+    expected = [g.clone() for g in gradients(module, x, hx)]
+    module.zero_grad()
+    with saved_tensors_hooks(lambda t: SAME[change](t.detach()), lambda t: t):
+        result = module(x, hx)
+    total(result).backward()
+    close([parameter.grad for parameter in module.parameters()], expected)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_saved_tensors_are_compressed(kind: str) -> None:
+    """As activation compression does: less exact, not wrong."""
+    module, x, hx = made(kind)
+    expected = [g.clone() for g in gradients(module, x, hx)]
+    with saved_tensors_hooks(lambda t: t.half(), lambda t: t.float()):
+        found = gradients(module, x, hx)
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=0.02, atol=0.02)
+    with save_on_cpu():
+        close(gradients(module, x, hx), expected)
+
+
+CHANGES: dict[str, Callable[[Any], Any]] = {
+    "half": lambda module: module.half(),
+    "double": lambda module: module.double(),
+    **{
+        f"{change} {place}": lambda module, c=change, p=place: _set(module, WRONG[c], p)
+        for change in ("half", "shorter", "longer", "empty", "freed", "a byte short")
+        for place in ("all", "first", "last")
+    },
+}
+"""What happens to the parameters of a module."""
+
+
+def _set(module: Any, change: Callable[[Tensor], Tensor], place: str) -> None:
+    parameters = list(module.parameters())
+    chosen = {"all": parameters, "first": parameters[:1], "last": parameters[-1:]}[place]
+    for parameter in chosen:
+        parameter.data = change(parameter.data)
+
+
+@pytest.mark.parametrize("warm", [False, True])
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_parameters_change_before_the_backward_pass(kind: str, change: str, warm: bool) -> None:
+    module, x, hx = warmed(kind, warm)
+    x.requires_grad_()
+    result = module(x, hx)
+    CHANGES[change](module)
+    with pytest.raises(RuntimeError, match=r"should be torch.float32 of shape|backward"):
+        total(result).backward()
+
+
+@pytest.mark.parametrize("warm", [False, True])
+@pytest.mark.parametrize("graph", [False, True])
+@pytest.mark.parametrize("change", [name for name in CHANGES if " " in name])
+@pytest.mark.parametrize("kind", KINDS)
+def test_parameters_change_before_a_call(kind: str, change: str, graph: bool, warm: bool) -> None:
+    module, x, hx = warmed(kind, warm)
+    if change == "half last" and kind in ("learned", "normalized"):
+        pytest.skip("PyTorch promotes a learned vector")
+    CHANGES[change](module)
+    with torch.set_grad_enabled(graph), pytest.raises((RuntimeError, ValueError)):
+        module(x, hx)
+
+
+@pytest.mark.parametrize("graph", [False, True])
+@pytest.mark.parametrize("warm", [False, True])
+@pytest.mark.parametrize("change", [*SAME, "zeros", "expanded"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_inputs_in_another_form(kind: str, change: str, warm: bool, graph: bool) -> None:
+    """Input, states and parameters, all at once and each by itself."""
+    others: dict[str, Callable[[Tensor], Tensor]] = {
+        **SAME,
+        "zeros": lambda t: torch._efficientzerotensor(t.shape),
+        "expanded": lambda t: t[:1].expand_as(t),
+    }
+    act = others[change]
+    module, x, hx = warmed(kind, warm)
+    changed = tuple(map(act, hx)) if isinstance(hx, tuple) else act(hx)
+    for given, states in ((act(x), changed), (act(x), hx), (x, changed), (act(x), None)):
+        plain = [each.clone() if change == "zeros" else each for each in (given,)]
+        with torch.set_grad_enabled(graph):
+            for _ in range(2):
+                found = flat(module(given, states))
+            with eager_only():
+                expected = flat(module(plain[0].contiguous(), states))
+        close(found, expected)
+        if graph:
+            close(gradients(module, given, states), _by_definition(module, given, states))
+
+
+def _by_definition(module: Any, x: Tensor, hx: Any) -> list[Tensor]:
+    twin = copy.deepcopy(module)
+    with eager_only():
+        return gradients(twin, x, hx)
+
+
+@pytest.mark.parametrize("warm", [False, True])
+@pytest.mark.parametrize("kind", ["LSTM", "learned", "GRUCell", "both ways"])
+def test_parameters_in_another_form(kind: str, warm: bool) -> None:
+    for change in SAME:
+        module, x, hx = warmed(kind, warm)
+        expected = [t.detach() for t in flat(module(x, hx))]
+        wanted = [g.clone() for g in gradients(module, x, hx)]
+        for parameter in module.parameters():
+            parameter.data = SAME[change](parameter.data)
+        for _ in range(2):
+            close([t.detach() for t in flat(module(x, hx))], expected)
+            with torch.no_grad():
+                close(flat(module(x, hx)), expected)
+        close(gradients(module, x, hx), wanted)
+
+
+@pytest.mark.parametrize("graph", [False, True])
+@pytest.mark.parametrize("warm", [False, True])
+@pytest.mark.parametrize("change", ["freed", "a byte short"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_storage_is_gone_before_a_call(kind: str, change: str, warm: bool, graph: bool) -> None:
+    module, x, hx = warmed(kind, warm)
+    states = hx if isinstance(hx, tuple) else (hx,)
+    act = WRONG[change]
+    with torch.set_grad_enabled(graph):
+        for around in (eager_only, lambda: torch.set_grad_enabled(graph)):
+            with around():
+                with pytest.raises(RuntimeError, match="bytes of a storage"):
+                    module(act(x), hx)
+                with pytest.raises(RuntimeError, match="bytes of a storage"):
+                    module(act(x))
+                for place in range(len(states)):
+                    other = [act(s) if i == place else s for i, s in enumerate(states)]
+                    with pytest.raises(RuntimeError, match="bytes of a storage"):
+                        module(x, tuple(other) if len(other) > 1 else other[0])
+
+
+@pytest.mark.parametrize("warm", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_storage_is_gone_before_the_backward_pass(kind: str, warm: bool) -> None:
+    module, x, hx = warmed(kind, warm)
+    states = hx if isinstance(hx, tuple) else (hx,)
+    for victim in (x, *states) if kind not in ("batch first", "both ways") else ():
+        result = module(x, hx)
+        kept = victim.clone()
+        victim.untyped_storage().resize_(0)
+        with pytest.raises(RuntimeError, match="bytes of a storage"):
+            total(result).backward()
+        victim.untyped_storage().resize_(kept.nbytes)
+        victim.copy_(kept)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_in_another_form(kind: str) -> None:
+    module, x, hx = made(kind)
+    expected = [g.clone() for g in gradients(module, x, hx)]
+    for change in SAME:
+        module.zero_grad()
+        results = flat(module(x, hx))
+        arriving = [SAME[change](result.detach().cos()) for result in results]
+        torch.autograd.backward(results, arriving)
+        close([parameter.grad for parameter in module.parameters()], expected)
+    module.zero_grad()
+    results = flat(module(x, hx))
+    zeros = [torch._efficientzerotensor(result.shape) for result in results]
+    torch.autograd.backward(results, zeros)
+    assert all(not parameter.grad.any() for parameter in module.parameters())
+    results = flat(module(x, hx))
+    with pytest.raises(RuntimeError, match=r"bytes of a storage|storage of size 0"):
+        torch.autograd.backward(results, [freed(torch.ones_like(result)) for result in results])
+
+
+SIZES = {
+    "too few in all": [3, 2, 1],
+    "too many in all": [4, 3, 3],
+    "none": [],
+    "zero": [4, 3, 0, 0],
+    "negative": [4, 4, 2, -2],
+    "growing": [2, 2, 4],
+    "huge": [2**40, 3, 1],
+    "more steps": [2, 2, 2, 1, 1, 1],
+}
+"""Rows of the steps that do not fit the eight rows of the data."""
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("sizes", SIZES)
+def test_packed_sequences_that_do_not_add_up(sizes: str, bidirectional: bool) -> None:
+    layer = unrolled.LSTM(I, H, bidirectional=bidirectional)
+    packed = PackedSequence(torch.randn(8, I), torch.tensor(SIZES[sizes], dtype=torch.int64))
+    if sizes == "more steps":
+        packed = PackedSequence(torch.randn(8, I), torch.tensor([2, 2, 2, 1, 1, 1]))
+    states = torch.zeros(2 if bidirectional else 1, 4, H)
+    for hx in (None, (states, states)):
+        for around in (eager_only, torch.no_grad, torch.enable_grad):
+            with around(), pytest.raises((ValueError, RuntimeError), match=r"batch_sizes|size"):
+                layer(packed, hx)
+
+
+def test_packed_sequences_with_rows_that_are_not_there() -> None:
+    layer = unrolled.GRU(I, H)
+    for orders in ([0, 1, 2, 4], [-1, 0, 1, 2], [0, 1, 2], [0, 1, 2, 3, 4]):
+        order = torch.tensor(orders)
+        packed = PackedSequence(torch.randn(8, I), torch.tensor([4, 3, 1]), order, order)
+        with pytest.raises(ValueError, match="sorted_indices should"):
+            layer(packed, torch.zeros(1, 4, H))
+    packed = PackedSequence(torch.randn(8, I), torch.tensor([4.0, 3.0, 1.0]))
+    with pytest.raises(TypeError, match="batch_sizes should be a 1-D tensor of integers"):
+        layer(packed)
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell"])
+def test_a_longer_weight_is_refused(kind: str) -> None:
+    """Its first rows would make numbers, though it is no weight of this module."""
+    module = getattr(unrolled, kind)(I, H)
+    x = torch.randn(T, B, I) if hasattr(module, "num_layers") else torch.randn(B, I)
+    for name, weight in module.named_parameters():
+        weight.data = torch.cat([weight.data, weight.data])
+        for around in (eager_only, torch.no_grad, torch.enable_grad):
+            with around(), pytest.raises(RuntimeError, match=f"{name.split('_l0')[0]} should have"):
+                module(x)
+        weight.data = weight.data[: len(weight) // 2]
+
+
+def _operands(cell: str) -> list[Any]:
+    """Operands of the registered operators."""
+    module = unrolled.LSTM(I, H) if cell == "lstm" else unrolled.GRU(I, H)
+    names = list(module._weights("_l0"))
+    text = operators.describe(module.graph, module._units, names, ["h"])
+    states = [torch.randn(B, H) for _ in module.graph.states]
+    weights = [weight.detach() for weight in module._weights("_l0").values()]
+    return [[torch.randn(T, B, I)], states, weights, text, None, False]
+
+
+FAULTS: dict[str, Callable[[list[Any]], None]] = {
+    "short state": lambda o: o[1].__setitem__(0, o[1][0][:1]),
+    "narrow state": lambda o: o[1].__setitem__(0, o[1][0][:, :-1]),
+    "flat state": lambda o: o[1].__setitem__(0, o[1][0].flatten()),
+    "state missing": lambda o: o[1].pop(),
+    "state of another dtype": lambda o: o[1].__setitem__(0, o[1][0].double()),
+    "short weight": lambda o: o[2].__setitem__(1, o[2][1][:-1]),
+    "long weight": lambda o: o[2].__setitem__(1, torch.cat([o[2][1]] * 2)),
+    "weight missing": lambda o: o[2].pop(),
+    "narrow input": lambda o: o[0].__setitem__(0, o[0][0][..., :-1]),
+    "flat input": lambda o: o[0].__setitem__(0, o[0][0].flatten()),
+    "half input": lambda o: o[0].__setitem__(0, o[0][0].half()),
+    "no input": lambda o: o[0].pop(),
+    "freed input": lambda o: o[0].__setitem__(0, freed(o[0][0])),
+    "freed state": lambda o: o[1].__setitem__(0, freed(o[1][0])),
+    "freed weight": lambda o: o[2].__setitem__(0, freed(o[2][0])),
+    "too many rows": lambda o: (
+        o[0].__setitem__(0, o[0][0].flatten(0, 1)), o.__setitem__(4, [3, 3])
+    ),
+    "too few rows": lambda o: (
+        o[0].__setitem__(0, o[0][0].flatten(0, 1)), o.__setitem__(4, [2, 2])
+    ),
+    "negative rows": lambda o: (
+        o[0].__setitem__(0, o[0][0].flatten(0, 1)), o.__setitem__(4, [2, 2, 2, -2, 2])
+    ),
+}  # fmt: skip
+"""What is wrong with the operands of an operator called by hand."""
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_operators_called_by_hand(cell: str, fault: str) -> None:
+    for operator in (torch.ops.unrolled.recurrence, torch.ops.unrolled.recurrence_forward):
+        operands = _operands(cell)
+        operator(*operands)
+        FAULTS[fault](operands)
+        with pytest.raises((RuntimeError, ValueError)):
+            operator(*operands)
+
+
+def test_the_backward_operator_called_by_hand() -> None:
+    operands = _operands("lstm")
+    *results, store = torch.ops.unrolled.recurrence_forward(*operands)
+    count = sum(map(len, operands[:3]))
+    wanted, gradients = [True] * count, [torch.ones_like(each) for each in results]
+    backward = torch.ops.unrolled.recurrence_backward
+    assert len(backward(gradients, store, wanted, *operands)) == count
+    faults: list[tuple[Any, Any, Any]] = [
+        (gradients, store[:10], wanted),
+        (gradients, store.double(), wanted),
+        (gradients, freed(store), wanted),
+        (gradients[:-1], store, wanted),
+        (gradients, store, wanted[:-1]),
+        ([gradients[0][:1], *gradients[1:]], store, wanted),
+        ([*gradients[:-1], gradients[-1][:1]], store, wanted),
+        ([gradients[0].double(), *gradients[1:]], store, wanted),
+        ([freed(gradients[0]), *gradients[1:]], store, wanted),
+    ]
+    for given in faults:
+        with pytest.raises(RuntimeError):
+            backward(*given, *operands)
+    for change in FAULTS.values():
+        spoiled = _operands("lstm")
+        change(spoiled)
+        with pytest.raises((RuntimeError, ValueError)):
+            backward(gradients, store, wanted, *spoiled)

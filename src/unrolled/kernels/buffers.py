@@ -144,7 +144,7 @@ def sound(user: str, *groups: Mapping[str, Tensor]) -> list[Mapping[str, Tensor]
     Raises:
         RuntimeError: naming the first whose storage ends before it does.
     """
-    if not _is_plain():
+    if torch.compiler.is_compiling() or _get_current_dispatch_mode() is not None:
         return list(groups)
     if any(is_lazy(tensor) for group in groups for tensor in group.values()):
         groups = tuple({name: solid(each) for name, each in group.items()} for group in groups)
@@ -161,17 +161,10 @@ def sound(user: str, *groups: Mapping[str, Tensor]) -> list[Mapping[str, Tensor]
 
 
 def _has_memory(tensor: Tensor) -> bool:
-    return type(tensor) in PLAIN and tensor.is_cpu and tensor.layout is torch.strided
-
-
-def _is_plain() -> bool:
-    """Whether tensors stand for numbers in memory, and for nothing that PyTorch follows."""
-    return not (
-        torch.compiler.is_compiling()
-        or torch._C._functorch.maybe_current_level() is not None  # pyright: ignore
-        or torch._C._get_tracing_state() is not None
-        or _get_current_dispatch_mode() is not None
-    )
+    """Whether a tensor is nothing but numbers on the CPU, not one that stands for others."""
+    if type(tensor) not in PLAIN or not tensor.is_cpu or tensor.layout is not torch.strided:
+        return False
+    return not torch._C._functorch.is_functorch_wrapped_tensor(tensor)  # pyright: ignore
 
 
 @lru_cache(maxsize=256)

@@ -186,7 +186,7 @@ def _backward(
     if all(gradient is None for gradient in gradients) or not any(wanted):
         return [None for _ in tensors]
     again = torch.is_grad_enabled()
-    if again or any(map(is_batched, gradients)) or any(map(_is_special, tensors)):
+    if again or any(map(is_batched, gradients)) or _are_special(tensors, gradients):
         return by_definition(call, tensors, gradients, wanted, again)
     return call.gradients(wanted).run(tensors, store, gradients)
 
@@ -199,7 +199,7 @@ def _together(pieces: Sequence[Any]) -> list[list[Tensor | None]] | None:
     for call, tensors, store, wanted, gradients in pieces:
         if any(map(is_batched, gradients)) or all(each is None for each in gradients):
             return None
-        if any(map(_is_special, tensors)):
+        if _are_special(tensors, gradients):
             return None
         derivative = call.gradients(wanted)
         job = derivative.lone
@@ -222,9 +222,10 @@ def _abreast(begun: Sequence[_Begun | Begun]) -> None:
     start(runs, torch.get_num_threads())
 
 
-def _is_special(tensor: Tensor) -> bool:
+def _are_special(tensors: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> bool:
     """Whether a hook has put something in a tensor's place that only PyTorch can read."""
-    return type(tensor) not in PLAIN
+    there = (*tensors, *(gradient for gradient in gradients if gradient is not None))
+    return any(type(tensor) not in PLAIN for tensor in there)
 
 
 def is_batched(gradient: Tensor | None) -> bool:

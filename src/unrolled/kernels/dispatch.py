@@ -139,8 +139,8 @@ class Runner:
         """RuntimeError for a parameter of another shape, which broadcast or cut makes numbers."""
         width = inputs[self._x].shape[-1]
         for name, shape in self.shapes(fixed(width)):
-            if weights[name].shape != shape:
-                found = tuple(weights[name].shape)
+            if getattr(weights[name], "shape", None) != shape:
+                found = tuple(getattr(weights[name], "shape", ())) or type(weights[name]).__name__
                 raise RuntimeError(
                     f"{self.graph.name}: {name} should have shape {shape}, got {found}"
                 )

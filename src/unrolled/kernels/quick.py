@@ -28,6 +28,8 @@ except ImportError:  # a PyTorch to come: every call is then checked anew
 
 Addresses = Sequence[int]
 
+_threads = torch.get_num_threads
+
 
 @final
 class Likeness:
@@ -51,7 +53,7 @@ class Likeness:
     """
 
     def __init__(self, tensors: Sequence[Tensor]) -> None:
-        self._threads = torch.get_num_threads()
+        self._threads = _threads()
         self._check: Callable[..., bool] = TensorGuards(
             *tensors,
             dynamic_dims_sizes=[list(tensor.shape) for tensor in tensors],
@@ -60,8 +62,7 @@ class Likeness:
 
     def holds(self, tensors: Sequence[Tensor]) -> bool:
         """Whether nothing is different."""
-        same = undisturbed() and torch.get_num_threads() == self._threads
-        return same and self._check(*tensors)
+        return _threads() == self._threads and undisturbed() and self._check(*tensors)
 
 
 def suits(call: Call) -> bool:

@@ -60,11 +60,12 @@ def surroundings() -> str | None:
     return _transforms()
 
 
+_is_eager, _tracing = _eager.get, torch._C._get_tracing_state
+
+
 def undisturbed() -> bool:
     """Whether a kernel may run, as far as neither tensors nor torch.compile have a say."""
-    return not (
-        _eager.get() or forward_ad._current_level >= 0 or torch._C._get_tracing_state() is not None
-    )
+    return not _is_eager() and forward_ad._current_level < 0 and _tracing() is None
 
 
 @decided_once

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, final
 
 import torch
 from torch import Tensor
 
+from ..locks import cached_property
+from . import cache
 from .llvm.kernel import Job, Kernel, Shares
 from .memory import Layout, empty, layout
 from .recurrence import Recurrence, Training
@@ -49,6 +50,7 @@ class Call:
         states: how many units each state has.
         weights: names of the parameters.
         taken: how many sources, states and weights there are.
+        size: bytes that it takes, but for its jobs.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Call:
         self.taken = len(self.sources) + len(self.states) + len(self.weights)
         self._names = [node.attribute.name for node in recurrence.split.step.learned]
         self._jobs: dict[tuple[Kind, int], Job] = {}
+        self.size = 2 * cache.OBJECT + time.size
         self._gradients: dict[tuple[bool, ...], Gradients] = {}
 
     def _columns(self) -> Any:
@@ -196,7 +199,9 @@ class Call:
         order = [name for name, _, _ in self._inputs]
         order += [*(f"learned {name}" for name in self._names), *further]
         time = self._time(kind)
-        return Job(kernel, order, starts, time.step, time.counts, shares)
+        job = Job(kernel, order, starts, time.step, time.counts, shares)
+        cache.calls.charge(job.size)
+        return job
 
     # Tensors.
 

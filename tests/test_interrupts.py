@@ -16,6 +16,7 @@ from unrolled import affine, locks, sigmoid, tanh
 from unrolled.kernels import cache, recurrence
 from unrolled.kernels.cache import Budget, Cache
 from unrolled.kernels.memory import LARGE, Reserve, reserve
+from unrolled.kernels.recurrence import Recurrences
 
 # What strikes in a finalizer is reported and goes no further.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -120,6 +121,7 @@ def test_calls_go_on(packed: bool, trains: bool, error: type[BaseException], ste
         layer._known.clear()
         for runner in {layer._runner, layer._training_runner}:
             for found in runner._recurrences.values():
+                assert isinstance(found, Recurrences)
                 found.calls.clear()
 
     def check() -> None:

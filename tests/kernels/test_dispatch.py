@@ -22,7 +22,8 @@ from samples import Sample
 from unrolled import affine, mean, sigmoid, tanh, where
 from unrolled.cells import CELLS
 from unrolled.equations import Graph
-from unrolled.kernels import dispatch, recurrence
+from unrolled.kernels import cache, dispatch, recurrence
+from unrolled.kernels.cache import Cache
 from unrolled.kernels.dispatch import Runner
 from unrolled.kernels.llvm import kernel
 from unrolled.kernels.surroundings import eager_only
@@ -428,7 +429,7 @@ def test_changed_weights_are_seen_by_the_next_call(change: str, eager_calls: lis
 
 def test_many_threads_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """They ask for the same kernels, none of which is there yet, and use two threads each."""
-    monkeypatch.setattr(recurrence, "_known", recurrence.Recent(recurrence.KEPT))
+    monkeypatch.setattr(recurrence, "_known", Cache(cache.kernels))
     monkeypatch.setattr(kernel, "WORTH_A_THREAD", 1)
     torch.set_num_threads(2)
     cells = [CELLS[name].graph for name in ("lstm", "gru", "indrnn")]

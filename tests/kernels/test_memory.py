@@ -44,6 +44,13 @@ def test_no_more_is_kept_than_said() -> None:
     assert not reserve._blocks
 
 
+def test_a_little_more_takes_the_same_memory() -> None:
+    reserve = Reserve(1 << 30)
+    for count in range(9 * COUNT + 1, 10 * COUNT, 4096):
+        reserve.take(torch.float32, count)
+    assert len(reserve._blocks) == 1
+
+
 def test_small_tensors_are_plain(monkeypatch: pytest.MonkeyPatch) -> None:
     reserve = Reserve(8 * LARGE)
     assert reserve.take(torch.float64, 3).shape == (3,)

@@ -6,6 +6,7 @@ import torch
 from unrolled.cells import CELLS
 from unrolled.equations import parameters
 from unrolled.equations.node import Size
+from unrolled.kernels.cache import Budget, Cache
 from unrolled.kernels.product import Product, suits
 from unrolled.kernels.split import hoisted, split
 
@@ -32,13 +33,9 @@ def test_only_learned_layers_of_inputs_suit() -> None:
     assert not suits(split(CELLS["lstm"].graph))  # nothing is computed before the loop
 
 
-def test_jobs_that_other_threads_forget() -> None:
-    class Forgetful(dict):  # pyright: ignore[reportMissingTypeArgument]
-        def __setitem__(self, key: object, value: object) -> None:
-            """As if all were cleared at once."""
-
+def test_jobs_that_are_not_kept() -> None:
     graph = CELLS["lstm"].graph
     product = Product(hoisted(graph), SIZES, torch.float32)
-    product._jobs = Forgetful()
+    product._jobs = Cache(Budget(0))
     weights = {p.name: torch.randn(p.shape(SIZES)) for p in parameters(graph)}
     assert product.run([torch.randn(3, 5)], weights, 3)[0].shape == (3, 28)

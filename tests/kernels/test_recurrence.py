@@ -13,10 +13,10 @@ from unrolled.cells import CELLS
 from unrolled.equations import Graph
 from unrolled.equations.rewrite import without_bias
 from unrolled.kernels import recurrence
+from unrolled.kernels.cache import OBJECT, Budget, Cache
 from unrolled.kernels.llvm.kernel import FEW_ROWS
 from unrolled.kernels.recurrence import (
     OFTEN,
-    Recent,
     Recurrence,
     Recurrences,
     UnsupportedError,
@@ -147,35 +147,8 @@ def test_equal_cells_of_one_size_share_their_kernels() -> None:
     assert of(without_bias(cell())) is not first
 
 
-def test_the_least_recently_used_is_forgotten() -> None:
-    known, made = Recent(3), []
-
-    def get(key: int) -> int:
-        return known.get(key, lambda: made.append(key) or key)
-
-    for key in (0, 1, 2, 0, 2):  # a use makes recent
-        assert get(key) == key
-    assert made == [0, 1, 2]
-    get(9)
-    assert len(known) == 3
-    get(0)
-    get(2)
-    assert made == [0, 1, 2, 9]
-    get(1)
-    assert made == [0, 1, 2, 9, 1]
-
-
-def test_what_cannot_be_made_is_not_kept() -> None:
-    known = Recent(3)
-    for _ in range(2):
-        with pytest.raises(ZeroDivisionError):
-            known.get("key", lambda: 1 / 0)
-    assert len(known) == 0
-    assert known.get("key", lambda: 5) == 5
-
-
 def test_old_kernels_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recurrence, "_known", Recent(2))
+    monkeypatch.setattr(recurrence, "_known", Cache(Budget(2 * OBJECT)))
     first = of()
     assert of() is first
     for hidden in (2, 3):

@@ -57,6 +57,29 @@ def test_the_way_back() -> None:
     assert back.lengths.tolist() == [3, 3, 3, 0]  # of steps until the row is through
     back = dense(3, 2, reverse=True).backward
     assert numbers(back, *STEPS) == [[2, 2, 2], [0, 2, 4], [2, 4, 6], [0, 2, 4]]
+    back = dense(3, 2, reverse=False).backward
+    assert numbers(back, *STEPS) == [[2, 2, 2], [4, 2, 0], [4, 2, 0], [6, 4, 2]]
+    assert numbers(back.backward, *STEPS) == numbers(dense(3, 2, reverse=False), *STEPS)
+
+
+def test_lengths_share_their_tables() -> None:
+    """Longer and shorter ones, in both directions: a new length makes no array."""
+    whole = dense(100, 3, reverse=False)
+    for steps in (1, 7, 99, 127):
+        for reverse in (False, True):
+            time = dense(steps, 3, reverse)
+            back = time.backward
+            t = torch.arange(steps) * 3
+            forth = t.flip(0) if reverse else t
+            assert time.step.equal(forth)
+            assert time.old.equal(forth + 3 * reverse)
+            assert time.new.equal(forth + 3 * (not reverse))
+            assert time.counts.equal(torch.full((steps,), 3))
+            for name in STEPS:
+                assert getattr(back, name).equal(getattr(time, name).flip(0))
+                shared = getattr(time, name).untyped_storage().data_ptr()
+                tables = [table.untyped_storage().data_ptr() for table in whole.tables or ()]
+                assert shared in tables
 
 
 def test_two_steps_of_states_take_turns() -> None:
@@ -65,7 +88,8 @@ def test_two_steps_of_states_take_turns() -> None:
     assert new.tolist() == [4, 0, 4]
     assert last.tolist() == [4, 5, 6, 3]  # after 3, 1, 1 and 0 steps
     old, new, last = dense(2, 3, reverse=False).pair
-    assert (old.tolist(), new.tolist(), last.tolist()) == ([0, 3], [3, 0], [0, 1, 2])
+    assert (old.tolist(), new.tolist(), last) == ([0, 3], [3, 0], slice(0, 3))
+    assert dense(3, 2, reverse=False).pair[2] == slice(2, 4)
 
 
 def test_rows_are_turned_round() -> None:
@@ -79,7 +103,7 @@ def test_places_are_on_the_cpu() -> None:
         time, backwards = ragged([2, 1], 2), turned((2, 1))
         others = dense(13, 17, reverse=True)
     for each in (time, time.backward, others, others.backward):
-        tensors = [each.counts, each.step, each.old, each.new, each.lengths, *each.pair]
+        tensors = [each.counts, each.step, each.old, each.new, each.lengths, *each.pair[:2]]
         assert all(tensor.device.type == "cpu" for tensor in tensors)
         assert all(tensor.dtype is torch.int64 for tensor in tensors)
     assert backwards.device.type == "cpu"

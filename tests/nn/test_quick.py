@@ -3,8 +3,6 @@
 import copy
 import multiprocessing
 import pickle
-import sys
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -262,23 +260,6 @@ def test_every_write_to_a_parameter_is_seen() -> None:
         again = layer(x)[0]
     assert not torch.equal(before, after)
     assert torch.equal(before, again)
-
-
-def test_many_threads_remember_at_once() -> None:
-    known = quick.Known()
-
-    def work(thread: int) -> None:
-        for number in range(40000):
-            known.remember((thread, number), None)
-
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        with ThreadPoolExecutor(8) as pool:
-            list(pool.map(work, range(8)))
-    finally:
-        sys.setswitchinterval(interval)
-    assert len(known) < quick.MOST + 8
 
 
 def test_results_are_the_callers_own() -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, final
 
+from ..locks import cached_property
 from .error import CellError
 from .node import Node, Size, ordered
 from .operation import ACTIVATIONS, CONDITIONS, LEAVES, Operation

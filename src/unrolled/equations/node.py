@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 import weakref
 from typing import Any, ClassVar, Literal, NamedTuple, NoReturn, final
 
+from .. import locks
 from .error import CellError
 from .operation import Operation
 
@@ -70,7 +70,7 @@ class Node:
     _known: ClassVar[weakref.WeakValueDictionary[tuple[Any, ...], Node]] = (
         weakref.WeakValueDictionary()
     )
-    _lock: ClassVar = threading.Lock()
+    _lock: ClassVar = locks.Lock()
 
     def __new__(
         cls, operation: Operation, arguments: tuple[Node, ...] = (), attribute: Any = None
@@ -79,7 +79,7 @@ class Node:
         # repr keeps 0.0 and -0.0 apart, and lets NaN be found again.
         label = repr(attribute) if isinstance(attribute, float) else attribute
         key = (operation, tuple(map(id, arguments)), label)
-        with cls._lock:
+        with cls._lock():
             known = cls._known.get(key)
             if known is None:
                 known = super().__new__(cls)

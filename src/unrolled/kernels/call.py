@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, final
 
 import torch
 from torch import Tensor
 
 from ..equations import parameters
+from ..locks import cached_property
+from . import cache
 from .buffers import Buffers, Form, solid
 from .llvm.kernel import Job, Kernel, Shares
 from .memory import Layout, empty, layout
@@ -51,6 +52,7 @@ class Call:
         states: how many units each state has.
         weights: names of the parameters.
         taken: how many sources, states and weights there are.
+        size: bytes that it takes, but for its jobs.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Call:
         self.taken = len(self.sources) + len(self.states) + len(self.weights)
         self._names = [node.attribute.name for node in recurrence.split.step.learned]
         self._jobs: dict[tuple[Kind, int], Job] = {}
+        self.size = 2 * cache.OBJECT + time.size
         self._gradients: dict[tuple[bool, ...], Gradients] = {}
 
     def _columns(self) -> Any:
@@ -198,7 +201,9 @@ class Call:
         order = [name for name, _, _ in self._inputs]
         order += [*(f"learned {name}" for name in self._names), *further]
         time = self._time(kind)
-        return Job(kernel, order, starts, time.step, time.counts, shares)
+        job = Job(kernel, order, starts, time.step, time.counts, shares)
+        cache.calls.charge(job.size)
+        return job
 
     # Tensors.
 

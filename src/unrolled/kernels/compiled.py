@@ -321,12 +321,14 @@ def dense(
 ) -> Call:
     """The call for sequences of one length; the last ones are kept."""
 
-    def make() -> Call:
+    key = record, steps, batch, reverse
+    call = recurrences.calls.get(key)
+    if call is None:
         recurrence = recurrences.best(steps, batch, record)
         time = timeline.dense(steps, batch, reverse)
-        return Call(recurrence, record, time, (steps, batch), None, reverse)
-
-    return recurrences.calls.get((record, steps, batch, reverse), make)
+        call = Call(recurrence, record, time, (steps, batch), None, reverse)
+        call = recurrences.calls.keep(key, call, call.size)
+    return call
 
 
 def ragged(
@@ -334,12 +336,14 @@ def ragged(
 ) -> Call:
     """The call for sequences of several lengths, on their way forward; the last ones are kept."""
 
-    def make() -> Call:
+    key = record, batch_sizes, batch
+    call = recurrences.calls.get(key)
+    if call is None:
         time = timeline.ragged(batch_sizes, batch)
         recurrence = recurrences.best(len(time.counts), time.batch, record)
-        return Call(recurrence, record, time, (time.total,), batch_sizes, False)
-
-    return recurrences.calls.get((record, batch_sizes, batch), make)
+        call = Call(recurrence, record, time, (time.total,), batch_sizes, False)
+        call = recurrences.calls.keep(key, call, call.size)
+    return call
 
 
 def _banks(

@@ -11,6 +11,7 @@ from torch import Tensor
 from ..equations import Graph, parameters
 from ..equations.node import Size
 from ..equations.operation import CONDITIONS
+from ..locks import compiling
 from . import buffers, eager, operators, timeline
 from .surroundings import DTYPES, PLAIN, decided_once, fixed, surroundings
 
@@ -54,7 +55,9 @@ class Runner:
 
     def _compiled(self, dtype: torch.dtype, width: int) -> Recurrences | str:
         try:
-            from .recurrence import UnsupportedError, recurrences
+            with compiling():  # a fork waits for imports, too: they have locks of their own
+                from . import compiled, quick  # noqa: F401
+                from .recurrence import UnsupportedError, recurrences
         except ImportError as error:  # llvmlite has no build for every platform
             return f"kernels need llvmlite: {error}"
         size = self.graph.inputs[self._x]

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, final
 import torch
 from torch import Tensor
 
+from ..locks import compiling
 from .extent import extent, reach
 from .llvm.inspection import ANY, FITS, FUNCTIONS, HEADER, SCATTERED, WRONG, text
 
@@ -71,8 +72,9 @@ def _inspect() -> Callable[[int], None]:
         from .llvm.machine import Machine, host
     except ImportError:  # llvmlite has no build for every platform
         return _slowly
-    machine = Machine(text(host("float")), host("float"), addresses)
-    _alive.append(machine)
+    with compiling():
+        machine = Machine(text(host("float")), host("float"), addresses)
+        _alive.append(machine)
     return ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(machine.address("inspect"))
 
 

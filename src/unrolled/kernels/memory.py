@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import ctypes
 import mmap
-import threading
 from collections.abc import Mapping
 from typing import Any, NamedTuple, final
 
 import torch
 from torch import Tensor
 
+from .cache import ARRAYS
+
 LARGE = 1 << 21
 """Bytes of a large page. The system hands out, and clears, few of them many times faster."""
-
-KEPT = 1 << 29
-"""Bytes that are kept at most while nobody uses them."""
 
 ALIGNED = 128
 """Bytes to whose multiples arrays are aligned that stand in one piece of memory."""
@@ -62,6 +60,9 @@ class Reserve:
     A training step takes the same arrays as the one before. To give them back to the system in
     between costs more than a small step itself: it clears every page that it hands out.
 
+    There is no lock: a thread takes a block out before it looks whether the block is free. One
+    that is interrupted then gives it back to the system, and other threads never wait.
+
     Args:
         most: how many bytes are kept.
 
@@ -76,45 +77,58 @@ class Reserve:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._blocks: list[torch.UntypedStorage] = []  # what was used last stands last
-        self._lock = threading.Lock()
+        self._blocks: dict[int, torch.UntypedStorage] = {}  # what was used last stands last
         self._uses: Any = getattr(torch._C, "_storage_Use_Count", None)
 
     def take(self, dtype: torch.dtype, count: int) -> Tensor:
         """A tensor (count,), not filled; small ones are not worth keeping."""
         size = count * dtype.itemsize
-        if size < LARGE or self._uses is None or not self._lock.acquire(blocking=False):
+        if size < LARGE or self._uses is None:
             return torch.empty(count, dtype=dtype, device=CPU)
-        try:
-            block = self._free(size) or self._new(size)
-            tensor: Any = torch.empty(0, dtype=dtype, device=CPU)
-            return tensor.set_(block, 0, (count,))
-        finally:
-            self._lock.release()
+        block = self._free(size) or self._new(size)
+        tensor: Any = torch.empty(0, dtype=dtype, device=CPU)
+        tensor.set_(block, 0, (count,))
+        self._keep(block)  # it is in use by now: no other thread is going to find it free
+        return tensor
 
     def _free(self, size: int) -> torch.UntypedStorage | None:
         """The smallest block that no tensor uses and that fits, of at most twice the size."""
-        fits = [b for b in self._blocks if size <= b.nbytes() <= 2 * size and self._is_free(b)]
-        block = min(fits, key=torch.UntypedStorage.nbytes, default=None)
-        if block is not None:
-            self._blocks = [*(b for b in self._blocks if b is not block), block]
-        return block
+        known = list(self._blocks.items())
+        sizes = {key: b.nbytes() for key, b in known if self._is_free(b)}
+        fits = [key for key, nbytes in sizes.items() if size <= nbytes <= 2 * size]
+        for key in sorted(fits, key=sizes.__getitem__):
+            block = self._blocks.pop(key, None)
+            if block is None:
+                continue  # another thread was first
+            if self._is_free(block):
+                return block
+            self._keep(block)
+        return None
 
     def _is_free(self, block: torch.UntypedStorage) -> bool:
         return self._uses(block._cdata) == 1
 
     def _new(self, size: int) -> torch.UntypedStorage:
-        """A new block; what was used longest ago is kept no longer if it becomes too much."""
+        """A block for that and for a little more: for what a sequence of some steps more takes."""
+        part = 1 << max(0, size.bit_length() - 4)
+        size = -(-size // part) * part
         block = torch.UntypedStorage(size, device="cpu")
         _in_large_pages(block.data_ptr(), size)
-        self._blocks.append(block)
-        total = sum(block.nbytes() for block in self._blocks)
-        while total > self._most:
-            total -= self._blocks.pop(0).nbytes()
         return block
 
+    def _keep(self, block: torch.UntypedStorage) -> None:
+        """Keep a block; what was used longest ago is kept no longer if it becomes too much."""
+        self._blocks[id(block)] = block
+        known = list(self._blocks.items())
+        total = sum(each.nbytes() for _, each in known)
+        for key, each in known:
+            if total <= self._most:
+                break
+            total -= each.nbytes()
+            self._blocks.pop(key, None)
 
-reserve = Reserve(KEPT)
+
+reserve = Reserve(ARRAYS)
 
 
 class Layout(NamedTuple):

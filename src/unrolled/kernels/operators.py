@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, final
 
 import torch
@@ -14,8 +13,9 @@ from torch import Tensor
 
 from ..equations import Graph, storage
 from ..equations.node import Size
-from . import eager, timeline
+from . import cache, eager, timeline
 from .buffers import sound
+from .cache import OBJECT, Cache
 from .memory import ALIGNED, empty
 from .surroundings import DTYPES
 
@@ -45,9 +45,6 @@ USER = "unrolled::recurrence"
 
 ALIGNMENT = 16
 """Bytes: where compiled code expects what operators return."""
-
-KEPT = 256
-"""How many texts are remembered."""
 
 
 def run(
@@ -135,7 +132,16 @@ class Described:
         return arrays + ALIGNED * (1 + len(self.units))
 
 
-described = lru_cache(maxsize=KEPT)(Described)
+_described = Cache(cache.kernels)
+
+
+def described(cell: str, dtype: torch.dtype) -> Described:
+    """What a text says; the last ones are remembered."""
+    known = _described.get((cell, dtype))
+    if known is None:
+        size = OBJECT + 8 * len(cell)  # the graph and the plan of training
+        known = _described.keep((cell, dtype), Described(cell, dtype), size)
+    return known
 
 
 @final

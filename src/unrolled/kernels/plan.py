@@ -7,11 +7,11 @@ layers into as few matrix products as their weights allow.
 from __future__ import annotations
 
 from enum import IntEnum
-from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, final
 
 from ..equations.node import Layer, Term
 from ..equations.operation import Operation
+from ..locks import cached_property
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import final
 
 import torch
@@ -12,6 +11,9 @@ from torch import Tensor
 from ..equations import derivative
 from ..equations.node import Size
 from ..equations.operation import Operation
+from ..locks import cached_property
+from . import cache
+from .cache import Cache
 from .llvm.kernel import Job, Kernel
 from .llvm.schedule import Schedule
 from .memory import empty, reserve
@@ -60,7 +62,7 @@ class Product:
         schedule = Schedule(graph, {}, dict(graph.values), {})
         self._kernel = Kernel(schedule, sizes, self._strides, dtype, packed=True)
         self.weights = self._kernel.source.weights
-        self._jobs: dict[tuple[str, int, int], Job] = {}
+        self._jobs = Cache(cache.calls)
 
     @cached_property
     def _derivative(self) -> Kernel:
@@ -115,9 +117,8 @@ class Product:
         key = which, rows, kernel.threads(rows, rows)
         job = self._jobs.get(key)
         if job is None:
-            if len(self._jobs) > 64:
-                self._jobs.clear()
             counts = torch.tensor([rows], device="cpu")
             shares = kernel.shares(rows, rows)
-            job = self._jobs[key] = Job(kernel, order, {}, FIRST, counts, shares)
+            job = Job(kernel, order, {}, FIRST, counts, shares)
+            job = self._jobs.keep(key, job, job.size)
         return job

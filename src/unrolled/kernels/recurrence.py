@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
-from typing import Any, final
+from typing import Any, TypeVar, final
 
 import torch
 
 from ..equations import Graph, Node
 from ..equations.node import Size
-from ..equations.operation import Operation
-from . import eager, product
+from ..equations.operation import ACTIVATIONS, Operation
+from ..locks import cached_property, compiling
+from . import cache, eager, product
+from .cache import OBJECT, Budget, Cache
 from .llvm.kernel import FEW_ROWS, Kernel
 from .llvm.outer import Outer
 from .llvm.schedule import Schedule, UnsupportedError
@@ -21,8 +20,16 @@ from .llvm.weights import WeightGradients
 from .split import Split, hoisted, split
 from .training import TrainingPlan
 
+V = TypeVar("V")
+
 OFTEN = 16
 """Rows in all steps together from which on weights are laid out anew, or products hoisted."""
+
+COSTLY = 1024
+"""Learned layers and activations of a cell at most: kernels of so many take LLVM 20 s."""
+
+VALUES = 5000
+"""Values of a cell at most, for the same reason."""
 
 LARGE = 65536
 """Numbers in the weights that read the input from which on few rows take them out of the loop."""
@@ -76,14 +83,19 @@ class Recurrence:
         self.is_whole = not self.reads_inputs_alone and product.suits(parts)
         before = self.hoisted.weights if self.is_whole else ()
         self.weights = list(dict.fromkeys([*self.step.weights, *before]))
-        self._lock = threading.Lock()  # a kernel is compiled once, whoever asks first
-        self._forward: dict[tuple[str, ...], Kernel] = {}
-        self._training: dict[tuple[str, ...], Training] = {}
+        self._recorded = Budget(cache.RECORDED)
+        self._forward = Cache(self._recorded)
+        self._training = Cache(self._recorded)
+        self._product: product.Product | None = None
 
-    @cached_property
+    @property
     def product(self) -> product.Product | None:
         """What computes what the loop reads, if it is learned layers alone."""
-        return product.Product(self.split, self.sizes, self.dtype) if self.is_whole else None
+        if self._product is None and self.is_whole:
+            with compiling():
+                if self._product is None:
+                    self._product = product.Product(self.split, self.sizes, self.dtype)
+        return self._product
 
     @cached_property
     def program(self) -> eager.Program:
@@ -112,49 +124,35 @@ class Recurrence:
 
     def inference(self, record: tuple[str, ...]) -> Kernel:
         """The kernel that stores the recorded values and nothing else."""
-        with self._lock:
-            if record not in self._forward:
-                step = self.split.step
-                stored = {f"tap {name}": step.probes[name] for name in record}
-                self._forward[record] = self.kernel(stored)
-            return self._forward[record]
+
+        def make() -> Kernel:
+            step = self.split.step
+            return self.kernel({f"tap {name}": step.probes[name] for name in record})
+
+        return self._forward.get(record) or self._once(self._forward, record, make)
 
     def training(self, record: tuple[str, ...]) -> Training:
         """The kernels of a training step."""
-        with self._lock:
-            if record not in self._training:
-                self._training[record] = Training(self, record)
-            return self._training[record]
+        known = self._training.get(record)
+        return known or self._once(self._training, record, lambda: Training(self, record))
+
+    def _once(self, kept: Cache, record: tuple[str, ...], make: Callable[[], V]) -> V:
+        """What is made once, whoever asks first."""
+        with compiling():
+            known = kept.get(record)
+            return known or kept.keep(record, make(), OBJECT)
 
     def kernel(self, stored: Mapping[str, Any], strides: Mapping[str, int] | None = None) -> Kernel:
         """A kernel of the loop."""
         schedule = Schedule(self.split.step, {}, stored, {})
-        return Kernel(
-            schedule, self.sizes, {**self.strides, **(strides or {})}, self.dtype, self.packed
-        )
+        return self.compiled(schedule, strides or {})
 
-
-@final
-class Recent:
-    """A cache of what was used last, safe under threads."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._known: OrderedDict[Any, Any] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def __len__(self) -> int:
-        return len(self._known)
-
-    def get(self, key: Any, make: Callable[[], Any]) -> Any:
-        """What is known under a key, made if it is not; what was used longest ago may go."""
-        with self._lock:
-            if key not in self._known:
-                self._known[key] = make()
-            self._known.move_to_end(key)
-            if len(self._known) > self._size:
-                self._known.popitem(last=False)
-            return self._known[key]
+    def compiled(self, schedule: Schedule, strides: Mapping[str, int]) -> Kernel:
+        """The kernel of a schedule."""
+        strides = {**self.strides, **strides}
+        kernel = Kernel(schedule, self.sizes, strides, self.dtype, self.packed)
+        self._recorded.charge(kernel.size)
+        return kernel
 
 
 @final
@@ -172,11 +170,12 @@ class Recurrences:
         dtype: torch.dtype,
         recompute: bool = False,
     ) -> None:
+        _check_length(graph)
         parts = split(graph)
         self.many = Recurrence(graph, sizes, dtype, parts, packed=True, recompute=recompute)
         self.few = Recurrence(graph, sizes, dtype, parts, packed=False, recompute=recompute)
         self.long = self.many
-        self.calls = Recent(64)
+        self.calls = Cache(cache.calls)
         reads = sum(
             sizes[node.attribute.size] * sizes[self.many.split.step.sizes[source]]
             for node in self.many.split.step.layers
@@ -200,10 +199,21 @@ class Recurrences:
         return self.long if inside else self.many
 
 
-KEPT = 256
-"""How many cells and sizes keep their kernels while no module uses them."""
+def _check_length(graph: Graph) -> None:
+    """UnsupportedError for a cell that would take too long to compile."""
+    kinds = {Operation.AFFINE, Operation.LOG, *ACTIVATIONS}
+    costly = sum(node.operation in kinds for node in graph.order)
+    for count, most, what in (
+        (costly, COSTLY, "learned layers and activations"),
+        (len(graph.order), VALUES, "values"),
+    ):
+        if count > most:
+            raise UnsupportedError(
+                f"{count} {what} take too long to compile: at most {most} can be"
+            )
 
-_known = Recent(KEPT)
+
+_known = Cache(cache.kernels)
 
 
 def recurrences(
@@ -212,7 +222,10 @@ def recurrences(
     """The kernels of a cell, the same for all modules with these equations, sizes and dtype."""
     names = (*graph.inputs.items(), *graph.states.items(), *graph.values.items())
     key = (graph.name, *names, *sizes.items(), dtype, recompute)
-    return _known.get(key, lambda: Recurrences(graph, sizes, dtype, recompute))
+    known = _known.get(key)
+    if known is None:
+        known = _known.keep(key, Recurrences(graph, sizes, dtype, recompute), OBJECT)
+    return known
 
 
 @final
@@ -237,18 +250,20 @@ class Training:
         stored.update(plan.saved)
         self.forward = recurrence.kernel(stored, dict.fromkeys(plan.saved, self.width))
         self._backward: dict[frozenset[int], Kernel] = {}
-        self._lock = threading.Lock()
 
     def backward(self, buffers: frozenset[int]) -> Kernel:
         """The derivative; of what could be left out, it fills some buffers."""
-        with self._lock:
-            if buffers not in self._backward:
-                self._backward[buffers] = self._derivative(buffers)
-            return self._backward[buffers]
+        known = self._backward.get(buffers)
+        if known is None:
+            with compiling():
+                known = self._backward.get(buffers)
+                if known is None:
+                    known = self._backward[buffers] = self._derivative(buffers)
+        return known
 
     def _derivative(self, buffers: frozenset[int]) -> Kernel:
         plan, recurrence = self.plan, self._recurrence
-        strides = {**recurrence.strides, **dict.fromkeys(plan.saved, self.width)}
+        strides = dict.fromkeys(plan.saved, self.width)
         gradients = plan.stored(buffers)
         strides |= {name: plan.widths[place.buffer] for name, (_, place) in gradients.items()}
         schedule = Schedule(
@@ -257,7 +272,7 @@ class Training:
             {name: node for name, (node, _) in gradients.items()},
             {f"sum {name}": node for name, node in plan.reduced.items()},
         )
-        return Kernel(schedule, recurrence.sizes, strides, recurrence.dtype, recurrence.packed)
+        return recurrence.compiled(schedule, strides)
 
     @cached_property
     def weights(self) -> WeightGradients:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, final
 import torch
 from torch import Tensor
 
+from .. import locks
 from ..kernels import eager
 from ..kernels.dispatch import Runner
 from .replay import replayed
@@ -81,14 +82,14 @@ class Probe:
     def attach(self, modules: Iterable[Weighted]) -> None:
         """From now on, calls of these modules come here."""
         for module in modules:
-            with _lock:
+            with _lock():
                 module._probes = (*module._probes, self)
             self._modules.append(module)
 
     def detach(self) -> None:
         """Calls come here no longer."""
         for module in self._modules:
-            with _lock:
+            with _lock():
                 module._probes = tuple(probe for probe in module._probes if probe is not self)
         self._modules.clear()
 
@@ -133,7 +134,7 @@ class Detached(Probe):
     """What copies and files of a module hold in place of a probe."""
 
 
-_lock = threading.Lock()
+_lock = locks.Lock()
 
 
 def plain(module: Weighted) -> None:

@@ -13,7 +13,9 @@ from torch.nn.utils.rnn import PackedSequence
 
 from ..equations import Cell, Graph
 from ..equations.rewrite import variational_dropout, zoneout
+from ..kernels import cache
 from ..kernels.buffers import sound
+from ..kernels.cache import Cache
 from ..kernels.dispatch import Runner
 from . import fused, quick
 from .call import Call, plain, probed
@@ -71,7 +73,7 @@ class Layer(Weighted):
         self.recompute = bool(recompute)
         self.standard = fused.is_standard(cell)
         self._make_runners()
-        self._known = quick.Known()
+        self._known = Cache(cache.calls)
         # Whether something besides dropout is drawn at random in training.
         self._is_noisy = bool(self.zoneout or self.variational_dropout)
         self._all_suffixes = [self._suffixes(layer) for layer in range(num_layers)]

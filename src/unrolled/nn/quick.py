@@ -9,32 +9,12 @@ import torch
 from torch import Tensor
 
 from ..kernels.buffers import Buffers, is_lazy
+from ..kernels.cache import OBJECT
 from .weights import States
 
 if TYPE_CHECKING:
     from ..kernels.quick import QuickLone, QuickRun, QuickTraining
     from .layer import Layer
-
-MOST = 64
-"""Of how many shapes it is remembered how calls are made."""
-
-
-@final
-class Known(dict[Any, Any]):
-    """The quick ways of a module, by what their calls have in common; a copy begins with none."""
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Known:
-        return Known()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Known, ()
-
-    def remember(self, key: Any, way: Any) -> None:
-        """Know one way more; the oldest goes if there are too many."""
-        while key not in self and len(self) >= MOST:
-            known = list(self)  # at once: other threads may remember something meanwhile
-            self.pop(known[0], None)
-        self[key] = way
 
 
 def key(input: Tensor, hx: Any) -> Any:
@@ -267,7 +247,9 @@ def learn(layer: Layer, input: Any, hx: States | None) -> None:
     way.like = quick.Likeness(handed)
     labels = ["input", *(f"hx[{place}]" for place in range(len(states))), *way.names]
     way.buffers = Buffers.like(type(layer).__name__, dict(zip(labels, handed, strict=True)))
-    layer._known.remember(_key(layer, input, hx), way)
+    states_size = sum(shape[1] * units for units in layer._state_units) * input.element_size()
+    size = (OBJECT + states_size) * sum(map(len, calls))
+    layer._known.replace(_key(layer, input, hx), way, size)
 
 
 def _calls(layer: Layer, input: Tensor, shape: tuple[int, ...]) -> list[list[Any]] | None:

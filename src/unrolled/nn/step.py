@@ -9,10 +9,12 @@ import torch
 from torch import Tensor
 
 from ..equations import Cell, parameters
+from ..kernels import cache
 from ..kernels.buffers import Buffers, is_lazy, sound
+from ..kernels.cache import OBJECT, Cache
 from ..kernels.dispatch import Runner
 from .call import Call, plain, probed
-from .quick import Known, given, key
+from .quick import given, key
 from .sequence import Dense, Unbatched
 from .weights import States, Weighted
 
@@ -45,7 +47,7 @@ class Step(Weighted):
         super().__init__(cell, input_size, hidden_size, bias, proj_size)
         self._runner = Runner(self.graph, self._units)
         self._x = next(iter(self.graph.inputs))
-        self._known = Known()
+        self._known = Cache(cache.calls)
         self._state_units = {s: self._units[size] for s, size in self.graph.states.items()}
         self._register("", input_size, device, dtype)
         for parameter in parameters(cell.graph):
@@ -146,7 +148,7 @@ class Step(Weighted):
                 return
             buffers = Buffers.like(type(self).__name__, handed)
             way = _Way(quick.names, Likeness(list(handed.values())), buffers, quick)
-            self._known.remember(key(x, states), way)
+            self._known.replace(key(x, states), way, OBJECT)
 
     def _states(self, hx: States | None, x: Tensor, batched: bool) -> dict[str, Tensor]:
         """The states before the step, (B, units), by name."""

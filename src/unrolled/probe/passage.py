@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import final
 
 import torch
@@ -15,6 +15,7 @@ from ..equations import Graph, Node
 from ..equations.node import Size
 from ..equations.operation import Operation
 from ..kernels import eager
+from ..locks import cached_property
 from ..nn.call import Call, Probe, Values
 from ..nn.replay import before
 from ..nn.weights import Weighted

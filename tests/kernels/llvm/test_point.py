@@ -1,20 +1,26 @@
 """Loops over the rows: what each computes, and what waits in between."""
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 import unrolled
+from kernels import comparison
 from kernels.comparison import KINDS, SIZES, compare, probes
 from unrolled import affine, exp, log, mean, normalize, sigmoid, sqrt, tanh, vector, where
 from unrolled.cells import CELLS
 from unrolled.equations import Cell, Graph, Operation
 from unrolled.equations.operation import CONDITIONS
 from unrolled.equations.python import expression
+from unrolled.kernels import recurrence
+from unrolled.kernels.cache import Budget, Cache
+from unrolled.kernels.llvm import point as pointwise
+from unrolled.kernels.llvm import source
 from unrolled.kernels.llvm.machine import host
-from unrolled.kernels.llvm.point import LLVM, Point
+from unrolled.kernels.llvm.point import BODY, LLVM, LOOPS, Point
 from unrolled.kernels.llvm.schedule import Schedule
 from unrolled.kernels.llvm.source import CHUNK, Source
 from unrolled.kernels.llvm.text import Target
@@ -186,6 +192,56 @@ def test_values_of_several_loops(function: Callable[..., Any]) -> None:
     kind = KINDS[CHAINS.index(function) % 3]
     compare(graph, "ragged reverse", kind=kind)
     compare(graph, "forward", probes(graph, kind), kind)
+
+
+@pytest.mark.parametrize("function", CHAINS, ids=lambda function: function.__name__)
+def test_large_cells_are_divided(
+    function: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Into functions of one loop, loops of one value, and chunks of few rows.
+
+    Kernels of inference and training may then round differently: they are divided elsewhere.
+    """
+    monkeypatch.setattr(comparison, "assert_equal", comparison.assert_close)
+    monkeypatch.setattr(recurrence, "_known", Cache(Budget(1 << 30)))
+    for name in ("LOOPS", "BODY", "AGAIN"):
+        monkeypatch.setattr(pointwise, name, 1)
+    monkeypatch.setattr(source, "STACK", 1 << 10)
+    test_values_of_several_loops(function)
+
+
+def test_many_values_and_loops_are_divided() -> None:
+    def long(x, h):
+        a = affine(x, h)
+        for number in range(LOOPS + 5):
+            a = tanh(a) * 1.1 + number
+        for number in range(BODY):
+            a = where(a < number / BODY, a * 0.9, h - a)
+        h = a
+        return locals()
+
+    (divided,) = of(long)
+    sizes = Counter(divided.loops.values())
+    assert max(sizes.values()) == BODY
+    parts = count(divided)
+    assert parts == 2 * len(sizes) > 2 * (LOOPS + 5)  # two vectors of units
+    begins = range(LOOPS, parts, LOOPS)
+    assert list(divided.texts) == ["point_0", *(f"point_0_{begin}" for begin in begins)]
+
+
+def test_values_of_leaves_are_not_computed_again_and_again() -> None:
+    def length(count: int) -> int:
+        def leaves(x, h):
+            a, h = h, affine(x, h)
+            for number in range(count):
+                a = a * 0.9 + number
+                h = tanh(h) + a
+            return locals()
+
+        (divided,) = of(leaves)
+        return len(divided.text)
+
+    assert length(200) < 2.3 * length(100)
 
 
 def test_conditions_wait_too() -> None:

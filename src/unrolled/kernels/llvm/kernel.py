@@ -7,7 +7,7 @@ import glob
 import os
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache, cached_property
+from functools import cache
 from itertools import accumulate
 from operator import itemgetter
 from typing import Any, NamedTuple, final
@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 
 from ...equations.node import Size
+from ...locks import cached_property
+from .. import cache as caches
 from ..memory import aligned, reserve
 from .machine import Machine, host
 from .schedule import Schedule
@@ -44,6 +46,9 @@ WORTH_MEETING = 200_000
 
 SMALL = 1 << 18
 """Numbers of scratch memory that a job keeps for its next run: faster than new memory."""
+
+CODE = 2
+"""Bytes that a kernel takes for each character of its text, with the text: see `cache.KERNELS`."""
 
 POINTWISE = 8
 """Operations of a pointwise value, on average over sums, products and activations."""
@@ -128,6 +133,7 @@ class Code:
     """
 
     def __init__(self, text: str, target: Target) -> None:
+        caches.kernels.charge(CODE * len(text))
         team = _team()
         self._machine = Machine(text, target, team or _alone())
         self.alone = self._machine.address("run")
@@ -162,6 +168,7 @@ class Kernel:
         packed: whether weights are laid out anew for tiles of many rows, or read as they are.
 
     Attributes:
+        size: bytes that it takes.
         layouts: how many numbers the layout of each matrix takes, then that of each pass's biases.
         alone: where the function stands that one thread runs.
     """
@@ -180,6 +187,7 @@ class Kernel:
         self.source = Source(schedule, units, strides, self.target, packed)
         code = Code(self.source.text, self.target)
         self.start, self.alone, self.run = code.start, code.alone, code.run
+        self.size = CODE * len(self.source.text)
         lanes = self.target.lanes
         sizes = [pack.size(lanes) if packed else 0 for pack in self.source.packs]
         sizes += [
@@ -272,6 +280,7 @@ class Job:
         order: as given.
         weights: the names of the parameters that the kernel reads.
         sums: of the arrays in which each thread has a row to sum up, the width.
+        size: bytes that it takes, but for what `begin` makes.
     """
 
     def __init__(
@@ -314,6 +323,7 @@ class Job:
         self._meetings = len(numbers) - 1
         self._kind = ctypes.c_int64 * len(numbers)
         self._numbers = bytes(self._kind(*numbers))
+        self.size = caches.OBJECT + ctypes.sizeof(self._kind)
         self._ready: list[Ready] = []  # for runs to come, as many as there were at one time
 
     def reads(self, names: Iterable[str]) -> bool:
@@ -367,6 +377,8 @@ class Job:
         """The numbers of a job, and memory for what the kernel lays out and keeps."""
         numbers = self._kind.from_buffer_copy(self._numbers)
         start = ctypes.addressof(numbers)
+        if self._scratch <= SMALL:  # it is kept
+            caches.calls.charge(ctypes.sizeof(numbers) + self._scratch * self.kernel.dtype.itemsize)
         memory = reserve.take(self.kernel.dtype, self._scratch)
         scratch = memory.data_ptr()
         numbers[self._own] = [scratch + begin for begin in self._layouts]

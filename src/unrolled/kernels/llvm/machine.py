@@ -8,7 +8,10 @@ from typing import final
 
 from llvmlite import binding
 
+from ... import locks
 from .text import Target
+
+locks.known(binding.ffi.lib._lock._lock)  # of llvmlite: held during each call of LLVM, by any user
 
 
 @cache
@@ -42,23 +45,29 @@ class Machine:
     """
 
     def __init__(self, text: str, target: Target, symbols: Mapping[str, int]) -> None:
-        _host()
-        for name, address in symbols.items():
-            binding.add_symbol(name, address)
-        triple = binding.Target.from_default_triple()
-        machine = triple.create_target_machine(
-            cpu=target.cpu, features=target.features, opt=3, reloc="pic"
-        )
-        module = binding.parse_assembly(text)
-        module.verify()
-        # The text says already what a general optimiser would have to find out.
-        builder = binding.create_pass_builder(machine, binding.create_pipeline_tuning_options())
-        passes = binding.create_new_module_pass_manager()
-        passes.add_always_inliner_pass()
-        passes.run(module, builder)
-        self._engine = binding.create_mcjit_compiler(module, machine)
-        self._engine.finalize_object()
+        with locks.compiling():
+            self._engine = _compiled(text, target, symbols)
 
     def address(self, name: str) -> int:
         """Where a function of the module stands."""
         return self._engine.get_function_address(name)
+
+
+def _compiled(text: str, target: Target, symbols: Mapping[str, int]) -> binding.ExecutionEngine:
+    _host()
+    for name, address in symbols.items():
+        binding.add_symbol(name, address)
+    triple = binding.Target.from_default_triple()
+    machine = triple.create_target_machine(
+        cpu=target.cpu, features=target.features, opt=3, reloc="pic"
+    )
+    module = binding.parse_assembly(text)
+    module.verify()
+    # The text says already what a general optimiser would have to find out.
+    builder = binding.create_pass_builder(machine, binding.create_pipeline_tuning_options())
+    passes = binding.create_new_module_pass_manager()
+    passes.add_always_inliner_pass()
+    passes.run(module, builder)
+    engine = binding.create_mcjit_compiler(module, machine)
+    engine.finalize_object()
+    return engine

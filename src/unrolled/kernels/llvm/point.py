@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, final
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, final
 
 from ...equations import Node
 from ...equations.operation import CONDITIONS, Operation
@@ -65,6 +67,20 @@ LLVM: dict[Operation, Callable[..., str] | str | None] = {
 """For each operation, its instructions or the name of a routine; None for what is neither."""
 
 
+LOOPS = 32
+"""Loops of one function. LLVM's time grows with the third power of their number: 1 s for 200, 140 s
+for 1,000; the known cells have 8 at most."""
+
+BODY = 128
+"""Values of one loop. LLVM's time grows faster than they do; the known cells have 22 at most."""
+
+NOWHERE = (-1, 0)
+"""Instead of a loop, for what is computed in every loop that reads it."""
+
+AGAIN = 32
+"""Values that are computed again in every loop that reads them, at most: those of leaves alone."""
+
+
 @final
 class Point:
     """Writes everything of a pass that is computed unit by unit, for the rows of a chunk.
@@ -75,6 +91,10 @@ class Point:
         work: the pass.
         blocks: of lanes, in one group of units.
         valid: how many units of the group there are.
+
+    Attributes:
+        texts: of the functions, by name, in the order in which they are called.
+        text: of all of them.
     """
 
     def __init__(self, source: Source, name: str, work: Pass, blocks: int, valid: int) -> None:
@@ -82,21 +102,33 @@ class Point:
         self.schedule = source.schedule
         self.work = work
         self.target = source.target
+        self.values: dict[Node, str] = {}
+        self.products = {product: place for place, product in enumerate(work.products)}
+        self.sums = {node: place for place, node in enumerate(self.schedule.sums)}
+        self.loops = _loops(work)
+        self.slots = self._crossing()
+        self.tasks = self._tasks()
+        loops = range(max([0, *self.loops.values()]) + 1)
+        parts = [(b, loop) for b in range(-(-valid // self.target.lanes)) for loop in loops]
+        self.texts: dict[str, str] = {}
+        for begin in range(0, len(parts), LOOPS):
+            part = f"{name}_{begin}" if begin else name
+            self.texts[part] = self._function(part, parts[begin : begin + LOOPS], blocks, valid)
+        self.text = "\n\n".join(self.texts.values())
+
+    def _function(
+        self, name: str, parts: Sequence[tuple[int, int]], blocks: int, valid: int
+    ) -> str:
+        """Some of the loops: of each the block and the number."""
         self.f = Function(
             f"define internal void @{name}(ptr %frame, ptr %tile, ptr %slots, i64 %row, i64 %rows, "
             "i64 %unit) noinline",
-            source.target,
+            self.target,
         )
         self.bases: dict[int, str] = {}
-        self.values: dict[Node, str] = {}
-        self.loops = _loops(work)
-        self.slots = self._crossing()
-        self.loop = 0
         before = len(self.f.lines)
-        for block in range(-(-valid // self.target.lanes)):
-            for loop in range(max([0, *self.loops.values()]) + 1):
-                self.loop = loop
-                self._rows(blocks, block, valid)
+        for block, self.loop in parts:
+            self._rows(blocks, block, valid)
         self.f.do("ret void")
         # Where the arrays stand is read once, before the first row.
         self.f.lines[before:before] = [
@@ -107,7 +139,53 @@ class Point:
                 f"  {base} = load ptr, ptr {base}.at, align 8",
             )
         ]
-        self.text = self.f.text()
+        return self.f.text()
+
+    def _tasks(self) -> dict[int, list[Callable[[], None]]]:
+        """What each loop computes and writes to memory, in order."""
+        tasks = defaultdict[int, list[Callable[[], None]]](list)
+        graph, kept = self.schedule.graph, self.source.kept
+
+        def add(function: Callable[..., None], node: Node, *more: Any) -> None:
+            """Let the loop that computes a value of this pass do something with it."""
+            if self.schedule.home(node) == (self.work.stage, self.work.size):
+                tasks[max(self.loops.get(node, 0), 0)].append(partial(function, node, *more))
+
+        for node, loop in self.loops.items():
+            if loop >= 0:
+                tasks[loop].append(partial(self._computed, node))
+        for state in graph.states:
+            add(self._store_step, graph.values[state], f"new {state}")
+        for name, node in self.schedule.stored.items():
+            add(self._store_step, node, name)
+        for node in (*self.work.products, *self.work.nodes):
+            if node in kept:
+                tasks[0].append(partial(self._list, node))
+                if kept[node][1] == "rows":
+                    add(self._store_kept, node)
+        for node in self.schedule.sums:
+            add(self._add_up, node.arguments[0], node)
+        for name, node in self.schedule.reduced.items():
+            add(self._reduce, summand(node), name)
+        return tasks
+
+    def _computed(self, node: Node) -> None:
+        """Compute a value, and let it wait if a later loop reads it."""
+        self.value(node)
+        if node in self.slots:
+            self.f.store(self.target.vector, self._number(node), self._slot(node))
+
+    def _store_step(self, node: Node, name: str) -> None:
+        self._store(self.value(node), self.source.step_array(name, node))
+
+    def _list(self, node: Node) -> None:
+        """Give the array that keeps a value its place among all arrays."""
+        self.source.memory(node)
+
+    def _store_kept(self, node: Node) -> None:
+        place = self.source.memory(node)
+        assert place is not None
+        self._store(self._number(node), place)
 
     def _crossing(self) -> dict[Node, int]:
         """The values that a later loop reads and that no array keeps, numbered."""
@@ -132,40 +210,8 @@ class Point:
             self.tile = self.f.at("%tile", tile)
             slots = self.f.let(f"mul nsw i64 {rows.at}, {len(self.slots) * lanes}")
             self.slot = self.f.at("%slots", slots)
-            self._body()
-
-    def _body(self) -> None:
-        schedule = self.schedule
-        for node, loop in self.loops.items():
-            if loop == self.loop:
-                self.value(node)
-                if node in self.slots:
-                    self.f.store(self.target.vector, self._number(node), self._slot(node))
-        for state in schedule.graph.states:
-            node = schedule.graph.values[state]
-            if self._is_here(node):
-                self._store(self.value(node), self.source.step_array(f"new {state}", node))
-        for name, node in schedule.stored.items():
-            if self._is_here(node):
-                self._store(self.value(node), self.source.step_array(name, node))
-        for node in (*self.work.products, *self.work.nodes):
-            place = self.source.memory(node)
-            if place is None or self.source.arrays[place].kind != "rows":
-                continue
-            if self._is_here(node):
-                self._store(self._number(node), place)
-        for node in schedule.sums:
-            (argument,) = node.arguments
-            if self._is_here(argument):
-                self._add_up(node, self.value(argument))
-        for name, node in schedule.reduced.items():
-            if self._is_here(summand(node)):
-                self._reduce(name, summand(node))
-
-    def _is_here(self, node: Node) -> bool:
-        """Whether a value is computed in this loop of this pass."""
-        home = (self.work.stage, self.work.size)
-        return self.schedule.home(node) == home and max(self.loops.get(node, 0), 0) == self.loop
+            for task in self.tasks[self.loop]:
+                task()
 
     # Memory.
 
@@ -191,15 +237,14 @@ class Point:
         self.f.store_lanes(value, self._address(place), self.mask)
 
     def _sum_address(self, node: Node) -> str:
-        number = next(i for i, known in enumerate(self.schedule.sums) if known is node)
-        place = self.source.array(f"sum {number}", "rows", "one")
+        place = self.source.array(f"sum {self.sums[node]}", "rows", "one")
         self.source.arrays[place] = self.source.arrays[place]._replace(stride=self.target.lanes)
         row = self.f.let(f"mul nsw i64 {self.row}, {self.target.lanes}")
         return self.f.at(self._base(place), row)
 
-    def _add_up(self, node: Node, value: str) -> None:
+    def _add_up(self, argument: Node, node: Node) -> None:
         """Add this block to the sum of a row; the first block begins it."""
-        f, kind = self.f, self.target.vector
+        f, kind, value = self.f, self.target.vector, self.value(argument)
         address = self._sum_address(node)
         if self.mask is not None:
             value = mathematics.select(f, self.mask, value, "zeroinitializer")
@@ -208,7 +253,7 @@ class Point:
         before = f.let(f"select i1 {first}, {kind} zeroinitializer, {kind} {known}")
         f.store(kind, f.let(f"fadd {kind} {before}, {value}"), address)
 
-    def _reduce(self, name: str, node: Node) -> None:
+    def _reduce(self, node: Node, name: str) -> None:
         """Add this row to a sum over rows and steps."""
         f, kind = self.f, self.target.vector
         place = self.source.array(name, "thread", self.schedule.sizes[node])
@@ -250,8 +295,7 @@ class Point:
             return ()
         if node.operation is Operation.BROADCAST:
             return node.arguments[:1]
-        known = any(product is node for product in self.work.products)
-        return () if known or self._is_elsewhere(node) else node.arguments
+        return () if node in self.products or self._is_elsewhere(node) else node.arguments
 
     def _is_elsewhere(self, node: Node) -> bool:
         """Whether a value is computed in another pass; numbers of a row are computed in each."""
@@ -262,9 +306,9 @@ class Point:
         f, target, operation = self.f, self.target, node.operation
         if 0 <= self.loops.get(node, -1) < self.loop:
             return self._waiting(node)
-        for place, product in enumerate(self.work.products):
-            if product is node:
-                return f.load(target.vector, f.at(self.tile, str(place * target.lanes)))
+        if node in self.products:
+            place = self.products[node]
+            return f.load(target.vector, f.at(self.tile, str(place * target.lanes)))
         if operation is Operation.CONSTANT:
             return target.splat(node.attribute)
         if operation is Operation.DIMENSION:
@@ -320,13 +364,30 @@ def _loops(work: Pass) -> dict[Node, int]:
     instructions, each waiting for the one before: a processor is busy only if the chains of
     several rows are under way, and it looks ahead no further than one or two hundred instructions.
     What is cheap is computed with the last of what it reads.
+    A loop is divided where it would hold too much, and what would be computed again too often has
+    a place in the first one.
     """
-    loops: dict[Node, int] = {}
+    places: dict[Node, tuple[int, int]] = {}  # the loop, and which part of it
+    sizes = Counter[tuple[int, int]]()
+    below: dict[Node, set[Node]] = {}  # what is computed again with a value
     count = 0
     for node in work.nodes:
         if isinstance(LLVM[node.operation], str):
-            loops[node] = count
+            place = count, 0
             count += 1
         else:
-            loops[node] = max((loops.get(argument, -1) for argument in node.arguments), default=-1)
-    return loops
+            place = max(
+                (places.get(argument, NOWHERE) for argument in node.arguments), default=NOWHERE
+            )
+            if place == NOWHERE:
+                below[node] = {node}.union(*(below.get(a, ()) for a in node.arguments))
+                if len(below[node]) > AGAIN:
+                    place = 0, 0
+            while place != NOWHERE and sizes[place] >= BODY:
+                place = place[0], place[1] + 1
+        if place != NOWHERE:
+            below.pop(node, None)
+        sizes[place] += 1
+        places[node] = place
+    numbers = {place: n for n, place in enumerate(sorted(sizes.keys() - {NOWHERE}))}
+    return {node: numbers.get(place, -1) for node, place in places.items()}

@@ -22,6 +22,7 @@ from typing import NamedTuple, final
 from ...equations import Node
 from ...equations.node import Size
 from ...equations.operation import Operation
+from ...locks import cached_property
 from . import mathematics, tile
 from .pack import Pack, packing
 from .point import Point
@@ -30,7 +31,10 @@ from .team import team
 from .text import Function, Target
 
 CHUNK = 64
-"""Rows whose sums are held at the same time."""
+"""Rows whose sums are held at the same time, if they fit."""
+
+STACK = 1 << 20
+"""Bytes of a thread's stack that sums and waiting values take: the system gives 2 to 8 MiB."""
 
 FAR = {16: 1 << 21, 32: 1 << 21, 64: 1 << 24}
 """By bytes of a vector: how many bytes of weights stand in a cache that is slow to answer.
@@ -67,6 +71,7 @@ class Work:
     first: int  # of its matrices, among all
     packs: list[Pack] = field(default_factory=list)
     slots: int = 0  # values that wait for a later loop over the rows
+    points: dict[int, list[str]] = field(default_factory=dict)  # functions, by units of a group
 
 
 @final
@@ -105,6 +110,7 @@ class Source:
         self.weights: list[str] = []
         self.packs: list[Pack] = []
         self._places: dict[str, int] = {}
+        self._numbers: dict[str, int] = {}
         self._functions: dict[str, str] = {}
         self._routines: set[str] = set()
         self.works = [self._work(number, work) for number, work in enumerate(schedule.passes)]
@@ -142,17 +148,20 @@ class Source:
 
     def memory(self, node: Node) -> int | None:
         """The array in which a computed value is kept, if it is kept."""
+        kept = self.kept.get(node)
+        return None if kept is None else self.array(*kept, self.schedule.sizes[node])
+
+    @cached_property
+    def kept(self) -> Mapping[Node, tuple[str, str]]:
+        """Of each computed value that is kept the array's name and kind."""
         schedule = self.schedule
-        for name, stored in schedule.stored.items():
-            if stored is node:
-                return self.array(name, "step", schedule.sizes[node])
-        for state in schedule.graph.states:
-            if schedule.graph.values[state] is node:
-                return self.array(f"new {state}", "step", schedule.sizes[node])
-        for number, kept in enumerate(schedule.kept):
-            if kept is node:
-                return self.array(f"kept {number}", "rows", schedule.sizes[node])
-        return None
+        found = {node: (f"kept {number}", "rows") for number, node in enumerate(schedule.kept)}
+        states = {
+            schedule.graph.values[state]: state for state in list(schedule.graph.states)[::-1]
+        }
+        found |= {node: (f"new {state}", "step") for node, state in states.items()}
+        stored = {node: name for name, node in list(schedule.stored.items())[::-1]}
+        return found | {node: (name, "step") for node, name in stored.items()}
 
     def source(self, factor: Factor) -> int:
         """The array that a matrix product reads."""
@@ -163,9 +172,10 @@ class Source:
 
     def weight(self, name: str) -> int:
         """The number of a parameter; it is listed on first use."""
-        if name not in self.weights:
+        if name not in self._numbers:
+            self._numbers[name] = len(self.weights)
             self.weights.append(name)
-        return self.weights.index(name)
+        return self._numbers[name]
 
     def routine(self, name: str) -> None:
         """Note that a routine of `mathematics` is called."""
@@ -193,7 +203,8 @@ class Source:
         for valid in {full, work.valid} if work.groups > 1 else {work.valid}:
             name = f"point_{work.number}_{valid}"
             point = Point(self, name, work.work, work.blocks, valid)
-            self._functions[name] = point.text
+            self._functions |= point.texts
+            work.points[valid] = list(point.texts)
             work.slots = len(point.slots)
 
     def _module(self) -> str:
@@ -226,28 +237,42 @@ class Source:
         """All rows of one group of units, a chunk at a time."""
         unit = f.let(f"mul nsw i64 {group}, {work.blocks * self.target.lanes}")
         slots = f.at("%tile", str(self._sums()))
-        with f.loop("c", "%begin", "%end", str(CHUNK)) as chunk:
+        with f.loop("c", "%begin", "%end", str(self.chunk)) as chunk:
             left = f.let(f"sub nsw i64 %end, {chunk.at}")
-            rows = f.let(f"call i64 @llvm.smin.i64(i64 {left}, i64 {CHUNK})")
+            rows = f.let(f"call i64 @llvm.smin.i64(i64 {left}, i64 {self.chunk})")
             for number in range(len(work.packs)):
                 if self.packed or work.packs[number].factor.transposed:
                     self._tiles(f, work, number, group, unit, chunk.at, rows, valid)
                 else:
                     self._dots(f, work, number, group, unit, chunk.at, rows, valid)
-            f.do(
-                f"call void @point_{work.number}_{valid}(ptr %frame, ptr %tile, ptr {slots}, "
-                f"i64 {chunk.at}, i64 {rows}, i64 {unit})"
-            )
+            for name in work.points[valid]:
+                f.do(
+                    f"call void @{name}(ptr %frame, ptr %tile, ptr {slots}, "
+                    f"i64 {chunk.at}, i64 {rows}, i64 {unit})"
+                )
+
+    @cached_property
+    def chunk(self) -> int:
+        """How many rows a chunk has: fewer if very many values of each have to be held."""
+        rows = CHUNK
+        while rows > 1 and rows * self._held() * self.target.vector_bytes > STACK:
+            rows //= 2
+        return rows
+
+    def _held(self) -> int:
+        """The vectors that are held of a row: sums of the largest pass, and values that wait."""
+        return self._columns_held() + max(work.slots for work in self.works)
+
+    def _columns_held(self) -> int:
+        return max(work.blocks * len(work.work.products) for work in self.works)
 
     def _sums(self) -> int:
         """The numbers of the largest pass's sums, for all rows of a chunk."""
-        columns = max(work.blocks * len(work.work.products) for work in self.works)
-        return CHUNK * columns * self.target.lanes
+        return self.chunk * self._columns_held() * self.target.lanes
 
     def buffer(self) -> int:
         """The numbers of the sums and of the values that wait, for all rows of a chunk."""
-        slots = max(work.slots for work in self.works)
-        return max(1, self._sums() + CHUNK * slots * self.target.lanes)
+        return max(1, self.chunk * self._held() * self.target.lanes)
 
     def _columns(self, work: Work, number: int) -> tuple[tuple[int, ...], tuple[bool, ...]]:
         """The sums that a matrix adds to, block by block, and whether it is the first to."""

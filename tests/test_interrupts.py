@@ -1,0 +1,187 @@
+"""Ctrl-C at any line of a call: the next call is right, and nothing is lost but that one."""
+
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+import torch
+from torch.nn.utils.rnn import PackedSequence, pack_sequence
+
+import unrolled
+from unrolled import affine, locks, sigmoid, tanh
+from unrolled.kernels import cache, recurrence
+from unrolled.kernels.cache import Budget, Cache
+from unrolled.kernels.memory import LARGE, Reserve, reserve
+from unrolled.kernels.recurrence import Recurrences
+
+# What strikes in a finalizer is reported and goes no further.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+FOLDER = str(Path(unrolled.__file__).parent)
+
+
+class Interrupt:
+    """Raises an error at the line of the library that is reached after some others."""
+
+    def __init__(self, lines: int, error: type[BaseException]) -> None:
+        self.left = lines
+        self.error = error
+
+    def __enter__(self) -> None:
+        sys.settrace(self._trace)
+
+    def __exit__(self, *_: object) -> None:
+        sys.settrace(None)
+
+    def _trace(self, frame: FrameType, event: str, argument: Any) -> Any:
+        if not frame.f_code.co_filename.startswith(FOLDER):
+            return None
+        if event == "line":
+            self.left -= 1
+            if self.left < 0:
+                sys.settrace(None)
+                raise self.error
+        return self._trace
+
+
+def at_every_line(
+    work: Callable[[], object], check: Callable[[], None], error: type[BaseException], step: int = 1
+) -> int:
+    """Interrupt some work at each of its lines, and check after each time; how many there were."""
+    lines = 0
+    while True:
+        interrupt = Interrupt(lines, error)
+        try:
+            with interrupt:
+                work()
+        except error:
+            pass
+        check()
+        if interrupt.left >= 0:
+            return lines
+        lines += step
+
+
+def free(lock: Any) -> bool:
+    """Whether another thread gets a lock."""
+    found = []
+
+    def take() -> None:
+        taken = lock.acquire(timeout=1)
+        found.append(taken)
+        if taken:
+            lock.release()
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+def locks_are_free() -> bool:
+    return all(free(lock) for lock in locks._all)
+
+
+def flat(layer: Any, x: Any) -> list[torch.Tensor]:
+    """Results and gradients of a call."""
+    layer.zero_grad()
+    output, last = layer(x)
+    output = output.data if isinstance(output, PackedSequence) else output
+    states = last if isinstance(last, tuple) else (last,)
+    total = output.square().sum() + sum(state.sum() for state in states)
+    gradients: list[torch.Tensor] = []
+    if total.requires_grad:
+        total.backward()
+        gradients = [parameter.grad.clone() for parameter in layer.parameters()]
+    return [output.detach(), *(state.detach() for state in states), *gradients]
+
+
+def inputs(packed: bool) -> Any:
+    torch.manual_seed(0)
+    if packed:
+        return pack_sequence([torch.randn(length, 3) for length in (4, 2, 1)])
+    return torch.randn(3, 2, 3)
+
+
+@pytest.mark.parametrize("step", [17, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+@pytest.mark.parametrize("packed", [False, True], ids=["padded", "packed"])
+@pytest.mark.parametrize("trains", [False, True], ids=["inference", "training"])
+def test_calls_go_on(packed: bool, trains: bool, error: type[BaseException], step: int) -> None:
+    """First calls of a shape, and the quick ones that follow."""
+    layer = unrolled.LSTM(3, 4, bidirectional=True).requires_grad_(trains)
+    x = inputs(packed)
+    expected = flat(layer, x)
+
+    def forget() -> None:
+        layer._known.clear()
+        for runner in {layer._runner, layer._training_runner}:
+            for found in runner._recurrences.values():
+                assert isinstance(found, Recurrences)
+                found.calls.clear()
+
+    def check() -> None:
+        for found, right in zip(flat(layer, x), expected, strict=True):
+            torch.testing.assert_close(found, right)
+
+    def first() -> None:
+        forget()
+        flat(layer, x)
+
+    assert at_every_line(first, check, error, step) > 100
+    assert locks_are_free()
+
+
+def test_kernels_are_made_whole() -> None:
+    def new(x, h):
+        h = tanh(affine(x, h)) * sigmoid(h * 0.123)
+        return locals()
+
+    graph = unrolled.cell(new)
+    layer = unrolled.Recurrent(graph, 3, 4)
+    x = inputs(packed=False)
+    expected = flat(layer, x)
+
+    def work() -> None:
+        recurrence._known.clear()
+        layer._known.clear()
+        layer._make_runners()
+        flat(layer, x)
+
+    def check() -> None:
+        for found, right in zip(flat(layer, x), expected, strict=True):
+            torch.testing.assert_close(found, right)
+
+    at_every_line(work, check, KeyboardInterrupt, step=9973)
+    assert locks_are_free()
+
+
+def test_memory_is_still_kept() -> None:
+    own = Reserve(8 * LARGE)
+
+    def check() -> None:
+        place = own.take(torch.float32, LARGE).data_ptr()
+        assert own.take(torch.float32, LARGE).data_ptr() == place
+        assert sum(block.nbytes() for block in own._blocks.values()) <= 8 * LARGE
+
+    at_every_line(lambda: own.take(torch.float32, LARGE), check, KeyboardInterrupt)
+    at_every_line(lambda: own.take(torch.float32, 3 * LARGE), check, KeyboardInterrupt)
+    assert reserve.take(torch.float32, LARGE).shape == (LARGE,)
+
+
+def test_caches_stay_within_their_bounds() -> None:
+    budget = Budget(100)
+    kept = Cache(budget)
+    numbers = iter(range(10**6))
+
+    def check() -> None:
+        for number in range(12):
+            kept.keep(("check", number), number, 10)
+        assert len(kept) <= 10
+
+    at_every_line(lambda: kept.keep(next(numbers), None, 10), check, KeyboardInterrupt)
+    assert cache.calls.most == cache.CALLS

@@ -145,11 +145,7 @@ class QuickStep(Quick):
 
 @final
 class QuickRun(Quick):
-    """Sequences of one length, whose output is the cell's.
-
-    Attributes:
-        lone: the job for one thread, if that is better beside another run.
-    """
+    """Sequences of one length, whose output is the cell's."""
 
     def __init__(self, call: Call) -> None:
         super().__init__(call)
@@ -161,12 +157,17 @@ class QuickRun(Quick):
         places = list(accumulate((aligned(2 * size) for size in sizes), initial=0))
         self._pairs = list(zip(places, sizes, (last * size for size in sizes), strict=False))
         self._memory = ctypes.c_char * (places[-1] + ALIGNED)
-        self.lone = call.abreast
+        self._call = call
 
     @staticmethod
     def job(call: Call) -> Job:
         """All steps: states before them, states after them, the output."""
         return call.inference
+
+    @property
+    def lone(self) -> Job | None:
+        """The job for one thread, if that is better beside another run."""
+        return self._call.abreast
 
     def run(
         self, x: Tensor, old: Addresses | None, new: Addresses, parameters: Addresses

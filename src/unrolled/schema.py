@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 DEEPEST = 64
-"""Levels of nesting. What we write has fewer than ten; walking far more overflows Python's stack."""
+"""Levels of nesting. What we write has fewer than ten; Python's stack holds some hundreds."""
 
 GREATEST = 2**53
 """Of a number that counts: the integers up to here are exact in every JSON reader."""

@@ -76,7 +76,7 @@ def write(path: Path, text: str) -> None:
     partial = path.with_name(path.name + ".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8")
+        partial.write_bytes(text.encode("utf-8", "replace"))  # of a path that is not UTF-8
         os.replace(partial, path)
     except OSError as error:
         with suppress(OSError):

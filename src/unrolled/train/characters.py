@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
+from torch import nn
+
 from ..equations import Cell
 from ..schema import checked
 from .model import CharacterModel, build

@@ -27,11 +27,9 @@ def from_json(stored: dict[str, Any]) -> Problem:
     """What `to_json` gave.
 
     Raises:
-        LookupError, TypeError, ValueError, UserError: it is damaged, or of a kind that is not known.
+        LookupError, TypeError, ValueError, UserError: it is damaged, or of an unknown kind.
     """
     kind = stored.get("kind")
     if not isinstance(kind, str) or kind not in PROBLEMS:
-        raise ValueError(
-            f"a problem of kind {reprlib.repr(kind)}: known are {', '.join(PROBLEMS)}"
-        )
+        raise ValueError(f"a problem of kind {reprlib.repr(kind)}: known are {', '.join(PROBLEMS)}")
     return PROBLEMS[kind].from_json({n: value for n, value in stored.items() if n != "kind"})

@@ -15,11 +15,11 @@ from ...equations import Cell
 from ...schema import checked
 from ...structures import EncoderDecoder, Symbols
 from ..alphabet import Alphabet
+from ..errors import UserError
 from ..making import made
 from ..padding import padded
 from ..problem import Problem
 from ..settings import Settings
-
 
 LONGEST = 10_000
 """Symbols of a text at most: attention looks at each pair of them, and a model that does not end
@@ -83,13 +83,19 @@ class Translation(Problem):
         return padded([torch.tensor([*self.target.encode(text), self.end]) for text in texts])
 
     def translate(self, model: EncoderDecoder, texts: Sequence[str], beam: int = 1) -> list[str]:
-        """What the model makes of some texts, by the best of ``beam`` sequences kept at a time."""
+        """What the model makes of some texts, by the best of ``beam`` sequences kept at a time.
+
+        Raises:
+            UserError: its scores are not finite.
+        """
         device = next(model.parameters()).device
         sources, lengths = self.sources(texts)
         steps = 2 * self.longest
         written = model.beam(
             sources.to(device), steps, self.end, lengths, width=beam, normalise=0.6
         )
+        if not torch.isfinite(written.scores).all():
+            raise UserError("the scores are not finite: the model's weights are too large")
         return [
             self.target.decode(written.symbols[: int(length), row].tolist())
             for row, length in enumerate(written.lengths)

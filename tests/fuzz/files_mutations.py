@@ -235,7 +235,7 @@ def _other(value: Any, draw: random.Random) -> Any:
     """Another value, most often a near one."""
     if isinstance(value, bool) or draw.random() < 0.5:
         return draw.choice(HOSTILE)
-    if isinstance(value, (int, float)):
+    if isinstance(value, (int, float)) and abs(value) < 1e200:
         near = (value + 1, value - 1, -value, value * 2, value * 1000, value / 2, value * 1e30)
         return draw.choice((*near, str(value), [value], value * 10**20))
     if isinstance(value, str):

@@ -1,11 +1,4 @@
-import random
-from pathlib import Path
-
-import pytest
-
-from .files import Worker, findings
-from .files_mutations import Stored, mutated
-from .files_uses import RUNS, Commands, Kitchen
+from .files import findings
 
 COUNT = 250
 """Files: about as many as go through in 20 seconds."""

@@ -36,12 +36,12 @@ def visible(token: str) -> str:
     >>> visible(" "), visible("$")
     ('␣', '\\\\$')
     """
-    return {" ": "␣", "\n": "↵", "\t": "⇥"}.get(token, plain(printable(token)))
+    return {" ": "␣", "\n": "↵", "\t": "⇥"}.get(token, plain(token))
 
 
 def plain(words: str) -> str:
-    """Words in which a dollar sign begins no mathematics."""
-    return words.replace("$", "\\$")
+    """Words in which a dollar sign begins no mathematics, and no character acts."""
+    return printable(words).replace("$", "\\$")
 
 
 def order_of(values: ndarray) -> ndarray:

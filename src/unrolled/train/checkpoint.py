@@ -1,7 +1,6 @@
 """A run in one file: safetensors, with everything that is not a tensor as JSON in its header."""
 
 import json
-import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, final
@@ -10,6 +9,7 @@ import safetensors.torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from .. import atomic
 from ..equations import Cell, CellError
 from ..schema import checked
 from . import contents, header, problems
@@ -151,7 +151,9 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         "optimizer": checkpoint.optimizer,
     }
     try:
-        _replace(path, safetensors.torch.save(checkpoint.tensors, {"unrolled": json.dumps(data)}))
+        atomic.write(
+            path, safetensors.torch.save(checkpoint.tensors, {"unrolled": json.dumps(data)})
+        )
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
 
@@ -233,22 +235,3 @@ def _parse(path: Path, text: str) -> Checkpoint:
         )
     except (LookupError, TypeError, ValueError, CellError, UserError) as error:
         raise UserError(f"the header of {path} is damaged: {error}") from error
-
-
-def _replace(path: Path, data: bytes) -> None:
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-    if os.name == "posix":  # elsewhere a directory cannot be opened
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)

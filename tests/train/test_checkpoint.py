@@ -1,4 +1,3 @@
-import json
 import os
 import subprocess
 import sys
@@ -9,7 +8,6 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
-from safetensors import safe_open
 
 import unrolled
 from unrolled import affine, tanh
@@ -17,16 +15,7 @@ from unrolled.cells import find
 from unrolled.train import checkpoint as checkpoints
 from unrolled.train.errors import UserError
 
-from .conftest import TINY
-
-
-def rewrite(path: Path, tensors: dict[str, torch.Tensor] | None = None, **header: Any) -> None:
-    """Save the checkpoint at ``path`` with some tensors or entries of its header replaced."""
-    with safe_open(path, "pt") as file:
-        stored = json.loads(file.metadata()["unrolled"])
-        kept = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
-    metadata = {"unrolled": json.dumps(stored | header)}
-    safetensors.torch.save_file(kept | (tensors or {}), path, metadata)
+from .conftest import TINY, rewrite
 
 
 @pytest.fixture

@@ -128,11 +128,8 @@ class Diagnosis:
         parts: list[Any] = [_table(self.layers.values())]
         for finding in self.findings:
             text = Text.assemble((f"{finding.layer}: {finding.code}:", "bold red"), " ")
-            parts += [
-                Text(),
-                text.append(printable(f"{finding.text}.")),
-                Text(f"  {finding.advice}"),
-            ]
+            text.append(printable(f"{finding.text}."))
+            parts += [Text(), text, Text(f"  {finding.advice}")]
         if self.healthy:
             parts += [Text(), Text(self.verdict, "bold green")]
         parts += [Text(), *(Text(note, "dim") for note in _notes(self.layers.values()))]

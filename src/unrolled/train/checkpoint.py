@@ -151,9 +151,8 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         "optimizer": checkpoint.optimizer,
     }
     try:
-        atomic.write(
-            path, safetensors.torch.save(checkpoint.tensors, {"unrolled": json.dumps(data)})
-        )
+        metadata = {"unrolled": json.dumps(data)}
+        atomic.write(path, safetensors.torch.save(checkpoint.tensors, metadata))
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
 

@@ -1,12 +1,8 @@
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import safetensors.torch
 import torch
-from safetensors import safe_open
 
 from unrolled.cells import find
 from unrolled.train.folder import begin
@@ -32,15 +28,6 @@ def reading(settings: Settings = TINY, text: str = TEXT) -> Language:
 def reading_again(settings: Settings, _: Problem) -> Language:
     """The task of a resumed run."""
     return reading(settings)
-
-
-def rewrite(path: Path, tensors: dict[str, torch.Tensor] | None = None, **header: Any) -> None:
-    """Save the checkpoint at ``path`` with some tensors or entries of its header replaced."""
-    with safe_open(path, "pt") as file:
-        stored = json.loads(file.metadata()["unrolled"])
-        kept = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
-    metadata = {"unrolled": json.dumps(stored | header)}
-    safetensors.torch.save_file(kept | (tensors or {}), path, metadata)
 
 
 @pytest.fixture(autouse=True)

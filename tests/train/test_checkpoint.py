@@ -10,12 +10,13 @@ import safetensors.torch
 import torch
 
 import unrolled
+from stored import rewrite
 from unrolled import affine, tanh
 from unrolled.cells import find
 from unrolled.train import checkpoint as checkpoints
 from unrolled.train.errors import UserError
 
-from .conftest import TINY, rewrite
+from .conftest import TINY
 
 
 @pytest.fixture

@@ -7,27 +7,15 @@ import pytest
 import torch
 from torch import Tensor
 
+from stored import keep, rewrite
 from unrolled.train import checkpoint as checkpoints
 from unrolled.train.contents import require_sound
 from unrolled.train.errors import UserError
 
-from .conftest import TINY, rewrite
+from .conftest import TINY
 
 BIAS = "optimizer/readout.bias"
 Change = Callable[[dict[str, Tensor]], object]
-
-
-def keep(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Write these tensors, and no others, beside the header that is there."""
-    import json
-
-    import safetensors.torch
-    from safetensors import safe_open
-
-    with safe_open(path, "pt") as file:
-        metadata = file.metadata()
-    assert json.loads(metadata["unrolled"])
-    safetensors.torch.save_file(tensors, path, metadata)
 
 
 @pytest.mark.parametrize(

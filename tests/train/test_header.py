@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 
+from stored import rewrite
 from unrolled.train import checkpoint as checkpoints
 from unrolled.train import header
 from unrolled.train.errors import UserError
-
-from .conftest import rewrite
 
 BAD = [
     ({"step": -1}, "step is -1: expected `int` >= 0"),

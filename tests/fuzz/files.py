@@ -14,6 +14,7 @@ import argparse
 import faulthandler
 import multiprocessing
 import os
+import random
 import resource
 import shutil
 import signal
@@ -27,17 +28,29 @@ from typing import Any, final
 
 import torch
 
+from . import files_others
 from .files_uses import Finding, Kitchen
 
-PATIENCE = 10.0
-"""Seconds that a case may take."""
+PATIENCE, WAITING = 10.0, 120.0
+"""Seconds of processor time that a case may take, and of a clock: on a busy machine a process may
+stand still for long, and one that waits for ever takes no time of a processor."""
 MEMORY = 1 << 30
 """Bytes of addresses that a worker may take beside those it has when it begins. Files have some
 kilobytes; kernels take most of it, which stay."""
+OTHERS = 0.15
+"""The part of the cases that are no checkpoints."""
 STACK = "stack.log"
 """Where a worker that takes too long writes what it is at."""
 EVERY = 20.0
 """Seconds between lines of progress."""
+
+
+def case(kitchen: Kitchen, seed: str) -> Finding | None:
+    """Mutate a file and use it; everything follows from the seed."""
+    draw = random.Random(seed)
+    if draw.random() < OTHERS:
+        return files_others.case(kitchen.folder, draw)
+    return kitchen.case(draw)
 
 
 def work(pipe: Connection, folder: str, spare: Sequence[str]) -> None:
@@ -47,13 +60,14 @@ def work(pipe: Connection, folder: str, spare: Sequence[str]) -> None:
     faulthandler.register(signal.SIGUSR1, stack, all_threads=True)
     torch.set_num_threads(1)
     kitchen = Kitchen(Path(folder), tuple(spare))
+    kitchen.warm()
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     limit = pages * resource.getpagesize() + MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     pipe.send(None)
     while (seed := pipe.recv()) is not None:
-        pipe.send(kitchen.case(seed))
+        pipe.send(case(kitchen, seed))
 
 
 @final
@@ -63,12 +77,13 @@ class Worker:
     Attributes:
         seed: of the case it is at; None while it waits for one.
         began: when it was given that.
+        spent: processor time until then, in seconds.
     """
 
     def __init__(self, runs: str, spare: Sequence[str]) -> None:
         self.runs, self.spare = runs, spare
         self.seed: str | None = None
-        self.began = 0.0
+        self.began = self.spent = 0.0
         self._start()
 
     def _start(self) -> None:
@@ -85,8 +100,13 @@ class Worker:
 
     def give(self, seed: str) -> None:
         """Let it begin with a case."""
-        self.seed, self.began = seed, time.monotonic()
+        self.seed, self.began, self.spent = seed, time.monotonic(), self._spent()
         self.pipe.send(seed)
+
+    def _spent(self) -> float:
+        """Seconds of processor time of the process so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def answer(self) -> Finding | None:
         """What it found, or how it died; then it is ready for the next case."""
@@ -102,7 +122,10 @@ class Worker:
 
     def late(self) -> Finding | None:
         """A finding if it has taken too long; then it is started anew."""
-        if self.seed is None or time.monotonic() - self.began < PATIENCE:
+        waited = time.monotonic() - self.began
+        if self.seed is None or waited < PATIENCE:
+            return None
+        if waited < WAITING and self._spent() - self.spent < PATIENCE:
             return None
         self.seed = None
         os.kill(self.process.pid or 0, signal.SIGUSR1)
@@ -127,6 +150,7 @@ def findings(
     left = iter(seeds)
     with tempfile.TemporaryDirectory() as runs:
         Kitchen(Path(runs))
+        files_others.begin(Path(runs))
         workers = [Worker(runs, spare) for _ in range(jobs)]
         try:
             for worker in workers:
@@ -190,7 +214,8 @@ def main() -> None:
 def _again(given: Any) -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        found = Kitchen(Path(folder), tuple(given.spare)).case(given.seed)
+        files_others.begin(Path(folder))
+        found = case(Kitchen(Path(folder), tuple(given.spare)), given.seed)
     print(found.kind, found.text, sep="\n") if found else print("nothing found")
 
 

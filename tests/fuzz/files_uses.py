@@ -153,7 +153,7 @@ class Commands:
         trouble = result.exception
         if trouble is not None and not isinstance(trouble, SystemExit):
             text = "".join(traceback.format_exception(trouble))
-            return Finding(_kind(trouble), f"{' '.join(arguments)}\n{text}")
+            return Finding(kind_of(trouble), f"{' '.join(arguments)}\n{text}")
         if result.exit_code == 2 and "\nunrolled: " not in f"\n{result.output}":
             return Finding("exit code 2 without a word", f"{' '.join(arguments)}\n{result.output}")
         if result.exit_code not in (0, 2):
@@ -165,7 +165,7 @@ class Commands:
         return None
 
 
-def _kind(trouble: BaseException) -> str:
+def kind_of(trouble: BaseException) -> str:
     """The exception, and the last place of ours that it passed."""
     frames = traceback.extract_tb(trouble.__traceback__)
     ours = [frame for frame in frames if "/unrolled/" in frame.filename] or list(frames)
@@ -206,23 +206,33 @@ class Kitchen:
         names = {"RUN": str(self.folder / run.name), "FILE": str(file)}
         return [names.get(each, each) for each in command]
 
-    def case(self, seed: str) -> Finding | None:
-        """Mutate a run and use it; everything follows from the seed."""
-        draw = random.Random(seed)
+    def warm(self) -> None:
+        """Use every run as it is, so that later nothing is imported; all has to work."""
+        for run in RUNS:
+            for use in run.uses:
+                self._write(run, self.whole[run.name])
+                trouble = self.run(*self._filled(run, use))
+                assert trouble is None, trouble.text
+
+    def case(self, draw: random.Random) -> Finding | None:
+        """Mutate a run and use it."""
         run = draw.choice(RUNS)
         self._spoil(run, draw)
         return self.run(*self._filled(run, draw.choice(run.uses)))
 
     def _spoil(self, run: Run, draw: random.Random) -> None:
-        place, whole = self.folder / run.name, self.whole[run.name]
-        for file in place.iterdir():
-            if file.name not in whole:
-                file.unlink()
-        files = dict(whole)
+        files = dict(self.whole[run.name])
         if draw.random() < 0.05:
             files["log.jsonl"] = mutated_text(files["log.jsonl"], draw)
         else:
             spoiled = mutated(files[CHECKPOINTS[0]], draw, self.spare)
             files.update(dict.fromkeys(CHECKPOINTS, spoiled))
+        self._write(run, files)
+
+    def _write(self, run: Run, files: dict[str, bytes]) -> None:
+        place = self.folder / run.name
+        for file in place.iterdir():
+            if file.name not in files:
+                file.unlink()
         for name, data in files.items():
             (place / name).write_bytes(data)

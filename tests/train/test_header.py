@@ -18,7 +18,7 @@ BAD = [
     ({"stale": 7}, "stale is 7, but the run is at step 6"),
     ({"loss": math.nan}, "loss is nan"),
     ({"last": [6, {"loss": math.inf}]}, "expected `float` <="),
-    ({"last": [6, {"accuracy": 1.0}]}, "expected `float`, got `null`"),
+    ({"last": [6, {"accuracy": 1.0}]}, "missing required field `loss`"),
     ({"last": [6]}, "last"),
     ({"digest": 5}, "digest is 5: expected `str"),
     ({"more": 1}, "unknown field `more`"),

@@ -276,10 +276,25 @@ class Recording(Mapping[str, Tensor]):
             recording = cls(data.names, data.aliases, folder)
             for place, shapes in data.shapes.items():
                 recording._shapes[place] = _shapes_from_json(shapes, folder.rows)
+            recording._require_values(folder.pieces)
             recording._initial = load_file(Path(path) / INITIAL)
         except (ValueError, OSError, SafetensorError, RuntimeError, OverflowError) as error:
             raise ValueError(f"{str(path)!r} is no complete recording: {error}") from None
         return recording
+
+    def _require_values(self, pieces: Mapping[str, list[Piece]]) -> None:
+        """ValueError unless each name has the values of its place's calls."""
+        for name, place in self._names.items():
+            if self._canonical(name) not in self._names:
+                raise ValueError(f"{name!r} is no name of a value of {place!r}")
+            calls = [shape.steps for shape in self._shapes.get(place, [])]
+            kept = [piece.shape[0] for piece in pieces.get(name, [])]
+            alike = len({(piece.dtype, *piece.shape[1:]) for piece in pieces.get(name, [])}) == 1
+            if calls and calls != kept and not (alike and sum(calls) == sum(kept)):
+                raise ValueError(f"{name!r} has {sum(kept)} steps, expected {sum(calls)}")
+            rows = {len(shape.lengths) for shape in self._shapes.get(place, [])}
+            if not rows >= {piece.shape[1] for piece in pieces.get(name, [])}:
+                raise ValueError(f"{name!r} has other rows than {place!r}")
 
     def __repr__(self) -> str:
         parts = [f"{len(self)} names"]

@@ -16,8 +16,14 @@ Name = Annotated[str, Meta(max_length=1000)]
 """Of a unit or a digest."""
 Share = Annotated[float, Meta(ge=0, lt=1)]
 """How much of the average before a moment keeps."""
-Measures = Annotated[dict[str, float], Meta(min_length=1, max_length=100)]
-"""By name; only the loss has to be finite."""
+Measures = Annotated[dict[str, float], Meta(max_length=100)]
+"""By name."""
+
+
+class Loss(msgspec.Struct):
+    """The measure that has to be there, and finite."""
+
+    loss: Finite
 
 
 @final
@@ -66,7 +72,7 @@ class Header(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
             if found is None:
                 continue
             step, measures = found
-            checked(measures.get("loss"), Finite)
+            checked(measures, Loss)
             if step > self.step:
                 raise ValueError(f"{name} is of step {step}, but the run is at step {self.step}")
         if self.stale > self.step:

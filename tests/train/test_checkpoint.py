@@ -69,6 +69,13 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         checkpoints.load(tmp_path / "none")
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / checkpoints.NAME)
+    with pytest.raises(UserError, match="is no regular file"):
+        checkpoints.load(tmp_path)
+
+
 @pytest.mark.parametrize("kept", [0, 5, 100, 3000, -1])
 def test_a_truncated_file_is_refused(file: Path, kept: int) -> None:
     file.write_bytes(file.read_bytes()[:kept])

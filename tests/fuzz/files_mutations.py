@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 import struct
@@ -235,7 +236,7 @@ def _changed(data: Any, draw: random.Random) -> Any:
 def _other(value: Any, draw: random.Random) -> Any:
     """Another value, most often a near one."""
     if isinstance(value, bool) or draw.random() < 0.5:
-        return draw.choice(HOSTILE)
+        return copy.deepcopy(draw.choice(HOSTILE))  # it may be changed in its new place
     if isinstance(value, (int, float)) and abs(value) < 1e200:
         near = (value + 1, value - 1, -value, value * 2, value * 1000, value / 2, value * 1e30)
         return draw.choice((*near, str(value), [value], value * 10**20))
@@ -250,7 +251,7 @@ def _other(value: Any, draw: random.Random) -> Any:
 
 def _deep(draw: random.Random) -> Any:
     found: Any = 0
-    for _ in range(draw.choice((10, 100, 900))):
+    for _ in range(draw.choice((10, 100, 300))):
         found = [found] if draw.random() < 0.5 else {"a": found}
     return found
 

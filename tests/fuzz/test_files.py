@@ -29,7 +29,7 @@ def test_mutated_files_work_or_are_refused_with_words() -> None:
 def test_a_seed_is_a_file() -> None:
     files = [mutated(FILE, random.Random(str(seed)), ("cell",)) for seed in range(300)]
     assert files == [mutated(FILE, random.Random(str(seed)), ("cell",)) for seed in range(300)]
-    assert len(set(files)) > 250
+    assert len(set(files)) > 200
 
 
 def test_a_file_is_taken_apart_and_joined() -> None:

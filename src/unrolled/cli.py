@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from .printable import printable
 from .train.classify.command import predict
 from .train.command import find_cell, leave, train
 from .train.errors import UserError
@@ -28,7 +29,7 @@ class Commands(TyperGroup):
         except BrokenPipeError:  # whoever read has seen enough: not an error
             raise
         except (UserError, OSError) as error:
-            typer.echo(f"unrolled: {error}", err=True)
+            typer.echo(printable(f"unrolled: {error}"), err=True)
             raise typer.Exit(2) from error
 
 
@@ -94,9 +95,9 @@ def sample(
     written = characters(
         checkpoint.model(), checkpoint.vocabulary, prompt, length, temperature, seed
     )
-    typer.echo(prompt, nl=False)
+    typer.echo(printable(prompt), nl=False)
     for character in written:
-        typer.echo(character, nl=False)
+        typer.echo(printable(character), nl=False)
     typer.echo()
 
 

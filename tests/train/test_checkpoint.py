@@ -1,4 +1,3 @@
-import json
 import os
 import subprocess
 import sys
@@ -9,24 +8,15 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
-from safetensors import safe_open
 
 import unrolled
+from stored import rewrite
 from unrolled import affine, tanh
 from unrolled.cells import find
 from unrolled.train import checkpoint as checkpoints
 from unrolled.train.errors import UserError
 
 from .conftest import TINY
-
-
-def rewrite(path: Path, tensors: dict[str, torch.Tensor] | None = None, **header: Any) -> None:
-    """Save the checkpoint at ``path`` with some tensors or entries of its header replaced."""
-    with safe_open(path, "pt") as file:
-        stored = json.loads(file.metadata()["unrolled"])
-        kept = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
-    metadata = {"unrolled": json.dumps(stored | header)}
-    safetensors.torch.save_file(kept | (tensors or {}), path, metadata)
 
 
 @pytest.fixture
@@ -77,6 +67,13 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         checkpoints.load(tmp_path)
     with pytest.raises(UserError, match=r"no checkpoint at .*none"):
         checkpoints.load(tmp_path / "none")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / checkpoints.NAME)
+    with pytest.raises(UserError, match="is no regular file"):
+        checkpoints.load(tmp_path)
 
 
 @pytest.mark.parametrize("kept", [0, 5, 100, 3000, -1])

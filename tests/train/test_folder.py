@@ -1,8 +1,10 @@
-from dataclasses import replace
+import os
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
+from stored import rewrite
 from unrolled.cells import find
 from unrolled.train import checkpoint as checkpoints
 from unrolled.train.errors import UserError
@@ -53,3 +55,14 @@ def test_tensors_that_do_not_fit_are_refused(trained: Path, name: str) -> None:
     checkpoints.save(trained / checkpoints.NAME, checkpoint)
     with pytest.raises(UserError, match="do not fit its settings"):
         resume(trained, {}, None, reading_again)
+
+
+@pytest.mark.parametrize("name", ["threads", "devices"])
+def test_a_file_starts_no_more_than_there_are_cores(
+    trained: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    rewrite(trained / checkpoints.NAME, settings={**asdict(TINY), name: 5})
+    with pytest.raises(UserError, match=f"--{name} 5, and this machine has 4 cores"):
+        resume(trained, {}, None, reading_again)
+    assert resume(trained, {name: 1}, None, reading_again).step == 6

@@ -18,6 +18,7 @@ from unrolled.train.errors import UserError
 from unrolled.train.evaluation import held_out_bits
 from unrolled.train.folder import begin, resume
 from unrolled.train.interrupt import Interrupt
+from unrolled.train.language import Language
 from unrolled.train.loop import run
 from unrolled.train.settings import Settings
 from unrolled.train.training import Report, Training
@@ -272,3 +273,13 @@ def test_a_log_that_cannot_grow_ends_the_run_with_a_checkpoint(
     monkeypatch.undo()
     assert checkpoints.load(tmp_path).step == 3
     assert [line["step"] for line in logged(tmp_path)] == [1, 2]
+
+
+def test_a_held_out_loss_that_is_not_finite_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Language, "evaluate", lambda *_: {"loss": math.nan})
+    with pytest.raises(UserError, match=r"held-out loss became nan at step 3; .* that of step 2"):
+        train(tmp_path)
+    assert checkpoints.load(tmp_path).step == 2
+    assert not (tmp_path / checkpoints.BEST).exists()

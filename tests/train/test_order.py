@@ -1,7 +1,9 @@
 import tracemalloc
 
+import pytest
 import torch
 
+from unrolled.train.errors import UserError
 from unrolled.train.order import Order
 
 
@@ -24,3 +26,9 @@ def test_memory_does_not_grow_with_the_examples() -> None:
     assert order.rows(10**6).max() < 10**12
     assert tracemalloc.get_traced_memory()[1] < 100_000
     tracemalloc.stop()
+
+
+def test_a_batch_of_many_rounds_is_refused() -> None:
+    assert len(Order(5, batch=1024, seed=0).rows(3)) == 1024
+    with pytest.raises(UserError, match="--batch 1025 is more than there is to train on, 5"):
+        Order(5, batch=1025, seed=0)

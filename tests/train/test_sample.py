@@ -76,3 +76,14 @@ def test_what_cannot_be_sampled_is_refused_at_the_call(
 ) -> None:
     with pytest.raises(UserError, match=message):
         sample(model, vocabulary, **arguments)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_scores_that_are_not_finite_are_named(
+    model: CharacterModel, vocabulary: str, temperature: float
+) -> None:
+    with torch.no_grad():
+        model.readout.weight.fill_(3e38)
+        model.readout.bias.fill_(torch.inf)
+    with pytest.raises(UserError, match="scores are not finite"):
+        list(sample(model, vocabulary, "the", 3, temperature))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
+from ..printable import printable
 from .palette import BLUE, DASHES, PALE, SERIES
 from .type import MONOSPACE
 
@@ -30,12 +31,17 @@ def letters(axes: Axes, tokens: Sequence[str], size: float = 12) -> None:
 
 
 def visible(token: str) -> str:
-    """A token with marks for white space, and no mathematics in it.
+    """A token with marks for white space and controls, and no mathematics in it.
 
     >>> visible(" "), visible("$")
     ('␣', '\\\\$')
     """
-    return {" ": "␣", "\n": "↵", "\t": "⇥"}.get(token, token.replace("$", "\\$"))
+    return {" ": "␣", "\n": "↵", "\t": "⇥"}.get(token, plain(token))
+
+
+def plain(words: str) -> str:
+    """Words in which a dollar sign begins no mathematics, and no character acts."""
+    return printable(words).replace("$", "\\$")
 
 
 def order_of(values: ndarray) -> ndarray:

@@ -18,6 +18,7 @@ from ..probe.terms import carrier
 from ..train import checkpoint as checkpoints
 from ..train import text as texts
 from ..train.errors import UserError
+from .axes import plain
 from .error import DrawError
 from .models import moments
 from .notice import say
@@ -90,7 +91,7 @@ class Measured:
 
     def _name(self, checkpoint: Checkpoint) -> str:
         return self.words("{cell}, {units} units, after {steps} steps of training").format(
-            cell=checkpoint.cell.name,
+            cell=plain(checkpoint.cell.name),
             units=checkpoint.settings.hidden,
             steps=checkpoint.step,
         )
@@ -189,7 +190,7 @@ class Measured:
         return found
 
     def _short(self, checkpoint: Checkpoint) -> str:
-        return f"{checkpoint.cell.name} ({checkpoint.settings.hidden})"
+        return f"{plain(checkpoint.cell.name)} ({checkpoint.settings.hidden})"
 
     def _long(self, checkpoint: Checkpoint, rows: int = 4) -> Tensor:
         """Excerpts for gradients over many steps: the given text, or Python's help topics."""
@@ -229,7 +230,7 @@ class Measured:
             sizes.append(torch.linalg.matrix_norm(jacobian, 2))
             units.append(self._direct(flow, step, own, jacobian))
             through.append(torch.linalg.matrix_norm(flow.jacobian(LAYER, step, 0)[own, own], 2))
-        name = f"{checkpoint.cell.name}: {state}"
+        name = f"{plain(checkpoint.cell.name)}: {plain(state)}"
         return Factors(
             name,
             torch.stack(sizes).numpy(),

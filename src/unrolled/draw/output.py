@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import shutil
 import subprocess
 import tempfile
@@ -12,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .. import atomic
 from .error import DrawError
 from .picture import Picture, still
 
@@ -70,14 +70,10 @@ def save(picture: Picture, path: str | Path) -> None:
     """
     path = Path(path)
     data = encode(picture, kind_of(path))
-    partial = path.with_name(f"{path.name}.partial")
     try:
-        partial.write_bytes(data)
-        os.replace(partial, path)
+        atomic.write(path, data)
     except OSError as error:
         raise DrawError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def encode(picture: Picture, kind: str) -> bytes:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, final
 import torch
 from torch.nn import Module
 
+from ..printable import printable
 from . import shown
 from .finding import STUCK, Finding, findings
 from .measurement import Measurement, measure
@@ -127,7 +128,8 @@ class Diagnosis:
         parts: list[Any] = [_table(self.layers.values())]
         for finding in self.findings:
             text = Text.assemble((f"{finding.layer}: {finding.code}:", "bold red"), " ")
-            parts += [Text(), text.append(f"{finding.text}."), Text(f"  {finding.advice}")]
+            text.append(printable(f"{finding.text}."))
+            parts += [Text(), text, Text(f"  {finding.advice}")]
         if self.healthy:
             parts += [Text(), Text(self.verdict, "bold green")]
         parts += [Text(), *(Text(note, "dim") for note in _notes(self.layers.values()))]
@@ -165,7 +167,8 @@ def _table(measurements: Iterable[Measurement]) -> Table:
         reach = f"> {m.back}" if m.reach is None else str(m.reach)
         keep = "-" if m.keep is None else f"{m.keep:.2f}"
         cells = (m.layer, m.cell, str(m.steps), str(m.units), rate, reach, keep, _worst(m))
-        table.add_row(*map(Text, (*cells, str(len(m.dead)), str(len(m.duplicates)))))
+        cells += (str(len(m.dead)), str(len(m.duplicates)))
+        table.add_row(*(Text(printable(cell)) for cell in cells))
     return table
 
 

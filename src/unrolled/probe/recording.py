@@ -8,15 +8,46 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple, final
+from typing import Annotated, Any, Literal, NamedTuple, final
 
+import msgspec
 import torch
+from msgspec import Meta
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from ..schema import Count, checked, parse
 from .store import Folder, Piece, Store
 
 INDEX, INITIAL, FORMAT = "recording.json", "initial.safetensors", "unrolled recording 1"
+
+
+EMPTY = 10_000
+"""Calls of a place that may have had no step."""
+
+Side = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+"""Of a tensor: three of them are a size of 64 bits, if one is 0."""
+StoredCalls = tuple[bool, bool, tuple[Side, ...], Side, Count]
+"""Equal calls that follow each other: layout, lengths, T, and how many they are."""
+
+
+class Stored(msgspec.Struct, forbid_unknown_fields=True):
+    """The index of a recording on disk."""
+
+    format: Literal["unrolled recording 1"]
+    names: dict[str, str]
+    aliases: dict[str, str]
+    shapes: dict[str, list[StoredCalls]]
+    pieces: dict[
+        str,
+        list[
+            tuple[
+                Literal["float64", "float32", "bfloat16", "float16", "bool"],
+                tuple[Side, Side, Side],
+            ]
+        ],
+    ]
 
 
 class Layout(NamedTuple):
@@ -235,22 +266,35 @@ class Recording(Mapping[str, Tensor]):
         if not index.is_file():
             raise FileNotFoundError(f"{str(path)!r} is no recording: it has no {INDEX}")
         try:
-            data = json.loads(index.read_text())
-            if data["format"] != FORMAT:
-                raise ValueError(f"the format is {data['format']!r}, expected {FORMAT!r}")
+            data = checked(parse(index.read_text()), Stored)
             pieces = {
-                name: [Piece(dtype, tuple(shape)) for dtype, shape in found]
-                for name, found in data["pieces"].items()
+                name: [Piece(dtype, shape) for dtype, shape in stored]
+                for name, stored in data.pieces.items()
             }
             folder = Folder.opened(Path(path), pieces)
             folder.check()
-            recording = cls(data["names"], data["aliases"], folder)
-            for place, shapes in data["shapes"].items():
-                recording._shapes[place] = _shapes_from_json(shapes)
+            recording = cls(data.names, data.aliases, folder)
+            for place, shapes in data.shapes.items():
+                recording._shapes[place] = _shapes_from_json(shapes, folder.rows)
+            recording._require_values(folder.pieces)
             recording._initial = load_file(Path(path) / INITIAL)
-        except (KeyError, TypeError, ValueError, OSError) as error:
+        except (ValueError, OSError, SafetensorError, RuntimeError, OverflowError) as error:
             raise ValueError(f"{str(path)!r} is no complete recording: {error}") from None
         return recording
+
+    def _require_values(self, pieces: Mapping[str, list[Piece]]) -> None:
+        """ValueError unless each name has the values of its place's calls."""
+        for name, place in self._names.items():
+            if self._canonical(name) not in self._names:
+                raise ValueError(f"{name!r} is no name of a value of {place!r}")
+            calls = [shape.steps for shape in self._shapes.get(place, [])]
+            kept = [piece.shape[0] for piece in pieces.get(name, [])]
+            alike = len({(piece.dtype, *piece.shape[1:]) for piece in pieces.get(name, [])}) == 1
+            if calls and calls != kept and not (alike and sum(calls) == sum(kept)):
+                raise ValueError(f"{name!r} has {sum(kept)} steps, expected {sum(calls)}")
+            rows = {len(shape.lengths) for shape in self._shapes.get(place, [])}
+            if not rows >= {piece.shape[1] for piece in pieces.get(name, [])}:
+                raise ValueError(f"{name!r} has other rows than {place!r}")
 
     def __repr__(self) -> str:
         parts = [f"{len(self)} names"]
@@ -266,8 +310,12 @@ def _shapes_to_json(shapes: list[Shape]) -> list[Any]:
     return [[*shape.layout, list(shape.lengths), shape.steps, n] for shape, n in groups]
 
 
-def _shapes_from_json(data: list[Any]) -> list[Shape]:
+def _shapes_from_json(data: list[StoredCalls], steps_kept: int) -> list[Shape]:
+    """The calls; no more than their values can make up, but for some without a step."""
+    calls = sum(count for *_, count in data)
+    if calls > steps_kept + EMPTY:
+        raise ValueError(f"{calls} calls, but the files hold {steps_kept} steps")
     shapes = []
     for batch_first, batched, lengths, steps, count in data:
-        shapes += [Shape(Layout(batch_first, batched), tuple(lengths), steps)] * count
+        shapes += [Shape(Layout(batch_first, batched), lengths, steps)] * count
     return shapes

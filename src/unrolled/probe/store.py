@@ -205,6 +205,11 @@ class Folder(Store):
             if found != expected and (expected or found):
                 raise ValueError(f"{file}: expected {expected} bytes of {name}, found {found}")
 
+    @property
+    def rows(self) -> int:
+        """Steps that the files hold, over all names."""
+        return sum(piece.shape[0] for pieces in self.pieces.values() for piece in pieces)
+
     def to_json(self) -> dict[str, Any]:
         """What is in the files, as data."""
         return {name: [list(piece) for piece in pieces] for name, pieces in self.pieces.items()}

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from ..cells import find
 from ..draw.error import DrawError
+from ..printable import printable
 from ..study.command import follow
 from ..study.entrant import Entrant
 from ..study.grid import Task, tasks
@@ -74,7 +75,11 @@ def demo(
     with console.status("Writing the page …"):
         place = folder / NAME
         write(place, _page(outcomes, folder, speech))
-    console.print(f"\nThe whole story, with pictures: {place}", highlight=False, soft_wrap=True)
+    _say(console, f"\nThe whole story, with pictures: {place}")
+
+
+def _say(console: Console, words: str) -> None:
+    console.print(printable(words), highlight=False, markup=False, soft_wrap=True)
 
 
 def _pictures(console: Console) -> bool:
@@ -82,7 +87,7 @@ def _pictures(console: Console) -> bool:
     try:
         check()
     except DrawError as error:
-        console.print(f"No page will be written: {error}\n", highlight=False, soft_wrap=True)
+        _say(console, f"No page will be written: {error}\n")
         return False
     return True
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,18 +94,14 @@ def model(run: Run, baselines: Mapping[str, float], title: str, speech: Speech) 
 
 
 def _learning(run: Run, speech: Speech) -> Markup | None:
-    """The learning curve of the run's log; None where there is no log."""
+    """The learning curve of the run's log; None where there is no log, or a damaged one."""
     folder = run.path if run.path.is_dir() else run.path.parent
     try:
-        lines = (folder / log.NAME).read_text(encoding="utf-8").splitlines()
-        rows = [json.loads(line) for line in lines if line.strip()]
-        steps = [int(row["step"]) for row in rows]
-        losses = [float(row["loss"]) for row in rows]
-        held = [
-            (int(row["step"]), float(row["held_out"]["loss"])) for row in rows if row["held_out"]
-        ]
-    except (OSError, ValueError, KeyError, TypeError):
+        lines = log.lines(folder / log.NAME)
+    except (OSError, ValueError):
         return None
+    steps, losses = [line.step for line in lines], [line.loss for line in lines]
+    held = [(line.step, line.held_out.loss) for line in lines if line.held_out]
     if len(steps) < 2:
         return None
     curves: dict[str, tuple[Sequence[float], Sequence[float]]] = {

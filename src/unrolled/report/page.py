@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import date
 from importlib import resources
 from importlib.util import find_spec
@@ -13,9 +11,10 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from .. import __version__
+from .. import __version__, atomic
 from ..draw.error import DrawError
 from ..draw.request import require
+from ..printable import printable
 from .section import Section
 from .words import Speech
 
@@ -73,12 +72,8 @@ def write(path: Path, text: str) -> None:
     Raises:
         DrawError: it cannot be written.
     """
-    partial = path.with_name(path.name + ".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
+        atomic.write(path, printable(text).encode())
     except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
         raise DrawError(f"cannot write {path}: {error.strerror or error}") from error

@@ -152,7 +152,7 @@ class _Beams(NamedTuple):
         places = ranks.flatten(1).topk(min(width, ranks[0].numel())).indices
         parents, symbols = places // V, places % V
         kept = scores.flatten(1).gather(1, places)
-        over = self.over.gather(1, parents) | kept.isneginf()
+        over = self.over.gather(1, parents) | kept.isneginf() | kept.isnan()
         if self.end is not None:
             over = over | (symbols == self.end)
         history = self.symbols.gather(2, parents.expand(len(self.symbols), *parents.shape))

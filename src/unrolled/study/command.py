@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..equations import Cell
+from ..printable import printable
 from ..train.interrupt import Interrupt
 from .entrant import DEFAULT, Entrant
 from .grid import Task, carry_out, tasks
@@ -52,7 +54,11 @@ def study(
         console.print(table)
         console.print()
     if out is not None:
-        console.print(f"The figures, learning curves and gradients are in {out}.", soft_wrap=True)
+        console.print(
+            f"The figures, learning curves and gradients are in {out}.",
+            markup=False,
+            soft_wrap=True,
+        )
     if interrupt.requested is not None:
         console.print(f"Stopped with {len(shown)} of {len(todo)} trials; the same command goes on.")
 
@@ -72,7 +78,7 @@ def follow(
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
         row = bar.add_task("trials", total=len(todo), completed=known)
         for outcome in found:
-            bar.update(row, advance=1, description=line(outcome))
+            bar.update(row, advance=1, description=escape(line(outcome)))
 
 
 def _lines(console: Console, found: Iterable[Outcome], total: int, known: int) -> None:
@@ -82,6 +88,7 @@ def _lines(console: Console, found: Iterable[Outcome], total: int, known: int) -
         console.print(
             f"{count}/{total}  {line(outcome)}  {spent:.0f} s so far",
             highlight=False,
+            markup=False,
             soft_wrap=True,
         )
 
@@ -94,4 +101,5 @@ def line(outcome: Outcome) -> str:
         else f"{outcome.unit} {number(outcome.held_out)}"
     )
     mark = ", diverged" if outcome.diverged else ""
-    return f"{outcome.task} {outcome.gap}  {outcome.entrant}, seed {outcome.seed}: {score}{mark}"
+    about = f"{outcome.task} {outcome.gap}  {outcome.entrant}, seed {outcome.seed}"
+    return printable(f"{about}: {score}{mark}")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, final
 
+import msgspec
+
+from ..schema import Count, Size, checked
 from .reading import Reading
 
 
@@ -23,6 +26,28 @@ class Point(NamedTuple):
     loss: float
     trained: float
     held_out: float
+
+
+class Stored(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """An outcome in a file; numbers that JSON has not are null."""
+
+    task: str
+    gap: Count
+    entrant: str
+    digest: str
+    seed: Count
+    hidden: Size
+    steps: Size
+    unit: str
+    chance: float | None
+    goal: float | None
+    trained: float | None
+    held_out: float | None
+    diverged: bool
+    seconds: float | None
+    curve: list[tuple[Count, float | None, float | None, float | None]]
+    gradients: dict[str, list[float | None]]
+    reading: Reading | None
 
 
 @final
@@ -83,14 +108,14 @@ class Outcome:
 
     @classmethod
     def from_json(cls, data: Any) -> Outcome:
-        """The outcome of `to_json`; KeyError, TypeError or ValueError for anything else."""
-        given = {field.name: data[field.name] for field in fields(cls)}
-        given["curve"] = [Point(*map(_number, point)) for point in given["curve"]]
+        """The outcome of `to_json`; ValueError for anything else."""
+        stored = checked(data, Stored)
+        given = {name: getattr(stored, name) for name in Stored.__struct_fields__}
+        given["curve"] = [Point(step, *map(_number, rest)) for step, *rest in stored.curve]
         given["gradients"] = {
             float(part): [_number(size) for size in sizes]
-            for part, sizes in given["gradients"].items()
+            for part, sizes in stored.gradients.items()
         }
-        given["reading"] = given["reading"] and Reading.from_json(given["reading"])
         for name in ("trained", "held_out", "seconds", "chance", "goal"):
             given[name] = _number(given[name])
         return cls(**given)
@@ -111,9 +136,5 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _number(value: Any) -> Any:
-    if value is None:
-        return math.nan
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"not a number: {value!r}")
-    return value
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value

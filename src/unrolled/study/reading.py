@@ -42,18 +42,6 @@ class Reading:
         """As JSON has it."""
         return asdict(self)
 
-    @classmethod
-    def from_json(cls, data: Any) -> Reading:
-        """What `to_json` gave; KeyError, TypeError or ValueError for anything else."""
-        first, second = data["facts"]
-        return cls(
-            words=[str(word) for word in data["words"]],
-            facts=(int(first), int(second)),
-            answer=(str(data["answer"][0]), str(data["answer"][1])),
-            said=(str(data["said"][0]), str(data["said"][1])),
-            shares=[float(share) for share in data["shares"]],
-        )
-
 
 def reading(model: Reader, problem: Sentences, seed: int = 4) -> Reading:
     """Let a model read the held-out sentence of a seed; all entrants read the same one."""

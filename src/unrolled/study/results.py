@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Literal, final
+
+import msgspec
 
 from ..bench.machine import machine
 from ..bench.report import write
+from ..schema import checked, parse
 from ..train.errors import UserError
 from .outcome import Outcome
 
@@ -72,15 +74,26 @@ class Results:
         write(self.path, data)
 
 
+class Stored(msgspec.Struct, forbid_unknown_fields=True):
+    """The file."""
+
+    version: Literal[1]
+    date: str
+    machine: dict[str, Any]
+    outcomes: list[Any]
+
+
 def _read(path: Path) -> list[Outcome]:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if data["version"] != VERSION:
+        if not path.is_file():  # to open a pipe would wait for ever
+            raise UserError(f"{path} is no regular file: a study's results are expected")
+        data = parse(path.read_text(encoding="utf-8"))
+        if isinstance(data, dict) and data.get("version", VERSION) != VERSION:
             raise UserError(f"{path} has format {data['version']}, expected {VERSION}")
-        return [Outcome.from_json(each) for each in data["outcomes"]]
+        return [Outcome.from_json(each) for each in checked(data, Stored).outcomes]
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except ValueError as error:
         raise UserError(
-            f"{path} is damaged or not a study's results ({error!r}): name another file by --out"
+            f"{path} is damaged or not a study's results ({error}): name another file by --out"
         ) from error

@@ -11,6 +11,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from ..printable import printable
 from .entrant import DEFAULT
 from .outcome import Outcome
 
@@ -121,7 +122,7 @@ def _table(task: str, entrants: dict[str, dict[int, Figure]]) -> Group:
             style = "bold" if figure is not None and figure.solved == len(figure.outcomes) else ""
             cells.append(Text("" if figure is None else str(figure), style))
         seconds = sum(figure.seconds for figure in figures.values()) / len(figures)
-        table.add_row(entrant, *cells, f"{seconds:.1f}")
+        table.add_row(Text(printable(entrant)), *cells, f"{seconds:.1f}")
     first = next(iter(next(iter(entrants.values())).values())).outcomes[0]
     chance = f"{100 * first.chance:.1f} %" if first.unit == "accuracy" else number(first.chance)
     seeds = len({o.seed for f in entrants.values() for g in f.values() for o in g.outcomes})

@@ -8,6 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, final
 
+import msgspec
+
+from ..schema import checked
 from .errors import UserError
 
 WAYS = ("characters", "words")
@@ -34,6 +37,13 @@ def plain(text: str, by: str) -> str:
     'so much'
     """
     return text if by == "characters" else " ".join(text.split())
+
+
+class Stored(msgspec.Struct, forbid_unknown_fields=True):
+    """An alphabet in a file."""
+
+    by: str
+    symbols: tuple[str, ...]
 
 
 @final
@@ -95,4 +105,5 @@ class Alphabet:
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Alphabet:
         """What `to_json` gave."""
-        return cls(str(stored["by"]), tuple(map(str, stored["symbols"])))
+        found = checked(stored, Stored)
+        return cls(found.by, found.symbols)

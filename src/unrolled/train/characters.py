@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
+from torch import nn
+
 from ..equations import Cell
+from ..schema import checked
 from .model import CharacterModel, build
 from .problem import Problem
 from .settings import Settings
@@ -38,4 +41,13 @@ class Characters(Problem):
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Characters:
         """What `to_json` gave."""
-        return cls(str(stored["vocabulary"]))
+        found = checked(stored, cls)
+        if not found.vocabulary or "".join(sorted(set(found.vocabulary))) != found.vocabulary:
+            raise ValueError("vocabulary: expected sorted characters, each once, at least one")
+        found.vocabulary.encode()  # no halves of characters
+        return found
+
+    def carried(self, model: nn.Module, settings: Settings) -> dict[str, tuple[int, ...]]:
+        """Those of the recurrent layers, with a row for each stream."""
+        assert isinstance(model, CharacterModel)
+        return model.carried(settings.batch)

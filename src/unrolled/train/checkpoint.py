@@ -1,19 +1,18 @@
 """A run in one file: safetensors, with everything that is not a tensor as JSON in its header."""
 
 import json
-import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
 import safetensors.torch
-import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from .. import atomic
 from ..equations import Cell, CellError
-from . import problems
+from ..schema import checked
+from . import contents, header, problems
 from .characters import Characters
 from .errors import UserError
 from .problem import Problem
@@ -21,7 +20,6 @@ from .settings import Settings
 from .task import Task
 from .unit import Unit
 
-VERSION = 2
 NAME = "checkpoint.safetensors"
 """Of a run, as it last stood."""
 BEST = "best.safetensors"
@@ -134,9 +132,12 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
     Raises:
         UserError: a tensor is not finite, or the file cannot be written.
     """
-    _require_finite(path, checkpoint.tensors)
-    header = {
-        "version": VERSION,
+    try:
+        contents.require_finite(checkpoint.tensors)
+    except UserError as error:
+        raise UserError(f"{path} is not written: {error}") from error
+    data = {
+        "version": header.VERSION,
         "step": checkpoint.step,
         "settings": asdict(checkpoint.settings),
         "cell": checkpoint.cell.to_json(),
@@ -150,7 +151,8 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         "optimizer": checkpoint.optimizer,
     }
     try:
-        _replace(path, safetensors.torch.save(checkpoint.tensors, {"unrolled": json.dumps(header)}))
+        metadata = {"unrolled": json.dumps(data)}
+        atomic.write(path, safetensors.torch.save(checkpoint.tensors, metadata))
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
 
@@ -160,27 +162,45 @@ def load(path: Path, cell: Cell | None = None) -> Checkpoint:
 
     Raises:
         UserError: the file is missing, damaged, not a checkpoint, of another version, of other
-            equations than those of ``cell``, or holds a number that is not finite; the message
-            says which.
+            equations than those of ``cell``, holds tensors that do not follow from its settings,
+            or a number that is not finite; the message says which.
     """
     path = path / NAME if path.is_dir() else path
+    if path.exists() and not path.is_file():  # to open a pipe would wait for ever
+        raise UserError(f"{path} is no regular file: a checkpoint is expected")
     try:
         with safe_open(path, "pt") as file:
-            header = (file.metadata() or {}).get("unrolled")
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+            checkpoint = _read(path, file)
     except FileNotFoundError as error:
         raise UserError(f"there is no checkpoint at {path}") from error
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    except SafetensorError as error:
+    except (SafetensorError, MemoryError) as error:
         raise UserError(f"{path} is truncated or not a checkpoint: {error}") from error
-    if header is None:
-        raise UserError(f"{path} holds tensors, but is not a checkpoint of unrolled")
-    _require_finite(path, tensors)
-    checkpoint = _parse(path, header, tensors)
     if cell is not None and cell != checkpoint.cell:
         raise UserError(f"{path} {_difference(checkpoint.cell, cell)}")
     return checkpoint
+
+
+def _read(path: Path, file: Any) -> Checkpoint:
+    """What an open file holds: its header, then what its tensors are, and at last their values."""
+    text = (file.metadata() or {}).get("unrolled")
+    if text is None:
+        raise UserError(f"{path} holds tensors, but is not a checkpoint of unrolled")
+    checkpoint = _parse(path, text)
+    names = list(file.keys())
+    parts = {name: file.get_slice(name) for name in names}
+    kinds = {
+        name: contents.Kind(part.get_dtype(), tuple(part.get_shape()))
+        for name, part in parts.items()
+    }
+    try:
+        contents.require_fitting(kinds, checkpoint.settings, checkpoint.cell, checkpoint.problem)
+        tensors = {name: file.get_tensor(name).clone() for name in names}
+        contents.require_sound(tensors, checkpoint.step)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    return replace(checkpoint, tensors=tensors)
 
 
 def _difference(stored: Cell, asked: Cell) -> str:
@@ -189,52 +209,28 @@ def _difference(stored: Cell, asked: Cell) -> str:
     return f"was trained with a cell {stored.name} whose equations differ from today's"
 
 
-def _parse(path: Path, text: str, tensors: dict[str, Tensor]) -> Checkpoint:
+def _parse(path: Path, text: str) -> Checkpoint:
+    """The checkpoint of a header, without its tensors."""
     try:
-        header = json.loads(text)
-        if header["version"] != VERSION:
-            raise UserError(
-                f"{path} has checkpoint format {header['version']}; this version of unrolled "
-                f"reads {VERSION}"
-            )
+        found = header.read(text)
+    except UserError as error:
+        raise UserError(f"{path} {error}") from error
+    except ValueError as error:
+        raise UserError(f"the header of {path} is damaged: {error}") from error
+    try:
         return Checkpoint(
-            step=int(header["step"]),
-            settings=Settings(**header["settings"]),
-            cell=Cell.from_json(header["cell"]),
-            problem=problems.from_json(header["problem"]),
-            unit=Unit(**header["unit"]),
-            digest=str(header["digest"]),
-            loss=header["loss"],
-            last=header["last"] and Evaluation(*header["last"]),
-            best=header["best"] and Evaluation(*header["best"]),
-            stale=int(header["stale"]),
-            optimizer=dict(header["optimizer"]),
-            tensors=tensors,
+            step=found.step,
+            settings=checked(found.settings, Settings),
+            cell=Cell.from_json(found.cell),
+            problem=problems.from_json(found.problem),
+            unit=checked(found.unit, Unit),
+            digest=found.digest,
+            loss=found.loss,
+            last=found.last and Evaluation(*found.last),
+            best=found.best and Evaluation(*found.best),
+            stale=found.stale,
+            optimizer=found.optimizer,
+            tensors={},
         )
-    except (KeyError, TypeError, ValueError, CellError) as error:
-        raise UserError(f"the header of {path} is damaged: {error!r}") from error
-
-
-def _require_finite(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise UserError(f"{name} has NaN or infinite values: {path}")
-
-
-def _replace(path: Path, data: bytes) -> None:
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-    if os.name == "posix":  # elsewhere a directory cannot be opened
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+    except (LookupError, TypeError, ValueError, CellError, UserError) as error:
+        raise UserError(f"the header of {path} is damaged: {error}") from error

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..printable import printable
 from .errors import UserError
 from .options import Given, with_settings
 from .settings import Settings
@@ -88,7 +89,7 @@ def fit(
         torch.set_num_threads(settings.threads)
     console = Console(quiet=not leads)
     for line in training.task.description():
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
     display = progress(console, settings, training.task.unit, training.step)
     with Interrupt() as interrupt, display as show:
         for report in run(training, out, interrupt):
@@ -123,7 +124,7 @@ def _conclude(training: Training, out: Path, hints: Sequence[str]) -> None:
     unit = training.task.unit.name
     if not _judged(training, out):
         for name, loss in training.task.baselines().items():
-            typer.echo(f"for comparison, {name}: {loss:.3f} {unit}")
+            typer.echo(printable(f"for comparison, {name}: {loss:.3f} {unit}"))
     loss = f"; best held-out loss {best.loss:.3f} {unit} at step {best.step}" if best else ""
     typer.echo(f"{out} is at step {step} of {steps}{loss}")
     if training.waited:
@@ -149,7 +150,7 @@ def _judged(training: Training, out: Path) -> bool:
         return False
     Console().print(verdict.table(name))
     for note in verdict.notes:
-        typer.echo(note)
+        typer.echo(printable(note))
     return True
 
 

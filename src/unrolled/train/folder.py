@@ -1,5 +1,6 @@
 """The folder of a run: begun once, resumed as often as one likes."""
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from . import checkpoint as checkpoints
 from .errors import UserError
 from .machine import Machine, machine
 from .problem import Problem
-from .settings import Settings
+from .settings import Settings, option
 from .task import Task
 from .training import Training
 
@@ -59,7 +60,8 @@ def resume(
 
     Raises:
         UserError: there is no checkpoint, it is damaged, another ``cell`` or other data are asked
-            for, or a setting that a run keeps for life.
+            for, a setting that a run keeps for life, or more processes or threads than there are
+            cores and none are given.
     """
     checkpoint = checkpoints.load(folder, cell)
     settings = checkpoint.settings.resumed(given)
@@ -68,9 +70,22 @@ def resume(
             f"the run is at step {checkpoint.step} already: --steps must be more, "
             f"not {settings.steps}"
         )
+    _require_cores(settings, given)
     task = make(settings, checkpoint.problem)
     checkpoint.require(task)
     return Training.resume(checkpoint, task, _launched(machine(settings)))
+
+
+def _require_cores(settings: Settings, given: Mapping[str, Any]) -> None:
+    """Refuse to start more processes or threads than there are cores because a file says so."""
+    cores = os.cpu_count() or 1
+    for name in ("devices", "threads"):
+        count = getattr(settings, name) or 1
+        if count > cores and name not in given:
+            raise UserError(
+                f"the run was trained with {option(name)} {count}, and this machine has {cores} "
+                f"cores: say by {option(name)} how many to use"
+            )
 
 
 def _launched(processes: Machine) -> Machine:

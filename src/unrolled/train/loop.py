@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 from .interrupt import Interrupt
 from .keeper import Keeper
@@ -26,7 +27,7 @@ def run(training: Training, folder: Path, interrupt: Interrupt) -> Iterator[Repo
         A report after every step.
 
     Raises:
-        UserError: the folder is in use, the loss is no longer finite, or a file cannot be written.
+        UserError: the folder is in use, a loss is no longer finite, or a file cannot be written.
     """
     settings, machine, records = training.settings, training.machine, Records()
     deadline = time.monotonic() + (settings.seconds or math.inf)
@@ -42,7 +43,7 @@ def run(training: Training, folder: Path, interrupt: Interrupt) -> Iterator[Repo
             late = settings.seconds is not None and machine.some(time.monotonic() >= deadline)
             last = late or training.step >= settings.steps
             if last or training.step % settings.evaluate_every == 0:
-                report = replace(report, held_out=training.evaluate().measures)
+                report = replace(report, held_out=_evaluated(training, keeper))
                 keeper.keep_best()
             records.write(report)
             if training.step % settings.save_every == 0:
@@ -58,8 +59,19 @@ def _advance(training: Training, keeper: Keeper) -> Report:
     try:
         return training.advance()
     except FloatingPointError as error:
-        settings = training.settings
-        training.machine.refuse(
-            f"{error}; the last good checkpoint is that of step {keeper.saved}, {keeper.path}: "
-            f"try a lower --lr (now {settings.lr}) or --clip (now {settings.clip})"
-        )
+        _refuse(error, training, keeper)
+
+
+def _evaluated(training: Training, keeper: Keeper) -> dict[str, float]:
+    try:
+        return training.evaluate().measures
+    except FloatingPointError as error:
+        _refuse(error, training, keeper)
+
+
+def _refuse(error: FloatingPointError, training: Training, keeper: Keeper) -> NoReturn:
+    settings = training.settings
+    training.machine.refuse(
+        f"{error}; the last good checkpoint is that of step {keeper.saved}, {keeper.path}: "
+        f"try a lower --lr (now {settings.lr}) or --clip (now {settings.clip})"
+    )

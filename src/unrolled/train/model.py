@@ -50,6 +50,15 @@ class CharacterModel(nn.Module):
         y, after = self.recurrent(self.embedding(ids), states)
         return self.readout(self.dropout(y)), after
 
+    def carried(self, batch: int) -> dict[str, tuple[int, ...]]:
+        """The shapes of the states of ``batch`` rows, by name."""
+        layer = self.recurrent
+        units = {"hidden": layer.hidden_size, "projection": layer.proj_size, "one": 1}
+        return {
+            name: (layer.num_layers, batch, units[size])
+            for name, size in layer.cell.graph.states.items()
+        }
+
 
 def build(settings: Settings, cell: Cell, vocabulary: str) -> CharacterModel:
     """The model that ``settings`` describe.

@@ -7,6 +7,10 @@ import torch
 from torch import Tensor
 
 from .chance import shuffled
+from .errors import UserError
+
+REPEATED = 1024
+"""Rows of a batch up to which examples may come several times in it."""
 
 
 @final
@@ -18,12 +22,19 @@ class Order:
         batch: how many make a batch.
         seed: of the draws.
 
+    Raises:
+        UserError: a batch is far more than all examples.
+
     >>> order = Order(5, batch=2, seed=0)
     >>> sorted(torch.cat([order.rows(step) for step in range(5)]).tolist())
     [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
     """
 
     def __init__(self, count: int, batch: int, seed: int) -> None:
+        if batch > max(count, REPEATED):
+            raise UserError(
+                f"--batch {batch} is more than there is to train on, {count}, and than {REPEATED}"
+            )
         self.count, self.batch, self.seed = count, batch, seed
 
     def rows(self, step: int) -> Tensor:

@@ -46,5 +46,9 @@ class Problem(ABC):
         """What `to_json` gave.
 
         Raises:
-            KeyError, TypeError, ValueError: it is damaged.
+            LookupError, TypeError, ValueError, UserError: it is damaged.
         """
+
+    def carried(self, model: nn.Module, settings: Settings) -> dict[str, tuple[int, ...]]:
+        """The shapes of the states that go from batch to batch, by name; none unless said."""
+        return {}

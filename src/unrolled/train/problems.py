@@ -1,5 +1,6 @@
 """The problems that checkpoints can hold, by kind."""
 
+import reprlib
 from typing import Any
 
 from .characters import Characters
@@ -26,8 +27,9 @@ def from_json(stored: dict[str, Any]) -> Problem:
     """What `to_json` gave.
 
     Raises:
-        KeyError, TypeError, ValueError: it is damaged, or of a kind that is not known.
+        LookupError, TypeError, ValueError, UserError: it is damaged, or of an unknown kind.
     """
-    if stored["kind"] not in PROBLEMS:
-        raise ValueError(f"a problem of kind {stored['kind']!r}: known are {', '.join(PROBLEMS)}")
-    return PROBLEMS[stored["kind"]].from_json(stored)
+    kind = stored.get("kind")
+    if not isinstance(kind, str) or kind not in PROBLEMS:
+        raise ValueError(f"a problem of kind {reprlib.repr(kind)}: known are {', '.join(PROBLEMS)}")
+    return PROBLEMS[kind].from_json({n: value for n, value in stored.items() if n != "kind"})

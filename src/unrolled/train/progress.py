@@ -9,6 +9,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
 from .settings import Settings
 from .training import Report
@@ -105,7 +106,7 @@ def _table(meter: Meter) -> Group:
     figures = meter.figures()
     for name in figures:
         table.add_column(name, style="bold", header_style="dim")
-    table.add_row(*figures.values())
+    table.add_row(*map(Text, figures.values()))
     return Group(ProgressBar(total=1.0, completed=meter.done(), width=60), table)
 
 
@@ -124,4 +125,4 @@ def _lines(console: Console, meter: Meter) -> Show:
 
 def _line(console: Console, meter: Meter) -> None:
     figures = "  ".join(f"{name} {value}" for name, value in meter.figures().items())
-    console.print(figures, highlight=False, soft_wrap=True)
+    console.print(figures, highlight=False, markup=False, soft_wrap=True)

@@ -63,6 +63,8 @@ def _continue(
 
 
 def _draw(logits: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
+    if not torch.isfinite(logits).all():
+        raise UserError("the model's scores are not finite: its weights are too large")
     if temperature == 0:
         return logits.argmax()
     # In float64, with the largest at zero, no temperature is small enough to overflow.

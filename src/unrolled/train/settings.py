@@ -29,8 +29,16 @@ FREE = frozenset(
 """What may differ when a run is resumed: when it stops, what it reports, what it runs on."""
 
 
-def _at_least_one(value: Any) -> bool:
-    return value >= 1
+STEPS, ROWS, OFTEN = 2**40, 2**20, 2**53
+"""The most steps, rows of a batch, and whatever else is counted: a row's number, steps times rows,
+is an integer of 64 bits."""
+RATE = 1000.0
+"""The greatest learning rate: far more, and float32 cannot hold a step."""
+
+
+def _up_to(most: int) -> tuple[Callable[[Any], bool], str]:
+    """A rule for counts."""
+    return lambda value: 1 <= value <= most, f"from 1 to 2**{most.bit_length() - 1}"
 
 
 def _positive(value: Any) -> bool:
@@ -38,27 +46,27 @@ def _positive(value: Any) -> bool:
 
 
 RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "hidden": (lambda value: 1 <= value <= 2**20, "from 1 to 2**20"),
-    "layers": (lambda value: 1 <= value <= 2**10, "from 1 to 2**10"),
+    "hidden": _up_to(2**20),
+    "layers": _up_to(2**10),
     "dropout": (lambda value: 0 <= value < 1, "at least 0 and less than 1"),
-    "batch": (_at_least_one, "at least 1"),
-    "window": (_at_least_one, "at least 1"),
-    "steps": (_at_least_one, "at least 1"),
+    "batch": _up_to(ROWS),
+    "window": _up_to(ROWS),
+    "steps": _up_to(STEPS),
     "seconds": (lambda value: value is None or _positive(value), "more than 0"),
-    "lr": (_positive, "more than 0"),
+    "lr": (lambda value: 0 < value <= RATE, f"more than 0 and at most {RATE:g}"),
     "schedule": (lambda value: value in SCHEDULES, "one of " + ", ".join(SCHEDULES)),
     "clip": (lambda value: value > 0, "more than 0 (inf for no clipping)"),
     "seed": (lambda value: 0 <= value < 2**63, "at least 0 and less than 2**63"),
     "held_out": (lambda value: 0 < value < 1, "between 0 and 1"),
-    "save_every": (_at_least_one, "at least 1"),
-    "evaluate_every": (_at_least_one, "at least 1"),
-    "evaluate_at_most": (_at_least_one, "at least 1"),
-    "patience": (lambda value: value is None or value >= 1, "at least 1"),
+    "save_every": _up_to(OFTEN),
+    "evaluate_every": _up_to(OFTEN),
+    "evaluate_at_most": _up_to(OFTEN),
+    "patience": (lambda value: value is None or 1 <= value <= OFTEN, "from 1 to 2**53"),
     "threads": (lambda value: value is None or 1 <= value <= 1024, "from 1 to 1024"),
     "accelerator": (lambda value: value in ACCELERATORS, "one of " + ", ".join(ACCELERATORS)),
     "devices": (lambda value: 1 <= value <= 1024, "from 1 to 1024"),
     "precision": (lambda value: value in PRECISIONS, "one of " + ", ".join(PRECISIONS)),
-    "accumulate": (_at_least_one, "at least 1"),
+    "accumulate": _up_to(ROWS),
     "tensorboard": (lambda value: value in (True, False), "true or false"),
 }
 

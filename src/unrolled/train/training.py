@@ -7,13 +7,16 @@ import time
 from dataclasses import dataclass
 from typing import Any, final
 
+import msgspec
 import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from ..equations import Cell
+from ..schema import checked
 from .checkpoint import Checkpoint, Evaluation
 from .errors import UserError
+from .header import Scalars
 from .machine import Alone, Machine
 from .schedule import learning_rate
 from .states import ROWS, States, detach, joined, unlisted
@@ -57,8 +60,8 @@ class Training:
     def __init__(self, task: Task, cell: Cell, machine: Machine | None = None) -> None:
         self.task, self.settings, self.cell = task, task.settings, cell
         self.machine = machine or Alone()
-        self.shares = self.machine.shares(self.settings.accumulate)
         _require_equal_shares(self)
+        self.shares = self.machine.shares(self.settings.accumulate)
         torch.manual_seed(self.settings.seed)
         self.model = task.problem.model(self.settings, cell)
         # 0.999 for the second moment would average over more steps than a short run has.
@@ -116,8 +119,16 @@ class Training:
         return total, states, count
 
     def evaluate(self) -> Evaluation:
-        """Measure what is held out, and remember it as the last and perhaps the best."""
+        """Measure what is held out, and remember it as the last and perhaps the best.
+
+        Raises:
+            FloatingPointError: the loss is not finite; what was remembered stands.
+        """
         measures = self.machine.first(lambda: self.task.evaluate(self.model))
+        if not math.isfinite(measures["loss"]):
+            raise FloatingPointError(
+                f"the held-out loss became {measures['loss']} at step {self.step}"
+            )
         self.last = Evaluation(self.step, measures)
         better = self.best is None or self.last.loss < self.best.loss
         self.best = self.last if better else self.best
@@ -180,10 +191,8 @@ class Training:
         training = cls(task, checkpoint.cell, machine)
         try:
             training._restore(checkpoint)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise UserError(
-                f"the checkpoint's tensors do not fit its settings: {error!r}"
-            ) from error
+        except (LookupError, TypeError, ValueError, RuntimeError) as error:
+            raise UserError(f"the checkpoint's tensors do not fit its settings: {error}") from error
         return training
 
     def _restore(self, checkpoint: Checkpoint) -> None:
@@ -195,7 +204,7 @@ class Training:
             if moments := checkpoint.group(f"optimizer/{name}"):
                 state[index] = moments
         group: dict[str, Any] = self.optimizer.state_dict()["param_groups"][0]
-        group.update(checkpoint.optimizer)
+        group.update(msgspec.structs.asdict(checked(checkpoint.optimizer, Scalars)))
         self.optimizer.load_state_dict({"state": state, "param_groups": [group]})
         if states := checkpoint.group("states"):
             whole = [states[name].to(self.machine.device) for name in self.cell.states]

@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import final
 
+from ..schema import Positive
+
 
 @final
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class Unit:
 
     name: str
     item: str
-    scale: float = 1.0
+    scale: Positive = 1.0
 
 
 BITS = Unit("bits/char", "chars", 1 / math.log(2))

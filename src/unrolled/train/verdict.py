@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import final
 
 from rich.table import Table
+from rich.text import Text
+
+from ..printable import printable
 
 
 @final
@@ -27,10 +30,12 @@ class Verdict:
 
     def table(self, emphasised: str) -> Table:
         """The table for a terminal, one row stressed."""
-        table = Table(self.part, *self.measures, box=None, header_style="bold", pad_edge=False)
-        for column in table.columns[1:]:
-            column.justify = "right"
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for name in (self.part, *self.measures):
+            justify = "left" if name is self.part else "right"
+            table.add_column(Text(printable(name)), justify=justify)
         for name, figures in self.rows.items():
             cells = ["" if figure is None else f"{figure:.4g}" for figure in figures]
-            table.add_row(name, *cells, style="bold" if name == emphasised else None)
+            style = "bold" if name == emphasised else None
+            table.add_row(Text(printable(name)), *cells, style=style)
         return table

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...printable import printable
 from ..command import Out, Overwrite, Resume, fit, train
 from ..options import OF_TABLES, Given, with_settings
 
@@ -85,4 +86,4 @@ def predict(
     from .predicting import predict as lines
 
     for line in lines(run, file, text or []):
-        typer.echo(line.text, err=line.aside)
+        typer.echo(printable(line.text), err=line.aside)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import torch
 
 from ...structures import ManyToOne
 from ..best import best
 from ..best import problem as of_kind
 from ..errors import UserError
 from ..padding import padded
+from ..table.delimited import row
 from ..table.memory import MemoryTable
 from ..table.numbers import missing
 from ..table.table import Record, Table
@@ -55,14 +56,16 @@ def predict(run: Path, file: Path | None, texts: list[str]) -> Iterator[Line]:
 def _lines(model: ManyToOne, problem: Classification, source: Table) -> Iterator[Line]:
     columns = [source.column(name) for name in problem.cells.columns]
     label = source.column(problem.label) if problem.label in source.columns else None
-    yield Line(_row(["line", problem.label, "probability"]))
+    yield Line(row(["line", problem.label, "probability"]))
     right = known = 0
     records = iter(source)
     while chunk := list(islice(records, CHUNK)):
         rows = [encoded(problem, source, record, columns) for record in chunk]
         chances, classes = probabilities(model, *padded(rows)).max(1)
+        if not torch.isfinite(chances).all():
+            raise UserError("the probabilities are not finite: the model's weights are too large")
         for record, chance, number in zip(chunk, chances.tolist(), classes.tolist(), strict=True):
-            yield Line(_row([record.line, problem.classes[number], f"{chance:.4f}"]))
+            yield Line(row([record.line, problem.classes[number], f"{chance:.4f}"]))
             if label is not None and not missing(record.values[label]):
                 known += 1
                 right += str(record.values[label]).strip() == problem.classes[number]
@@ -91,15 +94,9 @@ def _typed(problem: Classification, texts: list[str]) -> Table:
     if len(names) == 1:
         return MemoryTable("--text", names, [[text] for text in texts])
     rows: list[list[Any]] = [text.replace(",", " ").split() for text in texts]
-    for text, row in zip(texts, rows, strict=True):
-        if len(row) != len(names):
+    for text, values in zip(texts, rows, strict=True):
+        if len(values) != len(names):
             raise UserError(
-                f"--text {text!r} has {len(row)} values, but the run reads {len(names)} columns"
+                f"--text {text!r} has {len(values)} values, but the run reads {len(names)} columns"
             )
     return MemoryTable("--text", names, rows)
-
-
-def _row(values: Iterable[Any]) -> str:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="").writerow(values)
-    return out.getvalue()

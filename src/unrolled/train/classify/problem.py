@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import Annotated, Any, ClassVar, final
 
+import msgspec
 import torch
+from msgspec import Meta
 from torch import Tensor
 
 from ...equations import Cell
+from ...schema import Size, checked
 from ...structures import ManyToOne, Symbols
 from ..making import made
 from ..problem import Problem
 from ..settings import Settings
-from .reading import Cells, Reading, from_json
+from .reading import Cells, Reading, Text, from_json
+from .reading import Stored as StoredReading
+
+
+class Stored(msgspec.Struct, forbid_unknown_fields=True):
+    """A classification in a file."""
+
+    columns: Annotated[tuple[str, ...], Meta(min_length=1)]
+    text: bool
+    step: Size
+    label: str
+    reading: StoredReading
+    classes: Annotated[tuple[str, ...], Meta(min_length=1)]
+    longest: Size
 
 
 @final
@@ -69,15 +85,24 @@ class Classification(Problem):
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Classification:
-        """What `to_json` gave."""
-        columns = tuple(map(str, stored["columns"]))
-        return cls(
-            Cells(columns, bool(stored["text"]), int(stored["step"])),
-            str(stored["label"]),
-            from_json(stored["reading"]),
-            tuple(map(str, stored["classes"])),
-            int(stored["longest"]),
-        )
+        """What `to_json` gave.
+
+        Raises:
+            ValueError, UserError: it is damaged.
+        """
+        found = checked(stored, Stored)
+        reading, columns = from_json(found.reading), found.columns
+        if found.text != isinstance(reading, Text) or (found.text and len(columns) > 1):
+            raise ValueError("reading: expected text of one column, or numbers")
+        if len(columns) % found.step or (len(columns) > 1 and reading.kind.width != found.step):
+            raise ValueError(
+                f"step is {found.step}: {len(columns)} columns cannot be read so, with "
+                f"{reading.kind.width} numbers a step"
+            )
+        if len(set(found.classes)) < len(found.classes):
+            raise ValueError("classes: a name stands there twice")
+        cells = Cells(columns, found.text, found.step)
+        return cls(cells, found.label, reading, found.classes, found.longest)
 
 
 def probabilities(model: ManyToOne, rows: Tensor, lengths: Tensor) -> Tensor:

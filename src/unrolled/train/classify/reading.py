@@ -5,16 +5,33 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Annotated, Any, final
 
+import msgspec
 import torch
+from msgspec import Meta
 from torch import Tensor
 
+from ...schema import Finite, Positive
 from ...structures import Kind, Symbols, Vectors
 from ..alphabet import Alphabet
 from ..errors import UserError
 from ..table.numbers import missing, number, numbers
 from ..table.table import Record, Table
+
+
+class StoredNumbers(msgspec.Struct, forbid_unknown_fields=True):
+    """`Numbers` in a file."""
+
+    mean: Annotated[tuple[Finite, ...], Meta(min_length=1)]
+    scale: tuple[Positive, ...]
+
+
+class Stored(msgspec.Struct, forbid_unknown_fields=True):
+    """A reading in a file: one of the two."""
+
+    text: dict[str, Any] | None = None
+    numbers: StoredNumbers | None = None
 
 
 class Reading(ABC):
@@ -100,12 +117,20 @@ class Numbers(Reading):
         return {"numbers": {"mean": list(self.mean), "scale": list(self.scale)}}
 
 
-def from_json(stored: dict[str, Any]) -> Reading:
-    """What `Reading.to_json` gave."""
-    if "text" in stored:
-        return Text(Alphabet.from_json(stored["text"]))
-    found = stored["numbers"]
-    return Numbers(tuple(map(float, found["mean"])), tuple(map(float, found["scale"])))
+def from_json(stored: Stored) -> Reading:
+    """What `Reading.to_json` gave.
+
+    Raises:
+        ValueError, UserError: it is damaged.
+    """
+    if (stored.text is None) == (stored.numbers is None):
+        raise ValueError("reading: expected either text or numbers")
+    if stored.numbers is None:
+        return Text(Alphabet.from_json(stored.text or {}))
+    mean, scale = stored.numbers.mean, stored.numbers.scale
+    if len(mean) != len(scale):
+        raise ValueError(f"reading.numbers: {len(mean)} means, but {len(scale)} scales")
+    return Numbers(mean, scale)
 
 
 @final

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...printable import printable
 from ..command import Out, Overwrite, Resume, fit, train
 from ..options import OF_TABLES, Given, with_settings
 
@@ -92,4 +93,4 @@ def translate(
     from .translating import translate as lines
 
     for line in lines(run, texts or sys.stdin, beam):
-        typer.echo(line)
+        typer.echo(printable(line))

@@ -18,7 +18,7 @@ from ..table.delimited import Delimited
 from ..table.jsonl import JsonLines
 from ..table.opening import JSON
 from .examples import Pairs
-from .problem import Translation
+from .problem import LONGEST, Translation
 from .task import Translate
 
 MISSING = ("error", "drop")
@@ -53,6 +53,8 @@ class Choice:
         for name in ("vocabulary", "longest"):
             if getattr(self, name) < 1:
                 raise UserError(f"--{name} must be at least 1, not {getattr(self, name)}")
+        if self.longest > LONGEST:
+            raise UserError(f"--longest must be at most {LONGEST:,}, not {self.longest:,}")
         if self.missing not in MISSING:
             raise UserError(f"--missing must be error or drop, not {self.missing!r}")
         if self.by is not None and self.by not in WAYS:

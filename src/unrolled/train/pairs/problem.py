@@ -4,18 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import Annotated, Any, ClassVar, final
 
+import msgspec
 import torch
+from msgspec import Meta
 from torch import Tensor
 
 from ...equations import Cell
+from ...schema import checked
 from ...structures import EncoderDecoder, Symbols
 from ..alphabet import Alphabet
+from ..errors import UserError
 from ..making import made
 from ..padding import padded
 from ..problem import Problem
 from ..settings import Settings
+
+LONGEST = 10_000
+"""Symbols of a text at most: attention looks at each pair of them, and a model that does not end
+what it writes goes on for twice as many."""
+
+
+class Stored(msgspec.Struct, forbid_unknown_fields=True):
+    """A translation in a file."""
+
+    source: dict[str, Any]
+    target: dict[str, Any]
+    longest: Annotated[int, Meta(ge=1, le=LONGEST)]
+    attention: bool
 
 
 @final
@@ -66,13 +83,19 @@ class Translation(Problem):
         return padded([torch.tensor([*self.target.encode(text), self.end]) for text in texts])
 
     def translate(self, model: EncoderDecoder, texts: Sequence[str], beam: int = 1) -> list[str]:
-        """What the model makes of some texts, by the best of ``beam`` sequences kept at a time."""
+        """What the model makes of some texts, by the best of ``beam`` sequences kept at a time.
+
+        Raises:
+            UserError: its scores are not finite.
+        """
         device = next(model.parameters()).device
         sources, lengths = self.sources(texts)
         steps = 2 * self.longest
         written = model.beam(
             sources.to(device), steps, self.end, lengths, width=beam, normalise=0.6
         )
+        if not torch.isfinite(written.scores).all():
+            raise UserError("the scores are not finite: the model's weights are too large")
         return [
             self.target.decode(written.symbols[: int(length), row].tolist())
             for row, length in enumerate(written.lengths)
@@ -89,10 +112,11 @@ class Translation(Problem):
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Translation:
-        """What `to_json` gave."""
-        return cls(
-            Alphabet.from_json(stored["source"]),
-            Alphabet.from_json(stored["target"]),
-            int(stored["longest"]),
-            bool(stored["attention"]),
-        )
+        """What `to_json` gave.
+
+        Raises:
+            ValueError, UserError: it is damaged.
+        """
+        found = checked(stored, Stored)
+        source, target = Alphabet.from_json(found.source), Alphabet.from_json(found.target)
+        return cls(source, target, found.longest, found.attention)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...printable import printable
 from ..command import Out, Overwrite, Resume, fit, train
 from ..options import OF_TABLES, Given, with_settings
 
@@ -102,4 +103,4 @@ def forecast(
     from .forecasting import forecast as lines
 
     for line in lines(run, file, missing):
-        typer.echo(line)
+        typer.echo(printable(line))

@@ -12,6 +12,7 @@ from ..best import best
 from ..best import problem as of_kind
 from ..errors import UserError
 from ..table import Table
+from ..table.delimited import row
 from .baseline import last_value, seasonal
 from .making import Choice, table
 from .problem import Forecasting
@@ -36,14 +37,17 @@ def forecast(run: Path, file: Path | None, missing: str) -> Iterator[str]:
     window = values.before(end, problem.window)
     with torch.no_grad():
         outputs, _ = checkpoint.model().eval()(problem.encode(window))
+    forecasts = problem.decode(outputs, window)[0]
+    if not numpy.isfinite(forecasts).all():
+        raise UserError("the forecasts are not finite: weights or scale are too large")
     columns = {
-        problem.target: problem.decode(outputs, window)[0],
+        problem.target: forecasts,
         "last value": last_value(series, end, problem.horizon)[0],
     }
     if problem.season > 1:
         naive = seasonal(series, end, problem.horizon, problem.season)[0]
         columns[f"seasonal naive ({problem.season})"] = naive
-    yield ",".join(["step", *columns])
+    yield row(["step", *columns])
     for step in range(problem.horizon):
         yield ",".join([f"+{step + 1}", *(f"{each[step]:.6g}" for each in columns.values())])
 

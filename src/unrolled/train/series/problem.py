@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...equations import Cell
+from ...schema import Finite, NotNegative, Positive, Size, checked
 from ...structures import ManyToOne, Vectors
 from ..making import made
 from ..problem import Problem
@@ -39,13 +40,13 @@ class Forecasting(Problem):
     data: ClassVar[str] = "series"
     target: str
     also: tuple[str, ...]
-    window: int
-    horizon: int
-    season: int
+    window: Size
+    horizon: Size
+    season: Size
     relative: bool
-    mean: tuple[float, ...]
-    scale: tuple[float, ...]
-    error: float
+    mean: tuple[Finite, ...]
+    scale: tuple[Positive, ...]
+    error: NotNegative
 
     def model(self, settings: Settings, cell: Cell) -> ManyToOne:
         """Many → one: the window to the next values."""
@@ -86,15 +87,14 @@ class Forecasting(Problem):
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Forecasting:
-        """What `to_json` gave."""
-        return cls(
-            target=str(stored["target"]),
-            also=tuple(map(str, stored["also"])),
-            window=int(stored["window"]),
-            horizon=int(stored["horizon"]),
-            season=int(stored["season"]),
-            relative=bool(stored["relative"]),
-            mean=tuple(map(float, stored["mean"])),
-            scale=tuple(map(float, stored["scale"])),
-            error=float(stored["error"]),
-        )
+        """What `to_json` gave.
+
+        Raises:
+            ValueError: it is damaged.
+        """
+        found = checked(stored, cls)
+        if not len(found.mean) == len(found.scale) == 1 + len(found.also):
+            raise ValueError(
+                f"mean and scale: expected {1 + len(found.also)} numbers each, one for each column"
+            )
+        return found

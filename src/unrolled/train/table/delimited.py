@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+import io
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 from ..errors import UserError
 from .file import FileTable
@@ -71,6 +72,17 @@ class Delimited(FileTable):
                 f"{self.name}, line {line}: {len(values)} values, but there are "
                 f"{len(self.columns)} columns (separator {self.separator!r})"
             )
+
+
+def row(values: Iterable[Any]) -> str:
+    """A line of CSV, without its end.
+
+    >>> row(["a,b", 1])
+    '"a,b",1'
+    """
+    out = io.StringIO()
+    csv.writer(out, lineterminator="").writerow(values)
+    return out.getvalue()
 
 
 def _separator(path: Path, line: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import final
 
+from ...schema import parse
 from ..errors import UserError
 from .file import FileTable
 from .lines import Lines, opened
@@ -41,7 +41,7 @@ class JsonLines(FileTable):
 
 def _object(path: Path, number: int, line: str) -> dict[str, object]:
     try:
-        found = json.loads(line)
+        found = parse(line)
     except ValueError as error:
         raise UserError(f"{path}, line {number}: not JSON: {error}") from error
     if not isinstance(found, dict):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import tempfile
 import weakref
@@ -12,6 +11,7 @@ from typing import Any, final
 import numpy
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from ...schema import parse
 from ..errors import UserError
 from .table import Record, Table
 
@@ -82,7 +82,7 @@ def numbers(value: Any) -> list[list[float]] | None:
 def _parsed(text: str) -> Any:
     if text.lstrip().startswith("["):
         try:
-            return json.loads(text)
+            return parse(text)
         except ValueError:
             return None
     return text.replace(",", " ").replace(";", " ").split()

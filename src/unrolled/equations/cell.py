@@ -11,6 +11,7 @@ from . import latex, limits, python, storage
 from .derivative import derivative
 from .error import CellError
 from .graph import Graph
+from .rewrite import map_graph, simplified
 from .trace import trace
 from .verify import check_cell
 
@@ -109,7 +110,7 @@ class Cell:
         stored: StoredCell = storage.converted(data, StoredCell, "a cell")
         if not _is_text(stored.doc):
             raise CellError("not a cell: its description is no text")
-        return cls(stored.graph.read(), stored.doc)
+        return cls(_simple(stored.graph.read()), stored.doc)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Cell):
@@ -137,6 +138,13 @@ class StoredCell(Struct, forbid_unknown_fields=True):
 
     doc: Annotated[str, Meta(max_length=limits.DOC)]
     graph: storage.StoredGraph
+
+
+def _simple(graph: Graph) -> Graph:
+    """The graph as tracing would simplify it; files of cells hold simple ones already."""
+    again = map_graph(graph, simplified)
+    same = all(again.values[name] is node for name, node in graph.values.items())
+    return graph if same else again
 
 
 def _is_text(text: str) -> bool:

@@ -18,6 +18,9 @@ STORED_NODES = 20 * NODES
 SOURCES = 10_000
 """What all learned layers of a cell read, counted for each layer: each is a matrix product."""
 
+WIDTH = 500
+"""What one learned layer reads: it is printed as one sum, and Python compiles no endless ones."""
+
 VALUES = 10_000
 """Names for values: each is a line of the printed equations."""
 

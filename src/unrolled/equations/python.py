@@ -175,11 +175,9 @@ def _title(graph: Graph) -> str:
 
 
 def _docstring(doc: str) -> str:
-    """A text in triple quotes, whatever it holds."""
-    text = doc.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
-    if text.endswith('"'):
-        text = f'{text[:-1]}\\"'
-    return f'"""{text}"""'
+    """A text as a docstring, whatever it holds."""
+    plain = doc.isprintable() and "\\" not in doc and '"""' not in doc and not doc.endswith('"')
+    return f'"""{doc}"""' if plain else repr(doc)
 
 
 def _right_side(

@@ -146,14 +146,16 @@ def _resolve(
     cell: str, named: Mapping[str, Node], returned: Mapping[str, Any], x: str, hidden: str
 ) -> dict[str, Node]:
     """Give every learned part its name and its rows."""
-    order = ordered(list(named.values()))
     calls = sorted(
-        (node for node in order if isinstance(node.attribute, Call)),
+        (node for node in ordered(list(named.values())) if isinstance(node.attribute, Call)),
         key=lambda node: node.attribute.place,
     )
     for node in calls:
         if node.attribute.cell != cell:
             raise CellError(f"{cell}: {expression(node)} belongs to {node.attribute.cell}")
+    simple = rewrite(named.values(), simplified)
+    kept = {node.attribute for node in ordered([simple[node] for node in named.values()])}
+    calls = [node for node in calls if node.attribute in kept]  # rows are of what is left
     values = _with_shared(named)
     naming = _Naming(named, values, returned, Node(Operation.INPUT, (), x), hidden)
     if any(node.attribute.size == "projection" for node in calls):
@@ -162,7 +164,7 @@ def _resolve(
 
     def rule(node: Node) -> Node | None:
         if isinstance(node.attribute, Call):
-            return Node(node.operation, node.arguments, attributes[node.attribute])
+            return Node(node.operation, node.arguments, attributes.get(node.attribute))
         return simplified(node)
 
     new = rewrite(values.values(), rule)

@@ -94,6 +94,7 @@ def check_cell(graph: Graph) -> None:
         ("named values", len(graph.values), limits.VALUES),
         ("states", len(graph.states), limits.STATES),
         ("sources of learned layers", sum(1 for _ in _blocks(graph)), limits.SOURCES),
+        ("sources of one learned layer", _widest(graph), limits.WIDTH),
     )
     for what, count, most in counts:
         limits.check_count(graph.name, what, count, most)
@@ -222,6 +223,11 @@ def _blocks(graph: Graph) -> Iterator[tuple[Node, Node, Block]]:
     for layer in graph.layers:
         for source, block in zip(layer.arguments, layer.attribute.blocks, strict=True):
             yield layer, source, block
+
+
+def _widest(graph: Graph) -> int:
+    """How many values the layer reads that reads most."""
+    return max((len(layer.arguments) for layer in graph.layers), default=0)
 
 
 def _layers(graph: Graph) -> Iterator[Layer]:

@@ -46,9 +46,9 @@ def case(seed: int) -> Case:
     draw = random.Random(seed)
     kinds: list[tuple[str, int, Callable[[random.Random], str]]] = [
         ("mutated", 45, _mutated),
-        ("drawn", 25, _drawn),
-        ("bytes", 12, _bytes),
-        ("hostile", 18, _hostile),
+        ("drawn", 12, _drawn),
+        ("bytes", 15, _bytes),
+        ("hostile", 28, _hostile),
     ]
     (kind, _, make), *_ = draw.choices(kinds, [weight for _, weight, _ in kinds])
     return Case(kind, make(draw))
@@ -301,7 +301,12 @@ class _Writer:
 def _drawn(draw: random.Random) -> str:
     """A random cell, mostly valid."""
     new = _Writer()
-    pool = [new.h, new.c, new.layer([(new.x, "input")]), new.layer([(new.x, "input"), (new.h, "hidden")])]
+    pool = [
+        new.h,
+        new.c,
+        new.layer([(new.x, "input")]),
+        new.layer([(new.x, "input"), (new.h, "hidden")]),
+    ]
     ones: list[int] = []
     for _ in range(draw.randrange(1, 30)):
         a, b = draw.choice(pool), draw.choice(pool[-5:])
@@ -386,8 +391,14 @@ def _many_layers(draw: random.Random) -> Any:
 def _wide_layer(draw: random.Random) -> Any:
     """One layer of many sources."""
     new = _Writer()
-    parts = [new.add("mul", [new.h, new.add("constant", [], place + 2.0)]) for place in range(draw.choice((10, 100, 3000, 20_000)))]
-    return new.data(new.layer([(part, "hidden") for part in parts]), new.add("tanh", [new.layer([(new.x, "input")])]))
+    parts = [
+        new.add("mul", [new.h, new.add("constant", [], place + 2.0)])
+        for place in range(draw.choice((10, 100, 3000, 20_000)))
+    ]
+    return new.data(
+        new.layer([(part, "hidden") for part in parts]),
+        new.add("tanh", [new.layer([(new.x, "input")])]),
+    )
 
 
 def _rows(draw: random.Random) -> Any:

@@ -22,7 +22,7 @@ STEPS, ROWS = 3, 2
 MESSAGE = 2_000
 """Letters of the longest message that is taken for one."""
 
-COMPILED = 400
+COMPILED = 120
 """Nodes up to which a cell's kernels are compiled."""
 
 
@@ -59,6 +59,7 @@ def judge(text: str, backward: bool = False) -> Verdict:
         )
     except CellError as error:
         message = str(error)
+        message.encode()
         fine = 10 < len(message) <= MESSAGE
         return Verdict("refused" if fine else "message", message[:200])
     source = _printed(cell)
@@ -164,5 +165,5 @@ def _difference(
         same = ((other - value).abs() <= slack[name]) | (other == value)
         same |= other.isnan() & value.isnan() | slack[name].isinf()
         if not bool(same.all()):
-            return f"{name}: {other[~same].flatten()[:3].tolist()} {value[~same].flatten()[:3].tolist()}"
+            return f"{name}: {other[~same][:3].tolist()} {value[~same][:3].tolist()}"
     return ""

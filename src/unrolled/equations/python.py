@@ -212,7 +212,9 @@ def _calling(rule: Rule, functions: Mapping[str, str]) -> Rule:
     def renamed(node: Node, writer: Writer) -> Text:
         text, level = rule(node, writer)
         function, bracket, rest = text.partition("(")
-        return Text(f"{functions.get(function, function)}{bracket}{rest}" if bracket else text, level)
+        return Text(
+            f"{functions.get(function, function)}{bracket}{rest}" if bracket else text, level
+        )
 
     return renamed
 

@@ -130,6 +130,8 @@ def converted(data: Any, schema: type[Any], what: str) -> Any:
     """Convert data as `json` reads it to a schema; raise CellError where it does not fit."""
     try:
         return msgspec.convert(data, schema)
+    except UnicodeEncodeError:
+        raise CellError(f"not {what}: it holds halves of letters, which are no text") from None
     except (msgspec.ValidationError, RecursionError) as error:
         raise CellError(f"not {what}: {limits.short(str(error))}") from None
 

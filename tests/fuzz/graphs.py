@@ -20,6 +20,9 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve()
+FINE = ("refused", "no JSON", "kernel", "definition", "large")
+"""Outcomes with which nothing is wrong; see `graphs_judge.Verdict`."""
+
 SECONDS = 10.0
 """How long the processor may work at one case."""
 
@@ -128,14 +131,15 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.work:
         return work()
-    slowest, letters, memory, start = 0.0, 0, 0, time.time()
-    fine = ("refused", "no JSON", "kernel", "definition", "large")
+    slowest, letters, memory, done, start = 0.0, 0, 0, 0, time.time()
 
     def say(seed: int, found: list[Any]) -> None:
-        nonlocal slowest, letters, memory
+        nonlocal slowest, letters, memory, done
         slowest, letters = max(slowest, found[3]), max(letters, found[4])
-        memory = max(memory, found[5])
-        if found[1] not in fine:
+        memory, done = max(memory, found[5]), done + 1
+        if done % 100 == 0:
+            print(f"{done} of {arguments.count}", flush=True)
+        if found[1] not in FINE:
             print(f"seed {seed}: {found[0]}: {found[1]}: {found[2]}", flush=True)
 
     counts = sweep(range(arguments.seed, arguments.seed + arguments.count), say)

@@ -39,9 +39,6 @@ class Verdict(NamedTuple):
     note: str = ""
 
 
-FINE = ("refused", "no JSON", "kernel", "definition", "large")
-
-
 def judge(text: str, backward: bool = False) -> Verdict:
     """Return what becomes of a stored cell; every other exception than CellError is wrong."""
     try:

@@ -108,8 +108,6 @@ class Cell:
     def from_json(cls, data: Any) -> Cell:
         """The cell of `to_json`; CellError if the data is anything else."""
         stored: StoredCell = storage.converted(data, StoredCell, "a cell")
-        if not _is_text(stored.doc):
-            raise CellError("not a cell: its description is no text")
         return cls(_simple(stored.graph.read()), stored.doc)
 
     def __eq__(self, other: object) -> bool:
@@ -145,15 +143,6 @@ def _simple(graph: Graph) -> Graph:
     again = map_graph(graph, simplified)
     same = all(again.values[name] is node for name, node in graph.values.items())
     return graph if same else again
-
-
-def _is_text(text: str) -> bool:
-    """Whether a string is one that can be written: JSON can hold halves of letters."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def cell(function: Callable[..., Any]) -> Cell:

@@ -129,7 +129,9 @@ def from_json(data: Any) -> Graph:
 def converted(data: Any, schema: type[Any], what: str) -> Any:
     """Convert data as `json` reads it to a schema; raise CellError where it does not fit."""
     try:
-        return msgspec.convert(data, schema)
+        found = msgspec.convert(data, schema)
+        msgspec.json.encode(found)  # raises if a text holds halves of letters, as JSON can
+        return found
     except UnicodeEncodeError:
         raise CellError(f"not {what}: it holds halves of letters, which are no text") from None
     except (msgspec.ValidationError, RecursionError) as error:

@@ -154,7 +154,7 @@ def _check_numbers(graph: Graph, node: Node) -> None:
             f"{graph.describe(node)}: the number {number!r} is not finite in float32: "
             f"at most {limits.LARGEST:.3g} either way"
         )
-    if node.operation is Operation.NORMALIZE and attribute < 0:
+    if node.operation is Operation.NORMALIZE and number is not None and number < 0:
         raise CellError(f"{graph.describe(node)}: epsilon must not be negative, got {attribute!r}")
 
 

@@ -41,7 +41,7 @@ def test_round_trip_of_random_cells(cell: Cell) -> None:
     same(through_text(cell.derivative), cell.derivative)
 
 
-@pytest.mark.parametrize("number", [0.0, -0.0, 0.1, 1e-300, float("inf"), float("nan")])
+@pytest.mark.parametrize("number", [0.0, -0.0, 0.1, 1e-300, 3.4e38])
 def test_numbers_are_kept(number: float) -> None:
     h = Node(Operation.STATE, (), "h")
     graph = Graph("n", {"x": "input"}, {"h": "hidden"}, {"h": h * number})

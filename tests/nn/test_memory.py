@@ -390,6 +390,8 @@ FAULTS: dict[str, Callable[[list[Any]], None]] = {
     "negative rows": lambda o: (
         o[0].__setitem__(0, o[0][0].flatten(0, 1)), o.__setitem__(4, [2, 2, 2, -2, 2])
     ),
+    "no equations": lambda o: o.__setitem__(3, "{}"),
+    "no text": lambda o: o.__setitem__(3, "["),
 }  # fmt: skip
 """What is wrong with the operands of an operator called by hand."""
 

@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, final
 
 from .elements import Element, Elements, elements, name_text
+from .error import DrawError
 from .placement import LARGE, Cell, Placement, placements
 from .routing import DOWN, LEFT, RIGHT, STEPS, UP, Demand, Full, Router, Vertex
 from .scene import LETTER, Box, Label, Line, Scene, Shape, text_width
@@ -31,6 +32,8 @@ LEAD = 0.5
 """Between the frame and the ends of lines outside."""
 RADIUS = 0.21
 MOST_TRACKS = 50
+MOST_NODES = 400
+"""Values of the greatest cell that is drawn: it takes seconds, and nobody could read a greater."""
 TRIED = 6
 """Placements that are routed, to keep the one with the fewest bends and crossings."""
 
@@ -46,7 +49,14 @@ def scene(graph: Graph) -> Scene:
     >>> picture = scene(cells.rnn_tanh.graph)
     >>> [line.id for line in picture.lines][:3]
     ['x -> join 0', 'h -> join 0', 'join 0 -> box h']
+
+    Raises:
+        DrawError: of a cell that is too large for a picture.
     """
+    if len(graph.order) > MOST_NODES:
+        raise DrawError(
+            f"{graph.name} has {len(graph.order):,} values: a picture holds at most {MOST_NODES}"
+        )
     return _scene(_Key(graph))
 
 
@@ -90,7 +100,8 @@ def _route(found: Elements, placed: Placement) -> _Routed:
             return _Wiring(found, placed, tracks).route()
         except Full:
             if tracks > MOST_TRACKS:
-                raise
+                name = found.graph.name
+                raise DrawError(f"{name} has too many lines for a picture") from None
             tracks *= 2
 
 

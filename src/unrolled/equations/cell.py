@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Annotated, Any, final
 
-from . import latex, python, storage
+from msgspec import Meta, Struct
+
+from . import latex, limits, python, storage
 from .derivative import derivative
 from .error import CellError
 from .graph import Graph
+from .rewrite import map_graph, simplified
 from .trace import trace
+from .verify import check_cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +31,9 @@ class Cell:
         doc: the function's docstring.
         graph: the equations of one step.
         hyperparameters: numbers that the equations take, by name; calling the cell changes them.
+
+    Raises:
+        CellError: unless the graph is a step of one input, within the limits of `limits`.
     """
 
     def __init__(
@@ -36,6 +43,7 @@ class Cell:
         function: Callable[..., Any] | None = None,
         hyperparameters: dict[str, float] | None = None,
     ) -> None:
+        check_cell(graph)
         self.name = graph.name
         self.doc = doc
         self.graph = graph
@@ -99,12 +107,8 @@ class Cell:
     @classmethod
     def from_json(cls, data: Any) -> Cell:
         """The cell of `to_json`; CellError if the data is anything else."""
-        if not isinstance(data, dict) or not isinstance(data.get("doc"), str):
-            raise CellError(f"not a cell: {str(data)[:60]}")
-        graph = storage.from_json(data.get("graph"))
-        if not graph.inputs or not graph.states:
-            raise CellError(f"not a cell: {graph.name} needs an input and at least one state")
-        return cls(graph, data["doc"])
+        stored: StoredCell = storage.converted(data, StoredCell, "a cell")
+        return cls(_simple(stored.graph.read()), stored.doc)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Cell):
@@ -125,6 +129,20 @@ class Cell:
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex()}$"
+
+
+class StoredCell(Struct, forbid_unknown_fields=True):
+    """A cell in a file."""
+
+    doc: Annotated[str, Meta(max_length=limits.DOC)]
+    graph: storage.StoredGraph
+
+
+def _simple(graph: Graph) -> Graph:
+    """The graph as tracing would simplify it; files of cells hold simple ones already."""
+    again = map_graph(graph, simplified)
+    same = all(again.values[name] is node for name, node in graph.values.items())
+    return graph if same else again
 
 
 def cell(function: Callable[..., Any]) -> Cell:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any, final
 
 from ..locks import cached_property
 from .error import CellError
+from .limits import short
 from .node import Node, Size, ordered
 from .operation import ACTIVATIONS, CONDITIONS, LEAVES, Operation
 from .python import expression
@@ -92,9 +95,10 @@ class Graph:
         }
         names = known.get(node.operation)
         if names is not None and node.attribute not in names:
+            known_names = short(", ".join([*self.inputs, *self.states]))
             raise CellError(
                 f"{self.describe(node)}: unknown name: {node.attribute} is not "
-                f"an input or state of {self.name} ({', '.join([*self.inputs, *self.states])})"
+                f"an input or state of {self.name} ({known_names})"
             )
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -117,6 +121,20 @@ class Graph:
     def names(self) -> Mapping[Node, str]:
         """The name of each computed value that has one; the first of several."""
         return names(self.values)
+
+    @cached_property
+    def lines(self) -> Mapping[str, Node]:
+        """The values that have a line of their own in print: the named ones, and long parts.
+
+        A part that stands in several places, or makes a line long or deep, is written once, under
+        a name such as v1: the text then grows with the graph, however values are shared.
+        """
+        return in_order({**self.values, **_long_parts(self)})
+
+    @cached_property
+    def line_names(self) -> Mapping[Node, str]:
+        """The name of each value that has a line, as `names`."""
+        return names(self.lines)
 
     @cached_property
     def owners(self) -> Mapping[Node, str]:
@@ -157,6 +175,38 @@ class Graph:
         """Where a node stands, for messages: ``lstm: f = sigmoid(...)``."""
         name = self.owners.get(node)
         return f"{self.name}: {name} = {expression(self.values[name], self)}" if name else self.name
+
+
+LONG = 60
+"""Operations and operands in one printed equation from which on a part gets a line of its own."""
+
+DEEP = 12
+"""Operations inside one another from which on the inner ones get a line of their own."""
+
+REPEATED = 10
+"""Operations and operands from which on a part that stands in several places is written once."""
+
+
+def _long_parts(graph: Graph) -> dict[str, Node]:
+    """The values without a name that are printed as lines, under new names."""
+    uses = Counter(argument for node in graph.order for argument in node.arguments)
+    taken = {*graph.values, *graph.inputs, *graph.states}
+    taken.update(getattr(node.attribute, "name", "") for node in graph.learned)
+    free = (name for name in map("v{}".format, count(1)) if name not in taken)
+    lengths: dict[Node, int] = {}
+    depths: dict[Node, int] = {}
+    found: dict[str, Node] = {}
+    for node in graph.order:
+        length = 1 + sum(lengths[argument] for argument in node.arguments)
+        depth = 1 + max((depths[argument] for argument in node.arguments), default=0)
+        is_name = node in graph.names or not node.arguments
+        if not is_name and (
+            length > LONG or depth > DEEP or (length > REPEATED and uses[node] > 1)
+        ):
+            is_name = True
+            found[next(free)] = node
+        lengths[node], depths[node] = (1, 0) if is_name else (length, depth)
+    return found
 
 
 def output(states: tuple[str, ...]) -> str:

@@ -144,11 +144,11 @@ LATEX = {
 
 
 def equations(graph: Graph) -> dict[str, tuple[str, str]]:
-    """For each named value, the left and right side of its equation."""
+    """For each line in print (see `Graph.lines`), the left and right side of its equation."""
     name = _backward if graph.backward else _forward
     return {
         value: (name(graph, value), _right_side(graph, value, node))
-        for value, node in graph.values.items()
+        for value, node in graph.lines.items()
     }
 
 
@@ -156,7 +156,7 @@ def _right_side(graph: Graph, line: str, value: Node) -> str:
     def name(node: Node) -> str | None:
         if graph.backward and node.operation in (Operation.INPUT, Operation.STATE):
             return _old(graph, node)
-        found = graph.names.get(node)
+        found = graph.line_names.get(node)
         if found is None or found == line:
             return None
         return (_backward if graph.backward else _forward)(graph, found)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Container
 from typing import Any, ClassVar, Literal, NamedTuple, NoReturn, final
 
 from .. import locks
+from . import limits
 from .error import CellError
 from .operation import Operation
 
@@ -147,7 +149,14 @@ class Node:
                 self,
                 f"a power must be a whole number of at least 1, got {power!r}: use exp and log",
             )
-        return self if power == 1 else self * self ** (power - 1)
+        if power > limits.POWER:
+            raise SymbolError(
+                self, f"a power must be at most {limits.POWER}, got {power!r}: use exp and log"
+            )
+        product = self
+        for _ in range(power - 1):
+            product = self * product
+        return product
 
     # Conditions.
 
@@ -203,8 +212,13 @@ def binary(operation: Operation, a: Value, b: Value) -> Node:
     return Node(operation, (symbol(a), symbol(b)))
 
 
-def ordered(roots: list[Node] | tuple[Node, ...]) -> list[Node]:
-    """All nodes below `roots`, arguments before users; CellError if they run in a circle."""
+def ordered(
+    roots: list[Node] | tuple[Node, ...], known: Container[Node] = frozenset()
+) -> list[Node]:
+    """All nodes below `roots`, arguments before users; CellError if they run in a circle.
+
+    Without those that are known and what is only below these.
+    """
     order: list[Node] = []
     seen: dict[Node, bool] = {}  # False while a node's arguments are being walked
     stack = [(root, False) for root in reversed(roots)]
@@ -213,7 +227,7 @@ def ordered(roots: list[Node] | tuple[Node, ...]) -> list[Node]:
         if finished:
             seen[node] = True
             order.append(node)
-        elif node not in seen:
+        elif node not in seen and node not in known:
             seen[node] = False
             stack.append((node, True))
             for argument in reversed(node.arguments):

@@ -34,21 +34,30 @@ def parameters(graph: Graph) -> tuple[Parameter, ...]:
     Weights come first (``weight_ih``, ``weight_hh``, then those of other sources), biases in the
     same order, projections, and at last learned vectors and scalars.
     """
-    weights: dict[str, Parameter] = {}
-    biases: dict[str, Parameter] = {}
-    projections: dict[str, Parameter] = {}
+    weights: dict[str, _Rows] = {}
+    biases: dict[str, _Rows] = {}
+    projections: dict[str, _Rows] = {}
     for size, block in _blocks(graph):
-        if size == "projection":
-            _extend(projections, f"weight_{block.group}", size, block.size)
-            continue
-        _extend(weights, f"weight_{block.group}", size, block.size)
+        arrays = projections if size == "projection" else weights
+        arrays.setdefault(f"weight_{block.group}", _Rows(block.size, [])).sizes.append(size)
         if block.bias is not None:
-            _extend(biases, f"bias_{block.group}", size, None)
+            biases.setdefault(f"bias_{block.group}", _Rows(None, [])).sizes.append(size)
+    arrays = {**weights, **biases, **projections}
     vectors = [
         Parameter(node.attribute.name, (node.attribute.size,), None, node.attribute.init)
         for node in graph.learned
     ]
-    return (*weights.values(), *biases.values(), *projections.values(), *vectors)
+    return (
+        *(Parameter(name, tuple(rows.sizes), rows.columns, None) for name, rows in arrays.items()),
+        *vectors,
+    )
+
+
+class _Rows(NamedTuple):
+    """What is known of an array of learned layers while its blocks are counted."""
+
+    columns: Size | None
+    sizes: list[Size]  # of the blocks
 
 
 def _blocks(graph: Graph) -> list[tuple[Size, Block]]:
@@ -68,11 +77,6 @@ def _blocks(graph: Graph) -> list[tuple[Size, Block]]:
     )
 
 
-def _extend(known: dict[str, Parameter], name: str, size: Size, columns: Size | None) -> None:
-    rows = known[name].rows if name in known else ()
-    known[name] = Parameter(name, (*rows, size), columns, None)
-
-
 def weights(graph: Graph, arrays: Mapping[str, Any]) -> dict[str, Any]:
     """Cut a layer's arrays into the weights that the printed equations name: W_ii, b_ii, ...
 
@@ -80,24 +84,20 @@ def weights(graph: Graph, arrays: Mapping[str, Any]) -> dict[str, Any]:
         graph: of the cell.
         arrays: by parameter name (``weight_ih``); anything that can be sliced by rows.
     """
+    counts = {parameter.name: len(parameter.rows) for parameter in parameters(graph)}
+
+    def rows(name: str, row: int) -> Any:  # all blocks of an array have the same number of rows
+        height = arrays[name].shape[0] // counts[name]
+        return arrays[name][row * height : (row + 1) * height]
+
     found: dict[str, Any] = {}
     for node in graph.layers:
         for index, block in enumerate(node.attribute.blocks):
-            found[weight_name(node.attribute, index)] = _rows(
-                graph, arrays, f"weight_{block.group}", block.row
-            )
+            found[weight_name(node.attribute, index)] = rows(f"weight_{block.group}", block.row)
             if block.bias is not None:
-                found[weight_name(node.attribute, index, "b")] = _rows(
-                    graph, arrays, f"bias_{block.group}", block.bias
-                )
+                name = weight_name(node.attribute, index, "b")
+                found[name] = rows(f"bias_{block.group}", block.bias)
     for node in graph.learned:
         assert node.operation is Operation.LEARNED
         found[node.attribute.name] = arrays[node.attribute.name]
     return found
-
-
-def _rows(graph: Graph, arrays: Mapping[str, Any], name: str, row: int) -> Any:
-    """One block of rows: all blocks of an array have the same number of rows."""
-    count = next(len(p.rows) for p in parameters(graph) if p.name == name)
-    height = arrays[name].shape[0] // count
-    return arrays[name][row * height : (row + 1) * height]

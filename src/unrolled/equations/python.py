@@ -6,9 +6,10 @@ import math
 from typing import TYPE_CHECKING
 
 from .language import EPSILON
+from .limits import short
 from .node import Layer, Node, Term
 from .operation import Operation
-from .printing import Level, Text, Writer, form, number, suffix
+from .printing import Level, Rule, Text, Writer, form, number, suffix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -93,6 +94,7 @@ PYTHON = {
 }
 
 FROM_NUMPY = ("exp", "full_like", "log", "maximum", "minimum", "outer", "sqrt", "tanh", "where")
+BUILT_IN = ("abs", "len")
 HELPERS = {
     "normalize": f"""
 def normalize(v, epsilon={EPSILON}):
@@ -114,21 +116,30 @@ def sum(v):
 }
 
 
+POSITIONS = 60
+"""Operations and operands of an expression that are written out; the rest is left out."""
+
+CITED = 500
+"""Letters of an expression."""
+
+
 def expression(
     node: Node, graph: Graph | None = None, names: Mapping[Node, str] | None = None
 ) -> str:
-    """One node as Python, with the names of the graph's values or other names."""
-    if names is not None:
-        return Writer(PYTHON, "({})", lambda below: names.get(below)).equation(node).text
-    return _writer(graph, node, {}).equation(node).text
+    """One node as Python, with the names of the graph's values or other names.
 
+    A long one is cut: it is for messages, labels and plans.
+    """
+    known = names if names is not None else graph.names if graph is not None else {}
+    left = POSITIONS
 
-def _writer(graph: Graph | None, line: Node, renamed: dict[str, str]) -> Writer:
-    def name(node: Node) -> str | None:
-        found = graph.names.get(node) if graph is not None and node is not line else None
-        return renamed.get(found, found) if found is not None else None
+    def name(below: Node) -> str | None:
+        nonlocal left
+        left -= 1
+        found = known.get(below) if names is not None or below is not node else None
+        return found if found is not None or left > 0 or not below.arguments else "..."
 
-    return Writer(PYTHON, "({})", name)
+    return short(Writer(PYTHON, "({})", name).equation(node).text, CITED)
 
 
 def python(graph: Graph, doc: str = "") -> str:
@@ -137,25 +148,80 @@ def python(graph: Graph, doc: str = "") -> str:
     Its arguments are the inputs, the states, and each learned layer's weights, which
     `unrolled.equations.weights` cuts out of a module's parameters.
     """
+    arguments = _arguments(graph)
+    functions = _functions({name for line in arguments for name in line} | set(graph.lines))
     renamed = _renamed(graph)
     lines = []
-    for name, node in graph.values.items():
-        first = graph.names.get(node, name)
+    for name, node in graph.lines.items():
+        first = graph.line_names.get(node, name)
         if first == name:
-            right = _writer(graph, node, renamed).equation(node).text
+            right = _right_side(graph, node, renamed, functions)
         else:
             right = renamed.get(first, first)
         lines.append(f"    {renamed.get(name, name)} = {right}")
     returned = ", ".join(renamed.get(state, state) for state in graph.states)
     body = "\n".join([*lines, f"    return {returned}"])
-    arguments = "\n".join(f"    {line}," for line in _arguments(graph))
-    docstring = f'    """{doc}"""\n' if doc else ""
-    return f"{_preamble(body)}def {graph.name}(\n{arguments}\n):\n{docstring}{body}\n"
+    signature = "\n".join(f"    {', '.join(line)}," for line in arguments)
+    docstring = f"    {_docstring(doc)}\n" if doc else ""
+    preamble = _preamble(body, functions)
+    return f"{preamble}def {_title(graph)}(\n{signature}\n):\n{docstring}{body}\n"
 
 
-def _arguments(graph: Graph) -> list[str]:
+def _title(graph: Graph) -> str:
+    """The name of the function: the cell's, unless it has none or the name of what it calls."""
+    if not graph.name.isidentifier():
+        return "step"
+    return f"{graph.name}_" if graph.name in (*FROM_NUMPY, *BUILT_IN, *HELPERS) else graph.name
+
+
+def _docstring(doc: str) -> str:
+    """A text as a docstring, whatever it holds."""
+    plain = doc.isprintable() and "\\" not in doc and '"""' not in doc and not doc.endswith('"')
+    return f'"""{doc}"""' if plain else repr(doc)
+
+
+def _right_side(
+    graph: Graph, line: Node, renamed: Mapping[str, str], functions: Mapping[str, str]
+) -> str:
+    """What a line assigns."""
+
+    def name(node: Node) -> str | None:
+        found = graph.line_names.get(node) if node is not line else None
+        return renamed.get(found, found) if found is not None else None
+
+    rules = {operation: _calling(rule, functions) for operation, rule in PYTHON.items()}
+    return Writer(rules if functions else PYTHON, "({})", name).equation(line).text
+
+
+def _functions(names: set[str]) -> dict[str, str]:
+    """Other names for the functions after which something in the equations is called."""
+    functions = (*FROM_NUMPY, *BUILT_IN, *HELPERS)
+    renamed: dict[str, str] = {}
+    for function in functions:
+        other = function
+        while other in names:
+            other += "_"
+        if other != function:
+            renamed[function] = other
+    return renamed
+
+
+def _calling(rule: Rule, functions: Mapping[str, str]) -> Rule:
+    """The rule that writes the same with other names of functions."""
+
+    def renamed(node: Node, writer: Writer) -> Text:
+        text, level = rule(node, writer)
+        function, bracket, rest = text.partition("(")
+        return Text(
+            f"{functions.get(function, function)}{bracket}{rest}" if bracket else text, level
+        )
+
+    return renamed
+
+
+def _arguments(graph: Graph) -> list[list[str]]:
     """The signature: inputs and states, then a line of weights for each learned layer."""
-    lines = [", ".join([*graph.inputs, *graph.states])]
+    lines = [[*graph.inputs, *graph.states]]
     names: dict[Layer, dict[str, None]] = {}
     for node in graph.layers:
         layer: Layer = node.attribute
@@ -168,9 +234,9 @@ def _arguments(graph: Graph) -> list[str]:
         if node.operation is Operation.TRANSPOSED:  # of a layer that is not computed again
             layer, source = node.attribute
             names.setdefault(layer, {})[weight_name(layer, source)] = None
-    lines += [", ".join(names[layer]) for layer in sorted(names, key=_first_row)]
+    lines += [list(names[layer]) for layer in sorted(names, key=_first_row)]
     if graph.learned:
-        lines.append(", ".join(node.attribute.name for node in graph.learned))
+        lines.append([node.attribute.name for node in graph.learned])
     return lines
 
 
@@ -180,38 +246,62 @@ def _first_row(layer: Layer) -> int:
 
 def _renamed(graph: Graph) -> dict[str, str]:
     """States whose old value is still read after their new one is known get a second name."""
+    places = {name: place for place, name in enumerate(graph.lines)}
+    read: dict[str, int] = {}  # in which line each old state is read last
+    for place, line in enumerate(graph.lines.values()):
+        for state in _states_of(graph, line):
+            read[state] = place
+    taken = {name for line in _arguments(graph) for name in line} | set(graph.lines)
     renamed: dict[str, str] = {}
-    lines = list(graph.values.items())
     for state in graph.states:
-        old = Node(Operation.STATE, (), state)
-        after = lines[[name for name, _ in lines].index(state) + 1 :]
-        if any(_reads(graph, value, old) for _, value in after):
+        if read.get(state, -1) > places[state]:
             renamed[state] = f"{state}_next"
-            while renamed[state] in graph.values:
+            while renamed[state] in taken:
                 renamed[state] += "_"
+            taken.add(renamed[state])
     return renamed
 
 
-def _reads(graph: Graph, line: Node, wanted: Node) -> bool:
-    """Whether the line that defines a value reads `wanted`, other than through other lines."""
+def _states_of(graph: Graph, line: Node) -> set[str]:
+    """The old states that the line which defines a value reads."""
+    found: set[str] = set()
+    seen = {line}
     stack = [line]
     while stack:
         node = stack.pop()
-        if node is wanted:
-            return True
-        if node is line or node not in graph.names:
-            stack.extend(node.arguments)
-    return False
+        if node.operation is Operation.STATE:
+            found.add(node.attribute)
+        for argument in node.arguments if node is line or node not in graph.line_names else ():
+            if argument not in seen:
+                seen.add(argument)
+                stack.append(argument)
+    return found
 
 
-def _preamble(body: str) -> str:
+def _preamble(body: str, functions: Mapping[str, str]) -> str:
     """The imports and helper functions that the body needs."""
-    helpers = [text for name, text in HELPERS.items() if f"{name}(" in body]
+    helpers = []
+    for name, text in HELPERS.items():
+        called = functions.get(name, name)
+        if _calls(body, called):
+            helpers.append(text.replace(f"def {name}(", f"def {called}("))
     helper_text = "".join(helpers)
-    used = [name for name in FROM_NUMPY if _calls(body + helper_text, name)]
-    imports = f"from numpy import {', '.join(used)}\n" if used else ""
+    imports = []
+    for name in FROM_NUMPY:
+        called = functions.get(name, name)
+        if _calls(helper_text, name) or (called == name and _calls(body, name)):
+            imports.append(name)
+        if called != name and _calls(body, called):
+            imports.append(f"{name} as {called}")
+    import_text = f"from numpy import {', '.join(imports)}\n" if imports else ""
+    others = "".join(
+        f"{functions[name]} = {name}\n"
+        for name in BUILT_IN
+        if name in functions and _calls(body, functions[name])
+    )
     spaced = helper_text.replace("\ndef ", "\n\ndef ")
-    return f"{imports}{spaced}\n\n" if imports or helpers else ""
+    before = f"{import_text}{others}{spaced}"
+    return f"{before}\n\n" if before else ""
 
 
 def _calls(text: str, name: str) -> bool:

@@ -33,6 +33,14 @@ def simplified(node: Node) -> Node | None:
 
     Only what is exact in floating point: neither x - x nor 0 * x is 0 where x is not finite.
     """
+    found = None
+    while (simpler := _simplified(node if found is None else found)) is not None:
+        found = simpler
+    return found
+
+
+def _simplified(node: Node) -> Node | None:
+    """One turn of `simplified`; each leaves fewer operations or fewer signs."""
     operation, arguments = node.operation, node.arguments
     numbers = [_number(argument) for argument in arguments]
     if operation is Operation.NEG:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING, cast, final
 
 from .error import CellError
 from .node import Node, Size
@@ -27,25 +28,71 @@ def sizes(
     A state has the size of its next value, a learned vector that of what it is combined with;
     what nothing decides has size "hidden".
     """
-    found: dict[Node, Size | None] = {}
-    states = dict(states)
-    while True:
-        before = dict(found)
-        for node in order:
-            found[node] = found.get(node) or _size(node, found, inputs, states)
-            _spread(node, found)
-        for state, size in states.items():
-            states[state] = size or state_size(found[values[state]])
-        if found == before:
-            undecided = [node for node in order if found[node] is None]
-            if not undecided:
-                break
-            first = undecided[0]
-            found[first] = _default(first, values, found)
-    known: dict[Node, Size] = {node: size for node, size in found.items() if size is not None}
+    known = _Inference(order, inputs, states, values).run()
     for node in order:
         _agree(node, known, describe)
     return known
+
+
+@final
+class _Inference:
+    """Finds sizes round by round, in each round only for nodes next to which one became known."""
+
+    def __init__(
+        self,
+        order: Sequence[Node],
+        inputs: Mapping[str, Size | None],
+        states: Mapping[str, Size | None],
+        values: Mapping[str, Node],
+    ) -> None:
+        self.order = order
+        self.inputs = inputs
+        self.states = dict(states)
+        self.values = values
+        self.found: dict[Node, Size | None] = dict.fromkeys(order)
+        self.places = {node: place for place, node in enumerate(order)}
+        self.users: dict[Node, list[int]] = {}
+        for place, node in enumerate(order):
+            for argument in node.arguments:
+                self.users.setdefault(argument, []).append(place)
+        self.next_of: dict[Node, list[str]] = {}  # the states whose next value a node is
+        for state in states:
+            self.next_of.setdefault(values[state], []).append(state)
+        self.pending = [(0, place) for place in range(len(order))]  # (round, place), a heap
+
+    def run(self) -> dict[Node, Size]:
+        """The size of every node."""
+        self._propagate()
+        for node in self.order:
+            if self.found[node] is None:
+                self._decide(0, node, _default(node, self.values, self.found))
+                self._propagate()
+        return {node: size for node, size in self.found.items() if size is not None}
+
+    def _propagate(self) -> None:
+        while self.pending:
+            turn, place = heappop(self.pending)
+            node = self.order[place]
+            size = self.found[node] or _size(node, self.found, self.inputs, self.states)
+            if size is not None and self.found[node] is None:
+                self._decide(turn, node, size)
+            if node.operation in POINTWISE and size not in (None, "one"):
+                for argument in node.arguments:
+                    if self.found[argument] is None and argument.operation is Operation.LEARNED:
+                        self._decide(turn, argument, size, place)
+
+    def _decide(self, turn: int, node: Node, size: Size | None, now: int | None = None) -> None:
+        """Note a size; what depends on it is looked at in this round if it is yet to come."""
+        self.found[node] = size
+        now = self.places[node] if now is None else now
+        for place in (*self.users.get(node, ()), self.places[node]):
+            if place != now:
+                heappush(self.pending, (turn if place > now else turn + 1, place))
+        for state in self.next_of.get(node, ()):
+            self.states[state] = self.states[state] or state_size(size)
+            old = self.places.get(Node(Operation.STATE, (), state))
+            if old is not None:
+                heappush(self.pending, (turn + 1, old))
 
 
 def state_size(new: Size | None) -> Size | None:

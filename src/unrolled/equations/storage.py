@@ -2,15 +2,103 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, get_args
+from typing import Annotated, Any, NamedTuple
 
+import msgspec
+from msgspec import Meta, Struct
+
+from . import limits
 from .error import CellError
 from .graph import Graph
 from .node import Block, Layer, Learned, Node, Size, Term
 from .operation import ACTIVATIONS, LEAVES, POINTWISE, Operation
+from .verify import check_graph, check_step
 
-ATTRIBUTES = {kind.__name__: kind for kind in (Block, Layer, Learned, Term)}
+Name = Annotated[str, Meta(max_length=limits.STORED_NAME)]
+Index = Annotated[int, Meta(ge=0, lt=limits.STORED_NODES)]
+Row = Annotated[int, Meta(ge=0, lt=limits.SOURCES)]
+
+
+class StoredLearned(Struct, tag_field="kind", tag="Learned", forbid_unknown_fields=True):
+    """A learned vector or scalar in a file."""
+
+    name: Name
+    size: Size
+    init: float | None
+
+    def read(self) -> Learned:
+        """Return the attribute of a node."""
+        return Learned(self.name, self.size, self.init)
+
+
+class StoredBlock(Struct, tag_field="kind", tag="Block", forbid_unknown_fields=True):
+    """A block of rows of a weight in a file."""
+
+    group: Name
+    row: Row
+    bias: Row | None
+    size: Size
+
+
+class StoredLayer(Struct, tag_field="kind", tag="Layer", forbid_unknown_fields=True):
+    """A learned layer in a file."""
+
+    name: Name
+    size: Size
+    blocks: Annotated[list[StoredBlock], Meta(min_length=1, max_length=limits.SOURCES)]
+
+    def read(self) -> Layer:
+        """Return the attribute of a node."""
+        blocks = (Block(b.group, b.row, b.bias, b.size) for b in self.blocks)
+        return Layer(self.name, self.size, tuple(blocks))
+
+
+class StoredTerm(Struct, tag_field="kind", tag="Term", forbid_unknown_fields=True):
+    """One weight of a layer in a file."""
+
+    layer: StoredLayer
+    source: Row
+
+    def read(self) -> Term:
+        """Return the attribute of a node."""
+        if self.source >= len(self.layer.blocks):
+            raise CellError(f"the layer {self.layer.name} has no source {self.source}")
+        return Term(self.layer.read(), self.source)
+
+
+Attribute = float | Name | StoredLearned | StoredLayer | StoredTerm | None
+
+
+class StoredNode(NamedTuple):
+    """A node in a file."""
+
+    operation: Operation
+    arguments: Annotated[list[Index], Meta(max_length=limits.SOURCES)]
+    attribute: Attribute
+
+
+class StoredGraph(Struct, forbid_unknown_fields=True):
+    """A graph in a file: its nodes with arguments before users, and which of them have names."""
+
+    name: Name
+    inputs: Annotated[dict[Name, Size], Meta(max_length=limits.STORED_NODES)]
+    states: Annotated[dict[Name, Size], Meta(max_length=limits.STATES)]
+    backward: bool
+    nodes: Annotated[list[StoredNode], Meta(max_length=limits.STORED_NODES)]
+    values: Annotated[dict[Name, Index], Meta(max_length=limits.STORED_NODES)]
+
+    def read(self) -> Graph:
+        """Return the graph, verified; raise CellError if it makes no sense."""
+        nodes: list[Node] = []
+        for place, stored in enumerate(self.nodes):
+            arguments = tuple(nodes[_above(index, place)] for index in stored.arguments)
+            nodes.append(Node(stored.operation, arguments, _attribute(stored)))
+        values = {name: nodes[_above(index, len(nodes))] for name, index in self.values.items()}
+        graph = Graph(self.name, self.inputs, self.states, values, self.backward)
+        check_graph(graph)
+        if not graph.backward:
+            check_step(graph)
+        return graph
 
 
 def to_json(graph: Graph) -> dict[str, Any]:
@@ -34,67 +122,20 @@ def to_json(graph: Graph) -> dict[str, Any]:
 
 
 def from_json(data: Any) -> Graph:
-    """The graph of `to_json`; CellError if the data is anything else."""
+    """The graph of `to_json`, verified; CellError if the data is anything else."""
+    return converted(data, StoredGraph, "the equations of a cell").read()
+
+
+def converted(data: Any, schema: type[Any], what: str) -> Any:
+    """Convert data as `json` reads it to a schema; raise CellError where it does not fit."""
     try:
-        nodes: list[Node] = []
-        for operation, arguments, attribute in data["nodes"]:
-            known = tuple(nodes[_place(index, len(nodes))] for index in arguments)
-            nodes.append(Node(Operation(operation), known, _decode(attribute)))
-            _check_node(nodes[-1])
-        values = {name: nodes[_place(index, len(nodes))] for name, index in data["values"].items()}
-        _check_head(data)
-        graph = Graph(data["name"], data["inputs"], data["states"], values, data["backward"])
-        _check_layers(graph)
-        return graph
-    except CellError:
-        raise
-    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise CellError(f"not the equations of a cell: {error!r}") from None
-
-
-def _place(index: Any, count: int) -> int:
-    if type(index) is not int or not 0 <= index < count:
-        raise ValueError(f"{index!r} is not one of the {count} nodes above")
-    return index
-
-
-def _check_head(data: Any) -> None:
-    sizes = [*data["inputs"].values(), *data["states"].values()]
-    head = isinstance(data["name"], str) and isinstance(data["backward"], bool)
-    if not head or not all(_is_size(size) for size in sizes):
-        raise ValueError("a graph has a name, a direction, and inputs and states with sizes")
-
-
-def _is_size(value: Any) -> bool:
-    return value in get_args(Size)
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float)
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and value >= 0
-
-
-def _is_learned(value: Any) -> bool:
-    known = isinstance(value, Learned) and isinstance(value.name, str) and _is_size(value.size)
-    return known and (value.init is None or _is_number(value.init))
-
-
-def _is_block(value: Any) -> bool:
-    known = isinstance(value, Block) and isinstance(value.group, str) and _is_count(value.row)
-    return known and (value.bias is None or _is_count(value.bias)) and _is_size(value.size)
-
-
-def _is_layer(value: Any) -> bool:
-    known = isinstance(value, Layer) and isinstance(value.name, str) and _is_size(value.size)
-    return known and type(value.blocks) is tuple and all(_is_block(block) for block in value.blocks)
-
-
-def _is_term(value: Any) -> bool:
-    known = isinstance(value, Term) and _is_layer(value.layer) and _is_count(value.source)
-    return known and value.source < len(value.layer.blocks)
+        found = msgspec.convert(data, schema)
+        msgspec.json.encode(found)  # raises if a text holds halves of letters, as JSON can
+        return found
+    except UnicodeEncodeError:
+        raise CellError(f"not {what}: it holds halves of letters, which are no text") from None
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise CellError(f"not {what}: {limits.short(str(error))}") from None
 
 
 ARGUMENTS = {
@@ -112,59 +153,44 @@ ARGUMENTS = {
 }
 """How many arguments each operation has; AFFINE has one for each block."""
 
-ATTRIBUTE: dict[Operation, Callable[[Any], bool]] = {
-    Operation.CONSTANT: lambda value: isinstance(value, float),
-    Operation.INPUT: lambda value: isinstance(value, str),
-    Operation.STATE: lambda value: isinstance(value, str),
-    Operation.LEARNED: _is_learned,
-    Operation.NORMALIZE: lambda value: isinstance(value, float),
-    Operation.AFFINE: _is_layer,
-    Operation.TRANSPOSED: _is_term,
-    Operation.OUTER: _is_term,
+ATTRIBUTE: dict[Operation, type[Any]] = {
+    Operation.CONSTANT: float,
+    Operation.INPUT: str,
+    Operation.STATE: str,
+    Operation.LEARNED: StoredLearned,
+    Operation.NORMALIZE: float,
+    Operation.AFFINE: StoredLayer,
+    Operation.TRANSPOSED: StoredTerm,
+    Operation.OUTER: StoredTerm,
 }
-"""Which attributes an operation can have; the others have none."""
+"""Which attribute an operation has; the others have none."""
 
 
-def _check_node(node: Node) -> None:
-    """ValueError unless a node has the arguments and the attribute of its operation."""
-    operation, attribute = node.operation, node.attribute
-    known = ATTRIBUTE.get(operation, lambda value: value is None)(attribute)
-    if known and operation is Operation.AFFINE:
-        known = len(node.arguments) == len(attribute.blocks) > 0
+def _above(index: int, count: int) -> int:
+    if index >= count:
+        raise CellError(f"not the equations of a cell: node {index} is not above its user")
+    return index
+
+
+def _attribute(stored: StoredNode) -> Any:
+    """The attribute of a node; CellError unless it and the arguments are those of its operation."""
+    operation, attribute = stored.operation, stored.attribute
+    known = isinstance(attribute, ATTRIBUTE.get(operation, type(None)))
+    if known and isinstance(attribute, StoredLayer) and operation is Operation.AFFINE:
+        known = len(stored.arguments) == len(attribute.blocks)
     elif known:
-        known = len(node.arguments) == ARGUMENTS[operation]
+        known = len(stored.arguments) == ARGUMENTS[operation]
     if not known:
-        raise ValueError(f"{operation.value} has no such arguments or attribute")
-
-
-def _check_layers(graph: Graph) -> None:
-    """ValueError unless each weight reads one value, with each of its rows once."""
-    sources: dict[str, Node] = {}
-    rows: dict[str, list[int]] = {}
-    for layer in graph.layers:
-        for source, block in zip(layer.arguments, layer.attribute.blocks, strict=True):
-            if sources.setdefault(block.group, source) is not source:
-                raise ValueError(f"weight_{block.group} reads more than one value")
-            if block.size != graph.sizes[source]:
-                raise ValueError(f"weight_{block.group} has other columns than what it reads")
-            rows.setdefault(f"weight_{block.group}", []).append(block.row)
-            if block.bias is not None:
-                rows.setdefault(f"bias_{block.group}", []).append(block.bias)
-    for name, found in rows.items():
-        if len(set(found)) < len(found):  # to leave some out is allowed: a derivative does
-            raise ValueError(f"{name} has rows twice: {sorted(found)}")
+        raise CellError(
+            f"not the equations of a cell: {operation.value} has no such arguments or attribute"
+        )
+    stored_kinds = (StoredLearned, StoredLayer, StoredTerm)
+    return attribute.read() if isinstance(attribute, stored_kinds) else attribute
 
 
 def _encode(attribute: Any) -> Any:
     """Named tuples become objects that say their kind."""
-    if type(attribute).__name__ in ATTRIBUTES:
+    if isinstance(attribute, (Block, Layer, Learned, Term)):
         fields = {name: _encode(value) for name, value in attribute._asdict().items()}
         return {"kind": type(attribute).__name__, **fields}
     return [_encode(item) for item in attribute] if isinstance(attribute, tuple) else attribute
-
-
-def _decode(data: Any) -> Any:
-    if isinstance(data, dict):
-        fields = {name: _decode(value) for name, value in data.items() if name != "kind"}
-        return ATTRIBUTES[data["kind"]](**fields)
-    return tuple(_decode(item) for item in data) if isinstance(data, list) else data

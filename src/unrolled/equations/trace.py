@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+from itertools import count
 from typing import TYPE_CHECKING, Any, final
 
 from .error import CellError
@@ -19,7 +20,7 @@ from .python import expression, weight_name
 from .rewrite import map_graph, rewrite, simplified
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 
 def trace(function: Callable[..., Any], hyperparameters: Mapping[str, Any]) -> Graph:
@@ -145,14 +146,16 @@ def _resolve(
     cell: str, named: Mapping[str, Node], returned: Mapping[str, Any], x: str, hidden: str
 ) -> dict[str, Node]:
     """Give every learned part its name and its rows."""
-    order = ordered(list(named.values()))
     calls = sorted(
-        (node for node in order if isinstance(node.attribute, Call)),
+        (node for node in ordered(list(named.values())) if isinstance(node.attribute, Call)),
         key=lambda node: node.attribute.place,
     )
     for node in calls:
         if node.attribute.cell != cell:
             raise CellError(f"{cell}: {expression(node)} belongs to {node.attribute.cell}")
+    simple = rewrite(named.values(), simplified)
+    kept = {node.attribute for node in ordered([simple[node] for node in named.values()])}
+    calls = [node for node in calls if node.attribute in kept]  # rows are of what is left
     values = _with_shared(named)
     naming = _Naming(named, values, returned, Node(Operation.INPUT, (), x), hidden)
     if any(node.attribute.size == "projection" for node in calls):
@@ -161,7 +164,7 @@ def _resolve(
 
     def rule(node: Node) -> Node | None:
         if isinstance(node.attribute, Call):
-            return Node(node.operation, node.arguments, attributes[node.attribute])
+            return Node(node.operation, node.arguments, attributes.get(node.attribute))
         return simplified(node)
 
     new = rewrite(values.values(), rule)
@@ -191,6 +194,9 @@ def _sized(graph: Graph) -> Graph:
 LONGEST = 8
 """Letters of a name that is put together from the names in an expression."""
 
+NUMBERED = "?"
+"""Stands in a stem for the name of the expression that is too long for one: v0, v1, ..."""
+
 
 def _with_shared(named: Mapping[str, Node]) -> dict[str, Node]:
     """The values, with names v1, v2, ... for those without one that are used more than once.
@@ -204,13 +210,11 @@ def _with_shared(named: Mapping[str, Node]) -> dict[str, Node]:
         for argument in node.arguments if node.operation is not Operation.DIMENSION else ():
             uses[argument] = uses.get(argument, 0) + 1
     known, found = names(named), dict(named)
+    free = (name for name in map("v{}".format, count(1)) if name not in named)
     for node in order:
         computed = node.arguments and node.operation not in CONDITIONS  # no value to record
         if computed and uses.get(node, 0) > 1 and node not in known:
-            count = 1
-            while f"v{count}" in found:
-                count += 1
-            found[f"v{count}"] = node
+            found[next(free)] = node
     return in_order(found)
 
 
@@ -230,9 +234,13 @@ class _Naming:
         self.names = names(values)
         self.owners = owners(named)
         self.groups = {x: "ih", Node(Operation.STATE, (), hidden): "hh"}
+        self.stems = set(self.groups.values())
         self.blocks: dict[str, int] = {}  # how many blocks of rows each weight and bias has so far
         self.projections = 0
-        self.taken: set[str] = set()  # names in the printed equations
+        self.taken = {x.attribute, *values}  # names in the printed equations
+        self.counts: dict[Any, int] = {}  # how often what begins like this was numbered
+        self.known: dict[Node, str] = {}  # stems, with NUMBERED for what has a number
+        self.width = 0  # letters of the numbered stem for which they hold
 
     def attribute(self, node: Node) -> Layer | Learned:
         """The final attribute of a learned part."""
@@ -242,12 +250,16 @@ class _Naming:
             return Learned(self._unique(name), call.size, call.init)
         assert call.size is not None, "only vectors are traced without a size"
         blocks = tuple(self._block(source, call) for source in node.arguments)
-        layer = Layer(self.owners[node], call.size, blocks)
+        owner = self.owners[node]
+        layer = Layer(owner, call.size, blocks)
         if call.size == "hidden":
-            count = 1
+            kind = (owner, call.bias, *(block.group for block in blocks))
+            number = self.counts.get(kind, 1)
+            layer = layer if number == 1 else layer._replace(name=f"{owner}{number}")
             while not self.taken.isdisjoint(_weights(layer)):
-                count += 1
-                layer = layer._replace(name=f"{self.owners[node]}{count}")
+                number += 1
+                layer = layer._replace(name=f"{owner}{number}")
+            self.counts[kind] = number
             self.taken.update(_weights(layer))
         return layer
 
@@ -263,10 +275,13 @@ class _Naming:
     def _group(self, source: Node) -> str:
         """The matrix that reads a source: ih the input, hh the output state, {v}h any other."""
         if source not in self.groups:
-            stem = self._stem(source)
-            while f"{stem}h" in self.groups.values():
-                stem += "_"
+            first = self._stem(source)
+            number = self.counts.get(("stem", first), 0)
+            while (stem := _set_apart(first, number)) + "h" in self.stems:
+                number += 1
+            self.counts["stem", first] = number
             self.groups[source] = f"{stem}h"
+            self.stems.add(f"{stem}h")
         return self.groups[source]
 
     def _projection(self) -> str:
@@ -275,22 +290,51 @@ class _Naming:
 
     def _stem(self, source: Node) -> str:
         """The name of a value; without one, the names in its expression: r * h is rh."""
-        name = self.names.get(source)
-        if name is not None:
-            return name
-        if source.operation in (Operation.INPUT, Operation.STATE):
-            return source.attribute
-        parts = dict.fromkeys(self._stem(argument) for argument in source.arguments)
-        joined = "".join(parts)
-        return joined if len(joined) <= LONGEST else f"v{len(self.groups) - 1}"
+        numbered = f"v{len(self.groups) - 1}"
+        if len(numbered) != self.width:  # which names are too long depends on it
+            self.width = len(numbered)
+            self.known.clear()
+        for node in self._below(source):
+            parts = dict.fromkeys(self.known[below] for below in self._parts(node))
+            joined = "".join(parts)
+            length = len(joined.replace(NUMBERED, numbered))
+            self.known[node] = self._own_name(node) or (joined if length <= LONGEST else NUMBERED)
+        return self.known[source].replace(NUMBERED, numbered)
+
+    def _below(self, source: Node) -> Iterator[Node]:
+        """The nodes in a value's expression whose stems are not known, arguments first."""
+        stack = [source]
+        while stack:
+            node = stack[-1]
+            missing = [below for below in self._parts(node) if below not in self.known]
+            stack += reversed(missing)
+            if not missing:
+                stack.pop()
+                if node not in self.known:
+                    yield node
+
+    def _own_name(self, node: Node) -> str | None:
+        is_leaf = node.operation in (Operation.INPUT, Operation.STATE)
+        return self.names.get(node) or (node.attribute if is_leaf else None)
+
+    def _parts(self, node: Node) -> tuple[Node, ...]:
+        """What the name of a value without one is put together from."""
+        return () if self._own_name(node) else node.arguments
 
     def _unique(self, name: str) -> str:
-        count, first = 1, name
+        number, first = self.counts.get(name, 1), name
+        name = first if number == 1 else f"{first}{number}"
         while name in self.taken:
-            count += 1
-            name = f"{first}{count}"
+            number += 1
+            name = f"{first}{number}"
+        self.counts[first] = number
         self.taken.add(name)
         return name
+
+
+def _set_apart(stem: str, number: int) -> str:
+    """The stem of the next value whose name begins like this."""
+    return stem + "_" * number if number <= LONGEST else f"{stem}_{number}_"
 
 
 def _weights(layer: Layer) -> list[str]:

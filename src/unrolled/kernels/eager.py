@@ -185,8 +185,8 @@ class Program:
     def _slot(self, node: Node) -> int:
         """The slot of a node; its instructions, and those below it, are emitted on first use."""
         if node not in self._nodes:
-            for below in ordered([node]):
-                if below not in self._nodes:
+            for below in ordered([node], self._nodes):
+                if below not in self._nodes:  # those of a bank come together
                     self._nodes[below] = self._node(below)
         return self._nodes[node]
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Annotated, Any, final
 
+import msgspec
 import torch
 from torch import Tensor
 
-from ..equations import Graph, storage
+from ..equations import CellError, Graph, parameters, storage
 from ..equations.node import Size
+from ..equations.verify import check_step
 from . import cache, eager, timeline
 from .buffers import sound
 from .cache import OBJECT, Cache
@@ -90,7 +91,49 @@ def describe(
         "record": list(record),
         "recompute": recompute,
     }
-    return json.dumps(data, separators=(",", ":"))
+    return msgspec.json.encode(data).decode()
+
+
+MOST_UNITS = 2**24
+"""Units of one size: with all rows that a cell can have, no array's length is beyond 64 bits."""
+
+Units = Annotated[int, msgspec.Meta(ge=0, le=MOST_UNITS)]
+
+
+class Description(msgspec.Struct, forbid_unknown_fields=True):
+    """The text of `describe`: calls by hand can hold any."""
+
+    graph: storage.StoredGraph
+    sizes: dict[Size, Units]
+    weights: list[str]
+    record: list[str]
+    recompute: bool
+
+    def read(self) -> Graph:
+        """Return the graph, verified, as is what is said about it; CellError if it is wrong."""
+        graph = self.graph.read()
+        check_step(graph)
+        if not graph.inputs or not graph.states:
+            raise CellError(f"{graph.name} needs an input and at least one state")
+        if missing := {"one", *graph.sizes.values()} - set(self.sizes):
+            raise CellError(f"{graph.name}: how many units are {', '.join(sorted(missing))}?")
+        if self.sizes["one"] != 1 or any(self.sizes[s] == 0 for s in graph.sizes.values()):
+            raise CellError(f"{graph.name}: the sizes {self.sizes} cannot be")
+        names = sorted(parameter.name for parameter in parameters(graph))
+        if sorted(self.weights) != names:
+            raise CellError(f"{graph.name} learns {', '.join(names)}, not these weights")
+        for name in self.record:
+            if name not in graph.probes:
+                raise CellError(f"{graph.name} has no value {name!r}")
+        return graph
+
+
+def _read(cell: str) -> tuple[Graph, Description]:
+    try:
+        description = msgspec.json.decode(cell, type=Description)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise CellError(f"not the description of a cell: {error}") from None
+    return description.read(), description
 
 
 @final
@@ -111,14 +154,15 @@ class Described:
         from .recurrence import recurrences
         from .training import TrainingPlan
 
-        data = json.loads(cell)
-        graph = storage.from_json(data["graph"])
-        self.program = eager.Program(graph, data["sizes"])
-        self.recurrences: Recurrences = recurrences(graph, data["sizes"], dtype, data["recompute"])
+        graph, described = _read(cell)
+        self.program = eager.Program(graph, described.sizes)
+        self.recurrences: Recurrences = recurrences(
+            graph, described.sizes, dtype, described.recompute
+        )
         self.inputs = tuple(graph.inputs)
         self.states = tuple(graph.states)
-        self.weights: tuple[str, ...] = tuple(data["weights"])
-        self.record: tuple[str, ...] = tuple(data["record"])
+        self.weights: tuple[str, ...] = tuple(described.weights)
+        self.record: tuple[str, ...] = tuple(described.record)
         many = self.recurrences.many
         self.widths = [many.probe_width(name) for name in self.record]
         plan = TrainingPlan(many.split, self.record, many.sizes, many.recompute)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import Module, Parameter, init
 
-from ..equations import Cell, parameters
+from ..equations import Cell, CellError, parameters
 from ..equations.node import Size
 from ..equations.rewrite import without_bias
 from .call import Probe
@@ -73,9 +73,7 @@ class Weighted(Module, ABC):
         self, name: str, shape: tuple[int, ...], value: float | None, device: Any, dtype: Any
     ) -> None:
         if hasattr(self, name):
-            raise ValueError(
-                f"{self.cell.name}: a module has a {name} of its own: rename the value"
-            )
+            raise CellError(f"{self.cell.name}: a module has a {name} of its own: rename the value")
         self.register_parameter(name, Parameter(torch.empty(shape, device=device, dtype=dtype)))
         if value is not None:
             self._initial_values[name] = value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..equations import Graph, Node, parameters
+from ..equations.node import ordered
 from ..equations.operation import Operation
 from ..equations.python import expression
 from ..equations.rewrite import rewrite
@@ -61,11 +63,15 @@ def keeping(graph: Graph) -> Keeping | None:
     return None
 
 
-def _terms(node: Node) -> list[Node]:
-    """What a sum is made of."""
-    if node.operation is Operation.ADD:
-        return [term for argument in node.arguments for term in _terms(argument)]
-    return [node]
+def _terms(node: Node) -> dict[Node, int]:
+    """What a sum is made of, and how often each term stands in it."""
+    order = ordered([node])
+    counts = Counter({node: 1})
+    for part in reversed(order):
+        if part.operation is Operation.ADD:
+            for argument in part.arguments:
+                counts[argument] += counts[part]
+    return {p: counts[p] for p in order if counts[p] and p.operation is not Operation.ADD}
 
 
 def _originals(graph: Graph) -> dict[Node, Node]:
@@ -88,14 +94,13 @@ def bias(graph: Graph, weights: Mapping[str, Tensor]) -> Tensor | None:
     found = keeping(graph)
     if found is None:
         return None
-    layers = [
-        term for term in _terms(found.gate.arguments[0]) if term.operation is Operation.AFFINE
-    ]
+    terms = _terms(found.gate.arguments[0])
+    layers = {term: count for term, count in terms.items() if term.operation is Operation.AFFINE}
     total = None
-    for layer in layers:
+    for layer, count in layers.items():
         for block in layer.attribute.blocks:
             if block.bias is not None:
-                rows = _rows(graph, weights, f"bias_{block.group}", block.bias)
+                rows = _rows(graph, weights, f"bias_{block.group}", block.bias) * count
                 total = rows if total is None else total + rows
     return None if total is None else found.sign * total
 

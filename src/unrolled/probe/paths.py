@@ -7,6 +7,7 @@ add up to the step's Jacobian, for any cell.
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import final
@@ -60,20 +61,30 @@ def cut(graph: Graph) -> Cut:
 
 def _labels(graph: Graph) -> dict[str, str]:
     """The names of the layers that depend on an old state."""
-    reached = {
-        f"layer {index}": layer.attribute.name
-        for index, layer in enumerate(graph.layers)
-        if any(node.operation is Operation.STATE for node in ordered([layer]))
-    }
+    states = {node for node in graph.order if node.operation is Operation.STATE}
+    reached = _reaching(graph.order, states)
     labels: dict[str, str] = {}
-    for key, name in reached.items():
-        taken = {DIRECT, *labels.values()}
-        label, number = name, 1
-        while label in taken:
+    taken, numbers = {DIRECT}, dict[str, int]()
+    for index, layer in enumerate(graph.layers):
+        if layer not in reached:
+            continue
+        name = layer.attribute.name
+        number = numbers.get(name, 1)
+        while (label := name if number == 1 else f"{name}_{number}") in taken:
             number += 1
-            label = f"{name}_{number}"
-        labels[key] = label
+        numbers[name] = number
+        taken.add(label)
+        labels[f"layer {index}"] = label
     return labels
+
+
+def _reaching(order: Iterable[Node], sources: Container[Node]) -> set[Node]:
+    """The nodes that depend on one of the sources, these included; `order` has arguments first."""
+    found: set[Node] = set()
+    for node in order:
+        if node in sources or any(argument in found for argument in node.arguments):
+            found.add(node)
+    return found
 
 
 @lru_cache(maxsize=256)
@@ -147,12 +158,8 @@ def coefficient(graph: Graph, state: str) -> Node | None:
     """
     found = cut(graph)
     new, old = found.graph.values[state], Node(Operation.STATE, (), state)
-    if not any(node is old for node in ordered([new])):
-        return None
-    if any(
-        node.operation not in POINTWISE | LEAVES and any(n is old for n in ordered([node]))
-        for node in ordered([new])
-    ):
+    reached = _reaching(ordered([new]), {old})
+    if not reached or any(node.operation not in POINTWISE | LEAVES for node in reached):
         return None
     whole = derivative(found.graph)
     seeds = {f"d_{name}": constant(float(name == state)) for name in graph.states}

@@ -86,6 +86,7 @@ class Schedule:
     def __str__(self) -> str:
         """The passes as text."""
         lines = [f"{self.graph.name}: {len(self.passes)} passes over the units of a row"]
+        kept_nodes = set(self.kept)
         for number, work in enumerate(self.passes):
             lines.append(f"  pass {number}, {UNITS[work.size]} units:")
             for factor in work.factors:
@@ -96,7 +97,7 @@ class Schedule:
             for node in work.nodes:
                 if name := self.name(node):
                     lines.append(f"    value    {name}")
-            kept = [node for node in (*work.products, *work.nodes) if node in set(self.kept)]
+            kept = [node for node in (*work.products, *work.nodes) if node in kept_nodes]
             lines += [f"    keeps    {self.describe(node)}" for node in kept]
         return "\n".join(lines)
 

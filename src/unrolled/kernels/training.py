@@ -183,8 +183,8 @@ class TrainingPlan:
         }
 
     def _sources(self, step: Graph) -> list[Node]:
-        """What layers read besides inputs and states."""
-        read = dict.fromkeys(source for layer in step.layers for source in layer.arguments)
+        """What layers with a gradient read besides inputs and states."""
+        read = dict.fromkeys(source for layer in self.layers for source in layer.sources)
         return [node for node in read if node.arguments and self.again[node] not in self.given]
 
     def _saved(self, step: Graph, sources: list[Node]) -> dict[str, Node]:

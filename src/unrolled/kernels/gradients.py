@@ -176,11 +176,18 @@ class Gradients:
     ) -> Tensor | None:
         """The gradient of what the loop reads."""
         if names[0] in self.call.recurrence.split.vectors:
-            total = summed.get(names[0])
-            one = self.call.recurrence.width(names) == 1
-            return total if total is None or not one else total.sum().view(1)
+            if summed.keys().isdisjoint(names):
+                return None
+            return torch.cat([self._vector(name, bank, summed) for name in names])
         buffer = self.plan.hoisted[names]
         return None if buffer is None else buffers[buffer].view(bank.shape)
+
+    def _vector(self, name: str, bank: Tensor, summed: Mapping[str, Tensor]) -> Tensor:
+        """The gradient of what is the same for all rows and steps; 0 where nothing reads it."""
+        units = self.call.recurrence.width([name])
+        if name not in summed:
+            return bank.new_zeros(units)
+        return summed[name].sum().view(1) if units == 1 else summed[name]
 
     def _layer(self, layer: LayerGradient) -> _Layer:
         """Where the gradients of some learned layers come from and go to."""

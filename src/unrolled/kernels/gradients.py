@@ -384,4 +384,4 @@ def _named_rows(call: Call, sources: Sequence[Tensor]) -> dict[str, Tensor]:
         for name, part in zip(names, parts, strict=True):
             fixed = name in recurrence.split.vectors
             rows[name] = part.expand(*call.shape, -1) if fixed else part.view(*call.shape, -1)
-    return rows
+    return rows or {"": torch.zeros((), device="cpu").expand(*call.shape, 1)}  # it tells the shape

@@ -167,7 +167,8 @@ class _Run:
         operands = self.weights, self.inputs, self.states
         call, banks, turned = compiled.prepared(self.cell.recurrences, *operands, *self.further)
         batch = next(iter(self.states.values())).shape[0]
-        store = empty(banks[0], self.cell.stored(call.time.total, batch))
+        like = next(iter(self.inputs.values()))
+        store = empty(like, self.cell.stored(call.time.total, batch))
         for start in call.store.starts.values():  # the gaps: what operators return has to be fixed
             store[max(0, start - ALIGNED) : start] = 0
         store[call.store.size :] = 0

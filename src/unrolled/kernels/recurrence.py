@@ -67,8 +67,6 @@ class Recurrence:
             for names in self.split.banks
             for name in names
         }
-        if len(self.split.vectors) == len(self.strides):
-            raise UnsupportedError("nothing in the loop depends on the input")
         Schedule(self.split.step, {}, {}, {})  # raises now what it would raise later
         self.states = {state: sizes[size] for state, size in parts.step.states.items()}
         self.reads_inputs_alone = all(

@@ -361,6 +361,31 @@ def _execute(instructions: Sequence[Instruction], slots: list[Any]) -> None:
         slots[target] = function(*[slots[slot] for slot in arguments], *further)
 
 
+def differentiated(
+    outputs: Sequence[tuple[Tensor, Tensor]],
+    inputs: Sequence[Tensor],
+    wanted: Sequence[bool],
+    again: bool,
+) -> list[Tensor | None]:
+    """The gradients of some outputs, each given with its own, with respect to the wanted inputs.
+
+    Where all that an output comes from is numbers and conditions, it has none.
+    """
+    pairs = [(output, gradient) for output, gradient in outputs if output.requires_grad]
+    if not pairs:
+        return [None for _ in wanted]
+    found = iter(
+        torch.autograd.grad(
+            [output for output, _ in pairs],
+            [tensor for tensor, asked in zip(inputs, wanted, strict=True) if asked],
+            [gradient for _, gradient in pairs],
+            create_graph=again,
+            allow_unused=True,
+        )
+    )
+    return [next(found) if asked else None for asked in wanted]
+
+
 @final
 class _Rows:
     """The states of the rows that take part in a step.

@@ -358,18 +358,8 @@ def by_definition(
         program, weights, rows, states, call.record, call.batch_sizes, call.reverse
     )
     outputs = [*values.values(), *(last[name] for name in call.states)]
-    pairs = [(o, g) for o, g in zip(outputs, gradients, strict=True) if g is not None]
-    inputs = [tensor for tensor, asked in zip(tensors, wanted, strict=True) if asked]
-    found = iter(
-        torch.autograd.grad(
-            [output for output, _ in pairs],
-            inputs,
-            [gradient for _, gradient in pairs],
-            create_graph=again,
-            allow_unused=True,
-        )
-    )
-    return [next(found) if asked else None for asked in wanted]
+    given = [(o, g) for o, g in zip(outputs, gradients, strict=True) if g is not None]
+    return eager.differentiated(given, tensors, wanted, again)
 
 
 def _named_rows(call: Call, sources: Sequence[Tensor]) -> dict[str, Tensor]:

@@ -215,15 +215,9 @@ class _Run:
         results = zip([*values.values(), *last.values()], gradients, strict=True)
         given = [(result, gradient) for result, gradient in results if gradient is not None]
         tensors = [*self.inputs.values(), *self.states.values(), *self.weights.values()]
-        return list(
-            torch.autograd.grad(
-                [result for result, _ in given],
-                [tensor for tensor, asked in zip(tensors, wanted, strict=True) if asked],
-                [gradient for _, gradient in given],
-                create_graph=again,
-                materialize_grads=True,
-            )
-        )
+        found = eager.differentiated(given, tensors, wanted, again)
+        triples = zip(tensors, found, wanted, strict=True)
+        return [torch.zeros_like(t) if g is None else g for t, g, asked in triples if asked]
 
 
 @contextmanager
@@ -241,16 +235,13 @@ def _summed(
     leaves: list[Tensor], outputs: list[Tensor], gradients: list[Tensor | None]
 ) -> list[Tensor]:
     """The gradients of the leaves that require one."""
-    leaves = [leaf for leaf in leaves if leaf.requires_grad]
     pairs = zip(outputs, gradients, strict=True)
-    given = [(o, g) for o, g in pairs if g is not None and o.requires_grad]
-    found = torch.autograd.grad(
-        [output for output, _ in given],
-        leaves,
-        [gradient for _, gradient in given],
-        materialize_grads=True,
+    given = [(output, gradient) for output, gradient in pairs if gradient is not None]
+    wanted = [leaf.requires_grad for leaf in leaves]
+    found = zip(leaves, eager.differentiated(given, leaves, wanted, False), strict=True)
+    return _owned(
+        [torch.zeros_like(leaf) if g is None else g for leaf, g in found if leaf.requires_grad]
     )
-    return _owned(list(found))
 
 
 def _owned(results: list[Tensor]) -> list[Tensor]:

@@ -54,7 +54,8 @@ class Runner:
 
     def _compiled(self, dtype: torch.dtype, width: int) -> Recurrences | str:
         try:
-            from .recurrence import UnsupportedError, recurrences
+            from .llvm.schedule import UnsupportedError
+            from .recurrence import recurrences
         except ImportError as error:  # llvmlite has no build for every platform
             return f"kernels need llvmlite: {error}"
         size = self.graph.inputs[self._x]
@@ -199,6 +200,8 @@ def _unrecorded(found: Recurrences, record: Sequence[str]) -> str | None:
             return f"{name} is computed outside the loop"
         if probes[name].operation in CONDITIONS:
             return f"{name} is a condition"
+        if name in found.many.unsupported:
+            return f"{name}: {found.many.unsupported[name]}"
     return None
 
 

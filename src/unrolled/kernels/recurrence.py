@@ -17,7 +17,7 @@ from ..equations.operation import Operation
 from . import eager, product
 from .llvm.kernel import FEW_ROWS, Kernel
 from .llvm.outer import Outer
-from .llvm.schedule import Schedule, UnsupportedError
+from .llvm.schedule import Schedule, unsupported
 from .llvm.weights import WeightGradients
 from .split import Split, hoisted, split
 from .training import TrainingPlan
@@ -40,6 +40,9 @@ class Recurrence:
         parts: of the graph, what is computed before the loop and what in it.
         packed: whether its kernels are for many rows.
         recompute: whether a training step stores nothing but states.
+
+    Attributes:
+        unsupported: values of the loop that no kernel can record, and why.
 
     Raises:
         UnsupportedError: if no kernel can be written; the message says why.
@@ -68,6 +71,7 @@ class Recurrence:
             for name in names
         }
         Schedule(self.split.step, {}, {}, {})  # raises now what it would raise later
+        self.unsupported = unsupported(self.split.step)
         self.states = {state: sizes[size] for state, size in parts.step.states.items()}
         self.reads_inputs_alone = all(
             node.operation is Operation.INPUT for node in parts.hoisted.values.values()

@@ -102,7 +102,8 @@ class _Parts:
         """The input of the loop that carries `node`, a value of the hoisted part."""
         if key not in self._names:
             is_input = node.operation is Operation.INPUT
-            name = node.attribute if is_input else f"hoisted_{len(self._names)}"
+            number = len(self._names)
+            name = node.attribute if is_input else self.graph.unused(f"hoisted_{number}")
             self._names[key] = name
             self.hoisted[name] = node
             self.sizes[name] = self.graph.sizes[key]

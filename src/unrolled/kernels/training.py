@@ -90,7 +90,7 @@ class TrainingPlan:
                 if block.bias is not None:
                     self.written[f"bias_{block.group}"] += layer.place.units
         self.reduced = self._reduced(parts)
-        new = {self.again[step.values[s]]: f"new {s}" for s in step.states}
+        new = {self.again[step.values[s]]: f"after {s}" for s in step.states}
         self.given = {node: name for node, name in new.items() if node.arguments}
         sources = self._sources(step)
         self.saved = {} if recompute else self._saved(step, sources)

@@ -4,13 +4,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help demo bench test test-fast lint docs gallery clean
+SEEDS ?= 0 2000
+
+.PHONY: help demo bench test test-fast fuzz lint docs gallery clean
 
 help:
 	@echo "make demo       how far cells remember and a language model, as a page with pictures (< 5 min)"
 	@echo "make bench      measure the layers beside torch.nn and other libraries on this machine"
 	@echo "make test       lint, types, import contracts and all tests"
 	@echo "make test-fast  the tests that are quick and do not go through many configurations (< 1 min)"
+	@echo "make fuzz       hold kernels against the definition for random cells; SEEDS=\"FIRST STOP\""
 	@echo "make docs       write the pages that are made from the cells' equations"
 	@echo "make gallery    write docs/gallery.md and its pictures"
 	@echo "make clean      remove the virtual environment and caches"
@@ -43,6 +46,9 @@ test: lint docs
 
 test-fast: .venv/dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not broad"
+
+fuzz: .venv/dev
+	$(BIN)/python -m tests.fuzz --seeds $(SEEDS) --to fuzz.json
 
 lint: .venv/dev
 	$(BIN)/ruff format --check .

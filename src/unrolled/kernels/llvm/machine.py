@@ -10,6 +10,10 @@ from llvmlite import binding
 
 from .text import Target
 
+EFFORT = 3
+"""How hard LLVM tries, from 0 to 3. At 0 it writes slow code, in a third of the time: for fuzzing,
+where code is run once."""
+
 
 @cache
 def _host() -> tuple[str, str, dict[str, bool]]:
@@ -47,7 +51,7 @@ class Machine:
             binding.add_symbol(name, address)
         triple = binding.Target.from_default_triple()
         machine = triple.create_target_machine(
-            cpu=target.cpu, features=target.features, opt=3, reloc="pic"
+            cpu=target.cpu, features=target.features, opt=EFFORT, reloc="pic"
         )
         module = binding.parse_assembly(text)
         module.verify()

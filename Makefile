@@ -4,7 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help demo bench test test-fast test-long lint docs gallery clean
+SEEDS ?= 0 2000
+
+.PHONY: help demo bench test test-fast test-long fuzz lint docs gallery clean
 
 help:
 	@echo "make demo       how far cells remember and a language model, as a page with pictures (< 5 min)"
@@ -12,6 +14,7 @@ help:
 	@echo "make test       lint, types, import contracts and all tests"
 	@echo "make test-fast  the tests that are quick and do not go through many configurations (< 1 min)"
 	@echo "make test-long  kernels and modules in memory that ends at guard pages (an hour)"
+	@echo "make fuzz       hold kernels against the definition for random cells; SEEDS=\"FIRST STOP\""
 	@echo "make docs       write the pages that are made from the cells' equations"
 	@echo "make gallery    write docs/gallery.md and its pictures"
 	@echo "make clean      remove the virtual environment and caches"
@@ -47,6 +50,9 @@ test-fast: .venv/dev
 
 test-long: .venv/dev
 	cd tests && ../$(BIN)/python -m guard -q -p no:cacheprovider kernels nn
+
+fuzz: .venv/dev
+	$(BIN)/python -m tests.fuzz --seeds $(SEEDS) --to fuzz.json
 
 lint: .venv/dev
 	$(BIN)/ruff format --check .

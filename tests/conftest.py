@@ -55,6 +55,8 @@ BROAD = (
     "cells/test_cells.py",
     "draw/test_drawings.py",
     "equations/test_storage.py",
+    "fuzz/test_found.py",
+    "fuzz/test_fuzz.py",
     "kernels/llvm/test_kernel.py",
     "kernels/llvm/test_point.py",
     "kernels/llvm/test_weights.py",

@@ -47,6 +47,7 @@ from .nn import (
 if TYPE_CHECKING:
     from . import probe as probe
     from . import structures
+    from . import testing as testing
     from .probe import features
     from .probe.change import Change, patch
     from .probe.diagnosis import diagnose
@@ -119,6 +120,7 @@ _later = {
     "probe": "probe",
     "record": "probe.record",
     "structures": "structures",
+    "testing": "testing",
 }
 """What is read when it is used first, and where it stands: a layer alone needs none of it."""
 

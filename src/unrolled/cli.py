@@ -211,7 +211,8 @@ def kernel(
     """Print the compiled kernel of a cell: what it does in each step, and its LLVM IR."""
     import torch
 
-    from .kernels.recurrence import Recurrences, UnsupportedError
+    from .kernels.llvm.schedule import UnsupportedError
+    from .kernels.recurrence import Recurrences
 
     found = find_cell(cell)
     if found.projects:

@@ -107,12 +107,10 @@ def second_input(data: dict[str, Any]) -> None:
         (renamed("h", "weight h"), "no name of a variable"),
         (renamed("h", "ﬁ"), "no name of a variable"),
         (renamed("h", "\ud800"), "no text"),
-        (renamed("h", "hoisted_0"), "is a name that other equations get"),
         (renamed("n", "W_ir"), "two values are called W_ir"),
         (learned("weight_hh"), "two learned arrays are called weight_hh"),
         (learned("W_ir"), "two learned parts are called W_ir"),
         (learned("n"), "two values are called n"),
-        (learned("d_h"), "is a name that other equations get"),
         (spread, "broadcast has its place in derivatives|only a value of one unit"),
     ],
 )

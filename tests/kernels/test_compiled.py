@@ -34,7 +34,8 @@ from unrolled.cells import CELLS
 from unrolled.equations import Cell, Graph
 from unrolled.equations.rewrite import variational_dropout, without_bias, zoneout
 from unrolled.kernels.llvm import kernel
-from unrolled.kernels.recurrence import UnsupportedError, recurrences
+from unrolled.kernels.llvm.schedule import UnsupportedError
+from unrolled.kernels.recurrence import recurrences
 
 from .comparison import (
     KINDS,

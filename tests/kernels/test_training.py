@@ -100,7 +100,7 @@ def test_all_that_is_given_is_in_the_derivative(cell: Cell, parts: Parts) -> Non
     nodes = set(found.backward.order)
     again = {found.again[node] for node in found.saved.values()}
     for node, name in found.given.items():
-        assert name.startswith(("saved ", "new "))
+        assert name.startswith(("saved ", "after "))
         assert node.arguments
         if name.startswith("saved "):
             assert node in again

@@ -137,7 +137,8 @@ def derivative(graph: Graph, returned: Iterable[str] = ()) -> Graph:
     Args:
         graph: of a cell.
         returned: names of values that the loss reads at every step, such as the output h. For each
-            there is a further input ``returned_h``: the gradient with respect to that step's value.
+            there is a further input ``returned_h``: the gradient with respect to that step's value;
+            see `returned_input`.
 
     Raises:
         CellError: if `graph` is itself a derivative.
@@ -150,10 +151,12 @@ def derivative(graph: Graph, returned: Iterable[str] = ()) -> Graph:
     probes = {name: again[graph.probes[name]] for name in returned}
     seeds = {state: Node(Operation.STATE, (), f"d_{state}") for state in graph.states}
     sizes = Graph("forward", {**graph.inputs, **graph.states}, {}, forward).sizes
-    further: dict[str, Size] = {f"returned_{name}": sizes[node] for name, node in probes.items()}
+    further: dict[str, Size] = {
+        returned_input(graph, name): sizes[node] for name, node in probes.items()
+    }
     arriving = [(forward[state], seeds[state]) for state in graph.states]
     for name, node in probes.items():
-        arriving.append((node, Node(Operation.INPUT, (), f"returned_{name}")))
+        arriving.append((node, Node(Operation.INPUT, (), returned_input(graph, name))))
     gradients = _gradients(ordered([node for node, _ in arriving]), arriving, sizes)
     values: dict[str, Node] = {}
     for state in graph.states:
@@ -179,6 +182,11 @@ def derivative(graph: Graph, returned: Iterable[str] = ()) -> Graph:
         ),
         simplified,
     )
+
+
+def returned_input(graph: Graph, name: str) -> str:
+    """The name of the derivative's input for the gradient with respect to a value."""
+    return graph.unused(f"returned_{name}")
 
 
 def replayed(graph: Graph) -> dict[Node, Node]:

@@ -171,6 +171,14 @@ class Graph:
         """The state that is the cell's output: h, or the first one."""
         return output(tuple(self.states))
 
+    def unused(self, name: str) -> str:
+        """A name like this one that no input, state, value or learned part has."""
+        taken = {*self.inputs, *self.states, *self.values}
+        taken.update(node.attribute.name for node in self.learned)
+        while name in taken:
+            name = f"{name}_"
+        return name
+
     def describe(self, node: Node) -> str:
         """Where a node stands, for messages: ``lstm: f = sigmoid(...)``."""
         name = self.owners.get(node)

@@ -108,13 +108,13 @@ def zoneout(graph: Graph, states: Iterable[str]) -> Graph:
     """The cell whose named states partly keep their old value (Krueger et al. 2017).
 
     For each state s there is a new input ``zoneout_s`` with the state's size: 1 keeps the old
-    value of a unit, 0 takes the new one, a number between mixes them.
+    value of a unit, 0 takes the new one, a number between mixes them; see `zoneout_input`.
     """
     inputs, values = dict(graph.inputs), dict(graph.values)
     for state in states:
         if state not in graph.states:
             raise CellError(f"zoneout: {graph.name} has no state {state!r}: {list(graph.states)}")
-        name = f"zoneout_{state}"
+        name = zoneout_input(graph, state)
         inputs[name] = graph.states[state]
         keep = Node(Operation.INPUT, (), name)
         old = Node(Operation.STATE, (), state)
@@ -122,25 +122,33 @@ def zoneout(graph: Graph, states: Iterable[str]) -> Graph:
     return Graph(graph.name, inputs, graph.states, values)
 
 
+def zoneout_input(graph: Graph, state: str) -> str:
+    """The name of the input that says how much of a state's old value the cell keeps."""
+    return graph.unused(f"zoneout_{state}")
+
+
 def variational_dropout(graph: Graph) -> Graph:
     """The cell whose learned layers read their sources through masks (Gal & Ghahramani 2016).
 
     For each weight matrix ``weight_g`` there is a new input ``mask_g`` with the size of what the
-    matrix reads. The masks of one sequence are the same at every step.
+    matrix reads; with another name if the cell has one of that name. The masks of one sequence are
+    the same at every step.
     """
     inputs = dict(graph.inputs)
+    groups = {block.group for layer in graph.layers for block in layer.attribute.blocks}
+    names = {group: graph.unused(f"mask_{group}") for group in groups}
 
     def rule(node: Node) -> Node | None:
         if node.operation is not Operation.AFFINE:
             return None
         masked = []
         for source, block in zip(node.arguments, node.attribute.blocks, strict=True):
-            masked.append(Node(Operation.INPUT, (), f"mask_{block.group}") * source)
+            masked.append(Node(Operation.INPUT, (), names[block.group]) * source)
         return Node(Operation.AFFINE, tuple(masked), node.attribute)
 
     for layer in graph.layers:
         for source, block in zip(layer.arguments, layer.attribute.blocks, strict=True):
-            inputs[f"mask_{block.group}"] = graph.sizes[source]
+            inputs[names[block.group]] = graph.sizes[source]
     new = rewrite(graph.values.values(), rule)
     values = {name: new[node] for name, node in graph.values.items()}
     return Graph(graph.name, inputs, graph.states, values)
@@ -175,7 +183,9 @@ def edited(graph: Graph, names: Sequence[str]) -> tuple[Graph, dict[str, Edit]]:
     new: dict[Node, Node] = {}
 
     def replaced(name: str, value: Node) -> Node:
-        mask, replacement = (_unused(f"{role}_{name}", inputs) for role in ("edits", "edit"))
+        mask, replacement = (
+            _unused(graph.unused(f"{role}_{name}"), inputs) for role in ("edits", "edit")
+        )
         inputs[mask] = inputs[replacement] = graph.sizes[graph.probes[name]]
         edits[name] = Edit(_as_number(value), mask, replacement)
         return _select(edits[name], value)

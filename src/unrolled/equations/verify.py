@@ -27,9 +27,6 @@ ONLY_IN_DERIVATIVES = frozenset({Operation.BROADCAST, Operation.TRANSPOSED, Oper
 ANONYMOUS = "<lambda>"
 """The name of a cell whose function has none."""
 
-GENERATED = ("edit_", "edits_", "hoisted_", "mask_", "returned_", "zoneout_")
-"""Beginnings of the names that inputs get which variants of a cell add."""
-
 
 def check_graph(graph: Graph) -> None:
     """Raise CellError unless numbers are finite and each weight reads one value by blocks of rows.
@@ -101,7 +98,6 @@ def check_cell(graph: Graph) -> None:
     check_graph(graph)
     check_step(graph)
     _check_unique(graph, (*graph.inputs, *graph.values, *_printed_names(graph)), "values")
-    _check_generated(graph)
     inferred = Graph(graph.name, graph.inputs, dict.fromkeys(graph.states), graph.values)
     for state, size in graph.states.items():
         if inferred.states[state] != size:
@@ -186,15 +182,6 @@ def _check_unique(graph: Graph, names: Iterable[str], what: str) -> None:
         if name in seen:
             raise CellError(f"{graph.name}: two {what} are called {name}")
         seen.add(name)
-
-
-def _check_generated(graph: Graph) -> None:
-    """No input, state or learned part goes by a name that variants and derivatives give."""
-    learned = [node.attribute.name for node in graph.learned]
-    known = {*graph.inputs, *graph.values, *learned}
-    for name in (*graph.inputs, *graph.states, *learned):
-        if name.startswith(GENERATED) or (name.startswith("d_") and name[2:] in known):
-            raise CellError(f"{graph.name}: {name} is a name that other equations get: rename it")
 
 
 def _parameter_names(graph: Graph) -> list[str]:

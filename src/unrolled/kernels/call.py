@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..equations import parameters
+from ..equations.derivative import returned_input
 from ..locks import cached_property
 from . import cache
 from .buffers import Buffers, Form, solid
@@ -161,10 +162,12 @@ class Call:
         training, back = self.training, self.time.backward
         old, new, _ = back.pair
         starts = dict.fromkeys(self.states, back.old)
-        starts |= {f"new {name}": back.new for name in self.states}
+        starts |= {f"after {name}": back.new for name in self.states}
         starts |= {f"old d_{name}": old for name in self.states}
         starts |= {f"new d_{name}": new for name in self.states}
-        order = [*starts, *training.columns, *(f"returned_{name}" for name in self.record)]
+        step = self.recurrence.split.step
+        returned = [returned_input(step, name) for name in self.record]
+        order = [*starts, *training.columns, *returned]
         gradients = training.plan.stored(buffers)
         sums = [f"sum {name}" for name in training.plan.reduced]
         return [*order, *gradients, *sums], starts

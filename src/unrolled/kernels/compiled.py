@@ -29,7 +29,7 @@ def infer(
     time, job, banks = call.time, call.inference, call.read(sources, weights)
     learned = call.learned(weights)
     pairs = [_pair(time, states[name]) for name in call.states]
-    taps = call.taps(banks[0])
+    taps = call.taps(pairs[0])
     places = [pair.data_ptr() for pair in pairs]
     ends = [tap.data_ptr() for tap in taps]
     job.run([*call.inputs(banks, learned), *places, *places, *ends], weights)

@@ -57,7 +57,8 @@ class Runner:
         try:
             with compiling():  # a fork waits for imports, too: they have locks of their own
                 from . import compiled, quick  # noqa: F401
-                from .recurrence import UnsupportedError, recurrences
+                from .llvm.schedule import UnsupportedError
+                from .recurrence import recurrences
         except ImportError as error:  # llvmlite has no build for every platform
             return f"kernels need llvmlite: {error}"
         size = self.graph.inputs[self._x]
@@ -221,6 +222,8 @@ def _unrecorded(found: Recurrences, record: Sequence[str]) -> str | None:
             return f"{name} is computed outside the loop"
         if probes[name].operation in CONDITIONS:
             return f"{name} is a condition"
+        if name in found.many.unsupported:
+            return f"{name}: {found.many.unsupported[name]}"
     return None
 
 

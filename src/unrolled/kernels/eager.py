@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 
 def _dimension(a: Tensor) -> Tensor:
+    a = torch.atleast_1d(a)  # what is computed of numbers alone has no dimension
     return a.new_full((*a.shape[:-1], 1), a.shape[-1])
 
 
@@ -38,6 +39,7 @@ def _broadcast(a: Tensor, like: Tensor) -> Tensor:
 
 
 def _normalize(a: Tensor, epsilon: float) -> Tensor:
+    a = torch.atleast_1d(a)
     return F.layer_norm(a, a.shape[-1:], eps=epsilon)
 
 
@@ -255,7 +257,10 @@ class Program:
         """Multiply, and cut the rows into parts."""
         group, bias = product.group, product.bias
         height = self.sizes[product.size]
-        slots = [self._nodes[product.source], self._rows(f"weight_{group}", len(bias) * height)]
+        source = self._nodes[product.source]
+        if self._is(source, Phase.ONCE) and self.graph.sizes[product.source] == "one":
+            source = self._emit(torch.atleast_1d, [source])
+        slots = [source, self._rows(f"weight_{group}", len(bias) * height)]
         if any(block is not None for block in bias):
             rows = max(block for block in bias if block is not None) + 1
             slots.append(self._rows(f"bias_{group}", rows * height))
@@ -359,6 +364,31 @@ def hoisted(
 def _execute(instructions: Sequence[Instruction], slots: list[Any]) -> None:
     for function, arguments, further, target in instructions:
         slots[target] = function(*[slots[slot] for slot in arguments], *further)
+
+
+def differentiated(
+    outputs: Sequence[tuple[Tensor, Tensor]],
+    inputs: Sequence[Tensor],
+    wanted: Sequence[bool],
+    again: bool,
+) -> list[Tensor | None]:
+    """The gradients of some outputs, each given with its own, with respect to the wanted inputs.
+
+    Where all that an output comes from is numbers and conditions, it has none.
+    """
+    pairs = [(output, gradient) for output, gradient in outputs if output.requires_grad]
+    if not pairs:
+        return [None for _ in wanted]
+    found = iter(
+        torch.autograd.grad(
+            [output for output, _ in pairs],
+            [tensor for tensor, asked in zip(inputs, wanted, strict=True) if asked],
+            [gradient for _, gradient in pairs],
+            create_graph=again,
+            allow_unused=True,
+        )
+    )
+    return [next(found) if asked else None for asked in wanted]
 
 
 @final

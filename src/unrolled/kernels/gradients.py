@@ -182,11 +182,18 @@ class Gradients:
     ) -> Tensor | None:
         """The gradient of what the loop reads."""
         if names[0] in self.call.recurrence.split.vectors:
-            total = summed.get(names[0])
-            one = self.call.recurrence.width(names) == 1
-            return total if total is None or not one else total.sum().view(1)
+            if summed.keys().isdisjoint(names):
+                return None
+            return torch.cat([self._vector(name, bank, summed) for name in names])
         buffer = self.plan.hoisted[names]
         return None if buffer is None else buffers[buffer].view(bank.shape)
+
+    def _vector(self, name: str, bank: Tensor, summed: Mapping[str, Tensor]) -> Tensor:
+        """The gradient of what is the same for all rows and steps; 0 where nothing reads it."""
+        units = self.call.recurrence.width([name])
+        if name not in summed:
+            return bank.new_zeros(units)
+        return summed[name].sum().view(1) if units == 1 else summed[name]
 
     def _layer(self, layer: LayerGradient) -> _Layer:
         """Where the gradients of some learned layers come from and go to."""
@@ -361,18 +368,8 @@ def by_definition(
         program, weights, rows, states, call.record, call.batch_sizes, call.reverse
     )
     outputs = [*values.values(), *(last[name] for name in call.states)]
-    pairs = [(o, g) for o, g in zip(outputs, gradients, strict=True) if g is not None]
-    inputs = [tensor for tensor, asked in zip(tensors, wanted, strict=True) if asked]
-    found = iter(
-        torch.autograd.grad(
-            [output for output, _ in pairs],
-            inputs,
-            [gradient for _, gradient in pairs],
-            create_graph=again,
-            allow_unused=True,
-        )
-    )
-    return [next(found) if asked else None for asked in wanted]
+    given = [(o, g) for o, g in zip(outputs, gradients, strict=True) if g is not None]
+    return eager.differentiated(given, tensors, wanted, again)
 
 
 def _named_rows(call: Call, sources: Sequence[Tensor]) -> dict[str, Tensor]:
@@ -387,4 +384,4 @@ def _named_rows(call: Call, sources: Sequence[Tensor]) -> dict[str, Tensor]:
         for name, part in zip(names, parts, strict=True):
             fixed = name in recurrence.split.vectors
             rows[name] = part.expand(*call.shape, -1) if fixed else part.view(*call.shape, -1)
-    return rows
+    return rows or {"": torch.zeros((), device="cpu").expand(*call.shape, 1)}  # it tells the shape

@@ -241,7 +241,8 @@ class _Run:
         operands = self.weights, self.inputs, self.states
         call, banks, turned = compiled.prepared(self.cell.recurrences, *operands, *self.further)
         batch = next(iter(self.states.values())).shape[0]
-        store = empty(banks[0], self.cell.stored(call.time.total, batch))
+        like = next(iter(self.inputs.values()))
+        store = empty(like, self.cell.stored(call.time.total, batch))
         for start in call.store.starts.values():  # the gaps: what operators return has to be fixed
             store[max(0, start - ALIGNED) : start] = 0
         store[call.store.size :] = 0
@@ -297,15 +298,9 @@ class _Run:
         results = zip([*values.values(), *last.values()], gradients, strict=True)
         given = [(result, gradient) for result, gradient in results if gradient is not None]
         tensors = [*self.inputs.values(), *self.states.values(), *self.weights.values()]
-        return list(
-            torch.autograd.grad(
-                [result for result, _ in given],
-                [tensor for tensor, asked in zip(tensors, wanted, strict=True) if asked],
-                [gradient for _, gradient in given],
-                create_graph=again,
-                materialize_grads=True,
-            )
-        )
+        found = eager.differentiated(given, tensors, wanted, again)
+        triples = zip(tensors, found, wanted, strict=True)
+        return [torch.zeros_like(t) if g is None else g for t, g, asked in triples if asked]
 
 
 def _named(what: str, names: Sequence[str], tensors: Sequence[Tensor]) -> dict[str, Tensor]:
@@ -331,16 +326,13 @@ def _summed(
     leaves: list[Tensor], outputs: list[Tensor], gradients: list[Tensor | None]
 ) -> list[Tensor]:
     """The gradients of the leaves that require one."""
-    leaves = [leaf for leaf in leaves if leaf.requires_grad]
     pairs = zip(outputs, gradients, strict=True)
-    given = [(o, g) for o, g in pairs if g is not None and o.requires_grad]
-    found = torch.autograd.grad(
-        [output for output, _ in given],
-        leaves,
-        [gradient for _, gradient in given],
-        materialize_grads=True,
+    given = [(output, gradient) for output, gradient in pairs if gradient is not None]
+    wanted = [leaf.requires_grad for leaf in leaves]
+    found = zip(leaves, eager.differentiated(given, leaves, wanted, False), strict=True)
+    return _owned(
+        [torch.zeros_like(leaf) if g is None else g for leaf, g in found if leaf.requires_grad]
     )
-    return _owned(list(found))
 
 
 def _owned(results: list[Tensor]) -> list[Tensor]:

@@ -8,7 +8,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from ..equations import derivative
+from ..equations.derivative import derivative, returned_input
 from ..equations.node import Size
 from ..equations.operation import Operation
 from ..locks import cached_property
@@ -68,7 +68,9 @@ class Product:
     def _derivative(self) -> Kernel:
         graph = derivative(self._graph, list(self._graph.values))
         stored = {f"d_{name}": graph.values[f"d_{name}"] for name in self._graph.inputs}
-        strides = {f"returned_{name}": width for name, width in self._strides.items()}
+        strides = {
+            returned_input(self._graph, name): width for name, width in self._strides.items()
+        }
         return Kernel(
             Schedule(graph, {}, stored, {}), self._sizes, strides, self._dtype, packed=True
         )
@@ -95,7 +97,7 @@ class Product:
         """The gradients with respect to the inputs, (N, I), of those with respect to the banks."""
         graph = self._graph
         found = [empty(gradients[0], rows, self._sizes[size]) for size in graph.inputs.values()]
-        order = [f"returned_{name}" for names in self._banks for name in names]
+        order = [returned_input(graph, name) for names in self._banks for name in names]
         order += [f"d_{name}" for name in graph.inputs]
         addresses = [*self._places(gradients), *(each.data_ptr() for each in found)]
         self._job("backward", self._derivative, order, rows).run(addresses, weights)

@@ -15,7 +15,7 @@ from . import cache, eager, product
 from .cache import OBJECT, Budget, Cache
 from .llvm.kernel import FEW_ROWS, Kernel
 from .llvm.outer import Outer
-from .llvm.schedule import Schedule, UnsupportedError
+from .llvm.schedule import Schedule, UnsupportedError, unsupported
 from .llvm.weights import WeightGradients
 from .split import Split, hoisted, split
 from .training import TrainingPlan
@@ -47,6 +47,9 @@ class Recurrence:
         packed: whether its kernels are for many rows.
         recompute: whether a training step stores nothing but states.
 
+    Attributes:
+        unsupported: values of the loop that no kernel can record, and why.
+
     Raises:
         UnsupportedError: if no kernel can be written; the message says why.
     """
@@ -73,9 +76,8 @@ class Recurrence:
             for names in self.split.banks
             for name in names
         }
-        if len(self.split.vectors) == len(self.strides):
-            raise UnsupportedError("nothing in the loop depends on the input")
         Schedule(self.split.step, {}, {}, {})  # raises now what it would raise later
+        self.unsupported = unsupported(self.split.step)
         self.states = {state: sizes[size] for state, size in parts.step.states.items()}
         self.reads_inputs_alone = all(
             node.operation is Operation.INPUT for node in parts.hoisted.values.values()

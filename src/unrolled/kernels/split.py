@@ -76,6 +76,7 @@ class _Parts:
         self.hoisted: dict[str, Node] = {}
         self.sizes: dict[str, Size] = {}
         self._names: dict[Node, str] = {}  # of the inputs of the loop, by what they stand for
+        self._fixed: set[str] = set()  # those that depend on learned values alone
         self._new: dict[Node, Node] = {}
         for node in graph.order:
             if self.is_inside(node):
@@ -95,16 +96,19 @@ class _Parts:
             return node
         if node.operation in CONDITIONS:  # no array holds truth values
             return Node(node.operation, tuple(self.step(a) for a in node.arguments))
-        return self._input(node, node)
+        return self._input(node, node, self.phases[node])
 
-    def _input(self, key: Node, node: Node) -> Node:
+    def _input(self, key: Node, node: Node, phase: Phase) -> Node:
         """The input of the loop that carries `node`, a value of the hoisted part."""
         if key not in self._names:
             is_input = node.operation is Operation.INPUT
-            name = node.attribute if is_input else f"hoisted_{len(self._names)}"
+            number = len(self._names)
+            name = node.attribute if is_input else self.graph.unused(f"hoisted_{number}")
             self._names[key] = name
             self.hoisted[name] = node
             self.sizes[name] = self.graph.sizes[key]
+            if phase is Phase.ONCE:
+                self._fixed.add(name)
         return Node(Operation.INPUT, (), self._names[key])
 
     def _rebuilt(self, node: Node) -> Node:
@@ -118,12 +122,14 @@ class _Parts:
             else:
                 inside.append((self.step(source), block))
         layer = _layer(node, inside)
-        return self._input(node, _layer(node, outside)) + layer if outside else layer
+        if not outside:
+            return layer
+        phase = max(self.phases[source] for source, _ in outside)
+        return self._input(node, _layer(node, outside), phase) + layer
 
     def vectors(self) -> frozenset[str]:
         """Names of hoisted values that depend on learned values alone."""
-        phases = {name: self.phases[node] for node, name in self._names.items()}
-        return frozenset(name for name, phase in phases.items() if phase is Phase.ONCE)
+        return frozenset(self._fixed)
 
     def banks(self) -> tuple[tuple[str, ...], ...]:
         """Names of hoisted layers that stand side by side, and every other name by itself."""

@@ -90,7 +90,7 @@ class TrainingPlan:
                 if block.bias is not None:
                     self.written[f"bias_{block.group}"] += layer.place.units
         self.reduced = self._reduced(parts)
-        new = {self.again[step.values[s]]: f"new {s}" for s in step.states}
+        new = {self.again[step.values[s]]: f"after {s}" for s in step.states}
         self.given = {node: name for node, name in new.items() if node.arguments}
         sources = self._sources(step)
         self.saved = {} if recompute else self._saved(step, sources)
@@ -183,8 +183,8 @@ class TrainingPlan:
         }
 
     def _sources(self, step: Graph) -> list[Node]:
-        """What layers read besides inputs and states."""
-        read = dict.fromkeys(source for layer in step.layers for source in layer.arguments)
+        """What layers with a gradient read besides inputs and states."""
+        read = dict.fromkeys(source for layer in self.layers for source in layer.sources)
         return [node for node in read if node.arguments and self.again[node] not in self.given]
 
     def _saved(self, step: Graph, sources: list[Node]) -> dict[str, Node]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from ..equations import Cell, Graph
-from ..equations.rewrite import variational_dropout, zoneout
+from ..equations.rewrite import variational_dropout, zoneout, zoneout_input
 from ..kernels import cache
 from ..kernels.buffers import sound
 from ..kernels.cache import Cache
@@ -224,10 +224,11 @@ class Layer(Weighted):
             return {}
         units = {**self._units, "input": data.shape[-1]}
         sizes = {name: units[size] for name, size in graph.inputs.items()}
-        masked = {name: size for name, size in sizes.items() if name.startswith("mask_")}
-        kept = {state: sizes[f"zoneout_{state}"] for state in self.zoneout}
+        kept = {zoneout_input(self.graph, state): p for state, p in self.zoneout.items()}
+        own = {*self.graph.inputs, *kept}
+        masked = {name: size for name, size in sizes.items() if name not in own}
         return {
-            **zoneout_masks(self.zoneout, kept, steps, data, self.training),
+            **zoneout_masks(kept, sizes, steps, data, self.training),
             **variational_masks(self.variational_dropout, masked, steps, data),
         }
 

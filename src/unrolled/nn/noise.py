@@ -31,24 +31,24 @@ def zoneout_masks(
     data: Tensor,
     training: bool,
 ) -> dict[str, Tensor]:
-    """The inputs ``zoneout_{state}``: 1 where a unit keeps its old value, for every step anew.
+    """The inputs, by name, that are 1 where a unit keeps its old value, for every step anew.
 
     Outside training every unit keeps a part of its old value, as large as the probability.
     """
     masks = {}
-    for state, p in probabilities.items():
-        shape = (*data.shape[:-1], units[state])
+    for name, p in probabilities.items():
+        shape = (*data.shape[:-1], units[name])
         if training:
-            masks[f"zoneout_{state}"] = (torch.rand(shape, device=data.device) < p).to(data.dtype)
+            masks[name] = (torch.rand(shape, device=data.device) < p).to(data.dtype)
         else:
-            masks[f"zoneout_{state}"] = data.new_full((), p).expand(shape)
+            masks[name] = data.new_full((), p).expand(shape)
     return masks
 
 
 def variational_masks(
     p: float, units: Mapping[str, int], sequence: Sequence, data: Tensor
 ) -> dict[str, Tensor]:
-    """The inputs ``mask_{group}``: dropout masks that are the same at every step of a row."""
+    """The inputs, by name, that are dropout masks that are the same at every step of a row."""
     masks = {}
     for name, count in units.items():
         mask = F.dropout(data.new_ones(sequence.batch, count), p)

@@ -16,7 +16,8 @@ from typing import final
 import torch
 from torch import Tensor
 
-from ..equations import Graph, derivative
+from ..equations import Graph
+from ..equations.derivative import derivative, returned_input
 from ..equations.node import Size
 from ..kernels.eager import Program, run
 
@@ -30,7 +31,7 @@ def backward(graph: Graph, returned: tuple[str, ...] = (), inputs: tuple[str, ..
 
     Args:
         graph: of a cell.
-        returned: values whose gradients are inputs ``returned_v``; see `derivative`.
+        returned: values whose gradients are inputs; see `derivative`.
         inputs: of the cell, whose gradients ``d_x`` are wanted.
     """
     whole = derivative(graph, returned)
@@ -183,7 +184,7 @@ def returned(step: Stretch, vectors: Tensor, name: str) -> Tensor:
     once = program(backward(step.graph, (name,)), step.units)
     shape = vectors.shape[:-1]
     zero = parted(vectors.new_zeros(()).expand(*shape, step.size), step.widths)
-    given = {**_spread(step), f"returned_{name}": vectors.unsqueeze(0)}
+    given = {**_spread(step), returned_input(step.graph, name): vectors.unsqueeze(0)}
     _, last = run(once, step.weights, given, zero, [], reverse=True)
     return joined(last, step.widths, shape)
 

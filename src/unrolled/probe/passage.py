@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from ..equations import Graph, Node
+from ..equations.derivative import returned_input
 from ..equations.node import Size
 from ..equations.operation import Operation
 from ..kernels import eager
@@ -92,7 +93,7 @@ class Visit:
                 else slice(sum(sizes[: steps.start]), sum(sizes[: steps.stop]))
             )
             given = {k: v[rows].double() for k, v in {**self.call.inputs, **self.before}.items()}
-            given[f"returned_{graph.output}"] = self._returned(rows)
+            given[returned_input(graph, graph.output)] = self._returned(rows)
             count = None if part is None else part[0]
             seeds = {name: value[:count] for name, value in carried.items()}
             found, last = eager.run(
@@ -127,7 +128,7 @@ def _summed(graph: Graph) -> Graph:
     for state in graph.states:
         total = Node(Operation.STATE, (), f"d_{state}")
         if state == graph.output:
-            total = total + Node(Operation.INPUT, (), f"returned_{state}")
+            total = total + Node(Operation.INPUT, (), returned_input(graph, state))
         values[f"total {state}"] = total
     return Graph(back.name, back.inputs, back.states, values, backward=True)
 

@@ -12,6 +12,9 @@ from ... import locks
 from .text import Target
 
 locks.known(binding.ffi.lib._lock._lock)  # of llvmlite: held during each call of LLVM, by any user
+EFFORT = 3
+"""How hard LLVM tries, from 0 to 3. At 0 it writes slow code, in a third of the time: for fuzzing,
+where code is run once."""
 
 
 @cache
@@ -59,7 +62,7 @@ def _compiled(text: str, target: Target, symbols: Mapping[str, int]) -> binding.
         binding.add_symbol(name, address)
     triple = binding.Target.from_default_triple()
     machine = triple.create_target_machine(
-        cpu=target.cpu, features=target.features, opt=3, reloc="pic"
+        cpu=target.cpu, features=target.features, opt=EFFORT, reloc="pic"
     )
     module = binding.parse_assembly(text)
     module.verify()

@@ -113,10 +113,8 @@ class Schedule:
         for name, size in self.graph.states.items():
             if size == "one":
                 raise UnsupportedError(f"the state {name} is one number for all units")
-        for node in self.graph.order:
-            reads_one = any(self.sizes[argument] == "one" for argument in node.arguments)
-            if reads_one and node.operation in (Operation.AFFINE, Operation.TRANSPOSED):
-                raise UnsupportedError("a learned layer of the loop reads one number for all units")
+        if any(_reads_one(self.graph, node) for node in self.graph.order):
+            raise UnsupportedError(READS_ONE)
 
     def _sums_of_products(self) -> tuple[dict[Node, tuple[Node, ...]], set[Node]]:
         """For each sum of transposed products, the products; and the nodes inside such a sum."""
@@ -238,6 +236,24 @@ class Schedule:
         if node.operation is Operation.SUM:
             return self.home(node.arguments[0])
         return self.home(node)
+
+
+READS_ONE = "a learned layer of the loop reads one number for all units"
+
+
+def _reads_one(graph: Graph, node: Node) -> bool:
+    """Whether a node is a matrix product with one number for all units."""
+    is_product = node.operation in (Operation.AFFINE, Operation.TRANSPOSED)
+    return is_product and any(graph.sizes[argument] == "one" for argument in node.arguments)
+
+
+def unsupported(graph: Graph) -> dict[str, str]:
+    """The values of a graph that no kernel can store though it has one for the states, and why."""
+    reads: set[Node] = set()
+    for node in graph.order:
+        if _reads_one(graph, node) or not reads.isdisjoint(node.arguments):
+            reads.add(node)
+    return {name: READS_ONE for name, node in graph.probes.items() if node in reads}
 
 
 def summand(node: Node) -> Node:

@@ -138,7 +138,7 @@ def test_a_file_that_cannot_be_written_leaves_what_was_there(
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("unrolled.draw.output.os.replace", fail)
+    monkeypatch.setattr("unrolled.atomic.os.replace", fail)
     code, output = run("loop", "-o", tmp_path / "a.png")
     assert code == 2
     assert "No space left on device" in output

@@ -49,7 +49,7 @@ test-fast: .venv/dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not broad"
 
 test-long: .venv/dev
-	cd tests && ../$(BIN)/python -m guard -q -p no:cacheprovider kernels nn
+	$(BIN)/python -m tests.guard -q -p no:cacheprovider tests/kernels tests/nn
 
 fuzz: .venv/dev
 	$(BIN)/python -m tests.fuzz --seeds $(SEEDS) --to fuzz.json

@@ -1,6 +1,6 @@
 """Run tests in a process in which every tensor ends at a page that cannot be touched.
 
-    cd tests && python -m guard kernels nn -q
+    python -m tests.guard tests/kernels tests/nn -q
 
 The arguments are pytest's. A kernel that reads past a buffer ends the process.
 """

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import TYPE_CHECKING
 
+from .error import CellError
 from .language import EPSILON
 from .limits import short
 from .node import Layer, Node, Term
@@ -147,8 +149,15 @@ def python(graph: Graph, doc: str = "") -> str:
 
     Its arguments are the inputs, the states, and each learned layer's weights, which
     `unrolled.equations.weights` cuts out of a module's parameters.
+
+    Raises:
+        CellError: two of them have one name, as in the derivative of a cell with states h and d_h.
     """
     arguments = _arguments(graph)
+    names = Counter(name for line in arguments for name in line)
+    for name, count in names.items():
+        if count > 1:
+            raise CellError(f"{graph.name}: {count} arguments of its code would be called {name}")
     functions = _functions({name for line in arguments for name in line} | set(graph.lines))
     renamed = _renamed(graph)
     lines = []

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..kernels.buffers import Buffers, is_lazy
-from ..kernels.cache import OBJECT
+from ..kernels.cache import OBJECT, Cache
 from .weights import States
 
 if TYPE_CHECKING:
@@ -17,9 +17,21 @@ if TYPE_CHECKING:
     from .layer import Layer
 
 
+NOTE = 512
+"""Bytes of a note that a call of some kind was made."""
+
+
 def key(input: Tensor, hx: Any) -> Any:
     """What calls have to have in common for one to be made like another."""
     return input.shape, hx is None, torch.is_grad_enabled(), torch.is_inference_mode_enabled()
+
+
+def is_first(known: Cache, key: Any) -> bool:
+    """Whether no call of a kind was met before; then note that one was."""
+    if key in known:
+        return False
+    known.keep(key, None, NOTE)
+    return True
 
 
 def given(hx: Any, count: int) -> tuple[Any, ...] | None:
@@ -207,7 +219,10 @@ class Training:
 
 
 def learn(layer: Layer, input: Any, hx: States | None) -> None:
-    """Remember how a call was made that took kernels, if its like can be made quickly."""
+    """Remember how a call was made that took kernels, if its like can be made quickly.
+
+    It is remembered at the second call of its kind: lengths that are new in each call are many.
+    """
     if type(input) is not Tensor or input.dim() != 3 or _is_special(layer):
         return
     states = given(hx, len(layer._state_units))
@@ -219,6 +234,8 @@ def learn(layer: Layer, input: Any, hx: States | None) -> None:
     ):
         return  # the check takes each tensor once
     if not layer.batch_first and not input.is_contiguous():
+        return
+    if is_first(layer._known, _key(layer, input, hx)):
         return
     calls = _calls(layer, input, shape)
     if calls is None:

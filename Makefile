@@ -13,7 +13,7 @@ help:
 	@echo "make bench      measure the layers beside torch.nn and other libraries on this machine"
 	@echo "make test       lint, types, import contracts and all tests"
 	@echo "make test-fast  the tests that are quick and do not go through many configurations (< 1 min)"
-	@echo "make test-long  kernels and modules in memory that ends at guard pages (an hour)"
+	@echo "make test-long  kernels and modules in memory that ends at guard pages, and every line interrupted (an hour)"
 	@echo "make fuzz       hold kernels against the definition for random cells; SEEDS=\"FIRST STOP\""
 	@echo "make docs       write the pages that are made from the cells' equations"
 	@echo "make gallery    write docs/gallery.md and its pictures"
@@ -50,6 +50,7 @@ test-fast: .venv/dev
 
 test-long: .venv/dev
 	$(BIN)/python -m tests.guard -q -p no:cacheprovider tests/kernels tests/nn
+	UNROLLED_EVERY_LINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/test_interrupts.py
 
 fuzz: .venv/dev
 	$(BIN)/python -m tests.fuzz --seeds $(SEEDS) --to fuzz.json

@@ -29,7 +29,7 @@ def _small() -> Iterator[None]:
 def _exact() -> None:
     """Under guard pages every array of a kernel is a block of its own, of just its size."""
     if guard.is_on():
-        memory.reserve._uses = None
+        memory.reserve._alone = None
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Ctrl-C at any line of a call: the next call is right, and nothing is lost but that one."""
 
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -46,6 +47,10 @@ class Interrupt:
                 sys.settrace(None)
                 raise self.error
         return self._trace
+
+
+STEP = int(os.environ.get("UNROLLED_EVERY_LINE", 17))
+"""Each how manyth line is interrupted; all of them, by 1, take a quarter of an hour."""
 
 
 def at_every_line(
@@ -107,7 +112,7 @@ def inputs(packed: bool) -> Any:
     return torch.randn(3, 2, 3)
 
 
-@pytest.mark.parametrize("step", [17, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [STEP])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
 @pytest.mark.parametrize("packed", [False, True], ids=["padded", "packed"])
 @pytest.mark.parametrize("trains", [False, True], ids=["inference", "training"])

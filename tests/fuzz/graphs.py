@@ -74,7 +74,8 @@ class Worker:
             env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
         )
         self.lines: queue.Queue[str] = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
         self.lines.get(timeout=START)
 
     def _read(self) -> None:
@@ -102,7 +103,8 @@ class Worker:
     def close(self) -> None:
         """End the process."""
         self.process.kill()
-        self.process.wait()
+        self.reader.join()  # before the pipe that it reads is closed
+        self.process.communicate()
 
 
 def sweep(seeds: range, say: Any = lambda seed, found: None) -> Counter[tuple[str, str]]:

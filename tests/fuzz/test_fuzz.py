@@ -7,7 +7,7 @@ import pytest
 
 import unrolled
 from unrolled.equations import CellError, Operation, derivative
-from unrolled.kernels import recurrence
+from unrolled.kernels import cache, recurrence
 
 from .calls import Call
 from .cases import as_test, case
@@ -73,7 +73,7 @@ def test_a_case_as_text_is_the_case() -> None:
 @pytest.fixture
 def _no_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     """Kernels are made anew: those of earlier tests have no faults."""
-    monkeypatch.setattr(recurrence, "_known", recurrence.Recent(recurrence.KEPT))
+    monkeypatch.setattr(recurrence, "_known", cache.Cache(cache.kernels))
 
 
 @pytest.mark.usefixtures("_no_kernels")

@@ -55,7 +55,7 @@ def test_small_tensors_are_plain(monkeypatch: pytest.MonkeyPatch) -> None:
     reserve = Reserve(8 * LARGE)
     assert reserve.take(torch.float64, 3).shape == (3,)
     assert not reserve._blocks
-    monkeypatch.setattr(reserve, "_uses", None)  # another PyTorch cannot tell
+    monkeypatch.setattr(reserve, "_alone", None)  # another PyTorch cannot tell
     assert reserve.take(torch.float32, COUNT).shape == (COUNT,)
     assert not reserve._blocks
 

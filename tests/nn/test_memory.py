@@ -94,6 +94,13 @@ def freed(tensor: Tensor, size: int = 0) -> Tensor:
     return tensor
 
 
+def freed_columns(tensor: Tensor) -> Tensor:
+    """The same, laid out column by column."""
+    tensor = tensor.mT.contiguous().mT if tensor.dim() > 1 else tensor.clone()
+    tensor.untyped_storage().resize_(0)
+    return tensor
+
+
 WRONG: dict[str, Callable[[Tensor], Tensor]] = {
     "half": lambda t: t.half(),
     "double": lambda t: t.double(),
@@ -105,6 +112,7 @@ WRONG: dict[str, Callable[[Tensor], Tensor]] = {
     "elsewhere": lambda t: t.to("meta"),
     "freed": freed,
     "a byte short": lambda t: freed(t, t.nbytes - 1),
+    "negated and freed": lambda t: torch._neg_view(freed(t)),
 }
 """Tensors in whose place no kernel may read."""
 
@@ -125,7 +133,7 @@ def test_saved_tensors_come_back_as_others(kind: str, change: str, warm: bool) -
     module, x, hx = warmed(kind, warm)
     with saved_tensors_hooks(lambda t: WRONG[change](t.detach()), lambda t: t):
         result = module(x, hx)
-    with pytest.raises(RuntimeError, match=r"backward: .* should be torch.float32 of shape"):
+    with pytest.raises(RuntimeError, match=r"should be torch.float32 of shape|lazily negated"):
         total(flat(result)).backward()
 
 
@@ -160,7 +168,15 @@ CHANGES: dict[str, Callable[[Any], Any]] = {
     "double": lambda module: module.double(),
     **{
         f"{change} {place}": lambda module, c=change, p=place: _set(module, WRONG[c], p)
-        for change in ("half", "shorter", "longer", "empty", "freed", "a byte short")
+        for change in (
+            "half",
+            "shorter",
+            "longer",
+            "empty",
+            "freed",
+            "a byte short",
+            "negated and freed",
+        )
         for place in ("all", "first", "last")
     },
 }
@@ -182,7 +198,7 @@ def test_parameters_change_before_the_backward_pass(kind: str, change: str, warm
     x.requires_grad_()
     result = module(x, hx)
     CHANGES[change](module)
-    with pytest.raises(RuntimeError, match=r"should be torch.float32 of shape|backward"):
+    with pytest.raises(RuntimeError, match=r"should be torch.float32 of shape|lazily negated"):
         total(result).backward()
 
 
@@ -249,7 +265,7 @@ def test_parameters_in_another_form(kind: str, warm: bool) -> None:
 
 @pytest.mark.parametrize("graph", [False, True])
 @pytest.mark.parametrize("warm", [False, True])
-@pytest.mark.parametrize("change", ["freed", "a byte short"])
+@pytest.mark.parametrize("change", ["freed", "a byte short", "negated and freed"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_storage_is_gone_before_a_call(kind: str, change: str, warm: bool, graph: bool) -> None:
     module, x, hx = warmed(kind, warm)
@@ -298,9 +314,12 @@ def test_gradients_in_another_form(kind: str) -> None:
     zeros = [torch._efficientzerotensor(result.shape) for result in results]
     torch.autograd.backward(results, zeros)
     assert all(not parameter.grad.any() for parameter in module.parameters())
-    results = flat(module(x, hx))
-    with pytest.raises(RuntimeError, match=r"bytes of a storage|storage of size 0"):
-        torch.autograd.backward(results, [freed(torch.ones_like(result)) for result in results])
+    for change in (freed, WRONG["negated and freed"], freed_columns):
+        for again in (False, True):
+            results = flat(module(x, hx))
+            arriving = [change(torch.ones_like(result)) for result in results]
+            with pytest.raises(RuntimeError, match=r"bytes of a storage|storage of size 0"):
+                torch.autograd.backward(results, arriving, create_graph=again)
 
 
 SIZES = {
@@ -424,6 +443,8 @@ def test_the_backward_operator_called_by_hand() -> None:
         ([*gradients[:-1], gradients[-1][:1]], store, wanted),
         ([gradients[0].double(), *gradients[1:]], store, wanted),
         ([freed(gradients[0]), *gradients[1:]], store, wanted),
+        ([freed_columns(gradients[0]), *gradients[1:]], store, wanted),
+        (gradients, torch._neg_view(freed(store)), wanted),
     ]
     for given in faults:
         with pytest.raises(RuntimeError):
@@ -433,3 +454,41 @@ def test_the_backward_operator_called_by_hand() -> None:
         change(spoiled)
         with pytest.raises((RuntimeError, ValueError)):
             backward(gradients, store, wanted, *spoiled)
+
+
+def test_a_storage_that_a_hook_keeps_is_not_used_again() -> None:
+    """Offloaders keep storages instead of tensors."""
+    layer, x = unrolled.LSTM(64, 256), torch.randn(100, 32, 64)
+    total(layer(x)).backward()
+    expected = [parameter.grad.clone() for parameter in layer.parameters()]  # pyright: ignore
+    layer.zero_grad()
+
+    def pack(t: Tensor) -> Any:
+        return t.untyped_storage(), t.shape, t.stride(), t.storage_offset()
+
+    def unpack(kept: Any) -> Tensor:
+        storage, shape, stride, offset = kept
+        return torch.empty(0).set_(storage, offset, shape, stride)
+
+    with saved_tensors_hooks(pack, unpack):
+        first = total(layer(x))
+        second = total(layer(2 * x))
+    del second
+    first.backward()
+    for a, b in zip(layer.parameters(), expected, strict=True):
+        torch.testing.assert_close(a.grad, b)
+
+
+def test_a_state_may_be_called_like_an_argument() -> None:
+    @unrolled.cell
+    def odd(x: Any, h: Any, input: Any) -> Any:
+        h = unrolled.tanh(unrolled.affine(x, h))
+        input = input * 0.5 + h
+        return locals()
+
+    step, h = unrolled.RecurrentCell(odd, I, H), torch.zeros(B, H)
+    with torch.no_grad():
+        for _ in range(3):
+            found = step(torch.ones(B, I), (h, h + 1))
+        with eager_only():
+            close(flat(found), flat(step(torch.ones(B, I), (h, h + 1))))

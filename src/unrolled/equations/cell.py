@@ -108,7 +108,7 @@ class Cell:
     def from_json(cls, data: Any) -> Cell:
         """The cell of `to_json`; CellError if the data is anything else."""
         stored: StoredCell = storage.converted(data, StoredCell, "a cell")
-        return cls(_simple(stored.graph.read()), stored.doc)
+        return cls(stored.read(), stored.doc)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Cell):
@@ -136,6 +136,17 @@ class StoredCell(Struct, forbid_unknown_fields=True):
 
     doc: Annotated[str, Meta(max_length=limits.DOC)]
     graph: storage.StoredGraph
+
+    def read(self) -> Graph:
+        """Return the equations; CellError for more of them than a cell can have, unread."""
+        graph = self.graph
+        for what, count, most in (
+            ("nodes", len(graph.nodes), limits.NODES),
+            ("values", len(graph.values), limits.VALUES),
+            ("states", len(graph.states), limits.STATES),
+        ):
+            limits.check_count("a stored cell", what, count, most)
+        return _simple(graph.read())
 
 
 def _simple(graph: Graph) -> Graph:

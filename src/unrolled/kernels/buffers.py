@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple, NoReturn, final
+from typing import Any, NamedTuple, NoReturn, final
 
 import torch
 from torch import Tensor
@@ -50,10 +50,10 @@ class Buffers:
     """
 
     @classmethod
-    def like(cls, user: str, tensors: Mapping[str, Tensor]) -> Buffers:
+    def like(cls, user: str, names: Sequence[str], tensors: Sequence[Tensor]) -> Buffers:
         """Those of a launch that is handed tensors like these."""
-        forms = [Form(name, tuple(tensor.shape)) for name, tensor in tensors.items()]
-        return cls(user, forms, next(iter(tensors.values())).dtype)
+        forms = [Form(*pair) for pair in zip(names, (tuple(t.shape) for t in tensors), strict=True)]
+        return cls(user, forms, tensors[0].dtype)
 
     def __init__(self, user: str, forms: Sequence[Form], dtype: torch.dtype) -> None:
         self._user = user
@@ -125,8 +125,14 @@ def solid(tensor: Tensor) -> Tensor:
     >>> lazy = torch._neg_view(torch.ones(2))
     >>> lazy.is_neg(), solid(lazy).is_neg(), solid(lazy).tolist()
     (True, False, [-1.0, -1.0])
+
+    Raises:
+        RuntimeError: its storage ends before it does.
     """
     if tensor.is_neg():
+        lack = shortage(tensor) if _has_memory(tensor) else None
+        if lack is not None:
+            raise RuntimeError(f"a lazily negated tensor has {lack}")
         tensor = tensor.resolve_neg()
     return tensor.clone() if tensor._is_zerotensor() else tensor  # pyright: ignore
 
@@ -164,7 +170,10 @@ def _has_memory(tensor: Tensor) -> bool:
     """Whether a tensor is nothing but numbers on the CPU, not one that stands for others."""
     if type(tensor) not in PLAIN or not tensor.is_cpu or tensor.layout is not torch.strided:
         return False
-    return not torch._C._functorch.is_functorch_wrapped_tensor(tensor)  # pyright: ignore
+    functorch: Any = torch._C._functorch  # pyright: ignore
+    return not (
+        functorch.is_functorch_wrapped_tensor(tensor) or functorch.is_legacy_batchedtensor(tensor)
+    )
 
 
 @lru_cache(maxsize=256)

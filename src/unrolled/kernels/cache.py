@@ -86,7 +86,7 @@ class Budget:
         with _lock():
             begin = self._entries[-1].end if self._entries else 0
             self._entries.append(_Entry(begin, begin + size, *entry))
-            while self._entries[0].begin < begin + size - self.most:
+            while self._entries and self._entries[0].begin < begin + size - self.most:
                 oldest = self._entries[0]
                 known = oldest.cache()
                 if known is not None and id(known.get(oldest.key)) == oldest.value:

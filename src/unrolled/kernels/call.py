@@ -13,7 +13,7 @@ from ..equations import parameters
 from ..equations.derivative import returned_input
 from ..locks import cached_property
 from . import cache
-from .buffers import Buffers, Form, solid
+from .buffers import Buffers, Form, solid, sound
 from .llvm.kernel import Job, Kernel, Shares
 from .memory import Layout, empty, layout
 from .recurrence import Recurrence, Training
@@ -233,6 +233,16 @@ class Call:
                 (gradient,) = buffers.dense([solid(gradient)])
             arriving.append(gradient)
         return tensors, store, arriving
+
+    def arriving(self, gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
+        """The gradients that arrive, for the definition: checked to be in memory, or nothing is."""
+        named = {
+            f"the gradient {place}": gradient
+            for place, gradient in enumerate(gradients)
+            if gradient is not None
+        }
+        (found,) = sound(f"{self.recurrence.graph.name}, backward", named)
+        return [found.get(f"the gradient {place}") for place in range(len(gradients))]
 
     @cached_property
     def kept(self) -> Buffers:

@@ -360,6 +360,7 @@ def by_definition(
     """The gradients through the eager definition; if asked, they can be differentiated again."""
     if all(type(tensor) in PLAIN for tensor in tensors):
         tensors = call.given.dense(tensors)
+    gradients = call.arriving(gradients)
     tensors = [tensor.view_as(tensor) for tensor in tensors]  # one may be computed from another
     sources, states, weights = call.named(tensors)
     program = call.recurrence.program if call.recurrence.is_whole else call.recurrence.step

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple, final
 
@@ -77,24 +78,27 @@ class Reserve:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._blocks: dict[int, torch.UntypedStorage] = {}  # what was used last stands last
-        self._uses: Any = getattr(torch._C, "_storage_Use_Count", None)
+        self._blocks: dict[int, Tensor] = {}  # what was used last stands last
+        self._count: Any = getattr(torch._C, "_storage_Use_Count", None)
+        self._alone = self._users(torch.empty(1, device=CPU)) if self._count else None
 
     def take(self, dtype: torch.dtype, count: int) -> Tensor:
         """A tensor (count,), not filled; small ones are not worth keeping."""
         size = count * dtype.itemsize
-        if size < LARGE or self._uses is None:
+        if size < LARGE or self._alone is None:
             return torch.empty(count, dtype=dtype, device=CPU)
-        block = self._free(size) or self._new(size)
+        block = self._free(size)
+        if block is None:
+            block = self._new(size)
         tensor: Any = torch.empty(0, dtype=dtype, device=CPU)
-        tensor.set_(block, 0, (count,))
+        tensor.set_(block.untyped_storage(), 0, (count,))
         self._keep(block)  # it is in use by now: no other thread is going to find it free
         return tensor
 
-    def _free(self, size: int) -> torch.UntypedStorage | None:
+    def _free(self, size: int) -> Tensor | None:
         """The smallest block that no tensor uses and that fits, of at most twice the size."""
         known = list(self._blocks.items())
-        sizes = {key: b.nbytes() for key, b in known if self._is_free(b)}
+        sizes = {key: b.nbytes for key, b in known if self._is_free(b)}
         fits = [key for key, nbytes in sizes.items() if size <= nbytes <= 2 * size]
         for key in sorted(fits, key=sizes.__getitem__):
             block = self._blocks.pop(key, None)
@@ -105,26 +109,34 @@ class Reserve:
             self._keep(block)
         return None
 
-    def _is_free(self, block: torch.UntypedStorage) -> bool:
-        return self._uses(block._cdata) == 1
+    def _is_free(self, block: Tensor) -> bool:
+        return self._users(block) == self._alone
 
-    def _new(self, size: int) -> torch.UntypedStorage:
+    def _users(self, block: Tensor) -> tuple[int, int]:
+        """How many tensors, and how many names in Python, have the storage of a block.
+
+        A hook may keep a storage without a tensor: it is the same object for all who ask for it.
+        """
+        storage = block.untyped_storage()
+        return self._count(storage._cdata), sys.getrefcount(storage)
+
+    def _new(self, size: int) -> Tensor:
         """A block for that and for a little more: for what a sequence of some steps more takes."""
         part = 1 << max(0, size.bit_length() - 4)
         size = -(-size // part) * part
-        block = torch.UntypedStorage(size, device="cpu")
+        block = torch.empty(size, dtype=torch.uint8, device=CPU)
         _in_large_pages(block.data_ptr(), size)
         return block
 
-    def _keep(self, block: torch.UntypedStorage) -> None:
+    def _keep(self, block: Tensor) -> None:
         """Keep a block; what was used longest ago is kept no longer if it becomes too much."""
         self._blocks[id(block)] = block
         known = list(self._blocks.items())
-        total = sum(each.nbytes() for _, each in known)
+        total = sum(each.nbytes for _, each in known)
         for key, each in known:
             if total <= self._most:
                 break
-            total -= each.nbytes()
+            total -= each.nbytes
             self._blocks.pop(key, None)
 
 

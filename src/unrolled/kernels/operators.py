@@ -44,6 +44,10 @@ weights. The cell is a text of `describe`: it means the same in every process.
 USER = "unrolled::recurrence"
 """Who is handed operands, for messages."""
 
+LAZY = ("Negative", "ZeroTensor")
+"""Of tensors whose numbers are not in memory: `sound` brings them there, once it has looked whether
+their storage is; what PyTorch does for operators that do not know of them only reads it."""
+
 ALIGNMENT = 16
 """Bytes: where compiled code expects what operators return."""
 
@@ -261,6 +265,7 @@ class _Run:
         given = (self.inputs, self.states, self.weights)
         self._check_count("wanted", len(wanted), sum(map(len, given)))
         self._check_count("gradients", len(gradients), len(self.cell.record) + len(self.states))
+        gradients, store = self._arriving(gradients), sound(USER, {"store": store})[0]["store"]
         asked = iter(wanted)
         inputs, states, weights = (
             {name: value.detach().requires_grad_(next(asked)) for name, value in group.items()}
@@ -284,6 +289,13 @@ class _Run:
         )
 
     @staticmethod
+    def _arriving(gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
+        """The gradients that arrive, with their numbers in memory."""
+        named = {f"gradients[{i}]": g for i, g in enumerate(gradients) if g is not None}
+        (found,) = sound(USER, named)
+        return [found.get(f"gradients[{i}]") for i in range(len(gradients))]
+
+    @staticmethod
     def _check_count(what: str, found: int, expected: int) -> None:
         if found != expected:
             raise RuntimeError(f"{USER}: {what} should have {expected} entries, got {found}")
@@ -293,6 +305,7 @@ class _Run:
         self, gradients: list[Tensor | None], wanted: list[bool], again: bool
     ) -> list[Tensor]:
         """The same through the eager definition; if asked, they can be differentiated again."""
+        gradients = self._arriving(gradients)
         operands = self.weights, self.inputs, self.states
         values, last = eager.run(self.cell.program, *operands, *self.further)
         results = zip([*values.values(), *last.values()], gradients, strict=True)
@@ -439,6 +452,8 @@ def _register() -> None:
         operator = f"unrolled::{name}"
         torch.library.define(operator, SCHEMAS[name], tags=torch.Tag.pt2_compliant_tag)
         torch.library.impl(operator, "cpu", real)
+        for key in LAZY:
+            torch.library.impl(operator, key, torch.library.fallthrough_kernel)
         torch.library.register_fake(operator, like)
     torch.library.register_autograd(
         "unrolled::recurrence_forward", _differentiate, setup_context=_save

@@ -25,8 +25,11 @@ V = TypeVar("V")
 OFTEN = 16
 """Rows in all steps together from which on weights are laid out anew, or products hoisted."""
 
-COSTLY = 1024
-"""Learned layers and activations of a cell at most: kernels of so many take LLVM 20 s."""
+COSTLY = 640
+"""Activations of a cell at most: kernels of a training step take LLVM 5 to 10 s for so many."""
+
+LAYER = 8
+"""Activations that take about as long to compile as a learned layer, with a matrix of its own."""
 
 VALUES = 5000
 """Values of a cell at most, for the same reason."""
@@ -203,10 +206,10 @@ class Recurrences:
 
 def _check_length(graph: Graph) -> None:
     """UnsupportedError for a cell that would take too long to compile."""
-    kinds = {Operation.AFFINE, Operation.LOG, *ACTIVATIONS}
-    costly = sum(node.operation in kinds for node in graph.order)
+    kinds = {Operation.LOG, *ACTIVATIONS}
+    costly = sum(node.operation in kinds for node in graph.order) + LAYER * len(graph.layers)
     for count, most, what in (
-        (costly, COSTLY, "learned layers and activations"),
+        (costly, COSTLY, f"activations (a learned layer counts as {LAYER})"),
         (len(graph.order), VALUES, "values"),
     ):
         if count > most:

@@ -263,7 +263,7 @@ def learn(layer: Layer, input: Any, hx: States | None) -> None:
         return
     way.like = quick.Likeness(handed)
     labels = ["input", *(f"hx[{place}]" for place in range(len(states))), *way.names]
-    way.buffers = Buffers.like(type(layer).__name__, dict(zip(labels, handed, strict=True)))
+    way.buffers = Buffers.like(type(layer).__name__, labels, handed)
     states_size = sum(shape[1] * units for units in layer._state_units) * input.element_size()
     size = (OBJECT + states_size) * sum(map(len, calls))
     layer._known.replace(_key(layer, input, hx), way, size)

@@ -103,8 +103,9 @@ class Step(Weighted):
             )
         for name in self._names[:1]:
             self._check_tensor(x, getattr(self, name))
-        given, states = sound(type(self).__name__, {"input": x}, self._states(hx, x, batched))
-        return given["input"], dict(states)
+        x = sound(type(self).__name__, {"input": x})[0]["input"]
+        (states,) = sound(type(self).__name__, self._states(hx, x, batched))
+        return x, dict(states)
 
     def obstacle(self, x: Tensor, states: Mapping[str, Tensor]) -> str | None:
         """Why a step runs by the eager definition; None if it runs on a kernel."""
@@ -144,12 +145,12 @@ class Step(Weighted):
             from ..kernels.quick import Likeness, QuickStep
 
             quick = QuickStep(call)
-            handed = {"input": x, **dict(zip(self._state_units, states, strict=True))}
-            handed |= {name: weights[name] for name in quick.names}
-            if any(map(is_lazy, handed.values())):
+            handed = [x, *states, *(weights[name] for name in quick.names)]
+            if any(map(is_lazy, handed)):
                 return
-            buffers = Buffers.like(type(self).__name__, handed)
-            way = _Way(quick.names, Likeness(list(handed.values())), buffers, quick)
+            labels = ["input", *(f"the state {name}" for name in self._state_units), *quick.names]
+            buffers = Buffers.like(type(self).__name__, labels, handed)
+            way = _Way(quick.names, Likeness(handed), buffers, quick)
             self._known.replace(key(x, states), way, OBJECT)
 
     def _states(self, hx: States | None, x: Tensor, batched: bool) -> dict[str, Tensor]:

@@ -207,7 +207,10 @@ def test_mutated_data(data: st.DataObject) -> None:
         return
     same(through_text(graph), graph)
     parameters(graph)
-    python(graph)
+    try:
+        python(graph)
+    except CellError as error:  # two layers of a derivative may have one name
+        assert graph.backward and "arguments of its code" in str(error)
     latex(graph)
     Program(graph, SIZES)
 

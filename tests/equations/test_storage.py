@@ -1,6 +1,7 @@
 import copy
 import json
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import pytest
@@ -207,10 +208,8 @@ def test_mutated_data(data: st.DataObject) -> None:
         return
     same(through_text(graph), graph)
     parameters(graph)
-    try:
-        python(graph)
-    except CellError as error:  # two layers of a derivative may have one name
-        assert graph.backward and "arguments of its code" in str(error)
+    with suppress(CellError) if graph.backward else nullcontext():
+        python(graph)  # two layers of a derivative may have one name
     latex(graph)
     Program(graph, SIZES)
 

@@ -27,7 +27,7 @@ def _small() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="session")
 def _exact() -> None:
-    """Under guard pages every array of a kernel is a block of its own, of just its size."""
+    """Under guard pages memory is not used again, and a piece of it has just the size asked for."""
     if guard.is_on():
         memory.reserve._alone = None
 

@@ -86,7 +86,7 @@ def test_a_difference_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = str(error.value).splitlines()
     assert lines[0] == "GRU of gru differs from its definition:"
     assert lines[1].startswith("  the output differs by 0.5 of 0.")
-    assert lines[-1].endswith(", without gradients")
+    assert lines[-1].endswith(" without gradients")
     assert not any("state" in line for line in lines)
 
 

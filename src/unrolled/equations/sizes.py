@@ -145,14 +145,6 @@ def _common(node: Node, found: Mapping[Node, Size | None]) -> Size | None:
     return None if None in known else "one"
 
 
-def _spread(node: Node, found: dict[Node, Size | None]) -> None:
-    """Give the size of a pointwise value to its learned vectors that have none yet."""
-    if node.operation in POINTWISE and found[node] not in (None, "one"):
-        for argument in node.arguments:
-            if found[argument] is None and argument.operation is Operation.LEARNED:
-                found[argument] = found[node]
-
-
 def _agree(node: Node, found: Mapping[Node, Size], describe: Callable[[Node], str]) -> None:
     """CellError where the arguments of a node do not fit each other."""
     if node.operation is Operation.SELECT and node.arguments[0].operation not in CONDITIONS:

@@ -11,7 +11,10 @@ from llvmlite import binding
 from ... import locks
 from .text import Target
 
-locks.known(binding.ffi.lib._lock._lock)  # of llvmlite: held during each call of LLVM, by any user
+_lock = getattr(getattr(binding.ffi.lib, "_lock", None), "_lock", None)
+if _lock is not None:  # of llvmlite: held during each call of LLVM, by any user
+    locks.known(_lock)
+
 EFFORT = 3
 """How hard LLVM tries, from 0 to 3. At 0 it writes slow code, in a third of the time: for fuzzing,
 where code is run once."""

@@ -96,9 +96,11 @@ def sample(
         checkpoint.model(), checkpoint.vocabulary, prompt, length, temperature, seed
     )
     typer.echo(printable(prompt), nl=False)
-    for character in written:
-        typer.echo(printable(character), nl=False)
-    typer.echo()
+    try:
+        for character in written:
+            typer.echo(printable(character), nl=False)
+    finally:
+        typer.echo()
 
 
 @app.command()

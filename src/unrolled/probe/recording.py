@@ -82,6 +82,10 @@ class Shape(NamedTuple):
         return any(length != self.steps for length in self.lengths)
 
 
+OVERFLOWS = (OverflowError, TypeError)
+"""What a shape of more than 64 bits raises, by whoever reads it first."""
+
+
 @final
 class Recording(Mapping[str, Tensor]):
     """Recorded values by dotted name, with the steps of all calls one after the other.
@@ -278,8 +282,9 @@ class Recording(Mapping[str, Tensor]):
                 recording._shapes[place] = _shapes_from_json(shapes, folder.rows)
             recording._require_values(folder.pieces)
             recording._initial = load_file(Path(path) / INITIAL)
-        except (ValueError, OSError, SafetensorError, RuntimeError, OverflowError) as error:
-            raise ValueError(f"{str(path)!r} is no complete recording: {error}") from None
+        except (ValueError, OSError, SafetensorError, RuntimeError, *OVERFLOWS) as error:
+            (why, *_) = str(error).splitlines() or [type(error).__name__]
+            raise ValueError(f"{str(path)!r} is no complete recording: {why}") from None
         return recording
 
     def _require_values(self, pieces: Mapping[str, list[Piece]]) -> None:

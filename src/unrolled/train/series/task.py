@@ -85,6 +85,11 @@ class Forecast(Task[Forecasting]):
                 f"--window {problem.window} with --horizon {problem.horizon} needs "
                 f"{problem.window + problem.horizon}"
             )
+        if problem.season > self.cut.validation:
+            raise UserError(
+                f"{values.table.name}: the training part has {self.cut.validation} values, less "
+                f"than one season of {problem.season}"
+            )
         self._order = Order(self._windows, settings.batch, settings.seed)
 
     def description(self) -> list[str]:

@@ -1,5 +1,7 @@
 """What random cells have found, each as its smallest case."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 
@@ -20,7 +22,7 @@ from unrolled import (
 )
 from unrolled.equations import Cell
 from unrolled.kernels import recurrence
-from unrolled.testing import assert_same
+from unrolled.testing import assert_same, eager_only
 
 
 def made(cell: Cell, **options: object) -> unrolled.Recurrent:
@@ -254,3 +256,24 @@ def test_names_of_the_library(monkeypatch: pytest.MonkeyPatch, cell: Cell, optio
     assert_same(layer, sequences(9, 2))
     assert_same(layer, sequences(2, 2))
     assert_same(layer.eval(), sequences())
+
+
+@unrolled.cell
+def unread_parameter(x, h):
+    h = affine(x)
+    unread = tanh(scalar())
+    return locals()
+
+
+def test_a_second_gradient_past_a_parameter_that_no_kernel_reads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where what reads the input is computed before the loop."""
+    monkeypatch.setattr(recurrence, "LARGE", 0)
+    layer, x = made(unread_parameter), sequences(16, 1).requires_grad_()
+    found = []
+    for around in (eager_only, nullcontext):
+        with around():
+            (gradient,) = torch.autograd.grad(layer(x)[0].sin().sum(), x, create_graph=True)
+            found.append(torch.autograd.grad(gradient.square().sum(), x)[0])
+    torch.testing.assert_close(found[1], found[0])

@@ -148,7 +148,7 @@ def test_forward_mode(eager_calls: list[str]) -> None:
 def test_dispatch_modes(eager_calls: list[str]) -> None:
     numbers, _ = call(GRAPH)
     with FlopCounterMode(display=False) as counter:
-        assert reason(numbers) == "a dispatch mode watches the eager definition"
+        assert reason(numbers) == "a mode watches the eager definition"
         runner().run(*numbers, ["h"])
     steps, rows, inputs = numbers.inputs["x"].shape
     units = SIZES["hidden"]

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch._subclasses import FakeTensorMode
 from torch.autograd.graph import save_on_cpu, saved_tensors_hooks
 from torch.nn.utils.rnn import PackedSequence
+from torch.overrides import TorchFunctionMode
 
 import unrolled
 from unrolled.kernels import operators
@@ -492,3 +494,55 @@ def test_a_state_may_be_called_like_an_argument() -> None:
             found = step(torch.ones(B, I), (h, h + 1))
         with eager_only():
             close(flat(found), flat(step(torch.ones(B, I), (h, h + 1))))
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors:UserWarning")
+@pytest.mark.parametrize("warm", [False, True])
+@pytest.mark.parametrize("kind", ["LSTM", "GRUCell"])
+def test_nested_tensors_are_refused(kind: str, warm: bool) -> None:
+    module, x, hx = warmed(kind, warm)
+    first = hx[0] if isinstance(hx, tuple) else hx
+    nested = torch.nested.nested_tensor([row.detach() for row in first])
+    for around in (eager_only, torch.no_grad, torch.enable_grad):
+        with around(), pytest.raises((RuntimeError, ValueError)):
+            module(x, (nested, *hx[1:]) if isinstance(hx, tuple) else nested)
+
+
+class _Elsewhere(TorchFunctionMode):
+    """Makes every new tensor somewhere else."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        made = function(*args, **(kwargs or {}))
+        return made.to("meta") if "new_" in getattr(function, "__name__", "") else made
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")
+@pytest.mark.parametrize("kind", ["LSTM", "LSTMCell", "both ways"])
+def test_modes_see_the_definition(kind: str) -> None:
+    """Forward and backward: a kernel would fill memory that a mode has taken away."""
+    module, x, hx = warmed(kind, True)
+    with _Elsewhere():
+        assert "a mode watches" in unrolled.explain(module, x, hx)
+    expected = [g.clone() for g in gradients(module, x, hx)]
+    module.zero_grad()
+    value = total(module(x, hx))
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        value.backward()
+    module.zero_grad()
+    with torch.device("meta"):
+        close(gradients(module, x, hx), expected)
+
+
+@pytest.mark.parametrize("name", ["saved", "store", "h_n", "old", "new", "learned", "tap"])
+def test_states_have_any_name(name: str) -> None:
+    scope: dict[str, Any] = {"unrolled": unrolled}
+    exec(
+        f"@unrolled.cell\ndef cell(x, h, {name}):\n"
+        f"    {name} = unrolled.tanh(unrolled.affine(x, {name}))\n"
+        f"    h = unrolled.tanh(unrolled.affine(x, h)) + {name}\n    return locals()\n",
+        scope,
+    )
+    layer = unrolled.Recurrent(scope["cell"], I, H, dtype=torch.float64)
+    unrolled.testing.assert_same(layer, torch.randn(T, B, I).double())

@@ -61,16 +61,13 @@ class Buffers:
         self._dtype = dtype
         self._inspect = Inspection([_expected(form.shape, dtype) for form in forms])
 
-    def places(self, tensors: Sequence[Tensor]) -> list[int]:
-        """Where tensors stand whose strides somebody else has compared.
+    def places(self, tensors: Sequence[Tensor]) -> list[int] | None:
+        """Where tensors stand whose strides somebody else compares; None if one is not as it was.
 
-        Raises:
-            RuntimeError: naming the first that is anything else, but for its strides.
+        Who says what is wrong with it is the call that then goes the long way.
         """
         worst, addresses = self._inspect(tensors)
-        if worst == WRONG:
-            self._refuse(tensors)
-        return addresses
+        return None if worst == WRONG else addresses
 
     def dense(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
         """The tensors, those copied that are not laid out row by row.
@@ -148,10 +145,17 @@ def sound(user: str, *groups: Mapping[str, Tensor]) -> list[Mapping[str, Tensor]
     What PyTorch transforms, traces or keeps on another device is returned as it is.
 
     Raises:
-        RuntimeError: naming the first whose storage ends before it does.
+        RuntimeError: naming the first whose storage ends before it does, or that is nested.
     """
     if torch.compiler.is_compiling() or _get_current_dispatch_mode() is not None:
         return list(groups)
+    for group in groups:
+        for name, tensor in group.items():
+            if tensor.is_nested:
+                raise RuntimeError(
+                    f"{user}: {name} is a nested tensor: pass a padded one with lengths=, or a "
+                    "PackedSequence"
+                )
     if any(is_lazy(tensor) for group in groups for tensor in group.values()):
         groups = tuple({name: solid(each) for name, each in group.items()} for group in groups)
     named = [pair for group in groups for pair in group.items() if _has_memory(pair[1])]

@@ -31,6 +31,9 @@ Arrays = tuple[list[str], dict[str, Tensor]]
 ALONE = 0
 """Instead of the threads of a job, if it is one of several that run side by side."""
 
+SAVED = "what is saved"
+"""The array of saved values: no state has such a name."""
+
 NOWHERE = torch.zeros(1, dtype=torch.int64, device="cpu")
 """The beginning of the only step."""
 
@@ -314,18 +317,18 @@ class Call:
     def store(self) -> Layout:
         """What is kept for the backward pass: states before and after all steps, saved values.
 
-        The array of a state, (B + N, units), has the name of the state; ``saved`` is (N, width).
+        The array of a state, (B + N, units), has the name of the state; `SAVED` is (N, width).
         """
         rows = self.time.batch + self.time.total
         counts = {name: rows * units for name, units in self.states.items()}
-        counts["saved"] = self.time.total * self.training.width
+        counts[SAVED] = self.time.total * self.training.width
         return layout(counts, self.recurrence.dtype)
 
     @cached_property
     def offsets(self) -> tuple[list[int], list[int]]:
         """In bytes, where in what is kept each state's array stands, and where saved values do."""
         starts = {name: start * self._size for name, start in self.store.starts.items()}
-        saved = starts.pop("saved")
+        saved = starts.pop(SAVED)
         return list(starts.values()), self.training.saved(saved)
 
     @cached_property

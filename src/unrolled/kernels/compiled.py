@@ -17,7 +17,7 @@ from .llvm.abreast import start
 from .llvm.kernel import Job
 from .memory import reserve
 from .recurrence import Recurrence, Recurrences
-from .surroundings import PLAIN
+from .surroundings import PLAIN, is_watched
 from .timeline import Timeline
 
 
@@ -223,9 +223,9 @@ def _abreast(begun: Sequence[_Begun | Begun]) -> None:
 
 
 def _are_special(tensors: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> bool:
-    """Whether a hook has put something in a tensor's place that only PyTorch can read."""
+    """Whether a mode, or what a hook has put in a tensor's place, leaves this to PyTorch."""
     there = (*tensors, *(gradient for gradient in gradients if gradient is not None))
-    return any(type(tensor) not in PLAIN for tensor in there)
+    return is_watched() or any(type(tensor) not in PLAIN for tensor in there)
 
 
 def is_batched(gradient: Tensor | None) -> bool:

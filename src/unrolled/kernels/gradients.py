@@ -11,7 +11,7 @@ from torch import Tensor
 from ..equations import Node, parameters
 from ..equations.operation import Operation
 from . import eager
-from .call import Call, put
+from .call import SAVED, Call, put
 from .llvm.kernel import Job
 from .memory import empty, reserve
 from .surroundings import PLAIN
@@ -234,7 +234,7 @@ class Gradients:
         if source in plan.sources:
             return Array(plan.sources[source], 0, units)
         name = next(name for name, node in plan.saved.items() if node is source)
-        begin = call.store.starts["saved"] + call.training.columns[name]
+        begin = call.store.starts[SAVED] + call.training.columns[name]
         return Array("store", begin * size, call.training.width)
 
     def _weights(

@@ -68,11 +68,11 @@ def _inspect() -> Callable[[int], None]:
     addresses = {
         name: ctypes.cast(library[name], ctypes.c_void_p).value or 0 for name in FUNCTIONS.values()
     }
-    try:
-        from .llvm.machine import Machine, host
-    except ImportError:  # llvmlite has no build for every platform
-        return _slowly
-    with compiling():
+    with compiling():  # a fork waits for imports, too: they have locks of their own
+        try:
+            from .llvm.machine import Machine, host
+        except ImportError:  # llvmlite has no build for every platform
+            return _slowly
         machine = Machine(text(host("float")), host("float"), addresses)
         _alive.append(machine)
     return ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(machine.address("inspect"))

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, final
 import torch
 
 from ..equations import Graph, Node
-from ..equations.node import Size
+from ..equations.node import Size, ordered
 from ..equations.operation import ACTIVATIONS, Operation
 from ..locks import cached_property, compiling
 from . import cache, eager, product
@@ -104,8 +104,10 @@ class Recurrence:
 
     @cached_property
     def program(self) -> eager.Program:
-        """The whole cell by its definition."""
-        return eager.Program(self.graph, self.sizes)
+        """The whole cell by its definition, but for what reads parameters that no kernel reads."""
+        graph, read = self.graph, set(self.weights)
+        values = {name: n for name, n in graph.values.items() if read.issuperset(_learned(n))}
+        return eager.Program(Graph(graph.name, graph.inputs, graph.states, values), self.sizes)
 
     def text(self, backward: bool) -> str:
         """The kernel of inference, or the backward one of training, as LLVM IR under its plan."""
@@ -202,6 +204,20 @@ class Recurrences:
             return self.many
         inside = all(name in self.long.split.step.probes for name in record)
         return self.long if inside else self.many
+
+
+def _learned(value: Node) -> set[str]:
+    """The names of the parameters that a value is computed from."""
+    names: set[str] = set()
+    for node in ordered([value]):
+        if node.operation is Operation.LEARNED:
+            names.add(node.attribute.name)
+        elif node.operation is Operation.AFFINE:
+            for block in node.attribute.blocks:
+                names.add(f"weight_{block.group}")
+                if block.bias is not None:
+                    names.add(f"bias_{block.group}")
+    return names
 
 
 def _check_length(graph: Graph) -> None:

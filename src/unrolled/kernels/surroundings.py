@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
+from torch.overrides import _get_current_function_mode_stack as _function_modes
+from torch.utils._device import DeviceContext
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -55,17 +57,33 @@ def surroundings() -> str | None:
     """Why the eager definition has to run here, in a few words; None if a kernel may."""
     if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
         return _compiling() if torch.compiler.is_dynamo_compiling() else PORTABLE
-    if _get_current_dispatch_mode() is not None:
-        return "a dispatch mode watches the eager definition"
+    if is_watched():
+        return "a mode watches the eager definition"
     return _transforms()
 
 
+def is_watched() -> bool:
+    """Whether a mode sees, or makes, tensors: it would miss what a kernel does with them.
+
+    To say on which device new tensors are is no such mode: a kernel's say so themselves.
+    """
+    if _get_current_dispatch_mode() is not None:
+        return True
+    return _functions() > 0 and any(type(m) is not DeviceContext for m in _function_modes())
+
+
 _is_eager, _tracing = _eager.get, torch._C._get_tracing_state
+_functions: Callable[[], int] = torch._C._len_torch_function_stack  # pyright: ignore
 
 
 def undisturbed() -> bool:
     """Whether a kernel may run, as far as neither tensors nor torch.compile have a say."""
-    return not _is_eager() and forward_ad._current_level < 0 and _tracing() is None
+    return (
+        not _is_eager()
+        and forward_ad._current_level < 0
+        and _tracing() is None
+        and not (_functions() and is_watched())
+    )
 
 
 @decided_once

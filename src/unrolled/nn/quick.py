@@ -63,9 +63,9 @@ def run(layer: Layer, input: Any, hx: States | None) -> tuple[Tensor, States] | 
     except KeyError:  # it is computed from others now
         return None
     handed = (input, *states, *parameters)
-    if not way.like.holds(handed):
-        return None
     places = way.buffers.places(handed)
+    if places is None or not way.like.holds(handed):
+        return None
     x = input.transpose(0, 1).contiguous() if layer.batch_first else input
     if isinstance(way, Training):
         output, last = way.run(x, states, parameters)

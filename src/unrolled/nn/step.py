@@ -124,9 +124,10 @@ class Step(Weighted):
         except KeyError:  # it is computed from others now
             return None
         handed = (input, *states, *parameters)
-        if not way.like.holds(handed):
+        places = way.buffers.places(handed)
+        if places is None or not way.like.holds(handed):
             return None
-        new = way.quick.run(states, way.buffers.places(handed))
+        new = way.quick.run(states, places)
         return tuple(new) if len(new) > 1 else new[0]
 
     def _learn(self, x: Tensor, states: list[Tensor], weights: Mapping[str, Tensor]) -> None:

@@ -38,6 +38,8 @@ class Records:
             UserError: a file cannot be written, or TensorBoard is not installed.
         """
         path = folder / log.NAME
+        if path.exists() and not path.is_file():  # to open a pipe would wait for ever
+            raise UserError(f"{path} is no regular file: a log is expected")
         with ExitStack() as stack:
             try:
                 log.cut(path, training.step)

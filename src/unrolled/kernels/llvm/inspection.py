@@ -82,6 +82,7 @@ def text(target: Target) -> str:
                 entry, "numel", "dim", "sizes", "strides", "offset", "extent", "address"
             )
             numel, dim, sizes, strides, offset, extent, address = found
+            dim = f.let(f"select i1 {answered}, i64 {dim}, i64 0")  # nested tensors do not answer
             sizes, strides = (f.let(f"inttoptr i64 {p} to ptr") for p in (sizes, strides))
             carried = [("i64", "0"), ("i64", "1"), ("i1", "true"), ("i64", "1")]
             with f.loop("d", "0", dim, carried=carried) as dims:

@@ -277,3 +277,23 @@ def test_a_second_gradient_past_a_parameter_that_no_kernel_reads(
             (gradient,) = torch.autograd.grad(layer(x)[0].sin().sum(), x, create_graph=True)
             found.append(torch.autograd.grad(gradient.square().sum(), x)[0])
     torch.testing.assert_close(found[1], found[0])
+
+
+@unrolled.cell
+def number_in_a_loop_without_input(x, s):
+    v = where(s < vector(), s, 0.1)
+    s = affine(v)
+    return locals()
+
+
+def test_a_second_gradient_has_numbers_of_its_dtype() -> None:
+    """Also where nothing reads the input, which tells the dtype elsewhere."""
+    layer, x = made(number_in_a_loop_without_input), sequences()
+    first = torch.randn(1, 4, 4, dtype=torch.float64, requires_grad=True)
+    found = []
+    for around in (eager_only, nullcontext):
+        with around():
+            output = layer(x, first)[0].sin().sum()
+            (gradient,) = torch.autograd.grad(output, first, create_graph=True)
+            found.append([gradient, *torch.autograd.grad(gradient.square().sum(), first)])
+    torch.testing.assert_close(found[1], found[0], rtol=1e-12, atol=1e-12)

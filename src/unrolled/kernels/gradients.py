@@ -385,4 +385,6 @@ def _named_rows(call: Call, sources: Sequence[Tensor]) -> dict[str, Tensor]:
         for name, part in zip(names, parts, strict=True):
             fixed = name in recurrence.split.vectors
             rows[name] = part.expand(*call.shape, -1) if fixed else part.view(*call.shape, -1)
-    return rows or {"": torch.zeros((), device="cpu").expand(*call.shape, 1)}  # it tells the shape
+    if not rows:  # one that nothing reads tells shape and dtype
+        rows[""] = torch.zeros((), dtype=recurrence.dtype, device="cpu").expand(*call.shape, 1)
+    return rows

@@ -171,7 +171,7 @@ def test_memory_is_still_kept() -> None:
     def check() -> None:
         place = own.take(torch.float32, LARGE).data_ptr()
         assert own.take(torch.float32, LARGE).data_ptr() == place
-        assert sum(block.nbytes() for block in own._blocks.values()) <= 8 * LARGE
+        assert sum(block.nbytes for block in own._blocks.values()) <= 8 * LARGE
 
     at_every_line(lambda: own.take(torch.float32, LARGE), check, KeyboardInterrupt)
     at_every_line(lambda: own.take(torch.float32, 3 * LARGE), check, KeyboardInterrupt)

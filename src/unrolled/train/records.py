@@ -39,7 +39,7 @@ class Records:
         """
         path = folder / log.NAME
         if path.exists() and not path.is_file():  # to open a pipe would wait for ever
-            raise UserError(f"{path} is no regular file: a log is expected")
+            raise UserError(f"cannot write {path}: it is no regular file")
         with ExitStack() as stack:
             try:
                 log.cut(path, training.step)

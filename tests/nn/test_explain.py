@@ -119,6 +119,21 @@ def test_nothing_is_compiled_or_computed(monkeypatch: pytest.MonkeyPatch) -> Non
     def unexpected(*arguments: object) -> None:
         raise AssertionError("compiles")
 
+    unrolled.explain(made("LSTM"), X)  # what looks at tensors is made once in a process
     monkeypatch.setattr(machine.Machine, "__init__", unexpected)
     module = unrolled.LSTM(I, 123)
     assert unrolled.explain(module, X) == "compiled kernel: float32, 2 rows"
+
+
+def _long(x: Any, h: Any) -> Any:
+    for _ in range(650):
+        h = tanh(h + 0.1)
+    h = tanh(affine(x, h))
+    return locals()
+
+
+def test_a_cell_that_takes_too_long_to_compile() -> None:
+    module = unrolled.Recurrent(unrolled.cell(_long), I, H)
+    reason = "eager definition: 659 activations (a learned layer counts as 8) take too long"
+    assert unrolled.explain(module, X).startswith(reason)
+    assert module(X)[0].shape == (T, B, H)

@@ -8,6 +8,7 @@ parameter, and storage can be freed under a tensor that still states its shape.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn, final
@@ -51,7 +52,7 @@ class Buffers:
 
     @classmethod
     def like(cls, user: str, names: Sequence[str], tensors: Sequence[Tensor]) -> Buffers:
-        """Those of a launch that is handed tensors like these."""
+        """Return those of a launch that is handed tensors like these."""
         forms = [Form(*pair) for pair in zip(names, (tuple(t.shape) for t in tensors), strict=True)]
         return cls(user, forms, tensors[0].dtype)
 
@@ -62,7 +63,7 @@ class Buffers:
         self._inspect = Inspection([_expected(form.shape, dtype) for form in forms])
 
     def places(self, tensors: Sequence[Tensor]) -> list[int] | None:
-        """Where tensors stand whose strides somebody else compares; None if one is not as it was.
+        """Return where tensors stand, their strides unread; None if one is not as it was.
 
         Who says what is wrong with it is the call that then goes the long way.
         """
@@ -70,7 +71,7 @@ class Buffers:
         return None if worst == WRONG else addresses
 
     def dense(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
-        """The tensors, those copied that are not laid out row by row.
+        """Return the tensors, those copied that are not laid out row by row.
 
         Raises:
             RuntimeError: naming the first that has another dtype, size or place, or whose storage
@@ -93,13 +94,12 @@ class Buffers:
 
 
 def _expected(shape: tuple[int, ...], dtype: torch.dtype) -> Expected:
-    return Expected(
-        dtype.itemsize, dtype_number(dtype), torch.Size(shape).numel(), (*shape, 1)[len(shape) - 1]
-    )
+    width = shape[-1] if shape else 1
+    return Expected(dtype.itemsize, dtype_number(dtype), math.prod(shape), width)
 
 
 def _fault(shape: tuple[int, ...], dtype: torch.dtype, tensor: Tensor) -> str | None:
-    """What about a tensor is not as expected, in a few words."""
+    """Say what about a tensor is not as expected; None if nothing is."""
     if tensor.layout is not torch.strided:
         return f"layout {tensor.layout}"
     if tensor.device.type != "cpu":
@@ -107,13 +107,13 @@ def _fault(shape: tuple[int, ...], dtype: torch.dtype, tensor: Tensor) -> str | 
     if tensor.dtype is not dtype:
         return str(tensor.dtype)
     found = tuple(tensor.shape)
-    if tensor.numel() != torch.Size(shape).numel() or found[-1:] != shape[-1:]:
+    if tensor.numel() != math.prod(shape) or found[-1:] != shape[-1:]:
         return f"shape {found}"
     return shortage(tensor)
 
 
 def solid(tensor: Tensor) -> Tensor:
-    """The tensor with its numbers in memory.
+    """Return the tensor with its numbers in memory.
 
     PyTorch negates some tensors, such as ``z.conj().imag``, and makes some zeros only when an
     operation of its own reads them.
@@ -135,12 +135,12 @@ def solid(tensor: Tensor) -> Tensor:
 
 
 def is_lazy(tensor: Tensor) -> bool:
-    """Whether the numbers of a tensor are not what stands in memory."""
+    """Return whether the numbers of a tensor are not what stands in memory."""
     return tensor.is_neg() or tensor._is_zerotensor()  # pyright: ignore
 
 
 def sound(user: str, *groups: Mapping[str, Tensor]) -> list[Mapping[str, Tensor]]:
-    """Tensors by name, with their numbers in memory and no longer than their storage.
+    """Return tensors by name, with their numbers in memory and no longer than their storage.
 
     What PyTorch transforms, traces or keeps on another device is returned as it is.
 
@@ -170,8 +170,16 @@ def sound(user: str, *groups: Mapping[str, Tensor]) -> list[Mapping[str, Tensor]
     return list(groups)
 
 
+def arriving(user: str, gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
+    """Return gradients that arrive, where there are any, as `sound` does tensors with names."""
+    labels = [f"gradient {place}" for place in range(len(gradients))]
+    named = {name: g for name, g in zip(labels, gradients, strict=True) if g is not None}
+    (found,) = sound(user, named)
+    return [found.get(name) for name in labels]
+
+
 def _has_memory(tensor: Tensor) -> bool:
-    """Whether a tensor is nothing but numbers on the CPU, not one that stands for others."""
+    """Return whether a tensor is nothing but numbers on the CPU, not one that stands for others."""
     if type(tensor) not in PLAIN or not tensor.is_cpu or tensor.layout is not torch.strided:
         return False
     functorch: Any = torch._C._functorch  # pyright: ignore
@@ -182,5 +190,5 @@ def _has_memory(tensor: Tensor) -> bool:
 
 @lru_cache(maxsize=256)
 def _extents(itemsizes: tuple[int, ...]) -> Inspection:
-    """Asks so many tensors whether their storage holds them."""
+    """Return what asks so many tensors whether their storage holds them."""
     return Inspection([Expected(size) for size in itemsizes])

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any, final
 import torch
 from torch import Tensor
 
-from ..equations import parameters
 from ..equations.derivative import returned_input
 from ..locks import cached_property
 from . import cache
-from .buffers import Buffers, Form, solid, sound
+from .buffers import Buffers, Form, solid
 from .llvm.kernel import Job, Kernel, Shares
 from .memory import Layout, empty, layout
 from .recurrence import Recurrence, Training
@@ -216,7 +215,7 @@ class Call:
     @cached_property
     def given(self) -> Buffers:
         """What the loop is handed: sources, states and weights."""
-        return Buffers(self.recurrence.graph.name, self._forms(), self.recurrence.dtype)
+        return Buffers(self.recurrence.graph.name, self._forms, self.recurrence.dtype)
 
     def handed_back(
         self, tensors: Sequence[Tensor], store: Tensor, gradients: Sequence[Tensor | None]
@@ -237,20 +236,10 @@ class Call:
             arriving.append(gradient)
         return tensors, store, arriving
 
-    def arriving(self, gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
-        """The gradients that arrive, for the definition: checked to be in memory, or nothing is."""
-        named = {
-            f"the gradient {place}": gradient
-            for place, gradient in enumerate(gradients)
-            if gradient is not None
-        }
-        (found,) = sound(f"{self.recurrence.graph.name}, backward", named)
-        return [found.get(f"the gradient {place}") for place in range(len(gradients))]
-
     @cached_property
     def kept(self) -> Buffers:
         """What the backward pass is handed: the same, and what the forward pass kept."""
-        forms = [*self._forms(), Form("what was kept", (self.store.size,))]
+        forms = [*self._forms, Form("what was kept", (self.store.size,))]
         user = f"{self.recurrence.graph.name}, backward"
         return Buffers(user, forms, self.recurrence.dtype)
 
@@ -266,6 +255,7 @@ class Call:
         user = f"{self.recurrence.graph.name}, backward"
         return [Buffers(user, [form], self.recurrence.dtype) for form in forms]
 
+    @cached_property
     def _forms(self) -> list[Form]:
         """Of sources, states and weights."""
         recurrence, time = self.recurrence, self.time
@@ -279,8 +269,7 @@ class Call:
                 shape = (time.total, recurrence.width(names))
             forms.append(Form(" ".join(names), shape))
         forms += [Form(name, (time.batch, units)) for name, units in self.states.items()]
-        shapes = {p.name: p.shape(recurrence.sizes) for p in parameters(recurrence.graph)}
-        return [*forms, *(Form(name, shapes[name]) for name in self.weights)]
+        return [*forms, *(Form(name, recurrence.shapes[name]) for name in self.weights)]
 
     def named(self, tensors: Sequence[Any]) -> tuple[list[Any], dict[str, Any], dict[str, Any]]:
         """The tensors of sources, states and weights, of one flat list."""

@@ -99,14 +99,12 @@ class Runner:
     ) -> dict[str, Tensor]:
         """Take one step: inputs and states are (B, units); the states after it."""
         if torch.compiler.is_dynamo_compiling():
-            found = ""
-        else:
-            self._check(weights, inputs)
-            weights, inputs, states = buffers.sound(self.graph.name, weights, inputs, states)
-            found = self._chosen(weights, inputs, states, ())
+            return self.run(weights, _one_step(inputs), states, ())[1]
+        self._check(weights, inputs)
+        weights, inputs, states = buffers.sound(self.graph.name, weights, inputs, states)
+        found = self._chosen(weights, inputs, states, ())
         if isinstance(found, str):
-            steps = {name: value.unsqueeze(0) for name, value in inputs.items()}
-            return self.run(weights, steps, states, ())[1]
+            return eager.run(self.program, weights, _one_step(inputs), states, ())[1]
         from . import compiled
 
         return compiled.step(found, weights, inputs, states)
@@ -212,6 +210,11 @@ class Runner:
         if isinstance(found, str):
             return found
         return _unrecorded(found, record) or found
+
+
+def _one_step(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return inputs (B, units) as sequences of one step."""
+    return {name: value.unsqueeze(0) for name, value in inputs.items()}
 
 
 def _unrecorded(found: Recurrences, record: Sequence[str]) -> str | None:

@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def reach(tensor: Tensor) -> int:
-    """How many bytes of its storage a tensor takes, from the storage's first on.
+    """Return how many bytes of its storage a tensor takes, from the storage's first on.
 
     >>> import torch
     >>> reach(torch.zeros(10)[2:5]), reach(torch.zeros(3, 4).t())
@@ -19,7 +19,7 @@ def reach(tensor: Tensor) -> int:
 
 
 def extent(tensor: Tensor) -> int:
-    """How many bytes the storage of a tensor has; none if it has no place, as of zero tensors."""
+    """Return the bytes that a tensor's storage has; 0 if it has no place, as of zero tensors."""
     storage = tensor.untyped_storage()
     try:
         return storage.nbytes() if storage.data_ptr() else 0
@@ -28,7 +28,7 @@ def extent(tensor: Tensor) -> int:
 
 
 def shortage(tensor: Tensor) -> str | None:
-    """How much memory a tensor on the CPU lacks, in words; None if its storage holds all of it."""
+    """Say how much memory a tensor on the CPU lacks; None if its storage holds all of it."""
     needed, there = reach(tensor), extent(tensor)
     if needed <= there:
         return None

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple, final
 import torch
 from torch import Tensor
 
-from ..equations import Node, parameters
+from ..equations import Node
 from ..equations.operation import Operation
 from . import eager
+from .buffers import arriving
 from .call import SAVED, Call, put
 from .llvm.kernel import Job
 from .memory import empty, reserve
@@ -39,7 +40,7 @@ class Gradients:
         places = [place for _, place in plan.stored(self.filled).values()]
         self.places = [(place.buffer, place.start * self.dtype.itemsize) for place in places]
         self.widths = {p.buffer: (plan.widths[p.buffer], p.buffer in returned) for p in places}
-        shapes = {p.name: p.shape(call.recurrence.sizes) for p in parameters(call.recurrence.graph)}
+        shapes = call.recurrence.shapes
         self.weights = {name: shapes[name] for name in call.weights if wanted_weights[name]}
         learned = [node.attribute for node in call.recurrence.split.step.learned]
         sizes = call.recurrence.sizes
@@ -360,7 +361,7 @@ def by_definition(
     """The gradients through the eager definition; if asked, they can be differentiated again."""
     if all(type(tensor) in PLAIN for tensor in tensors):
         tensors = call.given.dense(tensors)
-    gradients = call.arriving(gradients)
+    gradients = arriving(f"{call.recurrence.graph.name}, backward", gradients)
     tensors = [tensor.view_as(tensor) for tensor in tensors]  # one may be computed from another
     sources, states, weights = call.named(tensors)
     program = call.recurrence.program if call.recurrence.is_whole else call.recurrence.step

@@ -40,7 +40,7 @@ class Expected(NamedTuple):
 
 @cache
 def _library() -> ctypes.CDLL | None:
-    """PyTorch's library that has the functions; None where there is none."""
+    """Return PyTorch's library that has the functions; None where there is none."""
     folder = os.path.join(os.path.dirname(torch.__file__), "lib")
     for name in ("libtorch_cpu.so", "libtorch_cpu.dylib", "torch_cpu.dll"):
         with suppress(OSError):
@@ -52,7 +52,7 @@ def _library() -> ctypes.CDLL | None:
 
 @cache
 def dtype_number(dtype: torch.dtype) -> int:
-    """PyTorch's number of a dtype that kernels know."""
+    """Return PyTorch's number of a dtype that kernels know."""
     library = _library()
     if library is None:
         return {torch.float32: 6, torch.float64: 7}[dtype]  # c10/core/ScalarType.h
@@ -61,7 +61,7 @@ def dtype_number(dtype: torch.dtype) -> int:
 
 @cache
 def _inspect() -> Callable[[int], None]:
-    """The machine code: it takes the address of a table. Python's lock stays held: it is short."""
+    """Return the machine code, of a table's address. It is short: Python's lock stays held."""
     library = _library()
     if library is None:
         return _slowly
@@ -119,7 +119,7 @@ class Inspection:
         self._run = _inspect()
 
     def __call__(self, tensors: Sequence[Tensor]) -> tuple[int, list[int]]:
-        """The worst that is to be said of the tensors, and where each stands."""
+        """Return the worst that is to be said of the tensors, and where each stands."""
         if self._run is _slowly:
             return self._ask(tensors)
         try:
@@ -135,7 +135,7 @@ class Inspection:
         return worst, addresses
 
     def _ask(self, tensors: Sequence[Tensor]) -> tuple[int, list[int]]:
-        """The same, a tensor at a time, in Python."""
+        """Return the same, asked a tensor at a time, in Python."""
         found = [
             slow(each, expected) for each, expected in zip(tensors, self._expected, strict=True)
         ]
@@ -143,7 +143,7 @@ class Inspection:
 
 
 def slow(tensor: Tensor, expected: Expected) -> tuple[int, int]:
-    """What is to be said of one tensor, and where it stands: the meaning of the machine code."""
+    """Return what is said of a tensor, and where it stands: the meaning of the machine code."""
     if tensor.layout is not torch.strided or tensor.device.type != "cpu":
         return WRONG, 0
     if expected.dtype != ANY and expected.dtype != _numbers().get(tensor.dtype):

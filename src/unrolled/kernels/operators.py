@@ -15,7 +15,7 @@ from ..equations import CellError, Graph, parameters, storage
 from ..equations.node import Size
 from ..equations.verify import check_step
 from . import cache, eager, timeline
-from .buffers import sound
+from .buffers import arriving, sound
 from .cache import OBJECT, Cache
 from .memory import ALIGNED, empty
 from .surroundings import DTYPES
@@ -265,7 +265,8 @@ class _Run:
         given = (self.inputs, self.states, self.weights)
         self._check_count("wanted", len(wanted), sum(map(len, given)))
         self._check_count("gradients", len(gradients), len(self.cell.record) + len(self.states))
-        gradients, store = self._arriving(gradients), sound(USER, {"store": store})[0]["store"]
+        gradients = arriving(USER, gradients)
+        store = sound(USER, {"store": store})[0]["store"]
         asked = iter(wanted)
         inputs, states, weights = (
             {name: value.detach().requires_grad_(next(asked)) for name, value in group.items()}
@@ -289,13 +290,6 @@ class _Run:
         )
 
     @staticmethod
-    def _arriving(gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
-        """The gradients that arrive, with their numbers in memory."""
-        named = {f"gradients[{i}]": g for i, g in enumerate(gradients) if g is not None}
-        (found,) = sound(USER, named)
-        return [found.get(f"gradients[{i}]") for i in range(len(gradients))]
-
-    @staticmethod
     def _check_count(what: str, found: int, expected: int) -> None:
         if found != expected:
             raise RuntimeError(f"{USER}: {what} should have {expected} entries, got {found}")
@@ -305,7 +299,7 @@ class _Run:
         self, gradients: list[Tensor | None], wanted: list[bool], again: bool
     ) -> list[Tensor]:
         """The same through the eager definition; if asked, they can be differentiated again."""
-        gradients = self._arriving(gradients)
+        gradients = arriving(USER, gradients)
         operands = self.weights, self.inputs, self.states
         values, last = eager.run(self.cell.program, *operands, *self.further)
         results = zip([*values.values(), *last.values()], gradients, strict=True)

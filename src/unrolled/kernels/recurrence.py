@@ -7,7 +7,7 @@ from typing import Any, TypeVar, final
 
 import torch
 
-from ..equations import Graph, Node
+from ..equations import Graph, Node, parameters
 from ..equations.node import Size, ordered
 from ..equations.operation import ACTIVATIONS, Operation
 from ..locks import cached_property, compiling
@@ -101,6 +101,11 @@ class Recurrence:
                 if self._product is None:
                     self._product = product.Product(self.split, self.sizes, self.dtype)
         return self._product
+
+    @cached_property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each parameter of the cell."""
+        return {p.name: p.shape(self.sizes) for p in parameters(self.graph)}
 
     @cached_property
     def program(self) -> eager.Program:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import struct
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
@@ -113,7 +114,7 @@ class Inspection:
         ]
         self._kind = ctypes.c_int64 * len(numbers)
         self._numbers = bytes(self._kind(*numbers))
-        self._tensors = slice(HEADER, HEADER + count)
+        self._pack = struct.Struct(f"={count}q").pack_into  # faster than to assign a slice
         self._addresses = slice(HEADER + count, HEADER + 2 * count)
         self._tables: list[tuple[ctypes.Array[ctypes.c_int64], int]] = []  # for calls to come
         self._run = _inspect()
@@ -128,7 +129,7 @@ class Inspection:
             table = self._kind.from_buffer_copy(self._numbers)
             ready = table, ctypes.addressof(table)
         table, address = ready
-        table[self._tensors] = [tensor._cdata for tensor in tensors]  # pyright: ignore
+        self._pack(table, HEADER * 8, *[tensor._cdata for tensor in tensors])  # pyright: ignore
         self._run(address)
         worst, addresses = table[1], table[self._addresses]
         self._tables.append(ready)

@@ -124,6 +124,17 @@ class Quick(ABC):
 class QuickStep(Quick):
     """One step."""
 
+    def __init__(self, call: Call) -> None:
+        super().__init__(call)
+        self._wired = None if self._product is not None else self._all_wired(len(call.states))
+
+    def _all_wired(self, states: int) -> Callable[[Addresses], None]:
+        """What runs the job where it reads the input itself: given all of `run`, and new states."""
+        first, end = 1 + states, 1 + states + len(self.names)
+        learned, weights = range(first, first + self._learned), range(first + self._learned, end)
+        arrays = [0, *learned, *range(1, first), *range(end, end + states)]
+        return self._job.wired(arrays, weights)
+
     @staticmethod
     def job(call: Call) -> Job:
         """States before the step, states after it."""
@@ -137,9 +148,12 @@ class QuickStep(Quick):
             places: where the input (B, I), the states and the parameters stand that `names` tells.
         """
         new = [torch.empty_like(state) for state in states]
-        end = 1 + len(new)
         after = [state.data_ptr() for state in new]
-        self._start(places[0], places[end:], places[1:end], after)
+        if self._wired is not None:
+            self._wired([*places, *after])
+        else:
+            end = 1 + len(new)
+            self._start(places[0], places[end:], places[1:end], after)
         return new
 
 

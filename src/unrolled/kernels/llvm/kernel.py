@@ -309,9 +309,8 @@ class Job:
         begins = list(accumulate((aligned(size * width) for size in sizes), initial=0))
         self._scratch = begins.pop() // width
         self._layouts, self._kept = begins[: len(kernel.layouts)], begins[len(kernel.layouts) :]
-        # Of each array, which of the addresses is its own; those of kept ones follow those given.
-        places = {name: place for place, name in enumerate([*order, *(a.name for a in kept)])}
-        self._pick = _picker([places[array.name] for array in source.arrays])
+        self._kept_names = [array.name for array in kept]
+        self._pick = self._picked(range(len(order)))
         self._arrays = slice(2, 2 + 2 * len(source.arrays), 2)
         self.sums = {array.name: array.stride for array in source.arrays if array.kind == "thread"}
         self._own = slice(len(numbers), len(numbers) + len(kernel.layouts))
@@ -362,7 +361,7 @@ class Job:
             ready = self._made()
         numbers, _, kept, _ = ready
         if kept:
-            addresses = [*addresses, *kept]
+            addresses = [*kept, *addresses]
         numbers[self._arrays] = self._pick(addresses)
         numbers[self._weights] = weights
         numbers[self._meetings] = 0
@@ -372,6 +371,46 @@ class Job:
         """What was told is used again in a later run."""
         if self._scratch <= SMALL:
             self._ready.append(ready)
+
+    def wired(
+        self, arrays: Sequence[int], weights: Sequence[int]
+    ) -> Callable[[Sequence[int]], None]:
+        """Return what starts the job, given a list of addresses.
+
+        Args:
+            arrays: of each of `order`, which of the addresses is its own.
+            weights: likewise of each of `weights`.
+        """
+        pick, pick_weights = self._picked(arrays), _picker(weights)
+        numbers_of_arrays, numbers_of_weights = self._arrays, self._weights
+
+        def start(addresses: Sequence[int]) -> None:
+            try:
+                ready = self._ready.pop()
+            except IndexError:
+                ready = self._made()
+            numbers, job, kept, _ = ready
+            numbers[numbers_of_arrays] = pick([*kept, *addresses])
+            numbers[numbers_of_weights] = pick_weights(addresses)
+            numbers[self._meetings] = 0
+            if self.shares.threads == 1:
+                self._run(job)
+            else:
+                self.kernel.start(job, self.shares.threads)
+            self.end(ready)
+
+        return start
+
+    def _picked(self, places: Sequence[int]) -> Callable[[Sequence[int]], Sequence[int]]:
+        """What picks the arrays' addresses, those of kept ones before those given.
+
+        Args:
+            places: of each of `order`, which of the addresses given is its own.
+        """
+        count = len(self._kept_names)
+        found = {name: place for place, name in enumerate(self._kept_names)}
+        found |= {name: count + place for name, place in zip(self.order, places, strict=True)}
+        return _picker([found[array.name] for array in self.kernel.source.arrays])
 
     def _made(self) -> Ready:
         """The numbers of a job, and memory for what the kernel lays out and keeps."""
@@ -388,10 +427,10 @@ class Job:
         return Ready(numbers, start + 8 * self._job, kept, memory)
 
 
-def _picker(places: list[int]) -> Callable[[Sequence[int]], Sequence[int]]:
+def _picker(places: Sequence[int]) -> Callable[[Sequence[int]], Sequence[int]]:
     """What picks the items at some places, in that order."""
-    if len(places) == 1:
-        return lambda items: (items[places[0]],)
+    if len(places) < 2:
+        return lambda items: [items[place] for place in places]
     return itemgetter(*places)
 
 

@@ -19,17 +19,17 @@ from typing import Any, ClassVar, final
 
 from torch import nn
 
+from unrolled.apps.train import text
+from unrolled.apps.train.demo import SETTINGS, paced
+from unrolled.apps.train.interrupt import Interrupt
+from unrolled.apps.train.language import Language
+from unrolled.apps.train.loop import run
+from unrolled.apps.train.model import build
+from unrolled.apps.train.problem import Problem
+from unrolled.apps.train.settings import Settings
+from unrolled.apps.train.training import Training
 from unrolled.cells import find
 from unrolled.equations import Cell
-from unrolled.train import text
-from unrolled.train.demo import SETTINGS, paced
-from unrolled.train.interrupt import Interrupt
-from unrolled.train.language import Language
-from unrolled.train.loop import run
-from unrolled.train.model import build
-from unrolled.train.problem import Problem
-from unrolled.train.settings import Settings
-from unrolled.train.training import Training
 
 
 @final

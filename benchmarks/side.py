@@ -8,9 +8,10 @@ import os
 import sys
 import warnings
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-BENCH = Path(__file__).resolve().parents[1] / "src" / "unrolled" / "bench"
+BENCH = Path(__file__).resolve().parents[1] / "src" / "unrolled" / "apps" / "bench"
 
 
 def load(source: str) -> None:
@@ -20,13 +21,16 @@ def load(source: str) -> None:
 
     if Path(source) not in Path(str(unrolled.__file__)).parents:
         raise SystemExit(f"side.py: imported {unrolled.__file__}, expected it under {source}")
+    if importlib.util.find_spec("unrolled.apps") is None:  # a tree from before there was one
+        sys.modules["unrolled.apps"] = apps = ModuleType("unrolled.apps")
+        apps.__path__ = []
     spec = importlib.util.spec_from_file_location(
-        "unrolled.bench", BENCH / "__init__.py", submodule_search_locations=[str(BENCH)]
+        "unrolled.apps.bench", BENCH / "__init__.py", submodule_search_locations=[str(BENCH)]
     )
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["unrolled.bench"] = module
+    sys.modules["unrolled.apps.bench"] = module
     spec.loader.exec_module(module)
 
 
@@ -34,8 +38,8 @@ def serve(options: dict[str, Any], out: Any) -> None:
     """Answer requests, a line of JSON each, until the input ends."""
     import torch
 
-    from unrolled.bench.choice import choice
-    from unrolled.bench.clock import Turn
+    from unrolled.apps.bench.choice import choice
+    from unrolled.apps.bench.clock import Turn
 
     def answer(value: object) -> None:
         print(json.dumps(value), file=out, flush=True)

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from unrolled.cells import CELLS
-from unrolled.equations import Cell, parameters
-from unrolled.equations.latex import equations
-from unrolled.equations.parameters import Parameter
-from unrolled.equations.sizes import UNITS
+from unrolled.equations import Cell
+from unrolled.graph import parameters
+from unrolled.graph.parameters import Parameter
+from unrolled.graph.sizes import UNITS
+from unrolled.printing.latex import equations
 
 PAGE = Path(__file__).parents[1] / "docs" / "cells.md"
 HEAD = """# The cells

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from PIL import Image
 
+from unrolled.apps.draw.request import subject
 from unrolled.draw.drawing import Drawing
 from unrolled.draw.drawings import DRAWINGS
 from unrolled.draw.output import encode
-from unrolled.draw.request import subject
 
 DOCS = Path(__file__).parents[1] / "docs"
 SCALE, COLORS = 0.62, 256

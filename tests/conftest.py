@@ -7,7 +7,7 @@ import torch
 from hypothesis import settings
 
 import guard
-from unrolled.kernels import memory
+from unrolled.kernels.runtime import memory
 
 settings.register_profile("unrolled", deadline=None)
 settings.load_profile("unrolled")

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from unrolled.equations import Graph, parameters
+from unrolled.graph import parameters
+from unrolled.graph.graph import Graph
 from unrolled.kernels.eager import Program, run
 
 SIZES: Any = {"input": 2, "hidden": 3, "projection": 2, "one": 1}

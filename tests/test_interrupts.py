@@ -14,10 +14,10 @@ from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 import unrolled
 from unrolled import affine, locks, sigmoid, tanh
-from unrolled.kernels import cache, recurrence
-from unrolled.kernels.cache import Budget, Cache
-from unrolled.kernels.memory import LARGE, Reserve, reserve
-from unrolled.kernels.recurrence import Recurrences
+from unrolled.kernels.runtime import cache, recurrence
+from unrolled.kernels.runtime.cache import Budget, Cache
+from unrolled.kernels.runtime.memory import LARGE, Reserve, reserve
+from unrolled.kernels.runtime.recurrence import Recurrences
 
 # What strikes in a finalizer is reported and goes no further.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

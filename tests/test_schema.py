@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from unrolled.apps.train.unit import Unit
 from unrolled.schema import DEEPEST, Count, Finite, Positive, Size, checked, parse
-from unrolled.train.unit import Unit
 
 
 @pytest.mark.parametrize("brackets", ["[]", "{}"])

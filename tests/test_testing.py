@@ -10,8 +10,10 @@ import torch
 from torch.nn.utils.rnn import pack_sequence
 
 import unrolled
-from unrolled.equations import Operation, derivative
-from unrolled.kernels import compiled, surroundings
+from unrolled.graph import derivative
+from unrolled.graph.operation import Operation
+from unrolled.kernels.autograd import node as compiled
+from unrolled.kernels.runtime import torch_state as surroundings
 from unrolled.testing import assert_same, differences, eager_only
 
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import cells
-from .equations import Cell, CellError, cell
-from .equations.language import (
-    abs as abs,
-)
+from . import _moved, cells
+from .equations import Cell, cell
+from .equations.language import abs as abs
 from .equations.language import (
     affine,
     exp,
@@ -29,6 +27,7 @@ from .equations.language import (
     vector,
     where,
 )
+from .errors import CellError
 from .nn import (
     GRU,
     LSTM,

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from .kernels.surroundings import eager_only
+from .kernels.runtime.torch_state import eager_only
 from .nn.layer import Layer
 from .nn.sequence import Lengths
 from .nn.step import Step

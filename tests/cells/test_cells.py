@@ -15,7 +15,8 @@ import reference
 import unrolled
 from unrolled import cells
 from unrolled.cells import CELLS
-from unrolled.equations import Cell, CellError
+from unrolled.equations import Cell
+from unrolled.errors import CellError
 
 T, B, I, H, P = 4, 2, 2, 3, 2  # noqa: E741
 

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from unrolled.draw import models
-from unrolled.train.settings import Settings
+from unrolled.apps.draw import models
+from unrolled.apps.train.settings import Settings
 
 
 @pytest.fixture

@@ -5,8 +5,9 @@ from matplotlib.colors import to_hex
 from numpy.testing import assert_allclose
 
 import unrolled
-from unrolled.draw import DrawError, charts
+from unrolled.draw import charts
 from unrolled.draw.render import shade
+from unrolled.errors import DrawError
 
 
 def recorded(steps: int = 7) -> dict[str, torch.Tensor]:

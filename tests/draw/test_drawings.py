@@ -6,15 +6,16 @@ from tests.draw.geometry import problems
 
 import unrolled
 from unrolled import affine, sigmoid, tanh
+from unrolled.apps.draw.models import trained
+from unrolled.apps.draw.numbers import SENTENCE, Measured
+from unrolled.apps.train.text import encode
 from unrolled.cells import CELLS
-from unrolled.draw import DrawError, draw
+from unrolled.draw import draw
 from unrolled.draw.drawings import DRAWINGS, find
-from unrolled.draw.models import trained
-from unrolled.draw.numbers import SENTENCE, Measured
 from unrolled.draw.picture import HOLD
 from unrolled.draw.scene import Line
 from unrolled.draw.subject import Subject
-from unrolled.train.text import encode
+from unrolled.errors import DrawError
 
 NAMES = [
     "loop",

@@ -3,13 +3,15 @@ from collections import Counter
 import pytest
 from hypothesis import given, settings
 from tests.draw.geometry import problems
-from tests.equations.drawn import cells as drawn
+from tests.graph.drawn import cells as drawn
 
 from unrolled.cells import CELLS
 from unrolled.draw.layout import scene
 from unrolled.draw.scene import Box, Scene
-from unrolled.equations import Cell, Graph, derivative
-from unrolled.equations.operation import Operation
+from unrolled.equations import Cell
+from unrolled.graph import derivative
+from unrolled.graph.graph import Graph
+from unrolled.graph.operation import Operation
 
 
 def covered(picture: Scene) -> Counter[int]:

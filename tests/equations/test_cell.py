@@ -9,9 +9,11 @@ import unrolled
 from samples import execute, sample
 from unrolled import affine, sigmoid, tanh
 from unrolled.cells import CELLS
-from unrolled.equations import Cell, CellError, derivative
-from unrolled.equations.latex import latex
-from unrolled.equations.python import python
+from unrolled.equations import Cell
+from unrolled.errors import CellError
+from unrolled.graph import derivative
+from unrolled.printing.latex import latex
+from unrolled.printing.python import python
 
 
 @unrolled.cell

@@ -10,8 +10,11 @@ import torch.nn.functional as F
 
 import unrolled
 from samples import Sample, execute, uniform
-from unrolled.equations import CellError, Graph, Node, Operation, language
-from unrolled.equations.node import constant
+from unrolled.equations import language
+from unrolled.errors import CellError
+from unrolled.graph.graph import Graph
+from unrolled.graph.node import Node, constant
+from unrolled.graph.operation import Operation
 
 x = Node(Operation.INPUT, (), "x")
 h = Node(Operation.STATE, (), "h")

@@ -9,8 +9,10 @@ import torch
 import unrolled
 from samples import execute, sample
 from unrolled import affine, layer_norm, mean, project, scalar, sigmoid, tanh, vector, where
-from unrolled.equations import Cell, CellError, parameters
-from unrolled.equations.node import constant
+from unrolled.equations import Cell
+from unrolled.errors import CellError
+from unrolled.graph import parameters
+from unrolled.graph.node import constant
 
 
 def refused(function: Callable[..., Any]) -> str:

@@ -13,10 +13,13 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 import unrolled
-from unrolled.equations import CellError
-from unrolled.kernels import eager, operators, recurrence
+from unrolled.errors import CellError
+from unrolled.kernels import eager
+from unrolled.kernels.autograd import operator as operators
 from unrolled.kernels.dispatch import Runner
-from unrolled.kernels.llvm import kernel, machine
+from unrolled.kernels.runtime import jit as machine
+from unrolled.kernels.runtime import launch as kernel
+from unrolled.kernels.runtime import recurrence
 from unrolled.testing import TOLERANCE, differences, eager_only
 
 from .calls import Call, Module

@@ -11,14 +11,14 @@ from typing import Any
 import torch
 
 import unrolled
+from unrolled.apps.study.outcome import Outcome, Point
+from unrolled.apps.study.reading import Reading
+from unrolled.apps.study.results import Results
+from unrolled.apps.study.table import tables
+from unrolled.apps.train import log
+from unrolled.apps.train.table import open_table
+from unrolled.errors import UserError
 from unrolled.probe.recording import INDEX, INITIAL, Recording
-from unrolled.study.outcome import Outcome, Point
-from unrolled.study.reading import Reading
-from unrolled.study.results import Results
-from unrolled.study.table import tables
-from unrolled.train import log
-from unrolled.train.errors import UserError
-from unrolled.train.table import open_table
 
 from .files_mutations import mutated, mutated_text
 from .files_uses import Finding, kind_of

@@ -12,7 +12,7 @@ from typing import NamedTuple, final
 import click.testing
 import typer.main
 
-from unrolled.cli import app
+from unrolled.apps.cli import app
 
 from .files_mutations import mutated, mutated_text
 

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from unrolled.cells import CELLS
-from unrolled.equations.operation import Operation
-from unrolled.equations.storage import ARGUMENTS
+from unrolled.graph.operation import Operation
+from unrolled.graph.storage import ARGUMENTS
 
 SIZES = ("input", "hidden", "projection", "one")
 NUMBERS = (
@@ -424,7 +424,7 @@ def _sizes(draw: random.Random) -> Any:
 
 def _derived(draw: random.Random) -> Any:
     """A derivative, or a part of one, as a cell."""
-    from unrolled.equations.storage import to_json
+    from unrolled.graph.storage import to_json
 
     data = to_json(CELLS[draw.choice(sorted(CELLS))].derivative)
     if draw.random() < 0.7:

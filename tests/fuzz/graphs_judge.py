@@ -11,10 +11,13 @@ import torch
 from torch import Tensor
 
 import unrolled
-from unrolled.equations import Cell, CellError, parameters, weights
-from unrolled.equations.latex import latex
-from unrolled.equations.python import python
+from unrolled.equations import Cell
+from unrolled.errors import CellError
+from unrolled.graph import parameters
+from unrolled.graph.parameters import weights
 from unrolled.kernels.eager import Program, run
+from unrolled.printing.latex import latex
+from unrolled.printing.python import python
 
 UNITS: Any = {"input": 3, "hidden": 4, "projection": 2, "one": 1}
 STEPS, ROWS = 3, 2

@@ -5,7 +5,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from unrolled.train import checkpoint as checkpoints
+from unrolled.apps.train import checkpoint as checkpoints
 
 from .files import findings
 from .files_mutations import Stored, mutated

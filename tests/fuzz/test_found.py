@@ -21,7 +21,7 @@ from unrolled import (
     where,
 )
 from unrolled.equations import Cell
-from unrolled.kernels import recurrence
+from unrolled.kernels.runtime import recurrence
 from unrolled.testing import assert_same, eager_only
 
 

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 import unrolled
-from unrolled.equations import CellError, Operation, derivative
-from unrolled.kernels import cache, recurrence
+from unrolled.errors import CellError
+from unrolled.graph import derivative
+from unrolled.graph.operation import Operation
+from unrolled.kernels.runtime import cache, recurrence
 
 from .calls import Call
 from .cases import as_test, case

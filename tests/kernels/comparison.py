@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from samples import Sample, batch_sizes, ragged, sample
-from unrolled.equations import Graph
-from unrolled.equations.operation import CONDITIONS
-from unrolled.kernels import compiled, eager
-from unrolled.kernels.recurrence import Recurrence, Recurrences
-from unrolled.kernels.split import hoisted, split
+from unrolled.graph.graph import Graph
+from unrolled.graph.operation import CONDITIONS
+from unrolled.kernels import eager
+from unrolled.kernels.autograd import node as compiled
+from unrolled.kernels.planning.split import hoisted, split
+from unrolled.kernels.runtime.recurrence import Recurrence, Recurrences
 
 SIZES: Any = {"input": 3, "hidden": 17, "projection": 9, "one": 1}
 """More units than a vector register holds, and not a whole number of them."""

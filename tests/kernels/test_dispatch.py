@@ -21,12 +21,13 @@ import unrolled
 from samples import Sample
 from unrolled import affine, mean, sigmoid, tanh, where
 from unrolled.cells import CELLS
-from unrolled.equations import Graph
-from unrolled.kernels import cache, dispatch, recurrence
-from unrolled.kernels.cache import Cache
+from unrolled.graph.graph import Graph
+from unrolled.kernels import dispatch
 from unrolled.kernels.dispatch import Runner
-from unrolled.kernels.llvm import kernel
-from unrolled.kernels.surroundings import eager_only
+from unrolled.kernels.runtime import cache, recurrence
+from unrolled.kernels.runtime import launch as kernel
+from unrolled.kernels.runtime.cache import Cache
+from unrolled.kernels.runtime.torch_state import eager_only
 
 from .comparison import SIZES, assert_close, by_definition, call, cast, inferred, outcome
 
@@ -273,8 +274,8 @@ def test_cells_without_a_kernel(eager_calls: list[str]) -> None:
 
 
 def test_without_llvmlite(monkeypatch: pytest.MonkeyPatch, eager_calls: list[str]) -> None:
-    known = [name for name in sys.modules if name.startswith("unrolled.kernels.llvm")]
-    for name in (*known, "unrolled.kernels.recurrence"):
+    known = [name for name in sys.modules if name.startswith("unrolled.kernels.codegen")]
+    for name in (*known, "unrolled.kernels.runtime.recurrence"):
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "llvmlite", None)
     numbers, _ = call(GRAPH)

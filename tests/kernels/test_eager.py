@@ -5,17 +5,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from graph.drawn import cells
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
 import reference
 import unrolled
-from equations.drawn import cells
 from samples import SIZES, Sample, batch_sizes, execute, ragged, sample
 from unrolled import affine, mean, normalize, scalar, sigmoid, sqrt, tanh, vector, where
 from unrolled.cells import CELLS
-from unrolled.equations import Cell, Graph, derivative
+from unrolled.equations import Cell
+from unrolled.graph import derivative
+from unrolled.graph.graph import Graph
 from unrolled.kernels.eager import Program, run
 
 EXACT: Any = {"rtol": 1e-12, "atol": 1e-12}

@@ -9,7 +9,7 @@ from torch import nn
 import unrolled
 from unrolled import affine, mean, tanh
 from unrolled.cells import CELLS
-from unrolled.kernels.surroundings import eager_only
+from unrolled.kernels.runtime.torch_state import eager_only
 
 from .twins import LAYERS, STEPS, B, H, I, T, initial, layer, packed, step
 
@@ -114,7 +114,7 @@ def test_what_is_refused() -> None:
 
 
 def test_nothing_is_compiled_or_computed(monkeypatch: pytest.MonkeyPatch) -> None:
-    from unrolled.kernels.llvm import machine
+    from unrolled.kernels.runtime import jit as machine
 
     def unexpected(*arguments: object) -> None:
         raise AssertionError("compiles")

@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 import unrolled
 from unrolled.cells import CELLS
-from unrolled.kernels.surroundings import eager_only
+from unrolled.kernels.runtime.torch_state import eager_only
 
 from .twins import (
     LAYERS,

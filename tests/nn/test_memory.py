@@ -15,8 +15,8 @@ from torch.nn.utils.rnn import PackedSequence
 from torch.overrides import TorchFunctionMode
 
 import unrolled
-from unrolled.kernels import operators
-from unrolled.kernels.surroundings import eager_only
+from unrolled.kernels.autograd import operator as operators
+from unrolled.kernels.runtime.torch_state import eager_only
 
 I, H, B, T = 4, 5, 2, 3  # noqa: E741
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 import unrolled
-from unrolled.kernels.llvm import kernel
-from unrolled.kernels.surroundings import eager_only
+from unrolled.kernels.runtime import launch as kernel
+from unrolled.kernels.runtime.torch_state import eager_only
 from unrolled.nn import quick
 from unrolled.nn.quick import Inference, Training
 

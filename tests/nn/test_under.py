@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 
 import unrolled
 from unrolled.cells import CELLS
-from unrolled.kernels import timeline
+from unrolled.kernels.runtime import timeline
 
 from .twins import (
     LAYERS,

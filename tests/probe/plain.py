@@ -6,7 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unrolled.equations import Graph, Node, Operation
+from unrolled.graph.graph import Graph
+from unrolled.graph.node import Node
+from unrolled.graph.operation import Operation
 from unrolled.kernels.eager import EAGER, NUMBERED
 
 Hand = Callable[[str, int, Tensor], Tensor]

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 import unrolled
 from unrolled import affine, exp, layer_norm, scalar, sigmoid, tanh, vector, where
 from unrolled.cells import CELLS
-from unrolled.equations import Cell, parameters
+from unrolled.equations import Cell
+from unrolled.graph import parameters
 from unrolled.kernels.eager import Program, run
 
 I, H, P, T, B = 3, 5, 2, 7, 3  # noqa: E741

@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from unrolled.apps.cli import app
+from unrolled.apps.train.checkpoint import NAME
+from unrolled.apps.train.folder import begin
+from unrolled.apps.train.interrupt import Interrupt
+from unrolled.apps.train.language import Language
+from unrolled.apps.train.loop import run
+from unrolled.apps.train.settings import Settings
+from unrolled.apps.train.text import Corpus
 from unrolled.cells import find
-from unrolled.cli import app
-from unrolled.train.checkpoint import NAME
-from unrolled.train.folder import begin
-from unrolled.train.interrupt import Interrupt
-from unrolled.train.language import Language
-from unrolled.train.loop import run
-from unrolled.train.settings import Settings
-from unrolled.train.text import Corpus
 
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 12
 

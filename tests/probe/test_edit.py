@@ -11,7 +11,7 @@ from torch.utils.checkpoint import checkpoint
 import unrolled
 from unrolled import affine, sigmoid, tanh, where
 from unrolled.cells import CELLS
-from unrolled.kernels.surroundings import eager_only
+from unrolled.kernels.runtime.torch_state import eager_only
 
 from .models import (
     LENGTHS,

@@ -15,7 +15,7 @@ from torch.utils.checkpoint import checkpoint
 
 import unrolled
 from unrolled.cells import CELLS
-from unrolled.kernels.surroundings import eager_only
+from unrolled.kernels.runtime.torch_state import eager_only
 from unrolled.probe.names import places
 
 from .models import (

@@ -9,7 +9,8 @@ import difflib
 import importlib
 import pkgutil
 
-from ..equations import Cell, CellError
+from ..equations import Cell
+from ..errors import CellError
 
 CELLS: dict[str, Cell] = {
     value.name: value

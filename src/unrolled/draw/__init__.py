@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .error import DrawError
+from ..errors import DrawError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,8 +61,8 @@ def draw(
     >>> draw("lstm-cell", cell=cells.gru).scene.title
     'gru'
     """
+    from ..apps.draw.request import check, subject
     from .drawings import find
-    from .request import check, subject
 
     drawing = find(name)
     check(drawing, cell=cell, run=runs, text=text)

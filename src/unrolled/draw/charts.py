@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from ..equations.latex import symbol
+from ..errors import DrawError
+from ..printing.latex import symbol
 from . import axes as pieces
-from .error import DrawError
 from .notice import say
 from .picture import Picture
 from .type import figure

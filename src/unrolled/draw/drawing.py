@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
-from .error import DrawError
+from ..errors import DrawError
 from .picture import Picture
 from .subject import Subject
 

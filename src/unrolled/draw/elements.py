@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, final
 
 from ..equations import language
-from ..equations.latex import learned_symbol, symbol, weight_symbol
-from ..equations.node import Node, ordered
-from ..equations.operation import ACTIVATIONS, LEAVES, Operation
-from ..equations.printing import number
+from ..graph.node import Node, ordered
+from ..graph.operation import ACTIVATIONS, LEAVES, Operation
+from ..printing.latex import learned_symbol, symbol, weight_symbol
+from ..printing.writer import number
 
 if TYPE_CHECKING:
-    from ..equations import Graph
+    from ..graph.graph import Graph
 
 Role = Literal["layer", "operation", "learned", "constant", "input", "state", "next", "join"]
 """A learned layer or an operation; a leaf; a terminal; the place where lines join."""

@@ -11,14 +11,14 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, final
 
+from ..errors import DrawError
 from .elements import Element, Elements, elements, name_text
-from .error import DrawError
 from .placement import LARGE, Cell, Placement, placements
 from .routing import DOWN, LEFT, RIGHT, STEPS, UP, Demand, Full, Router, Vertex
 from .scene import LETTER, Box, Label, Line, Scene, Shape, text_width
 
 if TYPE_CHECKING:
-    from ..equations import Graph
+    from ..graph.graph import Graph
 
 TRACK = 0.28
 """Between lines that run side by side."""

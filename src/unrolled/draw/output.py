@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import atomic
-from .error import DrawError
+from ..errors import DrawError
 from .picture import Picture, still
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol, final
 
-from .error import DrawError
+from ..errors import DrawError
 from .words import Words
 
 if TYPE_CHECKING:
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from numpy import ndarray
 
-    from ..equations import Cell, Graph
+    from ..equations import Cell
+    from ..graph.graph import Graph
 
 
 class Story(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import final
 
-from .error import DrawError
+from ..errors import DrawError
 from .notice import say
 from .type import chinese as chinese_font
 

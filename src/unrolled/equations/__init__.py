@@ -1,12 +1,8 @@
-"""What a cell is written in, and everything that is made of its equations alone."""
+"""What a cell is written in; and, from the rooms below, what its equations become."""
 
+from ..errors import CellError
+from ..graph import Graph, Node, Operation, derivative, parameters, weights
 from .cell import Cell, cell
-from .derivative import derivative
-from .error import CellError
-from .graph import Graph
-from .node import Node
-from .operation import Operation
-from .parameters import parameters, weights
 
 __all__ = [
     "Cell",

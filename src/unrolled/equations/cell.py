@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any, final
 
 from msgspec import Meta, Struct
 
-from . import latex, limits, python, storage
-from .derivative import derivative
-from .error import CellError
-from .graph import Graph
-from .rewrite import map_graph, simplified
+from ..errors import CellError
+from ..graph import limits, storage
+from ..graph.derivative import derivative
+from ..graph.graph import Graph
+from ..graph.rewrite import map_graph, simplified
+from ..graph.verify import check_cell
+from ..printing import latex, python
 from .trace import trace
-from .verify import check_cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple, final
 
-from .error import CellError
-from .node import Node, Size, Value, binary, symbol
-from .operation import Operation
+from ..errors import CellError
+from ..graph.node import Node, Size, Value, binary, symbol
+from ..graph.operation import Operation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

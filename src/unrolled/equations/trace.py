@@ -11,13 +11,13 @@ import inspect
 from itertools import count
 from typing import TYPE_CHECKING, Any, final
 
-from .error import CellError
-from .graph import Graph, in_order, names, output, owners
+from ..errors import CellError
+from ..graph.graph import Graph, in_order, names, output, owners
+from ..graph.node import Block, Layer, Learned, Node, SymbolError, ordered, symbol
+from ..graph.operation import CONDITIONS, Operation
+from ..graph.rewrite import map_graph, rewrite, simplified
+from ..printing.python import expression, weight_name
 from .language import Call, tracing
-from .node import Block, Layer, Learned, Node, SymbolError, ordered, symbol
-from .operation import CONDITIONS, Operation
-from .python import expression, weight_name
-from .rewrite import map_graph, rewrite, simplified
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Any, final
 import torch
 from torch import Tensor
 
-from ..equations import Graph, parameters
-from ..equations.node import Size
-from ..equations.operation import CONDITIONS
+from ..graph import parameters
+from ..graph.graph import Graph
+from ..graph.node import Size
+from ..graph.operation import CONDITIONS
 from ..locks import compiling
-from . import buffers, eager, operators, timeline
-from .surroundings import DTYPES, PLAIN, decided_once, fixed, surroundings
+from . import eager
+from .autograd import operator as operators
+from .runtime import buffers, timeline
+from .runtime.torch_state import DTYPES, PLAIN, decided_once, fixed, surroundings
 
 if TYPE_CHECKING:
-    from .call import Call
-    from .recurrence import Recurrences
+    from .runtime.call import Call
+    from .runtime.recurrence import Recurrences
 
 
 @final
@@ -56,9 +59,10 @@ class Runner:
     def _compiled(self, dtype: torch.dtype, width: int) -> Recurrences | str:
         try:
             with compiling():  # a fork waits for imports, too: they have locks of their own
-                from . import compiled, quick  # noqa: F401
-                from .llvm.schedule import UnsupportedError
-                from .recurrence import recurrences
+                from .autograd import node  # noqa: F401
+                from .planning.schedule import UnsupportedError
+                from .runtime import quick  # noqa: F401
+                from .runtime.recurrence import recurrences
         except ImportError as error:  # llvmlite has no build for every platform
             return f"kernels need llvmlite: {error}"
         size = self.graph.inputs[self._x]
@@ -87,7 +91,7 @@ class Runner:
         found = self._chosen(weights, inputs, states, record)
         if isinstance(found, str):
             return eager.run(self.program, weights, inputs, states, record, batch_sizes, reverse)
-        from . import compiled
+        from .autograd import node as compiled
 
         return compiled.run(found, weights, inputs, states, record, batch_sizes, reverse)
 
@@ -105,7 +109,7 @@ class Runner:
         found = self._chosen(weights, inputs, states, ())
         if isinstance(found, str):
             return eager.run(self.program, weights, _one_step(inputs), states, ())[1]
-        from . import compiled
+        from .autograd import node as compiled
 
         return compiled.step(found, weights, inputs, states)
 
@@ -177,7 +181,8 @@ class Runner:
         found = self._chosen(weights, {self._x: x}, {}, record)
         if isinstance(found, str):
             return None
-        from . import compiled, quick
+        from .autograd import node as compiled
+        from .runtime import quick
 
         call = compiled.dense(found, record, *shape, reverse)
         return call if quick.suits(call) else None

@@ -15,14 +15,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..equations.node import Node, ordered
-from ..equations.operation import LEAVES, Operation
-from .plan import Phase, Plan
+from ..graph.node import Node, ordered
+from ..graph.operation import LEAVES, Operation
+from .planning.plan import Phase, Plan
 
 if TYPE_CHECKING:
-    from ..equations import Graph
-    from ..equations.node import Size, Term
-    from .plan import Bank, Product
+    from ..graph.graph import Graph
+    from ..graph.node import Size, Term
+    from .planning.plan import Bank, Product
 
 
 def _dimension(a: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from .replay import replayed
 from .sequence import Sequence as Form
 
 if TYPE_CHECKING:
-    from ..equations import Graph
+    from ..graph.graph import Graph
     from .weights import Weighted
 
 Values = dict[str, Tensor]

@@ -11,12 +11,13 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from ..equations import Cell, Graph
-from ..equations.rewrite import variational_dropout, zoneout, zoneout_input
-from ..kernels import cache
-from ..kernels.buffers import sound
-from ..kernels.cache import Cache
+from ..equations import Cell
+from ..graph.graph import Graph
+from ..graph.rewrite import variational_dropout, zoneout, zoneout_input
 from ..kernels.dispatch import Runner
+from ..kernels.runtime import cache
+from ..kernels.runtime.buffers import sound
+from ..kernels.runtime.cache import Cache
 from . import fused, quick
 from .call import Call, plain, probed
 from .noise import probability, variational_masks, zoneout_masks

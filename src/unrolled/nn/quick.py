@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, final
 import torch
 from torch import Tensor
 
-from ..kernels.buffers import Buffers, is_lazy
-from ..kernels.cache import OBJECT, Cache
+from ..kernels.runtime.buffers import Buffers, is_lazy
+from ..kernels.runtime.cache import OBJECT, Cache
 from .weights import States
 
 if TYPE_CHECKING:
-    from ..kernels.quick import QuickLone, QuickRun, QuickTraining
+    from ..kernels.runtime.quick import QuickLone, QuickRun, QuickTraining
     from .layer import Layer
 
 
@@ -240,7 +240,7 @@ def learn(layer: Layer, input: Any, hx: States | None) -> None:
     calls = _calls(layer, input, shape)
     if calls is None:
         return
-    from ..kernels import quick
+    from ..kernels.runtime import quick
 
     everything = [input, *states, *layer._parameters.values()]
     graph = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in everything)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..equations import Graph, Node
-from ..equations.operation import Operation
-from ..equations.rewrite import rewrite
+from ..graph.graph import Graph
+from ..graph.node import Node
+from ..graph.operation import Operation
+from ..graph.rewrite import rewrite
 from ..kernels import eager
 
 if TYPE_CHECKING:

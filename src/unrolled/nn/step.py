@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..equations import Cell, parameters
-from ..kernels import cache
-from ..kernels.buffers import Buffers, is_lazy, sound
-from ..kernels.cache import OBJECT, Cache
+from ..equations import Cell
+from ..graph import parameters
 from ..kernels.dispatch import Runner
+from ..kernels.runtime import cache
+from ..kernels.runtime.buffers import Buffers, is_lazy, sound
+from ..kernels.runtime.cache import OBJECT, Cache
 from .call import Call, plain, probed
 from .quick import given, is_first, key
 from .sequence import Dense, Unbatched
 from .weights import States, Weighted
 
 if TYPE_CHECKING:
-    from ..kernels.quick import Likeness, QuickStep
+    from ..kernels.runtime.quick import Likeness, QuickStep
 
 
 class _Way(NamedTuple):
@@ -143,7 +144,7 @@ class Step(Weighted):
             return
         call = self._runner.known_step(weights, x)
         if call is not None:
-            from ..kernels.quick import Likeness, QuickStep
+            from ..kernels.runtime.quick import Likeness, QuickStep
 
             quick = QuickStep(call)
             handed = [x, *states, *(weights[name] for name in quick.names)]

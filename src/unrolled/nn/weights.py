@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn import Module, Parameter, init
 
-from ..equations import Cell, CellError, parameters
-from ..equations.node import Size
-from ..equations.rewrite import without_bias
+from ..equations import Cell
+from ..errors import CellError
+from ..graph import parameters
+from ..graph.node import Size
+from ..graph.rewrite import without_bias
 from .call import Probe
 
 States = Tensor | tuple[Tensor, ...]

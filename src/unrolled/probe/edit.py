@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 
-from ..equations import Graph
-from ..equations.rewrite import edited
+from ..graph.graph import Graph
+from ..graph.rewrite import edited
 from ..kernels.dispatch import Runner
 from ..kernels.eager import Program
 from ..nn.call import Call, Probe, refuse_compilers

@@ -11,11 +11,12 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor
 
-from ..equations import Graph, Node, parameters
-from ..equations.node import ordered
-from ..equations.operation import Operation
-from ..equations.python import expression
-from ..equations.rewrite import rewrite
+from ..graph import parameters
+from ..graph.graph import Graph
+from ..graph.node import Node, ordered
+from ..graph.operation import Operation
+from ..graph.rewrite import rewrite
+from ..printing.python import expression
 from .passage import Passage
 from .paths import coefficient
 from .terms import carrier

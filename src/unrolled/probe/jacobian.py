@@ -16,9 +16,9 @@ from typing import final
 import torch
 from torch import Tensor
 
-from ..equations import Graph
-from ..equations.derivative import derivative, returned_input
-from ..equations.node import Size
+from ..graph.derivative import derivative, returned_input
+from ..graph.graph import Graph
+from ..graph.node import Size
 from ..kernels.eager import Program, run
 
 CHUNK = 32

@@ -12,7 +12,7 @@ from typing import final
 
 from torch.nn import Module
 
-from ..equations import Graph
+from ..graph.graph import Graph
 from ..nn.adopt import adoptable, obstacle
 from ..nn.call import Call
 from ..nn.layer import Layer

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
-from ..equations import Graph, Node
-from ..equations.derivative import returned_input
-from ..equations.node import Size
-from ..equations.operation import Operation
+from ..graph.derivative import returned_input
+from ..graph.graph import Graph
+from ..graph.node import Node, Size
+from ..graph.operation import Operation
 from ..kernels import eager
 from ..locks import cached_property
 from ..nn.call import Call, Probe, Values

@@ -15,13 +15,14 @@ from typing import final
 import torch
 from torch import Tensor
 
-from ..equations import Graph, Node, derivative
-from ..equations.derivative import replayed
-from ..equations.node import constant, ordered
-from ..equations.operation import LEAVES, POINTWISE, Operation
-from ..equations.python import expression
-from ..equations.rewrite import rewrite, simplified
+from ..graph import derivative
+from ..graph.derivative import replayed
+from ..graph.graph import Graph
+from ..graph.node import Node, constant, ordered
+from ..graph.operation import LEAVES, POINTWISE, Operation
+from ..graph.rewrite import rewrite, simplified
 from ..kernels.eager import run
+from ..printing.python import expression
 from .jacobian import Stretch, joined, parted, program, returned
 from .values import evaluated, opened
 

@@ -10,10 +10,11 @@ from typing import final
 import torch
 from torch import Tensor
 
-from ..equations import Graph, Node, derivative
-from ..equations.node import Size, ordered
-from ..equations.operation import Operation
-from ..equations.rewrite import rewrite
+from ..graph import derivative
+from ..graph.graph import Graph
+from ..graph.node import Node, Size, ordered
+from ..graph.operation import Operation
+from ..graph.rewrite import rewrite
 from ..kernels.eager import run
 from .between import carried, way
 from .jacobian import Stretch, identity, program, rows_of

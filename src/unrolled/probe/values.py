@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from ..equations import Graph, Node
-from ..equations.node import Size
-from ..equations.operation import Operation
-from ..equations.rewrite import rewrite
+from ..graph.graph import Graph
+from ..graph.node import Node, Size
+from ..graph.operation import Operation
+from ..graph.rewrite import rewrite
 from ..kernels.eager import run
 from .jacobian import Stretch, program
 

@@ -4,8 +4,8 @@ import difflib
 import importlib
 import pkgutil
 
+from ...errors import DrawError
 from ..drawing import Drawing
-from ..error import DrawError
 
 DRAWINGS: dict[str, Drawing] = {
     each.name: each

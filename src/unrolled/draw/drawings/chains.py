@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy import ndarray
 
-    from ...equations import Graph
+    from ...graph.graph import Graph
     from ..subject import Subject
 
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
+from ...errors import DrawError
 from ..axes import dark, spaced
 from ..drawing import drawing
-from ..error import DrawError
 from ..palette import BLUE, GREEN, INK, ORANGE, PALE, RED
 from ..picture import HOLD, Frame, Picture
 from ..type import figure

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy
 
-from ...equations.latex import symbol
+from ...printing.latex import symbol
 from .. import axes as pieces
 from .. import charts
 from ..drawing import drawing

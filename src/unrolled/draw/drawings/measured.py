@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from ...equations.latex import symbol
+from ...printing.latex import symbol
 from .. import axes as pieces
 from ..drawing import drawing
 from ..parts import HIGH

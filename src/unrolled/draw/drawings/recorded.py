@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...equations.operation import Operation
+from ...errors import DrawError
+from ...graph.operation import Operation
 from .. import charts
 from ..drawing import CHARTS, drawing
-from ..error import DrawError
 from .measured import LONG
 
 if TYPE_CHECKING:

@@ -6,16 +6,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...cells import find
-from ...equations.latex import equations
+from ...errors import DrawError
+from ...printing.latex import equations
 from ..drawing import drawing
-from ..error import DrawError
 from ..layout import scene as cell_scene
 from ..parts import above
 from ..picture import Picture, moving, still
 from ..scene import Box, Label, Light, Line, Scene, Shape, text_width
 
 if TYPE_CHECKING:
-    from ...equations import Cell, Graph
+    from ...equations import Cell
+    from ...graph.graph import Graph
     from ..subject import Subject
 
 LONGEST = 9.0

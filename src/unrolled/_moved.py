@@ -1,0 +1,41 @@
+"""Modules under the names that they had when something was pickled."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import final
+
+MOVED = {
+    "unrolled.equations.graph": "unrolled.graph.graph",
+    "unrolled.equations.node": "unrolled.graph.node",
+    "unrolled.equations.operation": "unrolled.graph.operation",
+    "unrolled.equations.storage": "unrolled.graph.storage",
+    "unrolled.kernels.cache": "unrolled.kernels.runtime.cache",
+}
+"""By the old name of a module, where it stands now."""
+
+
+@final
+class Moved(MetaPathFinder, Loader):
+    """Finds the modules of `MOVED` where they stand now."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return the spec of a module that has moved."""
+        return ModuleSpec(fullname, self) if fullname in MOVED else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """Return the module itself."""
+        return import_module(MOVED[spec.name])
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Do nothing: it has run."""
+
+
+sys.meta_path.append(Moved())

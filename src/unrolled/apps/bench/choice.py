@@ -1,0 +1,87 @@
+"""What a user asks for, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+from ...errors import UserError
+from .rival import Rival
+from .rivals import chosen, present
+from .row import Row
+from .rows import CELLS, FEW, KINDS, Shapes, every
+from .shape import shape
+
+SECONDS, QUICK_SECONDS = 1.0, 0.2
+
+
+@final
+@dataclass(frozen=True)
+class Choice:
+    """What is measured.
+
+    Attributes:
+        rows: in the order of the table.
+        rivals: beside torch.nn.
+        seconds: about how long each row is timed.
+    """
+
+    rows: Sequence[Row]
+    rivals: Sequence[Rival]
+    seconds: float
+
+
+def choice(
+    own: Sequence[str],
+    kinds: Sequence[str],
+    cells: Sequence[str],
+    rivals: str | None,
+    quick: bool,
+    seconds: float | None,
+) -> Choice:
+    """The choice that options make; names may be joined by commas.
+
+    Raises:
+        UserError: for names that are unknown, shapes that are none, or no row at all.
+    """
+    if quick and own:
+        raise UserError("--quick and --own both choose the shapes: give one of them")
+    if seconds is not None and not 0 < seconds < float("inf"):
+        raise UserError(f"--seconds {seconds:g}: expected a number above 0")
+    shapes = [shape(text) for text in own]
+    sizes = FEW if quick else Shapes(shapes, shapes, shapes) if own else Shapes()
+    kinds = _names("--rows", kinds, KINDS)
+    cells = _names("--cells", cells, CELLS)
+    rows = [row for row in every(sizes) if row.kind in kinds and row.cell in cells]
+    if not rows:
+        raise UserError(
+            f"no row of {', '.join(kinds)} is about {', '.join(cells)}: leave out --rows or --cells"
+        )
+    return Choice(
+        rows,
+        present() if rivals is None else chosen(_split([rivals])),
+        seconds if seconds is not None else QUICK_SECONDS if quick else SECONDS,
+    )
+
+
+def require_writable(path: Path) -> None:
+    """UserError if a file cannot be written there, before minutes have been spent."""
+    if path.is_dir():
+        raise UserError(f"--json {path}: is a folder, expected the name of a file")
+    if not path.absolute().parent.is_dir():
+        raise UserError(f"--json {path}: there is no folder {path.absolute().parent}")
+
+
+def _names(option: str, given: Sequence[str], known: Sequence[str]) -> list[str]:
+    """The names under an option; all if it is not given."""
+    names = _split(given) or list(known)
+    for name in names:
+        if name not in known:
+            raise UserError(f"{option}: unknown name {name!r}; known: {', '.join(known)}")
+    return names
+
+
+def _split(given: Sequence[str]) -> list[str]:
+    return [name for text in given for part in text.split(",") if (name := part.strip())]

@@ -1,0 +1,1 @@
+"""The command ``unrolled draw``: pictures with the numbers of a model or a run."""

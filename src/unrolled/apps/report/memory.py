@@ -1,0 +1,204 @@
+"""The section about the long-term dependency problem: a study, as figures and tables."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from ...draw.drawings import find
+from ..draw.request import subject
+from ..study.grammar import Grammar
+from ..study.lexicon import STORIES
+from ..study.outcome import Outcome
+from ..study.reading import Reading
+from ..study.table import Figure as Scores
+from ..study.table import gathered, number, ordered
+from . import charts
+from .figure import inline, picture
+from .section import Cell, Rows, Section
+from .words import Speech
+
+SHOWN_GAP = 20
+"""Words in the gap of the examples."""
+
+
+def memory(outcomes: Sequence[Outcome], speech: Speech) -> Section:
+    """All of a study that has outcomes of the long task.
+
+    Args:
+        outcomes: of the study.
+        speech: the language of the page.
+    """
+    found = gathered(outcomes)
+    long, last = found["long"], _longest(outcomes)
+    gap = last[0].gap
+    gaps = find("gaps").picture(subject(language=speech.pictures.language))
+    words = speech.chart
+    accuracy = charts.against_gap(
+        long, last[0].chance, words("words in the gap"), words("held-out answers right, %")
+    )
+    learning_caption = f"{speech('Training loss with a gap of')} {gap} {speech('words')}."
+    data: dict[str, Any] = {
+        "gaps": picture(gaps, speech("What decides the last word is near, or far away.")),
+        "examples": [_example(name, speech) for name in STORIES],
+        "accuracy": inline(accuracy, speech("Accuracy against the gap")),
+        "table": accuracy_table(found, speech),
+        "caption": caption(outcomes, speech),
+        "learning": _learning(last, speech),
+        "learning_caption": learning_caption,
+        **_gradients(last, speech),
+        "readings": [_read(each) for each in last if each.reading],
+        "others": [_other(task, found[task], speech) for task in OTHERS if task in found],
+    }
+    title = speech("The long-term dependency problem")
+    return Section("memory", title, "memory.html.j2", data)
+
+
+OTHERS = {
+    "adding": "Adding problem, mean squared error",
+    "copy": "Copy memory, nats",
+}
+
+
+def _longest(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Of the first seed, with the longest gap, one for each entrant."""
+    gap = shown_gap(outcomes)
+    chosen = [each for each in outcomes if each.task == "long" and each.gap == gap]
+    seed = min(each.seed for each in chosen)
+    return list(ordered({each.entrant: each for each in chosen if each.seed == seed}).values())
+
+
+def shown_gap(outcomes: Sequence[Outcome]) -> int:
+    """The gap that curves are shown for: 100 if it is there, else the longest."""
+    gaps = {each.gap for each in outcomes if each.task == "long"}
+    return 100 if 100 in gaps else max(gaps)
+
+
+def accuracy_table(found: Mapping[str, Mapping[str, Mapping[int, Scores]]], speech: Speech) -> Rows:
+    """Held-out answers right, of both tasks, cells down."""
+    columns = [
+        (task, gap)
+        for task in ("short", "long")
+        for gap in sorted({gap for each in found.get(task, {}).values() for gap in each})
+    ]
+    titles = {"short": speech("short task"), "long": speech("long task")}
+    head = [speech("cell"), *(f"{titles[task]}, {speech('gap')} {gap}" for task, gap in columns)]
+    names = list(dict.fromkeys(name for task in ("short", "long") for name in found.get(task, {})))
+    body = []
+    for name in names:
+        row: list[Any] = [name]
+        for task, gap in columns:
+            scores = found[task].get(name, {}).get(gap)
+            row.append("–" if scores is None else _entry(scores))
+        seconds = [s.seconds for t in found.values() for s in t.get(name, {}).values()]
+        body.append([*row, f"{sum(seconds) / len(seconds):.0f}"])
+    return Rows([*head, speech("seconds for a trial")], body)
+
+
+def _entry(scores: Scores) -> Cell:
+    return Cell(str(scores), scores.solved == len(scores.outcomes))
+
+
+def caption(outcomes: Sequence[Outcome], speech: Speech) -> str:
+    """What the figures of the table are."""
+    count = len({each.seed for each in outcomes})
+    chance = f"{speech('chance')} {100 * outcomes[0].chance:.1f} %"
+    parts = [speech("Held-out answers that are right, in %")]
+    if count > 1:
+        parts.append(f"{speech('mean over seeds; in brackets the least and the greatest')}")
+    seeds = speech("seeds" if count > 1 else "seed")
+    return "; ".join([*parts, f"{count} {seeds}", chance]) + "."
+
+
+def _example(name: str, speech: Speech) -> dict[str, Any]:
+    grammar = Grammar(STORIES[name])
+    gap = 1 if name == "short" else SHOWN_GAP
+    sentence = grammar.sentence(gap, random.Random(7))
+    facts = {fact[n] for fact, n in zip(grammar.facts, sentence.answer, strict=True)}
+    opening = len(grammar.story.openings[0].split())
+    kinds = [
+        "fact"
+        if word in facts and place < opening
+        else "filler"
+        if opening <= place < opening + gap
+        else ""
+        for place, word in enumerate(sentence.words)
+    ]
+    return {
+        "title": speech(f"A sentence of the {name} task"),
+        "words": [
+            {"text": text, "kind": kind} for text, kind in zip(sentence.words, kinds, strict=True)
+        ],
+        "answer": " ".join(grammar.answer(sentence.answer)),
+    }
+
+
+def _learning(outcomes: Sequence[Outcome], speech: Speech) -> Markup:
+    curves = {
+        each.entrant: ([p.step for p in each.curve], [p.loss for p in each.curve])
+        for each in outcomes
+    }
+    across, up = speech.chart("steps of training"), speech.chart("training loss, nats")
+    return inline(charts.learning(curves, across, up, False), speech("Learning curves"))
+
+
+def _gradients(outcomes: Sequence[Outcome], speech: Speech) -> dict[str, Markup]:
+    across, up = speech.chart("steps back"), speech.chart("gradient, relative")
+    made = {}
+    for name, moment, words in (("before", 0.0, "before"), ("after", 1.0, "after")):
+        curves = {each.entrant: each.gradients[moment] for each in outcomes}
+        about = f"{speech('Gradient against distance')}, {speech(f'{words} training')}"
+        made[name] = inline(charts.against_distance(curves, across, up), about)
+    return made
+
+
+def shade(share: float, greatest: float) -> int:
+    """One of seven shades, 0 for nothing.
+
+    >>> shade(0.5, 0.5), shade(0.0, 0.5)
+    (6, 0)
+    """
+    return round(6 * math.sqrt(share / greatest)) if greatest > 0 else 0
+
+
+def _read(outcome: Outcome) -> dict[str, Any]:
+    found = outcome.reading
+    assert isinstance(found, Reading)
+    greatest = max(found.shares)
+    return {
+        "name": outcome.entrant,
+        "said": " ".join(found.said),
+        "answer": " ".join(found.answer),
+        "right": found.right,
+        "words": [
+            {"text": word, "share": shade(share, greatest), "fact": place in found.facts}
+            for place, (word, share) in enumerate(zip(found.words, found.shares, strict=True))
+        ],
+    }
+
+
+def _other(task: str, found: Mapping[str, Mapping[int, Scores]], speech: Speech) -> dict[str, Any]:
+    gaps = sorted({gap for each in found.values() for gap in each})
+    body = []
+    for name, figures in found.items():
+        row: list[Any] = [name]
+        for gap in gaps:
+            row.append(_entry(figures[gap]) if gap in figures else "–")
+        seconds = sum(each.seconds for each in figures.values()) / len(figures)
+        body.append([*row, f"{seconds:.0f}"])
+    first = next(iter(next(iter(found.values())).values())).outcomes[0]
+    return {
+        "table": Rows(
+            [
+                speech("cell"),
+                *(f"{speech('gap')} {gap}" for gap in gaps),
+                speech("seconds for a trial"),
+            ],
+            body,
+        ),
+        "caption": f"{speech(OTHERS[task])}; {speech('chance')} {number(first.chance)}.",
+    }

@@ -1,0 +1,105 @@
+"""The command ``unrolled study``."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ...equations import Cell
+from ...printable import printable
+from ..train.interrupt import Interrupt
+from .entrant import DEFAULT, Entrant
+from .grid import Task, carry_out, tasks
+from .outcome import Outcome
+from .problems import GAPS, problem
+from .results import Results
+from .table import number, tables
+from .trial import Budget
+
+
+def study(
+    console: Console,
+    names: Sequence[str],
+    cells: Sequence[str],
+    gaps: Sequence[int],
+    seeds: int,
+    budget: Budget,
+    jobs: int | None,
+    out: Path | None,
+    find: Callable[[str], Cell],
+    interrupt: Interrupt,
+) -> None:
+    """Do what the command asks: trials that `out` has already are not run again.
+
+    Raises:
+        UserError: something that is asked for is not there or out of range.
+    """
+    chosen = {name: tuple(gaps) or GAPS.get(name, ()) for name in names or ["long"]}
+    for name in chosen:
+        problem(name, (chosen[name] or (1,))[0])
+    entrants = [Entrant.of(name, find) for name in cells or DEFAULT]
+    todo = tasks(chosen, entrants, seeds, budget)
+    results = Results(out)
+    results.save()
+    jobs = jobs or min(len(todo), os.cpu_count() or 1)
+    follow(console, todo, results, jobs, interrupt)
+    shown = [results[task.key] for task in todo if task.key in results]
+    for table in tables(shown):
+        console.print(table)
+        console.print()
+    if out is not None:
+        console.print(
+            f"The figures, learning curves and gradients are in {out}.",
+            markup=False,
+            soft_wrap=True,
+        )
+    if interrupt.requested is not None:
+        console.print(f"Stopped with {len(shown)} of {len(todo)} trials; the same command goes on.")
+
+
+def follow(
+    console: Console, todo: Sequence[Task], results: Results, jobs: int, interrupt: Interrupt
+) -> None:
+    """Carry out trials, with a bar on a terminal and a line for each elsewhere."""
+    known = sum(task.key in results for task in todo)
+    if known:
+        console.print(f"{known} of {len(todo)} trials are known already.", highlight=False)
+    found = carry_out(todo, results, jobs, interrupt)
+    if not console.is_terminal:
+        _lines(console, found, len(todo), known)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
+        row = bar.add_task("trials", total=len(todo), completed=known)
+        for outcome in found:
+            bar.update(row, advance=1, description=escape(line(outcome)))
+
+
+def _lines(console: Console, found: Iterable[Outcome], total: int, known: int) -> None:
+    began = time.monotonic()
+    for count, outcome in enumerate(found, known + 1):
+        spent = time.monotonic() - began
+        console.print(
+            f"{count}/{total}  {line(outcome)}  {spent:.0f} s so far",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+def line(outcome: Outcome) -> str:
+    """An outcome in a line."""
+    score = (
+        f"{100 * outcome.held_out:.1f} %"
+        if outcome.unit == "accuracy"
+        else f"{outcome.unit} {number(outcome.held_out)}"
+    )
+    mark = ", diverged" if outcome.diverged else ""
+    about = f"{outcome.task} {outcome.gap}  {outcome.entrant}, seed {outcome.seed}"
+    return printable(f"{about}: {score}{mark}")

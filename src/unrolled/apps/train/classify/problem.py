@@ -1,0 +1,111 @@
+"""The problem of telling the class of a sequence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, final
+
+import msgspec
+import torch
+from msgspec import Meta
+from torch import Tensor
+
+from ....equations import Cell
+from ....schema import Size, checked
+from ....structures import ManyToOne, Symbols
+from ..making import made
+from ..problem import Problem
+from ..settings import Settings
+from .reading import Cells, Reading, Text, from_json
+from .reading import Stored as StoredReading
+
+
+class Stored(msgspec.Struct, forbid_unknown_fields=True):
+    """A classification in a file."""
+
+    columns: Annotated[tuple[str, ...], Meta(min_length=1)]
+    text: bool
+    step: Size
+    label: str
+    reading: StoredReading
+    classes: Annotated[tuple[str, ...], Meta(min_length=1)]
+    longest: Size
+
+
+@final
+@dataclass(frozen=True)
+class Classification(Problem):
+    """Which classes there are, and how a record is read.
+
+    Attributes:
+        cells: which columns make the sequence.
+        label: the column of the class.
+        reading: how the sequence is read.
+        classes: their names; the model's are their places.
+        longest: of longer sequences only the last steps are read.
+    """
+
+    kind: ClassVar[str] = "classify"
+    data: ClassVar[str] = "table"
+    cells: Cells
+    label: str
+    reading: Reading
+    classes: tuple[str, ...]
+    longest: int
+
+    def model(self, settings: Settings, cell: Cell) -> ManyToOne:
+        """Many → one."""
+        return made(
+            settings,
+            lambda: ManyToOne(
+                cell,
+                self.reading.kind,
+                settings.hidden,
+                Symbols(len(self.classes)),
+                settings.layers,
+                settings.dropout,
+            ),
+        )
+
+    def encode(self, raw: Any) -> Tensor:
+        """The last steps of a sequence."""
+        return self.reading.encode(raw)[-self.longest :]
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it in what JSON knows."""
+        return {
+            "columns": list(self.cells.columns),
+            "text": self.cells.text,
+            "step": self.cells.step,
+            "label": self.label,
+            "reading": self.reading.to_json(),
+            "classes": list(self.classes),
+            "longest": self.longest,
+        }
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> Classification:
+        """What `to_json` gave.
+
+        Raises:
+            ValueError, UserError: it is damaged.
+        """
+        found = checked(stored, Stored)
+        reading, columns = from_json(found.reading), found.columns
+        if found.text != isinstance(reading, Text) or (found.text and len(columns) > 1):
+            raise ValueError("reading: expected text of one column, or numbers")
+        if len(columns) % found.step or (len(columns) > 1 and reading.kind.width != found.step):
+            raise ValueError(
+                f"step is {found.step}: {len(columns)} columns cannot be read so, with "
+                f"{reading.kind.width} numbers a step"
+            )
+        if len(set(found.classes)) < len(found.classes):
+            raise ValueError("classes: a name stands there twice")
+        cells = Cells(columns, found.text, found.step)
+        return cls(cells, found.label, reading, found.classes, found.longest)
+
+
+def probabilities(model: ManyToOne, rows: Tensor, lengths: Tensor) -> Tensor:
+    """The probability of every class, (B, C)."""
+    with torch.no_grad():
+        return model.probabilities(model(rows, lengths=lengths)[0])

@@ -1,0 +1,172 @@
+"""Learning to tell the classes of a table's sequences."""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+import numpy
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ....errors import UserError
+from ..batch import Batch
+from ..order import Order
+from ..padding import padded
+from ..parts import drawn
+from ..settings import Settings
+from ..share import Share
+from ..states import States
+from ..task import Loss, Task
+from ..unit import Unit
+from ..verdict import Verdict
+from .baseline import NaiveBayes, NearestMean, f1, frequencies, surprise
+from .examples import Examples
+from .problem import Classification
+from .reading import Text
+
+NATS = Unit("nats", "records")
+
+CHUNK = 256
+"""How many records are evaluated at a time."""
+
+TESTED = 50_000
+"""How many records the test and its simple classifiers go through at most."""
+
+
+@final
+class Classify(Task[Classification]):
+    """Batches of records drawn from the training part, in another order in every round.
+
+    Args:
+        settings: of the run.
+        examples: the records.
+        problem: how they are read; vocabulary or scale are those of the training part.
+    """
+
+    def __init__(self, settings: Settings, examples: Examples, problem: Classification) -> None:
+        self.settings, self.examples, self.problem, self.unit = settings, examples, problem, NATS
+        self.digest = examples.table.digest()
+        self.parts = drawn(examples.keys, settings.held_out, settings.seed, examples.table.name)
+        _require_known(examples, problem)
+        self._order = Order(len(self.parts.training), settings.batch, settings.seed)
+
+    def description(self) -> list[str]:
+        """What was found in the table, and guessed of it."""
+        problem, examples = self.problem, self.examples
+        columns = problem.cells.columns
+        what = repr(columns[0]) if len(columns) == 1 else f"{len(columns)} columns of numbers"
+        if len(columns) > 1 and problem.cells.step > 1:
+            what += f", {problem.cells.step} a step"
+        reading = problem.reading
+        if isinstance(reading, Text):
+            what += f" as {reading.alphabet.by}, {len(reading.alphabet.symbols):,} different"
+        found = [
+            f"{examples.table.name}: {len(examples):,} records; the class is {problem.label!r} "
+            f"({len(problem.classes)} classes), the sequence {what}",
+            f"{len(self.parts.training):,} records to train on, "
+            f"{len(self.parts.validation):,} to choose the best model by, "
+            f"{len(self.parts.test):,} to test it",
+        ]
+        if examples.left_out:
+            found.append(f"{examples.left_out:,} records with an empty cell are left out")
+        if examples.longer_than(problem.longest):
+            found.append(
+                f"{examples.longer_than(problem.longest):,} records are longer than --longest "
+                f"{problem.longest:,}: of these the end is read"
+            )
+        return found
+
+    def batch(self, step: int, share: Share) -> Batch:
+        """Sequences (T, B, …) with lengths (B,), and classes (B,)."""
+        rows = share.rows(self.settings.batch)
+        places = self._order.rows(step)[rows.start : rows.stop].numpy()
+        sequences, lengths, classes = self._rows(self.parts.training[places])
+        return Batch(inputs=(sequences, lengths), targets=(classes,), count=self.settings.batch)
+
+    def _rows(self, indices: NDArray[Any]) -> tuple[Tensor, Tensor, Tensor]:
+        rows = [self.problem.encode(raw) for raw in self.examples.raws(indices)]
+        return *padded(rows), torch.from_numpy(self.examples.targets[indices].astype(numpy.int64))
+
+    def loss(self, model: nn.Module, batch: Batch, states: States | None) -> Loss:
+        """Cross entropy of the classes."""
+        sequences, lengths = batch.inputs
+        logits, _ = model(sequences, lengths=lengths)
+        return Loss(functional.cross_entropy(logits, batch.targets[0], reduction="sum"))
+
+    def evaluate(self, model: nn.Module) -> dict[str, float]:
+        """Cross entropy and accuracy on the validation part."""
+        indices = self._validated()
+        loss, found = self._answers(model, indices)
+        return {"loss": loss, "accuracy": float((found == self.examples.targets[indices]).mean())}
+
+    def _validated(self) -> NDArray[Any]:
+        """The records of an evaluation."""
+        return self.parts.validation[: self.settings.evaluate_at_most]
+
+    def _answers(self, model: nn.Module, indices: NDArray[Any]) -> tuple[float, NDArray[Any]]:
+        """Mean cross entropy, and the likeliest classes (N,), of some records."""
+        device = next(model.parameters()).device
+        training = model.training
+        model.eval()
+        loss, found = 0.0, []
+        with torch.no_grad():
+            for chunk in numpy.array_split(indices, -(-len(indices) // CHUNK)):
+                sequences, lengths, targets = self._rows(chunk)
+                logits = model(sequences.to(device), lengths=lengths)[0].cpu()
+                loss += functional.cross_entropy(logits, targets, reduction="sum").item()
+                found.append(logits.argmax(-1).numpy())
+        model.train(training)
+        return loss / len(indices), numpy.concatenate(found)
+
+    def _frequencies(self) -> NDArray[Any]:
+        """How often each class stands in the training part."""
+        count = len(self.problem.classes)
+        return frequencies(self.examples.targets, self.parts.training, count)
+
+    def baselines(self) -> dict[str, float]:
+        """The frequencies of the classes."""
+        truth = self.examples.targets[self._validated()]
+        return {"frequencies of the classes": surprise(self._frequencies(), truth)}
+
+    def verdict(self, model: nn.Module, name: str) -> Verdict:
+        """The model beside simple classifiers on the test part."""
+        indices, count = self.parts.test[:TESTED], len(self.problem.classes)
+        loss, found = self._answers(model, indices)
+        truth, known = self.examples.targets[indices], self._frequencies()
+        guesses = {
+            "most frequent class": (numpy.full_like(truth, known.argmax()), surprise(known, truth)),
+            **{each: (guessed, None) for each, guessed in self._simple(indices).items()},
+            name: (found, loss),
+        }
+        rows: dict[str, tuple[float | None, ...]] = {
+            each: (float((guessed == truth).mean()), f1(truth, guessed, count), nats)
+            for each, (guessed, nats) in guesses.items()
+        }
+        part = f"test part: {len(indices):,} of {len(self.examples):,} records"
+        return Verdict(part, ("accuracy", "macro F1", "nats"), rows)
+
+    def _simple(self, indices: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """What a classifier without order says of some records."""
+        known, targets = self.parts.training[:TESTED], self.examples.targets
+        rows = (self.problem.encode(raw) for raw in self.examples.raws(known))
+        test = [self.problem.encode(raw) for raw in self.examples.raws(indices)]
+        classes = len(self.problem.classes)
+        if self.problem.cells.text:
+            bayes = NaiveBayes(self.problem.reading.kind.units, classes)
+            bayes.learn((row.tolist() for row in rows), targets[known].tolist())
+            return {"naive Bayes": numpy.array([bayes.classify(row.tolist()) for row in test])}
+        if len(self.problem.cells.columns) == 1:  # sequences of any length
+            return {}
+        nearest = NearestMean(classes)
+        nearest.learn((row.numpy() for row in rows), targets[known].tolist())
+        return {"nearest mean": numpy.array([nearest.classify(row.numpy()) for row in test])}
+
+
+def _require_known(examples: Examples, problem: Classification) -> None:
+    strange = sorted(set(examples.classes) - set(problem.classes))
+    if strange:
+        raise UserError(
+            f"{examples.table.name} has a class {strange[0]!r} that the run does not know"
+        )

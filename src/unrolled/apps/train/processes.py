@@ -1,0 +1,139 @@
+"""Devices, precision and processes by Lightning Fabric."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar, final
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ...errors import UserError
+from .machine import Machine
+from .settings import Settings
+
+T = TypeVar("T")
+
+PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed"}
+"""Fabric's names: weights stay float32, products are bfloat16."""
+
+
+@final
+class Processes(Machine):
+    """Processes of data-parallel training: each takes its share, gradients are summed over all.
+
+    They are started by `launch`, or by ``torchrun`` or ``fabric run`` on one machine or several.
+
+    Raises:
+        UserError: Fabric is not installed, or does not have what is asked for.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.fabric = _fabric(settings)
+        self.rank, self.size = self.fabric.global_rank, self.fabric.world_size
+        self.device = self.fabric.device
+
+    def launch(self) -> None:
+        """Start the other processes with this one's command line, or meet those that run."""
+        self.fabric.launch()
+        atexit.register(_leave)
+        self.rank, self.size = self.fabric.global_rank, self.fabric.world_size
+        self.device = self.fabric.device
+
+    def setup(self, model: nn.Module, optimizer: Optimizer) -> tuple[nn.Module, Optimizer]:
+        """Fabric's wrappings; the weights of the process that leads are everyone's."""
+        wrapped, stepped = self.fabric.setup(model, optimizer)
+        return wrapped, stepped
+
+    def turn(self, model: nn.Module, last: bool) -> AbstractContextManager[object]:
+        """Gradients travel between processes in the last turn alone."""
+        return self.fabric.no_backward_sync(model, enabled=not last)  # pyright: ignore
+
+    def backward(self, loss: Tensor) -> None:
+        """Differentiate, and average gradients over processes."""
+        self.fabric.backward(loss)
+
+    def total(self, value: Tensor) -> Tensor:
+        """The sum of a value over all processes."""
+        if self.size == 1:
+            return value
+        found = value.to(self.device, copy=True)
+        torch.distributed.all_reduce(found)  # Fabric's own waits at a barrier before
+        return found
+
+    def joined(self, value: Tensor, dim: int) -> Tensor:
+        """The values of all processes, one after the other."""
+        if self.size == 1:
+            return value
+        own = value.to(self.device).contiguous()
+        found = [torch.empty_like(own) for _ in range(self.size)]
+        torch.distributed.all_gather(found, own)
+        return torch.cat(found, dim)
+
+    def first(self, make: Callable[[], T]) -> T:
+        """What ``make`` gives in the process that leads; the others wait for it."""
+        found: tuple[Any, str | None] = (None, None)
+        if self.leads:
+            try:
+                found = (make(), None)
+            except UserError as error:
+                found = (None, str(error))
+        value, message = self.fabric.broadcast(found, src=0)
+        if message is not None:
+            self.refuse(message)
+        return value
+
+
+def _fabric(settings: Settings) -> Any:
+    try:
+        from lightning_fabric import Fabric
+    except ImportError as error:
+        raise UserError(
+            "--devices, --accelerator, --precision and several processes need Lightning Fabric: "
+            "pip install 'unrolled[train]'"
+        ) from error
+    for name in ("lightning_fabric", "lightning.fabric"):  # it announces every process
+        logging.getLogger(name).setLevel(logging.WARNING)
+    try:
+        return Fabric(**_arguments(settings))
+    except Exception as error:  # of many kinds, for one reason: it is not to be had here
+        message = " ".join(str(error).split())
+        raise UserError(
+            f"cannot compute with --devices {settings.devices} --accelerator "
+            f"{settings.accelerator} --precision {settings.precision} here: {message}"
+        ) from error
+
+
+def _arguments(settings: Settings) -> dict[str, Any]:
+    """Of Fabric; what is left out may stand in the environment, where ``fabric run`` puts it."""
+    given: dict[str, Any] = {}
+    if "LT_CLI_USED" not in os.environ or settings.accelerator != Settings.accelerator:
+        given["accelerator"] = settings.accelerator
+    if "LT_CLI_USED" not in os.environ or settings.precision != Settings.precision:
+        given["precision"] = PRECISIONS[settings.precision]
+    world, here = (int(os.environ.get(name, "0")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
+    if here:  # torchrun has started the processes, and says how many
+        return {**given, **_several(), "devices": here, "num_nodes": max(1, world // here)}
+    devices = settings.devices
+    nodes = max(1, world // devices)
+    if devices * nodes > 1:
+        return {**given, **_several(), "devices": devices, "num_nodes": nodes}
+    return {**given, "devices": devices}
+
+
+def _several() -> dict[str, Any]:
+    """Of Fabric with several processes: gradients lie where they are summed, not copied there."""
+    from lightning_fabric.strategies.ddp import DDPStrategy
+
+    return {"strategy": DDPStrategy(gradient_as_bucket_view=True)}
+
+
+def _leave() -> None:
+    """End the threads that the processes talk on: at exit, they would end the process instead."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()

@@ -1,0 +1,100 @@
+"""The problem of forecasting a series."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, final
+
+import numpy
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ....equations import Cell
+from ....schema import Finite, NotNegative, Positive, Size, checked
+from ....structures import ManyToOne, Vectors
+from ..making import made
+from ..problem import Problem
+from ..settings import Settings
+
+
+@final
+@dataclass(frozen=True)
+class Forecasting(Problem):
+    """What is forecast, how far, and in which scale.
+
+    Attributes:
+        target: the column that is forecast.
+        also: further columns that are read.
+        window: how many values are read.
+        horizon: how many are forecast at once.
+        season: after how many steps the series repeats itself; 1: it does not.
+        relative: whether values are taken from the last one of the window, so that a level that
+            was never seen does not matter.
+        mean, scale: of each column on the training part.
+        error: the mean absolute error of the seasonal naive forecast on the training part, one
+            step ahead in the season: the unit of MASE.
+    """
+
+    kind: ClassVar[str] = "series"
+    data: ClassVar[str] = "series"
+    target: str
+    also: tuple[str, ...]
+    window: Size
+    horizon: Size
+    season: Size
+    relative: bool
+    mean: tuple[Finite, ...]
+    scale: tuple[Positive, ...]
+    error: NotNegative
+
+    def model(self, settings: Settings, cell: Cell) -> ManyToOne:
+        """Many → one: the window to the next values."""
+        return made(
+            settings,
+            lambda: ManyToOne(
+                cell,
+                Vectors(1 + len(self.also)),
+                settings.hidden,
+                Vectors(self.horizon),
+                settings.layers,
+                settings.dropout,
+            ),
+        )
+
+    def encode(self, windows: NDArray[Any]) -> Tensor:
+        """What the model reads, float32 (L, B, I), of windows (L, B, I)."""
+        level = numpy.array(self.mean)
+        if self.relative:
+            level = numpy.concatenate(
+                [windows[-1:, :, :1], numpy.broadcast_to(level[1:], windows[-1:, :, 1:].shape)], 2
+            )
+        return torch.from_numpy((windows - level) / numpy.array(self.scale)).float()
+
+    def level(self, windows: NDArray[Any]) -> NDArray[Any]:
+        """From where the target is counted, (B, 1)."""
+        return (
+            windows[-1, :, :1] if self.relative else numpy.full((windows.shape[1], 1), self.mean[0])
+        )
+
+    def decode(self, outputs: Tensor, windows: NDArray[Any]) -> NDArray[Any]:
+        """Forecasts in the series' own units, (B, N), of what the model gives for windows."""
+        return outputs.double().cpu().numpy() * self.scale[0] + self.level(windows)
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it in what JSON knows."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> Forecasting:
+        """What `to_json` gave.
+
+        Raises:
+            ValueError: it is damaged.
+        """
+        found = checked(stored, cls)
+        if not len(found.mean) == len(found.scale) == 1 + len(found.also):
+            raise ValueError(
+                f"mean and scale: expected {1 + len(found.also)} numbers each, one for each column"
+            )
+        return found

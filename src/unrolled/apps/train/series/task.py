@@ -1,0 +1,190 @@
+"""Learning to forecast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ....errors import UserError
+from ..batch import Batch
+from ..order import Order
+from ..settings import Settings
+from ..share import Share
+from ..states import States
+from ..task import Loss, Task
+from ..unit import Unit
+from ..verdict import Verdict
+from .baseline import errors, last_value, seasonal
+from .problem import Forecasting
+from .values import Values
+
+SQUARES = Unit("scaled squared error", "windows")
+
+CHUNK = 256
+"""How many windows are evaluated at a time."""
+
+TESTED = 50_000
+"""How many windows the test goes through at most, spread over the part."""
+
+
+@final
+@dataclass(frozen=True)
+class Cut:
+    """Where a series of N values is cut, in order of time.
+
+    Attributes:
+        validation: where that part begins, and training ends.
+        test: where that part begins; it goes on to the end.
+        count: N.
+    """
+
+    validation: int
+    test: int
+    count: int
+
+    @classmethod
+    def at(cls, count: int, held_out: float, horizon: int, name: str) -> Cut:
+        """Half of what is held out is for validation, the last half for the test.
+
+        Raises:
+            UserError: a part is shorter than the horizon.
+
+        >>> Cut.at(100, 0.2, 5, "series")
+        Cut(validation=80, test=90, count=100)
+        """
+        held = round(count * held_out)
+        test = count - held // 2
+        cut = cls(count - held, test, count)
+        lengths = cut.validation, cut.test - cut.validation, cut.count - cut.test
+        if min(lengths) < horizon or cut.validation < horizon + 2:
+            raise UserError(
+                f"{name} has {count} values: --held-out {held_out} leaves {lengths[0]} to train "
+                f"on, {lengths[1]} to choose the best model by and {lengths[2]} to test it: each "
+                f"needs at least --horizon {horizon}, training at least {horizon + 2}"
+            )
+        return cut
+
+
+@final
+class Forecast(Task[Forecasting]):
+    """Windows drawn from the training part of a series, in another order in every round."""
+
+    def __init__(self, settings: Settings, values: Values, problem: Forecasting) -> None:
+        self.settings, self.values, self.problem, self.unit = settings, values, problem, SQUARES
+        self.digest = values.table.digest()
+        self.cut = Cut.at(len(values), settings.held_out, problem.horizon, values.table.name)
+        self._windows = self.cut.validation - problem.window - problem.horizon + 1
+        if self._windows < 1:
+            raise UserError(
+                f"{values.table.name}: the training part has {self.cut.validation} values, and "
+                f"--window {problem.window} with --horizon {problem.horizon} needs "
+                f"{problem.window + problem.horizon}"
+            )
+        if problem.season > self.cut.validation:
+            raise UserError(
+                f"{values.table.name}: the training part has {self.cut.validation} values, less "
+                f"than one season of {problem.season}"
+            )
+        self._order = Order(self._windows, settings.batch, settings.seed)
+
+    def description(self) -> list[str]:
+        """What was found in the table, and guessed of it."""
+        values, problem, cut = self.values, self.problem, self.cut
+        time = ""
+        if values.time is not None:
+            time = f" from {values.first} to {values.last} ({values.time!r})"
+        also = f", beside it {', '.join(map(repr, problem.also))}" if problem.also else ""
+        season = f"a season of {problem.season}" if problem.season > 1 else "no season"
+        level = "counted from the last one read" if problem.relative else "as they are"
+        found = [
+            f"{values.table.name}: {len(values):,} values of {problem.target!r}{also}{time}",
+            f"{season}; values {level}; {problem.window} are read and the next "
+            f"{problem.horizon} forecast",
+            f"{cut.validation:,} values to train on, the next {cut.test - cut.validation:,} to "
+            f"choose the best model by, the last {cut.count - cut.test:,} to test it",
+        ]
+        if values.filled:
+            found.append(f"{values.filled:,} empty cells are interpolated")
+        return found
+
+    def batch(self, step: int, share: Share) -> Batch:
+        """Windows (L, B, I), and what comes after them, (B, N)."""
+        rows = share.rows(self.settings.batch)
+        places = self._order.rows(step)[rows.start : rows.stop].numpy()
+        inputs, targets, _ = self._at(places + self.problem.window)
+        return Batch(inputs=(inputs,), targets=(targets,), count=self.settings.batch)
+
+    def _at(self, origins: NDArray[Any]) -> tuple[Tensor, Tensor, NDArray[Any]]:
+        """Inputs, scaled targets and the windows themselves of forecasts from these places on."""
+        windows = self.values.before(origins, self.problem.window)
+        truth = (self.truth(origins) - self.problem.level(windows)) / self.problem.scale[0]
+        return self.problem.encode(windows), torch.from_numpy(truth).float(), windows
+
+    def truth(self, origins: NDArray[Any]) -> NDArray[Any]:
+        """The values from some places on, (B, N)."""
+        return self.values.series[0][origins[:, None] + numpy.arange(self.problem.horizon)]
+
+    def loss(self, model: nn.Module, batch: Batch, states: States | None) -> Loss:
+        """Squared error, in units of the standard deviation of the training part."""
+        outputs, _ = model(*batch.inputs)
+        return Loss((outputs - batch.targets[0]).square().mean(-1).sum())
+
+    def evaluate(self, model: nn.Module) -> dict[str, float]:
+        """The loss, MAE and RMSE on the validation part."""
+        origins = self._origins(self.cut.validation, self.cut.test, self.settings.evaluate_at_most)
+        forecasts, truth = self.forecasts(model, origins), self.truth(origins)
+        mae, rmse, _ = errors(forecasts, truth, self.problem.error)
+        return {"loss": (rmse / self.problem.scale[0]) ** 2, "MAE": mae, "RMSE": rmse}
+
+    def _origins(self, start: int, stop: int, at_most: int) -> NDArray[Any]:
+        """Where forecasts can begin so that they lie in a part; at most so many, spread over it."""
+        first = max(start, self.problem.window, self.problem.season)
+        count = stop - self.problem.horizon - first + 1
+        return numpy.arange(first, first + count, max(1, -(-count // at_most)))
+
+    def forecasts(self, model: nn.Module, origins: NDArray[Any]) -> NDArray[Any]:
+        """What the model says of the values from some places on, (B, N)."""
+        device = next(model.parameters()).device
+        training = model.training
+        model.eval()
+        found = []
+        with torch.no_grad():
+            for chunk in numpy.array_split(origins, -(-len(origins) // CHUNK)):
+                inputs, _, windows = self._at(chunk)
+                found.append(self.problem.decode(model(inputs.to(device))[0], windows))
+        model.train(training)
+        return numpy.concatenate(found)
+
+    def baselines(self) -> dict[str, float]:
+        """The same loss of naive forecasts."""
+        origins = self._origins(self.cut.validation, self.cut.test, self.settings.evaluate_at_most)
+        truth, scale = self.truth(origins), self.problem.scale[0]
+        return {
+            name: (errors(forecasts, truth, 1.0)[1] / scale) ** 2
+            for name, forecasts in self._naive(origins).items()
+        }
+
+    def _naive(self, origins: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        series, horizon, season = self.values.series[0], self.problem.horizon, self.problem.season
+        found = {"last value": last_value(series, origins, horizon)}
+        if season > 1:
+            found[f"seasonal naive ({season})"] = seasonal(series, origins, horizon, season)
+        return found
+
+    def verdict(self, model: nn.Module, name: str) -> Verdict:
+        """The model beside naive forecasts on the test part, in the series' own units."""
+        origins = self._origins(self.cut.test, self.cut.count, TESTED)
+        truth, unit = self.truth(origins), self.problem.error
+        found = {**self._naive(origins), name: self.forecasts(model, origins)}
+        rows = {each: errors(forecasts, truth, unit) for each, forecasts in found.items()}
+        best = min((each for each in rows if each != name), key=lambda each: rows[each][0])
+        better = 1 - rows[name][0] / rows[best][0] if rows[best][0] > 0 else 0.0
+        word = "below" if better > 0 else "above"
+        notes = (f"its MAE is {abs(better):.0%} {word} that of the best naive forecast, {best}",)
+        part = f"test part: {self.problem.horizon} steps from each of {len(origins):,} places"
+        return Verdict(part, ("MAE", "RMSE", "MASE"), {**rows}, notes)

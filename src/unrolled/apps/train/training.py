@@ -1,0 +1,243 @@
+"""A model in training, one step at a time, whatever is learned."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Any, final
+
+import msgspec
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+
+from ...equations import Cell
+from ...errors import UserError
+from ...schema import checked
+from .checkpoint import Checkpoint, Evaluation
+from .header import Scalars
+from .machine import Alone, Machine
+from .schedule import learning_rate
+from .states import ROWS, States, detach, joined, unlisted
+from .task import Task
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """One step, as it stands in the log.
+
+    Attributes:
+        step: how many steps are done with this one.
+        loss: of the training batch, in the task's unit.
+        held_out: what was measured on the held-out part, after the steps that evaluate.
+        gradient_norm: before clipping.
+        learning_rate: of this step.
+        speed: items per second of this step, evaluations and checkpoints left out.
+    """
+
+    step: int
+    loss: float
+    held_out: dict[str, float] | None
+    gradient_norm: float
+    learning_rate: float
+    speed: float
+
+
+@final
+class Training:
+    """A model, its optimizer and its place in the data: all that a checkpoint holds.
+
+    Every step takes one batch, in as many shares as there are processes and turns; which batch,
+    follows from the step's number alone. States that a task carries from batch to batch are
+    carried without their gradient.
+
+    Raises:
+        UserError: a batch cannot be divided among so many shares, or the model does not fit.
+    """
+
+    def __init__(self, task: Task, cell: Cell, machine: Machine | None = None) -> None:
+        self.task, self.settings, self.cell = task, task.settings, cell
+        self.machine = machine or Alone()
+        _require_equal_shares(self)
+        self.shares = self.machine.shares(self.settings.accumulate)
+        torch.manual_seed(self.settings.seed)
+        self.model = task.problem.model(self.settings, cell)
+        # 0.999 for the second moment would average over more steps than a short run has.
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), betas=(0.9, 0.99))
+        self.forward, self.stepped = self.machine.setup(self.model, self.optimizer)
+        if self.machine.rank > 0:  # dropout is drawn anew in every process
+            torch.manual_seed((self.settings.seed + self.machine.rank * 1_000_003) % 2**63)
+        self.states: list[States | None] = [None for _ in self.shares]
+        self.step = 0
+        self.loss: float | None = None
+        self.last: Evaluation | None = None
+        self.best: Evaluation | None = None
+        self.stale = 0
+
+    def advance(self) -> Report:
+        """Take one step.
+
+        Raises:
+            FloatingPointError: the loss or its gradient is not finite; the weights are untouched.
+        """
+        began = time.perf_counter()
+        self.optimizer.zero_grad()
+        total, states, count = self._accumulate()
+        norm = clip_grad_norm_(self.model.parameters(), self.settings.clip).item()
+        loss = self.machine.total(total).item() / count * self.task.unit.scale
+        for name, value in (("loss", loss), ("gradient's norm", norm)):
+            if not math.isfinite(value):
+                raise FloatingPointError(f"the {name} became {value} at step {self.step + 1}")
+        rate = learning_rate(self.step, self.settings)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.stepped.step()
+        self.step, self.loss, self.states = self.step + 1, loss, states
+        return Report(
+            step=self.step,
+            loss=loss,
+            held_out=None,
+            gradient_norm=norm,
+            learning_rate=rate,
+            speed=count / (time.perf_counter() - began),
+        )
+
+    def _accumulate(self) -> tuple[Tensor, list[States | None], int]:
+        """Gradients of the mean loss of the batch; this process's sum, states, the whole count."""
+        total, states, count = torch.zeros((), device=self.machine.device), [], 1
+        for share, before in zip(self.shares, self.states, strict=True):
+            batch = self.task.batch(self.step, share).to(self.machine.device)
+            count = batch.count
+            with self.machine.turn(self.forward, share is self.shares[-1]):
+                found = self.task.loss(self.forward, batch, None if batch.fresh else before)
+                # Gradients of processes are averaged: times their number, they are summed.
+                self.machine.backward(found.total * (self.machine.size / count))
+            total = total + found.total.detach()
+            states.append(None if found.states is None else detach(found.states))
+        return total, states, count
+
+    def evaluate(self) -> Evaluation:
+        """Measure what is held out, and remember it as the last and perhaps the best.
+
+        Raises:
+            FloatingPointError: the loss is not finite; what was remembered stands.
+        """
+        measures = self.machine.first(lambda: self.task.evaluate(self.model))
+        if not math.isfinite(measures["loss"]):
+            raise FloatingPointError(
+                f"the held-out loss became {measures['loss']} at step {self.step}"
+            )
+        self.last = Evaluation(self.step, measures)
+        better = self.best is None or self.last.loss < self.best.loss
+        self.best = self.last if better else self.best
+        self.stale = 0 if better else self.stale + 1
+        return self.last
+
+    @property
+    def waited(self) -> bool:
+        """Whether nothing has become better for as many evaluations as patience allows."""
+        patience = self.settings.patience
+        return patience is not None and self.stale >= patience
+
+    def checkpoint(self) -> Checkpoint:
+        """The run as it stands, its tensors copies; all processes have to ask for it."""
+        names = [name for name, _ in self.model.named_parameters()]
+        optimizer = self.optimizer.state_dict()
+        tensors = {f"weights/{name}": tensor for name, tensor in self.model.state_dict().items()}
+        for index, moments in optimizer["state"].items():
+            for moment, tensor in moments.items():
+                tensors[f"optimizer/{names[index]}/{moment}"] = tensor
+        for name, state in self._joined_states().items():
+            tensors[f"states/{name}"] = state
+        for device, state in _random().items():
+            tensors[f"random/{device}"] = self.machine.joined(state[None], 0)
+        (group,) = optimizer["param_groups"]
+        return Checkpoint(
+            step=self.step,
+            settings=self.settings,
+            cell=self.cell,
+            problem=self.task.problem,
+            unit=self.task.unit,
+            digest=self.task.digest,
+            loss=self.loss,
+            last=self.last,
+            best=self.best,
+            stale=self.stale,
+            optimizer={name: value for name, value in group.items() if name != "params"},
+            tensors={
+                name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+                for name, tensor in tensors.items()
+            },
+        )
+
+    def _joined_states(self) -> dict[str, Tensor]:
+        """The states of all rows, whoever has them; none where they begin anew or are not kept."""
+        parts = [states for states in self.states if states is not None]
+        if len(parts) < len(self.states):
+            return {}
+        whole = [self.machine.joined(state, ROWS) for state in joined(parts)]
+        return dict(zip(self.cell.states, whole, strict=True))
+
+    @classmethod
+    def resume(cls, checkpoint: Checkpoint, task: Task, machine: Machine | None = None) -> Training:
+        """The run that ``checkpoint`` was made of, with the task's settings, some of them renewed.
+
+        Raises:
+            UserError: another problem, other data, or tensors that do not fit the settings.
+        """
+        checkpoint.require(task)
+        training = cls(task, checkpoint.cell, machine)
+        try:
+            training._restore(checkpoint)
+        except (LookupError, TypeError, ValueError, RuntimeError) as error:
+            raise UserError(f"the checkpoint's tensors do not fit its settings: {error}") from error
+        return training
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        self.step, self.loss, self.stale = checkpoint.step, checkpoint.loss, checkpoint.stale
+        self.last, self.best = checkpoint.last, checkpoint.best
+        self.model.load_state_dict(checkpoint.group("weights"))
+        state: dict[int, dict[str, Tensor]] = {}
+        for index, (name, _) in enumerate(self.model.named_parameters()):
+            if moments := checkpoint.group(f"optimizer/{name}"):
+                state[index] = moments
+        group: dict[str, Any] = self.optimizer.state_dict()["param_groups"][0]
+        group.update(msgspec.structs.asdict(checked(checkpoint.optimizer, Scalars)))
+        self.optimizer.load_state_dict({"state": state, "param_groups": [group]})
+        if states := checkpoint.group("states"):
+            whole = [states[name].to(self.machine.device) for name in self.cell.states]
+            self.states = [
+                unlisted([state[:, share.rows(state.shape[ROWS])] for state in whole])
+                for share in self.shares
+            ]
+        _restore_random(checkpoint.group("random"), self.machine.rank)
+
+
+def _require_equal_shares(training: Training) -> None:
+    size, settings = training.machine.size, training.settings
+    if settings.batch % (size * settings.accumulate) == 0:
+        return
+    raise UserError(
+        f"--batch {settings.batch} cannot be divided among {size} "
+        f"process{'' if size == 1 else 'es'} with --accumulate {settings.accumulate}: it must be "
+        f"a multiple of {size * settings.accumulate}"
+    )
+
+
+def _random() -> dict[str, Tensor]:
+    """The states of PyTorch's generators."""
+    states = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["cuda"] = torch.cuda.get_rng_state()
+    return states
+
+
+def _restore_random(states: dict[str, Tensor], rank: int) -> None:
+    """Those of a process that was there; of a new one they are as it began."""
+    cpu = states["cpu"]
+    if rank < len(cpu):
+        torch.set_rng_state(cpu[rank].clone())  # a view is read past its end
+        if "cuda" in states and torch.cuda.is_available():
+            torch.cuda.set_rng_state(states["cuda"][rank].clone())

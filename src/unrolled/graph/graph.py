@@ -1,0 +1,255 @@
+"""One step of a cell as a graph of named values."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
+from typing import TYPE_CHECKING, Any, final
+
+from ..errors import CellError
+from ..locks import cached_property
+from ..printing.python import expression
+from .limits import short
+from .node import Node, Size, ordered
+from .operation import ACTIVATIONS, CONDITIONS, LEAVES, Operation
+from .sizes import UNITS, sizes, state_size
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@final
+@dataclass(frozen=True, eq=False, init=False)
+class Graph:
+    """The equations of one time step, verified.
+
+    Attributes:
+        name: of the cell.
+        inputs: what a step reads from outside, with sizes; the first is the cell's input x.
+        states: what a step hands to the next, with sizes, in the order of the signature.
+        values: every named value in an order in which they can be computed; the entry under a
+            state's name is that state's next value.
+        backward: whether the steps run from the last to the first, as a derivative's do.
+        sizes: the size of every node.
+
+    Raises:
+        CellError: cyclic use, a name that is neither input nor state, a state without a next
+            value, sizes that cannot agree.
+    """
+
+    name: str
+    inputs: Mapping[str, Size]
+    states: Mapping[str, Size]
+    values: Mapping[str, Node]
+    backward: bool = False
+    sizes: Mapping[Node, Size] = field(init=False, repr=False)
+
+    def __init__(
+        self,
+        name: str,
+        inputs: Mapping[str, Size],
+        states: Mapping[str, Size | None],
+        values: Mapping[str, Node],
+        backward: bool = False,
+    ) -> None:
+        """A state of size None takes the size of its next value."""
+        set_field = partial(object.__setattr__, self)
+        set_field("name", name)
+        set_field("inputs", dict(inputs))
+        set_field("states", states)
+        set_field("values", dict(values))
+        set_field("backward", backward)
+        for state in states:
+            if state not in values:
+                raise CellError(f"{name}: the state {state} has no next value")
+        for node in self.order:
+            self._check_leaf(node)
+        found = sizes(self.order, inputs, states, values, self.describe)
+        set_field("sizes", found)
+        set_field(
+            "states", {state: self._state_size(state, size) for state, size in states.items()}
+        )
+
+    def _state_size(self, state: str, size: Size | None) -> Size:
+        old, new = Node(Operation.STATE, (), state), self.values[state]
+        if new.operation in CONDITIONS:
+            raise CellError(
+                f"{self.describe(new)}: a condition such as a < b can only be used in where()"
+            )
+        size = size or self.sizes.get(old) or state_size(self.sizes[new])
+        if size is None:
+            size = "one" if self.sizes[new] == "one" else "hidden"
+        if self.sizes[new] != size:
+            raise CellError(
+                f"{self.describe(new)}: sizes that cannot agree: the state {state} has "
+                f"{UNITS[size]} units, its next value {UNITS[self.sizes[new]]}"
+            )
+        return size
+
+    def _check_leaf(self, node: Node) -> None:
+        known: dict[Operation, Mapping[str, Size]] = {
+            Operation.INPUT: self.inputs,
+            Operation.STATE: self.states,
+        }
+        names = known.get(node.operation)
+        if names is not None and node.attribute not in names:
+            known_names = short(", ".join([*self.inputs, *self.states]))
+            raise CellError(
+                f"{self.describe(node)}: unknown name: {node.attribute} is not "
+                f"an input or state of {self.name} ({known_names})"
+            )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from .storage import from_json, to_json
+
+        return from_json, (to_json(self),)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Graph:
+        return self
+
+    @cached_property
+    def order(self) -> tuple[Node, ...]:
+        """All nodes, arguments before users."""
+        try:
+            return tuple(ordered(list(self.values.values())))
+        except CellError as error:
+            raise CellError(f"{self.name}: {error}") from None
+
+    @cached_property
+    def names(self) -> Mapping[Node, str]:
+        """The name of each computed value that has one; the first of several."""
+        return names(self.values)
+
+    @cached_property
+    def lines(self) -> Mapping[str, Node]:
+        """The values that have a line of their own in print: the named ones, and long parts.
+
+        A part that stands in several places, or makes a line long or deep, is written once, under
+        a name such as v1: the text then grows with the graph, however values are shared.
+        """
+        return in_order({**self.values, **_long_parts(self)})
+
+    @cached_property
+    def line_names(self) -> Mapping[Node, str]:
+        """The name of each value that has a line, as `names`."""
+        return names(self.lines)
+
+    @cached_property
+    def owners(self) -> Mapping[Node, str]:
+        """For each node, the first named value in whose equation it stands."""
+        return owners(self.values)
+
+    @cached_property
+    def probes(self) -> Mapping[str, Node]:
+        """Every value that can be watched: the named ones and what activations are applied to.
+
+        The argument of ``f = sigmoid(...)`` goes by ``f_pre`` unless it has a name of its own.
+        """
+        probes: dict[str, Node] = {}
+        for name, node in self.values.items():
+            if node.operation in ACTIVATIONS and f"{name}_pre" not in self.values:
+                (argument,) = node.arguments
+                if argument not in self.names and argument.operation not in LEAVES:
+                    probes[f"{name}_pre"] = argument
+            probes[name] = node
+        return probes
+
+    @cached_property
+    def layers(self) -> tuple[Node, ...]:
+        """The learned layers."""
+        return tuple(node for node in self.order if node.operation is Operation.AFFINE)
+
+    @cached_property
+    def learned(self) -> tuple[Node, ...]:
+        """The learned vectors and scalars."""
+        return tuple(node for node in self.order if node.operation is Operation.LEARNED)
+
+    @property
+    def output(self) -> str:
+        """The state that is the cell's output: h, or the first one."""
+        return output(tuple(self.states))
+
+    def unused(self, name: str) -> str:
+        """A name like this one that no input, state, value or learned part has."""
+        taken = {*self.inputs, *self.states, *self.values}
+        taken.update(node.attribute.name for node in self.learned)
+        while name in taken:
+            name = f"{name}_"
+        return name
+
+    def describe(self, node: Node) -> str:
+        """Where a node stands, for messages: ``lstm: f = sigmoid(...)``."""
+        name = self.owners.get(node)
+        return f"{self.name}: {name} = {expression(self.values[name], self)}" if name else self.name
+
+
+LONG = 60
+"""Operations and operands in one printed equation from which on a part gets a line of its own."""
+
+DEEP = 12
+"""Operations inside one another from which on the inner ones get a line of their own."""
+
+REPEATED = 10
+"""Operations and operands from which on a part that stands in several places is written once."""
+
+
+def _long_parts(graph: Graph) -> dict[str, Node]:
+    """The values without a name that are printed as lines, under new names."""
+    uses = Counter(argument for node in graph.order for argument in node.arguments)
+    taken = {*graph.values, *graph.inputs, *graph.states}
+    taken.update(getattr(node.attribute, "name", "") for node in graph.learned)
+    free = (name for name in map("v{}".format, count(1)) if name not in taken)
+    lengths: dict[Node, int] = {}
+    depths: dict[Node, int] = {}
+    found: dict[str, Node] = {}
+    for node in graph.order:
+        length = 1 + sum(lengths[argument] for argument in node.arguments)
+        depth = 1 + max((depths[argument] for argument in node.arguments), default=0)
+        is_name = node in graph.names or not node.arguments
+        if not is_name and (
+            length > LONG or depth > DEEP or (length > REPEATED and uses[node] > 1)
+        ):
+            is_name = True
+            found[next(free)] = node
+        lengths[node], depths[node] = (1, 0) if is_name else (length, depth)
+    return found
+
+
+def output(states: tuple[str, ...]) -> str:
+    """Which of a cell's states is its output: the one called h, else the first."""
+    return "h" if "h" in states else states[0]
+
+
+def names(values: Mapping[str, Node]) -> dict[Node, str]:
+    """The name of each computed value; the first where it has several.
+
+    The old value of a state is no computed value: it goes by the state's own name.
+    """
+    found: dict[Node, str] = {}
+    for name, node in values.items():
+        if node.operation not in LEAVES:
+            found.setdefault(node, name)
+    return found
+
+
+def owners(values: Mapping[str, Node]) -> dict[Node, str]:
+    """For each node, the first of the values in whose equation it stands."""
+    named, found = names(values), {}
+    for name, value in values.items():
+        stack = [value]
+        while stack:
+            node = stack.pop()
+            if node not in found and (node is value or node not in named):
+                found[node] = name
+                stack.extend(node.arguments)
+    return found
+
+
+def in_order(values: Mapping[str, Node]) -> dict[str, Node]:
+    """The same values in an order in which they can be computed, else in the given one."""
+    aliases: dict[Node, list[str]] = {}
+    for name, node in values.items():
+        aliases.setdefault(node, []).append(name)
+    return {name: node for node in ordered(list(values.values())) for name in aliases.get(node, ())}

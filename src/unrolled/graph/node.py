@@ -1,0 +1,239 @@
+"""One value of the equations: an operation on other values."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Container
+from typing import Any, ClassVar, Literal, NamedTuple, NoReturn, final
+
+from .. import locks
+from ..errors import CellError
+from . import limits
+from .operation import Operation
+
+Size = Literal["input", "hidden", "projection", "one"]
+"""How many units a value has in one row: I, H, P or 1."""
+
+
+class Learned(NamedTuple):
+    """A learned vector or scalar, the attribute of a LEARNED leaf."""
+
+    name: str
+    size: Size | None  # None until the equations around it have told
+    init: float | None  # None: drawn like the weights
+
+
+class Block(NamedTuple):
+    """The rows of one weight matrix that a layer multiplies with one of its sources."""
+
+    group: str  # "ih": the rows are in weight_ih and bias_ih
+    row: int  # which block of rows of the weight
+    bias: int | None  # which block of rows of the bias, None without one
+    size: Size | None = None  # of the source, None until the equations around it have told
+
+
+class Layer(NamedTuple):
+    """A learned layer, the attribute of an AFFINE node; one block for each of its arguments."""
+
+    name: str
+    size: Size
+    blocks: tuple[Block, ...]
+
+
+class Term(NamedTuple):
+    """One weight of a layer, the attribute of TRANSPOSED and OUTER nodes."""
+
+    layer: Layer
+    source: int  # which of the layer's sources it reads
+
+
+class SymbolError(CellError):
+    """A symbol was asked for something that only a number has."""
+
+    def __init__(self, node: Node, message: str) -> None:
+        super().__init__(message)
+        self.node = node
+
+
+@final
+class Node:
+    """An immutable value of the equations.
+
+    Two nodes with the same operation, arguments and attribute are one object, so that equal
+    subexpressions are computed once. Nodes take part in Python arithmetic: ``f * c + i * g``.
+    """
+
+    __slots__ = ("__weakref__", "arguments", "attribute", "operation")
+
+    operation: Operation
+    arguments: tuple[Node, ...]
+    attribute: Any
+
+    _known: ClassVar[weakref.WeakValueDictionary[tuple[Any, ...], Node]] = (
+        weakref.WeakValueDictionary()
+    )
+    _lock: ClassVar = locks.Lock()
+
+    def __new__(
+        cls, operation: Operation, arguments: tuple[Node, ...] = (), attribute: Any = None
+    ) -> Node:
+        """The node of these parts, new or known."""
+        # repr keeps 0.0 and -0.0 apart, and lets NaN be found again.
+        label = repr(attribute) if isinstance(attribute, float) else attribute
+        key = (operation, tuple(map(id, arguments)), label)
+        with cls._lock():
+            known = cls._known.get(key)
+            if known is None:
+                known = super().__new__(cls)
+                object.__setattr__(known, "operation", operation)
+                object.__setattr__(known, "arguments", arguments)
+                object.__setattr__(known, "attribute", attribute)
+                cls._known[key] = known
+        return known
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"nodes are immutable: {name} cannot be set")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Node, (self.operation, self.arguments, self.attribute)
+
+    def __copy__(self) -> Node:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Node:
+        return self
+
+    def __repr__(self) -> str:
+        from ..printing.python import expression
+
+        return f"<{expression(self)}>"
+
+    # Arithmetic.
+
+    def __add__(self, other: Value) -> Node:
+        return binary(Operation.ADD, self, other)
+
+    def __radd__(self, other: Value) -> Node:
+        return binary(Operation.ADD, other, self)
+
+    def __sub__(self, other: Value) -> Node:
+        return binary(Operation.SUB, self, other)
+
+    def __rsub__(self, other: Value) -> Node:
+        return binary(Operation.SUB, other, self)
+
+    def __mul__(self, other: Value) -> Node:
+        return binary(Operation.MUL, self, other)
+
+    def __rmul__(self, other: Value) -> Node:
+        return binary(Operation.MUL, other, self)
+
+    def __truediv__(self, other: Value) -> Node:
+        return binary(Operation.DIV, self, other)
+
+    def __rtruediv__(self, other: Value) -> Node:
+        return binary(Operation.DIV, other, self)
+
+    def __neg__(self) -> Node:
+        return Node(Operation.NEG, (self,))
+
+    def __pos__(self) -> Node:
+        return self
+
+    def __abs__(self) -> Node:
+        return Node(Operation.ABS, (self,))
+
+    def __pow__(self, power: object) -> Node:
+        if not isinstance(power, int) or power < 1:
+            raise SymbolError(
+                self,
+                f"a power must be a whole number of at least 1, got {power!r}: use exp and log",
+            )
+        if power > limits.POWER:
+            raise SymbolError(
+                self, f"a power must be at most {limits.POWER}, got {power!r}: use exp and log"
+            )
+        product = self
+        for _ in range(power - 1):
+            product = self * product
+        return product
+
+    # Conditions.
+
+    def __lt__(self, other: Value) -> Node:
+        return binary(Operation.LESS, self, other)
+
+    def __le__(self, other: Value) -> Node:
+        return binary(Operation.LESS_EQUAL, self, other)
+
+    def __gt__(self, other: Value) -> Node:
+        return binary(Operation.LESS, other, self)
+
+    def __ge__(self, other: Value) -> Node:
+        return binary(Operation.LESS_EQUAL, other, self)
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        raise SymbolError(self, "symbols cannot be compared with == or !=: use <, <=, > or >=")
+
+    __hash__ = object.__hash__
+
+    def __bool__(self) -> NoReturn:
+        raise SymbolError(
+            self,
+            "a symbol has no value until the cell runs, so `if`, `and`, `or`, `not`, `min` and "
+            "`max` cannot use it: write where(condition, a, b), minimum(a, b) or maximum(a, b)",
+        )
+
+    __array_ufunc__ = None  # a NumPy number on the left leaves the arithmetic to us
+
+
+Value = Node | float | int
+"""What equations may hold: a symbol or a number."""
+
+
+def constant(value: float) -> Node:
+    """The node of a number."""
+    return Node(Operation.CONSTANT, (), float(value))
+
+
+def symbol(value: object, user: str = "arithmetic") -> Node:
+    """The node of a symbol or a number; CellError for anything else."""
+    if isinstance(value, Node):
+        return value
+    if hasattr(value, "__float__") and getattr(value, "ndim", 0) == 0:
+        return constant(float(value))  # pyright: ignore[reportArgumentType]
+    raise CellError(f"{user} takes symbols of a cell and numbers, got {type(value).__name__}")
+
+
+def binary(operation: Operation, a: Value, b: Value) -> Node:
+    """An operation with two arguments, either of which may be a number."""
+    return Node(operation, (symbol(a), symbol(b)))
+
+
+def ordered(
+    roots: list[Node] | tuple[Node, ...], known: Container[Node] = frozenset()
+) -> list[Node]:
+    """All nodes below `roots`, arguments before users; CellError if they run in a circle.
+
+    Without those that are known and what is only below these.
+    """
+    order: list[Node] = []
+    seen: dict[Node, bool] = {}  # False while a node's arguments are being walked
+    stack = [(root, False) for root in reversed(roots)]
+    while stack:
+        node, finished = stack.pop()
+        if finished:
+            seen[node] = True
+            order.append(node)
+        elif node not in seen and node not in known:
+            seen[node] = False
+            stack.append((node, True))
+            for argument in reversed(node.arguments):
+                if not seen.get(argument, True):
+                    raise CellError(
+                        f"cyclic use: {argument.operation.value} depends on its own value"
+                    )
+                stack.append((argument, False))
+    return order

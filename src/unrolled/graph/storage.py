@@ -1,0 +1,196 @@
+"""A graph as JSON and back: a file that holds a cell needs no code to be read."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+from msgspec import Meta, Struct
+
+from ..errors import CellError
+from . import limits
+from .graph import Graph
+from .node import Block, Layer, Learned, Node, Size, Term
+from .operation import ACTIVATIONS, LEAVES, POINTWISE, Operation
+from .verify import check_graph, check_step
+
+Name = Annotated[str, Meta(max_length=limits.STORED_NAME)]
+Index = Annotated[int, Meta(ge=0, lt=limits.STORED_NODES)]
+Row = Annotated[int, Meta(ge=0, lt=limits.SOURCES)]
+
+
+class StoredLearned(Struct, tag_field="kind", tag="Learned", forbid_unknown_fields=True):
+    """A learned vector or scalar in a file."""
+
+    name: Name
+    size: Size
+    init: float | None
+
+    def read(self) -> Learned:
+        """Return the attribute of a node."""
+        return Learned(self.name, self.size, self.init)
+
+
+class StoredBlock(Struct, tag_field="kind", tag="Block", forbid_unknown_fields=True):
+    """A block of rows of a weight in a file."""
+
+    group: Name
+    row: Row
+    bias: Row | None
+    size: Size
+
+
+class StoredLayer(Struct, tag_field="kind", tag="Layer", forbid_unknown_fields=True):
+    """A learned layer in a file."""
+
+    name: Name
+    size: Size
+    blocks: Annotated[list[StoredBlock], Meta(min_length=1, max_length=limits.SOURCES)]
+
+    def read(self) -> Layer:
+        """Return the attribute of a node."""
+        blocks = (Block(b.group, b.row, b.bias, b.size) for b in self.blocks)
+        return Layer(self.name, self.size, tuple(blocks))
+
+
+class StoredTerm(Struct, tag_field="kind", tag="Term", forbid_unknown_fields=True):
+    """One weight of a layer in a file."""
+
+    layer: StoredLayer
+    source: Row
+
+    def read(self) -> Term:
+        """Return the attribute of a node."""
+        if self.source >= len(self.layer.blocks):
+            raise CellError(f"the layer {self.layer.name} has no source {self.source}")
+        return Term(self.layer.read(), self.source)
+
+
+Attribute = float | Name | StoredLearned | StoredLayer | StoredTerm | None
+
+
+class StoredNode(NamedTuple):
+    """A node in a file."""
+
+    operation: Operation
+    arguments: Annotated[list[Index], Meta(max_length=limits.SOURCES)]
+    attribute: Attribute
+
+
+class StoredGraph(Struct, forbid_unknown_fields=True):
+    """A graph in a file: its nodes with arguments before users, and which of them have names."""
+
+    name: Name
+    inputs: Annotated[dict[Name, Size], Meta(max_length=limits.STORED_NODES)]
+    states: Annotated[dict[Name, Size], Meta(max_length=limits.STATES)]
+    backward: bool
+    nodes: Annotated[list[StoredNode], Meta(max_length=limits.STORED_NODES)]
+    values: Annotated[dict[Name, Index], Meta(max_length=limits.STORED_NODES)]
+
+    def read(self) -> Graph:
+        """Return the graph, verified; raise CellError if it makes no sense."""
+        nodes: list[Node] = []
+        for place, stored in enumerate(self.nodes):
+            arguments = tuple(nodes[_above(index, place)] for index in stored.arguments)
+            nodes.append(Node(stored.operation, arguments, _attribute(stored)))
+        values = {name: nodes[_above(index, len(nodes))] for name, index in self.values.items()}
+        graph = Graph(self.name, self.inputs, self.states, values, self.backward)
+        check_graph(graph)
+        if not graph.backward:
+            check_step(graph)
+        return graph
+
+
+def to_json(graph: Graph) -> dict[str, Any]:
+    """The graph as dicts, lists, strings and numbers."""
+    place = {node: index for index, node in enumerate(graph.order)}
+    return {
+        "name": graph.name,
+        "inputs": dict(graph.inputs),
+        "states": dict(graph.states),
+        "backward": graph.backward,
+        "nodes": [
+            [
+                node.operation.value,
+                [place[argument] for argument in node.arguments],
+                _encode(node.attribute),
+            ]
+            for node in graph.order
+        ],
+        "values": {name: place[node] for name, node in graph.values.items()},
+    }
+
+
+def from_json(data: Any) -> Graph:
+    """The graph of `to_json`, verified; CellError if the data is anything else."""
+    return converted(data, StoredGraph, "the equations of a cell").read()
+
+
+def converted(data: Any, schema: type[Any], what: str) -> Any:
+    """Convert data as `json` reads it to a schema; raise CellError where it does not fit."""
+    try:
+        found = msgspec.convert(data, schema)
+        msgspec.json.encode(found)  # raises if a text holds halves of letters, as JSON can
+        return found
+    except UnicodeEncodeError:
+        raise CellError(f"not {what}: it holds halves of letters, which are no text") from None
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise CellError(f"not {what}: {limits.short(str(error))}") from None
+
+
+ARGUMENTS = {
+    **dict.fromkeys(LEAVES, 0),
+    **dict.fromkeys(POINTWISE, 2),
+    **dict.fromkeys(ACTIVATIONS, 1),
+    **dict.fromkeys((Operation.NEG, Operation.LOG, Operation.SQRT, Operation.ABS), 1),
+    Operation.SELECT: 3,
+    Operation.SUM: 1,
+    Operation.DIMENSION: 1,
+    Operation.BROADCAST: 2,
+    Operation.NORMALIZE: 1,
+    Operation.TRANSPOSED: 1,
+    Operation.OUTER: 2,
+}
+"""How many arguments each operation has; AFFINE has one for each block."""
+
+ATTRIBUTE: dict[Operation, type[Any]] = {
+    Operation.CONSTANT: float,
+    Operation.INPUT: str,
+    Operation.STATE: str,
+    Operation.LEARNED: StoredLearned,
+    Operation.NORMALIZE: float,
+    Operation.AFFINE: StoredLayer,
+    Operation.TRANSPOSED: StoredTerm,
+    Operation.OUTER: StoredTerm,
+}
+"""Which attribute an operation has; the others have none."""
+
+
+def _above(index: int, count: int) -> int:
+    if index >= count:
+        raise CellError(f"not the equations of a cell: node {index} is not above its user")
+    return index
+
+
+def _attribute(stored: StoredNode) -> Any:
+    """The attribute of a node; CellError unless it and the arguments are those of its operation."""
+    operation, attribute = stored.operation, stored.attribute
+    known = isinstance(attribute, ATTRIBUTE.get(operation, type(None)))
+    if known and isinstance(attribute, StoredLayer) and operation is Operation.AFFINE:
+        known = len(stored.arguments) == len(attribute.blocks)
+    elif known:
+        known = len(stored.arguments) == ARGUMENTS[operation]
+    if not known:
+        raise CellError(
+            f"not the equations of a cell: {operation.value} has no such arguments or attribute"
+        )
+    stored_kinds = (StoredLearned, StoredLayer, StoredTerm)
+    return attribute.read() if isinstance(attribute, stored_kinds) else attribute
+
+
+def _encode(attribute: Any) -> Any:
+    """Named tuples become objects that say their kind."""
+    if isinstance(attribute, (Block, Layer, Learned, Term)):
+        fields = {name: _encode(value) for name, value in attribute._asdict().items()}
+        return {"kind": type(attribute).__name__, **fields}
+    return [_encode(item) for item in attribute] if isinstance(attribute, tuple) else attribute

@@ -1,0 +1,1 @@
+"""Kernels as functions that PyTorch can differentiate, and as its registered operators."""

@@ -1,0 +1,337 @@
+"""Weight gradients: sums of outer products over all rows and steps, as large products in registers.
+
+    for each part of the rows n, which fits the nearest cache
+      turn the gradients of a thread's units: [unit][n]
+      for each source, for each group of vectors of what it holds
+        lay it out: [n][vector]
+        sums of products, a tile of units at a time, in registers    (tile_...)
+    write the sums to where the weights' gradients stand
+
+Threads own units of the gradient: rows of the weights. None waits for another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, final
+
+from . import tile
+from .ir import Function, Target
+from .kernel import share
+from .packing import transposed
+
+PART = {16: 128, 32: 128, 64: 512}
+"""Rows that are taken at a time, by bytes of a vector."""
+
+LATE = {16: 128, 32: 128, 64: 256}
+"""Rows that are summed up from 0 on: beyond, rounding errors become larger than PyTorch's."""
+
+HEADER = 5
+"""Numbers of a job before its sources: N, the gradient and its stride, the bias, memory."""
+
+SOURCE = 3
+"""Numbers of a job for each source: where it stands, its stride, the weight's gradient."""
+
+
+class Outer(NamedTuple):
+    """The gradients of one run of learned layers.
+
+    Attributes:
+        units: columns of the gradient, rows of the weights.
+        lengths: columns of each source, and of its weight.
+    """
+
+    units: int
+    lengths: tuple[int, ...]
+
+
+@final
+class Outers:
+    """Writes the module that makes the weight gradients of a cell.
+
+    A job is a list of 64-bit numbers, for each outer product one after the other: those of
+    `HEADER`, then those of `SOURCE` for each source. Where no weight's gradient is asked for, its
+    address is 0; likewise the bias's.
+
+    Args:
+        outers: all of them.
+        target: the processor.
+
+    Attributes:
+        text: of the module; its functions are ``run`` and ``team``.
+    """
+
+    def __init__(self, outers: Sequence[Outer], target: Target) -> None:
+        self.outers = tuple(outers)
+        self.target = target
+        self._functions: dict[str, str] = {}
+        self._widths: dict[int, int] = {}
+        for number, outer in enumerate(self.outers):
+            self._functions[f"outer_{number}"] = _Writer(self, number, outer).text
+        self.text = "\n\n".join([*self._functions.values(), *_entries(self)])
+
+    def starts(self) -> Iterator[int]:
+        """Where the numbers of each outer product begin in a job."""
+        start = 0
+        for outer in self.outers:
+            yield start
+            start += HEADER + SOURCE * len(outer.lengths)
+
+    def memory(self, outer: Outer, threads: int) -> int:
+        """The numbers of an outer product's own memory."""
+        lanes, part = self.target.lanes, PART[self.target.vector_bytes]
+        padded = -(-outer.units // lanes) * lanes
+        widths = [self.width(length) for length in outer.lengths]
+        sums = sum(-(-length // w) * w for length, w in zip(outer.lengths, widths, strict=True))
+        return padded * (part + sums + 2) + threads * part * max(widths, default=0)
+
+    def width(self, length: int) -> int:
+        """How many numbers of a source are multiplied at a time."""
+        if length not in self._widths:
+            self._widths[length] = self._width(length)
+        return self._widths[length]
+
+    def _width(self, length: int) -> int:
+        return tile.shape(1, length, self.target)[1] * self.target.lanes
+
+    def tile(self, length: int) -> str:
+        """The function that adds up products for a source of that many columns."""
+        rows, blocks = tile.shape(1, length, self.target)
+        every = tuple(range(blocks))
+        wide = blocks * self.target.lanes
+        shape = tile.Tile(
+            blocks, every, (True,) * blocks, rows, wide, LATE[self.target.vector_bytes]
+        )
+        self._functions.setdefault(shape.name, tile.tiles(shape, self.target))
+        return shape.name
+
+
+@final
+class _Writer:
+    """Writes the function of one outer product: for a thread's share of its units."""
+
+    def __init__(self, outers: Outers, number: int, outer: Outer) -> None:
+        self.outers, self.outer, self.target = outers, outer, outers.target
+        self.lanes = self.target.lanes
+        self.part = PART[self.target.vector_bytes]
+        head = f"define internal void @outer_{number}(ptr %job, i64 %part, i64 %parts) noinline"
+        self.f = f = Function(head, self.target)
+        groups = -(-outer.units // self.lanes)
+        begin, end = share(f, str(groups), "%part", "%parts")
+        self.first = f.let(f"mul nsw i64 {begin}, {self.lanes}")
+        last = f.let(f"mul nsw i64 {end}, {self.lanes}")
+        self.padded = f.let(f"sub nsw i64 {last}, {self.first}")
+        self.valid = f.let(f"call i64 @llvm.smin.i64(i64 {last}, i64 {outer.units})")
+        self.valid = f.let(f"sub nsw i64 {self.valid}, {self.first}")
+        self.rows = self._number(0)
+        self.gradient = f.at(self._pointer(1), self.first)
+        self.stride = self._number(2)
+        memory = self._pointer(4)
+        self.turned = f.at(memory, f.let(f"mul nsw i64 {self.first}, {self.part}"))
+        free = groups * self.lanes * self.part
+        self.bias = f.at(f.at(memory, str(free)), self.first)
+        free += groups * self.lanes
+        self.partial = f.at(f.at(memory, str(free)), self.first)  # of the bias, for some rows
+        free += groups * self.lanes
+        self.sums = []
+        for length in outer.lengths:
+            width = outers.width(length)
+            wide = -(-length // width) * width
+            base = f.at(memory, str(free))
+            self.sums.append(f.at(base, f.let(f"mul nsw i64 {self.first}, {wide}")))
+            free += groups * self.lanes * wide
+        widest = max(map(outers.width, outer.lengths), default=0)
+        own = f.let(f"mul nsw i64 %part, {self.part * widest}")
+        self.panel = f.at(f.at(memory, str(free)), own)
+        with f.when(f.let(f"icmp sgt i64 {self.padded}, 0")):
+            self._body()
+        f.do("ret void")
+        self.text = f.text()
+
+    def _number(self, place: int) -> str:
+        return self.f.load("i64", self.f.at("%job", str(place), "i64"))
+
+    def _pointer(self, place: int) -> str:
+        return self.f.load("ptr", self.f.at("%job", str(place), "i64"))
+
+    def _body(self) -> None:
+        f = self.f
+        self._clear(self.bias, self.padded)
+        for length, sums in zip(self.outer.lengths, self.sums, strict=True):
+            width = self.outers.width(length)
+            wide = -(-length // width) * width
+            self._clear(sums, f.let(f"mul nsw i64 {self.padded}, {wide}"))
+        with f.loop("n", "0", self.rows, str(self.part)) as chunk:
+            left = f.let(f"sub nsw i64 {self.rows}, {chunk.at}")
+            count = f.let(f"call i64 @llvm.smin.i64(i64 {left}, i64 {self.part})")
+            at = f.at(self.gradient, f.let(f"mul nsw i64 {chunk.at}, {self.stride}"))
+            self._turn(at, count)
+            for number in range(len(self.outer.lengths)):
+                self._source(number, chunk.at, count)
+        self._write_bias()
+        for number in range(len(self.outer.lengths)):
+            self._write(number)
+
+    def _clear(self, base: str, count: str) -> None:
+        """Zeros, whole vectors of them."""
+        f, target = self.f, self.target
+        with f.loop("z", "0", count, str(self.lanes)) as loop:
+            f.store(target.vector, target.splat(0), f.at(base, loop.at))
+
+    def _each_vector(self, action: Callable[[str, str | None], None]) -> None:
+        """Do something for each vector of units; the last may be narrower than a register."""
+        f = self.f
+        rest = self.outer.units % self.lanes
+        whole = f.let(f"sdiv i64 {self.valid}, {self.lanes}")
+        whole = f.let(f"mul nsw i64 {whole}, {self.lanes}")
+        with f.loop("m", "0", whole, str(self.lanes)) as loop:
+            action(loop.at, None)
+        if rest:
+            with f.when(f.let(f"icmp slt i64 {whole}, {self.valid}")):
+                action(whole, f.first_lanes(rest))
+
+    def _turn(self, gradient: str, count: str) -> None:
+        """The gradients of some rows, unit by unit; and what they add up to.
+
+        As many rows as a vector has lanes are read side by side: each in the order of its memory.
+        """
+        f = self.f
+        self.chunk, self.count = gradient, count
+        self._clear(self.partial, self.padded)
+        whole = f.let(f"sdiv i64 {count}, {self.lanes}")
+        whole = f.let(f"mul nsw i64 {whole}, {self.lanes}")
+        with f.loop("n", "0", whole, str(self.lanes)) as loop:
+            self._each_vector(lambda unit, mask: self._square(unit, mask, loop.at, True))
+        with f.when(f.let(f"icmp slt i64 {whole}, {count}")):
+            self._each_vector(lambda unit, mask: self._square(unit, mask, whole, False))
+        self._each_vector(lambda unit, mask: self._add(self.partial, self.bias, unit))
+
+    def _square(self, unit: str, mask: str | None, row: str, is_whole: bool) -> None:
+        """A vector of units of as many rows, turned; beyond the last row there is nothing."""
+        f, kind, lanes = self.f, self.target.vector, self.lanes
+        column = f.at(self.chunk, unit)
+        last = f.let(f"sub nsw i64 {self.count}, 1")
+        rows = []
+        for lane in range(lanes):
+            n = f.let(f"add nsw i64 {row}, {lane}")
+            if not is_whole:
+                n = f.let(f"call i64 @llvm.smin.i64(i64 {n}, i64 {last})")
+            address = f.at(column, f.let(f"mul nsw i64 {n}, {self.stride}"))
+            rows.append(f.load_lanes(address, mask))
+        into = f.at(self.partial, unit)
+        total = f.load(kind, into)
+        if is_whole:
+            total = f.let(f"fadd {kind} {total}, {self._total(rows)}")
+        else:
+            with f.loop("n", row, self.count, carried=[(kind, total)]) as loop:
+                address = f.at(column, f.let(f"mul nsw i64 {loop.at}, {self.stride}"))
+                value = f.load_lanes(address, mask)
+                loop.carried[0] = f.let(f"fadd {kind} {loop.carried[0]}, {value}")
+            total = loop.carried[0]
+        f.store(kind, total, into)
+        into = f.at(self.turned, f.let(f"mul nsw i64 {unit}, {self.part}"))
+        for lane, vector in enumerate(transposed(f, rows)):
+            f.store(kind, vector, f.at(f.at(into, str(lane * self.part)), row))
+
+    def _total(self, vectors: list[str]) -> str:
+        """Their sum, two and two: rounding errors grow slowly."""
+        while len(vectors) > 1:
+            pairs = zip(vectors[::2], vectors[1::2], strict=True)
+            vectors = [self.f.let(f"fadd {self.target.vector} {a}, {b}") for a, b in pairs]
+        return vectors[0]
+
+    def _add(self, source: str, into: str, unit: str) -> None:
+        """Add one vector of numbers to another."""
+        f, kind = self.f, self.target.vector
+        place = f.at(into, unit)
+        value = f.load(kind, f.at(source, unit))
+        f.store(kind, f.let(f"fadd {kind} {f.load(kind, place)}, {value}"), place)
+
+    def _source(self, number: int, row: str, count: str) -> None:
+        """One source: all products of some rows with the gradients."""
+        f, length = self.f, self.outer.lengths[number]
+        place = HEADER + SOURCE * number
+        base, stride, wanted = self._pointer(place), self._number(place + 1), place + 2
+        base = f.at(base, f.let(f"mul nsw i64 {row}, {stride}"))
+        width, name = self.outers.width(length), self.outers.tile(length)
+        with f.when(f.let(f"icmp ne i64 {self._number(wanted)}, 0")):
+            for whole in (True, False):
+                begin, end = (
+                    (0, length // width) if whole else (length // width, -(-length // width))
+                )
+                if begin == end:
+                    continue
+                with f.loop("g", str(begin), str(end)) as group:
+                    column = f.let(f"mul nsw i64 {group.at}, {width}")
+                    valid = width if whole else length % width
+                    self._panel(f.at(base, column), stride, count, width, valid)
+                    size = f.let(f"mul nsw i64 {self.padded}, {width}")
+                    into = f.at(self.sums[number], f.let(f"mul nsw i64 {group.at}, {size}"))
+                    f.do(
+                        f"call void @{name}(ptr {into}, ptr {into}, i64 {width}, "
+                        f"ptr {self.turned}, i64 {self.part}, ptr {self.panel}, i64 {width}, "
+                        f"i64 {count}, i64 {self.valid})"
+                    )
+
+    def _panel(self, base: str, stride: str, count: str, width: int, valid: int) -> None:
+        """Lay out some columns of a source side by side."""
+        f, lanes = self.f, self.lanes
+        with f.loop("n", "0", count) as loop:
+            row = f.at(base, f.let(f"mul nsw i64 {loop.at}, {stride}"))
+            into = f.at(self.panel, f.let(f"mul nsw i64 {loop.at}, {width}"))
+            for begin in range(0, width, lanes):
+                value = self.target.splat(0)
+                if begin < valid:
+                    value = f.load_lanes(f.at(row, str(begin)), f.first_lanes(valid - begin))
+                f.store(self.target.vector, value, f.at(into, str(begin)))
+
+    def _write_bias(self) -> None:
+        f = self.f
+        self.into = f.at(self._pointer(3), self.first)
+        with f.when(f.let(f"icmp ne i64 {self._number(3)}, 0")):
+            self._each_vector(self._write_bias_vector)
+
+    def _write_bias_vector(self, unit: str, mask: str | None) -> None:
+        value = self.f.load(self.target.vector, self.f.at(self.bias, unit))
+        self.f.store_lanes(value, self.f.at(self.into, unit), mask)
+
+    def _write(self, number: int) -> None:
+        """The sums of one source, row by row."""
+        f, length = self.f, self.outer.lengths[number]
+        place, width = HEADER + SOURCE * number + 2, self.outers.width(length)
+        weight = f.at(self._pointer(place), f.let(f"mul nsw i64 {self.first}, {length}"))
+        with (
+            f.when(f.let(f"icmp ne i64 {self._number(place)}, 0")),
+            f.loop("m", "0", self.valid) as unit,
+        ):
+            into = f.at(weight, f.let(f"mul nsw i64 {unit.at}, {length}"))
+            row = f.at(self.sums[number], f.let(f"mul nsw i64 {unit.at}, {width}"))
+            size = f.let(f"mul nsw i64 {self.padded}, {width}")
+            if length // width:
+                with f.loop("g", "0", str(length // width)) as group:
+                    start = f.at(row, f.let(f"mul nsw i64 {group.at}, {size}"))
+                    self._copy(start, f.at(into, f.let(f"mul nsw i64 {group.at}, {width}")), width)
+            if length % width:
+                start = f.at(row, f.let(f"mul nsw i64 {size}, {length // width}"))
+                self._copy(start, f.at(into, str(length // width * width)), length % width)
+
+    def _copy(self, start: str, into: str, count: int) -> None:
+        f = self.f
+        for begin in range(0, count, self.lanes):
+            value = f.load(self.target.vector, f.at(start, str(begin)))
+            f.store_lanes(value, f.at(into, str(begin)), f.first_lanes(count - begin))
+
+
+def _entries(outers: Outers) -> list[str]:
+    """What a thread runs: ``run`` alone, ``team`` as one of several."""
+    alone = Function("define void @run(ptr %job)", outers.target)
+    team = Function("define void @team(ptr %job)", outers.target)
+    thread = team.let(f"sext i32 {team.let('call i32 @omp_get_thread_num()')} to i64")
+    size = team.let(f"sext i32 {team.let('call i32 @omp_get_num_threads()')} to i64")
+    for f, part, parts in ((alone, "0", "1"), (team, thread, size)):
+        for number, start in enumerate(outers.starts()):
+            job = f.at("%job", str(start), "i64")
+            f.do(f"call void @outer_{number}(ptr {job}, i64 {part}, i64 {parts})")
+        f.do("ret void")
+    declared = "declare i32 @omp_get_thread_num()\ndeclare i32 @omp_get_num_threads()"
+    return [declared, alone.text(), team.text()]

@@ -1,1 +1,0 @@
-"""Kernels for the CPU: schedule, LLVM IR as text, machine code."""

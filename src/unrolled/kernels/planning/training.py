@@ -1,0 +1,240 @@
+"""What the forward pass stores for the backward pass, and the pair of kernels that follows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Container, Mapping
+from itertools import groupby
+from typing import NamedTuple, final
+
+from ...graph import derivative
+from ...graph.derivative import replayed
+from ...graph.graph import Graph
+from ...graph.node import Block, Node, Size, ordered
+from ...graph.operation import ACTIVATIONS, CONDITIONS, POINTWISE, Operation
+from ...graph.rewrite import rewrite, simplified
+from .plan import Plan
+from .split import Split
+
+
+class Place(NamedTuple):
+    """Columns of a buffer, (N, width)."""
+
+    buffer: int
+    start: int
+    stop: int
+
+    @property
+    def units(self) -> int:
+        """How many there are."""
+        return self.stop - self.start
+
+
+class LayerGradient(NamedTuple):
+    """Where the gradients of some learned layers stand, and what the layers read."""
+
+    place: Place
+    blocks: tuple[Block, ...]  # of the first layer; the others follow it row by row
+    sources: tuple[Node, ...]
+    layers: int  # how many
+
+
+@final
+class TrainingPlan:
+    """What a training step computes, stores and adds up.
+
+    The forward pass stores what the derivative cannot cheaply compute again: the values next above
+    a matrix product or a sum over units. Everything else is pointwise and computed once more.
+    States are stored anyway.
+
+    Args:
+        parts: of the graph.
+        record: names of the values that are returned for every step.
+        sizes: how many units I, H, P and 1 are.
+        recompute: whether nothing but states is stored: the backward pass computes each step again.
+        whole: whether the layers that are computed before the loop are a part of the plan.
+
+    Attributes:
+        backward: the derivative of the loop.
+        saved: values of the loop that the forward pass stores, by name.
+        sources: what layers read and the forward pass does not store: the backward pass does, each
+            in a buffer.
+        given: what the backward pass reads instead of computing it, by name.
+        gradients: what the backward pass stores, by name, and where.
+        widths: of the buffers that hold the gradients.
+        hoisted: for each bank of hoisted values, the buffer of its gradient; None if it is 0.
+        reduced: gradients that are summed over rows and steps, by what they belong to.
+        layers: the gradients of learned layers.
+        written: of each parameter of a learned layer, how many rows have gradients.
+    """
+
+    def __init__(
+        self,
+        parts: Split,
+        record: tuple[str, ...],
+        sizes: Mapping[Size, int],
+        recompute: bool = False,
+        whole: bool = False,
+    ) -> None:
+        step = parts.step
+        self.sizes = sizes
+        self.backward = derivative(step, record)
+        self.again = _again(step)
+        self.gradients: dict[str, tuple[Node, Place]] = {}
+        self.widths: list[int] = []
+        self.hoisted = {names: self._bank(names) for names in parts.banks}
+        self.layers = self._layers(step) + (self._before(parts) if whole else [])
+        self.written: Counter[str] = Counter()
+        for layer in self.layers:
+            for block in layer.blocks:
+                self.written[f"weight_{block.group}"] += layer.place.units
+                if block.bias is not None:
+                    self.written[f"bias_{block.group}"] += layer.place.units
+        self.reduced = self._reduced(parts)
+        new = {self.again[step.values[s]]: f"after {s}" for s in step.states}
+        self.given = {node: name for node, name in new.items() if node.arguments}
+        sources = self._sources(step)
+        self.saved = {} if recompute else self._saved(step, sources)
+        self.sources = {n: self._buffer([self.again[n]]) for n in sources} if recompute else {}
+        self.given.update({self.again[node]: name for name, node in self.saved.items()})
+
+    @property
+    def optional(self) -> set[int]:
+        """The buffers that nothing but the gradient of a bank is read from."""
+        needed = {layer.place.buffer for layer in self.layers}
+        return {buffer for buffer in self.hoisted.values() if buffer is not None} - needed
+
+    def stored(self, buffers: Container[int]) -> dict[str, tuple[Node, Place]]:
+        """What the backward pass stores if of the optional buffers only some are filled."""
+        left_out = {buffer for buffer in self.optional if buffer not in buffers}
+        return {
+            name: (node, place)
+            for name, (node, place) in self.gradients.items()
+            if place.buffer not in left_out
+        }
+
+    def _bank(self, names: tuple[str, ...]) -> int | None:
+        """The buffer of a bank's gradient."""
+        nodes = [self.backward.values[f"d_{name}"] for name in names]
+        if all(map(_is_zero, nodes)):
+            return None  # nothing depends on it
+        return self._buffer(nodes)
+
+    def _buffer(self, nodes: list[Node]) -> int:
+        """A new buffer that holds some gradients side by side."""
+        start = 0
+        for node in nodes:
+            stop = start + self.sizes[self.backward.sizes[node]]
+            name = f"gradient {len(self.gradients)}"
+            self.gradients[name] = (node, Place(len(self.widths), start, stop))
+            start = stop
+        self.widths.append(start)
+        return len(self.widths) - 1
+
+    def _layers(self, step: Graph) -> list[LayerGradient]:
+        """For each bank of layers, its gradient; that of a hoisted bank often is the same."""
+        found = {}
+        for node in self.backward.values.values():
+            if node.operation is Operation.OUTER:
+                found[node.attribute.layer] = node.arguments[0]
+        layers = []
+        for bank in dict.fromkeys(Plan(step).banks.values()):
+            for has_gradient, run in groupby(bank.layers, lambda layer: layer.attribute in found):
+                if has_gradient:
+                    first, *others = run
+                    nodes = [found[layer.attribute] for layer in (first, *others)]
+                    place = self._known(nodes) or self._new(nodes)
+                    blocks = first.attribute.blocks
+                    layers.append(LayerGradient(place, blocks, first.arguments, len(nodes)))
+        return layers
+
+    def _before(self, parts: Split) -> list[LayerGradient]:
+        """The layers that are computed before the loop: each bank's gradient is the loop's."""
+        layers = []
+        for names, buffer in self.hoisted.items():
+            if buffer is not None:
+                node = parts.hoisted.values[names[0]]
+                place = Place(buffer, 0, self.widths[buffer])
+                blocks = node.attribute.blocks
+                layers.append(LayerGradient(place, blocks, node.arguments, len(names)))
+        return layers
+
+    def _new(self, nodes: list[Node]) -> Place:
+        buffer = self._buffer(nodes)
+        return Place(buffer, 0, self.widths[buffer])
+
+    def _known(self, nodes: list[Node]) -> Place | None:
+        """Where some gradients already stand side by side."""
+        entries = list(self.gradients.values())
+        for start in range(len(entries) - len(nodes) + 1):
+            window = entries[start : start + len(nodes)]
+            same = all(known is node for (known, _), node in zip(window, nodes, strict=True))
+            if same and len({place.buffer for _, place in window}) == 1:
+                first, last = window[0][1], window[-1][1]
+                return Place(first.buffer, first.start, last.stop)
+        return None
+
+    def _reduced(self, parts: Split) -> dict[str, Node]:
+        names = [node.attribute.name for node in parts.step.learned] + sorted(parts.vectors)
+        values = self.backward.values
+        return {
+            name: values[f"d_{name}"]
+            for name in names
+            if f"d_{name}" in values and not _is_zero(values[f"d_{name}"])
+        }
+
+    def _sources(self, step: Graph) -> list[Node]:
+        """What layers with a gradient read besides inputs and states."""
+        read = dict.fromkeys(source for layer in self.layers for source in layer.sources)
+        return [node for node in read if node.arguments and self.again[node] not in self.given]
+
+    def _saved(self, step: Graph, sources: list[Node]) -> dict[str, Node]:
+        """What the backward pass needs of the forward pass, and what layers read."""
+        forward = {node: old for old, node in self.again.items()}
+        roots = [node for node, _ in self.gradients.values()] + list(self.reduced.values())
+        roots += [self.backward.values[f"d_{state}"] for state in step.states]
+        needed: dict[Node, None] = {}
+        seen = set(self.given)
+        stack = roots[::-1]
+        while stack:
+            node = stack.pop()
+            if node in seen:
+                continue
+            seen.add(node)
+            if node in forward and node.arguments and _is_worth_saving(node):
+                needed[node] = None
+                continue
+            spread = node.operation is Operation.BROADCAST
+            stack += reversed(node.arguments[:1] if spread else node.arguments)
+        needed |= dict.fromkeys(self.again[node] for node in sources)
+        return {f"saved {i}": forward[node] for i, node in enumerate(needed)}
+
+
+def _again(step: Graph) -> dict[Node, Node]:
+    """For each node of the loop, the node of the simplified derivative that stands for it."""
+    inputs = replayed(step)
+    simple = rewrite(inputs.values(), simplified)
+    return {node: simple[new] for node, new in inputs.items()}
+
+
+def _is_zero(gradient: Node) -> bool:
+    """Whether nothing depends on what this is the gradient of."""
+    if gradient.operation is not Operation.BROADCAST:
+        return False
+    return gradient.arguments[0].operation is Operation.CONSTANT
+
+
+def _is_worth_saving(node: Node) -> bool:
+    """Whether a value of the forward step costs more to compute again than to store."""
+    if node.operation not in POINTWISE:
+        return True
+    if node.operation in CONDITIONS:
+        return False
+    if any(argument.operation is Operation.AFFINE for argument in node.arguments):
+        return True
+    return node.operation in ACTIVATIONS and _has_product(node)
+
+
+def _has_product(node: Node) -> bool:
+    below = ordered([node])
+    return any(other.arguments and other.operation not in POINTWISE for other in below)

@@ -1,0 +1,1 @@
+"""From text to machine code, and from tensors to a launch."""

@@ -1,0 +1,194 @@
+"""What a kernel is handed, compared with what it will touch: before every launch.
+
+Machine code reads wherever an address points. So no address of a tensor that somebody else made is
+taken but here, after dtype, device, layout, size, strides and the extent of its storage have been
+looked at as they are at that moment: a hook may have replaced a saved tensor, an optimizer a
+parameter, and storage can be freed under a tensor that still states its shape.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple, NoReturn, final
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import _get_current_dispatch_mode
+
+from .extent import shortage
+from .inspection import FITS, WRONG, Expected, Inspection, dtype_number
+from .torch_state import PLAIN
+
+
+class Form(NamedTuple):
+    """What a buffer has to be.
+
+    Attributes:
+        name: for messages, such as ``weight_hh``.
+        shape: its rows and units; a tensor of more dimensions may hold the same rows.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+
+
+@final
+class Buffers:
+    """The tensors that a launch is handed.
+
+    Args:
+        user: who is handed them, for messages.
+        forms: of each.
+        dtype: of all.
+
+    >>> import torch
+    >>> buffers = Buffers("lstm", [Form("weight_hh", (8, 2))], torch.float32)
+    >>> buffers.dense([torch.zeros(8, 3)])
+    Traceback (most recent call last):
+    RuntimeError: lstm: weight_hh should be torch.float32 of shape (8, 2), got shape (8, 3)
+    """
+
+    @classmethod
+    def like(cls, user: str, names: Sequence[str], tensors: Sequence[Tensor]) -> Buffers:
+        """Return those of a launch that is handed tensors like these."""
+        forms = [Form(*pair) for pair in zip(names, (tuple(t.shape) for t in tensors), strict=True)]
+        return cls(user, forms, tensors[0].dtype)
+
+    def __init__(self, user: str, forms: Sequence[Form], dtype: torch.dtype) -> None:
+        self._user = user
+        self._forms = list(forms)
+        self._dtype = dtype
+        self._inspect = Inspection([_expected(form.shape, dtype) for form in forms])
+
+    def places(self, tensors: Sequence[Tensor]) -> list[int] | None:
+        """Return where tensors stand, their strides unread; None if one is not as it was.
+
+        Who says what is wrong with it is the call that then goes the long way.
+        """
+        worst, addresses = self._inspect(tensors)
+        return None if worst == WRONG else addresses
+
+    def dense(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Return the tensors, those copied that are not laid out row by row.
+
+        Raises:
+            RuntimeError: naming the first that has another dtype, size or place, or whose storage
+                ends before it does.
+        """
+        worst, _ = self._inspect(tensors)
+        if worst == FITS:
+            return tensors
+        if worst == WRONG:
+            self._refuse(tensors)
+        return [each if each.is_contiguous() else each.contiguous() for each in tensors]
+
+    def _refuse(self, tensors: Sequence[Tensor]) -> NoReturn:
+        for form, tensor in zip(self._forms, tensors, strict=True):
+            fault = _fault(form.shape, self._dtype, tensor)
+            if fault is not None:
+                expected = f"{self._dtype} of shape {form.shape}"
+                raise RuntimeError(f"{self._user}: {form.name} should be {expected}, got {fault}")
+        raise RuntimeError(f"{self._user}: its tensors changed while they were looked at")
+
+
+def _expected(shape: tuple[int, ...], dtype: torch.dtype) -> Expected:
+    width = shape[-1] if shape else 1
+    return Expected(dtype.itemsize, dtype_number(dtype), math.prod(shape), width)
+
+
+def _fault(shape: tuple[int, ...], dtype: torch.dtype, tensor: Tensor) -> str | None:
+    """Say what about a tensor is not as expected; None if nothing is."""
+    if tensor.layout is not torch.strided:
+        return f"layout {tensor.layout}"
+    if tensor.device.type != "cpu":
+        return f"device {tensor.device}"
+    if tensor.dtype is not dtype:
+        return str(tensor.dtype)
+    found = tuple(tensor.shape)
+    if tensor.numel() != math.prod(shape) or found[-1:] != shape[-1:]:
+        return f"shape {found}"
+    return shortage(tensor)
+
+
+def solid(tensor: Tensor) -> Tensor:
+    """Return the tensor with its numbers in memory.
+
+    PyTorch negates some tensors, such as ``z.conj().imag``, and makes some zeros only when an
+    operation of its own reads them.
+
+    >>> import torch
+    >>> lazy = torch._neg_view(torch.ones(2))
+    >>> lazy.is_neg(), solid(lazy).is_neg(), solid(lazy).tolist()
+    (True, False, [-1.0, -1.0])
+
+    Raises:
+        RuntimeError: its storage ends before it does.
+    """
+    if tensor.is_neg():
+        lack = shortage(tensor) if _has_memory(tensor) else None
+        if lack is not None:
+            raise RuntimeError(f"a lazily negated tensor has {lack}")
+        tensor = tensor.resolve_neg()
+    return tensor.clone() if tensor._is_zerotensor() else tensor  # pyright: ignore
+
+
+def is_lazy(tensor: Tensor) -> bool:
+    """Return whether the numbers of a tensor are not what stands in memory."""
+    return tensor.is_neg() or tensor._is_zerotensor()  # pyright: ignore
+
+
+def sound(user: str, *groups: Mapping[str, Tensor]) -> list[Mapping[str, Tensor]]:
+    """Return tensors by name, with their numbers in memory and no longer than their storage.
+
+    What PyTorch transforms, traces or keeps on another device is returned as it is.
+
+    Raises:
+        RuntimeError: naming the first whose storage ends before it does, or that is nested.
+    """
+    if torch.compiler.is_compiling() or _get_current_dispatch_mode() is not None:
+        return list(groups)
+    for group in groups:
+        for name, tensor in group.items():
+            if tensor.is_nested:
+                raise RuntimeError(
+                    f"{user}: {name} is a nested tensor: pass a padded one with lengths=, or a "
+                    "PackedSequence"
+                )
+    if any(is_lazy(tensor) for group in groups for tensor in group.values()):
+        groups = tuple({name: solid(each) for name, each in group.items()} for group in groups)
+    named = [pair for group in groups for pair in group.items() if _has_memory(pair[1])]
+    sizes = tuple(tensor.element_size() for _, tensor in named)
+    worst, _ = _extents(sizes)([tensor for _, tensor in named])
+    if worst != WRONG:
+        return list(groups)
+    for name, tensor in named:
+        lack = shortage(tensor)
+        if lack is not None:
+            raise RuntimeError(f"{user}: {name} has {lack}")
+    return list(groups)
+
+
+def arriving(user: str, gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
+    """Return gradients that arrive, where there are any, as `sound` does tensors with names."""
+    labels = [f"gradient {place}" for place in range(len(gradients))]
+    named = {name: g for name, g in zip(labels, gradients, strict=True) if g is not None}
+    (found,) = sound(user, named)
+    return [found.get(name) for name in labels]
+
+
+def _has_memory(tensor: Tensor) -> bool:
+    """Return whether a tensor is nothing but numbers on the CPU, not one that stands for others."""
+    if type(tensor) not in PLAIN or not tensor.is_cpu or tensor.layout is not torch.strided:
+        return False
+    functorch: Any = torch._C._functorch  # pyright: ignore
+    return not (
+        functorch.is_functorch_wrapped_tensor(tensor) or functorch.is_legacy_batchedtensor(tensor)
+    )
+
+
+@lru_cache(maxsize=256)
+def _extents(itemsizes: tuple[int, ...]) -> Inspection:
+    """Return what asks so many tensors whether their storage holds them."""
+    return Inspection([Expected(size) for size in itemsizes])

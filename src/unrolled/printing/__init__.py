@@ -1,0 +1,1 @@
+"""Graphs as text: one writer, and a rule table for each language."""

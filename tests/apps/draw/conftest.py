@@ -1,0 +1,3 @@
+from tests.draw.conftest import small_models
+
+__all__ = ["small_models"]

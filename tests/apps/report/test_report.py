@@ -1,0 +1,160 @@
+import ast
+import io
+import re
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from unrolled import cells
+from unrolled.apps.cli import app
+from unrolled.apps.report.claims import claims, scientific
+from unrolled.apps.report.demo import demo
+from unrolled.apps.report.memory import memory
+from unrolled.apps.report.network import cells as cell_section
+from unrolled.apps.report.network import network
+from unrolled.apps.report.overview import overview
+from unrolled.apps.report.page import page, write
+from unrolled.apps.report.words import CHINESE, Speech
+from unrolled.apps.study.entrant import Entrant
+from unrolled.apps.study.grid import carry_out, tasks
+from unrolled.apps.study.lexicon import STORIES
+from unrolled.apps.study.outcome import Outcome
+from unrolled.apps.study.results import Results
+from unrolled.apps.study.trial import Budget
+from unrolled.apps.train.interrupt import Interrupt
+from unrolled.errors import DrawError
+
+from .page_check import check
+
+
+@pytest.fixture(scope="module")
+def outcomes() -> list[Outcome]:
+    gaps = {"short": (1,), "long": (1, 6), "adding": (8,)}
+    entrants = [Entrant(cells.rnn_tanh), Entrant(cells.lstm)]
+    todo = tasks(gaps, entrants, 2, Budget(hidden=6, steps=30))
+    return list(carry_out(todo, Results(), 1, Interrupt()))
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_study_as_a_page(outcomes: list[Outcome], language: str) -> None:
+    speech = Speech(language)
+    sections = [overview(outcomes, speech), memory(outcomes, speech)]
+    text = page(speech("How far does a network remember?"), "", sections, speech)
+    read = check(text)
+    assert ("概要" in text) is (language == "zh")
+    assert {"overview", "memory"} <= set(read.ids)
+    assert text.count('class="reading"') == 2  # one sentence for each cell
+    assert "rnn_tanh" in text
+    assert "does not hold" not in text  # 30 steps settle nothing that is against a cell
+
+
+def test_cells_as_a_page() -> None:
+    speech = Speech()
+    sections = [network(speech), cell_section([cells.gru, cells.lstm_peephole], speech)]
+    text = page("Cells", "", sections, speech)
+    check(text)
+    assert cells.gru.python().splitlines()[0] in text
+    assert "lstm_peephole" in text
+
+
+def test_user_text_is_escaped() -> None:
+    text = page("<script>alert(1)</script> & more", "", [], Speech())
+    check(text)
+    assert "&lt;script&gt;" in text
+
+
+def study(steps: int, scores: dict[tuple[str, int], float], gradient: float) -> list[Outcome]:
+    """Outcomes with given scores."""
+    return [
+        Outcome(
+            task="long", gap=gap, entrant=name, digest="", seed=0, hidden=1, steps=steps,
+            unit="accuracy", chance=0.003, goal=0.95, trained=score, held_out=score,
+            diverged=False, seconds=1.0, curve=[], gradients={0.0: [1.0, gradient], 1.0: [1.0]},
+            reading=None,
+        )
+        for (name, gap), score in scores.items()
+    ]  # fmt: skip
+
+
+SCORES = {
+    ("rnn_tanh", 1): 0.99,
+    ("rnn_tanh", 100): 0.01,
+    ("rnn_relu", 1): 0.97,
+    ("rnn_relu", 100): 0.02,
+    ("lstm", 1): 1.0,
+    ("lstm", 100): 0.96,
+}
+
+
+def test_claims_follow_from_the_numbers() -> None:
+    found = [each["kind"] for each in claims(study(2000, SCORES, 1e-20), Speech())]
+    assert found == ["yes", "yes", "no", "yes", "yes"]
+    other = {**SCORES, ("lstm", 100): 0.3, ("rnn_relu", 100): 0.99, ("rnn_tanh", 100): 0.98}
+    found = [each["kind"] for each in claims(study(2000, other, 0.5), Speech())]
+    assert found == ["yes", "no", "yes", "no", "no"]
+
+
+def test_a_short_study_settles_nothing_against_a_cell() -> None:
+    low = dict.fromkeys(SCORES, 0.01)
+    found = [each["kind"] for each in claims(study(50, low, 1e-20), Speech())]
+    assert found == ["part", "part", "part", "part", "yes"]
+
+
+def test_small_numbers_are_written_out() -> None:
+    assert scientific(1.5e-9) == "1.5·10⁻⁹"
+    assert scientific(0.0) == "0"
+
+
+def said() -> set[str]:
+    """The words that the page takes from the table: string literals, and words of templates."""
+    folder = Path(__file__).parents[3] / "src" / "unrolled" / "apps" / "report"
+    found = {f"A sentence of the {name} task" for name in STORIES}
+    found |= {"every symbol equally likely", "symbol frequencies", "interpolated 5-gram"}
+    for path in folder.glob("*.py"):
+        if path.name != "words.py":
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    found.add(node.value)
+    for path in folder.glob("templates/*.j2"):
+        found |= set(re.findall(r"\b_\('([^']+)'\)", path.read_text(encoding="utf-8")))
+    return found
+
+
+def test_chinese_words_are_words_of_the_page() -> None:
+    assert not set(CHINESE) - said()
+
+
+def test_templates_say_nothing_without_chinese() -> None:
+    folder = Path(__file__).parents[3] / "src" / "unrolled" / "apps" / "report" / "templates"
+    texts = [path.read_text(encoding="utf-8") for path in folder.glob("*.j2")]
+    words = {each for text in texts for each in re.findall(r"\b_\('([^']+)'\)", text)}
+    assert len(words) > 30
+    assert not words - set(CHINESE)
+
+
+def test_a_page_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DrawError, match="cannot write"):
+        write(tmp_path / "file" / "report.html", "")
+
+
+@pytest.mark.slow
+def test_the_demonstration_ends_with_a_page(tmp_path: Path) -> None:
+    console = Console(file=io.StringIO(), width=100, _environ={})
+    demo(console, 2.0, tmp_path, "en", Interrupt())
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    read = check(text)
+    assert {"overview", "network", "cells", "memory", "model", "inside", "diagnosis"} <= set(
+        read.ids
+    )
+    assert (tmp_path / "study.json").exists()
+    result = CliRunner().invoke(app, ["report", str(tmp_path), "--lang", "zh"])
+    assert result.exit_code == 0, result.output
+    check((tmp_path / "report.html").read_text(encoding="utf-8"))
+    result = CliRunner().invoke(
+        app, ["report", str(tmp_path), "--text", "The yield statement is used 漢"]
+    )
+    assert result.exit_code == 2
+    assert "does not know" in result.output

@@ -1,0 +1,295 @@
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from graph.drawn import cells
+from hypothesis import given, settings
+
+import unrolled
+from samples import execute, sample
+from unrolled import (
+    affine,
+    layer_norm,
+    log,
+    maximum,
+    mean,
+    normalize,
+    project,
+    relu,
+    scalar,
+    sigmoid,
+    tanh,
+    vector,
+    where,
+)
+from unrolled.cells import CELLS
+from unrolled.equations import Cell
+from unrolled.graph.graph import Graph
+from unrolled.graph.node import Node, constant
+from unrolled.graph.operation import Operation
+from unrolled.graph.parameters import weights
+from unrolled.printing.python import expression, python
+
+x = Node(Operation.INPUT, (), "x")
+h = Node(Operation.STATE, (), "h")
+
+
+def printed(graph: Graph) -> Callable[..., Any]:
+    """The printed function, executed."""
+    names: dict[str, Any] = {}
+    exec(python(graph), names)
+    return names[graph.name]
+
+
+def check(graph: Graph, of: Graph | None = None) -> None:
+    """What is printed computes what the eager backend does, row by row and step by step.
+
+    The weights are those of the graph, or of the graph that it is the derivative of.
+    """
+    source = of or graph
+    own = sample(graph, steps=3)
+    arrays = weights(source, sample(source).weights)
+    given = own._replace(weights=sample(source).weights)
+    _, last = execute(graph, given, [])
+    function = printed(graph)
+    wanted = inspect.signature(function).parameters
+    arguments = {name: array.numpy() for name, array in arrays.items() if name in wanted}
+    for row in range(2):
+        states = {name: value[row].numpy() for name, value in given.states.items()}
+        for t in range(3):
+            inputs = {name: value[t, row].numpy() for name, value in given.inputs.items()}
+            returned = function(**inputs, **states, **arguments)
+            returned = returned if len(states) > 1 else (returned,)
+            states = dict(zip(states, returned, strict=True))
+        for name, value in states.items():
+            np.testing.assert_allclose(value, last[name][row], rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+def test_printed_cells_compute(cell: Cell) -> None:
+    check(cell.graph)
+
+
+@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+def test_printed_derivatives_compute(cell: Cell) -> None:
+    check(cell.derivative, cell.graph)
+
+
+@settings(max_examples=40)
+@given(cells())
+def test_printed_random_cells_compute(cell: Cell) -> None:
+    check(cell.graph)
+    check(cell.derivative, cell.graph)
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+def test_printed_text(name: str, golden: Callable[[str, str], None]) -> None:
+    golden(f"{name}_python.txt", CELLS[name].python())
+
+
+def test_printed_text_of_a_derivative(golden: Callable[[str, str], None]) -> None:
+    golden("lstm_backward_python.txt", python(CELLS["lstm"].derivative))
+
+
+# States, old and new, go by one name.
+
+
+def test_an_old_state_that_is_read_late() -> None:
+    @unrolled.cell
+    def late(x, h, c):
+        old = h
+        h = tanh(affine(x, h))
+        c = c * old + h
+        return locals()
+
+    assert "h_next = tanh(" in late.python()
+    assert "return h_next, c\n" in late.python()
+    check(late.graph)
+    check(late.derivative, late.graph)
+
+
+def test_swapped_states() -> None:
+    @unrolled.cell
+    def swapped(x, h, c, d):
+        h = tanh(affine(x, h)) * c
+        c, d = d, c
+        return locals()
+
+    check(swapped.graph)
+    check(swapped.derivative, swapped.graph)
+
+
+def test_delayed_states() -> None:
+    @unrolled.cell
+    def delayed(x, h, c, d):
+        d = c
+        c = h
+        h = tanh(affine(x, d))
+        return locals()
+
+    check(delayed.graph)
+    check(delayed.derivative, delayed.graph)
+
+
+def test_a_value_named_next() -> None:
+    @unrolled.cell
+    def named(x, h, c):
+        h_next = tanh(affine(x))
+        old = h
+        h = tanh(affine(x, h))
+        c = old * h_next + c
+        return locals()
+
+    check(named.graph)
+
+
+def test_a_value_with_several_names() -> None:
+    @unrolled.cell
+    def several(x, h, m):
+        m_new = maximum(affine(x, h), m)
+        copy = m_new
+        h = tanh(m - m_new) + copy
+        m = m_new
+        return locals()
+
+    assert "    copy = m_new\n" in several.python()
+    check(several.graph)
+
+
+def test_a_constant_state() -> None:
+    @unrolled.cell
+    def fixed(x, h, c):
+        h = tanh(affine(x, h)) + c
+        c = 0.5
+        return locals()
+
+    check(fixed.graph)
+
+
+# Sizes other than H.
+
+
+def test_values_of_one_unit() -> None:
+    @unrolled.cell
+    def averaged(x, h, level):
+        a = mean(x) * scalar()
+        n = tanh(affine(x, h, level, a)) * mean(mean(h)) + normalize(a)
+        h = n
+        level = mean(n * n)
+        return locals()
+
+    check(averaged.graph)
+    check(averaged.derivative, averaged.graph)
+
+
+def test_normalizing_in_several_ways() -> None:
+    @unrolled.cell
+    def normed(x, h):
+        n = normalize(affine(x, h)) + normalize(h, 0.5)
+        h = normalize(n, 1)
+        return locals()
+
+    assert "normalize(h, 0.5)" in normed.python()
+    check(normed.graph)
+    check(normed.derivative, normed.graph)
+
+
+def test_projections_and_vectors() -> None:
+    @unrolled.cell
+    def projected(x, h, c):
+        hr = h * vector()
+        r = sigmoid(affine(x * vector(), hr))
+        c = r * c + affine(h) * scalar()
+        h = project(tanh(c)) + layer_norm(project(c))
+        return locals()
+
+    check(projected.graph)
+    check(projected.derivative, projected.graph)
+
+
+def test_sources_named_like_inputs() -> None:
+    @unrolled.cell
+    def collision(x, h):
+        i = tanh(affine(x))
+        f = sigmoid(affine(x, h, i))
+        h = f * i + affine(mean(h), h * 2)
+        return locals()
+
+    check(collision.graph)
+    check(collision.derivative, collision.graph)
+
+
+# Expressions.
+
+
+@pytest.mark.parametrize(
+    ("node", "text"),
+    [
+        (x - (h - 1), "x - (h - 1)"),
+        (x - h - 1, "x - h - 1"),
+        (x + (h + 1), "x + (h + 1)"),
+        (x / (h * 2), "x / (h * 2)"),
+        (x / h * 2, "x / h * 2"),
+        (x * (h / 2), "x * (h / 2)"),
+        (-(x + h), "-(x + h)"),
+        (-(x * h), "-(x * h)"),
+        (-x * h, "-x * h"),
+        (x - -h, "x - -h"),
+        (x * -2, "x * -2"),
+        (-x + -2, "-x + -2"),
+        ((x + h) * (x - h), "(x + h) * (x - h)"),
+        (where(x < h - 1, -x, 0), "where(x < h - 1, -x, 0)"),
+        (where(x >= h, x, h), "where(h <= x, x, h)"),
+        (relu(x) + tanh(log(h)), "relu(x) + tanh(log(h))"),
+        (mean(x), "sum(x) / len(x)"),
+        (Node(Operation.OUTER, (x, h)), "outer(x, h)"),
+        (Node(Operation.BROADCAST, (constant(0), h)), "full_like(h, 0)"),
+    ],
+)
+def test_expressions_have_the_parentheses_that_they_need(node: Node, text: str) -> None:
+    assert expression(node) == text
+
+
+@pytest.mark.parametrize(
+    "number", [0.0, -0.0, 1.0, -1.0, 0.1, 1e-5, 1e15, -1e300, 1 / 3, 123456.0, 5e-324]
+)
+def test_numbers_are_exact(number: float) -> None:
+    assert repr(float(eval(expression(constant(number))))) == repr(number)
+
+
+def test_numbers_that_are_not_finite() -> None:
+    for number in (float("inf"), -float("inf"), float("nan")):
+        assert repr(eval(expression(constant(number)))) == repr(number)
+
+
+def test_whole_numbers_are_short() -> None:
+    assert expression(1 - x * 2.0) == "1 - x * 2"
+
+
+def test_only_what_is_needed_is_imported() -> None:
+    assert python(CELLS["rnn_tanh"].graph).startswith("from numpy import tanh\n\n\ndef rnn_tanh(")
+    assert "sqrt" not in python(CELLS["lstm"].graph)
+    linear = Graph("linear", {"x": "input"}, {"h": "hidden"}, {"h": h * 2})
+    assert python(linear) == "def linear(\n    x, h,\n):\n    h = h * 2\n    return h\n"
+
+
+def test_the_docstring_is_the_cells_first_line() -> None:
+    assert f'    """{CELLS["cornn"].summary}"""\n' in CELLS["cornn"].python()
+    assert '"""' not in python(CELLS["cornn"].graph)
+
+
+def test_the_signature_names_every_weight_in_the_order_of_rows() -> None:
+    names = list(inspect.signature(printed(CELLS["multiplicative_lstm"].graph)).parameters)
+    assert names[:3] == ["x", "h", "c"]
+    arrays = sample(CELLS["multiplicative_lstm"].graph).weights
+    assert set(names[3:]) == set(weights(CELLS["multiplicative_lstm"].graph, arrays))
+    gates = [name for name in names if name.startswith("W_m")]
+    assert gates == ["W_mi", "W_mf", "W_mg", "W_mo"]
+
+
+def test_a_derivatives_signature_holds_weights_that_are_only_transposed() -> None:
+    names = inspect.signature(printed(CELLS["lstm_projected"].derivative)).parameters
+    assert "W_hr" in names
+    assert list(names)[:5] == ["x", "h", "c", "d_h", "d_c"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import _moved, cells
+from . import _moved as _moved
+from . import cells
 from .equations import Cell, cell
 from .equations.language import abs as abs
 from .equations.language import (

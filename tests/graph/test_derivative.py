@@ -3,11 +3,11 @@ from typing import Any
 
 import pytest
 import torch
-from graph.drawn import cells
 from hypothesis import given, settings
 from torch import Tensor
 
 import unrolled
+from graph.drawn import cells
 from samples import Sample, execute, sample, uniform
 from unrolled import (
     affine,

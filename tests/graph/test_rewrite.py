@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 import torch
-from graph.drawn import cells
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import unrolled
+from graph.drawn import cells
 from samples import SIZES, Sample, execute, sample
 from unrolled import affine, tanh, where
 from unrolled.cells import CELLS

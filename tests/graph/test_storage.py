@@ -5,10 +5,10 @@ from contextlib import nullcontext, suppress
 from typing import Any
 
 import pytest
-from graph.drawn import cells
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graph.drawn import cells
 from samples import SIZES
 from unrolled.cells import CELLS
 from unrolled.equations import Cell

@@ -274,8 +274,11 @@ def test_cells_without_a_kernel(eager_calls: list[str]) -> None:
 
 
 def test_without_llvmlite(monkeypatch: pytest.MonkeyPatch, eager_calls: list[str]) -> None:
-    known = [name for name in sys.modules if name.startswith("unrolled.kernels.codegen")]
-    for name in (*known, "unrolled.kernels.runtime.recurrence"):
+    stages = tuple(
+        f"unrolled.kernels.{stage}"
+        for stage in ("autograd", "runtime.jit", "runtime.l", "runtime.re")
+    )
+    for name in [name for name in sys.modules if name.startswith(stages)]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "llvmlite", None)
     numbers, _ = call(GRAPH)

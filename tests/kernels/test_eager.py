@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from graph.drawn import cells
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
 import reference
 import unrolled
+from graph.drawn import cells
 from samples import SIZES, Sample, batch_sizes, execute, ragged, sample
 from unrolled import affine, mean, normalize, scalar, sigmoid, sqrt, tanh, vector, where
 from unrolled.cells import CELLS

@@ -2,10 +2,10 @@ import re
 from collections.abc import Callable
 
 import pytest
-from graph.drawn import cells
 from hypothesis import given, settings
 
 import unrolled
+from graph.drawn import cells
 from unrolled import abs, affine, log, maximum, mean, project, relu, sigmoid, sqrt, tanh, where
 from unrolled.cells import CELLS
 from unrolled.equations import Cell

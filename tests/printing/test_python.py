@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from graph.drawn import cells
 from hypothesis import given, settings
 
 import unrolled
+from graph.drawn import cells
 from samples import execute, sample
 from unrolled import (
     affine,

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 import torch
-from graph.drawn import cells
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
 import unrolled
+from graph.drawn import cells
 from samples import Sample
 from unrolled import (
     abs,

@@ -19,7 +19,6 @@ from .runtime import buffers, timeline
 from .runtime.torch_state import DTYPES, PLAIN, decided_once, fixed, surroundings
 
 if TYPE_CHECKING:
-    from .runtime.call import Call
     from .runtime.recurrence import Recurrences
 
 
@@ -61,7 +60,6 @@ class Runner:
             with compiling():  # a fork waits for imports, too: they have locks of their own
                 from .autograd import node  # noqa: F401
                 from .planning.schedule import UnsupportedError
-                from .runtime import quick  # noqa: F401
                 from .runtime.recurrence import recurrences
         except ImportError as error:  # llvmlite has no build for every platform
             return f"kernels need llvmlite: {error}"
@@ -158,34 +156,6 @@ class Runner:
             sizes: dict[Size, int] = {**self.sizes, self.graph.inputs[self._x]: width}
             self._shapes[width] = tuple((p.name, p.shape(sizes)) for p in self._parameters)
         return self._shapes[width]
-
-    def known(self, weights: Mapping[str, Tensor], x: Tensor, reverse: bool) -> Call | None:
-        """The call for sequences like x (T, B, I), if a kernel takes them and can do so quickly."""
-        call = self._known(weights, x, (self.graph.output,), (x.shape[0], x.shape[1]), reverse)
-        if call is not None and len(call.record) == 1 and len(self.graph.inputs) == 1:
-            return call
-        return None
-
-    def known_step(self, weights: Mapping[str, Tensor], x: Tensor) -> Call | None:
-        """The same for one step; x is (B, I)."""
-        return self._known(weights, x, (), (1, x.shape[0]), False)
-
-    def _known(
-        self,
-        weights: Mapping[str, Tensor],
-        x: Tensor,
-        record: tuple[str, ...],
-        shape: tuple[int, int],
-        reverse: bool,
-    ) -> Call | None:
-        found = self._chosen(weights, {self._x: x}, {}, record)
-        if isinstance(found, str):
-            return None
-        from .autograd import node as compiled
-        from .runtime import quick
-
-        call = compiled.dense(found, record, *shape, reverse)
-        return call if quick.suits(call) else None
 
     def obstacle(
         self,

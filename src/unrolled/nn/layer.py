@@ -18,7 +18,7 @@ from ..kernels.dispatch import Runner
 from ..kernels.runtime import cache
 from ..kernels.runtime.buffers import sound
 from ..kernels.runtime.cache import Cache
-from . import fused, quick
+from . import fused
 from .call import Call, plain, probed
 from .noise import probability, variational_masks, zoneout_masks
 from .sequence import Lengths, Sequence, sequence
@@ -132,9 +132,6 @@ class Layer(Weighted):
             ValueError, RuntimeError: for sizes, dtypes, devices or lengths that do not fit, in
                 PyTorch's words where PyTorch has words for it.
         """
-        known = None if lengths is not None else quick.run(self, input, hx)
-        if known is not None:
-            return known
         steps, states = self.prepare(input, hx, lengths)
         if self._probes:
             plain(self)
@@ -142,8 +139,6 @@ class Layer(Weighted):
             output, last = self._fused(steps, states)
         else:
             output, last = self._run(steps, states)
-        if lengths is None:
-            quick.learn(self, input, hx)
         final = {state: steps.outward(value) for state, value in last.items()}
         return steps.output(output), self._states_out(final)
 

@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
-import torch
 from torch import Tensor
 
 from ..equations import Cell
 from ..graph import parameters
 from ..kernels.dispatch import Runner
 from ..kernels.runtime import cache
-from ..kernels.runtime.buffers import Buffers, is_lazy, sound
-from ..kernels.runtime.cache import OBJECT, Cache
+from ..kernels.runtime.buffers import sound
+from ..kernels.runtime.cache import Cache
 from .call import Call, plain, probed
-from .quick import given, is_first, key
 from .sequence import Dense, Unbatched
 from .weights import States, Weighted
-
-if TYPE_CHECKING:
-    from ..kernels.runtime.quick import Likeness, QuickStep
-
-
-class _Way(NamedTuple):
-    """How a step is taken that is like an earlier one."""
-
-    names: list[str]  # of the parameters
-    like: Likeness
-    buffers: Buffers
-    quick: QuickStep
 
 
 class Step(Weighted):
@@ -71,9 +57,6 @@ class Step(Weighted):
             ValueError, RuntimeError: for sizes, dtypes or devices that do not fit, in PyTorch's
                 words where PyTorch has words for it.
         """
-        quick = self._quick_step(input, hx)
-        if quick is not None:
-            return quick
         batched = input.dim() == 2
         x, states = self.prepare(input, hx)
         weights = self._weights("")
@@ -84,8 +67,6 @@ class Step(Weighted):
             _, last = probed(self, Call("", self._runner, weights, inputs, states, form))
         else:
             last = self._runner.step(weights, {self._x: x}, states)
-            if batched and hx is not None:  # what `_quick_step` asks for
-                self._learn(x, list(states.values()), weights)
         if not batched:
             last = {state: value.squeeze(0) for state, value in last.items()}
         return self._states_out(last)
@@ -111,49 +92,6 @@ class Step(Weighted):
     def obstacle(self, x: Tensor, states: Mapping[str, Tensor]) -> str | None:
         """Why a step runs by the eager definition; None if it runs on a kernel."""
         return self._runner.obstacle(self._weights(""), {self._x: x}, states, ())
-
-    def _quick_step(self, input: Tensor, hx: States | None) -> States | None:
-        """A step whose checks an earlier one of the same shapes has passed."""
-        if hx is None or self._probes or torch.compiler.is_compiling():
-            return None
-        way: _Way | None = self._known.get(key(input, hx))
-        states = given(hx, len(self._state_units))
-        if way is None or states is None:
-            return None
-        try:
-            parameters: Any = [self._parameters[name] for name in way.names]
-        except KeyError:  # it is computed from others now
-            return None
-        handed = (input, *states, *parameters)
-        places = way.buffers.places(handed)
-        if places is None or not way.like.holds(handed):
-            return None
-        new = way.quick.run(states, places)
-        return tuple(new) if len(new) > 1 else new[0]
-
-    def _learn(self, x: Tensor, states: list[Tensor], weights: Mapping[str, Tensor]) -> None:
-        """Remember how a step is taken, if it takes a kernel, no graph and own parameters."""
-        if torch.compiler.is_compiling():
-            return
-        tensors = [x, *states, *weights.values()]
-        graph = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-        own = all(self._parameters.get(name) is weight for name, weight in weights.items())
-        if graph or not own or not all(tensor.is_contiguous() for tensor in tensors):
-            return
-        if is_first(self._known, key(x, states)):
-            return
-        call = self._runner.known_step(weights, x)
-        if call is not None:
-            from ..kernels.runtime.quick import Likeness, QuickStep
-
-            quick = QuickStep(call)
-            handed = [x, *states, *(weights[name] for name in quick.names)]
-            if any(map(is_lazy, handed)):
-                return
-            labels = ["input", *(f"the state {name}" for name in self._state_units), *quick.names]
-            buffers = Buffers.like(type(self).__name__, labels, handed)
-            way = _Way(quick.names, Likeness(handed), buffers, quick)
-            self._known.replace(key(x, states), way, OBJECT)
 
     def _states(self, hx: States | None, x: Tensor, batched: bool) -> dict[str, Tensor]:
         """The states before the step, (B, units), by name."""

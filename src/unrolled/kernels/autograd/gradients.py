@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, final
+from typing import NamedTuple, final
 
 import torch
 from torch import Tensor
@@ -12,11 +12,15 @@ from ...graph.node import Node
 from ...graph.operation import Operation
 from .. import eager
 from ..planning.training import LayerGradient
-from ..runtime.buffers import arriving
-from ..runtime.call import SAVED, Call, put
-from ..runtime.launch import Job
+from ..runtime.abi import Buffer, Role
+from ..runtime.buffers import arriving, check, solid
+from ..runtime.call import STORE, Call
+from ..runtime.launch import Launch, Place
+from ..runtime.launcher import Form
 from ..runtime.memory import empty, reserve
+from ..runtime.product import bank
 from ..runtime.torch_state import PLAIN
+from ..runtime.weight_gradients import Rows, Sums
 
 
 @final
@@ -38,47 +42,77 @@ class Gradients:
         returned = {plan.hoisted[names] for names, wanted in asked if wanted} - {None}
         self.filled = frozenset(plan.optional & returned)
         places = [place for _, place in plan.stored(self.filled).values()]
-        self.places = [(place.buffer, place.start * self.dtype.itemsize) for place in places]
         self.widths = {p.buffer: (plan.widths[p.buffer], p.buffer in returned) for p in places}
         shapes = call.recurrence.shapes
         self.weights = {name: shapes[name] for name in call.weights if wanted_weights[name]}
         learned = [node.attribute for node in call.recurrence.split.step.learned]
         sizes = call.recurrence.sizes
         self.vectors = {p.name: None if p.size == "one" else sizes[p.size] for p in learned}
+        self.gathered: dict[
+            Buffer, tuple[str, Tensor]
+        ] = {}  # rows of states that are not adjoining
         self.layers = [self._layer(layer) for layer in plan.layers] if self.weights else []
+        self._launches: dict[int, Launch] = {}  # of weight gradients, by number of threads
 
     def run(
         self, tensors: Sequence[Tensor], store: Tensor, gradients: Sequence[Tensor | None]
     ) -> list[Tensor | None]:
-        """The gradients with respect to sources, states and weights.
+        """Return the gradients with respect to sources, states and weights.
 
         Args:
             tensors: sources, states and weights, as the forward pass was given them.
             store: what it kept.
             gradients: of the recorded values and of the last states.
         """
-        tensors, store, gradients = self.call.handed_back(tensors, store, gradients)
         begun = self.begin(self.call.backward(self.filled), tensors, store, gradients)
-        begun.job.run(begun.addresses, begun.weights)
-        return self.end(begun, tensors, store)
+        begun.launch.run(begun.tensors)
+        return self.end(begun)
 
     @property
-    def lone(self) -> Job | None:
+    def alone(self) -> Launch | None:
         """The loop on one thread, if that is better beside another call's."""
-        return self.call.backward_abreast(self.filled)
+        return self.call.backward_alone(self.filled)
 
-    def end(self, begun: Begun, tensors: Sequence[Tensor], store: Tensor) -> list[Tensor | None]:
-        """What `run` returns, once the loop has run."""
-        call, buffers = self.call, begun.buffers
+    def begin(
+        self,
+        launch: Launch,
+        tensors: Sequence[Tensor],
+        store: Tensor,
+        gradients: Sequence[Tensor | None],
+    ) -> Begun:
+        """Return what the loop reads and writes; arguments as of `run`."""
+        call = self.call
         sources, _, weights = call.named(tensors)
-        summed = {name.removeprefix("sum "): total.sum(0) for name, total in begun.sums.items()}
-        found = self._weights(sources, weights, store, buffers, summed)
+        buffers = self._buffers(store)
+        if self.product is None or any(bank(names) in launch.reads for names in call.banks):
+            read = call.read(sources, weights)
+        else:  # no bank is read: any memory will do
+            unread = [reserve.take(self.dtype, call.time.total * w) for w in self.product.widths]
+            banks = [u.view(-1, w) for u, w in zip(unread, self.product.widths, strict=True)]
+            read = [*banks, *weights.values()]
+        given = [
+            self._dense(form, gradient, store)
+            for form, gradient in zip(call.arriving.values(), gradients, strict=True)
+        ]
+        pairs = {b.name: store.new_empty(form.shape) for b, form in call.pairs.items()}
+        sums = {
+            name: store.new_zeros(launch.form(Buffer(Role.SUM, name)).shape)
+            for name in self.plan.reduced
+        }
+        arrays = [*read, store, *given, *pairs.values(), *buffers.values(), *sums.values()]
+        return Begun(launch, arrays, sources, weights, store, buffers, pairs, sums)
+
+    def end(self, begun: Begun) -> list[Tensor | None]:
+        """Return what `run` does, once the loop has run."""
+        call = self.call
+        summed = {name: total.sum(0) for name, total in begun.sums.items()}
+        found = self._weights(begun, summed)
         states = [
             call.time.backward.final(pair) if self.wanted_states[name] else None
             for name, pair in begun.pairs.items()
         ]
         return [
-            *self._sources(sources, weights, buffers, summed),
+            *self._sources(begun, summed),
             *states,
             *(found.get(name) for name in call.weights),
         ]
@@ -93,76 +127,21 @@ class Gradients:
             for buffer, (width, is_returned) in self.widths.items()
         }
 
-    def begin(
-        self,
-        job: Job,
-        tensors: Sequence[Tensor],
-        store: Tensor,
-        gradients: Sequence[Tensor | None],
-    ) -> Begun:
-        """All that the loop reads and writes.
+    def _dense(self, form: Form, gradient: Tensor | None, like: Tensor) -> Tensor:
+        """Return an arriving gradient with its numbers in memory; 0 where there is none."""
+        if gradient is None:
+            return like.new_zeros(form.shape)
+        return solid(gradient if gradient.layout is torch.strided else gradient.to_dense())
 
-        Args:
-            job: that runs it.
-            tensors, store, gradients: as `Call.handed_back` returns them.
-        """
-        call = self.call
-        sources, _, weights = call.named(tensors)
-        buffers, learned = self._buffers(store), call.learned(weights)
-        banks = sources
-        if self.product is not None:
-            banks = [store] * len(call.banks)  # any array: they are not read
-            if job.reads(name for names in call.banks for name in names):
-                banks = self.product.run(sources, weights, call.time.total)
-        count, threads = len(call.record), job.shares.threads
-        returned = [
-            self._dense(name, gradient, store)
-            for name, gradient in zip(call.record, gradients, strict=False)
-        ]
-        pairs = self._pairs(gradients[count:], store)
-        sums = {name: store.new_zeros((threads, wide)) for name, wide in job.sums.items()}
-        start, (full, saved) = store.data_ptr(), call.offsets
-        full = [start + offset for offset in full]
-        ends = [pair.data_ptr() for pair in pairs.values()]
-        starts = {buffer: array.data_ptr() for buffer, array in buffers.items()}
-        addresses = [*call.inputs(banks, learned), *full, *full, *ends, *ends]
-        addresses += [start + offset for offset in saved]
-        addresses += [gradient.data_ptr() for gradient in returned]
-        addresses += [starts[buffer] + begin for buffer, begin in self.places]
-        addresses += [sums[f"sum {name}"].data_ptr() for name in self.plan.reduced]
-        return Begun(job, addresses, weights, buffers, pairs, sums, (banks, learned, returned))
-
-    def _pairs(self, finals: Sequence[Tensor | None], like: Tensor) -> dict[str, Tensor]:
-        """For each state, an array for its gradients before and after a step, (2 B, units)."""
-        pairs = {}
-        for (name, units), gradient in zip(self.call.states.items(), finals, strict=True):
-            pair = like.new_zeros((2 * self.call.time.batch, units))
-            if gradient is not None:
-                put(gradient, pair.data_ptr(), gradient.nbytes)
-                put(gradient, pair.data_ptr() + gradient.nbytes, gradient.nbytes)
-            pairs[name] = pair
-        return pairs
-
-    def _dense(self, name: str, gradient: Tensor | None, like: Tensor) -> Tensor:
-        """The gradient with respect to a returned value, laid out row by row."""
-        if gradient is not None:
-            return gradient
-        return like.new_zeros((self.call.time.total, self.call.widths[name]))
-
-    def _sources(
-        self,
-        sources: Sequence[Tensor],
-        weights: Mapping[str, Tensor],
-        buffers: Mapping[int, Tensor],
-        summed: Mapping[str, Tensor],
-    ) -> list[Tensor | None]:
+    def _sources(self, begun: Begun, summed: Mapping[str, Tensor]) -> list[Tensor | None]:
         """The gradients of what the call was given."""
+        sources, buffers = begun.sources, begun.buffers
         if not any(self.wanted_sources):
             return [None] * len(sources)
         if self.product is None:
             return [
-                self._bank(names, bank, buffers, summed) if wanted else None
-                for names, bank, wanted in zip(
+                self._bank(names, source, buffers, summed) if wanted else None
+                for names, source, wanted in zip(
                     self.call.banks, sources, self.wanted_sources, strict=True
                 )
             ]
@@ -171,13 +150,13 @@ class Gradients:
             sources[0].new_zeros(rows, width) if buffer is None else buffers[buffer]
             for width, buffer in zip(self.product.widths, self.plan.hoisted.values(), strict=True)
         ]
-        found = self.product.gradients(banks, weights, rows)
+        found = self.product.gradients(banks, begun.weights, rows)
         return [each.view(source.shape) for each, source in zip(found, sources, strict=True)]
 
     def _bank(
         self,
         names: tuple[str, ...],
-        bank: Tensor,
+        source: Tensor,
         buffers: Mapping[int, Tensor],
         summed: Mapping[str, Tensor],
     ) -> Tensor | None:
@@ -185,15 +164,15 @@ class Gradients:
         if names[0] in self.call.recurrence.split.vectors:
             if summed.keys().isdisjoint(names):
                 return None
-            return torch.cat([self._vector(name, bank, summed) for name in names])
+            return torch.cat([self._vector(name, source, summed) for name in names])
         buffer = self.plan.hoisted[names]
-        return None if buffer is None else buffers[buffer].view(bank.shape)
+        return None if buffer is None else buffers[buffer].view(source.shape)
 
-    def _vector(self, name: str, bank: Tensor, summed: Mapping[str, Tensor]) -> Tensor:
+    def _vector(self, name: str, source: Tensor, summed: Mapping[str, Tensor]) -> Tensor:
         """The gradient of what is the same for all rows and steps; 0 where nothing reads it."""
         units = self.call.recurrence.width([name])
         if name not in summed:
-            return bank.new_zeros(units)
+            return source.new_zeros(units)
         return summed[name].sum().view(1) if units == 1 else summed[name]
 
     def _layer(self, layer: LayerGradient) -> _Layer:
@@ -201,73 +180,55 @@ class Gradients:
         sources, biases = [], []
         for block, source in zip(layer.blocks, layer.sources, strict=True):
             weight, bias = f"weight_{block.group}", f"bias_{block.group}"
-            begin = _rows(layer, block.row).start * self._width(source) * self.dtype.itemsize
-            into = (weight, begin) if weight in self.weights else None
+            begin = _rows(layer, block.row).start * self._width(source)
+            into = Place(Buffer(Role.WEIGHT, weight), begin) if weight in self.weights else None
             sources.append((self._source(source), into))
             if block.bias is not None and bias in self.weights:
                 biases.append((bias, _rows(layer, block.bias)))
         place = layer.place
-        array = Array(
-            place.buffer, place.start * self.dtype.itemsize, self.plan.widths[place.buffer]
-        )
-        return _Layer(array, place.units, sources, biases)
+        rows = Rows(Place(_buffer(place.buffer), place.start), self.plan.widths[place.buffer])
+        return _Layer(rows, place.units, sources, biases)
 
     def _width(self, source: Node) -> int:
         """How many units what a layer reads has."""
         return self.call.training.width_of(source)
 
-    def _source(self, source: Node) -> Array | _Gathered:
+    def _source(self, source: Node) -> Rows:
         """Where what a layer read stands, for all N rows."""
-        call, plan, size = self.call, self.plan, self.dtype.itemsize
+        call, plan = self.call, self.plan
         step, units = call.recurrence.split.step, self._width(source)
         if source.operation is Operation.INPUT:
-            for place, names in enumerate(call.sources):
+            for names in call.sources:
                 if source.attribute in names:
                     width = units if self.product else call.recurrence.width(names)
-                    return Array(f"source {place}", 0, width)
+                    return Rows(Place(bank(names)), width)
         for state in call.states:
             is_before = source.operation is Operation.STATE and source.attribute == state
             if is_before or step.values[state] is source:
                 rows = call.time.before if is_before else call.time.after
-                if not isinstance(rows, slice):
-                    return _Gathered(state, rows)
-                return Array("store", (call.store.starts[state] + rows.start * units) * size, units)
+                if isinstance(rows, slice):
+                    place = call.full_place(state)
+                    return Rows(Place(STORE, place.offset + rows.start * units), units)
+                buffer = Buffer(Role.OLD if is_before else Role.NEW, state)
+                self.gathered[buffer] = state, rows
+                return Rows(Place(buffer), units)
         if source in plan.sources:
-            return Array(plan.sources[source], 0, units)
-        name = next(name for name, node in plan.saved.items() if node is source)
-        begin = call.store.starts[SAVED] + call.training.columns[name]
-        return Array("store", begin * size, call.training.width)
+            return Rows(Place(_buffer(plan.sources[source])), units)
+        buffer = next(buffer for buffer, node in plan.saved.items() if node is source)
+        return Rows(call.saved[buffer], call.training.width)
 
-    def _weights(
-        self,
-        given: list[Tensor],
-        weights: Mapping[str, Tensor],
-        store: Tensor,
-        buffers: Mapping[int, Tensor],
-        summed: Mapping[str, Tensor],
-    ) -> dict[str, Tensor]:
+    def _weights(self, begun: Begun, summed: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Sums over all rows and steps: large products, and what the loop has added up."""
+        store = begun.store
         found = {name: self._new(name, shape, store) for name, shape in self.weights.items()}
-        starts: dict[int | str, int] = {key: buffer.data_ptr() for key, buffer in buffers.items()}
-        starts |= {f"source {place}": each.data_ptr() for place, each in enumerate(given)}
-        starts["store"] = store.data_ptr()
-        totals, products, alive = [], [], []
-        for layer in self.layers:
-            total = store.new_empty(layer.units)
-            totals.append(total)
-            product = [starts[layer.array.base] + layer.array.begin, layer.array.stride]
-            product.append(total.data_ptr() if layer.biases else 0)
-            for source, into in layer.sources:
-                if isinstance(source, Array):
-                    product += (starts[source.base] + source.begin, source.stride)
-                else:
-                    rows = self.call.full(store, source.state)[source.rows]
-                    alive.append(rows)
-                    product += (rows.data_ptr(), rows.stride(0))
-                product.append(0 if into is None else found[into[0]].data_ptr() + into[1])
-            products.append(product)
-        if products:
-            self.call.training.weights.start(self.call.time.total, products)
+        totals = [store.new_empty(layer.units) for layer in self.layers]
+        if self.layers:
+            gathered = [
+                self.call.full(store, state).index_select(0, rows)
+                for state, rows in self.gathered.values()
+            ]
+            operands = [*begun.sources, store, *gathered, *begun.buffers.values()]
+            self._launch().run([*operands, *found.values(), *totals])
         for layer, total in zip(self.layers, totals, strict=True):
             for name, rows in layer.biases:
                 _write(found, name, rows, total)
@@ -277,6 +238,31 @@ class Gradients:
                 total = total.sum().view(1) if units is None else total[:units]
                 _write(found, name, slice(0, units), total)
         return found
+
+    def _launch(self) -> Launch:
+        """Return what makes the gradients of the weights once the loop has run."""
+        threads = torch.get_num_threads()
+        if threads not in self._launches:
+            self._launches[threads] = self._prepared()
+        return self._launches[threads]
+
+    def _prepared(self) -> Launch:
+        call, total = self.call, self.call.time.total
+        forms = {bank(names): call.given[bank(names)] for names in call.sources}
+        forms[STORE] = Form("what was kept", (call.store.size,))
+        for buffer, (state, _) in self.gathered.items():
+            forms[buffer] = Form(str(buffer), (total, call.states[state]))
+        for buffer, (width, _) in self.widths.items():
+            forms[_buffer(buffer)] = Form(str(_buffer(buffer)), (total, width))
+        for name, shape in self.weights.items():
+            forms[Buffer(Role.WEIGHT, name)] = Form(name, shape)
+        sums = []
+        for number, layer in enumerate(self.layers):
+            bias = Buffer(Role.BIAS, str(number))
+            forms[bias] = Form(str(bias), (layer.units,))
+            sums.append(Sums(layer.rows, layer.sources, Place(bias) if layer.biases else None))
+        user = f"{call.recurrence.graph.name}, backward"
+        return call.training.weights.launch(user, forms, sums, total)
 
     def _new(self, name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
         """The gradient of a parameter, 0 where no layer is going to write it."""
@@ -288,52 +274,38 @@ class Begun(NamedTuple):
     """The derivative of a loop, ready to run.
 
     Attributes:
-        job: that makes it.
-        addresses: of its arrays.
+        launch: that makes it.
+        tensors: its operands.
+        sources: what the forward pass was given.
         weights: the parameters, by name.
+        store: what the forward pass kept.
         buffers: the arrays of the gradients, (N, width).
         pairs: of each state, its gradients before and after a step.
-        sums: what each thread sums up.
-        alive: what else the job reads.
+        sums: what each thread adds up.
     """
 
-    job: Job
-    addresses: list[int]
+    launch: Launch
+    tensors: list[Tensor]
+    sources: list[Tensor]
     weights: Mapping[str, Tensor]
+    store: Tensor
     buffers: dict[int, Tensor]
     pairs: dict[str, Tensor]
     sums: dict[str, Tensor]
-    alive: Any
-
-
-class Array(NamedTuple):
-    """Columns of an array with a row for each of the N.
-
-    Attributes:
-        base: what it is in: a buffer, ``source 0``, ... or ``store``, which is what is kept.
-        begin: the byte where it begins there.
-        stride: from row to row, in numbers.
-    """
-
-    base: int | str
-    begin: int
-    stride: int
-
-
-class _Gathered(NamedTuple):
-    """Rows of a state that do not stand one after the other."""
-
-    state: str
-    rows: Tensor
 
 
 class _Layer(NamedTuple):
     """The gradient of some learned layers."""
 
-    array: Array
+    rows: Rows
     units: int
-    sources: list[tuple[Array | _Gathered, tuple[str, int] | None]]  # the weight, and at which byte
+    sources: list[tuple[Rows, Place | None]]  # what was read; where the weight's gradient goes
     biases: list[tuple[str, slice]]  # and which rows
+
+
+def _buffer(number: int) -> Buffer:
+    """Return the operand that is a buffer of gradients."""
+    return Buffer(Role.GRADIENT, f"buffer {number}")
 
 
 def _write(found: dict[str, Tensor], name: str, rows: slice, total: Tensor) -> None:
@@ -360,7 +332,7 @@ def by_definition(
 ) -> list[Tensor | None]:
     """The gradients through the eager definition; if asked, they can be differentiated again."""
     if all(type(tensor) in PLAIN for tensor in tensors):
-        tensors = call.given.dense(tensors)
+        tensors = check(call.recurrence.graph.name, call.recurrence.dtype, call.given, tensors)
     gradients = arriving(f"{call.recurrence.graph.name}, backward", gradients)
     tensors = [tensor.view_as(tensor) for tensor in tensors]  # one may be computed from another
     sources, states, weights = call.named(tensors)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import chain, islice
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,61 +12,34 @@ from torch import Tensor
 from .. import eager
 from ..runtime import timeline
 from ..runtime.buffers import solid
-from ..runtime.call import Call, put
-from ..runtime.concurrent import start
-from ..runtime.launch import Job
+from ..runtime.call import Call
+from ..runtime.launch import run_concurrently
 from ..runtime.memory import reserve
 from ..runtime.recurrence import Recurrence, Recurrences
 from ..runtime.timeline import Timeline
 from ..runtime.torch_state import PLAIN, is_watched
-from .gradients import Begun, by_definition
+from .gradients import Gradients, by_definition
 
 
 def infer(
     call: Call, sources: list[Tensor], states: Mapping[str, Tensor], weights: Mapping[str, Tensor]
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Run without saving anything for a backward pass: the recorded values, and the last states."""
-    sources, states, weights = _handed(call, sources, states, weights)
-    time, job, banks = call.time, call.inference, call.read(sources, weights)
-    learned = call.learned(weights)
-    pairs = [_pair(time, states[name]) for name in call.states]
-    taps = call.taps(pairs[0])
-    places = [pair.data_ptr() for pair in pairs]
-    ends = [tap.data_ptr() for tap in taps]
-    job.run([*call.inputs(banks, learned), *places, *places, *ends], weights)
-    return taps, [time.final(pair) for pair in pairs]
+    tensors = [*call.read(sources, weights), *(states[name] for name in call.states)]
+    last, recorded = call.arrays(tensors[0])
+    pairs = [tensors[0].new_empty(form.shape) for form in call.pairs.values()]
+    call.inference.run([*tensors, *last, *recorded, *pairs])
+    return recorded, last if call.time.is_dense else [call.time.final(pair) for pair in pairs]
 
 
 def _single(
     call: Call, sources: list[Tensor], states: Mapping[str, Tensor], weights: Mapping[str, Tensor]
-) -> list[Tensor]:
-    """One step without saving anything: the states after it. Nothing is copied."""
-    sources, states, weights = _handed(call, sources, states, weights)
-    banks, learned = call.read(sources, weights), call.learned(weights)
-    old = [states[name] for name in call.states]
-    new = [state.new_empty(state.shape) for state in old]
-    before = [state.data_ptr() for state in old]
-    after = [state.data_ptr() for state in new]
-    call.single.run([*call.inputs(banks, learned), *before, *after], weights)
-    return new
-
-
-def _handed(
-    call: Call, sources: list[Tensor], states: Mapping[str, Tensor], weights: Mapping[str, Tensor]
-) -> tuple[list[Tensor], dict[str, Tensor], dict[str, Tensor]]:
-    """What a loop is handed, checked: sources, states and weights, each laid out row by row."""
-    tensors = [*sources, *(states[name] for name in call.states)]
-    tensors += [weights[name] for name in call.weights]
-    return call.named(call.given.dense(tensors))
-
-
-def _pair(time: Timeline, state: Tensor) -> Tensor:
-    """An array for the states before and after a step, (2 B, units), with the first in place."""
-    pair = state.new_empty(2 * time.batch, state.shape[1])
-    put(state, pair.data_ptr(), state.nbytes)
-    if not time.is_dense:  # rows that enter late read the other half
-        put(state, pair.data_ptr() + state.nbytes, state.nbytes)
-    return pair
+) -> tuple[list[Tensor], list[Tensor]]:
+    """One step without saving anything: the recorded states, and the states after it."""
+    tensors = [*call.read(sources, weights), *(states[name] for name in call.states)]
+    last, recorded = call.arrays(tensors[0])
+    call.single.run([*tensors, *last, *recorded])
+    return recorded, last
 
 
 def train(
@@ -81,42 +54,29 @@ def train(
     What is recorded is written a second time: what is kept must not change when the caller
     changes the output.
     """
-    begun = _begun(call, call.forward, sources, states, weights, store)
-    begun.job.run(begun.addresses, begun.weights)
-    return begun.taps, call.last(store)
-
-
-class _Begun(NamedTuple):
-    """A forward pass that is ready to run; what is `alive` is read by it."""
-
-    job: Job
-    addresses: list[int]
-    weights: Mapping[str, Tensor]
-    taps: list[Tensor]
-    alive: Any
+    tensors, last, recorded = _begun(call, sources, states, weights, store)
+    call.forward.run(tensors)
+    return recorded, _last(call, last, store)
 
 
 def _begun(
     call: Call,
-    job: Job,
     sources: list[Tensor],
     states: Mapping[str, Tensor],
     weights: Mapping[str, Tensor],
     store: Tensor,
-) -> _Begun:
-    """All that the loop reads and writes."""
-    sources, states, weights = _handed(call, sources, states, weights)
-    banks = call.read(sources, weights)
-    learned, start = call.learned(weights), store.data_ptr()
-    for state, (begin, size) in zip(states.values(), call.initial, strict=True):
-        put(state, start + begin, size)
-    taps = call.taps(store)
-    full, saved = call.offsets
-    places = [start + offset for offset in full]
-    ends = [tap.data_ptr() for tap in taps]
-    ends += [start + offset for offset in saved]
-    addresses = [*call.inputs(banks, learned), *places, *places, *ends]
-    return _Begun(job, addresses, weights, taps, (banks, learned))
+) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+    """Return all that the loop reads and writes; of these, the last states and recorded values."""
+    read = [*call.read(sources, weights), *(states[name] for name in call.states)]
+    last, recorded = call.arrays(store)
+    return [*read, *last, *recorded, store], last, recorded
+
+
+def _last(call: Call, last: list[Tensor], store: Tensor) -> list[Tensor]:
+    """Return the states after each row's last step, in memory of their own."""
+    if call.time.is_dense:
+        return last
+    return [call.full(store, name)[call.time.last] for name in call.states]
 
 
 class Loop(torch.autograd.Function):
@@ -139,19 +99,21 @@ class Loop(torch.autograd.Function):
         ctx.save_for_backward(*chain.from_iterable(saved))
         ctx.set_materialize_grads(False)
         pieces = list(zip(calls, parts, stores, strict=True))
-        lone = [call.forward_abreast for call in calls] if len(calls) > 1 else []
-        jobs = [job for job in lone if job is not None]
-        if len(jobs) < len(calls):
+        alone = [call.forward_alone for call in calls] if len(calls) > 1 else []
+        launches = [launch for launch in alone if launch is not None]
+        if len(launches) < len(calls):
             done = [train(call, *call.named(part), store) for call, part, store in pieces]
         else:
-            begun = [
-                _begun(call, job, *call.named(part), store)
-                for job, (call, part, store) in zip(jobs, pieces, strict=True)
-            ]
-            _abreast(begun)
+            begun = [_begun(call, *call.named(part), store) for call, part, store in pieces]
+            run_concurrently(
+                [(l, tensors) for l, (tensors, *_) in zip(launches, begun, strict=True)]
+            )
             ends = zip(begun, pieces, strict=True)
-            done = [(each.taps, call.last(store)) for each, (call, _, store) in ends]
-        return tuple(tensor for taps, last in done for tensor in (*taps, *last))
+            done = [
+                (recorded, _last(call, last, store))
+                for (_, last, recorded), (call, _, store) in ends
+            ]
+        return tuple(tensor for recorded, last in done for tensor in (*recorded, *last))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -189,38 +151,31 @@ def _backward(
     again = torch.is_grad_enabled()
     if again or any(map(is_batched, gradients)) or _are_special(tensors, gradients):
         return by_definition(call, tensors, gradients, wanted, again)
-    return call.gradients(wanted).run(tensors, store, gradients)
+    return derivative(call, wanted).run(tensors, store, gradients)
 
 
 def _together(pieces: Sequence[Any]) -> list[list[Tensor | None]] | None:
     """The gradients of what all calls took, each loop on a thread; None if that is not better."""
     if torch.is_grad_enabled():
         return None
-    begun, ends = [], []
+    begun = []
     for call, tensors, store, wanted, gradients in pieces:
         if any(map(is_batched, gradients)) or all(each is None for each in gradients):
             return None
         if _are_special(tensors, gradients):
             return None
-        derivative = call.gradients(wanted)
-        job = derivative.lone
-        if job is None:
+        backward = derivative(call, wanted)
+        if backward.alone is None:
             return None
-        tensors, store, gradients = call.handed_back(tensors, store, gradients)
-        begun.append(derivative.begin(job, tensors, store, gradients))
-        ends.append((derivative, tensors, store))
-    _abreast(begun)
-    return [derivative.end(b, *rest) for b, (derivative, *rest) in zip(begun, ends, strict=True)]
+        begun.append((backward, backward.begin(backward.alone, tensors, store, gradients)))
+    run_concurrently([(each.launch, each.tensors) for _, each in begun])
+    return [backward.end(each) for backward, each in begun]
 
 
-def _abreast(begun: Sequence[_Begun | Begun]) -> None:
-    """Run loops at once, each on a thread."""
-    read = [each.job.read(each.weights) for each in begun]
-    runs = [
-        (each.job, each.addresses, [weight.data_ptr() for weight in weights])
-        for each, weights in zip(begun, read, strict=True)
-    ]
-    start(runs, torch.get_num_threads())
+def derivative(call: Call, wanted: tuple[bool, ...]) -> Gradients:
+    """Return the backward pass for some of what the forward pass was given."""
+    known = call.derivatives.get(wanted)
+    return known or call.derivatives.setdefault(wanted, Gradients(call, wanted))
 
 
 def _are_special(tensors: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> bool:
@@ -287,9 +242,7 @@ def run(
         results = Loop.apply((call,), *banks, *order)
         recorded, last = results[: len(record)], results[len(record) :]
     elif shape[0] == 1 and len(shape) > 1 and call.states.keys() >= set(record):
-        last = _single(call, banks, states, weights)
-        after = dict(zip(call.states, last, strict=True))
-        recorded = [after[name].unsqueeze(0).clone() for name in record]
+        recorded, last = _single(call, banks, states, weights)
     else:
         recorded, last = infer(call, banks, states, weights)
     values = dict(zip(record, recorded, strict=True))
@@ -313,7 +266,7 @@ def step(
         order = [*(states[name] for name in call.states), *(weights[name] for name in call.weights)]
         new = Loop.apply((call,), *banks, *order)
     else:
-        new = _single(call, banks, states, weights)
+        _, new = _single(call, banks, states, weights)
     return dict(zip(call.states, new, strict=True))
 
 

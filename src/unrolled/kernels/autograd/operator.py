@@ -285,7 +285,9 @@ class _Run:
         if turned is not None:
             into = [g if g is None else g.index_select(0, turned) for g in into]
         tensors = [tensor.detach() for tensor in (*banks, *loop)]
-        backward = call.gradients(tuple(tensor.requires_grad for tensor in (*banks, *loop)))
+        backward = compiled.derivative(
+            call, tuple(tensor.requires_grad for tensor in (*banks, *loop))
+        )
         kept = store.flatten()[: call.store.size]  # it has room for every kernel's
         found = backward.run(tensors, kept, [*into, *gradients[count:]])
         return _summed(

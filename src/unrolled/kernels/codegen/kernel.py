@@ -17,17 +17,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, final
+from typing import final
 
-from ...graph.node import Node, Size
-from ...graph.operation import Operation
+from ...graph.node import Size
 from ...locks import cached_property
-from ..planning.schedule import Factor, Pass, Schedule
+from ..planning.schedule import Pass, Schedule
+from ..runtime.abi import Buffer, Field, Role, Rows
 from . import mathematics, tile
+from .arguments import Arguments
+from .fields import Fields
 from .ir import Function, Target
 from .packing import Pack, packing
 from .pointwise import Point
-from .threads import team
+from .threads import threads
 
 CHUNK = 64
 """Rows whose sums are held at the same time, if they fit."""
@@ -46,14 +48,6 @@ PANEL = {16: 24576, 32: 24576, 64: 1 << 18}
 
 With narrow vectors a tile has few rows, and weights have to come out of the nearest cache.
 """
-
-
-class Array(NamedTuple):
-    """A place in memory that a kernel reads or writes."""
-
-    name: str
-    kind: str  # how the rows of a step are found: "step", "vector", "rows", "thread"
-    stride: int  # numbers from one row to the next
 
 
 @final
@@ -80,13 +74,12 @@ class Source:
     Args:
         schedule: the passes.
         units: how many units I, H and P are.
-        strides: for arrays of inputs and stored values that stand in wider rows, those rows' width.
+        strides: of buffers that stand in wider rows, those rows' width; 0 if all rows are one.
         target: the processor.
         packed: whether weights are laid out for tiles of many rows, or read as they are.
 
     Attributes:
-        arrays: in the order in which the kernel takes them.
-        weights: names of the parameters that it reads, likewise.
+        block: what the kernel is handed.
         packs: the matrices of all passes.
         works: the passes.
         text: of the whole module; its functions are ``run`` and ``team``.
@@ -96,89 +89,32 @@ class Source:
         self,
         schedule: Schedule,
         units: Mapping[Size, int],
-        strides: Mapping[str, int],
+        strides: Mapping[Buffer, int],
         target: Target,
         packed: bool,
     ) -> None:
         self.schedule = schedule
         self.units = units
-        self.strides = strides
         self.target = target
         self.packed = packed
-        self.arrays: list[Array] = []
-        self.weights: list[str] = []
+        self.fields = fields = Fields(schedule, units, strides)
         self.packs: list[Pack] = []
-        self._places: dict[str, int] = {}
-        self._numbers: dict[str, int] = {}
         self._functions: dict[str, str] = {}
         self._routines: set[str] = set()
         self.works = [self._work(number, work) for number, work in enumerate(schedule.passes)]
-        for work in self.works:  # all arrays have to be known before one is read
+        for work in self.works:  # all buffers have to be known before one is read
             self._points(work)
             for pack in work.packs:
-                self.source(pack.factor)
+                fields.source(pack.factor)
+        self.moving = len(fields.block.fields)  # the buffers that have rows
+        for number, pack in enumerate(self.packs):
+            fields.matrix(number, pack.factor, pack.size(target.lanes) if packed else 0)
+        for work in self.works:
+            count = work.groups * work.blocks * len(work.work.products) * target.lanes
+            fields.start_values(work.number, work.work, count)
         for work in self.works:
             self._functions[f"pass_{work.number}"] = self._pass(work)
         self.text = self._module()
-
-    # Arrays.
-
-    def array(self, name: str, kind: str, size: Size) -> int:
-        """The number of an array; it is listed on first use."""
-        if name not in self._places:
-            self._places[name] = len(self.arrays)
-            stride = self.strides.get(name, self.units[size])
-            self.arrays.append(Array(name, kind, 0 if kind == "vector" else stride))
-        return self._places[name]
-
-    def step_array(self, name: str, node: Node) -> int:
-        """The array of a value that every step writes."""
-        return self.array(name, "step", self.schedule.sizes[node])
-
-    def leaf(self, node: Node) -> int:
-        """The array from which a leaf is read."""
-        size = self.schedule.sizes[node]
-        if node.operation is Operation.LEARNED:
-            return self.array(f"learned {node.attribute.name}", "vector", size)
-        if node.operation is Operation.STATE:
-            return self.array(f"old {node.attribute}", "step", size)
-        kind = "vector" if self.strides.get(node.attribute) == 0 else "step"
-        return self.array(node.attribute, kind, size)
-
-    def memory(self, node: Node) -> int | None:
-        """The array in which a computed value is kept, if it is kept."""
-        kept = self.kept.get(node)
-        return None if kept is None else self.array(*kept, self.schedule.sizes[node])
-
-    @cached_property
-    def kept(self) -> Mapping[Node, tuple[str, str]]:
-        """Of each computed value that is kept the array's name and kind."""
-        schedule = self.schedule
-        found = {node: (f"kept {number}", "rows") for number, node in enumerate(schedule.kept)}
-        states = {
-            schedule.graph.values[state]: state for state in list(schedule.graph.states)[::-1]
-        }
-        found |= {node: (f"new {state}", "step") for node, state in states.items()}
-        stored = {node: name for name, node in list(schedule.stored.items())[::-1]}
-        return found | {node: (name, "step") for node, name in stored.items()}
-
-    def source(self, factor: Factor) -> int:
-        """The array that a matrix product reads."""
-        node = factor.source
-        place = self.memory(node) if node.arguments else self.leaf(node)
-        assert place is not None, "what a product reads is kept"
-        return place
-
-    def weight(self, name: str) -> int:
-        """The number of a parameter; it is listed on first use."""
-        if name not in self._numbers:
-            self._numbers[name] = len(self.weights)
-            self.weights.append(name)
-        return self._numbers[name]
-
-    def routine(self, name: str) -> None:
-        """Note that a routine of `mathematics` is called."""
-        self._routines.add(name)
 
     # Functions.
 
@@ -201,8 +137,9 @@ class Source:
         full = work.blocks * self.target.lanes
         for valid in {full, work.valid} if work.groups > 1 else {work.valid}:
             name = f"point_{work.number}_{valid}"
-            point = Point(self, name, work.work, work.blocks, valid)
+            point = Point(self.fields, self.target, name, work.work, work.blocks, valid)
             self._functions |= point.texts
+            self._routines |= point.routines
             work.points[valid] = list(point.texts)
             work.slots = len(point.slots)
 
@@ -211,7 +148,16 @@ class Source:
         routines = [mathematics.routine(name, self.target) for name in sorted(self._routines)]
         packings = [packing(i, p, self.target) for i, p in enumerate(self.packs) if self.packed]
         bodies = list(self._functions.values())
-        return "\n\n".join([*routines, *packings, *bodies, main.prepare(), main.work(), team(self)])
+        return "\n\n".join(
+            [
+                *routines,
+                *packings,
+                *bodies,
+                main.prepare(),
+                main.work(),
+                threads(self.fields.block, self.target),
+            ]
+        )
 
     def _pass(self, work: Work) -> str:
         """One pass over the groups of units from %from to %to, for the rows of a thread."""
@@ -283,10 +229,9 @@ class Source:
 
     def _row(self, f: Function, work: Work, number: int, row: str) -> tuple[str, int]:
         """Where a row of what a matrix reads stands, and how far the next is from it."""
-        place = self.source(work.packs[number].factor)
-        base = f.load("ptr", f.at("%frame", str(place), "ptr"))
-        stride = self.arrays[place].stride
-        return f.at(base, f.let(f"mul nsw i64 {row}, {stride}")), stride
+        field = self.fields.source(work.packs[number].factor)
+        base = f.load("ptr", f.at("%frame", str(field.place), "ptr"))
+        return f.at(base, f.let(f"mul nsw i64 {row}, {field.stride}")), field.stride
 
     def _bias(self, f: Function, work: Work, group: str) -> str:
         """The start values of a group's sums."""
@@ -295,8 +240,12 @@ class Source:
         return f.at(base, f.let(f"mul nsw i64 {group}, {columns * self.target.lanes}"))
 
     def bias(self, work: Work) -> int:
-        """Where in the frame the start values of a pass stand: after arrays and matrices."""
-        return len(self.arrays) + len(self.packs) + work.number
+        """Return the place in the frame of a pass's start values: after moving buffers and matrices."""
+        return self.moving + len(self.packs) + work.number
+
+    def matrix(self, number: int) -> int:
+        """Return the place in the frame of a matrix."""
+        return self.moving + number
 
     def _tiles(
         self,
@@ -314,7 +263,7 @@ class Source:
         used, first = self._columns(work, number)
         columns = work.blocks * len(work.work.products)
         source, stride = self._row(f, work, number, row)
-        base = f.load("ptr", f.at("%frame", str(len(self.arrays) + work.first + number), "ptr"))
+        base = f.load("ptr", f.at("%frame", str(self.matrix(work.first + number)), "ptr"))
         readable = len(used) * lanes
         if self.packed:
             pitch = len(used) * lanes
@@ -354,7 +303,7 @@ class Source:
             group = f.let(f"add nsw i64 {group}, 1")
         found = []
         for place, at in ((following, group), (number, group)):
-            base = f.load("ptr", f.at("%frame", str(len(self.arrays) + work.first + place), "ptr"))
+            base = f.load("ptr", f.at("%frame", str(self.matrix(work.first + place)), "ptr"))
             size = work.packs[place].group_size(lanes)
             found.append(f.at(base, f.let(f"mul nsw i64 {at}, {size}")))
         is_first = f.let(f"icmp eq i64 {row}, %begin")
@@ -389,7 +338,7 @@ class Source:
         products = len(work.work.products)
         columns = work.blocks * products
         source, stride = self._row(f, work, number, row)
-        base = f.load("ptr", f.at("%frame", str(len(self.arrays) + work.first + number), "ptr"))
+        base = f.load("ptr", f.at("%frame", str(self.matrix(work.first + number)), "ptr"))
         bias = self._bias(f, work, group)
         for place, (column, is_first) in enumerate(zip(used, first, strict=True)):
             block, target = divmod(place, len(pack.factor.targets))
@@ -413,61 +362,46 @@ class Source:
 
 @final
 class _Main:
-    """Writes what calls the passes.
-
-    The arguments are a list of 64-bit numbers: how many steps, how many rows each has, then of
-    each array where it stands and at which of its rows each step begins, of each matrix where its
-    weight stands and where its layout goes, of each bias the same.
-    """
+    """Writes what calls the passes; all words of the argument block are read here."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
         self.target = source.target
 
     def prepare(self) -> str:
-        """Lays out the share of a thread of all matrices and biases."""
+        """Return the function that lays out a thread's shard of all matrices and biases."""
         source = self.source
         f = Function(
             "define internal void @prepare(ptr %arguments, i64 %part, i64 %parts) noinline",
             self.target,
         )
+        read = Arguments(f, source.fields.block)
         for work in source.works:
             begin, end = share(f, str(work.groups), "%part", "%parts")
             for place in range(len(work.packs)) if source.packed else ():
                 number = work.first + place
-                weight, into = self._weight(f, work.packs[place]), self._pack(f, number)
+                weight, into = self._weight(read, work.packs[place]), self._packed(read, number)
                 f.do(f"call void @pack_{number}(ptr {into}, ptr {weight}, i64 {begin}, i64 {end})")
-            self._biases(f, work, begin, end)
+            self._biases(f, read, work, begin, end)
         f.do("ret void")
         return f.text()
 
-    def _argument(self, f: Function, place: int, kind: str = "ptr") -> str:
-        return f.load(kind, f.at("%arguments", str(place), "i64"))
+    def _weight(self, read: Arguments, pack: Pack) -> str:
+        return read.address(Buffer(Role.WEIGHT, f"weight_{pack.factor.group}"))
 
-    def _weight(self, f: Function, pack: Pack) -> str:
-        return self._named(f, f"weight_{pack.factor.group}")
+    def _packed(self, read: Arguments, number: int) -> str:
+        return read.address(Buffer(Role.PACKED, str(number)))
 
-    def _named(self, f: Function, name: str) -> str:
-        """Where a parameter stands."""
-        source = self.source
-        place = 2 + 2 * len(source.arrays) + len(source.packs) + len(source.works)
-        return self._argument(f, place + source.weight(name))
-
-    def _pack(self, f: Function, number: int) -> str:
-        """Where a matrix is laid out."""
-        return self._argument(f, 2 + 2 * len(self.source.arrays) + number)
-
-    def _biases(self, f: Function, work: Work, begin: str, end: str) -> None:
-        """The start values of a pass's sums: of each product the sum of its biases."""
+    def _biases(self, f: Function, read: Arguments, work: Work, begin: str, end: str) -> None:
+        """Write the start values of a pass's sums: of each product the sum of its biases."""
         source, lanes, kind = self.source, self.target.lanes, self.target.vector
         products = work.work.products
         if not products:
             return
-        place = 2 + 2 * len(source.arrays) + len(source.packs) + work.number
-        into = self._argument(f, place)
+        into = read.address(Buffer(Role.BIAS, str(work.number)))
         units = source.units[work.work.size]
         bases = {
-            group: self._named(f, f"bias_{group}")
+            group: read.address(Buffer(Role.WEIGHT, f"bias_{group}"))
             for parts in work.work.biases
             for group, _ in parts
         }
@@ -495,24 +429,29 @@ class _Main:
             self.target,
         )
         buffer = f.let(f"alloca [{source.buffer()} x {self.target.dtype}], align 64")
-        fixed = len(source.arrays) + len(source.packs) + len(source.works)
+        read, fields = (
+            Arguments(f, source.fields.block),
+            source.fields.block.fields[: source.moving],
+        )
+        fixed = source.moving + len(source.packs) + len(source.works)
         frame = f.let(f"alloca [{fixed + 1} x ptr], align 8")
-        steps, counts = self._argument(f, 0, "i64"), self._argument(f, 1)
-        bases = [self._argument(f, 2 + 2 * i) for i in range(len(source.arrays))]
-        offsets = [self._argument(f, 3 + 2 * i) for i in range(len(source.arrays))]
+        steps, counts = read.scalar("steps"), read.scalar("counts", "ptr")
+        bases = [read.address(field.buffer) for field in fields]
+        offsets = [read.starts(f) if f.rows is Rows.STEP else "" for f in fields]
         for number, pack in enumerate(source.packs):
-            base = self._pack(f, number) if source.packed else self._weight(f, pack)
-            f.store_pointer(base, f.at(frame, str(len(source.arrays) + number), "ptr"))
+            base = self._packed(read, number) if source.packed else self._weight(read, pack)
+            f.store_pointer(base, f.at(frame, str(source.matrix(number)), "ptr"))
         for work in source.works:
-            base = self._argument(f, 2 + 2 * len(source.arrays) + len(source.packs) + work.number)
-            f.store_pointer(base, f.at(frame, str(source.bias(work)), "ptr"))
+            if work.work.products:
+                base = read.address(Buffer(Role.BIAS, str(work.number)))
+                f.store_pointer(base, f.at(frame, str(source.bias(work)), "ptr"))
         shares = [share(f, str(work.groups), "%part", "%parts") for work in source.works]
         with f.loop("t", "0", steps) as time:
             count = f.load("i64", f.at(counts, time.at, "i64"))
             last = f.let(f"call i64 @llvm.smin.i64(i64 {count}, i64 %end)")
-            for i, (base, offset) in enumerate(zip(bases, offsets, strict=True)):
-                now = self._now(f, i, base, offset, time.at)
-                f.store_pointer(now, f.at(frame, str(i), "ptr"))
+            for field, base, offset in zip(fields, bases, offsets, strict=True):
+                now = self._now(f, field, base, offset, time.at)
+                f.store_pointer(now, f.at(frame, str(field.place), "ptr"))
             for work, (begin, end) in zip(source.works, shares, strict=True):
                 f.do(
                     f"call void @pass_{work.number}(ptr %arguments, ptr {frame}, ptr {buffer}, "
@@ -522,15 +461,14 @@ class _Main:
         f.do("ret void")
         return f.text()
 
-    def _now(self, f: Function, place: int, base: str, offsets: str, t: str) -> str:
-        """Where an array's rows of this step begin."""
-        array = self.source.arrays[place]
-        if array.kind == "thread":
-            return f.at(base, f.let(f"mul nsw i64 %thread, {array.stride}"))
-        if array.kind != "step":
+    def _now(self, f: Function, field: Field, base: str, starts: str, t: str) -> str:
+        """Return where a buffer's rows of this step begin."""
+        if field.rows is Rows.THREAD:
+            return f.at(base, f.let(f"mul nsw i64 %thread, {field.stride}"))
+        if field.rows is not Rows.STEP:
             return base
-        row = f.load("i64", f.at(offsets, t, "i64"))
-        return f.at(base, f.let(f"mul nsw i64 {row}, {array.stride}"))
+        row = f.load("i64", f.at(starts, t, "i64"))
+        return f.at(base, f.let(f"mul nsw i64 {row}, {field.stride}"))
 
 
 def share(f: Function, count: str, part: str, parts: str) -> tuple[str, str]:

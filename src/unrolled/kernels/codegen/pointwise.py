@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 from ...graph.node import Node
 from ...graph.operation import CONDITIONS, Operation
 from ..planning.schedule import Pass, summand
+from ..runtime.abi import Buffer, Field, Role, Rows
 from . import mathematics
-from .ir import Function
-
-if TYPE_CHECKING:
-    from .kernel import Source
+from .fields import Fields
+from .ir import Function, Target
 
 
 def _arithmetic(name: str) -> Callable[..., str]:
@@ -97,11 +96,14 @@ class Point:
         text: of all of them.
     """
 
-    def __init__(self, source: Source, name: str, work: Pass, blocks: int, valid: int) -> None:
-        self.source = source
-        self.schedule = source.schedule
+    def __init__(
+        self, fields: Fields, target: Target, name: str, work: Pass, blocks: int, valid: int
+    ) -> None:
+        self.fields = fields
+        self.schedule = fields.schedule
         self.work = work
-        self.target = source.target
+        self.target = target
+        self.routines: set[str] = set()
         self.values: dict[Node, str] = {}
         self.products = {product: place for place, product in enumerate(work.products)}
         self.sums = {node: place for place, node in enumerate(self.schedule.sums)}
@@ -144,7 +146,7 @@ class Point:
     def _tasks(self) -> dict[int, list[Callable[[], None]]]:
         """What each loop computes and writes to memory, in order."""
         tasks = defaultdict[int, list[Callable[[], None]]](list)
-        graph, kept = self.schedule.graph, self.source.kept
+        graph, kept = self.schedule.graph, self.fields.kept
 
         def add(function: Callable[..., None], node: Node, *more: Any) -> None:
             """Let the loop that computes a value of this pass do something with it."""
@@ -155,18 +157,18 @@ class Point:
             if loop >= 0:
                 tasks[loop].append(partial(self._computed, node))
         for state in graph.states:
-            add(self._store_step, graph.values[state], f"new {state}")
-        for name, node in self.schedule.stored.items():
-            add(self._store_step, node, name)
+            add(self._store_step, graph.values[state], Buffer(Role.NEW, state))
+        for buffer, node in self.schedule.stored.items():
+            add(self._store_step, node, buffer)
         for node in (*self.work.products, *self.work.nodes):
             if node in kept:
                 tasks[0].append(partial(self._list, node))
-                if kept[node][1] == "rows":
+                if kept[node][1] is Rows.BATCH:
                     add(self._store_kept, node)
         for node in self.schedule.sums:
             add(self._add_up, node.arguments[0], node)
-        for name, node in self.schedule.reduced.items():
-            add(self._reduce, summand(node), name)
+        for buffer, node in self.schedule.reduced.items():
+            add(self._reduce, summand(node), buffer)
         return tasks
 
     def _computed(self, node: Node) -> None:
@@ -175,17 +177,17 @@ class Point:
         if node in self.slots:
             self.f.store(self.target.vector, self._number(node), self._slot(node))
 
-    def _store_step(self, node: Node, name: str) -> None:
-        self._store(self.value(node), self.source.step_array(name, node))
+    def _store_step(self, node: Node, buffer: Buffer) -> None:
+        self._store(self.value(node), self.fields.step_field(buffer, node))
 
     def _list(self, node: Node) -> None:
         """Give the array that keeps a value its place among all arrays."""
-        self.source.memory(node)
+        self.fields.memory(node)
 
     def _store_kept(self, node: Node) -> None:
-        place = self.source.memory(node)
-        assert place is not None
-        self._store(self._number(node), place)
+        field = self.fields.memory(node)
+        assert field is not None
+        self._store(self._number(node), field)
 
     def _crossing(self) -> dict[Node, int]:
         """The values that a later loop reads and that no array keeps, numbered."""
@@ -193,7 +195,7 @@ class Point:
         for node, loop in self.loops.items():
             for argument in node.arguments:
                 crosses = 0 <= self.loops.get(argument, loop) < loop
-                if crosses and self.source.memory(argument) is None:
+                if crosses and self.fields.memory(argument) is None:
                     found.setdefault(argument, len(found))
         return found
 
@@ -218,29 +220,27 @@ class Point:
     def _base(self, place: int) -> str:
         return self.bases.setdefault(place, f"%base{place}")
 
-    def _row(self, place: int) -> str:
+    def _row(self, field: Field) -> str:
         """The address of this row."""
-        f, array = self.f, self.source.arrays[place]
-        base = self._base(place)
-        if array.kind in ("vector", "thread"):
+        f, base = self.f, self._base(field.place)
+        if field.rows in (Rows.ONE, Rows.THREAD):
             return base
-        return f.at(base, f.let(f"mul nsw i64 {self.row}, {array.stride}"))
+        return f.at(base, f.let(f"mul nsw i64 {self.row}, {field.stride}"))
 
-    def _address(self, place: int) -> str:
+    def _address(self, field: Field) -> str:
         """Of the vector of this row and block."""
-        return self.f.at(self._row(place), self.unit)
+        return self.f.at(self._row(field), self.unit)
 
-    def _load(self, place: int) -> str:
-        return self.f.load_lanes(self._address(place), self.mask)
+    def _load(self, field: Field) -> str:
+        return self.f.load_lanes(self._address(field), self.mask)
 
-    def _store(self, value: str, place: int) -> None:
-        self.f.store_lanes(value, self._address(place), self.mask)
+    def _store(self, value: str, field: Field) -> None:
+        self.f.store_lanes(value, self._address(field), self.mask)
 
     def _sum_address(self, node: Node) -> str:
-        place = self.source.array(f"sum {self.sums[node]}", "rows", "one")
-        self.source.arrays[place] = self.source.arrays[place]._replace(stride=self.target.lanes)
-        row = self.f.let(f"mul nsw i64 {self.row}, {self.target.lanes}")
-        return self.f.at(self._base(place), row)
+        buffer, lanes = Buffer(Role.KEPT, f"sum {self.sums[node]}"), self.target.lanes
+        field = self.fields.block.declare(buffer, Rows.BATCH, lanes, lanes)
+        return self._row(field)
 
     def _add_up(self, argument: Node, node: Node) -> None:
         """Add this block to the sum of a row; the first block begins it."""
@@ -253,12 +253,12 @@ class Point:
         before = f.let(f"select i1 {first}, {kind} zeroinitializer, {kind} {known}")
         f.store(kind, f.let(f"fadd {kind} {before}, {value}"), address)
 
-    def _reduce(self, node: Node, name: str) -> None:
+    def _reduce(self, node: Node, buffer: Buffer) -> None:
         """Add this row to a sum over rows and steps."""
         f, kind = self.f, self.target.vector
-        place = self.source.array(name, "thread", self.schedule.sizes[node])
-        known = self._load(place)
-        self._store(f.let(f"fadd {kind} {known}, {self.value(node)}"), place)
+        field = self.fields.field(buffer, Rows.THREAD, self.schedule.sizes[node])
+        known = self._load(field)
+        self._store(f.let(f"fadd {kind} {known}, {self.value(node)}"), field)
 
     def _slot(self, node: Node) -> str:
         """Where a value waits for a later loop."""
@@ -312,7 +312,7 @@ class Point:
         if operation is Operation.CONSTANT:
             return target.splat(node.attribute)
         if operation is Operation.DIMENSION:
-            return target.splat(self.source.units[self.schedule.sizes[node.arguments[0]]])
+            return target.splat(self.fields.units[self.schedule.sizes[node.arguments[0]]])
         if operation is Operation.SUM:
             total = f.load(target.vector, self._sum_address(node))
             suffix = f"v{target.lanes}f{8 * target.bytes}"
@@ -322,7 +322,7 @@ class Point:
             )
             return f.broadcast(one)
         if not node.arguments:
-            place = self.source.leaf(node)
+            place = self.fields.leaf(node)
             if self.schedule.sizes[node] == "one":
                 return f.broadcast(f.load(target.dtype, self._row(place)))
             return self._load(place)
@@ -334,7 +334,7 @@ class Point:
         assert rule is not None, f"{operation} is taken apart before a kernel is written"
         arguments = [self.value(argument) for argument in node.arguments]
         if isinstance(rule, str):
-            self.source.routine(rule)
+            self.routines.add(rule)
             return mathematics.call(f, rule, *arguments)
         return rule(f, *arguments)
 
@@ -346,9 +346,9 @@ class Point:
 
     def _kept(self, node: Node) -> str:
         """A value that an array holds."""
-        place = self.source.memory(node)
-        assert place is not None, "what is read later is kept"
-        return self._again(node, self._load(place))
+        field = self.fields.memory(node)
+        assert field is not None, "what is read later is kept"
+        return self._again(node, self._load(field))
 
     def _again(self, node: Node, kept: str) -> str:
         """A value of the number as which it was kept."""

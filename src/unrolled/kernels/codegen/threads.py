@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ..runtime.abi import ArgumentBlock
+from .arguments import Arguments
 from .ir import Function, Target
-
-if TYPE_CHECKING:
-    from .kernel import Source
 
 OPENMP = ("omp_get_thread_num", "omp_get_num_threads")
 """The functions that tell a thread its place."""
@@ -16,16 +13,18 @@ PATIENCE = 4096
 """How often a thread looks whether the others have come before it lets other programs run."""
 
 
-def team(source: Source) -> str:
-    """The functions that a thread runs: ``run`` alone, ``team`` as one of several.
+def threads(block: ArgumentBlock, target: Target) -> str:
+    """Return the functions that a thread runs: ``run`` alone, ``team`` as one of several.
 
-    A job is a list of 64-bit numbers: the arguments, the counter of meetings, how many parts the
-    rows are shared into (0: units are shared instead), how many rows there are, and where each
-    part of the rows begins.
+    Args:
+        block: of the kernel. It counts the threads that have arrived, and says into how many parts
+            the rows are sharded (0: units are sharded instead), how many rows there are, and where
+            each part of the rows begins.
+        target: the processor.
     """
     declared = ["declare i32 @omp_get_thread_num()", "declare i32 @omp_get_num_threads()"]
     declared.append("declare i32 @sched_yield()")
-    return "\n\n".join(["\n".join(declared), _meet(source.target), _team(source), _run(source)])
+    return "\n\n".join(["\n".join(declared), _meet(target), _team(target), _run(block, target)])
 
 
 def _meet(target: Target) -> str:
@@ -54,40 +53,39 @@ def _meet(target: Target) -> str:
     return f.text()
 
 
-def _team(source: Source) -> str:
-    f = Function("define void @team(ptr %job)", source.target)
+def _team(target: Target) -> str:
+    f = Function("define void @team(ptr %arguments)", target)
     thread = f.let(f"sext i32 {f.let('call i32 @omp_get_thread_num()')} to i64")
     size = f.let(f"sext i32 {f.let('call i32 @omp_get_num_threads()')} to i64")
-    f.do(f"call void @share(ptr %job, i64 {thread}, i64 {size})")
+    f.do(f"call void @share(ptr %arguments, i64 {thread}, i64 {size})")
     f.do("ret void")
     return f.text()
 
 
-def _run(source: Source) -> str:
-    alone = Function("define void @run(ptr %job)", source.target)
-    alone.do("call void @share(ptr %job, i64 0, i64 1)")
+def _run(block: ArgumentBlock, target: Target) -> str:
+    alone = Function("define void @run(ptr %arguments)", target)
+    alone.do("call void @share(ptr %arguments, i64 0, i64 1)")
     alone.do("ret void")
     f = Function(
-        "define internal void @share(ptr %job, i64 %thread, i64 %size) noinline", source.target
+        "define internal void @share(ptr %arguments, i64 %thread, i64 %size) noinline", target
     )
-    arguments = f.load("ptr", "%job")
-    counter = f.load("ptr", f.at("%job", "1", "i64"))
-    parts = f.load("i64", f.at("%job", "2", "i64"))
-    rows = f.load("i64", f.at("%job", "3", "i64"))
-    f.do(f"call void @prepare(ptr {arguments}, i64 %thread, i64 %size)")
+    read = Arguments(f, block)
+    counter, shards = read.place("arrived"), read.scalar("shards", "ptr")
+    parts, rows = read.scalar("parts"), read.scalar("rows")
+    f.do("call void @prepare(ptr %arguments, i64 %thread, i64 %size)")
     units = f.let(f"icmp eq i64 {parts}, 0")
     with f.when(units):
         f.do(
-            f"call void @work(ptr {arguments}, i64 0, i64 {rows}, i64 %thread, i64 %size, "
+            f"call void @work(ptr %arguments, i64 0, i64 {rows}, i64 %thread, i64 %size, "
             f"i64 %thread, ptr {counter})"
         )
     with f.when(f.let(f"icmp sgt i64 {parts}, 0")):
         f.do(f"call void @meet(ptr {counter}, i64 %size)")
         with f.loop("part", "%thread", parts, "%size") as part:
-            begin = f.load("i64", f.at("%job", f.let(f"add nsw i64 {part.at}, 4"), "i64"))
-            end = f.load("i64", f.at("%job", f.let(f"add nsw i64 {part.at}, 5"), "i64"))
+            begin = f.load("i64", f.at(shards, part.at, "i64"))
+            end = f.load("i64", f.at(shards, f.let(f"add nsw i64 {part.at}, 1"), "i64"))
             f.do(
-                f"call void @work(ptr {arguments}, i64 {begin}, i64 {end}, i64 0, i64 1, "
+                f"call void @work(ptr %arguments, i64 {begin}, i64 {end}, i64 0, i64 1, "
                 f"i64 %thread, ptr {counter})"
             )
     f.do("ret void")

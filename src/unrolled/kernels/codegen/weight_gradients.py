@@ -12,10 +12,12 @@ Threads own units of the gradient: rows of the weights. None waits for another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, final
 
+from ..runtime.abi import ArgumentBlock, Buffer, Role, Rows
 from . import tile
+from .arguments import Arguments
 from .ir import Function, Target
 from .kernel import share
 from .packing import transposed
@@ -25,12 +27,6 @@ PART = {16: 128, 32: 128, 64: 512}
 
 LATE = {16: 128, 32: 128, 64: 256}
 """Rows that are summed up from 0 on: beyond, rounding errors become larger than PyTorch's."""
-
-HEADER = 5
-"""Numbers of a job before its sources: N, the gradient and its stride, the bias, memory."""
-
-SOURCE = 3
-"""Numbers of a job for each source: where it stands, its stride, the weight's gradient."""
 
 
 class Outer(NamedTuple):
@@ -45,19 +41,29 @@ class Outer(NamedTuple):
     lengths: tuple[int, ...]
 
 
+def names(number: int, outer: Outer) -> list[str]:
+    """Return the names of an outer product's sources."""
+    return [f"{number}.{place}" for place in range(len(outer.lengths))]
+
+
+def stride(name: str) -> str:
+    """Return the scalar that says how far a row of a gradient or source is from the next."""
+    return f"stride {name}"
+
+
 @final
 class Outers:
     """Writes the module that makes the weight gradients of a cell.
 
-    A job is a list of 64-bit numbers, for each outer product one after the other: those of
-    `HEADER`, then those of `SOURCE` for each source. Where no weight's gradient is asked for, its
-    address is 0; likewise the bias's.
+    Where no gradient of a weight or bias is asked for, its address is 0.
 
     Args:
         outers: all of them.
         target: the processor.
 
     Attributes:
+        block: what is handed over: the number of rows, of each outer product the gradient, its
+            sources and their strides, the weights' gradients, the bias's, and workspace.
         text: of the module; its functions are ``run`` and ``team``.
     """
 
@@ -66,16 +72,26 @@ class Outers:
         self.target = target
         self._functions: dict[str, str] = {}
         self._widths: dict[int, int] = {}
+        self.block = self._declared()
         for number, outer in enumerate(self.outers):
             self._functions[f"outer_{number}"] = _Writer(self, number, outer).text
         self.text = "\n\n".join([*self._functions.values(), *_entries(self)])
 
-    def starts(self) -> Iterator[int]:
-        """Where the numbers of each outer product begin in a job."""
-        start = 0
-        for outer in self.outers:
-            yield start
-            start += HEADER + SOURCE * len(outer.lengths)
+    def _declared(self) -> ArgumentBlock:
+        """Return the argument block; weights and biases named after their outer product."""
+        scalars = ["rows"]
+        for number, outer in enumerate(self.outers):
+            scalars += [stride(name) for name in (f"{number}", *names(number, outer))]
+        block = ArgumentBlock(scalars)
+        for number, outer in enumerate(self.outers):
+            block.declare(Buffer(Role.GRADIENT, f"{number}"), Rows.BATCH, outer.units, outer.units)
+            block.declare(Buffer(Role.BIAS, f"{number}"), Rows.WHOLE, outer.units, outer.units)
+            block.declare(Buffer(Role.WORKSPACE, f"{number}"), Rows.WHOLE, 0, 0)
+            for name, length in zip(names(number, outer), outer.lengths, strict=True):
+                block.declare(Buffer(Role.SOURCE, name), Rows.BATCH, length, length)
+                count = outer.units * length
+                block.declare(Buffer(Role.WEIGHT, name), Rows.WHOLE, count, count)
+        return block
 
     def memory(self, outer: Outer, threads: int) -> int:
         """The numbers of an outer product's own memory."""
@@ -114,8 +130,11 @@ class _Writer:
         self.outers, self.outer, self.target = outers, outer, outers.target
         self.lanes = self.target.lanes
         self.part = PART[self.target.vector_bytes]
-        head = f"define internal void @outer_{number}(ptr %job, i64 %part, i64 %parts) noinline"
+        head = (
+            f"define internal void @outer_{number}(ptr %arguments, i64 %part, i64 %parts) noinline"
+        )
         self.f = f = Function(head, self.target)
+        self.read = Arguments(f, outers.block)
         groups = -(-outer.units // self.lanes)
         begin, end = share(f, str(groups), "%part", "%parts")
         self.first = f.let(f"mul nsw i64 {begin}, {self.lanes}")
@@ -123,10 +142,12 @@ class _Writer:
         self.padded = f.let(f"sub nsw i64 {last}, {self.first}")
         self.valid = f.let(f"call i64 @llvm.smin.i64(i64 {last}, i64 {outer.units})")
         self.valid = f.let(f"sub nsw i64 {self.valid}, {self.first}")
-        self.rows = self._number(0)
-        self.gradient = f.at(self._pointer(1), self.first)
-        self.stride = self._number(2)
-        memory = self._pointer(4)
+        self.number = number
+        self.rows = self.read.scalar("rows")
+        gradient = self.read.address(Buffer(Role.GRADIENT, f"{number}"))
+        self.gradient = f.at(gradient, self.first)
+        self.stride = self.read.scalar(stride(f"{number}"))
+        memory = self.read.address(Buffer(Role.WORKSPACE, f"{number}"))
         self.turned = f.at(memory, f.let(f"mul nsw i64 {self.first}, {self.part}"))
         free = groups * self.lanes * self.part
         self.bias = f.at(f.at(memory, str(free)), self.first)
@@ -148,12 +169,6 @@ class _Writer:
         f.do("ret void")
         self.text = f.text()
 
-    def _number(self, place: int) -> str:
-        return self.f.load("i64", self.f.at("%job", str(place), "i64"))
-
-    def _pointer(self, place: int) -> str:
-        return self.f.load("ptr", self.f.at("%job", str(place), "i64"))
-
     def _body(self) -> None:
         f = self.f
         self._clear(self.bias, self.padded)
@@ -171,6 +186,9 @@ class _Writer:
         self._write_bias()
         for number in range(len(self.outer.lengths)):
             self._write(number)
+
+    def _name(self, place: int) -> str:
+        return names(self.number, self.outer)[place]
 
     def _clear(self, base: str, count: str) -> None:
         """Zeros, whole vectors of them."""
@@ -250,11 +268,15 @@ class _Writer:
     def _source(self, number: int, row: str, count: str) -> None:
         """One source: all products of some rows with the gradients."""
         f, length = self.f, self.outer.lengths[number]
-        place = HEADER + SOURCE * number
-        base, stride, wanted = self._pointer(place), self._number(place + 1), place + 2
-        base = f.at(base, f.let(f"mul nsw i64 {row}, {stride}"))
+        source = self._name(number)
+        base, pitch = (
+            self.read.address(Buffer(Role.SOURCE, source)),
+            self.read.scalar(stride(source)),
+        )
+        base = f.at(base, f.let(f"mul nsw i64 {row}, {pitch}"))
         width, name = self.outers.width(length), self.outers.tile(length)
-        with f.when(f.let(f"icmp ne i64 {self._number(wanted)}, 0")):
+        weight = self.read.address(Buffer(Role.WEIGHT, source))
+        with f.when(f.let(f"icmp ne ptr {weight}, null")):
             for whole in (True, False):
                 begin, end = (
                     (0, length // width) if whole else (length // width, -(-length // width))
@@ -264,7 +286,7 @@ class _Writer:
                 with f.loop("g", str(begin), str(end)) as group:
                     column = f.let(f"mul nsw i64 {group.at}, {width}")
                     valid = width if whole else length % width
-                    self._panel(f.at(base, column), stride, count, width, valid)
+                    self._panel(f.at(base, column), pitch, count, width, valid)
                     size = f.let(f"mul nsw i64 {self.padded}, {width}")
                     into = f.at(self.sums[number], f.let(f"mul nsw i64 {group.at}, {size}"))
                     f.do(
@@ -287,8 +309,9 @@ class _Writer:
 
     def _write_bias(self) -> None:
         f = self.f
-        self.into = f.at(self._pointer(3), self.first)
-        with f.when(f.let(f"icmp ne i64 {self._number(3)}, 0")):
+        bias = self.read.address(Buffer(Role.BIAS, f"{self.number}"))
+        self.into = f.at(bias, self.first)
+        with f.when(f.let(f"icmp ne ptr {bias}, null")):
             self._each_vector(self._write_bias_vector)
 
     def _write_bias_vector(self, unit: str, mask: str | None) -> None:
@@ -298,10 +321,11 @@ class _Writer:
     def _write(self, number: int) -> None:
         """The sums of one source, row by row."""
         f, length = self.f, self.outer.lengths[number]
-        place, width = HEADER + SOURCE * number + 2, self.outers.width(length)
-        weight = f.at(self._pointer(place), f.let(f"mul nsw i64 {self.first}, {length}"))
+        width = self.outers.width(length)
+        start = self.read.address(Buffer(Role.WEIGHT, self._name(number)))
+        weight = f.at(start, f.let(f"mul nsw i64 {self.first}, {length}"))
         with (
-            f.when(f.let(f"icmp ne i64 {self._number(place)}, 0")),
+            f.when(f.let(f"icmp ne ptr {start}, null")),
             f.loop("m", "0", self.valid) as unit,
         ):
             into = f.at(weight, f.let(f"mul nsw i64 {unit.at}, {length}"))
@@ -324,14 +348,13 @@ class _Writer:
 
 def _entries(outers: Outers) -> list[str]:
     """What a thread runs: ``run`` alone, ``team`` as one of several."""
-    alone = Function("define void @run(ptr %job)", outers.target)
-    team = Function("define void @team(ptr %job)", outers.target)
+    alone = Function("define void @run(ptr %arguments)", outers.target)
+    team = Function("define void @team(ptr %arguments)", outers.target)
     thread = team.let(f"sext i32 {team.let('call i32 @omp_get_thread_num()')} to i64")
     size = team.let(f"sext i32 {team.let('call i32 @omp_get_num_threads()')} to i64")
     for f, part, parts in ((alone, "0", "1"), (team, thread, size)):
-        for number, start in enumerate(outers.starts()):
-            job = f.at("%job", str(start), "i64")
-            f.do(f"call void @outer_{number}(ptr {job}, i64 {part}, i64 {parts})")
+        for number in range(len(outers.outers)):
+            f.do(f"call void @outer_{number}(ptr %arguments, i64 {part}, i64 {parts})")
         f.do("ret void")
     declared = "declare i32 @omp_get_thread_num()\ndeclare i32 @omp_get_num_threads()"
     return [declared, alone.text(), team.text()]

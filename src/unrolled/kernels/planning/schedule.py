@@ -16,6 +16,7 @@ from ...graph.node import Layer, Node, Size, Term, ordered
 from ...graph.operation import Operation
 from ...graph.sizes import UNITS
 from ...printing.python import expression
+from ..runtime.abi import Buffer
 
 
 class UnsupportedError(Exception):
@@ -50,12 +51,13 @@ class Schedule:
 
     Args:
         graph: of the loop.
-        given: names of values that are read from memory instead of computed.
-        stored: values that are written to memory in every step, by name.
-        reduced: values that are summed up over rows and steps, by name.
+        given: values that are read from memory instead of computed, and from which buffer.
+        stored: values that are written to memory in every step, by buffer.
+        reduced: values that are summed up over rows and steps, by buffer.
 
     Attributes:
         graph: the graph with `given` as inputs and composite operations taken apart.
+        given: the buffers of inputs of the graph that are not the cell's, by the input's name.
         passes: in order.
         kept: values that a later pass reads from memory and that are stored nowhere else.
         sums: sums over units.
@@ -64,13 +66,14 @@ class Schedule:
     def __init__(
         self,
         graph: Graph,
-        given: Mapping[Node, str],
-        stored: Mapping[str, Node],
-        reduced: Mapping[str, Node],
+        given: Mapping[Node, Buffer],
+        stored: Mapping[Buffer, Node],
+        reduced: Mapping[Buffer, Node],
     ) -> None:
-        self.graph = _lowered(graph, given, stored, reduced)
-        self.stored = {name: self.graph.values[name] for name in stored}
-        self.reduced = {name: self.graph.values[name] for name in reduced}
+        self.graph = _lowered(graph, given, {**stored, **reduced})
+        self.given = {str(buffer): buffer for buffer in given.values()}
+        self.stored = {buffer: self.graph.values[str(buffer)] for buffer in stored}
+        self.reduced = {buffer: self.graph.values[str(buffer)] for buffer in reduced}
         self.sizes = self.graph.sizes
         self._check()
         self.parts, inside = self._sums_of_products()
@@ -289,17 +292,16 @@ def _uses(graph: Graph) -> dict[Node, int]:
     return uses
 
 
-def _lowered(
-    graph: Graph, given: Mapping[Node, str], stored: Mapping[str, Node], reduced: Mapping[str, Node]
-) -> Graph:
+def _lowered(graph: Graph, given: Mapping[Node, Buffer], written: Mapping[Buffer, Node]) -> Graph:
     """The part of the graph that a kernel computes, in operations that a kernel knows."""
-    roots = {**{s: graph.values[s] for s in graph.states}, **stored, **reduced}
+    roots = {s: graph.values[s] for s in graph.states}
+    roots |= {str(buffer): node for buffer, node in written.items()}
     inputs = dict(graph.inputs)
     new: dict[Node, Node] = {}
     for node in _below(list(roots.values()), given):
         if node in given:
-            inputs[given[node]] = graph.sizes[node]
-            new[node] = Node(Operation.INPUT, (), given[node])
+            inputs[str(given[node])] = graph.sizes[node]
+            new[node] = Node(Operation.INPUT, (), str(given[node]))
             continue
         if node.operation is Operation.BROADCAST and graph.sizes[node] != "one":
             like = Node(Operation.INPUT, (), f"any {graph.sizes[node]}")  # read by nothing
@@ -322,7 +324,7 @@ def _is_itself(node: Node, graph: Graph) -> bool:
     return over_units and graph.sizes[node.arguments[0]] == graph.sizes[node] == "one"
 
 
-def _below(roots: list[Node], given: Mapping[Node, str]) -> list[Node]:
+def _below(roots: list[Node], given: Mapping[Node, Buffer]) -> list[Node]:
     """The nodes below `roots`, arguments first, that are needed when some are given."""
     order: dict[Node, None] = {}
     stack = [(root, False) for root in reversed(roots)]

@@ -13,6 +13,7 @@ from ...graph.graph import Graph
 from ...graph.node import Block, Node, Size, ordered
 from ...graph.operation import ACTIVATIONS, CONDITIONS, POINTWISE, Operation
 from ...graph.rewrite import rewrite, simplified
+from ..runtime.abi import Buffer, Role
 from .plan import Plan
 from .split import Split
 
@@ -56,11 +57,11 @@ class TrainingPlan:
 
     Attributes:
         backward: the derivative of the loop.
-        saved: values of the loop that the forward pass stores, by name.
+        saved: values of the loop that the forward pass stores, by buffer.
         sources: what layers read and the forward pass does not store: the backward pass does, each
             in a buffer.
-        given: what the backward pass reads instead of computing it, by name.
-        gradients: what the backward pass stores, by name, and where.
+        given: what the backward pass reads instead of computing it, and from which buffer.
+        gradients: what the backward pass stores, by buffer, and where.
         widths: of the buffers that hold the gradients.
         hoisted: for each bank of hoisted values, the buffer of its gradient; None if it is 0.
         reduced: gradients that are summed over rows and steps, by what they belong to.
@@ -80,7 +81,7 @@ class TrainingPlan:
         self.sizes = sizes
         self.backward = derivative(step, record)
         self.again = _again(step)
-        self.gradients: dict[str, tuple[Node, Place]] = {}
+        self.gradients: dict[Buffer, tuple[Node, Place]] = {}
         self.widths: list[int] = []
         self.hoisted = {names: self._bank(names) for names in parts.banks}
         self.layers = self._layers(step) + (self._before(parts) if whole else [])
@@ -91,12 +92,12 @@ class TrainingPlan:
                 if block.bias is not None:
                     self.written[f"bias_{block.group}"] += layer.place.units
         self.reduced = self._reduced(parts)
-        new = {self.again[step.values[s]]: f"after {s}" for s in step.states}
-        self.given = {node: name for node, name in new.items() if node.arguments}
+        new = {self.again[step.values[s]]: Buffer(Role.AFTER, s) for s in step.states}
+        self.given = {node: buffer for node, buffer in new.items() if node.arguments}
         sources = self._sources(step)
         self.saved = {} if recompute else self._saved(step, sources)
         self.sources = {n: self._buffer([self.again[n]]) for n in sources} if recompute else {}
-        self.given.update({self.again[node]: name for name, node in self.saved.items()})
+        self.given.update({self.again[node]: buffer for buffer, node in self.saved.items()})
 
     @property
     def optional(self) -> set[int]:
@@ -104,12 +105,12 @@ class TrainingPlan:
         needed = {layer.place.buffer for layer in self.layers}
         return {buffer for buffer in self.hoisted.values() if buffer is not None} - needed
 
-    def stored(self, buffers: Container[int]) -> dict[str, tuple[Node, Place]]:
+    def stored(self, buffers: Container[int]) -> dict[Buffer, tuple[Node, Place]]:
         """What the backward pass stores if of the optional buffers only some are filled."""
         left_out = {buffer for buffer in self.optional if buffer not in buffers}
         return {
-            name: (node, place)
-            for name, (node, place) in self.gradients.items()
+            buffer: (node, place)
+            for buffer, (node, place) in self.gradients.items()
             if place.buffer not in left_out
         }
 
@@ -125,8 +126,8 @@ class TrainingPlan:
         start = 0
         for node in nodes:
             stop = start + self.sizes[self.backward.sizes[node]]
-            name = f"gradient {len(self.gradients)}"
-            self.gradients[name] = (node, Place(len(self.widths), start, stop))
+            buffer = Buffer(Role.GRADIENT, str(len(self.gradients)))
+            self.gradients[buffer] = (node, Place(len(self.widths), start, stop))
             start = stop
         self.widths.append(start)
         return len(self.widths) - 1
@@ -188,7 +189,7 @@ class TrainingPlan:
         read = dict.fromkeys(source for layer in self.layers for source in layer.sources)
         return [node for node in read if node.arguments and self.again[node] not in self.given]
 
-    def _saved(self, step: Graph, sources: list[Node]) -> dict[str, Node]:
+    def _saved(self, step: Graph, sources: list[Node]) -> dict[Buffer, Node]:
         """What the backward pass needs of the forward pass, and what layers read."""
         forward = {node: old for old, node in self.again.items()}
         roots = [node for node, _ in self.gradients.values()] + list(self.reduced.values())
@@ -207,7 +208,7 @@ class TrainingPlan:
             spread = node.operation is Operation.BROADCAST
             stack += reversed(node.arguments[:1] if spread else node.arguments)
         needed |= dict.fromkeys(self.again[node] for node in sources)
-        return {f"saved {i}": forward[node] for i, node in enumerate(needed)}
+        return {Buffer(Role.SAVED, str(i)): forward[node] for i, node in enumerate(needed)}
 
 
 def _again(step: Graph) -> dict[Node, Node]:

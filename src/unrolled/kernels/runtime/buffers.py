@@ -8,97 +8,46 @@ parameter, and storage can be freed under a tensor that still states its shape.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple, NoReturn, final
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
+from ..codegen.launcher import ANY, WRONG
+from .abi import Buffer
 from .extent import shortage
-from .inspection import FITS, WRONG, Expected, Inspection, dtype_number
+from .launcher import Form, Table
 from .torch_state import PLAIN
 
 
-class Form(NamedTuple):
-    """What a buffer has to be.
+def check(
+    user: str, dtype: torch.dtype, forms: Mapping[Buffer, Form], tensors: Sequence[Tensor]
+) -> Sequence[Tensor]:
+    """Return tensors, those copied that are not laid out row by row.
 
-    Attributes:
-        name: for messages, such as ``weight_hh``.
-        shape: its rows and units; a tensor of more dimensions may hold the same rows.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-
-
-@final
-class Buffers:
-    """The tensors that a launch is handed.
-
-    Args:
-        user: who is handed them, for messages.
-        forms: of each.
-        dtype: of all.
+    Raises:
+        RuntimeError: naming the first that has another dtype, size or place, or whose storage ends
+            before it does.
 
     >>> import torch
-    >>> buffers = Buffers("lstm", [Form("weight_hh", (8, 2))], torch.float32)
-    >>> buffers.dense([torch.zeros(8, 3)])
+    >>> from unrolled.kernels.runtime.abi import Buffer, Role
+    >>> forms = {Buffer(Role.WEIGHT): Form("weight_hh", (8, 2))}
+    >>> check("lstm", torch.float32, forms, [torch.zeros(8, 3)])
     Traceback (most recent call last):
     RuntimeError: lstm: weight_hh should be torch.float32 of shape (8, 2), got shape (8, 3)
     """
-
-    @classmethod
-    def like(cls, user: str, names: Sequence[str], tensors: Sequence[Tensor]) -> Buffers:
-        """Return those of a launch that is handed tensors like these."""
-        forms = [Form(*pair) for pair in zip(names, (tuple(t.shape) for t in tensors), strict=True)]
-        return cls(user, forms, tensors[0].dtype)
-
-    def __init__(self, user: str, forms: Sequence[Form], dtype: torch.dtype) -> None:
-        self._user = user
-        self._forms = list(forms)
-        self._dtype = dtype
-        self._inspect = Inspection([_expected(form.shape, dtype) for form in forms])
-
-    def places(self, tensors: Sequence[Tensor]) -> list[int] | None:
-        """Return where tensors stand, their strides unread; None if one is not as it was.
-
-        Who says what is wrong with it is the call that then goes the long way.
-        """
-        worst, addresses = self._inspect(tensors)
-        return None if worst == WRONG else addresses
-
-    def dense(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
-        """Return the tensors, those copied that are not laid out row by row.
-
-        Raises:
-            RuntimeError: naming the first that has another dtype, size or place, or whose storage
-                ends before it does.
-        """
-        worst, _ = self._inspect(tensors)
-        if worst == FITS:
-            return tensors
-        if worst == WRONG:
-            self._refuse(tensors)
-        return [each if each.is_contiguous() else each.contiguous() for each in tensors]
-
-    def _refuse(self, tensors: Sequence[Tensor]) -> NoReturn:
-        for form, tensor in zip(self._forms, tensors, strict=True):
-            fault = _fault(form.shape, self._dtype, tensor)
-            if fault is not None:
-                expected = f"{self._dtype} of shape {form.shape}"
-                raise RuntimeError(f"{self._user}: {form.name} should be {expected}, got {fault}")
-        raise RuntimeError(f"{self._user}: its tensors changed while they were looked at")
+    for form, tensor in zip(forms.values(), tensors, strict=True):
+        fault = fault_of(form.shape, dtype, tensor)
+        if fault is not None:
+            expected = f"{dtype} of shape {form.shape}"
+            raise RuntimeError(f"{user}: {form.label} should be {expected}, got {fault}")
+    return [each if each.is_contiguous() else each.contiguous() for each in tensors]
 
 
-def _expected(shape: tuple[int, ...], dtype: torch.dtype) -> Expected:
-    width = shape[-1] if shape else 1
-    return Expected(dtype.itemsize, dtype_number(dtype), math.prod(shape), width)
-
-
-def _fault(shape: tuple[int, ...], dtype: torch.dtype, tensor: Tensor) -> str | None:
+def fault_of(shape: tuple[int, ...], dtype: torch.dtype, tensor: Tensor) -> str | None:
     """Say what about a tensor is not as expected; None if nothing is."""
     if tensor.layout is not torch.strided:
         return f"layout {tensor.layout}"
@@ -107,7 +56,7 @@ def _fault(shape: tuple[int, ...], dtype: torch.dtype, tensor: Tensor) -> str | 
     if tensor.dtype is not dtype:
         return str(tensor.dtype)
     found = tuple(tensor.shape)
-    if tensor.numel() != math.prod(shape) or found[-1:] != shape[-1:]:
+    if tensor.numel() != Form("", shape).numbers or found[-1:] != shape[-1:]:
         return f"shape {found}"
     return shortage(tensor)
 
@@ -160,7 +109,13 @@ def sound(user: str, *groups: Mapping[str, Tensor]) -> list[Mapping[str, Tensor]
         groups = tuple({name: solid(each) for name, each in group.items()} for group in groups)
     named = [pair for group in groups for pair in group.items() if _has_memory(pair[1])]
     sizes = tuple(tensor.element_size() for _, tensor in named)
-    worst, _ = _extents(sizes)([tensor for _, tensor in named])
+    tables = _extents(sizes)
+    try:
+        table = tables.pop()
+    except IndexError:
+        table = _asking(sizes)
+    worst = table.inspect([tensor for _, tensor in named])
+    tables.append(table)
     if worst != WRONG:
         return list(groups)
     for name, tensor in named:
@@ -189,6 +144,11 @@ def _has_memory(tensor: Tensor) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _extents(itemsizes: tuple[int, ...]) -> Inspection:
-    """Return what asks so many tensors whether their storage holds them."""
-    return Inspection([Expected(size) for size in itemsizes])
+def _extents(itemsizes: tuple[int, ...]) -> list[Table]:
+    """Return what asks so many tensors whether their storage holds them, one for each thread."""
+    return [_asking(itemsizes)]
+
+
+def _asking(itemsizes: tuple[int, ...]) -> Table:
+    count = len(itemsizes)
+    return Table([(ANY, ANY)] * count, [ANY] * count, itemsizes, {})

@@ -1,450 +1,370 @@
-"""A compiled kernel: how it is called, on which threads, with weights laid out for it."""
+"""A launch: a kernel and everything that it is handed, prepared once and replayed."""
 
 from __future__ import annotations
 
 import ctypes
-import glob
-import os
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from itertools import accumulate
-from operator import itemgetter
-from typing import Any, NamedTuple, final
+from typing import NamedTuple, NoReturn, final
 
 import torch
 from torch import Tensor
 
-from ...graph.node import Size
-from ...locks import cached_property
-from ..codegen.ir import Target
-from ..codegen.kernel import Source
-from ..codegen.threads import OPENMP
-from ..planning.schedule import Schedule
+from ..codegen.concurrent import text
 from . import cache as caches
-from .jit import Machine, host
+from .abi import WORD, ArgumentBlock, Buffer, Copy, Field, Relocation, Role, Rows
+from .buffers import check
+from .code import Code, available
+from .jit import host
+from .launcher import FITS, SCATTERED, Form, Table, dtype_number, functions
 from .memory import aligned, reserve
 
-DTYPES = {torch.float32: "float", torch.float64: "double"}
-WORTH_A_THREAD = 1_000_000
-"""Operations that take about as long as it takes to wake a thread and wait for it."""
-
-FEW_ROWS = 4
-"""Below, a thread that owned a row would read all weights for it alone."""
-
-LARGE = 1 << 20
-"""Bytes of weights that no cache of a core holds: threads that owned rows would all fetch them."""
-
-MANY_ROWS = 64
-"""Rows of a thread for which fetched weights are used often enough."""
-
-WORTH_COMPANY = 200_000
-"""Operations that take longer than to have another thread begin with them."""
-
-WORTH_MEETING = 200_000
-"""Operations of a step from which on it pays that threads meet after each pass."""
-
 SMALL = 1 << 18
-"""Numbers of scratch memory that a job keeps for its next run: faster than new memory."""
+"""Numbers of workspace that a launch keeps for its next run: faster than new memory."""
 
-CODE = 2
-"""Bytes that a kernel takes for each character of its text, with the text: see `cache.KERNELS`."""
-
-POINTWISE = 8
-"""Operations of a pointwise value, on average over sums, products and activations."""
-
-RUN = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+WORKSPACE = Buffer(Role.WORKSPACE)
+"""The operand that holds what a kernel alone uses."""
 
 
-class Shares(NamedTuple):
-    """What each thread of a team does.
+class Place(NamedTuple):
+    """A place in an operand.
 
     Attributes:
-        threads: how many.
-        numbers: into how many parts the rows are shared, 0 if units are; how many rows there are;
-            where each part begins, and the last one ends.
+        operand: which.
+        offset: numbers of the operand that stand before it.
     """
 
-    threads: int
-    numbers: tuple[int, ...]
+    operand: Buffer
+    offset: int = 0
 
 
-@cache
-def _alone() -> dict[str, int]:
-    """Stand-ins for the functions of OpenMP where there is none: they are never called."""
-    stand_in = ctypes.cast(_nothing, ctypes.c_void_p).value
-    assert stand_in is not None
-    return dict.fromkeys((*OPENMP, "sched_yield"), stand_in)
+class Move(NamedTuple):
+    """Numbers that are copied before or after the kernel."""
+
+    source: Place
+    target: Place
+    numbers: int
 
 
-_nothing = ctypes.CFUNCTYPE(ctypes.c_int)(lambda: 0)
+class Steps(NamedTuple):
+    """Where the rows of the steps stand; tables are (T,) int64.
 
-
-@cache
-def _team() -> dict[str, int] | None:
-    """The addresses of what is needed of the OpenMP that torch has loaded, None without it.
-
-    A kernel's threads are then torch's own: they are awake, and no second pool competes with them.
+    Attributes:
+        counts: how many rows each step has.
+        starts: by buffer, at which row each step begins.
+        others: the same for all other buffers.
+        shards: into how many parts the rows are shared, 0 if units are; then where each begins,
+            and the last one ends.
+        batch: B.
     """
-    folder = os.path.join(os.path.dirname(torch.__file__), "lib")
-    for path in glob.glob(os.path.join(folder, "libgomp*.so*")):
-        library = ctypes.CDLL(path)
-        names = ("GOMP_parallel", *OPENMP)
-        if all(hasattr(library, name) for name in names):
-            pointers = {name: ctypes.cast(library[name], ctypes.c_void_p).value for name in names}
-            system = ctypes.CDLL(None)
-            pointers["sched_yield"] = ctypes.cast(system.sched_yield, ctypes.c_void_p).value
-            return {name: address for name, address in pointers.items() if address is not None}
-    return None
 
-
-_forked = False
-"""Whether this process is a fork: the threads of its parent's OpenMP team did not come along."""
-
-
-def _fork() -> None:
-    global _forked
-    _forked = True
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_fork)
-
-
-def worthwhile(operations: int) -> int:
-    """On how many of torch's threads so many floating-point operations are shared."""
-    most = 1 + operations // WORTH_A_THREAD
-    if most == 1 or _forked or _team() is None:
-        return 1
-    return min(torch.get_num_threads(), most)
+    counts: Tensor
+    starts: Mapping[Buffer, Tensor]
+    others: Tensor
+    shards: tuple[int, ...]
+    batch: int
 
 
 @final
-class Code:
-    """Machine code that is run by one thread or by a team of them.
+class Launch:
+    """A kernel with everything that it is handed but the tensors; threads may run it at one time.
 
     Args:
-        text: of a module with the functions ``run`` and ``team``, which take a job.
-        target: the processor.
+        user: who is handed the tensors, for messages.
+        code: of the kernel.
+        block: its argument block.
+        operands: what each tensor has to be, in the order in which tensors are given.
+        bindings: for each buffer of the block, where it stands; one that is not bound and not
+            workspace has the address 0.
+        workspace: numbers of each buffer that the kernel alone uses.
+        dtype: of all tensors.
+        threads: how many run it.
+        scalars: words of the block.
+        steps: where the rows of the steps stand.
+        before, after: numbers that are copied before and after the kernel.
+        optional: buffers that need not be bound.
+        strides: of buffers whose rows are further apart than declared.
 
     Attributes:
-        alone: where the function stands that one thread runs.
-        run: the same as a function of where a job's numbers stand.
-    """
+        operands: as given.
+        sizes: of the bytes that it takes.
 
-    def __init__(self, text: str, target: Target) -> None:
-        caches.kernels.charge(CODE * len(text))
-        team = _team()
-        self._machine = Machine(text, target, team or _alone())
-        self.alone = self._machine.address("run")
-        self.run = RUN(self.alone)
-        if team is not None:
-            kind = ctypes.CFUNCTYPE(
-                None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint
-            )
-            self._parallel = kind(team["GOMP_parallel"])
-            self._team = self._machine.address("team")
-
-    def start(self, address: int, threads: int) -> None:
-        """Run a job, whose numbers stand at an address, on some threads.
-
-        A job made for several is done by one as well: in a fork there are no others.
-        """
-        if threads == 1 or _forked or _team() is None:
-            self.run(address)
-        else:
-            self._parallel(self._team, address, threads, 0)
-
-
-@final
-class Kernel:
-    """The machine code of a schedule.
-
-    Args:
-        schedule: what is computed.
-        units: how many units I, H and P are.
-        strides: of arrays that stand in wider rows, those rows' width; 0 for vectors.
-        dtype: float32 or float64.
-        packed: whether weights are laid out anew for tiles of many rows, or read as they are.
-
-    Attributes:
-        size: bytes that it takes.
-        layouts: how many numbers the layout of each matrix takes, then that of each pass's biases.
-        alone: where the function stands that one thread runs.
+    Raises:
+        RuntimeError: a buffer is bound to no operand, or reaches beyond its end.
     """
 
     def __init__(
         self,
-        schedule: Schedule,
-        units: Mapping[Size, int],
-        strides: Mapping[str, int],
+        user: str,
+        code: Code,
+        block: ArgumentBlock,
+        operands: Mapping[Buffer, Form],
+        bindings: Mapping[Buffer, Place],
+        workspace: Mapping[Buffer, int],
         dtype: torch.dtype,
-        packed: bool,
+        threads: int,
+        scalars: Mapping[str, int] | None = None,
+        steps: Steps | None = None,
+        before: Sequence[Move] = (),
+        after: Sequence[Move] = (),
+        optional: Collection[Buffer] = (),
+        strides: Mapping[Buffer, int] | None = None,
     ) -> None:
-        self.target = host(DTYPES[dtype])
+        self.user = user
+        self.operands = list(operands)
+        self.threads = threads
+        self.code = code
         self.dtype = dtype
-        self.schedule = schedule
-        self.source = Source(schedule, units, strides, self.target, packed)
-        code = Code(self.source.text, self.target)
-        self.start, self.alone, self.run = code.start, code.alone, code.run
-        self.size = CODE * len(self.source.text)
-        lanes = self.target.lanes
-        sizes = [pack.size(lanes) if packed else 0 for pack in self.source.packs]
-        sizes += [
-            work.groups * work.blocks * len(work.work.products) * lanes
-            for work in self.source.works
-        ]
-        self.layouts = sizes
+        self._forms = operands
+        self._block = block
+        self._steps = steps
+        self._scalars = dict(scalars or {})
+        self._places = dict(bindings)
+        self._before, self._after = before, after
+        width = dtype.itemsize
+        starts = [0, *accumulate(aligned(count * width) for count in workspace.values())]
+        self._workspace = starts.pop() // width
+        for buffer, start in zip(workspace, starts, strict=True):
+            self._places[buffer] = Place(WORKSPACE, start // width)
+        self._strides = dict(strides or {})
+        self._check(workspace, optional)
+        self._nothing = torch.empty(0, dtype=dtype, device="cpu")
+        self._ready: list[_Ready] = []  # for runs to come, as many as there were at one time
+        self.size = caches.OBJECT + WORD * (block.size + 12 * len(self._places))
 
-    def threads(self, rows: int, total: int) -> int:
-        """How many threads share so many rows, which take `total` steps in all.
+    def _check(self, workspace: Mapping[Buffer, int], optional: Collection[Buffer]) -> None:
+        """RuntimeError unless all that the kernel touches lies in an operand."""
+        for field in self._block.fields:
+            place = self._places.get(field.buffer)
+            if place is None and field.buffer in optional:
+                continue
+            if place is None:
+                raise RuntimeError(f"{self.user}: nothing is bound to the buffer {field.buffer}")
+            there = (
+                workspace[field.buffer]
+                if place.operand == WORKSPACE
+                else self._forms[place.operand].numbers - place.offset
+            )
+            if self._reach(field) > there:
+                raise RuntimeError(
+                    f"{self.user}: the buffer {field.buffer} takes {self._reach(field)} numbers, "
+                    f"{there} are there"
+                )
+        for move in (*self._before, *self._after):
+            for place in (move.source, move.target):
+                if place.offset + move.numbers > self._forms[place.operand].numbers:
+                    raise RuntimeError(f"{self.user}: a copy reaches beyond {place.operand}")
 
-        A second thread has to save more than it costs to wake it.
-        """
-        threads = worthwhile(total * self._operations)
-        return threads if self.shares_units(rows) else max(1, min(threads, rows))
-
-    def alone_with(self, rows: int) -> Shares:
-        """One thread does everything."""
-        return Shares(1, (1, rows, 0, rows))
-
-    def shares(self, rows: int, total: int, lengths: Sequence[int] | None = None) -> Shares:
-        """What each thread does.
-
-        Args:
-            rows: how many there are at most.
-            total: how many steps they take, all together.
-            lengths: how many steps each takes, from the longest to the shortest, if they differ.
-        """
-        threads = self.threads(rows, total)
-        if threads > 1 and self.shares_units(rows):
-            return Shares(threads, (0, rows))
-        if lengths is None or threads == 1:
-            begins = [rows * part // threads for part in range(threads + 1)]
-        else:  # as many steps to each
-            done = list(accumulate(lengths, initial=0))
-            begins = [bisect_left(done, total * part / threads) for part in range(threads)]
-            begins.append(rows)
-        return Shares(threads, (threads, rows, *begins))
-
-    def shares_units(self, rows: int) -> bool:
-        """Whether threads share the units instead of the rows: if rows are few, and steps long."""
-        if self.schedule.sums or rows * self._operations < WORTH_MEETING:
-            return False  # they meet between passes, not within one
-        large = self._weights * self.target.bytes >= LARGE
-        return rows < FEW_ROWS or (large and rows <= MANY_ROWS * torch.get_num_threads())
-
-    def gains_abreast(self, rows: int, total: int) -> bool:
-        """Whether one thread for it beside another's kernel is better than both threads for it.
-
-        It is if the work is not worth two; if they would meet in every step though its weights
-        fit a core's own cache; or if rows are so few that one tile takes them all.
-        """
-        threads = self.threads(rows, total)
-        if threads == 1:
-            return total * self._operations >= WORTH_COMPANY
-        if self.shares_units(rows):
-            return 2 * self._weights * self.target.bytes <= LARGE
-        return rows <= min(work.rows for work in self.source.works)
-
-    @cached_property
-    def _weights(self) -> int:
-        """The numbers of all matrices."""
-        return sum(
-            pack.length * pack.units * len(pack.factor.targets) for pack in self.source.packs
-        )
-
-    @cached_property
-    def _operations(self) -> int:
-        """About how many floating-point operations a row takes in one step."""
-        values = sum(
-            POINTWISE * len(work.work.nodes) * self.source.units[work.work.size]
-            for work in self.source.works
-        )
-        return 2 * self._weights + values
-
-
-@final
-class Job:
-    """All about a kernel's run but where its arrays stand. It may run on many threads at once.
-
-    Args:
-        kernel: to be run.
-        order: the names of the kernel's arrays in which their addresses are going to be given.
-        starts: for some arrays, a list (T,) int64 of the rows at which the steps begin.
-        steps: that list for all other arrays that have rows for every step.
-        counts: (T,) int64, how many rows each step has.
-        shares: what each thread does.
-
-    Attributes:
-        order: as given.
-        weights: the names of the parameters that the kernel reads.
-        sums: of the arrays in which each thread has a row to sum up, the width.
-        size: bytes that it takes, but for what `begin` makes.
-    """
-
-    def __init__(
-        self,
-        kernel: Kernel,
-        order: Sequence[str],
-        starts: Mapping[str, Tensor],
-        steps: Tensor,
-        counts: Tensor,
-        shares: Shares,
-    ) -> None:
-        self.kernel = kernel
-        self.order = list(order)
-        self.shares = shares
-        self.weights = kernel.source.weights
-        self._run = kernel.run
-        self._alive = (steps, counts, *starts.values())
-        source = kernel.source
-        numbers = [len(counts), counts.data_ptr()]
-        for array in source.arrays:
-            begins = starts.get(array.name, steps).data_ptr() if array.kind == "step" else 0
-            numbers += (0, begins)
-        kept = [array for array in source.arrays if array.kind == "rows"]
-        sizes = [*kernel.layouts, *(shares.numbers[1] * array.stride for array in kept)]
-        width = kernel.target.bytes
-        begins = list(accumulate((aligned(size * width) for size in sizes), initial=0))
-        self._scratch = begins.pop() // width
-        self._layouts, self._kept = begins[: len(kernel.layouts)], begins[len(kernel.layouts) :]
-        self._kept_names = [array.name for array in kept]
-        self._pick = self._picked(range(len(order)))
-        self._arrays = slice(2, 2 + 2 * len(source.arrays), 2)
-        self.sums = {array.name: array.stride for array in source.arrays if array.kind == "thread"}
-        self._own = slice(len(numbers), len(numbers) + len(kernel.layouts))
-        numbers += [0] * len(kernel.layouts)
-        self._weights = slice(len(numbers), len(numbers) + len(source.weights))
-        numbers += [0] * len(source.weights)
-        self._job = len(numbers)
-        numbers += [0, 0, *shares.numbers, 0]
-        self._meetings = len(numbers) - 1
-        self._kind = ctypes.c_int64 * len(numbers)
-        self._numbers = bytes(self._kind(*numbers))
-        self.size = caches.OBJECT + ctypes.sizeof(self._kind)
-        self._ready: list[Ready] = []  # for runs to come, as many as there were at one time
-
-    def reads(self, names: Iterable[str]) -> bool:
-        """Whether the kernel uses one of these arrays."""
-        return not {array.name for array in self.kernel.source.arrays}.isdisjoint(names)
-
-    def run(self, addresses: Sequence[int], weights: Mapping[str, Tensor]) -> None:
-        """Compute all steps.
-
-        Args:
-            addresses: of the first number of row 0 of each array.
-            weights: the parameters of the learned layers.
-        """
-        read = self.read(weights)  # alive until the kernel has read it
-        self.start(addresses, [weight.data_ptr() for weight in read])
-
-    def read(self, weights: Mapping[str, Tensor]) -> list[Tensor]:
-        """The parameters that the kernel reads, laid out row by row."""
-        found = [weights[name] for name in self.weights]
-        return [each if each.is_contiguous() else each.detach().contiguous() for each in found]
-
-    def start(self, addresses: Sequence[int], weights: Sequence[int]) -> None:
-        """Compute all steps, given the addresses of the arrays and of the parameters."""
-        ready = self.begin(addresses, weights)
-        if self.shares.threads == 1:
-            self._run(ready.job)
+    def _reach(self, field: Field) -> int:
+        """Return how many numbers of a buffer a kernel touches, those included between rows."""
+        if field.rows is Rows.WHOLE:
+            return field.stride
+        steps = self._steps
+        if field.rows is Rows.ONE:
+            rows = 1
+        elif field.rows is Rows.THREAD:
+            rows = self.threads
+        elif steps is None:
+            rows = self._scalars["rows"]
+        elif field.rows is Rows.BATCH:
+            rows = steps.batch
         else:
-            self.kernel.start(ready.job, self.shares.threads)
-        self.end(ready)
+            rows = int((steps.starts.get(field.buffer, steps.others) + steps.counts).max())
+        stride = self._strides.get(field.buffer, field.stride)
+        return (rows - 1) * stride + field.width if rows else 0
 
-    def begin(self, addresses: Sequence[int], weights: Sequence[int]) -> Ready:
-        """All that the kernel has to be told."""
+    def run(self, tensors: Sequence[Tensor]) -> None:
+        """Run the kernel; tensors that are not laid out row by row are copied first.
+
+        Raises:
+            RuntimeError: naming the first that has another dtype, size or place, or whose storage
+                ends before it does.
+        """
+        worst = self.start(tensors)
+        if worst == SCATTERED:
+            tensors = [each if each.is_contiguous() else each.contiguous() for each in tensors]
+            worst = self.start(tensors)
+        if worst != FITS:
+            self.refuse(tensors)
+
+    def start(self, tensors: Sequence[Tensor]) -> int:
+        """Run the kernel if all tensors are as they have to be; return the worst of them."""
+        ready = self._take()
+        given = (*tensors, ready.memory)
+        native = functions()
+        if native is None:
+            worst = ready.table.inspect(given)
+            if worst == FITS:
+                _run_alone(self, ready)
+                ready.table.finish()
+        else:
+            ready.table.hand(given)
+            native.launch(ready.table.address)
+            worst = ready.table.get("worst")
+        self._give(ready)
+        return worst
+
+    def prepare(self, tensors: Sequence[Tensor]) -> _Ready:
+        """Return the argument block, filled in; raise as `run`."""
+        ready = self._take()
+        worst = ready.table.inspect((*tensors, ready.memory))
+        if worst == SCATTERED:
+            tensors = [each if each.is_contiguous() else each.contiguous() for each in tensors]
+            worst = ready.table.inspect((*tensors, ready.memory))
+        if worst != FITS:
+            self.refuse(tensors)
+        return ready._replace(alive=tensors)
+
+    def finish(self, ready: _Ready) -> None:
+        """Make the copies after the kernel; the argument block is used again."""
+        ready.table.finish()
+        self._give(ready._replace(alive=()))
+
+    def refuse(self, tensors: Sequence[Tensor]) -> NoReturn:
+        """Raise RuntimeError, naming the first tensor that is not as it has to be."""
+        check(self.user, self.dtype, self._forms, tensors)
+        raise RuntimeError(f"{self.user}: its tensors changed while they were looked at")
+
+    @property
+    def reads(self) -> Collection[Buffer]:
+        """The operands that the kernel touches."""
+        return {place.operand for place in self._places.values()}
+
+    def form(self, operand: Buffer) -> Form:
+        """Return what an operand has to be."""
+        return self._forms[operand]
+
+    def _take(self) -> _Ready:
         try:
             ready = self._ready.pop()
         except IndexError:
             ready = self._made()
-        numbers, _, kept, _ = ready
-        if kept:
-            addresses = [*kept, *addresses]
-        numbers[self._arrays] = self._pick(addresses)
-        numbers[self._weights] = weights
-        numbers[self._meetings] = 0
+        if self._workspace > SMALL:
+            ready = ready._replace(memory=reserve.take(self.dtype, self._workspace))
+        if self.threads > 1:
+            ready.table.set("threads", available(self.threads))
         return ready
 
-    def end(self, ready: Ready) -> None:
-        """What was told is used again in a later run."""
-        if self._scratch <= SMALL:
-            self._ready.append(ready)
+    def _give(self, ready: _Ready) -> None:
+        if self._workspace > SMALL:
+            ready = ready._replace(memory=self._nothing)
+        self._ready.append(ready)
 
-    def wired(
-        self, arrays: Sequence[int], weights: Sequence[int]
-    ) -> Callable[[Sequence[int]], None]:
-        """Return what starts the job, given a list of addresses.
-
-        Args:
-            arrays: of each of `order`, which of the addresses is its own.
-            weights: likewise of each of `weights`.
-        """
-        pick, pick_weights = self._picked(arrays), _picker(weights)
-        numbers_of_arrays, numbers_of_weights = self._arrays, self._weights
-
-        def start(addresses: Sequence[int]) -> None:
-            try:
-                ready = self._ready.pop()
-            except IndexError:
-                ready = self._made()
-            numbers, job, kept, _ = ready
-            numbers[numbers_of_arrays] = pick([*kept, *addresses])
-            numbers[numbers_of_weights] = pick_weights(addresses)
-            numbers[self._meetings] = 0
-            if self.shares.threads == 1:
-                self._run(job)
-            else:
-                self.kernel.start(job, self.shares.threads)
-            self.end(ready)
-
-        return start
-
-    def _picked(self, places: Sequence[int]) -> Callable[[Sequence[int]], Sequence[int]]:
-        """What picks the arrays' addresses, those of kept ones before those given.
-
-        Args:
-            places: of each of `order`, which of the addresses given is its own.
-        """
-        count = len(self._kept_names)
-        found = {name: place for place, name in enumerate(self._kept_names)}
-        found |= {name: count + place for name, place in zip(self.order, places, strict=True)}
-        return _picker([found[array.name] for array in self.kernel.source.arrays])
-
-    def _made(self) -> Ready:
-        """The numbers of a job, and memory for what the kernel lays out and keeps."""
-        numbers = self._kind.from_buffer_copy(self._numbers)
-        start = ctypes.addressof(numbers)
-        if self._scratch <= SMALL:  # it is kept
-            caches.calls.charge(ctypes.sizeof(numbers) + self._scratch * self.kernel.dtype.itemsize)
-        memory = reserve.take(self.kernel.dtype, self._scratch)
-        scratch = memory.data_ptr()
-        numbers[self._own] = [scratch + begin for begin in self._layouts]
-        numbers[self._job] = start
-        numbers[self._job + 1] = start + 8 * self._meetings
-        kept = [scratch + begin for begin in self._kept]
-        return Ready(numbers, start + 8 * self._job, kept, memory)
-
-
-def _picker(places: Sequence[int]) -> Callable[[Sequence[int]], Sequence[int]]:
-    """What picks the items at some places, in that order."""
-    if len(places) < 2:
-        return lambda items: [items[place] for place in places]
-    return itemgetter(*places)
+    def _made(self) -> _Ready:
+        """Return an argument block and the launcher's table for it."""
+        block, width = self._block, self.dtype.itemsize
+        words = (ctypes.c_int64 * block.size)()
+        start = ctypes.addressof(words)
+        alive: tuple[object, ...] = ()
+        scalars = dict(self._scalars)
+        if self._steps is not None:
+            parts, *begins = self._steps.shards
+            shards = (ctypes.c_int64 * max(1, len(begins)))(*begins)
+            counts = self._steps.counts
+            scalars |= {"steps": len(counts), "counts": counts.data_ptr(), "parts": parts}
+            scalars |= {"rows": self._steps.batch, "shards": ctypes.addressof(shards)}
+            alive = (shards,)
+            for field in block.fields:
+                if field.rows is Rows.STEP:
+                    table = self._steps.starts.get(field.buffer, self._steps.others)
+                    words[block.starts(field)] = table.data_ptr()
+        for name, value in scalars.items():
+            words[block.scalar(name)] = value
+        order = {buffer: number for number, buffer in enumerate((*self.operands, WORKSPACE))}
+        relocations = [
+            Relocation(
+                start + WORD * block.address(field), order[place.operand], place.offset * width
+            )
+            for field in block.fields
+            if (place := self._places.get(field.buffer)) is not None
+        ]
+        arrived = start + WORD * block.scalar("arrived") if "arrived" in block.scalars else 0
+        forms = [
+            (form.numbers, form.shape[-1] if form.shape else 1) for form in self._forms.values()
+        ]
+        table = Table(
+            [*forms, (self._workspace, self._workspace)],
+            [dtype_number(self.dtype)] * len(order),
+            [width] * len(order),
+            {
+                "function": self.code.run,
+                "team": self.code.team,
+                "threads": self.threads,
+                "arguments": start,
+                "arrived": arrived,
+            },
+            relocations,
+            [_copy(move, order, width) for move in self._before],
+            [_copy(move, order, width) for move in self._after],
+        )
+        memory = self._nothing
+        if self._workspace <= SMALL:  # it is kept
+            caches.calls.charge(self.size + self._workspace * width)
+            memory = torch.empty(self._workspace, dtype=self.dtype, device="cpu")
+        return _Ready(table, start, memory, (words, *alive))
 
 
-class Ready(NamedTuple):
-    """What a job tells its kernel.
+class _Ready(NamedTuple):
+    """The argument block of one run.
 
     Attributes:
-        numbers: of the job.
-        job: where those stand with which it begins.
-        kept: where arrays stand that nobody else sees.
-        memory: what the kernel may write.
+        table: of the launcher.
+        arguments: where the block stands.
+        memory: workspace.
+        words: the block, and its tables.
+        alive: what else has to stay in memory.
     """
 
-    numbers: Any
-    job: int
-    kept: list[int]
+    table: Table
+    arguments: int
     memory: Tensor
+    words: tuple[object, ...]
+    alive: Sequence[Tensor] = ()
+
+
+def _copy(move: Move, order: Mapping[Buffer, int], width: int) -> Copy:
+    source, target = move.source, move.target
+    return Copy(
+        order[source.operand],
+        source.offset * width,
+        order[target.operand],
+        target.offset * width,
+        move.numbers * width,
+    )
+
+
+_kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+
+
+def _run_alone(launch: Launch, ready: _Ready) -> None:
+    """Run a kernel whose argument block is filled in, on one thread: the others are not needed.
+
+    A team's barriers count the threads that there are.
+    """
+    _kind(launch.code.run)(ready.arguments)
+
+
+@cache
+def _concurrent() -> Code:
+    target = host("float")
+    return Code(text(target), target)
+
+
+def run_concurrently(runs: Sequence[tuple[Launch, Sequence[Tensor]]]) -> None:
+    """Run launches for one thread each at the same time, on as many threads as there are."""
+    ready = [launch.prepare(tensors) for launch, tensors in runs]
+    words = [len(ready)]
+    for (launch, _), each in zip(runs, ready, strict=True):
+        words += (launch.code.run, each.arguments)
+    list_ = (ctypes.c_int64 * len(words))(*words)
+    code, threads = _concurrent(), available(min(torch.get_num_threads(), len(ready)))
+    scalars = {"function": code.run, "team": code.team, "threads": threads}
+    table = Table([], [], [], scalars | {"arguments": ctypes.addressof(list_)})
+    native = functions()
+    if native is None:
+        _kind(code.run)(ctypes.addressof(list_))
+    else:
+        native.launch(table.address)
+    for (launch, _), each in zip(runs, ready, strict=True):
+        launch.finish(each)

@@ -151,11 +151,11 @@ class Layout(NamedTuple):
         size: how many numbers all of them take.
     """
 
-    starts: dict[str, int]
+    starts: dict[Any, int]
     size: int
 
 
-def layout(counts: Mapping[str, int], dtype: torch.dtype) -> Layout:
+def layout(counts: Mapping[Any, int], dtype: torch.dtype) -> Layout:
     """Arrays of so many numbers one after the other, each aligned.
 
     >>> import torch

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import final
 
 import torch
 from torch import Tensor
 
 from ...graph.derivative import derivative, returned_input
+from ...graph.graph import Graph
 from ...graph.node import Size
 from ...graph.operation import Operation
 from ...locks import cached_property
 from ..planning.schedule import Schedule
 from ..planning.split import Split
 from . import cache
+from .abi import Buffer, Role
 from .cache import Cache
-from .launch import Job, Kernel
+from .kernel import Kernel
+from .launch import Launch, Place, Steps
+from .launcher import Form
 from .memory import empty, reserve
 
 FIRST = torch.zeros(1, dtype=torch.int64, device="cpu")
@@ -43,34 +47,52 @@ class Product:
         parts: of a cell, which `suits`.
         sizes: how many units I, H, P and 1 are.
         dtype: float32 or float64.
+        shapes: of the cell's parameters.
 
     Attributes:
         weights: names of the parameters that are read.
     """
 
-    def __init__(self, parts: Split, sizes: Mapping[Size, int], dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        parts: Split,
+        sizes: Mapping[Size, int],
+        dtype: torch.dtype,
+        shapes: Mapping[str, tuple[int, ...]],
+    ) -> None:
         self._graph = graph = parts.hoisted
+        self._shapes = shapes
         self._banks = parts.banks
         self._sizes = sizes
         self._dtype = dtype
         self.widths = [sum(sizes[graph.sizes[graph.values[n]]] for n in b) for b in parts.banks]
-        self._strides = {
-            name: width
-            for names, width in zip(parts.banks, self.widths, strict=True)
-            for name in names
+        self._columns = {
+            name: Place(bank(names), column)
+            for names in parts.banks
+            for name, column in columns(graph, names, sizes)
         }
-        schedule = Schedule(graph, {}, dict(graph.values), {})
-        self._kernel = Kernel(schedule, sizes, self._strides, dtype, packed=True)
-        self.weights = self._kernel.source.weights
-        self._jobs = Cache(cache.calls)
+        stored = {Buffer(Role.RECORDED, name): node for name, node in graph.values.items()}
+        self._kernel = Kernel(
+            Schedule(graph, {}, stored, {}), sizes, self._strides(Role.RECORDED), dtype, packed=True
+        )
+        self.weights = self._kernel.named(Role.WEIGHT)
+        self._launches = Cache(cache.calls)
+
+    def _strides(self, role: Role, name: Callable[[str], str] = str) -> dict[Buffer, int]:
+        """Return how wide the rows are in which the values of the banks stand."""
+        return {
+            Buffer(role, name(value)): width
+            for names, width in zip(self._banks, self.widths, strict=True)
+            for value in names
+        }
 
     @cached_property
     def _derivative(self) -> Kernel:
         graph = derivative(self._graph, list(self._graph.values))
-        stored = {f"d_{name}": graph.values[f"d_{name}"] for name in self._graph.inputs}
-        strides = {
-            returned_input(self._graph, name): width for name, width in self._strides.items()
+        stored = {
+            Buffer(Role.GRADIENT, name): graph.values[f"d_{name}"] for name in self._graph.inputs
         }
+        strides = self._strides(Role.INPUT, lambda name: returned_input(self._graph, name))
         return Kernel(
             Schedule(graph, {}, stored, {}), self._sizes, strides, self._dtype, packed=True
         )
@@ -78,49 +100,75 @@ class Product:
     def run(
         self, inputs: Sequence[Tensor], weights: Mapping[str, Tensor], rows: int
     ) -> list[Tensor]:
-        """What the loop reads, each bank (N, width), of inputs (N, I)."""
-        read = [weights[name].contiguous() for name in self.weights]  # alive until all is done
-        places = [weight.data_ptr() for weight in read]
-        return self.start([each.data_ptr() for each in inputs], places, rows)
-
-    def start(self, inputs: Sequence[int], weights: Sequence[int], rows: int) -> list[Tensor]:
-        """The same, given where inputs and parameters stand."""
+        """Return what the loop reads, each bank (N, width), of inputs (N, I)."""
         banks = [reserve.take(self._dtype, rows * width).view(rows, width) for width in self.widths]
-        order = [*self._graph.inputs, *(name for names in self._banks for name in names)]
-        job = self._job("forward", self._kernel, order, rows)
-        job.start([*inputs, *self._places(banks)], weights)
+        self._launch("forward", self._kernel, rows).run([*inputs, *self._read(weights), *banks])
         return banks
 
     def gradients(
         self, gradients: Sequence[Tensor], weights: Mapping[str, Tensor], rows: int
     ) -> list[Tensor]:
-        """The gradients with respect to the inputs, (N, I), of those with respect to the banks."""
-        graph = self._graph
-        found = [empty(gradients[0], rows, self._sizes[size]) for size in graph.inputs.values()]
-        order = [returned_input(graph, name) for names in self._banks for name in names]
-        order += [f"d_{name}" for name in graph.inputs]
-        addresses = [*self._places(gradients), *(each.data_ptr() for each in found)]
-        self._job("backward", self._derivative, order, rows).run(addresses, weights)
+        """Return the gradients of the inputs, (N, I), of those of the banks."""
+        sizes = self._graph.inputs.values()
+        found = [empty(gradients[0], rows, self._sizes[size]) for size in sizes]
+        launch = self._launch("backward", self._derivative, rows)
+        launch.run([*found, *self._read(weights), *gradients])
         return found
 
-    def _places(self, banks: Sequence[Tensor]) -> list[int]:
-        """Where each value of the banks stands."""
-        places = []
-        for names, bank in zip(self._banks, banks, strict=True):
-            place = bank.data_ptr()
-            for name in names:
-                places.append(place)
-                place += (
-                    self._sizes[self._graph.sizes[self._graph.values[name]]] * bank.element_size()
-                )
-        return places
+    def _read(self, weights: Mapping[str, Tensor]) -> list[Tensor]:
+        return [weights[name] for name in self.weights]
 
-    def _job(self, which: str, kernel: Kernel, order: Sequence[str], rows: int) -> Job:
+    def _launch(self, which: str, kernel: Kernel, rows: int) -> Launch:
         key = which, rows, kernel.threads(rows, rows)
-        job = self._jobs.get(key)
-        if job is None:
-            counts = torch.tensor([rows], device="cpu")
-            shares = kernel.shares(rows, rows)
-            job = Job(kernel, order, {}, FIRST, counts, shares)
-            job = self._jobs.keep(key, job, job.size)
-        return job
+        launch = self._launches.get(key)
+        if launch is None:
+            launch = self._prepared(which == "forward", kernel, rows)
+            launch = self._launches.keep(key, launch, launch.size)
+        return launch
+
+    def _prepared(self, forward: bool, kernel: Kernel, rows: int) -> Launch:
+        """Return the launch for N rows: of inputs or their gradients, weights, and banks."""
+        graph, sizes = self._graph, self._sizes
+        own = Role.INPUT if forward else Role.GRADIENT
+        operands = {
+            Buffer(own, n): Form(n, (rows, sizes[size])) for n, size in graph.inputs.items()
+        }
+        bindings = {buffer: Place(buffer) for buffer in operands}
+        for name in self.weights:
+            operands[Buffer(Role.WEIGHT, name)] = Form(name, self._shapes[name])
+            bindings[Buffer(Role.WEIGHT, name)] = Place(Buffer(Role.WEIGHT, name))
+        for names, width in zip(self._banks, self.widths, strict=True):
+            operands[bank(names)] = Form(" ".join(names), (rows, width))
+        for name, place in self._columns.items():
+            key = Buffer(Role.RECORDED, name)
+            if not forward:
+                key = Buffer(Role.INPUT, returned_input(graph, name))
+            bindings[key] = place
+        threads, shards = kernel.shards(rows, rows)
+        steps = Steps(torch.tensor([rows], device="cpu"), {}, FIRST, shards, rows)
+        return Launch(
+            graph.name,
+            kernel.code,
+            kernel.block,
+            operands,
+            bindings,
+            kernel.workspace(rows),
+            self._dtype,
+            threads,
+            steps=steps,
+        )
+
+
+def bank(names: Sequence[str]) -> Buffer:
+    """Return the operand that holds some values of the loop side by side."""
+    return Buffer(Role.SOURCE, " ".join(names))
+
+
+def columns(
+    graph: Graph, names: Sequence[str], sizes: Mapping[Size, int]
+) -> Iterator[tuple[str, int]]:
+    """Yield the values of a bank and the column at which each begins."""
+    column = 0
+    for name in names:
+        yield name, column
+        column += sizes[graph.sizes[graph.values[name]]]

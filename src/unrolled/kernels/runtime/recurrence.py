@@ -18,8 +18,9 @@ from ..planning.schedule import Schedule, UnsupportedError, unsupported
 from ..planning.split import Split, hoisted, split
 from ..planning.training import TrainingPlan
 from . import cache, product
+from .abi import Buffer, Role
 from .cache import OBJECT, Budget, Cache
-from .launch import FEW_ROWS, Kernel
+from .kernel import FEW_ROWS, Kernel
 from .weight_gradients import WeightGradients
 
 V = TypeVar("V")
@@ -77,7 +78,7 @@ class Recurrence:
         self.hoisted = eager.Program(self.split.hoisted, sizes)
         self.step = eager.Program(self.split.step, sizes)
         self.strides = {
-            name: 0 if name in self.split.vectors else self.width(names)
+            Buffer(Role.INPUT, name): 0 if name in self.split.vectors else self.width(names)
             for names in self.split.banks
             for name in names
         }
@@ -101,7 +102,7 @@ class Recurrence:
         if self._product is None and self.is_whole:
             with compiling():
                 if self._product is None:
-                    self._product = product.Product(self.split, self.sizes, self.dtype)
+                    self._product = product.Product(self.split, self.sizes, self.dtype, self.shapes)
         return self._product
 
     @cached_property
@@ -124,7 +125,7 @@ class Recurrence:
         if training is not None:
             kernel = training.backward(frozenset(training.plan.optional))
         plan = str(kernel.schedule).splitlines()
-        arrays = [f"  array {i}: {a.name}" for i, a in enumerate(kernel.source.arrays)]
+        arrays = [f"  buffer {field.place}: {field.buffer}" for field in kernel.block.fields]
         return "\n".join([*(f"; {line}" for line in (*plan, *arrays)), "", kernel.source.text])
 
     def width(self, names: Sequence[str]) -> int:
@@ -141,7 +142,7 @@ class Recurrence:
 
         def make() -> Kernel:
             step = self.split.step
-            return self.kernel({f"tap {name}": step.probes[name] for name in record})
+            return self.kernel({Buffer(Role.RECORDED, name): step.probes[name] for name in record})
 
         return self._forward.get(record) or self._once(self._forward, record, make)
 
@@ -156,12 +157,14 @@ class Recurrence:
             known = kept.get(record)
             return known or kept.keep(record, make(), OBJECT)
 
-    def kernel(self, stored: Mapping[str, Any], strides: Mapping[str, int] | None = None) -> Kernel:
+    def kernel(
+        self, stored: Mapping[Buffer, Any], strides: Mapping[Buffer, int] | None = None
+    ) -> Kernel:
         """A kernel of the loop."""
         schedule = Schedule(self.split.step, {}, stored, {})
         return self.compiled(schedule, strides or {})
 
-    def compiled(self, schedule: Schedule, strides: Mapping[str, int]) -> Kernel:
+    def compiled(self, schedule: Schedule, strides: Mapping[Buffer, int]) -> Kernel:
         """The kernel of a schedule."""
         strides = {**self.strides, **strides}
         kernel = Kernel(schedule, self.sizes, strides, self.dtype, self.packed)
@@ -274,7 +277,7 @@ class Training:
         units = [sizes[step.sizes[node]] for node in plan.saved.values()]
         self.columns = dict(zip(plan.saved, _starts(units), strict=True))
         self.width = sum(units)
-        stored = {f"tap {name}": step.probes[name] for name in record}
+        stored = {Buffer(Role.RECORDED, name): step.probes[name] for name in record}
         stored.update(plan.saved)
         self.forward = recurrence.kernel(stored, dict.fromkeys(plan.saved, self.width))
         self._backward: dict[frozenset[int], Kernel] = {}
@@ -293,12 +296,12 @@ class Training:
         plan, recurrence = self.plan, self._recurrence
         strides = dict.fromkeys(plan.saved, self.width)
         gradients = plan.stored(buffers)
-        strides |= {name: plan.widths[place.buffer] for name, (_, place) in gradients.items()}
+        strides |= {buffer: plan.widths[place.buffer] for buffer, (_, place) in gradients.items()}
         schedule = Schedule(
             plan.backward,
             plan.given,
-            {name: node for name, (node, _) in gradients.items()},
-            {f"sum {name}": node for name, node in plan.reduced.items()},
+            {buffer: node for buffer, (node, _) in gradients.items()},
+            {Buffer(Role.SUM, name): node for name, node in plan.reduced.items()},
         )
         return recurrence.compiled(schedule, strides)
 
@@ -317,11 +320,6 @@ class Training:
         sizes = recurrence.split.step.sizes
         size = sizes[source] if source in sizes else recurrence.graph.inputs[source.attribute]
         return recurrence.sizes[size]
-
-    def saved(self, place: int) -> list[int]:
-        """Where the saved values stand, given where the array stands that holds them."""
-        size = self._recurrence.dtype.itemsize
-        return [place + column * size for column in self.columns.values()]
 
 
 def _starts(widths: list[int]) -> list[int]:

@@ -2,43 +2,64 @@
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Sequence
-from itertools import accumulate
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, final
 
 import torch
-from torch import Tensor
 
-from ..codegen.weight_gradients import Outer, Outers
+from ..codegen.weight_gradients import Outer, Outers, names, stride
+from .abi import Buffer, Role
+from .code import Code, worthwhile
 from .jit import host
-from .launch import DTYPES, Code, worthwhile
-from .memory import aligned, reserve
+from .kernel import DTYPES
+from .launch import Launch, Place
+from .launcher import Form
+
+
+class Rows(NamedTuple):
+    """Rows that stand so many numbers from one another.
+
+    Attributes:
+        place: of the first.
+        stride: from one to the next.
+    """
+
+    place: Place
+    stride: int
 
 
 class Sums(NamedTuple):
     """What is added up over all N rows of one gradient.
 
     Attributes:
-        gradient: (N, units); each row stands in one piece.
-        sources: each (N, length) and the gradient (units, length) that is written, or None.
-        bias: (units,), written; or None.
+        gradient: (N, units).
+        sources: each (N, length) and where the gradient (units, length) is written, or None.
+        bias: where (units,) is written; or None.
     """
 
-    gradient: Tensor
-    sources: Sequence[tuple[Tensor, Tensor | None]]
-    bias: Tensor | None
+    gradient: Rows
+    sources: Sequence[tuple[Rows, Place | None]]
+    bias: Place | None
 
 
 @final
 class WeightGradients:
     """The machine code of some outer products, summed over rows.
 
+    Threads do not wait for each other in between: no two products have the same workspace.
+
+    Args:
+        outers: of each, how many units the gradient and its sources have.
+        dtype: float32 or float64.
+
     >>> import torch
     >>> gradient, source = torch.randn(9, 5).double(), torch.randn(9, 3).double()
     >>> weight, bias = torch.empty(5, 3).double(), torch.empty(5).double()
     >>> kernel = WeightGradients([Outer(5, (3,))], torch.float64)
-    >>> kernel.run([Sums(gradient, [(source, weight)], bias)])
+    >>> g, s, w, b = (Buffer(role) for role in (Role.GRADIENT, Role.SOURCE, Role.WEIGHT, Role.BIAS))
+    >>> sums = Sums(Rows(Place(g), 5), [(Rows(Place(s), 3), Place(w))], Place(b))
+    >>> forms = {g: Form("g", (9, 5)), s: Form("s", (9, 3)), w: Form("w", (5, 3)), b: Form("b", (5,))}
+    >>> kernel.launch("me", forms, [sums], rows=9).run([gradient, source, weight, bias])
     >>> torch.allclose(weight, gradient.t() @ source), torch.allclose(bias, gradient.sum(0))
     (True, True)
     """
@@ -46,48 +67,50 @@ class WeightGradients:
     def __init__(self, outers: Sequence[Outer], dtype: torch.dtype) -> None:
         self.dtype = dtype
         self.text = Outers(outers, host(DTYPES[dtype]))
-        self._start = Code(self.text.text, self.text.target).start
+        self._code = Code(self.text.text, self.text.target)
         self._operations = sum(2 * o.units * (1 + sum(o.lengths)) for o in self.text.outers)
-        self._places: dict[int, tuple[list[int], int]] = {}
 
-    def run(self, sums: Sequence[Sums]) -> None:
-        """Write all gradients."""
-        products = []
-        for each in sums:
-            product = [each.gradient.data_ptr(), each.gradient.stride(0), _start(each.bias)]
-            for source, weight in each.sources:
-                product += [source.data_ptr(), source.stride(0), _start(weight)]
-            products.append(product)
-        self.start(len(sums[0].gradient), products)
+    def launch(
+        self, user: str, operands: Mapping[Buffer, Form], sums: Sequence[Sums], rows: int
+    ) -> Launch:
+        """Return the launch that writes all gradients.
 
-    def start(self, rows: int, products: Sequence[Sequence[int]]) -> None:
-        """Write all gradients, given N and for each outer product what `Sums` has, as numbers.
-
-        They are where the gradient stands, its stride and where the bias goes, then for each source
-        where it stands, its stride and where the weight's gradient goes, or 0.
+        Args:
+            user: for messages.
+            operands: what each tensor has to be.
+            sums: of each outer product.
+            rows: N.
         """
         threads = worthwhile(rows * self._operations)
-        begins, size = self._memory(threads)
-        memory = reserve.take(self.dtype, size)
-        start = memory.data_ptr()
-        numbers: list[int] = []
-        for (gradient, stride, bias, *sources), begin in zip(products, begins, strict=True):
-            numbers += (rows, gradient, stride, bias, start + begin, *sources)
-        job = (ctypes.c_int64 * len(numbers))(*numbers)
-        self._start(ctypes.addressof(job), threads)
+        scalars, bindings = {"rows": rows}, dict[Buffer, Place]()
+        workspace, strides, optional = dict[Buffer, int](), dict[Buffer, int](), set[Buffer]()
 
-    def _memory(self, threads: int) -> tuple[list[int], int]:
-        """Where each product's own memory begins, and the numbers of all.
+        def bind(role: Role, name: str, place: Place | None) -> None:
+            optional.add(Buffer(role, name))
+            if place is not None:
+                bindings[Buffer(role, name)] = place
 
-        Threads do not wait for each other in between: no two products have the same.
-        """
-        if threads not in self._places:
-            needed = [self.text.memory(outer, threads) for outer in self.text.outers]
-            width = self.dtype.itemsize
-            *begins, size = accumulate((aligned(n * width) for n in needed), initial=0)
-            self._places[threads] = begins, size // width
-        return self._places[threads]
-
-
-def _start(written: Tensor | None) -> int:
-    return 0 if written is None else written.data_ptr()
+        for number, (outer, each) in enumerate(zip(self.text.outers, sums, strict=True)):
+            bindings[Buffer(Role.GRADIENT, str(number))] = each.gradient.place
+            strides[Buffer(Role.GRADIENT, str(number))] = each.gradient.stride
+            scalars[stride(str(number))] = each.gradient.stride
+            bind(Role.BIAS, str(number), each.bias)
+            workspace[Buffer(Role.WORKSPACE, str(number))] = self.text.memory(outer, threads)
+            for name, (source, weight) in zip(names(number, outer), each.sources, strict=True):
+                scalars[stride(name)] = source.stride
+                strides[Buffer(Role.SOURCE, name)] = source.stride
+                bind(Role.SOURCE, name, None if weight is None else source.place)
+                bind(Role.WEIGHT, name, weight)
+        return Launch(
+            user,
+            self._code,
+            self.text.block,
+            operands,
+            bindings,
+            workspace,
+            self.dtype,
+            threads,
+            scalars,
+            optional=optional,
+            strides=strides,
+        )

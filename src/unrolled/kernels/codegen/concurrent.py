@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Sequence
-from functools import cache
-
-from ..codegen.ir import Function, Target
-from .jit import host
-from .launch import Code, Job
+from .ir import Function, Target
 
 
 def text(target: Target) -> str:
     """The module: ``run`` works through a list of jobs alone, ``team`` shares it among threads.
 
-    The list is how many jobs there are, then of each the address of its function and its own.
+    The list is how many launches there are, then of each its function and its argument block.
     """
     alone = Function("define void @run(ptr %jobs)", target)
     team = Function("define void @team(ptr %jobs)", target)
@@ -30,26 +24,3 @@ def text(target: Target) -> str:
         f.do("ret void")
     declared = "declare i32 @omp_get_thread_num()\ndeclare i32 @omp_get_num_threads()"
     return "\n\n".join([declared, alone.text(), team.text()])
-
-
-@cache
-def _code() -> Code:
-    target = host("float")
-    return Code(text(target), target)
-
-
-def start(runs: Sequence[tuple[Job, Sequence[int], Sequence[int]]], threads: int) -> None:
-    """Run jobs for one thread, on so many threads.
-
-    Args:
-        runs: of each, the job and the addresses of its arrays and of its parameters.
-        threads: at most.
-    """
-    begun = [(job, job.begin(addresses, weights)) for job, addresses, weights in runs]
-    numbers = [len(begun)]
-    for job, ready in begun:
-        numbers += (job.kernel.alone, ready.job)
-    list_ = (ctypes.c_int64 * len(numbers))(*numbers)
-    _code().start(ctypes.addressof(list_), min(threads, len(begun)))
-    for job, ready in begun:
-        job.end(ready)

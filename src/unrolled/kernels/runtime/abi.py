@@ -1,0 +1,182 @@
+"""The calling convention: what a kernel is handed, and what the launcher is told.
+
+A kernel takes one argument: the address of its argument block, a list of 64-bit words. Which word
+holds what is declared here, once. Code generation reads the words by this declaration, a launch
+fills them by it, and the launcher's own table is declared below in the same way. Nobody else counts
+words or joins addresses.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple, final
+
+WORD = 8
+"""Bytes of a word."""
+
+
+class Role(Enum):
+    """The part that a buffer plays, in the loop of a kernel or for those who launch it."""
+
+    INPUT = "input"  # read by the loop: inputs of the cell, or what is computed of them before it
+    LEARNED = "learned"  # a learned vector or scalar
+    OLD = "old"  # a state before each step
+    NEW = "new"  # a state after each step
+    AFTER = "after"  # a state of the forward pass after each step, read by the derivative
+    RECORDED = "recorded"  # a value that is returned for every step, or its gradient
+    SAVED = "saved"  # a value that the derivative reads
+    GRADIENT = "gradient"  # columns of gradients for every step
+    SUM = "sum"  # a gradient that each thread adds up
+    KEPT = "kept"  # workspace: a value that a later pass of the same step reads
+    WEIGHT = "weight"  # a matrix or bias as the module holds it
+    PACKED = "packed"  # workspace: a matrix laid out for tiles
+    BIAS = "bias"  # workspace: the start values of a pass's sums
+    INITIAL = "initial"  # a state before the first step
+    FINAL = "final"  # a state after the last step, or its gradient
+    PAIR = "pair"  # a state before and after a step, in turn
+    STORE = "store"  # all that the forward pass keeps for the backward pass
+    SOURCE = "source"  # what a learned layer read, for the gradient of its weights
+    WORKSPACE = "workspace"  # memory that a kernel alone uses
+
+
+class Rows(Enum):
+    """Where the rows of a step begin in a buffer."""
+
+    STEP = "step"  # at the row that a table tells for each step
+    BATCH = "batch"  # at its first row: one row for each row of the batch
+    ONE = "one"  # at its only row
+    THREAD = "thread"  # at the row of the thread
+    WHOLE = "whole"  # it has no rows: all of it is read or written
+
+
+class Buffer(NamedTuple):
+    """The name of a buffer.
+
+    >>> str(Buffer(Role.OLD, "h"))
+    'old h'
+    """
+
+    role: Role
+    name: str = ""
+
+    def __str__(self) -> str:
+        """Return it in words, for plans and messages."""
+        return f"{self.role.value} {self.name}".rstrip()
+
+
+class Field(NamedTuple):
+    """A buffer of an argument block.
+
+    Attributes:
+        buffer: its name.
+        place: how many buffers stand before it.
+        rows: where the rows of a step begin.
+        stride: numbers from one row to the next; of `Rows.WHOLE`, how many it has.
+        width: numbers of a row that are read or written.
+    """
+
+    buffer: Buffer
+    place: int
+    rows: Rows
+    stride: int
+    width: int
+
+
+@final
+class ArgumentBlock:
+    """The words that a kernel is handed: scalars first, then two for each buffer.
+
+    Args:
+        scalars: the names of single words.
+
+    >>> block = ArgumentBlock(["steps"])
+    >>> field = block.declare(Buffer(Role.OLD, "h"), Rows.STEP, stride=20, width=20)
+    >>> block.scalar("steps"), block.address(field), block.starts(field), block.size
+    (0, 1, 2, 3)
+    """
+
+    def __init__(self, scalars: list[str]) -> None:
+        self.scalars = scalars
+        self.fields: list[Field] = []
+        self._places: dict[Buffer, int] = {}
+
+    def declare(self, buffer: Buffer, rows: Rows, stride: int, width: int) -> Field:
+        """Return the field of a buffer; it is declared by the first who uses it."""
+        if buffer not in self._places:
+            self._places[buffer] = len(self.fields)
+            self.fields.append(Field(buffer, len(self.fields), rows, stride, width))
+        return self.fields[self._places[buffer]]
+
+    def field(self, buffer: Buffer) -> Field:
+        """Return the field of a buffer that is declared."""
+        return self.fields[self._places[buffer]]
+
+    def __contains__(self, buffer: object) -> bool:
+        """Return whether the kernel uses a buffer."""
+        return buffer in self._places
+
+    def scalar(self, name: str) -> int:
+        """Return the word of a scalar."""
+        return self.scalars.index(name)
+
+    def address(self, field: Field) -> int:
+        """Return the word that holds where a buffer's first number stands."""
+        return len(self.scalars) + 2 * field.place
+
+    def starts(self, field: Field) -> int:
+        """Return the word that holds where the table of its steps' first rows stands."""
+        return self.address(field) + 1
+
+    @property
+    def size(self) -> int:
+        """How many words there are."""
+        return len(self.scalars) + 2 * len(self.fields)
+
+
+class Operand(NamedTuple):
+    """What the launcher is told of a tensor; the same words of all operands stand side by side."""
+
+    tensor: int  # PyTorch's handle
+    address: int  # where its first number stands: an answer
+    itemsize: int
+    dtype: int
+    numbers: int
+    width: int
+
+
+class Relocation(NamedTuple):
+    """A word that becomes the address of a place in an operand."""
+
+    word: int  # its address
+    operand: int
+    offset: int  # bytes
+
+
+class Copy(NamedTuple):
+    """Numbers that are copied from one operand to another, before or after the kernel."""
+
+    source: int
+    source_offset: int  # bytes
+    target: int
+    target_offset: int
+    size: int
+
+
+HEADER = (
+    "operands",
+    "worst",  # an answer: the worst that is to be said of an operand
+    "relocations",
+    "before",
+    "after",
+    "function",  # of the kernel, for one thread
+    "team",  # of the kernel, for several
+    "threads",
+    "arguments",
+    "arrived",  # the address of the word at which threads meet
+)
+"""The scalars of the launcher's table; operands, relocations and copies follow."""
+
+
+def header(name: str) -> int:
+    """Return the word of a scalar of the launcher's table."""
+    return HEADER.index(name)

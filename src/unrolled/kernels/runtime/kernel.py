@@ -1,0 +1,151 @@
+"""A compiled kernel, and how its work is shared among threads."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import final
+
+import torch
+
+from ...graph.node import Size
+from ...locks import cached_property
+from ..codegen.kernel import Source
+from ..planning.schedule import Schedule
+from .abi import Buffer, Role, Rows
+from .code import Code, worthwhile
+from .jit import host
+
+DTYPES = {torch.float32: "float", torch.float64: "double"}
+
+FEW_ROWS = 4
+"""Below, a thread that owned a row would read all weights for it alone."""
+
+LARGE = 1 << 20
+"""Bytes of weights that no cache of a core holds: threads that owned rows would all fetch them."""
+
+MANY_ROWS = 64
+"""Rows of a thread for which fetched weights are used often enough."""
+
+WORTH_COMPANY = 200_000
+"""Operations that take longer than to have another thread begin with them."""
+
+WORTH_MEETING = 200_000
+"""Operations of a step from which on it pays that threads meet after each pass."""
+
+POINTWISE = 8
+"""Operations of a pointwise value, on average over sums, products and activations."""
+
+WORKSPACE = (Role.KEPT, Role.PACKED, Role.BIAS)
+"""The buffers that a kernel alone uses."""
+
+
+@final
+class Kernel:
+    """The machine code of a schedule.
+
+    Args:
+        schedule: what is computed.
+        units: how many units I, H and P are.
+        strides: of buffers that stand in wider rows, those rows' width; 0 if all rows are one.
+        dtype: float32 or float64.
+        packed: whether weights are laid out anew for tiles of many rows, or read as they are.
+
+    Attributes:
+        code: the machine code.
+        block: what it is handed.
+    """
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        units: Mapping[Size, int],
+        strides: Mapping[Buffer, int],
+        dtype: torch.dtype,
+        packed: bool,
+    ) -> None:
+        self.target = host(DTYPES[dtype])
+        self.dtype = dtype
+        self.schedule = schedule
+        self.source = Source(schedule, units, strides, self.target, packed)
+        self.code = Code(self.source.text, self.target)
+        self.size = self.code.size
+        self.block = self.source.fields.block
+
+    def named(self, role: Role) -> list[str]:
+        """Return the names of the buffers with a role."""
+        return [field.buffer.name for field in self.block.fields if field.buffer.role is role]
+
+    def workspace(self, rows: int) -> dict[Buffer, int]:
+        """Return how many numbers each buffer takes that the kernel alone uses, for B rows."""
+        return {
+            field.buffer: field.stride * (rows if field.rows is Rows.BATCH else 1)
+            for field in self.block.fields
+            if field.buffer.role in WORKSPACE
+        }
+
+    def threads(self, rows: int, total: int) -> int:
+        """How many threads share so many rows, which take `total` steps in all.
+
+        A second thread has to save more than it costs to wake it.
+        """
+        threads = worthwhile(total * self._operations)
+        return threads if self.shares_units(rows) else max(1, min(threads, rows))
+
+    def shards(
+        self, rows: int, total: int, lengths: Sequence[int] | None = None
+    ) -> tuple[int, tuple[int, ...]]:
+        """Return how many threads there are, and what each does, as of `Steps.shards`.
+
+        Args:
+            rows: how many there are at most.
+            total: how many steps they take, all together.
+            lengths: how many steps each takes, from the longest to the shortest, if they differ.
+        """
+        threads = self.threads(rows, total)
+        if threads > 1 and self.shares_units(rows):
+            return threads, (0,)
+        if lengths is None or threads == 1:
+            begins = [rows * part // threads for part in range(threads + 1)]
+        else:  # as many steps to each
+            done = list(accumulate(lengths, initial=0))
+            begins = [bisect_left(done, total * part / threads) for part in range(threads)]
+            begins.append(rows)
+        return threads, (threads, *begins)
+
+    def shares_units(self, rows: int) -> bool:
+        """Whether threads share the units instead of the rows: if rows are few, and steps long."""
+        if self.schedule.sums or rows * self._operations < WORTH_MEETING:
+            return False  # they meet between passes, not within one
+        large = self._weights * self.target.bytes >= LARGE
+        return rows < FEW_ROWS or (large and rows <= MANY_ROWS * torch.get_num_threads())
+
+    def gains_abreast(self, rows: int, total: int) -> bool:
+        """Whether one thread for it beside another's kernel is better than both threads for it.
+
+        It is if the work is not worth two; if they would meet in every step though its weights
+        fit a core's own cache; or if rows are so few that one tile takes them all.
+        """
+        threads = self.threads(rows, total)
+        if threads == 1:
+            return total * self._operations >= WORTH_COMPANY
+        if self.shares_units(rows):
+            return 2 * self._weights * self.target.bytes <= LARGE
+        return rows <= min(work.rows for work in self.source.works)
+
+    @cached_property
+    def _weights(self) -> int:
+        """The numbers of all matrices."""
+        return sum(
+            pack.length * pack.units * len(pack.factor.targets) for pack in self.source.packs
+        )
+
+    @cached_property
+    def _operations(self) -> int:
+        """About how many floating-point operations a row takes in one step."""
+        values = sum(
+            POINTWISE * len(work.work.nodes) * self.source.units[work.work.size]
+            for work in self.source.works
+        )
+        return 2 * self._weights + values

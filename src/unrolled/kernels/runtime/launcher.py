@@ -1,0 +1,210 @@
+"""The launcher: machine code that looks at tensors before it hands their addresses to a kernel."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import cache
+from typing import Any, NamedTuple, final
+
+import torch
+from torch import Tensor
+
+from ...locks import compiling
+from ..codegen.launcher import ANY, FITS, FUNCTIONS, PARALLEL, SCATTERED, WRONG, text
+from .abi import HEADER, WORD, Copy, Operand, Relocation, header
+from .extent import extent, reach
+
+
+class Form(NamedTuple):
+    """What an operand has to be, besides strided, on the CPU and inside its storage.
+
+    Attributes:
+        label: what messages call it.
+        shape: its rows and units; a tensor of more dimensions may hold the same rows.
+    """
+
+    label: str
+    shape: tuple[int, ...]
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers it has."""
+        count = 1
+        for size in self.shape:
+            count *= size
+        return count
+
+
+@cache
+def _library() -> ctypes.CDLL | None:
+    """Return PyTorch's library that has the functions; None where there is none."""
+    folder = os.path.join(os.path.dirname(torch.__file__), "lib")
+    for name in ("libtorch_cpu.so", "libtorch_cpu.dylib", "torch_cpu.dll"):
+        with suppress(OSError):
+            library = ctypes.CDLL(os.path.join(folder, name))
+            if all(hasattr(library, function) for function in FUNCTIONS.values()):
+                return library
+    return None
+
+
+@cache
+def dtype_number(dtype: torch.dtype) -> int:
+    """Return PyTorch's number of a dtype that kernels know."""
+    library = _library()
+    if library is None:
+        return {torch.float32: 6, torch.float64: 7}[dtype]  # c10/core/ScalarType.h
+    return getattr(library, f"aoti_torch_dtype_{str(dtype).removeprefix('torch.')}")()
+
+
+class Functions(NamedTuple):
+    """The functions of the launcher's table: see `codegen.launcher.text`."""
+
+    prepare: Callable[[int], None]
+    launch: Callable[[int], None]
+    finish: Callable[[int], None]
+
+
+@cache
+def functions() -> Functions | None:
+    """Return the machine code; None where PyTorch has no such functions, or llvmlite no build."""
+    library = _library()
+    if library is None:
+        return None
+    symbols = {name: _address(library[name]) for name in FUNCTIONS.values()}
+    with compiling():  # a fork waits for imports, too: they have locks of their own
+        try:
+            from .code import openmp
+            from .jit import Machine, host
+        except ImportError:
+            return None
+        target = host("float")
+        machine = Machine(text(target), target, {**symbols, PARALLEL: openmp()[PARALLEL]})
+        _alive.append(machine)
+    kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+    # Looking is short: Python's lock stays held. A kernel runs without it.
+    looking = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)
+    return Functions(
+        looking(machine.address("prepare")),
+        kind(machine.address("launch")),
+        looking(machine.address("finish")),
+    )
+
+
+def _address(function: Any) -> int:
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
+
+
+_alive: list[Any] = []
+
+
+@final
+class Table:
+    """What the launcher is told of a launch; one for each that runs at the same time.
+
+    Args:
+        forms: of the operands.
+        dtypes: of each operand; None for any of its size.
+        itemsizes: bytes of a number of each operand.
+        scalars: the words of the table that are not counts.
+        relocations: words that become addresses.
+        before, after: the kernel, numbers that are copied.
+    """
+
+    def __init__(
+        self,
+        counts: Sequence[tuple[int, int]],
+        dtypes: Sequence[int],
+        itemsizes: Sequence[int],
+        scalars: dict[str, int],
+        relocations: Sequence[Relocation] = (),
+        before: Sequence[Copy] = (),
+        after: Sequence[Copy] = (),
+    ) -> None:
+        count = len(counts)
+        known = {"operands": count, "relocations": len(relocations)}
+        known |= {"before": len(before), "after": len(after), **scalars}
+        words = [known.get(name, 0) for name in HEADER]
+        columns = {
+            "itemsize": itemsizes,
+            "dtype": dtypes,
+            "numbers": [numbers for numbers, _ in counts],
+            "width": [width for _, width in counts],
+        }
+        for name in Operand._fields:
+            words += columns.get(name, [0] * count)
+        for entry in (*relocations, *before, *after):
+            words += entry
+        self._words = (ctypes.c_int64 * len(words))(*words)
+        self.address = ctypes.addressof(self._words)
+        self._pack = struct.Struct(f"={count}q").pack_into
+        self._addresses = slice(len(HEADER) + count, len(HEADER) + 2 * count)
+        self._expected = list(zip(itemsizes, dtypes, counts, strict=True))
+        self._copies = list(before), list(after)
+        self._relocations = list(relocations)
+        self._functions = functions()
+
+    def hand(self, tensors: Sequence[Tensor]) -> None:
+        """Tell which tensors the operands are."""
+        self._pack(self._words, len(HEADER) * WORD, *[each._cdata for each in tensors])
+
+    def set(self, name: str, value: int) -> None:
+        """Set a scalar."""
+        self._words[header(name)] = value
+
+    def get(self, name: str) -> int:
+        """Return a scalar."""
+        return self._words[header(name)]
+
+    def inspect(self, tensors: Sequence[Tensor]) -> int:
+        """Return the worst that is to be said of the operands; addresses are told if they fit."""
+        if self._functions is not None:
+            self.hand(tensors)
+            self._functions.prepare(self.address)
+            return self._words[header("worst")]
+        said = [slow(t, *expected) for t, expected in zip(tensors, self._expected, strict=True)]
+        worst = max((verdict for verdict, _ in said), default=FITS)
+        self._words[self._addresses] = [address for _, address in said]
+        if worst == FITS:
+            for word, operand, offset in self._relocations:
+                ctypes.c_int64.from_address(word).value = said[operand][1] + offset
+            if self.get("arrived"):
+                ctypes.c_int64.from_address(self.get("arrived")).value = 0
+            self._copy(self._copies[0])
+        return worst
+
+    def finish(self) -> None:
+        """Make the copies after the kernel."""
+        if self._functions is not None:
+            self._functions.finish(self.address)
+        else:
+            self._copy(self._copies[1])
+
+    def _copy(self, copies: Sequence[Copy]) -> None:
+        addresses = self._words[self._addresses]
+        for source, source_at, target, target_at, size in copies:
+            ctypes.memmove(addresses[target] + target_at, addresses[source] + source_at, size)
+
+
+def slow(tensor: Tensor, itemsize: int, dtype: int, counts: tuple[int, int]) -> tuple[int, int]:
+    """Return what is said of a tensor, and where it stands: the meaning of the machine code."""
+    numbers, width = counts
+    if tensor.layout is not torch.strided or tensor.device.type != "cpu":
+        return WRONG, 0
+    if dtype != ANY and dtype != _numbers().get(tensor.dtype):
+        return WRONG, 0
+    if numbers != ANY:
+        last = tensor.shape[-1] if tensor.dim() else 1
+        if tensor.numel() != numbers or last != width:
+            return WRONG, 0
+    if reach(tensor) > extent(tensor):
+        return WRONG, 0
+    return FITS if tensor.is_contiguous() else SCATTERED, tensor.data_ptr()
+
+
+@cache
+def _numbers() -> dict[torch.dtype, int]:
+    return {dtype: dtype_number(dtype) for dtype in (torch.float32, torch.float64)}

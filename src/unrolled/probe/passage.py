@@ -13,7 +13,8 @@ from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from ..graph.derivative import returned_input
 from ..graph.graph import Graph
-from ..graph.node import Node, Size
+from ..graph.learned import Size
+from ..graph.node import Node
 from ..graph.operation import Operation
 from ..kernels import eager
 from ..locks import cached_property

@@ -19,7 +19,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, final
 
-from ...graph.node import Node, Size
+from ...graph.learned import Size
+from ...graph.node import Node
 from ...graph.operation import Operation
 from ...locks import cached_property
 from ..planning.schedule import Factor, Pass, Schedule

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import ctypes
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import cache
 from glob import escape, glob
 from importlib import import_module
 from itertools import count
@@ -138,8 +140,17 @@ def _reads_level() -> bool:
     return forward_ad._current_level >= 0
 
 
+@cache
+def _load_derivatives() -> None:
+    """Let PyTorch load what the first dual tensor needs, of which it warns itself."""
+    with warnings.catch_warnings(), suppress(RuntimeError):
+        warnings.simplefilter("ignore")
+        forward_ad.make_dual(*_PLAIN, *_PLAIN)
+
+
 def _makes_dual() -> bool:
     """Return the same by trying what PyTorch refuses elsewhere."""
+    _load_derivatives()
     try:
         forward_ad.make_dual(torch.zeros(1, device="cpu"), torch.zeros(1, device="cpu"))
     except RuntimeError:

@@ -372,6 +372,6 @@ def said() -> dict[str, str]:
 
 @FORKS
 @pytest.mark.slow
-@pytest.mark.parametrize("names", [*CHECKS, "all of them"])
+@pytest.mark.parametrize("names", [*CHECKS, "its libraries", "all of them"])
 def test_the_library_works_without(names: str, said: dict[str, str]) -> None:
     assert said[names] == ""

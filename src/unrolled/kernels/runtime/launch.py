@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import glob
 import os
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple, final
 import torch
 from torch import Tensor
 
+from ... import _torch
 from ...graph.node import Size
 from ...locks import cached_property
 from ..codegen.ir import Target
@@ -86,16 +86,14 @@ def _team() -> dict[str, int] | None:
 
     A kernel's threads are then torch's own: they are awake, and no second pool competes with them.
     """
-    folder = os.path.join(os.path.dirname(torch.__file__), "lib")
-    for path in glob.glob(os.path.join(folder, "libgomp*.so*")):
-        library = ctypes.CDLL(path)
-        names = ("GOMP_parallel", *OPENMP)
-        if all(hasattr(library, name) for name in names):
-            pointers = {name: ctypes.cast(library[name], ctypes.c_void_p).value for name in names}
-            system = ctypes.CDLL(None)
-            pointers["sched_yield"] = ctypes.cast(system.sched_yield, ctypes.c_void_p).value
-            return {name: address for name, address in pointers.items() if address is not None}
-    return None
+    names = ("GOMP_parallel", *OPENMP)
+    library = _torch.openmp(names)
+    if library is None:
+        return None
+    pointers = {name: ctypes.cast(library[name], ctypes.c_void_p).value for name in names}
+    system = ctypes.CDLL(None)
+    pointers["sched_yield"] = ctypes.cast(system.sched_yield, ctypes.c_void_p).value
+    return {name: address for name, address in pointers.items() if address is not None}
 
 
 _forked = False

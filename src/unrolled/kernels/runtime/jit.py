@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from functools import cache
 from typing import final
 
+import llvmlite
 from llvmlite import binding
 
-from ... import locks
+from ... import __version__, locks
 from ..codegen.ir import Target
+from . import code_cache
 
 _lock = getattr(getattr(binding.ffi.lib, "_lock", None), "_lock", None)
 if _lock is not None:  # of llvmlite: held during each call of LLVM, by any user
@@ -22,6 +24,9 @@ where code is run once."""
 
 MODULES = 32
 """Modules that one engine links: see `_Engines`."""
+
+VERSIONS = (__version__, llvmlite.__version__, str(binding.llvm_version_info))
+"""Of all that makes code of a text."""
 
 
 @cache
@@ -60,7 +65,7 @@ class Machine:
         with locks.compiling():
             _host()
             self._engine, self._name = _engines.place()
-            library = binding.JITLibraryBuilder().add_object_img(_compiled(text, target))
+            library = binding.JITLibraryBuilder().add_object_img(_code(text, target))
             library.add_current_process()  # of its libraries, `fma` where a processor has none
             for name, address in symbols.items():
                 library.import_symbol(name, address)
@@ -71,6 +76,16 @@ class Machine:
         function = self._engine.lookup(self._name, name)
         self._code.append(function)  # to drop it would free the module
         return function[name]
+
+
+def _code(text: str, target: Target) -> bytes:
+    """Return the module as an object file, from the disk if it was compiled before."""
+    key = code_cache.key(text, target.cpu, target.features, str(EFFORT), *VERSIONS)
+    code = code_cache.read(key)
+    if code is None:
+        code = _compiled(text, target)
+        code_cache.write(key, code)
+    return code
 
 
 def _compiled(text: str, target: Target) -> bytes:

@@ -47,8 +47,8 @@ WORTH_MEETING = 200_000
 SMALL = 1 << 18
 """Numbers of scratch memory that a job keeps for its next run: faster than new memory."""
 
-CODE = 2
-"""Bytes that a kernel takes for each character of its text, with the text: see `cache.KERNELS`."""
+CODE = 1
+"""Bytes that a kernel takes for each character of its text: see `cache.KERNELS`."""
 
 POINTWISE = 8
 """Operations of a pointwise value, on average over sums, products and activations."""
@@ -186,6 +186,7 @@ class Kernel:
         code = Code(self.source.text, self.target)
         self.start, self.alone, self.run = code.start, code.alone, code.run
         self.size = CODE * len(self.source.text)
+        self.source.forget_text()
         lanes = self.target.lanes
         sizes = [pack.size(lanes) if packed else 0 for pack in self.source.packs]
         sizes += [
@@ -193,6 +194,12 @@ class Kernel:
             for work in self.source.works
         ]
         self.layouts = sizes
+
+    def text(self) -> str:
+        """Write the module of the kernel once more: it is not kept."""
+        source = self.source
+        again = Source(source.schedule, source.units, source.strides, source.target, source.packed)
+        return again.text
 
     def threads(self, rows: int, total: int) -> int:
         """How many threads share so many rows, which take `total` steps in all.

@@ -10,7 +10,7 @@ from typing import final
 import llvmlite
 from llvmlite import binding
 
-from ... import __version__, locks
+from ... import locks
 from ..codegen.ir import Target
 from . import code_cache
 
@@ -25,7 +25,10 @@ where code is run once."""
 MODULES = 32
 """Modules that one engine links: see `_Engines`."""
 
-VERSIONS = (__version__, llvmlite.__version__, str(binding.llvm_version_info))
+PIPELINE = "1"
+"""Of what is done to a text here, apart from `EFFORT`: to be raised when it changes."""
+
+VERSIONS = (PIPELINE, llvmlite.__version__, str(binding.llvm_version_info))
 """Of all that makes code of a text."""
 
 

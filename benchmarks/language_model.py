@@ -19,9 +19,9 @@ from typing import Any, ClassVar, final
 
 from torch import nn
 
+from unrolled.apps.terminal import Interrupt
 from unrolled.apps.train import text
 from unrolled.apps.train.demo import SETTINGS, paced
-from unrolled.apps.train.interrupt import Interrupt
 from unrolled.apps.train.language import Language
 from unrolled.apps.train.loop import run
 from unrolled.apps.train.model import build

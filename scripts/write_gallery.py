@@ -12,7 +12,7 @@ from PIL import Image
 from unrolled.apps.draw.request import subject
 from unrolled.draw.drawing import Drawing
 from unrolled.draw.drawings import DRAWINGS
-from unrolled.draw.output import encode
+from unrolled.draw.picture import encode
 
 DOCS = Path(__file__).parents[1] / "docs"
 SCALE, COLORS = 0.62, 256

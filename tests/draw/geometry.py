@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from itertools import combinations, pairwise
 
-from unrolled.draw.scene import Box, Label, Line, Scene
+from unrolled.draw.scene import Scene
+from unrolled.draw.shapes import Box, Label, Line
 
 CLOSE = 1e-6
 Rectangle = tuple[float, float, float, float]

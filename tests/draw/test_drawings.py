@@ -13,7 +13,7 @@ from unrolled.cells import CELLS
 from unrolled.draw import draw
 from unrolled.draw.drawings import DRAWINGS, find
 from unrolled.draw.picture import HOLD
-from unrolled.draw.scene import Line
+from unrolled.draw.shapes import Line
 from unrolled.draw.subject import Subject
 from unrolled.errors import DrawError
 

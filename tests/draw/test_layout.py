@@ -7,7 +7,8 @@ from tests.graph.drawn import cells as drawn
 
 from unrolled.cells import CELLS
 from unrolled.draw.layout import scene
-from unrolled.draw.scene import Box, Scene
+from unrolled.draw.scene import Scene
+from unrolled.draw.shapes import Box
 from unrolled.equations import Cell
 from unrolled.graph import derivative
 from unrolled.graph.graph import Graph

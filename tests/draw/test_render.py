@@ -11,7 +11,7 @@ def grey(color: str) -> float:
 
 def test_every_text_and_shape_is_drawn() -> None:
     picture = scene(CELLS["lstm"].graph)
-    (axes,) = figure(picture).axes
+    (axes,) = figure(picture.shapes, picture.bounds).axes
     texts = [text.get_text() for text in axes.texts]
     assert sorted(texts) == sorted(
         [box.text for box in picture.boxes.values() if box.text]
@@ -20,7 +20,8 @@ def test_every_text_and_shape_is_drawn() -> None:
 
 
 def test_texts_lie_inside_the_figure() -> None:
-    made = figure(scene(CELLS["lstm_projected"].graph))
+    picture = scene(CELLS["lstm_projected"].graph)
+    made = figure(picture.shapes, picture.bounds)
     made.canvas.draw()
     width, height = made.get_size_inches() * made.dpi
     for text in made.axes[0].texts:

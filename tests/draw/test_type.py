@@ -2,7 +2,8 @@ import pytest
 
 from unrolled.draw import type
 from unrolled.draw.picture import still
-from unrolled.draw.scene import Label, Scene
+from unrolled.draw.scene import Scene
+from unrolled.draw.shapes import Label
 
 
 def test_signs_in_subscripts_and_primes() -> None:

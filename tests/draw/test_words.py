@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+import unrolled
 from unrolled.draw import draw, type, words
 from unrolled.draw.words import CHINESE, Words
 
@@ -35,10 +36,16 @@ def test_fonts_that_are_found_are_used() -> None:
     assert type.families()[0] == type.PLAIN
 
 
+def sources() -> list[Path]:
+    """The files of the drawings, and of the program that draws them."""
+    rooms = (Path(unrolled.__file__).parent / room for room in ("draw", "apps/draw"))
+    return [path for room in rooms for path in room.rglob("*.py")]
+
+
 def spoken() -> set[str]:
     """The words that the drawings ask for, and everything that they write as a string."""
     found: set[str] = set()
-    for path in Path(words.__file__).parent.rglob("*.py"):
+    for path in sources():
         if path.name == "words.py":
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -50,7 +57,7 @@ def spoken() -> set[str]:
 def asked() -> set[str]:
     """What is given to `words` or `w` as it stands."""
     found: set[str] = set()
-    for path in Path(words.__file__).parent.rglob("*.py"):
+    for path in sources():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call) or not node.args:
                 continue

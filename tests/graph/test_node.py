@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from unrolled.errors import CellError
-from unrolled.graph.node import Block, Layer, Node, SymbolError, constant, ordered, symbol
+from unrolled.graph.learned import Block, Layer
+from unrolled.graph.node import Node, SymbolError, constant, ordered, symbol
 from unrolled.graph.operation import Operation
 
 x = Node(Operation.INPUT, (), "x")

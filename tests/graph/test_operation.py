@@ -5,12 +5,12 @@ import pytest
 
 from unrolled.draw.elements import SYMBOL
 from unrolled.graph.derivative import DERIVATIVE
+from unrolled.graph.notation import NOTATION
 from unrolled.graph.operation import ACTIVATIONS, CONDITIONS, LEAVES, POINTWISE, Operation
 from unrolled.graph.storage import ARGUMENTS
 from unrolled.kernels.codegen.pointwise import LLVM
 from unrolled.kernels.eager import EAGER
 from unrolled.printing.latex import LATEX
-from unrolled.printing.python import PYTHON
 
 ONLY_IN_DERIVATIVES = {Operation.TRANSPOSED, Operation.OUTER}
 
@@ -18,12 +18,12 @@ ONLY_IN_DERIVATIVES = {Operation.TRANSPOSED, Operation.OUTER}
 @pytest.mark.parametrize(
     ("table", "without"),
     [
-        *((EAGER, set()), (LLVM, set()), (PYTHON, set()), (LATEX, set())),
+        *((EAGER, set()), (LLVM, set()), (NOTATION, set()), (LATEX, set())),
         (SYMBOL, set()),
         (DERIVATIVE, ONLY_IN_DERIVATIVES),
         (ARGUMENTS, {Operation.AFFINE}),  # as many as its layer has blocks
     ],
-    ids=["EAGER", "LLVM", "PYTHON", "LATEX", "SYMBOL", "DERIVATIVE", "ARGUMENTS"],
+    ids=["EAGER", "LLVM", "NOTATION", "LATEX", "SYMBOL", "DERIVATIVE", "ARGUMENTS"],
 )
 def test_every_operation_stands_in_every_table(
     table: Mapping[Operation, Any], without: set[Operation]

@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
+from unrolled.nn.quick import Inference, Training
 
 import unrolled
 from unrolled.kernels.runtime import launch as kernel
 from unrolled.kernels.runtime.torch_state import eager_only
 from unrolled.nn import quick
-from unrolled.nn.quick import Inference, Training
 
 OPTIONS: list[dict[str, Any]] = [
     {},

@@ -11,9 +11,9 @@ from unrolled.cells import CELLS
 from unrolled.equations import Cell
 from unrolled.graph.graph import Graph
 from unrolled.graph.node import Node, constant
+from unrolled.graph.notation import Writer
 from unrolled.graph.operation import Operation
 from unrolled.printing.latex import LATEX, equations, latex, learned_symbol, letter, symbol
-from unrolled.printing.writer import Writer
 
 x = Node(Operation.INPUT, (), "x")
 h = Node(Operation.STATE, (), "h")

@@ -12,25 +12,22 @@ from samples import execute, sample
 from unrolled import (
     affine,
     layer_norm,
-    log,
     maximum,
     mean,
     normalize,
     project,
-    relu,
     scalar,
     sigmoid,
     tanh,
     vector,
-    where,
 )
 from unrolled.cells import CELLS
 from unrolled.equations import Cell
 from unrolled.graph.graph import Graph
-from unrolled.graph.node import Node, constant
+from unrolled.graph.node import Node
 from unrolled.graph.operation import Operation
 from unrolled.graph.parameters import weights
-from unrolled.printing.python import expression, python
+from unrolled.printing.python import python
 
 x = Node(Operation.INPUT, (), "x")
 h = Node(Operation.STATE, (), "h")
@@ -219,53 +216,6 @@ def test_sources_named_like_inputs() -> None:
 
     check(collision.graph)
     check(collision.derivative, collision.graph)
-
-
-# Expressions.
-
-
-@pytest.mark.parametrize(
-    ("node", "text"),
-    [
-        (x - (h - 1), "x - (h - 1)"),
-        (x - h - 1, "x - h - 1"),
-        (x + (h + 1), "x + (h + 1)"),
-        (x / (h * 2), "x / (h * 2)"),
-        (x / h * 2, "x / h * 2"),
-        (x * (h / 2), "x * (h / 2)"),
-        (-(x + h), "-(x + h)"),
-        (-(x * h), "-(x * h)"),
-        (-x * h, "-x * h"),
-        (x - -h, "x - -h"),
-        (x * -2, "x * -2"),
-        (-x + -2, "-x + -2"),
-        ((x + h) * (x - h), "(x + h) * (x - h)"),
-        (where(x < h - 1, -x, 0), "where(x < h - 1, -x, 0)"),
-        (where(x >= h, x, h), "where(h <= x, x, h)"),
-        (relu(x) + tanh(log(h)), "relu(x) + tanh(log(h))"),
-        (mean(x), "sum(x) / len(x)"),
-        (Node(Operation.OUTER, (x, h)), "outer(x, h)"),
-        (Node(Operation.BROADCAST, (constant(0), h)), "full_like(h, 0)"),
-    ],
-)
-def test_expressions_have_the_parentheses_that_they_need(node: Node, text: str) -> None:
-    assert expression(node) == text
-
-
-@pytest.mark.parametrize(
-    "number", [0.0, -0.0, 1.0, -1.0, 0.1, 1e-5, 1e15, -1e300, 1 / 3, 123456.0, 5e-324]
-)
-def test_numbers_are_exact(number: float) -> None:
-    assert repr(float(eval(expression(constant(number))))) == repr(number)
-
-
-def test_numbers_that_are_not_finite() -> None:
-    for number in (float("inf"), -float("inf"), float("nan")):
-        assert repr(eval(expression(constant(number)))) == repr(number)
-
-
-def test_whole_numbers_are_short() -> None:
-    assert expression(1 - x * 2.0) == "1 - x * 2"
 
 
 def test_only_what_is_needed_is_imported() -> None:

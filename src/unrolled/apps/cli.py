@@ -120,14 +120,14 @@ def diagnose(
     from rich.console import Console
 
     from .. import diagnose as examine
-    from .bench.report import write
+    from .files import write_json
     from .train import checkpoint as checkpoints
     from .train.glimpse import glimpse
 
     checkpoint = checkpoints.load(run)
     found = examine(checkpoint.model().eval(), glimpse(checkpoint, text, file))
     if json is not None:
-        write(json, found.to_json())
+        write_json(json, found.to_json())
     Console().print(found)
 
 
@@ -259,9 +259,9 @@ def bench(
     import torch
     from rich.console import Console
 
-    from .bench import report
     from .bench.choice import choice, require_writable
     from .bench.run import run
+    from .files import write_json
 
     chosen = choice(own or [], rows or [], cells or [], rivals, quick, seconds)
     if json is not None:
@@ -270,7 +270,7 @@ def bench(
         torch.set_num_threads(threads)
     figures = run(Console(), chosen)
     if json is not None:
-        report.write(json, figures)
+        write_json(json, figures)
     if any("wrong" in row for row in figures["rows"]):
         raise typer.Exit(1)
 
@@ -308,7 +308,7 @@ def study(
 
     from .study.command import study as run_study
     from .study.trial import Budget
-    from .train.interrupt import Interrupt
+    from .terminal import Interrupt
 
     budget = Budget(hidden=hidden, steps=steps)
     with Interrupt() as interrupt:
@@ -352,7 +352,7 @@ def demo(
 
     from ..errors import DrawError
     from .report.demo import demo as demonstrate
-    from .train.interrupt import Interrupt
+    from .terminal import Interrupt
 
     Settings(seconds=seconds)  # says what is wrong with it
     with Interrupt() as interrupt:

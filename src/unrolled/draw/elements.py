@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, final
 
 from ..equations import language
 from ..graph.node import Node, ordered
+from ..graph.notation import number
 from ..graph.operation import ACTIVATIONS, LEAVES, Operation
 from ..printing.latex import learned_symbol, symbol, weight_symbol
-from ..printing.writer import number
 
 if TYPE_CHECKING:
     from ..graph.graph import Graph

@@ -15,7 +15,8 @@ from ..errors import DrawError
 from .elements import Element, Elements, elements, name_text
 from .placement import LARGE, Cell, Placement, placements
 from .routing import DOWN, LEFT, RIGHT, STEPS, UP, Demand, Full, Router, Vertex
-from .scene import LETTER, Box, Label, Line, Scene, Shape, text_width
+from .scene import Scene
+from .shapes import LETTER, Box, Label, Line, Shape, text_width
 
 if TYPE_CHECKING:
     from ..graph.graph import Graph

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .scene import Box, Label, Light, Line, Point, Scene, Shape, text_width
+from .scene import Scene
+from .shapes import Box, Label, Light, Line, Point, Shape, text_width
 
 CIRCLE = 0.38
 """Radius of inputs and outputs."""

@@ -1,18 +1,41 @@
-"""A picture: a figure, and the frames of its animation where it has one."""
+"""A picture: a figure, the frames of its animation where it has one, and their files.
+
+A file is written whole under another name first, then renamed.
+"""
 
 from __future__ import annotations
 
+import io
+import json
+import shutil
+import subprocess
+import tempfile
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
+import numpy
+
+from .. import atomic
+from ..errors import DrawError
+from .render import encoded, figure
 from .scene import Scene
+from .type import dressed, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from PIL.Image import Image
 
 HOLD = 1.6
 """Seconds for which the last frame of an animation stands."""
+STILL = ("png", "svg", "pdf", "json")
+MOVING = ("gif", "mp4")
+FRAME_DPI = 90
+"""Of the frames of animations."""
+COLORS = 128
+"""Of an animation, all frames together."""
 
 
 @final
@@ -43,8 +66,6 @@ class Picture:
 
     def figure(self) -> Figure:
         """The still picture as a matplotlib figure."""
-        from .type import dressed, style
-
         with style():
             return dressed(self.make())
 
@@ -54,42 +75,174 @@ class Picture:
         Raises:
             DrawError: a kind that cannot be written, or a still picture as an animation.
         """
-        from .output import save
-
         save(self, path)
 
     def _repr_svg_(self) -> str:
-        from .output import encode
-
         return encode(self, "svg").decode()
 
     def _repr_png_(self) -> bytes:
-        from .output import encode
-
         return encode(self, "png")
 
 
 def still(scene: Scene, **values: Any) -> Picture:
     """The picture of a scene."""
-    from .render import figure
-
-    return Picture(lambda: figure(scene), (), scene, values or None)
+    return Picture(lambda: figure(scene.shapes, scene.bounds), (), scene, values or None)
 
 
 def moving(
     scenes: Sequence[Scene], seconds: float = 0.6, shown: Scene | None = None, **values: Any
 ) -> Picture:
     """The animation of scenes, all cut to the same bounds; the still picture is the last one."""
-    from .render import figure
-
     sides = list(zip(*(scene.bounds for scene in scenes), strict=True))
     bounds = (min(sides[0]), min(sides[1]), max(sides[2]), max(sides[3]))
     frames = [
         Frame(
-            lambda scene=scene: figure(scene, bounds),
+            lambda scene=scene: figure(scene.shapes, bounds),
             HOLD if number == len(scenes) - 1 else seconds,
         )
         for number, scene in enumerate(scenes)
     ]
     kept = shown if shown is not None else scenes[-1]
-    return Picture(lambda: figure(kept), frames, kept, values or None)
+    return Picture(lambda: figure(kept.shapes, kept.bounds), frames, kept, values or None)
+
+
+# Files.
+
+
+def kind_of(path: Path) -> str:
+    """The kind of a file by its ending; DrawError if it is none of ours."""
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in (*STILL, *MOVING):
+        raise DrawError(
+            f"cannot write {path}: its ending {path.suffix or '(none)'} is not one of "
+            f"{', '.join('.' + each for each in (*STILL, *MOVING))}"
+        )
+    return kind
+
+
+def check_path(path: Path, moves: bool) -> None:
+    """DrawError, before anything is computed, for a file that could not be written."""
+    kind = kind_of(path)
+    if kind in MOVING and not moves:
+        raise DrawError(
+            f"nothing moves in this drawing: write it as .png, .svg or .pdf, not .{kind}"
+        )
+    if kind == "mp4":
+        _ffmpeg()
+    if not path.parent.is_dir():
+        raise DrawError(f"cannot write {path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise DrawError(f"cannot write {path}: it is a folder")
+
+
+def save(picture: Picture, path: str | Path) -> None:
+    """Write a picture in the kind that the path's ending says.
+
+    Raises:
+        DrawError: another ending, an animation of a picture in which nothing moves, an mp4
+            without ffmpeg, a scene of a chart, or a place that cannot be written.
+    """
+    path = Path(path)
+    data = encode(picture, kind_of(path))
+    try:
+        atomic.write(path, data)
+    except OSError as error:
+        raise DrawError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def encode(picture: Picture, kind: str) -> bytes:
+    """A picture as the bytes of a file."""
+    if kind in MOVING and not picture.frames:
+        raise DrawError(
+            f"nothing moves in this drawing: write it as .png, .svg or .pdf, not .{kind}"
+        )
+    if kind == "json":
+        if picture.scene is None:
+            raise DrawError("this drawing is a chart, not a scene: write it as .png, .svg or .pdf")
+        return json.dumps(picture.scene.to_json(), ensure_ascii=False, indent=1).encode()
+    if kind == "gif":
+        return _gif(picture)
+    return _mp4(picture) if kind == "mp4" else encoded(picture.figure(), kind)
+
+
+def _images(picture: Picture) -> list[Image]:
+    """The frames as images of one size."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
+
+    images = []
+    with style():
+        for frame in picture.frames:
+            figure = dressed(frame.make())
+            figure.set_dpi(FRAME_DPI)
+            canvas = FigureCanvasAgg(figure)
+            canvas.draw()
+            images.append(Image.fromarray(numpy.asarray(canvas.buffer_rgba())).convert("RGB"))
+    return images
+
+
+def _gif(picture: Picture) -> bytes:
+    images = _images(picture)
+    colors = _colors(images)
+    frames = [_indexed(image, colors) for image in images]
+    buffer = io.BytesIO()
+    frames[0].save(
+        buffer,
+        format="GIF",
+        save_all=True,
+        append_images=frames[1:],
+        duration=[round(frame.seconds * 1000) for frame in picture.frames],
+        loop=0,
+        optimize=False,
+    )
+    return buffer.getvalue()
+
+
+def _colors(images: list[Image]) -> numpy.ndarray:
+    """The most frequent colours of all frames, (n, 3): one palette, so that nothing flickers."""
+    counts: Counter[Any] = Counter()
+    for image in images:
+        for count, color in image.getcolors(image.width * image.height) or ():
+            counts[color] += count
+    return numpy.array([color for color, _ in counts.most_common(COLORS)], dtype=int)
+
+
+def _indexed(image: Image, colors: numpy.ndarray) -> Image:
+    """An image with a palette. Pillow's own way takes close colours for equal: white for grey."""
+    import PIL.Image
+
+    pixels = numpy.asarray(image).astype(int)
+    codes = (pixels * (1 << 16, 1 << 8, 1)).sum(-1)
+    found, places = numpy.unique(codes, return_inverse=True)
+    own = numpy.stack([found >> 16, found >> 8 & 255, found & 255], -1)
+    nearest = ((own[:, None] - colors) ** 2).sum(-1).argmin(1)
+    made = PIL.Image.fromarray(nearest[places].reshape(codes.shape).astype(numpy.uint8), "P")
+    made.putpalette(colors.ravel().tolist())
+    return made
+
+
+def _ffmpeg() -> str:
+    program = shutil.which("ffmpeg")
+    if program is None:
+        raise DrawError("an .mp4 needs the program ffmpeg, which is not found: write a .gif")
+    return program
+
+
+def _mp4(picture: Picture, rate: int = 10) -> bytes:
+    program = _ffmpeg()
+    images = _images(picture)
+    width, height = (size - size % 2 for size in images[0].size)
+    command = [program, "-loglevel", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24"]
+    command += ["-s", f"{width}x{height}", "-r", str(rate), "-i", "-", "-pix_fmt", "yuv420p"]
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "film.mp4"
+        frames = b"".join(
+            image.crop((0, 0, width, height)).tobytes() * max(1, round(frame.seconds * rate))
+            for image, frame in zip(images, picture.frames, strict=True)
+        )
+        done = subprocess.run(
+            [*command, str(target)], input=frames, capture_output=True, check=False
+        )
+        if done.returncode:
+            raise DrawError(f"ffmpeg failed: {done.stderr.decode(errors='replace').strip()}")
+        return target.read_bytes()

@@ -1,15 +1,19 @@
-"""A scene as a matplotlib figure."""
+"""Shapes as a matplotlib figure, and a figure as bytes."""
 
 from __future__ import annotations
 
+import io
 import math
 from typing import TYPE_CHECKING, Any
 
 from .palette import DIM, INK, LIT_EDGE, LOOKS, PALE, PAPER, RED, WIRE, WIRE_DIM, WIRE_LIT, Look
-from .scene import LETTER, Box, Label, Line, Scene, Strip
-from .type import MATH, MONOSPACE
+from .shapes import LETTER, Box, Label, Line, Shape, Strip
+from .type import MATH, MONOSPACE, dressed, style
+from .type import figure as new_figure
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -19,41 +23,73 @@ MARGIN = 0.25
 POINTS = LETTER * UNIT * 72
 """Font size of a label of size 1: the height of its letters and their tails."""
 STROKE = 2.0
+DPI = 144
+"""Of pictures that stand still."""
 HEAD = 0.17
 
 
-def figure(scene: Scene, bounds: tuple[float, float, float, float] | None = None) -> Figure:
-    """A figure of the size of the scene, or of given bounds, with nothing else in it."""
-    from .type import figure as new_figure
+def figure(shapes: Sequence[Shape], bounds: tuple[float, float, float, float]) -> Figure:
+    """Return a figure with nothing but the shapes.
 
-    left, down, right, up = bounds or scene.bounds
+    Args:
+        shapes: in the order in which they are drawn.
+        bounds: left, bottom, right and top of what is shown.
+    """
+    left, down, right, up = bounds
     width, height = right - left + 2 * MARGIN, up - down + 2 * MARGIN
     made = new_figure(width * UNIT, height * UNIT)
     axes = made.add_axes((0.0, 0.0, 1.0, 1.0))
     axes.set_xlim(left - MARGIN, right + MARGIN)
     axes.set_ylim(down - MARGIN, up + MARGIN)
     axes.axis("off")
-    draw(scene, axes)
+    axes.set_aspect("equal")
+    _draw(shapes, axes)
     return made
 
 
-def draw(scene: Scene, axes: Axes, unit: float = UNIT) -> None:
-    """Draw a scene into axes whose data units are the scene's, `unit` inches each."""
-    axes.set_aspect("equal")
-    lines = [shape for shape in scene.shapes if isinstance(shape, Line)]
+def svg(shapes: Sequence[Shape], bounds: tuple[float, float, float, float]) -> str:
+    """Return the same as SVG, its text as text."""
+    with style():
+        return encoded(dressed(figure(shapes, bounds)), "svg").decode()
+
+
+def encoded(figure: Figure, kind: str) -> bytes:
+    """Return a figure as the bytes of a png, svg or pdf."""
+    buffer = io.BytesIO()
+    # Without a date the same picture is the same file.
+    metadata: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})
+    with style():
+        figure.savefig(buffer, format=kind, dpi=DPI, metadata=metadata)
+    data = buffer.getvalue()
+    return _with_fallbacks(data) if kind == "svg" else data
+
+
+def _with_fallbacks(data: bytes) -> bytes:
+    """Name fonts that other machines have after those that matplotlib brings along."""
+    text = data.decode()
+    for own, others in (
+        ("'STIXGeneral'", "'STIX Two Text', 'Times New Roman', Times, serif"),
+        ("'DejaVu Sans'", "Verdana, Arial, sans-serif"),
+        ("'DejaVu Sans Mono'", "Menlo, Consolas, monospace"),
+    ):
+        text = text.replace(own, f"{own}, {others}")
+    return "\n".join(line.rstrip() for line in text.splitlines()).encode() + b"\n"
+
+
+def _draw(shapes: Sequence[Shape], axes: Axes) -> None:
+    lines = [shape for shape in shapes if isinstance(shape, Line)]
     order = sorted(range(len(lines)), key=lambda n: (lines[n].light == "lit", n))
     layer = {id(lines[n]): place for place, n in enumerate(order)}
     crossed = _crossings(lines)
-    frames = [shape for shape in scene.shapes if isinstance(shape, Box) and shape.role == "frame"]
-    for shape in scene.shapes:
+    frames = [shape for shape in shapes if isinstance(shape, Box) and shape.role == "frame"]
+    for shape in shapes:
         if isinstance(shape, Box):
-            _box(shape, axes, unit)
+            _box(shape, axes)
         elif isinstance(shape, Line):
-            z = 2 + layer[id(shape)] / (len(lines) + 1)
-            _line(shape, axes, unit, z)
-            _bridges(shape, axes, crossed.get(shape.id, []), frames, unit)
+            _line(shape, axes, 2 + layer[id(shape)] / (len(lines) + 1))
+            _bridges(shape, axes, crossed.get(shape.id, []), frames)
         elif isinstance(shape, Label):
-            _label(shape, axes, unit)
+            _label(shape, axes)
         else:
             _strip(shape, axes)
 
@@ -63,7 +99,7 @@ def _look(shape: Box) -> Look:
     return table.get(shape.role, table["note"])
 
 
-def _box(box: Box, axes: Axes, unit: float) -> None:
+def _box(box: Box, axes: Axes) -> None:
     from matplotlib.patches import PathPatch
 
     if box.width == 0:
@@ -76,7 +112,7 @@ def _box(box: Box, axes: Axes, unit: float) -> None:
             _round_box(box),
             facecolor=fill,
             edgecolor=look.edge,
-            linewidth=(LIT_EDGE if lit else look.width) * unit / UNIT,
+            linewidth=(LIT_EDGE if lit else look.width),
             zorder=1 if box.role in ("frame", "note") else 4,
         )
     )
@@ -85,7 +121,7 @@ def _box(box: Box, axes: Axes, unit: float) -> None:
     for n, text in enumerate(lines):
         rise = (len(lines) - 1) / 2 - n
         size = box.size * (1.0 if len(lines) == 1 else 0.9)
-        _text(axes, box.x, box.y + rise * 0.3 * size, text, size, unit, color=color, zorder=5)
+        _text(axes, box.x, box.y + rise * 0.3 * size, text, size, color=color, zorder=5)
 
 
 def _round_box(box: Box) -> Any:
@@ -109,7 +145,7 @@ def _round_box(box: Box) -> Any:
     return Path([*vertices, vertices[0]], [*codes, Path.CLOSEPOLY])
 
 
-def _label(label: Label, axes: Axes, unit: float) -> None:
+def _label(label: Label, axes: Axes) -> None:
     color = PALE if label.light == "dim" else WIRE_LIT if label.light == "lit" else INK
     weight = "bold" if label.role == "title" else "normal"
     options = {"family": MONOSPACE} if label.role == "code" else {}
@@ -119,7 +155,6 @@ def _label(label: Label, axes: Axes, unit: float) -> None:
         label.y,
         label.text,
         label.size,
-        unit,
         ha=label.align,
         color=color,
         zorder=6,
@@ -128,15 +163,13 @@ def _label(label: Label, axes: Axes, unit: float) -> None:
     )
 
 
-def _text(
-    axes: Axes, x: float, y: float, text: str, size: float, unit: float, **options: Any
-) -> None:
+def _text(axes: Axes, x: float, y: float, text: str, size: float, **options: Any) -> None:
     if not text:
         return
     scale = MATH if "$" in text else 1.0
     options.setdefault("ha", "center")
     va = "center_baseline" if "$" not in text else "center"
-    axes.text(x, y, text, va=va, fontsize=POINTS * size * scale * unit / UNIT, **options)
+    axes.text(x, y, text, va=va, fontsize=POINTS * size * scale, **options)
 
 
 def _strip(strip: Strip, axes: Axes) -> None:
@@ -192,10 +225,10 @@ def ink_on(fill: str) -> str:
 # Lines.
 
 
-def _line(line: Line, axes: Axes, unit: float, z: float) -> None:
+def _line(line: Line, axes: Axes, z: float) -> None:
     from matplotlib.patches import PathPatch, Polygon
 
-    color, thick = _ink(line, unit)
+    color, thick = _ink(line)
     points = list(line.points)
     if line.merge is not None:
         points.append((points[-1][0] + line.merge[0] * 0.2, points[-1][1] + line.merge[1] * 0.2))
@@ -220,11 +253,9 @@ def _line(line: Line, axes: Axes, unit: float, z: float) -> None:
         )
 
 
-def _bridges(
-    line: Line, axes: Axes, crossed: list[tuple[float, float]], frames: list[Box], unit: float
-) -> None:
+def _bridges(line: Line, axes: Axes, crossed: list[tuple[float, float]], frames: list[Box]) -> None:
     """Where a line runs over another one: a gap in that one, and the line again over the gap."""
-    color, thick = _ink(line, unit)
+    color, thick = _ink(line)
     reach = 0.1
     for x, y in crossed:
         ground = PAPER
@@ -233,18 +264,18 @@ def _bridges(
             if left <= x <= right and down <= y <= up:
                 ground = _look(frame).fill
         for shade_, width, far, z in (
-            (ground, thick + 5.0 * unit / UNIT, reach, 3.1),
+            (ground, thick + 5.0, reach, 3.1),
             (color, thick, reach + 0.02, 3.2),
         ):
             ends = ([x, x], [y - far, y + far])
             axes.plot(*ends, color=shade_, linewidth=width, solid_capstyle="butt", zorder=z)
 
 
-def _ink(line: Line, unit: float) -> tuple[str, float]:
+def _ink(line: Line) -> tuple[str, float]:
     """The colour and the width of a line."""
     plain = "#8d99a6" if line.role == "thread" else WIRE
     color = {"plain": plain, "dim": WIRE_DIM, "lit": WIRE_LIT}[line.light]
-    return color, STROKE * line.width * (1.35 if line.light == "lit" else 1.0) * unit / UNIT
+    return color, STROKE * line.width * (1.35 if line.light == "lit" else 1.0)
 
 
 def _crossings(lines: list[Line]) -> dict[str, list[tuple[float, float]]]:

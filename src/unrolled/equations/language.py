@@ -12,14 +12,14 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple, final
 
 from ..errors import CellError
-from ..graph.node import Node, Size, Value, binary, symbol
-from ..graph.operation import Operation
+from ..graph.learned import Size
+from ..graph.node import Node, Value, binary, symbol
+from ..graph.node import mean as mean
+from ..graph.node import where as where
+from ..graph.operation import EPSILON, Operation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-EPSILON = 1e-5
-"""What layer norm adds to the variance; PyTorch's default."""
 
 
 class Call(NamedTuple):
@@ -180,26 +180,12 @@ def maximum(a: Value, b: Value) -> Node:
     return binary(Operation.MAXIMUM, a, b)
 
 
-def where(condition: Node, a: Value, b: Value) -> Node:
-    """`a` where the condition holds, else `b`, unit by unit: ``where(f > 0.5, f, 0)``."""
-    return Node(
-        Operation.SELECT,
-        (symbol(condition, "where()"), symbol(a, "where()"), symbol(b, "where()")),
-    )
-
-
 def log_sigmoid(value: Value) -> Node:
     """log(sigmoid(value)), without overflow."""
     return minimum(value, 0) - log(1 + exp(-abs(value)))
 
 
 # Functions over the units of one row.
-
-
-def mean(value: Value) -> Node:
-    """The mean over the units; one number for each row."""
-    value = symbol(value, "mean()")
-    return Node(Operation.SUM, (value,)) / Node(Operation.DIMENSION, (value,))
 
 
 def normalize(value: Value, epsilon: float = EPSILON) -> Node:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, final
 
 from ..errors import CellError
 from ..graph.graph import Graph, in_order, names, output, owners
-from ..graph.node import Block, Layer, Learned, Node, SymbolError, ordered, symbol
+from ..graph.learned import Block, Layer, Learned
+from ..graph.node import Node, SymbolError, ordered, symbol
+from ..graph.notation import expression
 from ..graph.operation import CONDITIONS, Operation
 from ..graph.rewrite import map_graph, rewrite, simplified
-from ..printing.python import expression, weight_name
 from .language import Call, tracing
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def _place(error: Exception, function: Callable[..., Any]) -> str:
             variables = {v: k for k, v in frame.f_locals.items() if isinstance(v, Node)}
         traceback = traceback.tb_next
     if isinstance(error, SymbolError):
-        place.append(variables.get(error.node) or expression(error.node, names=variables))
+        place.append(variables.get(error.node) or expression(error.node, variables))
     return ", ".join(place)
 
 
@@ -339,6 +340,4 @@ def _set_apart(stem: str, number: int) -> str:
 
 def _weights(layer: Layer) -> list[str]:
     """The names of a layer's weights and biases in the printed equations."""
-    return [
-        weight_name(layer, index, letter) for index in range(len(layer.blocks)) for letter in "Wb"
-    ]
+    return [layer.weight(index, letter) for index in range(len(layer.blocks)) for letter in "Wb"]

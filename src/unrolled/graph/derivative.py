@@ -13,18 +13,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from ..equations.language import mean, where
 from ..errors import CellError
-from ..printing.python import weight_name
 from .graph import Graph, in_order
-from .node import Node, Term, constant, ordered
+from .learned import Term
+from .node import Node, constant, mean, ordered, where
 from .operation import POINTWISE, Operation
 from .rewrite import map_graph, rewrite, simplified
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .node import Size
+    from .learned import Size
 
 
 def _nothing(node: Node, g: Node) -> tuple[None, ...]:
@@ -239,12 +238,9 @@ def _named_gradients(
             values[f"d_{node.attribute.name}"] = g
         elif node.operation is Operation.AFFINE:
             values.setdefault(f"d_{node.attribute.name}_pre", g)
-            for index, (source, block) in enumerate(
-                zip(node.arguments, node.attribute.blocks, strict=True)
-            ):
+            for index, source in enumerate(node.arguments):
                 term = Term(node.attribute, index)
-                weight = weight_name(node.attribute, index)
-                values[f"d_{weight}"] = Node(Operation.OUTER, (g, source), term)
-                if block.bias is not None:
-                    values[f"d_{weight_name(node.attribute, index, 'b')}"] = g
+                values[f"d_{term.weight}"] = Node(Operation.OUTER, (g, source), term)
+                if node.attribute.blocks[index].bias is not None:
+                    values[f"d_{node.attribute.weight(index, 'b')}"] = g
     return values

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, final
 
 from ..errors import CellError
 from ..locks import cached_property
-from ..printing.python import expression
+from .learned import Size
 from .limits import short
-from .node import Node, Size, ordered
+from .node import Node, ordered
+from .notation import expression
 from .operation import ACTIVATIONS, CONDITIONS, LEAVES, Operation
 from .sizes import UNITS, sizes, state_size
 
@@ -101,11 +102,6 @@ class Graph:
                 f"an input or state of {self.name} ({known_names})"
             )
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        from .storage import from_json, to_json
-
-        return from_json, (to_json(self),)
-
     def __deepcopy__(self, memo: dict[int, Any]) -> Graph:
         return self
 
@@ -182,7 +178,11 @@ class Graph:
     def describe(self, node: Node) -> str:
         """Where a node stands, for messages: ``lstm: f = sigmoid(...)``."""
         name = self.owners.get(node)
-        return f"{self.name}: {name} = {expression(self.values[name], self)}" if name else self.name
+        return (
+            f"{self.name}: {name} = {expression(self.values[name], self.names)}"
+            if name
+            else self.name
+        )
 
 
 LONG = 60

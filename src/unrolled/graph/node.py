@@ -4,47 +4,14 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Container
-from typing import Any, ClassVar, Literal, NamedTuple, NoReturn, final
+from typing import Any, ClassVar, NoReturn, final
 
 from .. import locks
 from ..errors import CellError
 from . import limits
+from .learned import Block, Layer, Learned, Size, Term  # noqa: F401  (older pickles name them here)
+from .notation import expression
 from .operation import Operation
-
-Size = Literal["input", "hidden", "projection", "one"]
-"""How many units a value has in one row: I, H, P or 1."""
-
-
-class Learned(NamedTuple):
-    """A learned vector or scalar, the attribute of a LEARNED leaf."""
-
-    name: str
-    size: Size | None  # None until the equations around it have told
-    init: float | None  # None: drawn like the weights
-
-
-class Block(NamedTuple):
-    """The rows of one weight matrix that a layer multiplies with one of its sources."""
-
-    group: str  # "ih": the rows are in weight_ih and bias_ih
-    row: int  # which block of rows of the weight
-    bias: int | None  # which block of rows of the bias, None without one
-    size: Size | None = None  # of the source, None until the equations around it have told
-
-
-class Layer(NamedTuple):
-    """A learned layer, the attribute of an AFFINE node; one block for each of its arguments."""
-
-    name: str
-    size: Size
-    blocks: tuple[Block, ...]
-
-
-class Term(NamedTuple):
-    """One weight of a layer, the attribute of TRANSPOSED and OUTER nodes."""
-
-    layer: Layer
-    source: int  # which of the layer's sources it reads
 
 
 class SymbolError(CellError):
@@ -104,8 +71,6 @@ class Node:
         return self
 
     def __repr__(self) -> str:
-        from ..printing.python import expression
-
         return f"<{expression(self)}>"
 
     # Arithmetic.
@@ -210,6 +175,18 @@ def symbol(value: object, user: str = "arithmetic") -> Node:
 def binary(operation: Operation, a: Value, b: Value) -> Node:
     """An operation with two arguments, either of which may be a number."""
     return Node(operation, (symbol(a), symbol(b)))
+
+
+def where(condition: Node, a: Value, b: Value) -> Node:
+    """Return `a` where the condition holds, else `b`, unit by unit: ``where(f > 0.5, f, 0)``."""
+    arguments = (symbol(value, "where()") for value in (condition, a, b))
+    return Node(Operation.SELECT, tuple(arguments))
+
+
+def mean(value: Value) -> Node:
+    """Return the mean over the units; one number for each row."""
+    value = symbol(value, "mean()")
+    return Node(Operation.SUM, (value,)) / Node(Operation.DIMENSION, (value,))
 
 
 def ordered(

@@ -6,6 +6,9 @@ table from operation to rule; a test holds that every operation stands in every 
 
 from enum import Enum
 
+EPSILON = 1e-5
+"""What layer norm adds to the variance; PyTorch's default."""
+
 
 class Operation(Enum):
     """What a node does with its arguments.

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..printing.python import weight_name
 from .operation import Operation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .graph import Graph
-    from .node import Block, Size
+    from .learned import Block, Size
 
 
 class Parameter(NamedTuple):
@@ -93,9 +92,9 @@ def weights(graph: Graph, arrays: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for node in graph.layers:
         for index, block in enumerate(node.attribute.blocks):
-            found[weight_name(node.attribute, index)] = rows(f"weight_{block.group}", block.row)
+            found[node.attribute.weight(index)] = rows(f"weight_{block.group}", block.row)
             if block.bias is not None:
-                name = weight_name(node.attribute, index, "b")
+                name = node.attribute.weight(index, "b")
                 found[name] = rows(f"bias_{block.group}", block.bias)
     for node in graph.learned:
         assert node.operation is Operation.LEARNED

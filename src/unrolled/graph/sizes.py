@@ -6,8 +6,9 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING, cast, final
 
 from ..errors import CellError
-from ..printing.python import expression
-from .node import Node, Size
+from .learned import Size
+from .node import Node
+from .notation import expression
 from .operation import CONDITIONS, POINTWISE, Operation
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
@@ -10,7 +11,8 @@ from msgspec import Meta, Struct
 from ..errors import CellError
 from . import limits
 from .graph import Graph
-from .node import Block, Layer, Learned, Node, Size, Term
+from .learned import Block, Layer, Learned, Size, Term
+from .node import Node
 from .operation import ACTIVATIONS, LEAVES, POINTWISE, Operation
 from .verify import check_graph, check_step
 
@@ -124,6 +126,9 @@ def to_json(graph: Graph) -> dict[str, Any]:
 def from_json(data: Any) -> Graph:
     """The graph of `to_json`, verified; CellError if the data is anything else."""
     return converted(data, StoredGraph, "the equations of a cell").read()
+
+
+copyreg.pickle(Graph, lambda graph: (from_json, (to_json(graph),)))  # verified when it is read
 
 
 def converted(data: Any, schema: type[Any], what: str) -> Any:

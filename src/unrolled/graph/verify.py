@@ -11,16 +11,16 @@ import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CellError
-from ..printing.python import weight_name
 from . import limits
 from .graph import Graph
-from .node import Layer, Learned, Node, Term
+from .learned import Layer, Learned, Term
+from .node import Node
 from .operation import Operation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from .node import Block
+    from .learned import Block
 
 ONLY_IN_DERIVATIVES = frozenset({Operation.BROADCAST, Operation.TRANSPOSED, Operation.OUTER})
 
@@ -196,13 +196,8 @@ def _parameter_names(graph: Graph) -> list[str]:
 
 def _printed_names(graph: Graph) -> list[str]:
     """The names of everything learned in the printed equations."""
-    found = []
-    for node in graph.layers:
-        for index, block in enumerate(node.attribute.blocks):
-            found.append(weight_name(node.attribute, index))
-            if block.bias is not None:
-                found.append(weight_name(node.attribute, index, "b"))
-    return [*found, *(node.attribute.name for node in graph.learned)]
+    weights = [name for node in graph.layers for name in node.attribute.names]
+    return [*weights, *(node.attribute.name for node in graph.learned)]
 
 
 def _blocks(graph: Graph) -> Iterator[tuple[Node, Node, Block]]:

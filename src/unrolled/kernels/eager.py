@@ -21,7 +21,7 @@ from .planning.plan import Phase, Plan
 
 if TYPE_CHECKING:
     from ..graph.graph import Graph
-    from ..graph.node import Size, Term
+    from ..graph.learned import Size, Term
     from .planning.plan import Bank, Product
 
 

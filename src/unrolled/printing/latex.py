@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from ..graph.node import Layer, Node, Term
+from ..graph.learned import Layer, Term
+from ..graph.node import Node
+from ..graph.notation import Level, Rule, Text, Writer, form, number, sum_of_products
 from ..graph.operation import Operation
-from .writer import Level, Rule, Text, Writer, form, number, suffix
 
 if TYPE_CHECKING:
     from ..graph.graph import Graph
@@ -46,19 +48,14 @@ def learned_symbol(name: str) -> str:
 
 def weight_symbol(layer: Layer, index: int, kind: str = "W") -> str:
     """One weight (W) or bias (b) of a layer: ``W_{ii}``, ``b_{hf}``."""
-    parts = suffix(layer, layer.blocks[index])
+    parts = layer.subscripts(index)
     glue = "" if all(len(part) == 1 for part in parts) else ","
     return f"{kind}_{{{glue.join(letter(part) for part in parts)}}}"
 
 
 def _affine(node: Node, writer: Writer) -> Text:
     layer: Layer = node.attribute
-    terms = []
-    for index, (source, block) in enumerate(zip(node.arguments, layer.blocks, strict=True)):
-        terms.append(f"{weight_symbol(layer, index)} {writer.operand(source, Level.SIGN)}")
-        if block.bias is not None:
-            terms.append(weight_symbol(layer, index, "b"))
-    return Text(" + ".join(terms), Level.SUM if len(terms) > 1 else Level.PRODUCT)
+    return sum_of_products(node, writer, partial(weight_symbol, layer), "{} {}")
 
 
 def _transposed(node: Node, writer: Writer) -> Text:

@@ -2,98 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from ..equations.language import EPSILON
 from ..errors import CellError
-from ..graph.limits import short
-from ..graph.node import Layer, Node, Term
-from ..graph.operation import Operation
-from .writer import Level, Rule, Text, Writer, form, number, suffix
+from ..graph.learned import Layer
+from ..graph.node import Node
+from ..graph.notation import NOTATION, Rule, Text, Writer
+from ..graph.operation import EPSILON, Operation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ..graph.graph import Graph
 
-
-def weight_name(layer: Layer, index: int, letter: str = "W") -> str:
-    """The name of one weight (W) or bias (b) of a layer: ``W_ii``, ``b_hf``, ``W_rh_n``."""
-    parts = suffix(layer, layer.blocks[index])
-    return f"{letter}_{('' if all(len(part) == 1 for part in parts) else '_').join(parts)}"
-
-
-def _affine(node: Node, writer: Writer) -> Text:
-    layer = node.attribute
-    if not isinstance(layer, Layer):  # not resolved yet: the function is still being traced
-        sources = ", ".join(writer.operand(source) for source in node.arguments)
-        return Text(f"affine({sources})", Level.ATOM)
-    terms = []
-    for index, (source, block) in enumerate(zip(node.arguments, layer.blocks, strict=True)):
-        terms.append(f"{weight_name(layer, index)} @ {writer.operand(source, Level.SIGN)}")
-        if block.bias is not None:
-            terms.append(weight_name(layer, index, "b"))
-    return Text(" + ".join(terms), Level.SUM if len(terms) > 1 else Level.PRODUCT)
-
-
-def _normalize(node: Node, writer: Writer) -> Text:
-    epsilon = "" if node.attribute == EPSILON else f", {number(node.attribute)}"
-    return Text(f"normalize({writer.operand(node.arguments[0])}{epsilon})", Level.ATOM)
-
-
-def _transposed(node: Node, writer: Writer) -> Text:
-    term: Term = node.attribute
-    gradient = writer.operand(node.arguments[0], Level.SIGN)
-    return Text(f"{weight_name(term.layer, term.source)}.T @ {gradient}", Level.PRODUCT)
-
-
-def _constant(node: Node, writer: Writer) -> Text:
-    if not math.isfinite(node.attribute):
-        return Text(f'float("{node.attribute}")', Level.ATOM)
-    return Text(number(node.attribute), Level.SIGN if node.attribute < 0 else Level.ATOM)
-
-
-def _name(node: Node, writer: Writer) -> Text:
-    return Text(node.attribute, Level.ATOM)
-
-
-def _learned(node: Node, writer: Writer) -> Text:
-    return Text(getattr(node.attribute, "name", "learned"), Level.ATOM)
-
-
-ANY, COMPARISON, SUM, PRODUCT, SIGN, ATOM = Level
-PYTHON = {
-    Operation.CONSTANT: _constant,
-    Operation.INPUT: _name,
-    Operation.STATE: _name,
-    Operation.LEARNED: _learned,
-    Operation.ADD: form("{} + {}", SUM, SUM, PRODUCT),
-    Operation.SUB: form("{} - {}", SUM, SUM, PRODUCT),
-    Operation.MUL: form("{} * {}", PRODUCT, PRODUCT, SIGN),
-    Operation.DIV: form("{} / {}", PRODUCT, PRODUCT, SIGN),
-    Operation.NEG: form("-{}", SIGN, SIGN),
-    Operation.SIGMOID: form("sigmoid({})", ATOM, ANY),
-    Operation.TANH: form("tanh({})", ATOM, ANY),
-    Operation.RELU: form("relu({})", ATOM, ANY),
-    Operation.EXP: form("exp({})", ATOM, ANY),
-    Operation.LOG: form("log({})", ATOM, ANY),
-    Operation.SQRT: form("sqrt({})", ATOM, ANY),
-    Operation.ABS: form("abs({})", ATOM, ANY),
-    Operation.MINIMUM: form("minimum({}, {})", ATOM, ANY, ANY),
-    Operation.MAXIMUM: form("maximum({}, {})", ATOM, ANY, ANY),
-    Operation.LESS: form("{} < {}", COMPARISON, SUM, SUM),
-    Operation.LESS_EQUAL: form("{} <= {}", COMPARISON, SUM, SUM),
-    Operation.SELECT: form("where({}, {}, {})", ATOM, ANY, ANY, ANY),
-    Operation.SUM: form("sum({})", ATOM, ANY),
-    Operation.DIMENSION: form("len({})", ATOM, ANY),
-    Operation.BROADCAST: form("full_like({1}, {0})", ATOM, ANY, ANY),
-    Operation.NORMALIZE: _normalize,
-    Operation.AFFINE: _affine,
-    Operation.TRANSPOSED: _transposed,
-    Operation.OUTER: form("outer({}, {})", ATOM, ANY, ANY),
-}
 
 FROM_NUMPY = ("exp", "full_like", "log", "maximum", "minimum", "outer", "sqrt", "tanh", "where")
 BUILT_IN = ("abs", "len")
@@ -116,32 +38,6 @@ def sum(v):
     return v.sum(keepdims=True)
 """,
 }
-
-
-POSITIONS = 60
-"""Operations and operands of an expression that are written out; the rest is left out."""
-
-CITED = 500
-"""Letters of an expression."""
-
-
-def expression(
-    node: Node, graph: Graph | None = None, names: Mapping[Node, str] | None = None
-) -> str:
-    """One node as Python, with the names of the graph's values or other names.
-
-    A long one is cut: it is for messages, labels and plans.
-    """
-    known = names if names is not None else graph.names if graph is not None else {}
-    left = POSITIONS
-
-    def name(below: Node) -> str | None:
-        nonlocal left
-        left -= 1
-        found = known.get(below) if names is not None or below is not node else None
-        return found if found is not None or left > 0 or not below.arguments else "..."
-
-    return short(Writer(PYTHON, "({})", name).equation(node).text, CITED)
 
 
 def python(graph: Graph, doc: str = "") -> str:
@@ -198,8 +94,8 @@ def _right_side(
         found = graph.line_names.get(node) if node is not line else None
         return renamed.get(found, found) if found is not None else None
 
-    rules = {operation: _calling(rule, functions) for operation, rule in PYTHON.items()}
-    return Writer(rules if functions else PYTHON, "({})", name).equation(line).text
+    rules = {operation: _calling(rule, functions) for operation, rule in NOTATION.items()}
+    return Writer(rules if functions else NOTATION, "({})", name).equation(line).text
 
 
 def _functions(names: set[str]) -> dict[str, str]:
@@ -231,18 +127,10 @@ def _calling(rule: Rule, functions: Mapping[str, str]) -> Rule:
 def _arguments(graph: Graph) -> list[list[str]]:
     """The signature: inputs and states, then a line of weights for each learned layer."""
     lines = [[*graph.inputs, *graph.states]]
-    names: dict[Layer, dict[str, None]] = {}
-    for node in graph.layers:
-        layer: Layer = node.attribute
-        names[layer] = {}
-        for index, block in enumerate(layer.blocks):
-            names[layer][weight_name(layer, index)] = None
-            if block.bias is not None:
-                names[layer][weight_name(layer, index, "b")] = None
+    names = {node.attribute: dict.fromkeys(node.attribute.names) for node in graph.layers}
     for node in graph.order:
         if node.operation is Operation.TRANSPOSED:  # of a layer that is not computed again
-            layer, source = node.attribute
-            names.setdefault(layer, {})[weight_name(layer, source)] = None
+            names.setdefault(node.attribute.layer, {})[node.attribute.weight] = None
     lines += [list(names[layer]) for layer in sorted(names, key=_first_row)]
     if graph.learned:
         lines.append([node.attribute.name for node in graph.learned])

@@ -14,9 +14,9 @@ from torch import Tensor
 from ..graph import parameters
 from ..graph.graph import Graph
 from ..graph.node import Node, ordered
+from ..graph.notation import expression
 from ..graph.operation import Operation
 from ..graph.rewrite import rewrite
-from ..printing.python import expression
 from .passage import Passage
 from .paths import coefficient
 from .terms import carrier
@@ -43,7 +43,7 @@ def squashing(graph: Graph) -> dict[str, Node]:
 
 def _title(graph: Graph, node: Node) -> str:
     """The equation of an activation without a name, or where it stands if that is long."""
-    text = expression(node, graph)
+    text = expression(node, graph.names)
     return text if len(text) <= 24 else f"{node.operation.value} in {graph.owners[node]}"
 
 

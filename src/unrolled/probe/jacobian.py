@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..graph.derivative import derivative, returned_input
 from ..graph.graph import Graph
-from ..graph.node import Size
+from ..graph.learned import Size
 from ..kernels.eager import Program, run
 
 CHUNK = 32

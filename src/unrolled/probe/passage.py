@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
+from .. import _torch
 from ..graph.derivative import returned_input
 from ..graph.graph import Graph
-from ..graph.node import Node, Size
+from ..graph.learned import Size
+from ..graph.node import Node
 from ..graph.operation import Operation
 from ..kernels import eager
 from ..locks import cached_property
@@ -352,7 +354,7 @@ class Watch(Probe):
 
     def _weights(self, call: Call) -> Values:
         """Copies in float64; the same ones for calls with the same weights."""
-        key = tuple((id(weight), weight._version) for weight in call.weights.values())
+        key = tuple((id(weight), _torch.version(weight)) for weight in call.weights.values())
         if key not in self._copies:
             copies = {name: weight.detach().double() for name, weight in call.weights.items()}
             originals = list(call.weights.values())  # kept, so that no other gets their id

@@ -19,10 +19,10 @@ from ..graph import derivative
 from ..graph.derivative import replayed
 from ..graph.graph import Graph
 from ..graph.node import Node, constant, ordered
+from ..graph.notation import expression
 from ..graph.operation import LEAVES, POINTWISE, Operation
 from ..graph.rewrite import rewrite, simplified
 from ..kernels.eager import run
-from ..printing.python import expression
 from .jacobian import Stretch, joined, parted, program, returned
 from .values import evaluated, opened
 
@@ -209,7 +209,7 @@ def written(graph: Graph, node: Node) -> str:
     for name, value in cut(graph).graph.values.items():
         label = f"{name}_new" if name in graph.states else name
         names.setdefault(simple[forward[value]], label)
-    return names.get(node) or expression(node, names=names)
+    return names.get(node) or expression(node, names)
 
 
 def factors(stretch: Stretch, state: str) -> Tensor:

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from ..graph import derivative
 from ..graph.graph import Graph
-from ..graph.node import Node, Size, ordered
+from ..graph.learned import Size
+from ..graph.node import Node, ordered
 from ..graph.operation import Operation
 from ..graph.rewrite import rewrite
 from ..kernels.eager import run

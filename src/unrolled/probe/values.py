@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from ..graph.graph import Graph
-from ..graph.node import Node, Size
+from ..graph.learned import Size
+from ..graph.node import Node
 from ..graph.operation import Operation
 from ..graph.rewrite import rewrite
 from ..kernels.eager import run

@@ -2,9 +2,9 @@
 
 from .answering import Answering
 from .attention import Attention
-from .decoding import Decoded
+from .decoding import Carried, Decoded
 from .encoder_decoder import EncoderDecoder
-from .generative import Carried, Generative
+from .generative import Generative
 from .kind import Kind, Symbols, Vectors
 from .many_to_many import ManyToMany
 from .many_to_one import ManyToOne

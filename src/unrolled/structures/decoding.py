@@ -4,18 +4,51 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias, final
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from .generative import Carried
+from ..nn.weights import States
 
-Begun: TypeAlias = "tuple[Tensor, Carried]"
+
+@final
+@dataclass(frozen=True)
+class Carried:
+    """What is carried from one written step to the next.
+
+    Attributes:
+        states: of the decoder's layers, each (L, B, H).
+        memory: what attention looks at, (S, B, M); None without attention.
+        mask: which steps of the memory there are, (S, B); None: all.
+        weights: of attention at the last step, (B, S); None without attention.
+    """
+
+    states: States
+    memory: Tensor | None = None
+    mask: Tensor | None = None
+    weights: Tensor | None = None
+
+    def rows(self, index: Tensor) -> Carried:
+        """The rows of an index (N,), in its order; rows may repeat."""
+        states = self.states
+        if isinstance(states, Tensor):
+            states = states.index_select(1, index)
+        else:
+            states = tuple(state.index_select(1, index) for state in states)
+        return Carried(
+            states,
+            None if self.memory is None else self.memory.index_select(1, index),
+            None if self.mask is None else self.mask.index_select(1, index),
+            None if self.weights is None else self.weights.index_select(0, index),
+        )
+
+
+Begun: TypeAlias = tuple[Tensor, Carried]
 """The logits (B, V) of the first step, and what to go on with."""
 
-Step: TypeAlias = "Callable[[Tensor, Carried], tuple[Tensor, Carried]]"
+Advance: TypeAlias = Callable[[Tensor, Carried], tuple[Tensor, Carried]]
 """The same of a later step, from the symbols (B,) before it."""
 
 
@@ -33,14 +66,14 @@ class Decoded(NamedTuple):
     scores: Tensor
 
 
-def greedy(begun: Begun, step: Step, steps: int, end: int | None) -> Decoded:
+def greedy(begun: Begun, step: Advance, steps: int, end: int | None) -> Decoded:
     """The likeliest symbol at every step."""
     return _one_by_one(begun, step, steps, end, lambda logits: logits.argmax(-1))
 
 
 def sample(
     begun: Begun,
-    step: Step,
+    step: Advance,
     steps: int,
     end: int | None,
     temperature: float,
@@ -60,7 +93,7 @@ def sample(
 
 
 def _one_by_one(
-    begun: Begun, step: Step, steps: int, end: int | None, choose: Callable[[Tensor], Tensor]
+    begun: Begun, step: Advance, steps: int, end: int | None, choose: Callable[[Tensor], Tensor]
 ) -> Decoded:
     if steps < 1:
         raise ValueError(f"steps has to be at least 1, got {steps}")
@@ -83,7 +116,7 @@ def _one_by_one(
 
 
 def beam(
-    begun: Begun, step: Step, steps: int, end: int | None, width: int, normalise: float
+    begun: Begun, step: Advance, steps: int, end: int | None, width: int, normalise: float
 ) -> Decoded:
     """The best of ``width`` sequences that are kept at every step.
 

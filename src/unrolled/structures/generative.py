@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass, replace
-from typing import Any, final
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,41 +14,9 @@ from ..nn.sequence import Lengths
 from ..nn.weights import States
 from . import decoding, ends
 from .attention import Attention
-from .decoding import Decoded
+from .decoding import Carried, Decoded
 from .kind import Kind
 from .structure import Structure, recurrent, require_time_first, symbols
-
-
-@final
-@dataclass(frozen=True)
-class Carried:
-    """What is carried from one written step to the next.
-
-    Attributes:
-        states: of the decoder's layers, each (L, B, H).
-        memory: what attention looks at, (S, B, M); None without attention.
-        mask: which steps of the memory there are, (S, B); None: all.
-        weights: of attention at the last step, (B, S); None without attention.
-    """
-
-    states: States
-    memory: Tensor | None = None
-    mask: Tensor | None = None
-    weights: Tensor | None = None
-
-    def rows(self, index: Tensor) -> Carried:
-        """The rows of an index (N,), in its order; rows may repeat."""
-        states = self.states
-        if isinstance(states, Tensor):
-            states = states.index_select(1, index)
-        else:
-            states = tuple(state.index_select(1, index) for state in states)
-        return Carried(
-            states,
-            None if self.memory is None else self.memory.index_select(1, index),
-            None if self.mask is None else self.mask.index_select(1, index),
-            None if self.weights is None else self.weights.index_select(0, index),
-        )
 
 
 class Generative(Structure):

@@ -85,5 +85,5 @@ def test_bad_input_is_answered(arguments: tuple[str, ...], sentence: str) -> Non
 
 
 def test_a_rival_that_is_not_here_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unrolled.apps.bench.jax.missing", lambda *_: "jax not installed")
+    monkeypatch.setattr("unrolled.apps.bench.rivals.missing", lambda *_: "jax not installed")
     assert "JAX cannot take part: jax not installed" in bench("--rivals", "jax", code=2)

@@ -23,7 +23,7 @@ from unrolled.apps.study.lexicon import STORIES
 from unrolled.apps.study.outcome import Outcome
 from unrolled.apps.study.results import Results
 from unrolled.apps.study.trial import Budget
-from unrolled.apps.train.interrupt import Interrupt
+from unrolled.apps.terminal import Interrupt
 from unrolled.errors import DrawError
 
 from .page_check import check

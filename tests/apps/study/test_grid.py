@@ -12,7 +12,7 @@ from unrolled.apps.study.grid import Task, carry_out, tasks
 from unrolled.apps.study.results import Results
 from unrolled.apps.study.table import Figure, gathered
 from unrolled.apps.study.trial import Budget
-from unrolled.apps.train.interrupt import Interrupt
+from unrolled.apps.terminal import Interrupt
 from unrolled.cells import find
 from unrolled.errors import UserError
 

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from unrolled.apps.terminal import Interrupt
 from unrolled.apps.train.folder import begin
-from unrolled.apps.train.interrupt import Interrupt
 from unrolled.apps.train.language import Language
 from unrolled.apps.train.loop import run
 from unrolled.apps.train.problem import Problem

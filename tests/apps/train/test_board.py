@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import torch
 
+from unrolled.apps.terminal import Interrupt
 from unrolled.apps.train import board
 from unrolled.apps.train.board import Board, gates
 from unrolled.apps.train.folder import begin, resume
-from unrolled.apps.train.interrupt import Interrupt
 from unrolled.apps.train.loop import run
 from unrolled.apps.train.training import Training
 from unrolled.cells import find

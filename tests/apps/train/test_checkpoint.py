@@ -185,7 +185,7 @@ from unrolled import affine, tanh
 from unrolled.cells import find
 from unrolled.apps.train import checkpoint as checkpoints
 from unrolled.apps.train.folder import begin, resume
-from unrolled.apps.train.interrupt import Interrupt
+from unrolled.apps.terminal import Interrupt
 from unrolled.apps.train.language import Language
 from unrolled.apps.train.loop import run
 from unrolled.apps.train.settings import Settings

@@ -14,6 +14,7 @@ from unrolled import affine, exp, log, mean, normalize, sigmoid, sqrt, tanh, vec
 from unrolled.cells import CELLS
 from unrolled.equations import Cell
 from unrolled.graph.graph import Graph
+from unrolled.graph.notation import expression
 from unrolled.graph.operation import CONDITIONS, Operation
 from unrolled.kernels.codegen import kernel as source
 from unrolled.kernels.codegen import pointwise as pointwise
@@ -25,7 +26,6 @@ from unrolled.kernels.planning.split import split
 from unrolled.kernels.runtime import recurrence
 from unrolled.kernels.runtime.cache import Budget, Cache
 from unrolled.kernels.runtime.jit import host
-from unrolled.printing.python import expression
 
 WIDE = Target("float", 64, 32)
 
@@ -69,8 +69,8 @@ def test_every_exponential_has_a_loop_of_its_own() -> None:
     assert found["c"] == max(found[name] for name in "ifg")  # with the last of what it reads
     assert found["h"] == 4
     assert count(point) == 5
-    waiting = {expression(node, step) for node in point.slots}
-    gates = {expression(step.values[name], step) for name in "io"}
+    waiting = {expression(node, step.names) for node in point.slots}
+    gates = {expression(step.values[name], step.names) for name in "io"}
     assert waiting == gates | {"f * c"}  # a later loop needs no more of f; c stands in its array
 
 

@@ -12,16 +12,16 @@ from unrolled import affine, mean, normalize, scalar, sigmoid, tanh, vector, whe
 from unrolled.cells import CELLS
 from unrolled.equations import Cell
 from unrolled.graph.graph import Graph
+from unrolled.graph.notation import expression
 from unrolled.graph.operation import CONDITIONS, Operation
 from unrolled.graph.rewrite import variational_dropout, zoneout
 from unrolled.kernels import eager
 from unrolled.kernels.planning.plan import Phase, Plan
 from unrolled.kernels.planning.split import Split, hoisted, split
-from unrolled.printing.python import expression
 
 
 def text(graph: Graph) -> dict[str, str]:
-    return {name: expression(node, graph) for name, node in graph.values.items()}
+    return {name: expression(node, graph.names) for name, node in graph.values.items()}
 
 
 def parts(function: Callable[..., Any], way: Callable[[Graph], Split] = hoisted) -> Split:

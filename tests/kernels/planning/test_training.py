@@ -11,10 +11,10 @@ from unrolled.cells import CELLS
 from unrolled.equations import Cell
 from unrolled.graph.graph import Graph
 from unrolled.graph.node import ordered
+from unrolled.graph.notation import expression
 from unrolled.graph.operation import CONDITIONS, Operation
 from unrolled.kernels.planning.split import Split, hoisted, split
 from unrolled.kernels.planning.training import Place, TrainingPlan
-from unrolled.printing.python import expression
 
 from ..comparison import SIZES
 
@@ -39,7 +39,7 @@ def saved(name: str, parts: Parts = split) -> set[str]:
     """What a cell's forward pass stores besides its states, in words."""
     step = parts(CELLS[name].graph).step
     nodes = plan(CELLS[name].graph, parts=parts).saved.values()
-    return {step.names.get(node) or expression(node, step) for node in nodes}
+    return {step.names.get(node) or expression(node, step.names) for node in nodes}
 
 
 def layers(found: TrainingPlan) -> dict[tuple[str, ...], tuple[Place, int]]:

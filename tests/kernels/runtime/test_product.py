@@ -5,7 +5,7 @@ import torch
 
 from unrolled.cells import CELLS
 from unrolled.graph import parameters
-from unrolled.graph.node import Size
+from unrolled.graph.learned import Size
 from unrolled.kernels.planning.split import hoisted, split
 from unrolled.kernels.runtime.cache import Budget, Cache
 from unrolled.kernels.runtime.product import Product, suits

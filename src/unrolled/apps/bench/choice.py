@@ -1,18 +1,74 @@
-"""What a user asks for, checked."""
+"""The rows and rivals that a user asks for."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from ...errors import UserError
-from .rival import Rival
-from .rivals import chosen, present
-from .row import Row
-from .rows import CELLS, FEW, KINDS, Shapes, every
-from .shape import shape
+from .layers import (
+    InferenceRow,
+    PackedRow,
+    ProjectedRow,
+    Row,
+    StreamingCellRow,
+    StreamingLayerRow,
+    TrainingRow,
+)
+from .library import UserError
+from .others import BesideInferenceRow, BesideTrainingRow, LoopRow, TapsRow, lstm_highway
+from .rivals import Rival, chosen, present
+from .work import CLASSES, GRID, MIDDLE, QUICK, STREAM, Shape, shape
+
+KINDS = (
+    "inference",
+    "training",
+    "packed",
+    "projected",
+    "streaming",
+    "cells",
+    "loop",
+    "taps",
+)
+"""What rows can be asked for by."""
+
+OTHERS = ("lstm_peephole", "lstm_coupled", lstm_highway.name, "lstm_layernorm")
+"""Cells that are compared with our LSTM."""
+
+CELLS = (*CLASSES, *OTHERS)
+"""Cells that have rows."""
+
+
+@final
+@dataclass(frozen=True)
+class Shapes:
+    """The shapes of the rows beside torch.nn, of those beside ourselves, and of streams."""
+
+    grid: Sequence[Shape] = GRID
+    middle: Sequence[Shape] = MIDDLE
+    stream: Sequence[Shape] = (STREAM,)
+
+
+FEW = Shapes(QUICK, MIDDLE[:1])
+
+
+def every(shapes: Shapes) -> Iterator[Row]:
+    """All rows in the order of the table."""
+    for kind in (InferenceRow, TrainingRow):
+        for cell in CLASSES:
+            yield from (kind(cell, shape) for shape in shapes.grid)
+    for kind in (PackedRow, ProjectedRow):
+        yield from (kind("lstm", shape) for shape in shapes.grid)
+    for kind in (StreamingCellRow, StreamingLayerRow):
+        yield from (kind("lstm", shape) for shape in shapes.stream)
+    for kind in (BesideInferenceRow, BesideTrainingRow):
+        for cell in OTHERS:
+            yield from (kind(cell, shape) for shape in shapes.middle)
+    yield from (LoopRow(lstm_highway.name, shape) for shape in shapes.middle[:1])
+    for cell in ("lstm", "gru"):
+        yield from (TapsRow(cell, shape) for shape in shapes.middle)
+
 
 SECONDS, QUICK_SECONDS = 1.0, 0.2
 

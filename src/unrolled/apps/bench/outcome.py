@@ -1,17 +1,18 @@
-"""What came out of a row."""
+"""The outcome of a row, means over rows, and a run as data."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from statistics import median
-from typing import final
+from typing import Any, NamedTuple, final
 
-from .clock import measure
+from .clock import Ratio, geometric_mean, measure, ratio
 from .contender import Contender, RefusalError
-from .ratio import Ratio, ratio
-from .rival import Rival
-from .row import Row
+from .layers import InferenceRow, Row
+from .rivals import Rival
+from .work import Shape
 
 
 @final
@@ -79,3 +80,77 @@ def outcome(row: Row, rivals: Sequence[Rival], seconds: float) -> Outcome:
         for contender, taken in zip(contenders, measured, strict=True)
     }
     return Outcome(row, contenders, times)
+
+
+class Mean(NamedTuple):
+    """How many times as fast as an opponent, over rows that differ in shape alone."""
+
+    title: str
+    opponent: str
+    mean: float
+    least: float
+    shape: Shape  # of the least
+
+
+BEST = "best rival"
+
+
+def means(outcomes: Sequence[Outcome]) -> list[Mean]:
+    """For each title and opponent; over several rivals, also for the best one of each row."""
+    ratios: dict[tuple[str, str], dict[Shape, float]] = {}
+    for outcome in outcomes:
+        for opponent, value in _ratios(outcome):
+            ratios.setdefault((outcome.row.title, opponent), {})[outcome.row.shape] = value
+    found = []
+    for (title, opponent), values in ratios.items():
+        least = min(values, key=lambda shape: values[shape])
+        mean = geometric_mean(values.values())
+        found.append(Mean(title, opponent, mean, values[least], least))
+    return found
+
+
+def _ratios(outcome: Outcome) -> Iterator[tuple[str, float]]:
+    medians = {name: each.median for name, each in outcome.ratios.items()}
+    yield from medians.items()
+    rivals = [value for name, value in medians.items() if name != "torch.nn"]
+    if isinstance(outcome.row, InferenceRow) and len(rivals) > 1:
+        yield BEST, min(rivals)
+
+
+VERSION = 1
+
+
+def report(
+    machine: dict[str, Any], ceiling: dict[int, float], threads: int, outcomes: Sequence[Outcome]
+) -> dict[str, Any]:
+    """The run as JSON has it; times in seconds, rates in billions of operations a second."""
+    return {
+        "version": VERSION,
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "machine": machine,
+        "threads": threads,
+        "ceiling_gflops": {str(count): value for count, value in ceiling.items()},
+        "rows": [_row(outcome, ceiling[threads]) for outcome in outcomes],
+        "means": [mean._asdict() for mean in means(outcomes)],
+    }
+
+
+def _row(outcome: Outcome, ceiling: float) -> dict[str, Any]:
+    row = outcome.row
+    head = {"kind": row.kind, "title": row.title, "cell": row.cell, "shape": row.shape}
+    if outcome.wrong is not None:
+        return {**head, "wrong": outcome.wrong}
+    return {
+        **head,
+        "contenders": [
+            {
+                "name": each.name,
+                "flops": each.flops // each.steps,
+                "seconds": outcome.times[each.name],
+            }
+            for each in outcome.contenders
+        ],
+        "gflops": outcome.gflops,
+        "part_of_ceiling": outcome.gflops / ceiling,
+        "ratios": {name: each._asdict() for name, each in outcome.ratios.items()},
+    }

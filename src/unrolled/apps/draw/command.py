@@ -58,7 +58,7 @@ def _one(
     name: str, cell: str | None, runs: list[Path], text: str | None, language: str, out: Path | None
 ) -> Path:
     from ...draw.drawings import find
-    from ...draw.output import check_path, save
+    from ...draw.picture import check_path, save
 
     drawing = find(name)
     path = out or Path(f"{name}.png")

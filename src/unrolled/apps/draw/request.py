@@ -118,7 +118,7 @@ def write_all(folder: Path, make: Callable[[Drawing], object]) -> Iterator[Path]
         Each file, after it is written.
     """
     from ...draw.drawings import DRAWINGS
-    from ...draw.output import save
+    from ...draw.picture import save
 
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -21,11 +21,11 @@ from ..study.problems import problem
 from ..study.results import Results
 from ..study.table import tables
 from ..study.trial import Budget
+from ..terminal import Interrupt
 from ..train import checkpoint as checkpoints
 from ..train import text
 from ..train.demo import demo as train
 from ..train.excerpts import words_for
-from ..train.interrupt import Interrupt
 from .claims import ENOUGH
 from .command import NAME, about
 from .memory import memory

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ...equations import Cell
 from ...printable import printable
-from ..train.interrupt import Interrupt
+from ..terminal import Interrupt
 from .entrant import DEFAULT, Entrant
 from .grid import Task, carry_out, tasks
 from .outcome import Outcome

@@ -12,7 +12,7 @@ from typing import Any, final
 import torch
 
 from ...errors import UserError
-from ..train.interrupt import Interrupt
+from ..terminal import Interrupt
 from .entrant import Entrant
 from .outcome import Outcome, key
 from .problems import problem

@@ -9,10 +9,10 @@ from typing import Any, Literal, final
 
 import msgspec
 
-from ...errors import UserError
+from ...errors import UserError, refusing
 from ...schema import checked, parse
 from ..bench.machine import machine
-from ..bench.report import write
+from ..files import write_json
 from .outcome import Outcome
 
 VERSION = 1
@@ -67,11 +67,9 @@ class Results:
             "machine": machine(),
             "outcomes": [outcome.to_json() for outcome in self],
         }
-        try:
+        with refusing(f"write {self.path}"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"cannot write {self.path}: {error.strerror or error}") from error
-        write(self.path, data)
+        write_json(self.path, data)
 
 
 class Stored(msgspec.Struct, forbid_unknown_fields=True):

@@ -15,7 +15,7 @@ from .settings import Settings
 
 if TYPE_CHECKING:
     from ...equations import Cell
-    from .interrupt import Interrupt
+    from ..terminal import Interrupt
     from .problem import Problem
     from .task import Task
     from .training import Training
@@ -79,7 +79,7 @@ def fit(
     import torch
     from rich.console import Console
 
-    from .interrupt import Interrupt
+    from ..terminal import Interrupt
     from .loop import run
     from .progress import progress
 

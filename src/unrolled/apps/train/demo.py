@@ -11,10 +11,10 @@ from rich.table import Table
 
 from ...cells import find
 from ...errors import UserError
+from ..terminal import Interrupt
 from . import checkpoint as checkpoints
 from . import text
 from .folder import begin
-from .interrupt import Interrupt
 from .language import Language
 from .loop import run
 from .progress import progress

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from .interrupt import Interrupt
+from ..terminal import Interrupt
 from .keeper import Keeper
 from .lock import locked
 from .records import Records

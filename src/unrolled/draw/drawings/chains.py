@@ -11,7 +11,8 @@ from ..drawing import drawing
 from ..layout import scene as cell_scene
 from ..parts import CIRCLE, HIGH, PITCH, WIDE, arrow, below, block, caption, circle, step
 from ..picture import Picture, moving, still
-from ..scene import Box, Label, Light, Line, Scene, Shape, Strip, text_width
+from ..scene import Scene
+from ..shapes import Box, Label, Light, Line, Shape, Strip, text_width
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

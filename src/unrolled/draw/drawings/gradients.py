@@ -14,7 +14,8 @@ from ..drawing import drawing
 from ..palette import BLUE, GREEN, INK, ORANGE, PALE, PINK, RED, SERIES
 from ..parts import CIRCLE, circle
 from ..picture import HOLD, Frame, Picture, still
-from ..scene import LETTER, Label, Line, Scene, Shape, text_width
+from ..scene import Scene
+from ..shapes import LETTER, Label, Line, Shape, text_width
 from ..type import figure
 from .measured import FRAMES, LONG
 

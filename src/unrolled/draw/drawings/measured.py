@@ -12,7 +12,8 @@ from .. import axes as pieces
 from ..drawing import drawing
 from ..parts import HIGH
 from ..picture import HOLD, Frame, Picture, moving
-from ..scene import Box, Label, Light, Line, Scene, Shape
+from ..scene import Scene
+from ..shapes import Box, Label, Light, Line, Shape
 from ..type import figure
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from ..drawing import drawing
 from ..layout import scene as cell_scene
 from ..parts import above
 from ..picture import Picture, moving, still
-from ..scene import Box, Label, Light, Line, Scene, Shape, text_width
+from ..scene import Scene
+from ..shapes import Box, Label, Light, Line, Shape, text_width
 
 if TYPE_CHECKING:
     from ...equations import Cell

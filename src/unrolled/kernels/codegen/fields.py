@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import final
 
-from ...graph.node import Node, Size
+from ...graph.learned import Size
+from ...graph.node import Node
 from ...graph.operation import Operation
 from ...locks import cached_property
 from ..planning.schedule import Factor, Pass, Schedule

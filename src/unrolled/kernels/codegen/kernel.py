@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import final
 
-from ...graph.node import Size
+from ...graph.learned import Size
 from ...locks import cached_property
 from ..planning.schedule import Pass, Schedule
 from ..runtime.abi import Buffer, Field, Role, Rows
@@ -115,6 +115,11 @@ class Source:
         for work in self.works:
             self._functions[f"pass_{work.number}"] = self._pass(work)
         self.text = self._module()
+
+    def forget_text(self) -> None:
+        """Drop the text, which takes ten times the memory of its machine code."""
+        self.text = ""
+        self._functions.clear()
 
     # Functions.
 

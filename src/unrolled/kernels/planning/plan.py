@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple, final
 
-from ...graph.node import Layer, Term
+from ...graph.learned import Layer, Term
 from ...graph.operation import Operation
 from ...locks import cached_property
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ...graph.graph import Graph
-    from ...graph.node import Node, Size
+    from ...graph.learned import Size
+    from ...graph.node import Node
 
 
 class Phase(IntEnum):
@@ -74,7 +75,7 @@ class Plan:
 
     def __str__(self) -> str:
         """The plan as text: each phase with its products and values."""
-        from ...printing.python import expression
+        from ...graph.notation import expression
 
         lines = [self.graph.name]
         titles = ("once", "for all steps at once", "in every step")
@@ -86,18 +87,18 @@ class Plan:
             ]
             for name, node in self.graph.values.items():
                 if self.phases[node] == phase:
-                    work.append(f"    value    {name} = {expression(node, self.graph)}")
+                    work.append(f"    value    {name} = {expression(node, self.graph.names)}")
             if work:
                 lines += [f"  {title}:", *work]
         return "\n".join(lines)
 
 
 def _source(graph: Graph, node: Node) -> str:
-    from ...printing.python import expression
+    from ...graph.notation import expression
 
     if node.operation in (Operation.INPUT, Operation.STATE):
         return node.attribute
-    return graph.names.get(node) or f"({expression(node, graph)})"
+    return graph.names.get(node) or f"({expression(node, graph.names)})"
 
 
 def _runs(graph: Graph) -> list[list[Node]]:

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple, final
 
 from ...graph.graph import Graph
-from ...graph.node import Layer, Node, Size, Term, ordered
+from ...graph.learned import Layer, Size, Term
+from ...graph.node import Node, ordered
+from ...graph.notation import expression
 from ...graph.operation import Operation
 from ...graph.sizes import UNITS
-from ...printing.python import expression
 from ..runtime.abi import Buffer
 
 
@@ -110,7 +111,7 @@ class Schedule:
 
     def describe(self, node: Node) -> str:
         """A value as text: its name, or its equation."""
-        return self.name(node) or expression(node, self.graph)
+        return self.name(node) or expression(node, self.graph.names)
 
     def _check(self) -> None:
         for name, size in self.graph.states.items():

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import NamedTuple, final
 
 from ...graph.graph import Graph
-from ...graph.node import Node, Size
+from ...graph.learned import Size
+from ...graph.node import Node
 from ...graph.operation import CONDITIONS, Operation
 from .plan import Phase, Plan
 

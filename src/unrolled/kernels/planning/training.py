@@ -10,7 +10,8 @@ from typing import NamedTuple, final
 from ...graph import derivative
 from ...graph.derivative import replayed
 from ...graph.graph import Graph
-from ...graph.node import Block, Node, Size, ordered
+from ...graph.learned import Block, Size
+from ...graph.node import Node, ordered
 from ...graph.operation import ACTIVATIONS, CONDITIONS, POINTWISE, Operation
 from ...graph.rewrite import rewrite, simplified
 from ..runtime.abi import Buffer, Role

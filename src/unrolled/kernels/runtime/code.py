@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import ctypes
-import glob
 import os
 from functools import cache
 from typing import final
 
 import torch
 
+from ... import _torch
 from ..codegen.ir import Target
 from ..codegen.launcher import PARALLEL
 from ..codegen.threads import OPENMP
 from . import cache as caches
 from .jit import Machine
 
-BYTES = 2
-"""Bytes that machine code takes for each character of its text, with the text."""
+BYTES = 1
+"""Bytes that machine code takes for each character of its text."""
 
 WORTH_A_THREAD = 1_000_000
 """Operations that take about as long as it takes to wake a thread and wait for it."""
@@ -30,15 +30,13 @@ def openmp() -> dict[str, int]:
     A kernel's threads are then PyTorch's own: they are awake, and no second pool competes with
     them. Where there is none, stand-ins that are never called.
     """
-    folder = os.path.join(os.path.dirname(torch.__file__), "lib")
     names = (PARALLEL, *OPENMP)
-    for path in glob.glob(os.path.join(folder, "libgomp*.so*")):
-        library = ctypes.CDLL(path)
-        if all(hasattr(library, name) for name in names):
-            functions = {name: library[name] for name in names}
-            functions["sched_yield"] = ctypes.CDLL(None).sched_yield
-            return {name: _address(function) for name, function in functions.items()}
-    return dict.fromkeys((*names, "sched_yield"), _address(_nothing))
+    library = _torch.openmp(names)
+    if library is None:
+        return dict.fromkeys((*names, "sched_yield"), _address(_nothing))
+    functions = {name: library[name] for name in names}
+    functions["sched_yield"] = ctypes.CDLL(None).sched_yield
+    return {name: _address(function) for name, function in functions.items()}
 
 
 def _address(function: object) -> int:

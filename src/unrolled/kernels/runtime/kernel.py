@@ -9,7 +9,7 @@ from typing import final
 
 import torch
 
-from ...graph.node import Size
+from ...graph.learned import Size
 from ...locks import cached_property
 from ..codegen.kernel import Source
 from ..planning.schedule import Schedule
@@ -72,6 +72,14 @@ class Kernel:
         self.code = Code(self.source.text, self.target)
         self.size = self.code.size
         self.block = self.source.fields.block
+        self.source.forget_text()
+
+    def text(self) -> str:
+        """Write the module of the kernel once more: it is not kept."""
+        source = self.source
+        fields = source.fields
+        again = Source(source.schedule, source.units, fields.strides, source.target, source.packed)
+        return again.text
 
     def named(self, role: Role) -> list[str]:
         """Return the names of the buffers with a role."""

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import struct
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import cache
 from typing import Any, NamedTuple, final
 
 import torch
 from torch import Tensor
 
+from ... import _torch
 from ...locks import compiling
 from ..codegen.launcher import ANY, FITS, FUNCTIONS, PARALLEL, SCATTERED, WRONG, text
 from .abi import HEADER, WORD, Copy, Operand, Relocation, header
@@ -42,13 +41,7 @@ class Form(NamedTuple):
 @cache
 def _library() -> ctypes.CDLL | None:
     """Return PyTorch's library that has the functions; None where there is none."""
-    folder = os.path.join(os.path.dirname(torch.__file__), "lib")
-    for name in ("libtorch_cpu.so", "libtorch_cpu.dylib", "torch_cpu.dll"):
-        with suppress(OSError):
-            library = ctypes.CDLL(os.path.join(folder, name))
-            if all(hasattr(library, function) for function in FUNCTIONS.values()):
-                return library
-    return None
+    return _torch.library(tuple(FUNCTIONS.values())) if _torch.has_addresses else None
 
 
 @cache
@@ -149,7 +142,7 @@ class Table:
 
     def hand(self, tensors: Sequence[Tensor]) -> None:
         """Tell which tensors the operands are."""
-        self._pack(self._words, len(HEADER) * WORD, *[each._cdata for each in tensors])
+        self._pack(self._words, len(HEADER) * WORD, *map(_torch.address, tensors))
 
     def set(self, name: str, value: int) -> None:
         """Set a scalar."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...graph.derivative import derivative, returned_input
 from ...graph.graph import Graph
-from ...graph.node import Size
+from ...graph.learned import Size
 from ...graph.operation import Operation
 from ...locks import cached_property
 from ..planning.schedule import Schedule

@@ -126,7 +126,7 @@ class Recurrence:
             kernel = training.backward(frozenset(training.plan.optional))
         plan = str(kernel.schedule).splitlines()
         arrays = [f"  buffer {field.place}: {field.buffer}" for field in kernel.block.fields]
-        return "\n".join([*(f"; {line}" for line in (*plan, *arrays)), "", kernel.source.text])
+        return "\n".join([*(f"; {line}" for line in (*plan, *arrays)), "", kernel.text()])
 
     def width(self, names: Sequence[str]) -> int:
         """How many numbers a row of some inputs of the loop has."""

@@ -68,6 +68,7 @@ class WeightGradients:
         self.dtype = dtype
         self.text = Outers(outers, host(DTYPES[dtype]))
         self._code = Code(self.text.text, self.text.target)
+        self.text.forget_text()
         self._operations = sum(2 * o.units * (1 + sum(o.lengths)) for o in self.text.outers)
 
     def launch(

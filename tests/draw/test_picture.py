@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from unrolled.draw import draw
-from unrolled.draw.output import encode, save
 from unrolled.draw.palette import WIRE_LIT
-from unrolled.draw.picture import moving, still
-from unrolled.draw.scene import Box, Label, Scene
+from unrolled.draw.picture import encode, moving, save, still
+from unrolled.draw.scene import Scene
+from unrolled.draw.shapes import Box, Label
 from unrolled.errors import DrawError
 
 SMALL = Scene((Box("a", "layer", 0, 0, 1, 0.5, text="$\\sigma$"), Label("l", "a word", 0, 1)))

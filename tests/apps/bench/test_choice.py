@@ -1,12 +1,9 @@
 import pytest
+from tests.apps.bench.fakes import SMALL
 
-from unrolled.apps.bench.layers import Inference
-from unrolled.apps.bench.rival import missing
-from unrolled.apps.bench.rivals import RIVALS
-from unrolled.apps.bench.row import Row
-from unrolled.apps.bench.rows import CELLS, KINDS, Shapes, every
-
-from .fakes import SMALL
+from unrolled.apps.bench.choice import CELLS, KINDS, Shapes, every
+from unrolled.apps.bench.layers import InferenceRow, Row
+from unrolled.apps.bench.rivals import RIVALS, missing
 
 SMALLS = Shapes([SMALL], [SMALL], [SMALL])
 
@@ -34,7 +31,7 @@ def test_rivals_give_the_right_numbers(rival, cell: str) -> None:
     reason = rival.available()
     if reason is not None:
         pytest.skip(reason)
-    contest = Inference(cell, SMALL).contest([rival])
+    contest = InferenceRow(cell, SMALL).contest([rival])
     assert contest.opponents[1].complaint() is None
 
 

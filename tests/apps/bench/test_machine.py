@@ -2,7 +2,7 @@ import ctypes
 
 import pytest
 
-from unrolled.apps.bench.ceiling import Ceiling
+from unrolled.apps.bench.machine import Ceiling
 
 
 def test_every_chain_multiplies_and_adds() -> None:

@@ -2,7 +2,7 @@ import signal
 
 import pytest
 
-from unrolled.apps.train.interrupt import Interrupt
+from unrolled.apps.terminal import Interrupt
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -1,8 +1,20 @@
-"""Ctrl-C as a request."""
+"""Talk between a program and the person at its terminal: plain lines, and Ctrl-C as a request."""
+
+from __future__ import annotations
 
 import signal
 from types import FrameType
-from typing import final
+from typing import TYPE_CHECKING, final
+
+from ..printable import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def say(console: Console, text: str, style: str = "") -> None:
+    """Print text as it is: without markup or highlights, in lines of any length."""
+    console.print(printable(text), style=style, highlight=False, markup=False, soft_wrap=True)
 
 
 @final
@@ -21,7 +33,7 @@ class Interrupt:
         self.requested: signal.Signals | None = None
         self._previous: dict[signal.Signals, object] = {}
 
-    def __enter__(self) -> "Interrupt":
+    def __enter__(self) -> Interrupt:
         for number in (signal.SIGINT, signal.SIGTERM):
             if signal.getsignal(number) != signal.SIG_IGN:
                 self._previous[number] = signal.signal(number, self._note)

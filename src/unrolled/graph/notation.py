@@ -1,0 +1,208 @@
+"""Values as text, in the infix notation of Python: for people, messages and the printers."""
+
+from __future__ import annotations
+
+import math
+from enum import IntEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, final
+
+from .learned import Layer, Term
+from .limits import short
+from .operation import EPSILON, Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+Node: TypeAlias = Any
+"""A `node.Node`: that module is built on this one, for what a node shows in a debugger."""
+
+
+class Level(IntEnum):
+    """How tightly a piece of text holds together."""
+
+    ANY = 0
+    COMPARISON = 1
+    SUM = 2
+    PRODUCT = 3
+    SIGN = 4
+    ATOM = 5
+
+
+class Text(NamedTuple):
+    """A piece of text and how tightly it holds together."""
+
+    text: str
+    level: Level
+
+
+class Rule(Protocol):
+    """Writes a node of one operation."""
+
+    def __call__(self, node: Node, writer: Writer) -> Text:
+        """The text of the node's operation and arguments."""
+        ...
+
+
+@final
+class Writer:
+    """Writes nodes by a table of rules.
+
+    Args:
+        rules: for each operation, how to write it.
+        parentheses: how to wrap text that holds too loosely, such as ``"({})"``.
+        name: the text of a node that is written as a name, None to write its operation.
+    """
+
+    def __init__(
+        self,
+        rules: Mapping[Operation, Rule],
+        parentheses: str,
+        name: Callable[[Node], str | None],
+    ) -> None:
+        self.rules = rules
+        self.parentheses = parentheses
+        self.name = name
+
+    def operand(self, node: Node, level: Level = Level.ANY) -> str:
+        """A node as it stands inside something that holds at least as tightly as `level`."""
+        name = self.name(node)
+        written = Text(name, Level.ATOM) if name is not None else self.equation(node)
+        return written.text if written.level >= level else self.parentheses.format(written.text)
+
+    def equation(self, node: Node) -> Text:
+        """The right-hand side of the line that defines a node."""
+        return self.rules[node.operation](node, self)
+
+
+def form(template: str, level: Level, *operands: Level) -> Rule:
+    """The rule that fills a template with the arguments, each held by its level."""
+
+    def rule(node: Node, writer: Writer) -> Text:
+        texts = (
+            writer.operand(argument, operand)
+            for argument, operand in zip(node.arguments, operands, strict=False)
+        )
+        return Text(template.format(*texts), level)
+
+    return rule
+
+
+def sum_of_products(
+    node: Node, writer: Writer, weight: Callable[[int, str], str], product: str
+) -> Text:
+    """Return the text of a learned layer: its weights times what they read, and its biases.
+
+    Args:
+        node: the layer.
+        writer: of its sources.
+        weight: the name of a source's weight (W) or bias (b).
+        product: the template of a weight times a source.
+    """
+    terms = []
+    for index, (source, block) in enumerate(
+        zip(node.arguments, node.attribute.blocks, strict=True)
+    ):
+        terms.append(product.format(weight(index, "W"), writer.operand(source, Level.SIGN)))
+        if block.bias is not None:
+            terms.append(weight(index, "b"))
+    return Text(" + ".join(terms), Level.SUM if len(terms) > 1 else Level.PRODUCT)
+
+
+def number(value: float) -> str:
+    """A constant as short as it can be written exactly."""
+    short = f"{value:.0f}"
+    return short if value.is_integer() and abs(value) < 1e15 and short != "-0" else repr(value)
+
+
+def _affine(node: Node, writer: Writer) -> Text:
+    layer = node.attribute
+    if not isinstance(layer, Layer):  # not resolved yet: the function is still being traced
+        sources = ", ".join(writer.operand(source) for source in node.arguments)
+        return Text(f"affine({sources})", Level.ATOM)
+    return sum_of_products(node, writer, layer.weight, "{} @ {}")
+
+
+def _normalize(node: Node, writer: Writer) -> Text:
+    epsilon = "" if node.attribute == EPSILON else f", {number(node.attribute)}"
+    return Text(f"normalize({writer.operand(node.arguments[0])}{epsilon})", Level.ATOM)
+
+
+def _transposed(node: Node, writer: Writer) -> Text:
+    term: Term = node.attribute
+    gradient = writer.operand(node.arguments[0], Level.SIGN)
+    return Text(f"{term.weight}.T @ {gradient}", Level.PRODUCT)
+
+
+def _constant(node: Node, writer: Writer) -> Text:
+    if not math.isfinite(node.attribute):
+        return Text(f'float("{node.attribute}")', Level.ATOM)
+    return Text(number(node.attribute), Level.SIGN if node.attribute < 0 else Level.ATOM)
+
+
+def _name(node: Node, writer: Writer) -> Text:
+    return Text(node.attribute, Level.ATOM)
+
+
+def _learned(node: Node, writer: Writer) -> Text:
+    return Text(getattr(node.attribute, "name", "learned"), Level.ATOM)
+
+
+ANY, COMPARISON, SUM, PRODUCT, SIGN, ATOM = Level
+NOTATION: dict[Operation, Rule] = {
+    Operation.CONSTANT: _constant,
+    Operation.INPUT: _name,
+    Operation.STATE: _name,
+    Operation.LEARNED: _learned,
+    Operation.ADD: form("{} + {}", SUM, SUM, PRODUCT),
+    Operation.SUB: form("{} - {}", SUM, SUM, PRODUCT),
+    Operation.MUL: form("{} * {}", PRODUCT, PRODUCT, SIGN),
+    Operation.DIV: form("{} / {}", PRODUCT, PRODUCT, SIGN),
+    Operation.NEG: form("-{}", SIGN, SIGN),
+    Operation.SIGMOID: form("sigmoid({})", ATOM, ANY),
+    Operation.TANH: form("tanh({})", ATOM, ANY),
+    Operation.RELU: form("relu({})", ATOM, ANY),
+    Operation.EXP: form("exp({})", ATOM, ANY),
+    Operation.LOG: form("log({})", ATOM, ANY),
+    Operation.SQRT: form("sqrt({})", ATOM, ANY),
+    Operation.ABS: form("abs({})", ATOM, ANY),
+    Operation.MINIMUM: form("minimum({}, {})", ATOM, ANY, ANY),
+    Operation.MAXIMUM: form("maximum({}, {})", ATOM, ANY, ANY),
+    Operation.LESS: form("{} < {}", COMPARISON, SUM, SUM),
+    Operation.LESS_EQUAL: form("{} <= {}", COMPARISON, SUM, SUM),
+    Operation.SELECT: form("where({}, {}, {})", ATOM, ANY, ANY, ANY),
+    Operation.SUM: form("sum({})", ATOM, ANY),
+    Operation.DIMENSION: form("len({})", ATOM, ANY),
+    Operation.BROADCAST: form("full_like({1}, {0})", ATOM, ANY, ANY),
+    Operation.NORMALIZE: _normalize,
+    Operation.AFFINE: _affine,
+    Operation.TRANSPOSED: _transposed,
+    Operation.OUTER: form("outer({}, {})", ATOM, ANY, ANY),
+}
+"""For each operation, how a node of it is written."""
+
+
+POSITIONS = 60
+"""Operations and operands of an expression that are written out; the rest is left out."""
+
+CITED = 500
+"""Letters of an expression."""
+
+
+def expression(node: Node, names: Mapping[Any, str] = MappingProxyType({})) -> str:
+    """Return a node as text, cut where it is long: for messages, labels and plans.
+
+    Args:
+        node: to be written, by its operation even if it has a name.
+        names: of the nodes below it that are written as names.
+    """
+    left = POSITIONS
+
+    def name(below: Node) -> str | None:
+        nonlocal left
+        left -= 1
+        known = names.get(below)
+        return known if known is not None or left > 0 or not below.arguments else "..."
+
+    return short(Writer(NOTATION, "({})", name).equation(node).text, CITED)

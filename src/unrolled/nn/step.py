@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..equations import Cell
 from ..graph import parameters
 from ..kernels.dispatch import Runner
-from ..kernels.runtime import cache
+from ..kernels.request import Request
 from ..kernels.runtime.buffers import sound
-from ..kernels.runtime.cache import Cache
 from .call import Call, plain, probed
 from .sequence import Dense, Unbatched
 from .weights import States, Weighted
@@ -34,7 +34,6 @@ class Step(Weighted):
         super().__init__(cell, input_size, hidden_size, bias, proj_size)
         self._runner = Runner(self.graph, self._units)
         self._x = next(iter(self.graph.inputs))
-        self._known = Cache(cache.calls)
         self._state_units = {s: self._units[size] for s, size in self.graph.states.items()}
         self._register("", input_size, device, dtype)
         for parameter in parameters(cell.graph):
@@ -57,6 +56,9 @@ class Step(Weighted):
             ValueError, RuntimeError: for sizes, dtypes or devices that do not fit, in PyTorch's
                 words where PyTorch has words for it.
         """
+        known = self._replayed(input, hx)
+        if known is not None:
+            return known
         batched = input.dim() == 2
         x, states = self.prepare(input, hx)
         weights = self._weights("")
@@ -70,6 +72,21 @@ class Step(Weighted):
         if not batched:
             last = {state: value.squeeze(0) for state, value in last.items()}
         return self._states_out(last)
+
+    def _replayed(self, input: Any, hx: States | None) -> States | None:
+        """Return what a step like an earlier one returns, whose checks hold for it; else None."""
+        states = self._tuple(hx)
+        if type(input) is not Tensor or input.dim() != 2 or states is None or self._probes:
+            return None
+        if torch.compiler.is_compiling():
+            return None
+        first = dict(zip(self.graph.states, states, strict=False)) or None
+        request = Request(self._weights(""), {self._x: input}, first, (), False)
+        results = self._runner.replay([request])
+        if results is None:
+            return None
+        _, last = results[0]
+        return tuple(last) if len(last) > 1 else last[0]
 
     def prepare(self, input: Tensor, hx: States | None) -> tuple[Tensor, dict[str, Tensor]]:
         """The input and the states before the step, checked, as (B, units)."""

@@ -124,6 +124,15 @@ class Weighted(Module, ABC):
                 )
         return dict(zip(names, given, strict=True))
 
+    def _tuple(self, hx: States | None) -> tuple[Tensor, ...] | None:
+        """Return the states that a call is given, none of them checked; None for another form."""
+        count = len(self.graph.states)
+        if hx is None:
+            return ()
+        if count == 1:
+            return (hx,) if isinstance(hx, Tensor) else None
+        return hx if isinstance(hx, tuple) and len(hx) == count else None
+
     def _states_out(self, states: dict[str, Tensor]) -> States:
         """The states as a caller gets them: a tensor, or a tuple if there are several."""
         first, *others = (states[name] for name in self.graph.states)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor
@@ -16,6 +16,8 @@ from .runtime.cache import OBJECT, Cache
 from .runtime.call import Call
 from .runtime.guards import Guards
 from .runtime.launch import Launch, run_concurrently
+from .runtime.launcher import FITS, SCATTERED
+from .runtime.memory import empty
 
 NOTE = 512
 """Bytes of a note that a call of some kind was made."""
@@ -31,70 +33,70 @@ class Replay:
     """
 
     def __init__(self, call: Call, request: Request) -> None:
+        recurrence, time = call.recurrence, call.time
         self.call = call
         self._sources = [name for (name,) in call.sources]
-        dtype = call.recurrence.dtype
-        self._zeros = [
-            torch.zeros(call.time.batch, units, dtype=dtype, device="cpu")
+        self._states, self._weights = list(call.states), list(call.weights)
+        self.zeros = [
+            torch.zeros(time.batch, units, dtype=recurrence.dtype, device="cpu")
             for units in call.states.values()
         ]
-        sources, states, weights = self._operands(request)
-        self._guards = Guards(sources, *([state] for state in states), weights)
+        self._product = recurrence.product
+        sources, states, weights = groups = self.operands(request)
+        self.holds = Guards(sources, weights, *([state] for state in states)).hold
+        self._count = len(call.record)
+        self._finals = [(time.batch, units) for units in call.states.values()]
+        self._recorded = [(*call.shape, units) for units in call.widths.values()]
         self.trains = torch.is_grad_enabled() and any(
-            tensor.requires_grad for tensor in (*sources, *states, *weights)
+            tensor.requires_grad for group in groups for tensor in group
         )
-        steps = 1 if call.time.batch == call.time.total else 2
-        self._is_single = steps == 1 and call.states.keys() >= set(call.record)
+        is_step = time.batch == time.total and call.states.keys() >= set(call.record)
+        self._pairs = [] if is_step else [form.shape for form in call.pairs.values()]
+        self._launch: Launch | None = None
+        self.alone: Launch | None = None
+        if self.trains:
+            self.alone = call.forward_alone
+        else:
+            self._launch = call.single if is_step else call.inference
+            self.alone = None if is_step else call.inference_alone
 
-    def _operands(
-        self, request: Request
-    ) -> tuple[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]]:
+    def operands(self, request: Request) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
         """Return sources, states and weights, in the order of the call."""
-        given, weights = request.states, request.weights
-        states = self._zeros if given is None else [given[name] for name in self.call.states]
-        inputs = request.inputs
+        weights, inputs, given = request[:3]
         return (
             [inputs[name] for name in self._sources],
-            states,
-            [weights[name] for name in self.call.weights],
+            self.zeros if given is None else [given[name] for name in self._states],
+            [weights[name] for name in self._weights],
         )
 
-    def matches(self, request: Request) -> bool:
-        """Return whether a request is like the first one."""
-        sources, states, weights = self._operands(request)
-        return self._guards.hold(sources, *([state] for state in states), weights)
+    def run(
+        self, sources: list[Tensor], states: list[Tensor], weights: list[Tensor]
+    ) -> Results | None:
+        """Return recorded values and last states; None if a tensor is not as it has to be."""
+        if self._launch is None:
+            return self.split(Loop.apply((self.call,), *sources, *states, *weights))
+        tensors, recorded, last = self.arrays(sources, states, weights)
+        worst = self._launch.start(tensors)
+        if worst == SCATTERED:
+            worst = self._launch.start([each.contiguous() for each in tensors])
+        return None if worst != FITS else (recorded, last)
 
-    @property
-    def launch(self) -> Launch:
-        """What is launched without a graph."""
-        return self.call.single if self._is_single else self.call.inference
-
-    def alone(self) -> bool:
-        """Return whether it runs best on one thread beside another."""
-        call = self.call
-        if self.trains:
-            return call.forward_alone is not None
-        return not self._is_single and call.inference_alone is not None
-
-    def arrays(self, request: Request) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-        """Return all operands of `launch`, recorded values and last states among them."""
-        sources, states, _ = self._operands(request)
-        last, recorded = self.call.arrays(sources[0])
-        read = self.call.read(sources, request.weights)
-        pairs: list[Tensor] = []
-        if not self._is_single:
-            pairs = [sources[0].new_empty(form.shape) for form in self.call.pairs.values()]
-        return [*read, *states, *last, *recorded, *pairs], recorded, last
-
-    def flat(self, request: Request) -> list[Tensor]:
-        """Return what autograd's node takes."""
-        sources, states, weights = self._operands(request)
-        return [*sources, *states, *weights]
+    def arrays(
+        self, sources: list[Tensor], states: list[Tensor], weights: list[Tensor]
+    ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+        """Return all operands of a launch without a graph, and which are its results."""
+        new = sources[0].new_empty
+        last = [new(shape) for shape in self._finals]
+        recorded = [empty(sources[0], *shape) for shape in self._recorded]
+        if self._product is not None:
+            named = dict(zip(self._weights, weights, strict=True))
+            sources = self._product.run(sources, named, self.call.time.total)
+        pairs = [new(shape) for shape in self._pairs]
+        return [*sources, *weights, *states, *last, *recorded, *pairs], recorded, last
 
     def split(self, results: Sequence[Tensor]) -> Results:
         """Return recorded values and last states of what autograd's node returns."""
-        count = len(self.call.record)
-        return results[:count], results[count:]
+        return results[: self._count], results[self._count :]
 
 
 def replay(known: Cache, requests: Sequence[Request]) -> list[Results] | None:
@@ -102,45 +104,39 @@ def replay(known: Cache, requests: Sequence[Request]) -> list[Results] | None:
 
     Several are run at the same time, each on a thread, where that is faster.
     """
-    found: list[Replay] = []
+    found: list[tuple[Replay, Any]] = []
     for request in requests:
-        one = known.get(request.key)
-        if one is None or not one.matches(request):
+        one: Replay | None = known.get(request.key)
+        if one is None:
             return None
-        found.append(one)
+        sources, states, weights = operands = one.operands(request)
+        if not one.holds(sources, weights, *[(state,) for state in states]):
+            return None
+        found.append((one, operands))
     try:
-        if len(found) > 1 and torch.get_num_threads() > 1 and all(each.alone() for each in found):
-            return _together(found, requests)
-        return [_one(one, request) for one, request in zip(found, requests, strict=True)]
+        if len(found) > 1 and torch.get_num_threads() > 1:
+            return _several(found)
+        results = [one.run(*operands) for one, operands in found]
     except RuntimeError:  # said in better words by the call that then goes the long way
         return None
+    return None if None in results else results  # pyright: ignore[reportReturnType]
 
 
-def _one(one: Replay, request: Request) -> Results:
+def _several(found: Sequence[tuple[Replay, Any]]) -> list[Results] | None:
+    """Run several at the same time, if each runs best on one thread beside another."""
+    one, _ = found[0]
+    if any(other.alone is None or other.trains != one.trains for other, _ in found):
+        results = [other.run(*operands) for other, operands in found]
+        return None if None in results else results  # pyright: ignore[reportReturnType]
     if one.trains:
-        return one.split(Loop.apply((one.call,), *one.flat(request)))
-    tensors, recorded, last = one.arrays(request)
-    one.launch.run(tensors)
-    return recorded, last
-
-
-def _together(found: Sequence[Replay], requests: Sequence[Request]) -> list[Results]:
-    pairs = list(zip(found, requests, strict=True))
-    if all(one.trains for one in found):
-        calls = tuple(one.call for one in found)
-        results = Loop.apply(calls, *(t for one, request in pairs for t in one.flat(request)))
+        calls = tuple(other.call for other, _ in found)
+        flat = [tensor for _, groups in found for group in groups for tensor in group]
+        results = Loop.apply(calls, *flat)
         size = len(results) // len(found)
-        return [one.split(results[n * size : (n + 1) * size]) for n, one in enumerate(found)]
-    if any(one.trains for one in found):
-        return [_one(one, request) for one, request in pairs]
-    arrays = [one.arrays(request) for one, request in pairs]
-    launches = [one.call.inference_alone for one in found]
+        return [other.split(results[n * size :][:size]) for n, (other, _) in enumerate(found)]
+    arrays = [other.arrays(*operands) for other, operands in found]
     run_concurrently(
-        [
-            (launch, tensors)
-            for launch, (tensors, *_) in zip(launches, arrays, strict=True)
-            if launch
-        ]
+        [(other.alone, tensors) for (other, _), (tensors, *_) in zip(found, arrays, strict=True)]
     )
     return [(recorded, last) for _, recorded, last in arrays]
 
@@ -162,7 +158,7 @@ def learn(known: Cache, call: Call, request: Request) -> None:
     if request.states is not None and any(map(is_lazy, request.states.values())):
         return
     one = Replay(call, request)
-    numbers = sum(state.nbytes for state in one._zeros)
+    numbers = sum(state.nbytes for state in one.zeros)
     known.replace(key, one, 2 * OBJECT + numbers)
 
 

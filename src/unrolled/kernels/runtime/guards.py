@@ -40,7 +40,4 @@ class Guards:
         """Return whether nothing is different."""
         if _threads() != self._threads or not undisturbed():
             return False
-        for check, group in zip(self._checks, groups, strict=True):
-            if not check(*group):
-                return False
-        return True
+        return all([check(*group) for check, group in zip(self._checks, groups, strict=True)])  # noqa: C419

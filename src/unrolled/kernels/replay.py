@@ -135,9 +135,8 @@ def _several(found: Sequence[tuple[Replay, Any]]) -> list[Results] | None:
         size = len(results) // len(found)
         return [other.split(results[n * size :][:size]) for n, (other, _) in enumerate(found)]
     arrays = [other.arrays(*operands) for other, operands in found]
-    run_concurrently(
-        [(other.alone, tensors) for (other, _), (tensors, *_) in zip(found, arrays, strict=True)]
-    )
+    launches: list[Any] = [other.alone for other, _ in found]
+    run_concurrently([(launch, each[0]) for launch, each in zip(launches, arrays, strict=True)])
     return [(recorded, last) for _, recorded, last in arrays]
 
 

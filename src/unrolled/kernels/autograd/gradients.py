@@ -353,8 +353,8 @@ def _named_rows(call: Call, sources: Sequence[Tensor]) -> dict[str, Tensor]:
         pairs = zip(call.sources, sources, strict=True)
         return {name: value.view(*call.shape, value.shape[-1]) for (name,), value in pairs}
     rows = {}
-    for names, bank in zip(call.banks, sources, strict=True):
-        parts = bank.split([recurrence.width([name]) for name in names], -1)
+    for names, source in zip(call.banks, sources, strict=True):
+        parts = source.split([recurrence.width([name]) for name in names], -1)
         for name, part in zip(names, parts, strict=True):
             fixed = name in recurrence.split.vectors
             rows[name] = part.expand(*call.shape, -1) if fixed else part.view(*call.shape, -1)

@@ -107,7 +107,7 @@ class Loop(torch.autograd.Function):
         else:
             begun = [_begun(call, *call.named(part), store) for call, part, store in pieces]
             run_concurrently(
-                [(l, tensors) for l, (tensors, *_) in zip(launches, begun, strict=True)]
+                [(launch, each[0]) for launch, each in zip(launches, begun, strict=True)]
             )
             ends = zip(begun, pieces, strict=True)
             done = [

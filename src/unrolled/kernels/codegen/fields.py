@@ -13,8 +13,8 @@ from ..planning.schedule import Factor, Pass, Schedule
 from ..runtime.abi import ArgumentBlock, Buffer, Field, Role, Rows
 
 SCALARS = ["steps", "counts", "arrived", "parts", "rows", "shards"]
-"""Of a kernel's argument block: T; the table of the rows of each step; the threads that have come to
-a barrier; into how many parts rows are sharded, 0 if units are; B; the table of where parts begin."""
+"""Of a kernel's argument block: T; the table of the rows of each step; how many threads have come
+to a barrier; into how many parts rows are sharded, 0 if units are; B; where these parts begin."""
 
 
 @final

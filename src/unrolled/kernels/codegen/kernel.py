@@ -245,7 +245,7 @@ class Source:
         return f.at(base, f.let(f"mul nsw i64 {group}, {columns * self.target.lanes}"))
 
     def bias(self, work: Work) -> int:
-        """Return the place in the frame of a pass's start values: after moving buffers and matrices."""
+        """Return the place in the frame of a pass's start values: after the matrices."""
         return self.moving + len(self.packs) + work.number
 
     def matrix(self, number: int) -> int:

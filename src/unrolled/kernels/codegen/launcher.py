@@ -39,9 +39,8 @@ PARALLEL = "GOMP_parallel"
 def text(target: Target) -> str:
     """Return the module of three functions of the launcher's table, see `runtime.abi`.
 
-    ``prepare`` inspects the operands; if none is worse than contiguous it writes the addresses that
-    the kernel reads and makes the copies before it. ``launch`` also runs the kernel, and ``finish``,
-    which makes the copies after it.
+    ``prepare`` inspects the operands; if all fit, it writes the addresses that the kernel reads and
+    makes the copies before it. ``finish`` makes those after it; ``launch`` does all and runs it.
     """
     declared = [f"declare i32 @{name}(ptr, ptr)" for name in FUNCTIONS.values()]
     declared.append(f"declare void @{PARALLEL}(ptr, ptr, i32, i32)")

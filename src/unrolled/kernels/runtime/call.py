@@ -166,7 +166,7 @@ class Call:
 
     @property
     def single(self) -> Launch:
-        """One step without saving: what is read, states before it; states after, recorded states."""
+        """One step: what is read, states before it; states after it, recorded states."""
 
         def prepare(kernel: Kernel, threads: int, shards: tuple[int, ...]) -> Launch:
             initial, final = self._both_states()
@@ -193,7 +193,7 @@ class Call:
 
     @property
     def inference(self) -> Launch:
-        """All steps without saving: what is read, first states; last states, recorded values, pairs.
+        """All steps: what is read, first states; last states, recorded values, pairs.
 
         Of ragged sequences the last states are not written: they stand in the pairs.
         """

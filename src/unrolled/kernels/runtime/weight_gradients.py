@@ -56,9 +56,11 @@ class WeightGradients:
     >>> gradient, source = torch.randn(9, 5).double(), torch.randn(9, 3).double()
     >>> weight, bias = torch.empty(5, 3).double(), torch.empty(5).double()
     >>> kernel = WeightGradients([Outer(5, (3,))], torch.float64)
-    >>> g, s, w, b = (Buffer(role) for role in (Role.GRADIENT, Role.SOURCE, Role.WEIGHT, Role.BIAS))
+    >>> g, s = Buffer(Role.GRADIENT), Buffer(Role.SOURCE)
+    >>> w, b = Buffer(Role.WEIGHT), Buffer(Role.BIAS)
     >>> sums = Sums(Rows(Place(g), 5), [(Rows(Place(s), 3), Place(w))], Place(b))
-    >>> forms = {g: Form("g", (9, 5)), s: Form("s", (9, 3)), w: Form("w", (5, 3)), b: Form("b", (5,))}
+    >>> shapes = {g: (9, 5), s: (9, 3), w: (5, 3), b: (5,)}
+    >>> forms = {buffer: Form(str(buffer), shape) for buffer, shape in shapes.items()}
     >>> kernel.launch("me", forms, [sums], rows=9).run([gradient, source, weight, bias])
     >>> torch.allclose(weight, gradient.t() @ source), torch.allclose(bias, gradient.sum(0))
     (True, True)

@@ -25,8 +25,13 @@ where code is run once."""
 MODULES = 32
 """Modules that one engine links: see `_Engines`."""
 
-VERSIONS = (__version__, llvmlite.__version__, str(binding.llvm_version_info))
-"""Of all that makes code of a text."""
+VERSIONS = (
+    __version__,
+    llvmlite.__version__,
+    str(binding.llvm_version_info),
+    binding.get_default_triple(),
+)
+"""Of all that makes code of a text, and the system for which it is made."""
 
 
 @cache

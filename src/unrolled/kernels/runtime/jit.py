@@ -28,8 +28,13 @@ MODULES = 32
 PIPELINE = "1"
 """Of what is done to a text here, apart from `EFFORT`: to be raised when it changes."""
 
-VERSIONS = (PIPELINE, llvmlite.__version__, str(binding.llvm_version_info))
-"""Of all that makes code of a text."""
+VERSIONS = (
+    PIPELINE,
+    llvmlite.__version__,
+    str(binding.llvm_version_info),
+    binding.get_default_triple(),
+)
+"""Of all that makes code of a text, and the system for which it is made."""
 
 
 @cache

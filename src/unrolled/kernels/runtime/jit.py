@@ -10,7 +10,7 @@ from typing import final
 import llvmlite
 from llvmlite import binding
 
-from ... import __version__, locks
+from ... import locks
 from ..codegen.ir import Target
 from . import code_cache
 
@@ -26,12 +26,11 @@ MODULES = 32
 """Modules that one engine links: see `_Engines`."""
 
 VERSIONS = (
-    __version__,
     llvmlite.__version__,
     str(binding.llvm_version_info),
     binding.get_default_triple(),
 )
-"""Of all that makes code of a text, and the system for which it is made."""
+"""Of what makes code of a text, and the system for which it is made; see `code_cache.FORMAT`."""
 
 
 @cache

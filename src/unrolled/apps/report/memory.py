@@ -81,8 +81,8 @@ Found = Mapping[str, Mapping[str, Mapping[int, Scores]]]
 
 def accuracy_table(found: Found, speech: Speech) -> Rows:
     """Tabulate the held-out answers that are right, of both tasks, cells down."""
-    titles = {task: f"{speech(f'{task} task')}, " for task in ("short", "long")}
-    return _table(found, titles, speech)
+    titles = {"short": speech("short task"), "long": speech("long task")}
+    return _table(found, {task: f"{title}, " for task, title in titles.items()}, speech)
 
 
 def _table(found: Found, titles: Mapping[str, str], speech: Speech) -> Rows:

@@ -1,6 +1,6 @@
 """Run the tests with a given version of PyTorch, in an environment of its own.
 
-    python scripts/against_torch.py 2.6.0
+    python scripts/against_torch.py 2.8.0
     python scripts/against_torch.py 2.14.1 tests/kernels tests/nn -n 2
 
 What stands after the version goes to pytest. PyTorch comes with CUDA libraries of several
@@ -29,7 +29,7 @@ NEEDED = 15 << 30
 def main() -> int:
     """Install, run pytest, and return its exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("version", help="of PyTorch, such as 2.6.0")
+    parser.add_argument("version", help="of PyTorch, such as 2.8.0")
     parser.add_argument("--folder", type=Path, help="where the environment is kept")
     own, rest = parser.parse_known_args()
     if own.folder is not None:

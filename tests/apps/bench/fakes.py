@@ -9,7 +9,7 @@ import torch
 
 from unrolled.apps.bench.contender import Contender, Contest
 from unrolled.apps.bench.layers import InferenceRow, Row
-from unrolled.apps.bench.outcome import Outcome
+from unrolled.apps.bench.outcome import Timing
 from unrolled.apps.bench.rivals import Rival
 from unrolled.apps.bench.work import Shape, StandardLayer
 
@@ -60,7 +60,7 @@ class Stranger(Rival):
 
 def timed(
     first: Sequence[float], second: Sequence[float], flops: tuple[int, int] = (1000, 1000)
-) -> Outcome:
+) -> Timing:
     """A row with these seconds."""
     ours, theirs = contender("ours", flops[0]), contender("torch.nn", flops[1])
-    return Outcome(InferenceRow("gru", SMALL), (ours, theirs), {"ours": first, "torch.nn": second})
+    return Timing(InferenceRow("gru", SMALL), (ours, theirs), {"ours": first, "torch.nn": second})

@@ -1,9 +1,10 @@
 import pytest
-from tests.apps.bench.fakes import SMALL
 
 from unrolled.apps.bench.choice import CELLS, KINDS, Shapes, every
 from unrolled.apps.bench.layers import InferenceRow, Row
 from unrolled.apps.bench.rivals import RIVALS, missing
+
+from .fakes import SMALL
 
 SMALLS = Shapes([SMALL], [SMALL], [SMALL])
 

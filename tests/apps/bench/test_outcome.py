@@ -2,13 +2,14 @@ import json
 
 import pytest
 import torch
-from tests.apps.bench.fakes import SMALL, Fake, Stranger, contender, timed
 
 from unrolled.apps.bench import outcome as outcomes
 from unrolled.apps.bench import run as table
 from unrolled.apps.bench.layers import InferenceRow
 from unrolled.apps.bench.machine import machine
-from unrolled.apps.bench.outcome import BEST, Outcome, means, outcome
+from unrolled.apps.bench.outcome import BEST, Timing, means, outcome
+
+from .fakes import SMALL, Fake, Stranger, contender, timed
 
 
 def test_a_row_is_timed_when_everybody_is_right() -> None:
@@ -68,7 +69,7 @@ def test_the_machine_is_described() -> None:
 
 def test_rows_as_data() -> None:
     refused = (contender("ours"), contender("theirs"))
-    wrong = Outcome(Fake("2", SMALL), refused, {}, "theirs: output is off")
+    wrong = Timing(Fake("2", SMALL), refused, {}, "theirs: output is off")
     rows = [timed([1.0, 1.0, 2.0], [2.0, 3.0, 2.0]), wrong]
     data = outcomes.report({"processor": "P"}, {1: 1e-6, 2: 2e-6}, 2, rows)
     data = json.loads(json.dumps(data))
@@ -92,7 +93,7 @@ def test_means_name_the_least_row_and_the_best_rival() -> None:
     outcome = timed([1.0], [4.0])
     rivals = (contender("A"), contender("B"))
     times = {**outcome.times, "A": [3.0], "B": [0.5]}
-    several = Outcome(outcome.row, (*outcome.contenders, *rivals), times)
+    several = Timing(outcome.row, (*outcome.contenders, *rivals), times)
     found = {mean.opponent: mean for mean in means([several])}
     assert {name: mean.mean for name, mean in found.items()} == pytest.approx(
         {"torch.nn": 4.0, "A": 3.0, "B": 0.5, BEST: 0.5}
@@ -104,6 +105,6 @@ def test_lines_fit_a_terminal() -> None:
     names = ["torch.nn", "ONNX Runtime", "OpenVINO", "JAX"]
     all_of_them = [contender("unrolled"), *map(contender, names)]
     times = {each.name: [123.4e-3, 0.05, 0.07] for each in all_of_them}
-    outcome = Outcome(Fake("1", SMALL._replace(T=1000, H=1024)), all_of_them, times)
+    outcome = Timing(Fake("1", SMALL._replace(T=1000, H=1024)), all_of_them, times)
     for text in (table.head(outcome), table.line(outcome, 1.0), table.summary(means([outcome]))):
         assert max(map(len, text.splitlines())) <= 100

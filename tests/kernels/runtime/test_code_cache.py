@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -304,7 +305,7 @@ def test_no_fault_of_the_disk_is_an_error(
     if call == "write":
         original = open
 
-        def opened(*arguments: object, **options: object) -> object:
+        def opened(*arguments: Any, **options: Any) -> object:
             file = original(*arguments, **options)
             return type(
                 "Full",

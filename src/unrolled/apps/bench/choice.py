@@ -21,18 +21,6 @@ from .others import BesideInferenceRow, BesideTrainingRow, LoopRow, TapsRow, lst
 from .rivals import Rival, chosen, present
 from .work import CLASSES, GRID, MIDDLE, QUICK, STREAM, Shape, shape
 
-KINDS = (
-    "inference",
-    "training",
-    "packed",
-    "projected",
-    "streaming",
-    "cells",
-    "loop",
-    "taps",
-)
-"""What rows can be asked for by."""
-
 OTHERS = ("lstm_peephole", "lstm_coupled", lstm_highway.name, "lstm_layernorm")
 """Cells that are compared with our LSTM."""
 
@@ -54,7 +42,7 @@ FEW = Shapes(QUICK, MIDDLE[:1])
 
 
 def every(shapes: Shapes) -> Iterator[Row]:
-    """All rows in the order of the table."""
+    """Return all rows in the order of the table."""
     for kind in (InferenceRow, TrainingRow):
         for cell in CLASSES:
             yield from (kind(cell, shape) for shape in shapes.grid)
@@ -70,13 +58,16 @@ def every(shapes: Shapes) -> Iterator[Row]:
         yield from (TapsRow(cell, shape) for shape in shapes.middle)
 
 
+KINDS = tuple(dict.fromkeys(row.kind for row in every(Shapes())))
+"""The kinds of rows that can be asked for."""
+
 SECONDS, QUICK_SECONDS = 1.0, 0.2
 
 
 @final
 @dataclass(frozen=True)
 class Choice:
-    """What is measured.
+    """Rows to measure, beside which rivals.
 
     Attributes:
         rows: in the order of the table.
@@ -97,7 +88,7 @@ def choice(
     quick: bool,
     seconds: float | None,
 ) -> Choice:
-    """The choice that options make; names may be joined by commas.
+    """Return the choice that options make; names may be joined by commas.
 
     Raises:
         UserError: for names that are unknown, shapes that are none, or no row at all.
@@ -123,7 +114,7 @@ def choice(
 
 
 def require_writable(path: Path) -> None:
-    """UserError if a file cannot be written there, before minutes have been spent."""
+    """Raise UserError if a file cannot be written there, before minutes have been spent."""
     if path.is_dir():
         raise UserError(f"--json {path}: is a folder, expected the name of a file")
     if not path.absolute().parent.is_dir():
@@ -131,7 +122,7 @@ def require_writable(path: Path) -> None:
 
 
 def _names(option: str, given: Sequence[str], known: Sequence[str]) -> list[str]:
-    """The names under an option; all if it is not given."""
+    """Return the names under an option; all if it is not given."""
     names = _split(given) or list(known)
     for name in names:
         if name not in known:

@@ -25,14 +25,14 @@ PATIENCE = 20.0
 
 @final
 class Turn:
-    """Takes samples of one piece of work."""
+    """Sampler of one piece of work."""
 
     def __init__(self, work: Callable[[], Any]) -> None:
         self.work = work
         self._latest = float("inf")
 
     def sample(self) -> float:
-        """Seconds a call takes now: the median of as many as fill a turn.
+        """Return the seconds a call takes now: the median of as many as fill a turn.
 
         The first short call after another's turn is not like those that follow, and not counted.
         """
@@ -52,7 +52,7 @@ class Turn:
 
 
 def measure(works: Sequence[Callable[[], Any]], seconds: float) -> list[list[float]]:
-    """Seconds a call of each work takes, once in every round, for about so many seconds in all.
+    """Time a call of each work, once in every round, for about so many seconds in all.
 
     Every round begins with another one.
     """
@@ -92,7 +92,7 @@ class Ratio(NamedTuple):
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Ratio:
-    """How many times as fast ours are, from seconds for the same work in the same rounds.
+    """Return how many times as fast ours are, from seconds for the same work in the same rounds.
 
     >>> print(ratio([1.0, 2.0, 1.0], [2.0, 4.0, 3.0]))
     2.00 2.00-2.50
@@ -105,7 +105,7 @@ def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Ratio:
 
 
 def geometric_mean(values: Iterable[float]) -> float:
-    """The mean of quotients.
+    """Return the mean of quotients.
 
     >>> geometric_mean([2.0, 0.5])
     1.0
@@ -115,7 +115,7 @@ def geometric_mean(values: Iterable[float]) -> float:
 
 
 def short(value: float) -> str:
-    """Three digits, four characters.
+    """Format a number in three digits, four characters.
 
     >>> short(0.9871), short(12.34), short(1234.5)
     ('0.99', '12.3', '1234')

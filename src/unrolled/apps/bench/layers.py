@@ -124,14 +124,14 @@ class StreamRow(Row):
 
     @abstractmethod
     def calls(self, layer: StandardLayer) -> tuple[Call, Call, Call]:
-        """One step by ours, by torch.nn, and by torch.nn in float64."""
+        """Return one step by ours, by torch.nn, and by torch.nn in float64."""
 
     @abstractmethod
     def items(self, layer: StandardLayer) -> tuple[list[Tensor], tuple[Tensor, ...]]:
-        """The input of each call, and the states before the first."""
+        """Return the input of each call, and the states before the first."""
 
     def contest(self, rivals: Sequence[Rival]) -> Contest:
-        """Ours and that of torch.nn."""
+        """Make our stream and that of torch.nn."""
         layer = StandardLayer(self.cell, self.shape)
         ours, theirs, exact = self.calls(layer)
         steps, states = self.items(layer)
@@ -155,7 +155,7 @@ class StreamingCellRow(StreamRow):
     heading = "LSTMCell, for each step of a stream"
 
     def calls(self, layer: StandardLayer) -> tuple[Call, Call, Call]:
-        """Modules with the weights of the problem's layer."""
+        """Make modules with the weights of the layer."""
         made = (nn.LSTMCell, torch.nn.LSTMCell, torch.nn.LSTMCell)
         ours, theirs, exact = (each(self.shape.I, self.shape.H) for each in made)
         weights = layer.theirs.state_dict()
@@ -164,7 +164,7 @@ class StreamingCellRow(StreamRow):
         return ours, theirs, exact.double()
 
     def items(self, layer: StandardLayer) -> tuple[list[Tensor], tuple[Tensor, ...]]:
-        """(B, I) and (B, H)."""
+        """Return (B, I) and (B, H)."""
         states = tuple(state[0] for state in layer.feed.states)
         return list(layer.feed.data), states
 
@@ -176,11 +176,11 @@ class StreamingLayerRow(StreamRow):
     heading = "LSTM with T = 1, for each step of a stream"
 
     def calls(self, layer: StandardLayer) -> tuple[Call, Call, Call]:
-        """The problem's layers."""
+        """Return the layers."""
         return _last(layer.ours), _last(layer.theirs), _last(layer.exact)
 
     def items(self, layer: StandardLayer) -> tuple[list[Tensor], tuple[Tensor, ...]]:
-        """(1, B, I) and (1, B, H)."""
+        """Return (1, B, I) and (1, B, H)."""
         return list(layer.feed.data.split(1)), layer.feed.states
 
 

@@ -22,7 +22,7 @@ PACKAGES = ("llvmlite", "numpy", "onnxruntime", "openvino", "jax")
 
 
 def machine() -> dict[str, Any]:
-    """The processor, and the versions of what is measured."""
+    """Return the processor, and the versions of what is measured."""
     target = host("float")
     return {
         "processor": processor(),
@@ -40,7 +40,7 @@ def machine() -> dict[str, Any]:
 
 
 def processor() -> str:
-    """The processor's name, as the system has it."""
+    """Return the processor's name, as the system has it."""
     if sys.platform == "linux":
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -73,12 +73,12 @@ class Ceiling:
         self._turns = self._count()
 
     def gflops(self, threads: int) -> float:
-        """Billions of operations in a second on so many threads: the best of a few takes."""
+        """Measure billions of operations a second on so many threads: the best of a few takes."""
         with ThreadPoolExecutor(threads) as pool:
             return max(self._take(pool, threads) for _ in range(TAKES))
 
     def _count(self) -> int:
-        """How many turns take about the time of one take."""
+        """Return how many turns take about the time of one take."""
         turns, seconds = 1000, 0.0
         while seconds < SECONDS / 4:
             turns *= 2
@@ -100,7 +100,7 @@ class Ceiling:
 
 
 def _source(target: Target, chains: int) -> str:
-    """LLVM IR: c = a * c + a in every chain, the numbers kept in registers throughout."""
+    """Write LLVM IR: c = a * c + a in every chain, all numbers kept in registers."""
     vector = target.vector
     fma = f"@llvm.fma.v{target.lanes}f32"
     each = range(chains)

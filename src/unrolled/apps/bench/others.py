@@ -48,7 +48,7 @@ class HandWritten(Module):
             self.register_parameter(name, torch.nn.Parameter(weight.detach().clone()))
 
     def forward(self, x: Tensor, hx: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """(T, B, I) and two states (1, B, H) to (T, B, H) and the states after the last step."""
+        """Turn (T, B, I) and two states (1, B, H) into (T, B, H) and the last states."""
         h, c = (state.squeeze(0) for state in hx)
         weight, bias = self.get_parameter("weight_hh_l0"), self.get_parameter("bias_hh_l0")
         hoisted = F.linear(x, self.get_parameter("weight_ih_l0"), self.get_parameter("bias_ih_l0"))

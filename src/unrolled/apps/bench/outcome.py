@@ -17,7 +17,7 @@ from .work import Shape
 
 @final
 @dataclass(frozen=True)
-class Outcome:
+class Timing:
     """The times of a row, or why there are none.
 
     Attributes:
@@ -44,7 +44,7 @@ class Outcome:
 
     @property
     def ratios(self) -> dict[str, Ratio]:
-        """How many times as fast as each opponent ours is; for different work, per operation.
+        """The speed of ours relative to each opponent; for different work, per operation.
 
         Empty for a row that was not timed.
         """
@@ -63,27 +63,27 @@ def _work(contender: Contender) -> float:
     return contender.flops / contender.steps
 
 
-def outcome(row: Row, rivals: Sequence[Rival], seconds: float) -> Outcome:
+def outcome(row: Row, rivals: Sequence[Rival], seconds: float) -> Timing:
     """Check all contenders of a row, then time them in turn for about so long."""
     try:
         contest = row.contest(rivals)
     except RefusalError as refusal:
-        return Outcome(row, (), {}, str(refusal))
+        return Timing(row, (), {}, str(refusal))
     contenders = (contest.subject, *contest.opponents)
     for contender in contenders:
         wrong = contender.complaint()
         if wrong is not None:
-            return Outcome(row, contenders, {}, wrong)
+            return Timing(row, contenders, {}, wrong)
     measured = measure([contender.work for contender in contenders], seconds)
     times = {
         contender.name: [each / contender.steps for each in taken]
         for contender, taken in zip(contenders, measured, strict=True)
     }
-    return Outcome(row, contenders, times)
+    return Timing(row, contenders, times)
 
 
 class Mean(NamedTuple):
-    """How many times as fast as an opponent, over rows that differ in shape alone."""
+    """Ratio to an opponent, averaged over rows that differ in shape alone."""
 
     title: str
     opponent: str
@@ -95,8 +95,8 @@ class Mean(NamedTuple):
 BEST = "best rival"
 
 
-def means(outcomes: Sequence[Outcome]) -> list[Mean]:
-    """For each title and opponent; over several rivals, also for the best one of each row."""
+def means(outcomes: Sequence[Timing]) -> list[Mean]:
+    """Average ratios by title and opponent; of several rivals, also the best of each row."""
     ratios: dict[tuple[str, str], dict[Shape, float]] = {}
     for outcome in outcomes:
         for opponent, value in _ratios(outcome):
@@ -109,7 +109,7 @@ def means(outcomes: Sequence[Outcome]) -> list[Mean]:
     return found
 
 
-def _ratios(outcome: Outcome) -> Iterator[tuple[str, float]]:
+def _ratios(outcome: Timing) -> Iterator[tuple[str, float]]:
     medians = {name: each.median for name, each in outcome.ratios.items()}
     yield from medians.items()
     rivals = [value for name, value in medians.items() if name != "torch.nn"]
@@ -121,9 +121,9 @@ VERSION = 1
 
 
 def report(
-    machine: dict[str, Any], ceiling: dict[int, float], threads: int, outcomes: Sequence[Outcome]
+    machine: dict[str, Any], ceiling: dict[int, float], threads: int, outcomes: Sequence[Timing]
 ) -> dict[str, Any]:
-    """The run as JSON has it; times in seconds, rates in billions of operations a second."""
+    """Return the run as JSON has it; times in seconds, rates in billions of operations a second."""
     return {
         "version": VERSION,
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -135,7 +135,7 @@ def report(
     }
 
 
-def _row(outcome: Outcome, ceiling: float) -> dict[str, Any]:
+def _row(outcome: Timing, ceiling: float) -> dict[str, Any]:
     row = outcome.row
     head = {"kind": row.kind, "title": row.title, "cell": row.cell, "shape": row.shape}
     if outcome.wrong is not None:

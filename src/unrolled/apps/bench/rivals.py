@@ -30,16 +30,16 @@ class Rival(ABC):
 
     @abstractmethod
     def available(self) -> str | None:
-        """Why it cannot be used here; None if it can."""
+        """Say why it cannot be used here; None if it can."""
 
     @abstractmethod
     def work(self, problem: StandardLayer, threads: int) -> Callable[[], Any]:
-        """What computes the problem's layer; hands back output and last states as arrays."""
+        """Return what computes the problem's layer; hands back output and last states as arrays."""
 
     def contender(
         self, problem: StandardLayer, threads: int, expected: Callable[[], Results]
     ) -> Contender:
-        """The rival at a problem; RefusalError if it cannot be made ready."""
+        """Return the rival at a problem; RefusalError if it cannot be made ready."""
         try:
             work = self.work(problem, threads)
         except Exception as error:
@@ -48,7 +48,7 @@ class Rival(ABC):
 
 
 def missing(*packages: str) -> str | None:
-    """Why a rival that needs some packages cannot be used; None if all are installed."""
+    """Say why a rival that needs some packages cannot be used; None if all are installed."""
     absent = [package for package in packages if importlib.util.find_spec(package) is None]
     return f"{' and '.join(absent)} not installed" if absent else None
 
@@ -65,7 +65,7 @@ OPSET, IR = 17, 8
 
 
 def onnx_model(problem: StandardLayer) -> bytes:
-    """The model: inputs x and a state each, outputs output and a state each, of fixed sizes.
+    """Return the model: inputs x and a state each, outputs output and a state each, of fixed sizes.
 
     The operators are ONNX's RNN, GRU and LSTM; GRU with the reset gate after the product, as in
     PyTorch.
@@ -106,7 +106,7 @@ def onnx_model(problem: StandardLayer) -> bytes:
 
 
 def onnx_inputs(problem: StandardLayer) -> dict[str, np.ndarray]:
-    """What the model is called with, by name."""
+    """Return what the model is called with, by name."""
     states = {f"state{place}": state.numpy() for place, state in enumerate(problem.feed.states)}
     return {"x": problem.feed.data.numpy(), **states}
 
@@ -115,7 +115,7 @@ def _weights(problem: StandardLayer) -> dict[str, np.ndarray]:
     weights = dict(problem.theirs.named_parameters())
 
     def blocks(name: str) -> Tensor:
-        """The rows in ONNX's order."""
+        """Return the rows in ONNX's order."""
         parts = weights[f"{name}_l0"].detach().unflatten(0, (-1, problem.shape.H))
         return parts[list(ORDERS[problem.cell])].flatten(0, 1)
 
@@ -135,11 +135,11 @@ class OnnxRuntime(Rival):
     name = "ONNX Runtime"
 
     def available(self) -> str | None:
-        """Needs onnx for the model."""
+        """Ask for onnx too, for the model."""
         return missing("onnx", "onnxruntime")
 
     def work(self, problem: StandardLayer, threads: int) -> Callable[[], Any]:
-        """A run with arrays in and out."""
+        """Return a run with arrays in and out."""
         import onnxruntime  # pyright: ignore[reportMissingImports]
 
         options = onnxruntime.SessionOptions()
@@ -160,11 +160,11 @@ class OpenVino(Rival):
     name = "OpenVINO"
 
     def available(self) -> str | None:
-        """Needs onnx for the model."""
+        """Ask for onnx too, for the model."""
         return missing("onnx", "openvino")
 
     def work(self, problem: StandardLayer, threads: int) -> Callable[[], Any]:
-        """A request with arrays in and out."""
+        """Return a request with arrays in and out."""
         import openvino  # pyright: ignore[reportMissingImports]
 
         core = openvino.Core()
@@ -194,11 +194,11 @@ class Jax(Rival):
     name = "JAX"
 
     def available(self) -> str | None:
-        """Needs jax alone."""
+        """Ask for jax alone."""
         return missing("jax")
 
     def work(self, problem: StandardLayer, threads: int) -> Callable[[], Any]:
-        """A call with arrays of JAX in and out."""
+        """Return a call with arrays of JAX in and out."""
         os.environ.setdefault("NPROC", str(threads))  # from which XLA takes its number of threads
         os.environ.setdefault("JAX_PLATFORMS", "cpu")
         import jax  # pyright: ignore[reportMissingImports]
@@ -256,7 +256,7 @@ RIVALS: tuple[Rival, ...] = (OnnxRuntime(), OpenVino(), Jax())
 
 
 def chosen(keys: Sequence[str]) -> tuple[Rival, ...]:
-    """The rivals that a user named; none if that is their name.
+    """Return the rivals that a user named; none if that is their name.
 
     Raises:
         UserError: for one that is unknown, or cannot be used here.
@@ -276,5 +276,5 @@ def chosen(keys: Sequence[str]) -> tuple[Rival, ...]:
 
 
 def present() -> tuple[Rival, ...]:
-    """The rivals that can be used here."""
+    """Return the rivals that can be used here."""
     return tuple(rival for rival in RIVALS if rival.available() is None)

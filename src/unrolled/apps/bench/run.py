@@ -15,7 +15,7 @@ from ..terminal import say
 from .choice import Choice
 from .clock import short
 from .machine import Ceiling, machine
-from .outcome import Mean, Outcome, means, outcome, report
+from .outcome import Mean, Timing, means, outcome, report
 from .rivals import Rival
 
 RATIO = 14
@@ -29,7 +29,7 @@ KEY = (
 def introduction(
     machine: Mapping[str, Any], ceiling: Mapping[int, float], threads: int, rivals: Sequence[Rival]
 ) -> str:
-    """What is measured where, and what the columns mean."""
+    """Return what is measured where, and what the columns mean."""
     versions = machine["versions"]
     rates = ", ".join(
         f"{value:.0f} GFLOP/s on {count} thread{'s'[: count > 1]}"
@@ -45,15 +45,15 @@ def introduction(
     )
 
 
-def head(outcome: Outcome) -> str:
-    """The lines over rows that are compared with the same opponents."""
+def head(outcome: Timing) -> str:
+    """Return the lines over rows that are compared with the same opponents."""
     names = "".join(f" {each.name:>{RATIO}}" for each in outcome.contenders[1:])
     columns = f"{'T,B,I,H':<16} {'time':>8} {'GFLOP/s':>7} {'peak':>4}{names}"
     return f"\n{outcome.row.title}\n{columns}"
 
 
-def line(outcome: Outcome, ceiling: float) -> str:
-    """A row: time, speed and part of the ceiling, and how many times as fast as each opponent."""
+def line(outcome: Timing, ceiling: float) -> str:
+    """Return a row: time, speed and part of the ceiling, and the ratio to each opponent."""
     if outcome.wrong is not None:
         return f"{outcome.row.shape!s:<16} WRONG, so not timed: {outcome.wrong}"
     speed = outcome.gflops
@@ -65,7 +65,7 @@ def line(outcome: Outcome, ceiling: float) -> str:
 
 
 def summary(means: Sequence[Mean]) -> str:
-    """The geometric means."""
+    """Return the geometric means."""
     lines = [f"\n{'geometric means':<46} {'opponent':>14} {'mean':>6} {'least':>6} at"]
     for each in means:
         lines.append(
@@ -76,7 +76,7 @@ def summary(means: Sequence[Mean]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Three digits and a unit.
+    """Format seconds in three digits and a unit.
 
     >>> duration(0.00123), duration(4.5e-6), duration(2.5)
     ('1.23 ms', '4.50 µs', '2.50 s')
@@ -110,8 +110,8 @@ def run(console: Console, choice: Choice) -> dict[str, Any]:
     return report(found, rates, threads, outcomes)
 
 
-def _outcomes(console: Console, choice: Choice) -> Iterator[Outcome]:
-    """The rows one after the other; on a terminal, with a bar below."""
+def _outcomes(console: Console, choice: Choice) -> Iterator[Timing]:
+    """Return the rows one after the other; on a terminal, with a bar below."""
     columns = (
         BarColumn(),
         MofNCompleteColumn(),
@@ -135,7 +135,7 @@ def _outcomes(console: Console, choice: Choice) -> Iterator[Outcome]:
 
 @contextmanager
 def _unwarned() -> Iterator[None]:
-    """Without PyTorch's remark that its projected LSTM is slow."""
+    """Silence PyTorch's remark that its projected LSTM is slow."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN")
         yield

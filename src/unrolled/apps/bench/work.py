@@ -58,7 +58,7 @@ STREAM = Shape(100, 1, 64, 64)
 
 
 def shape(text: str) -> Shape:
-    """The shape that a user wrote.
+    """Return the shape that a user wrote.
 
     Raises:
         UserError: unless it is four whole numbers above 0.
@@ -78,7 +78,7 @@ Work: TypeAlias = Callable[[], list[Tensor]]
 
 
 class Feed(NamedTuple):
-    """What a layer is called with.
+    """Input and states of a layer.
 
     Attributes:
         data: (T, B, I), or the rows of a packed sequence.
@@ -92,16 +92,16 @@ class Feed(NamedTuple):
 
     @property
     def rows(self) -> int:
-        """How many rows all steps have together."""
+        """The number of rows of all steps together."""
         return self.data.shape[:-1].numel()
 
     def to(self, dtype: torch.dtype) -> Feed:
-        """The same numbers in another type."""
+        """Return the same numbers in another type."""
         states = tuple(state.to(dtype) for state in self.states)
         return Feed(self.data.to(dtype), states, self.batch_sizes)
 
     def arguments(self, states: tuple[Tensor, ...], data: Tensor) -> tuple[Any, Any]:
-        """The arguments of a layer."""
+        """Return the arguments of a layer."""
         hx = states[0] if len(states) == 1 else states
         if self.batch_sizes is None:
             return data, hx
@@ -109,7 +109,7 @@ class Feed(NamedTuple):
 
 
 def feed(shape: Shape, units: Iterable[int], ragged: bool = False) -> Feed:
-    """Random input and states, `units` wide.
+    """Draw random input and states, `units` wide.
 
     If `ragged`, the rows' lengths are spread evenly between T/4 and T.
     """
@@ -124,7 +124,7 @@ def feed(shape: Shape, units: Iterable[int], ragged: bool = False) -> Feed:
 
 
 def inference(module: Module, given: Feed) -> Work:
-    """The call alone: output and last states."""
+    """Return the call alone: output and last states."""
     input, hx = given.arguments(given.states, given.data)
 
     @torch.inference_mode()
@@ -135,7 +135,7 @@ def inference(module: Module, given: Feed) -> Work:
 
 
 def training(module: Module, given: Feed) -> Work:
-    """The call, and the gradients of input, states and weights."""
+    """Return the call, and the gradients of input, states and weights."""
     data, *states = [each.clone().requires_grad_() for each in (given.data, *given.states)]
     input, hx = given.arguments(tuple(states), data)
     wanted = [data, *states, *module.parameters()]
@@ -151,7 +151,7 @@ def training(module: Module, given: Feed) -> Work:
 
 
 def named(module: Module, given: Feed) -> Callable[[list[Tensor]], Results]:
-    """Gives names to what `inference` or `training` hand back."""
+    """Return a function that names what `inference` or `training` hand back."""
     states = [f"state {place}" for place in range(len(given.states))]
     names = ["output", *states]
     weights = [name for name, _ in module.named_parameters()]
@@ -160,7 +160,7 @@ def named(module: Module, given: Feed) -> Callable[[list[Tensor]], Results]:
 
 
 class Step(NamedTuple):
-    """What is done with a layer in one call.
+    """Kind of call of a layer: the call alone, or its gradients too.
 
     Attributes:
         make: returns the work, from a layer and what it is called with.
@@ -188,12 +188,12 @@ def results(step: Step, module: Module, given: Feed) -> Results:
 
 
 def flops(module: Module, rows: int) -> int:
-    """Of the products with every weight, for so many rows; training takes three times as many."""
+    """Count the operations of the products for so many rows; training takes three times as many."""
     return 2 * rows * sum(weight.numel() for weight in module.parameters() if weight.dim() == 2)
 
 
 def _like(values: list[Tensor]) -> Iterator[Tensor]:
-    """Random numbers, the same in float32 and float64."""
+    """Yield random numbers, the same in float32 and float64."""
     generator = torch.Generator().manual_seed(1)
     for each in values:
         yield torch.randn(each.shape, generator=generator).to(each.dtype)
@@ -228,25 +228,25 @@ class StandardLayer:
         """The layer of torch.nn."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            return getattr(torch.nn, CLASSES[self.cell])(*self._sizes, **self._options)
+            return self._layer(torch.nn)
 
     @cached_property
     def ours(self) -> Module:
         """Ours, with the same weights."""
-        layer = getattr(nn, CLASSES[self.cell])(*self._sizes, **self._options)
+        layer = self._layer(nn)
         layer.load_state_dict(self.theirs.state_dict())
         return layer
 
     @cached_property
     def exact(self) -> Module:
         """That of torch.nn in float64."""
-        layer = getattr(torch.nn, CLASSES[self.cell])(*self._sizes, **self._options).double()
+        layer = self._layer(torch.nn).double()
         layer.load_state_dict(self.theirs.state_dict())
         return layer
 
     @cached_property
     def feed(self) -> Feed:
-        """What all of them are called with."""
+        """The input and states that all of them are called with."""
         hidden = self._options.get("proj_size", self.shape.H)
         units = (hidden, self.shape.H) if self.cell == "lstm" else (hidden,)
         return feed(self.shape, units, self.ragged)
@@ -256,9 +256,9 @@ class StandardLayer:
         """Of the products, forward."""
         return flops(self.theirs, self.feed.rows)
 
-    @property
-    def _sizes(self) -> tuple[int, int]:
-        return self.shape.I, self.shape.H
+    def _layer(self, library: Any) -> Module:
+        """Return a layer of a library."""
+        return getattr(library, CLASSES[self.cell])(self.shape.I, self.shape.H, **self._options)
 
     @property
     def _options(self) -> dict[str, Any]:

@@ -79,8 +79,8 @@ def run(
     operators: Any = torch.ops.unrolled
     operator = operators.recurrence_forward if saves else operators.recurrence
     results = operator(*operands, cell, batch_sizes, reverse)
-    last = results[len(record) : len(record) + len(states)]
-    return dict(zip(record, results, strict=False)), dict(zip(states, last, strict=True))
+    place = iter(results)  # the compiler of PyTorch 2.8 cannot read dict(zip(…))
+    return {name: next(place) for name in record}, {state: next(place) for state in states}
 
 
 def describe(

@@ -28,7 +28,7 @@ length of up to a thousand steps in several layers should find all of them.
 KERNELS = 1 << 26
 """Bytes of kernels that have to be made until one that no module uses is forgotten: about 500.
 
-A kernel takes about 0.1 MiB (docs/kernels.md) and 0.15 s to compile; notebooks and tests make
+A kernel takes about 0.15 MiB (docs/kernels.md) and 0.15 s to compile; notebooks and tests make
 layers of the same size again and again.
 """
 

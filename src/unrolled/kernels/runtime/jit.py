@@ -25,11 +25,12 @@ where code is run once."""
 MODULES = 32
 """Modules that one engine links: see `_Engines`."""
 
-PIPELINE = "1"
-"""Of what is done to a text here, apart from `EFFORT`: to be raised when it changes."""
-
-VERSIONS = (PIPELINE, llvmlite.__version__, str(binding.llvm_version_info))
-"""Of all that makes code of a text."""
+VERSIONS = (
+    llvmlite.__version__,
+    str(binding.llvm_version_info),
+    binding.get_default_triple(),
+)
+"""Of what makes code of a text, and the system for which it is made; see `code_cache.FORMAT`."""
 
 
 @cache
@@ -68,20 +69,20 @@ class Machine:
         with locks.compiling():
             _host()
             self._engine, self._name = _engines.place()
-            library = binding.JITLibraryBuilder().add_object_img(_code(text, target))
+            library = binding.JITLibraryBuilder().add_object_img(_object(text, target))
             library.add_current_process()  # of its libraries, `fma` where a processor has none
             for name, address in symbols.items():
                 library.import_symbol(name, address)
-            self._code = [library.link(self._engine, self._name)]
+            self._held = [library.link(self._engine, self._name)]
 
     def address(self, name: str) -> int:
         """Return where a function of the module stands."""
         function = self._engine.lookup(self._name, name)
-        self._code.append(function)  # to drop it would free the module
+        self._held.append(function)  # to drop it would free the module
         return function[name]
 
 
-def _code(text: str, target: Target) -> bytes:
+def _object(text: str, target: Target) -> bytes:
     """Return the module as an object file, from the disk if it was compiled before."""
     key = code_cache.key(text, target.cpu, target.features, str(EFFORT), *VERSIONS)
     code = code_cache.read(key)

@@ -1,17 +1,107 @@
-"""The tensors of a checkpoint: what a run has to hold, and whether a file holds it."""
+"""The format of checkpoints: the schema of their header, and the tensors a run has to hold."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, final
 
+import msgspec
 import torch
+from msgspec import Meta
 from torch import Tensor, nn
 
 from ...equations import Cell
 from ...errors import CellError, UserError
-from .problem import Problem
+from ...schema import Count, Finite, checked, parse
 from .settings import Settings
+from .task import Problem
+
+VERSION = 2
+
+Name = Annotated[str, Meta(max_length=1000)]
+"""Of a unit or a digest."""
+Decay = Annotated[float, Meta(ge=0, lt=1)]
+"""How much of the average before a moment keeps."""
+Measures = Annotated[dict[str, float], Meta(max_length=100)]
+"""By name."""
+
+
+class LossMeasure(msgspec.Struct):
+    """The measure that has to be there, and finite."""
+
+    loss: Finite
+
+
+@final
+class Scalars(msgspec.Struct, kw_only=True):
+    """The numbers of AdamW's parameter group.
+
+    How it is computed (``foreach``, ``fused``, …), and what another version of PyTorch writes, is
+    not the run's: names that are not here are left out.
+
+    Attributes:
+        lr, betas, eps, weight_decay: of `torch.optim.AdamW`.
+        amsgrad, maximize: ways of AdamW that a run of ours never takes.
+    """
+
+    lr: Annotated[float, Meta(ge=0, le=1e3)]
+    betas: tuple[Decay, Decay]
+    eps: Annotated[float, Meta(ge=0, le=1)]
+    weight_decay: Annotated[float, Meta(ge=0, le=1)]
+    amsgrad: Literal[False] = False
+    maximize: Literal[False] = False
+
+
+@final
+class Header(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Entries of the header; settings, cell, problem and unit have schemas of their own.
+
+    What is unknown is refused: a new entry comes with a new version.
+    """
+
+    version: int
+    step: Count
+    settings: dict[str, Any]
+    cell: Any
+    problem: dict[str, Any]
+    unit: dict[str, Any]
+    digest: Name
+    loss: Finite | None
+    last: tuple[Count, Measures] | None
+    best: tuple[Count, Measures] | None
+    stale: Count
+    optimizer: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        for name in ("last", "best"):
+            found = getattr(self, name)
+            if found is None:
+                continue
+            step, measures = found
+            checked(measures, LossMeasure)
+            if step > self.step:
+                raise ValueError(f"{name} is of step {step}, but the run is at step {self.step}")
+        if self.stale > self.step:
+            raise ValueError(f"stale is {self.stale}, but the run is at step {self.step}")
+        checked(self.optimizer, Scalars)
+
+
+def read(text: str) -> Header:
+    """Return the header that JSON text holds.
+
+    Raises:
+        ValueError: it is damaged.
+        UserError: it is of another version.
+    """
+    data = parse(text)
+    if not isinstance(data, dict) or type(data.get("version")) is not int:
+        raise ValueError("it has no version")
+    if data["version"] != VERSION:
+        raise UserError(
+            f"has checkpoint format {data['version']}; this version of unrolled reads {VERSION}"
+        )
+    return checked(data, Header)
+
 
 STATES = ("F32", "BF16", "F16")
 """Under bfloat16, cells without a cell state of their own carry it."""
@@ -67,7 +157,7 @@ def require_fitting(
 
 
 def _outline(settings: Settings, cell: Cell, problem: Problem) -> nn.Module:
-    """The model without memory."""
+    """Return the model without memory."""
     try:
         with torch.device("meta"):
             return problem.model(settings, cell)
@@ -84,7 +174,7 @@ def _kind(tensor: Tensor) -> Kind:
 
 
 def _taken(group: str, rest: dict[str, Kind]) -> dict[str, Kind]:
-    """The tensors of a group, which ``rest`` loses."""
+    """Return the tensors of a group, which ``rest`` loses."""
     return {name: rest.pop(name) for name in list(rest) if name.startswith(f"{group}/")}
 
 
@@ -113,7 +203,7 @@ def _listed(names: Mapping[str, Any]) -> str:
 
 
 def _require_moments(found: Mapping[str, Kind], model: nn.Module) -> None:
-    """All moments of each parameter that has been trained, of its shape; none of the others."""
+    """Require all moments of each parameter that has been trained, and none of the others."""
     expected: dict[str, Kind] = {}
     for name, parameter in model.named_parameters():
         names = [f"optimizer/{name}/{moment}" for moment in MOMENTS]
@@ -125,7 +215,7 @@ def _require_moments(found: Mapping[str, Kind], model: nn.Module) -> None:
 
 
 def _require_states(found: Mapping[str, Kind], carried: Mapping[str, tuple[int, ...]]) -> None:
-    """All states, or none, where batches begin anew."""
+    """Return all states, or none, where batches begin anew."""
     if found:
         types = {name: kind.dtype for name, kind in found.items() if kind.dtype in STATES}
         expected = {
@@ -136,7 +226,7 @@ def _require_states(found: Mapping[str, Kind], carried: Mapping[str, tuple[int, 
 
 
 def _require_random(found: Mapping[str, Kind]) -> None:
-    """One row for each process."""
+    """Return one row for each process."""
     rows = {kind.shape[:1] for kind in found.values()} or {(1,)}
     if len(rows) > 1 or not all(row and 1 <= row[0] <= PROCESSES for row in rows):
         _refuse("random", f"they have {', '.join(map(_shown, found.values()))}")

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from unrolled.apps.study.outcome import Outcome, Point
-from unrolled.apps.study.results import Results
+from unrolled.apps.study.outcome import Outcome, Point, Results
 from unrolled.errors import UserError
 
 OUTCOME = Outcome(

@@ -1,22 +1,75 @@
-"""A few of the inputs that a trained model is used with, to look into it while it reads them."""
+"""A few of the inputs that a trained model is used with, to look into it."""
 
 from __future__ import annotations
 
+import hashlib
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy
+from torch import Tensor
 
 from ...errors import UserError
-from .characters import Characters
+from . import text
+from .batch import padded
 from .checkpoint import Checkpoint
 from .classify.problem import Classification
-from .excerpts import excerpts, words_for
-from .padding import padded
+from .language import Characters
 from .pairs.problem import Translation
 from .series.problem import Forecasting
 from .table.table import Table
+
+STEPS = 128
+ROWS = 8
+LEAST = 16
+"""The fewest characters that say anything."""
+
+
+def words_for(checkpoint: Checkpoint, given: str | None) -> str:
+    """Return the text to look with: a file, the text itself, or what the run was held out from.
+
+    Args:
+        checkpoint: of the run.
+        given: the name of a UTF-8 file, or, if it holds white space and no file is called so, the
+            text itself. None: the held-out part of Python's help topics, for a run on these.
+
+    Raises:
+        UserError: the file cannot be read, or there is no text for the run.
+    """
+    if given is not None:
+        is_text = any(map(str.isspace, given)) and not _exists(given)
+        return given if is_text else text.read(Path(given))
+    words = text.default()
+    if hashlib.sha256(words.encode("utf-8", "surrogatepass")).hexdigest() != checkpoint.digest:
+        raise UserError("the run was trained on a text of its own: name a file of it by --text")
+    return words[int(len(words) * (1 - checkpoint.settings.held_out)) :]
+
+
+def _exists(name: str) -> bool:
+    try:
+        return Path(name).exists()
+    except (OSError, ValueError):  # longer than a name can be
+        return False
+
+
+def excerpts(words: str, vocabulary: str) -> Tensor:
+    """Take up to 8 excerpts of up to 128 characters, spread over a text: int64 ids (T, B).
+
+    Raises:
+        UserError: the text is too short, or has a character that the vocabulary lacks.
+
+    >>> excerpts("abba" * 100, "ab").shape
+    torch.Size([128, 3])
+    """
+    if len(words) < LEAST:
+        raise UserError(f"--text has {len(words)} characters: it takes at least {LEAST}")
+    steps = min(STEPS, len(words))
+    rows = min(ROWS, len(words) // steps)
+    stride = len(words) // rows
+    parts = [words[row * stride : row * stride + steps] for row in range(rows)]
+    return text.encode("".join(parts), vocabulary).long().view(rows, steps).T.contiguous()
+
 
 COUNT = 64
 """How many records, windows or pairs."""
@@ -25,8 +78,8 @@ Inputs = dict[str, Any]
 """The arguments of a model, by name."""
 
 
-def glimpse(checkpoint: Checkpoint, text: str | None, file: Path | None) -> Inputs:
-    """What the model of a run reads.
+def sample_inputs(checkpoint: Checkpoint, text: str | None, file: Path | None) -> Inputs:
+    """Return what the model of a run reads.
 
     Args:
         checkpoint: of the run.
@@ -63,14 +116,14 @@ def glimpse(checkpoint: Checkpoint, text: str | None, file: Path | None) -> Inpu
 
 
 def _own(checkpoint: Checkpoint, table: Table, file: Path | None) -> Table:
-    """A table; without a file it is the one that comes with a package, if the run was on it."""
+    """Return a table; without a file, that of a package if the run was on it."""
     if file is None and table.digest() != checkpoint.digest:
         raise UserError("the run was trained on a table of its own: name it by --file")
     return table
 
 
 def _records(problem: Classification, table: Table) -> Inputs:
-    """The first records."""
+    """Return the first records."""
     from .classify.predicting import encoded
 
     columns = [table.column(name) for name in problem.cells.columns]
@@ -82,7 +135,7 @@ def _records(problem: Classification, table: Table) -> Inputs:
 
 
 def _windows(problem: Forecasting, table: Table) -> Inputs:
-    """The last windows."""
+    """Return the last windows."""
     from .series.forecasting import values_for
 
     values = values_for(problem, table, "error")
@@ -91,7 +144,7 @@ def _windows(problem: Forecasting, table: Table) -> Inputs:
 
 
 def _pairs(problem: Translation, table: Table) -> Inputs:
-    """The first pairs."""
+    """Return the first pairs."""
     from .pairs.examples import Pairs
 
     pairs = Pairs(table, None, None, problem.source.by, problem.longest)

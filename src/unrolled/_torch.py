@@ -266,13 +266,13 @@ _TensorGuards: Any = _find("torch._C._dynamo.guards", "TensorGuards")
 def guard(tensors: Sequence[Tensor]) -> Callable[..., bool]:
     """Return a check that as many tensors are like these, which PyTorch compiles for torch.compile.
 
-    Compared are type, dtype, device, shape, strides, whether a tensor requires a gradient, and what
-    transforms, modes and autocast would make of it.
+    Compared are type, dtype, device, shape, whether a tensor requires a gradient, and what
+    transforms, modes and autocast would make of it; not its strides.
     """
     return _TensorGuards(
         *tensors,
         dynamic_dims_sizes=[list(tensor.shape) for tensor in tensors],
-        dynamic_dims_strides=[list(tensor.stride()) for tensor in tensors],
+        dynamic_dims_strides=[[None] * tensor.dim() for tensor in tensors],
     ).check
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, final
 
 import torch
@@ -16,13 +16,16 @@ from ..graph.operation import CONDITIONS
 from ..locks import compiling
 from . import eager
 from .autograd import operator as operators
-from .request import Request, Results
+from .request import Request, Results, is_step
 from .runtime import buffers, cache, timeline
 from .runtime.cache import Cache
 from .runtime.torch_state import DTYPES, PLAIN, surroundings
 
 if TYPE_CHECKING:
     from .runtime.recurrence import Recurrences
+
+
+Tensors = Mapping[str, Tensor]
 
 
 @final
@@ -33,6 +36,9 @@ class Runner:
         graph: of the cell.
         sizes: how many units I, H, P and 1 are.
         recompute: whether a training step on kernels stores nothing but states.
+
+    Attributes:
+        weights: the names of the parameters, in the order of requests.
     """
 
     def __init__(self, graph: Graph, sizes: Mapping[Size, int], recompute: bool = False) -> None:
@@ -43,8 +49,10 @@ class Runner:
         self._x = next(iter(graph.inputs))
         self._recurrences: dict[tuple[torch.dtype, int], Recurrences | str] = {}
         self._parameters = parameters(graph)
+        self.weights = tuple(parameter.name for parameter in self._parameters)
         self._replays = Cache(cache.calls)
-        self._shapes: dict[int, tuple[tuple[str, tuple[int, ...]], ...]] = {}
+        self._replay: Callable[..., Any] | None = None  # once there is a request to replay
+        self._shapes: dict[int, tuple[tuple[int, ...], ...]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Runner, (self.graph, self.sizes, self.recompute)
@@ -73,96 +81,84 @@ class Runner:
         except UnsupportedError as error:
             return str(error)
 
-    def run(
+    def request(
         self,
         weights: Mapping[str, Tensor],
         inputs: Mapping[str, Tensor],
         states: Mapping[str, Tensor],
-        record: Sequence[str],
+        record: Sequence[str] = (),
         batch_sizes: Sequence[int] | None = None,
         reverse: bool = False,
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Run over a sequence; arguments and results are those of `eager.run`."""
-        if torch.compiler.is_dynamo_compiling():
-            self._check(weights, inputs)
-            return self._read(weights, inputs, states, record, batch_sizes, reverse)
-        request = Request(weights, inputs, states, tuple(record), reverse)
-        if batch_sizes is None and (known := self.replay([request])) is not None:
-            values, last = known[0]
-            names = zip(record, values, strict=True), zip(self.graph.states, last, strict=True)
-            return dict(names[0]), dict(names[1])
-        self._check(weights, inputs)
-        weights, inputs, states = buffers.sound(self.graph.name, weights, inputs, states)
-        if batch_sizes is not None:
-            rows, batch = len(inputs[self._x]), len(next(iter(states.values())))
-            timeline.check(self.graph.name, batch_sizes, batch, rows)
-        found = self._chosen(weights, inputs, states, record)
-        if isinstance(found, str):
-            return eager.run(self.program, weights, inputs, states, record, batch_sizes, reverse)
-        from .autograd import node as compiled
+    ) -> Request:
+        """Return what asks for a run over sequences; arguments are those of `eager.run`."""
+        return Request(
+            [weights[name] for name in self.weights],
+            [inputs[name] for name in self.graph.inputs],
+            [states[name].unsqueeze(0) for name in self.graph.states],
+            tuple(record),
+            batch_sizes,
+            reverse,
+        )
 
-        results = compiled.run(found, weights, inputs, states, record, batch_sizes, reverse)
-        if batch_sizes is None:
-            self.learn(found, request)
-        return results
+    def run(self, requests: Sequence[Request]) -> list[Results]:
+        """Return the results of requests on one input, such as the directions of a layer."""
+        if torch.compiler.is_dynamo_compiling():
+            return [self._read(request) for request in requests]
+        known = self.replay(requests)
+        return known or [self._run(request) for request in requests]
 
     def replay(self, requests: Sequence[Request]) -> list[Results] | None:
         """Return the results of requests like earlier ones; None if one is not."""
-        if not self._replays:
-            return None
-        from .replay import replay
+        return self._replay(self._replays, requests) if self._replay is not None else None
 
-        return replay(self._replays, requests)
-
-    def learn(self, kernels: Recurrences, request: Request) -> None:
-        """Prepare for requests like one that was served by kernels."""
-        from .autograd.node import dense
-        from .replay import learn
-
-        x = request.inputs[self._x]
-        steps, batch = x.shape[:2] if x.dim() == 3 else (1, x.shape[0])
-        learn(self._replays, dense(kernels, request.record, steps, batch, request.reverse), request)
-
-    def step(
-        self,
-        weights: Mapping[str, Tensor],
-        inputs: Mapping[str, Tensor],
-        states: Mapping[str, Tensor],
-    ) -> dict[str, Tensor]:
-        """Take one step: inputs and states are (B, units); the states after it."""
-        if torch.compiler.is_dynamo_compiling():
-            return self.run(weights, _one_step(inputs), states, ())[1]
-        request = Request(weights, inputs, states, (), False)
-        if (known := self.replay([request])) is not None:
-            return dict(zip(self.graph.states, known[0][1], strict=True))
-        self._check(weights, inputs)
-        weights, inputs, states = buffers.sound(self.graph.name, weights, inputs, states)
-        found = self._chosen(weights, inputs, states, ())
+    def _run(self, request: Request) -> Results:
+        """Run a request that is the first of its kind."""
+        self._check(request)
+        user, (weights, inputs, states) = self.graph.name, self._named(request)
+        weights, inputs, states = buffers.sound(user, weights, inputs, states)
+        x, sizes = inputs[self._x], request.batch_sizes
+        if sizes is not None:
+            timeline.check(user, sizes, next(iter(states.values())).shape[-2], len(x))
+        tensors = [*inputs.values(), *states.values(), *weights.values()]
+        found = self._chosen(tensors, x, request.record)
+        further = request.record, sizes, request.reverse
         if isinstance(found, str):
-            return eager.run(self.program, weights, _one_step(inputs), states, ())[1]
+            given = weights, _sequences(inputs, request), _rows(states)
+            return _shaped(request, *eager.run(self.program, *given, *further))
+        from . import replay
         from .autograd import node as compiled
 
-        results = compiled.step(found, weights, inputs, states)
-        self.learn(found, request)
+        results = compiled.run(found, weights, inputs, states, *further)
+        if sizes is None:
+            names = self.weights, tuple(self.graph.inputs)
+            call = compiled.call(found, inputs, states, *further)
+            replay.learn(self._replays, call, *names, request)
+            self._replay = replay.replay
         return results
 
-    def _read(
-        self,
-        weights: Mapping[str, Tensor],
-        inputs: Mapping[str, Tensor],
-        states: Mapping[str, Tensor],
-        record: Sequence[str],
-        batch_sizes: Sequence[int] | None,
-        reverse: bool,
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Run over a sequence, as torch.compile reads it."""
+    def _named(self, request: Request) -> tuple[Tensors, Tensors, Tensors]:
+        """Return weights, inputs and states by name, with states where they are 0."""
+        inputs = dict(zip(self.graph.inputs, request.inputs, strict=True))
+        given, x = request.states, request.inputs[0]
+        if given is None:
+            rows = x.shape[:-1] if is_step(request) else (1, x.shape[1])
+            given = [x.new_zeros(*rows, self.sizes[s]) for s in self.graph.states.values()]
+        states = dict(zip(self.graph.states, given, strict=True))
+        return dict(zip(self.weights, request.weights, strict=True)), inputs, states
+
+    def _read(self, request: Request) -> Results:
+        """Run a request, as torch.compile reads it."""
+        self._check(request)
+        weights, inputs, states = self._named(request)
+        inputs, states = _sequences(inputs, request), _rows(states)
+        further = request.record, request.batch_sizes, request.reverse
         tensors = [*inputs.values(), *states.values(), *weights.values()]
         if surroundings() is None and _kinds(tensors) is None:
             x = inputs[self._x]
-            found = self._described(x.dtype, fixed(x.shape[-1]), tuple(weights), tuple(record))
+            found = self._described(x.dtype, fixed(x.shape[-1]), self.weights, request.record)
             if found is not None:
-                return operators.run(found, weights, inputs, states, record, batch_sizes, reverse)
-        return eager.run(self.program, weights, inputs, states, record, batch_sizes, reverse)
+                return _shaped(request, *operators.run(found, weights, inputs, states, *further))
+        return _shaped(request, *eager.run(self.program, weights, inputs, states, *further))
 
     @decided_once
     def _described(
@@ -174,57 +170,59 @@ class Runner:
             return None
         return operators.describe(self.graph, found.many.sizes, weights, record, self.recompute)
 
-    def _check(self, weights: Mapping[str, Tensor], inputs: Mapping[str, Tensor]) -> None:
+    def _check(self, request: Request) -> None:
         """RuntimeError for a parameter of another shape, which broadcast or cut makes numbers."""
-        width = inputs[self._x].shape[-1]
-        for name, shape in self.shapes(fixed(width)):
-            if getattr(weights[name], "shape", None) != shape:
-                found = tuple(getattr(weights[name], "shape", ())) or type(weights[name]).__name__
+        shapes = self.shapes(fixed(request.inputs[0].shape[-1]))
+        for name, weight, shape in zip(self.weights, request.weights, shapes, strict=True):
+            if getattr(weight, "shape", None) != shape:
+                got = tuple(getattr(weight, "shape", ())) or type(weight).__name__
                 raise RuntimeError(
-                    f"{self.graph.name}: {name} should have shape {shape}, got {found}"
+                    f"{self.graph.name}: {name} should have shape {shape}, got {got}"
                 )
 
     @decided_once
-    def shapes(self, width: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    def shapes(self, width: int) -> tuple[tuple[int, ...], ...]:
         """The shape of each parameter, for inputs of a width."""
         if width not in self._shapes:
             sizes: dict[Size, int] = {**self.sizes, self.graph.inputs[self._x]: width}
-            self._shapes[width] = tuple((p.name, p.shape(sizes)) for p in self._parameters)
+            self._shapes[width] = tuple(p.shape(sizes) for p in self._parameters)
         return self._shapes[width]
 
-    def obstacle(
-        self,
-        weights: Mapping[str, Tensor],
-        inputs: Mapping[str, Tensor],
-        states: Mapping[str, Tensor],
-        record: Sequence[str],
-    ) -> str | None:
-        """Why a call goes to the eager definition, in a few words; None if it goes to a kernel."""
-        found = self._chosen(weights, inputs, states, record)
+    def obstacle(self, request: Request) -> str | None:
+        """Why a request goes to the eager definition, in a few words; None if to a kernel."""
+        tensors = [*request.inputs, *(request.states or ()), *request.weights]
+        found = self._chosen(tensors, request.inputs[0], request.record)
         return found if isinstance(found, str) else None
 
     def _chosen(
-        self,
-        weights: Mapping[str, Tensor],
-        inputs: Mapping[str, Tensor],
-        states: Mapping[str, Tensor],
-        record: Sequence[str],
+        self, tensors: Sequence[Tensor], x: Tensor, record: Sequence[str]
     ) -> Recurrences | str:
-        """The kernels that a call goes to, or why it goes to the eager definition."""
-        tensors = [*inputs.values(), *states.values(), *weights.values()]
+        """The kernels that a request goes to, or why it goes to the eager definition."""
         reason = surroundings() or _kinds(tensors)
         if reason is not None:
             return reason
-        x = inputs[self._x]
         found = self.recurrences(x.dtype, x.shape[-1])
         if isinstance(found, str):
             return found
         return _unrecorded(found, record) or found
 
 
-def _one_step(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return inputs (B, units) as sequences of one step."""
+def _sequences(inputs: Tensors, request: Request) -> Tensors:
+    """Return inputs for the definition, those of a step as sequences of one step."""
+    if not is_step(request):
+        return inputs
     return {name: value.unsqueeze(0) for name, value in inputs.items()}
+
+
+def _rows(states: Tensors) -> Tensors:
+    """Return states for the definition, (B, units)."""
+    return {n: value.squeeze(0) if value.dim() == 3 else value for n, value in states.items()}
+
+
+def _shaped(request: Request, values: Tensors, last: Tensors) -> Results:
+    """Return the results of the definition, with last states as they are asked for."""
+    ends = list(last.values())
+    return list(values.values()), ends if is_step(request) else [end.unsqueeze(0) for end in ends]
 
 
 def _unrecorded(found: Recurrences, record: Sequence[str]) -> str | None:

@@ -1,26 +1,38 @@
-"""Calls like earlier ones: their checks have been made, and their launches prepared."""
+"""Requests like earlier ones: their checks have been made, and their launches prepared."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import torch
 from torch import Tensor
 
 from .. import _torch
 from .autograd.node import Loop
-from .request import Request, Results
-from .runtime.buffers import is_lazy
+from .request import Request, Results, is_step, key
+from .runtime.buffers import is_lazy, picker
 from .runtime.cache import OBJECT, Cache
 from .runtime.call import Call
 from .runtime.guards import Guards
 from .runtime.launch import Launch, run_concurrently
 from .runtime.launcher import FITS, SCATTERED
 from .runtime.memory import empty
+from .runtime.torch_state import undisturbed
 
 NOTE = 512
-"""Bytes of a note that a call of some kind was made."""
+"""Bytes of a note that a request of some kind was made."""
+
+VARIANTS = 8
+"""Maximum number of prepared launches for one key: tensors differ in what only guards compare."""
+
+
+class Operands(NamedTuple):
+    """Tensors of a request, in the order of a call: laid out row by row, but for weights."""
+
+    sources: Sequence[Tensor]
+    states: Sequence[Tensor]
+    weights: Sequence[Tensor]
 
 
 @final
@@ -29,69 +41,67 @@ class Replay:
 
     Args:
         call: which `suits`.
+        names: of the weights of a request.
+        inputs: names of the inputs of a request.
         request: the first of its kind.
     """
 
-    def __init__(self, call: Call, request: Request) -> None:
+    def __init__(
+        self, call: Call, names: Sequence[str], inputs: Sequence[str], request: Request
+    ) -> None:
         recurrence, time = call.recurrence, call.time
         self.call = call
-        self._sources = [name for (name,) in call.sources]
-        self._states, self._weights = list(call.states), list(call.weights)
+        self._sources = picker(inputs, [name for (name,) in call.sources])
+        self._weights = picker(names, call.weights)
+        lead = () if is_step(request) else (1,)
         self.zeros = [
-            torch.zeros(time.batch, units, dtype=recurrence.dtype, device="cpu")
+            torch.zeros(*lead, time.batch, units, dtype=recurrence.dtype, device="cpu")
             for units in call.states.values()
         ]
+        states = self.zeros if request.states is None else request.states
+        self._holds = Guards([*request.inputs, *request.weights], states).hold
         self._product = recurrence.product
-        sources, states, weights = groups = self.operands(request)
-        self.holds = Guards(sources, weights, *([state] for state in states)).hold
         self._count = len(call.record)
-        self._finals = [(time.batch, units) for units in call.states.values()]
-        self._recorded = [(*call.shape, units) for units in call.widths.values()]
-        self.trains = torch.is_grad_enabled() and any(
-            tensor.requires_grad for group in groups for tensor in group
-        )
-        is_step = time.batch == time.total and call.states.keys() >= set(call.record)
-        self._pairs = [] if is_step else [form.shape for form in call.pairs.values()]
+        tensors = [*request.inputs, *request.weights, *states]
+        self.trains = torch.is_grad_enabled() and any(each.requires_grad for each in tensors)
+        single = call.is_single
+        self._pairs = [] if single else [form.shape for form in call.pairs.values()]
         self._launch: Launch | None = None
-        self.alone: Launch | None = None
-        if self.trains:
-            self.alone = call.forward_alone
+        self.alone = call.forward_alone
+        if not self.trains:
+            self._launch = call.single if single else call.inference
+            self.alone = None if single else call.inference_alone
+
+    def operands(self, request: Request) -> Operands | None:
+        """Return the tensors of a request; None if they are not like those of the first."""
+        weights, inputs, states = request[:3]
+        inputs = [each if each.is_contiguous() else each.contiguous() for each in inputs]
+        if states is None:
+            states = self.zeros
         else:
-            self._launch = call.single if is_step else call.inference
-            self.alone = None if is_step else call.inference_alone
+            states = [each if each.is_contiguous() else each.contiguous() for each in states]
+        if not self._holds((*inputs, *weights), states):
+            return None
+        return Operands(self._sources(inputs), states, self._weights(weights))
 
-    def operands(self, request: Request) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-        """Return sources, states and weights, in the order of the call."""
-        weights, inputs, given = request[:3]
-        return (
-            [inputs[name] for name in self._sources],
-            self.zeros if given is None else [given[name] for name in self._states],
-            [weights[name] for name in self._weights],
-        )
-
-    def run(
-        self, sources: list[Tensor], states: list[Tensor], weights: list[Tensor]
-    ) -> Results | None:
+    def run(self, operands: Operands) -> Results | None:
         """Return recorded values and last states; None if a tensor is not as it has to be."""
         if self._launch is None:
+            sources, states, weights = operands
             return self.split(Loop.apply((self.call,), *sources, *states, *weights))
-        tensors, recorded, last = self.arrays(sources, states, weights)
+        tensors, recorded, last = self.arrays(operands)
         worst = self._launch.start(tensors)
         if worst == SCATTERED:
             worst = self._launch.start([each.contiguous() for each in tensors])
-        return None if worst != FITS else (recorded, last)
+        return (recorded, last) if worst == FITS else None
 
-    def arrays(
-        self, sources: list[Tensor], states: list[Tensor], weights: list[Tensor]
-    ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+    def arrays(self, operands: Operands) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
         """Return all operands of a launch without a graph, and which are its results."""
-        new = sources[0].new_empty
-        last = [new(shape) for shape in self._finals]
-        recorded = [empty(sources[0], *shape) for shape in self._recorded]
+        sources, states, weights = operands
+        last, recorded = self.call.results(states)
         if self._product is not None:
-            named = dict(zip(self._weights, weights, strict=True))
-            sources = self._product.run(sources, named, self.call.time.total)
-        pairs = [new(shape) for shape in self._pairs]
+            sources = self._product.run(sources, weights, self.call.time.total)
+        pairs = [last[0].new_empty(shape) for shape in self._pairs]
         return [*sources, *weights, *states, *last, *recorded, *pairs], recorded, last
 
     def split(self, results: Sequence[Tensor]) -> Results:
@@ -104,61 +114,64 @@ def replay(known: Cache, requests: Sequence[Request]) -> list[Results] | None:
 
     Several are run at the same time, each on a thread, where that is faster.
     """
-    found: list[tuple[Replay, Any]] = []
+    if not undisturbed():
+        return None
+    found: list[tuple[Replay, Operands]] = []
     for request in requests:
-        one: Replay | None = known.get(request.key)
-        if one is None:
+        for one in known.get(key(request), ()):
+            operands = one.operands(request)
+            if operands is not None:
+                found.append((one, operands))
+                break
+        else:
             return None
-        sources, states, weights = operands = one.operands(request)
-        if not one.holds(sources, weights, *[(state,) for state in states]):
-            return None
-        found.append((one, operands))
     try:
         if len(found) > 1 and torch.get_num_threads() > 1:
             return _several(found)
-        results = [one.run(*operands) for one, operands in found]
+        return _all([one.run(operands) for one, operands in found])
     except RuntimeError:  # said in better words by the call that then goes the long way
         return None
+
+
+def _all(results: list[Results | None]) -> list[Results] | None:
     return None if None in results else results  # pyright: ignore[reportReturnType]
 
 
-def _several(found: Sequence[tuple[Replay, Any]]) -> list[Results] | None:
+def _several(found: Sequence[tuple[Replay, Operands]]) -> list[Results] | None:
     """Run several at the same time, if each runs best on one thread beside another."""
     one, _ = found[0]
     if any(other.alone is None or other.trains != one.trains for other, _ in found):
-        results = [other.run(*operands) for other, operands in found]
-        return None if None in results else results  # pyright: ignore[reportReturnType]
+        return _all([other.run(operands) for other, operands in found])
     if one.trains:
         calls = tuple(other.call for other, _ in found)
         flat = [tensor for _, groups in found for group in groups for tensor in group]
         results = Loop.apply(calls, *flat)
         size = len(results) // len(found)
         return [other.split(results[n * size :][:size]) for n, (other, _) in enumerate(found)]
-    arrays = [other.arrays(*operands) for other, operands in found]
+    arrays = [other.arrays(operands) for other, operands in found]
     launches: list[Any] = [other.alone for other, _ in found]
     run_concurrently([(launch, each[0]) for launch, each in zip(launches, arrays, strict=True)])
     return [(recorded, last) for _, recorded, last in arrays]
 
 
-def learn(known: Cache, call: Call, request: Request) -> None:
+def learn(
+    known: Cache, call: Call, names: Sequence[str], inputs: Sequence[str], request: Request
+) -> None:
     """Prepare for requests like one that was served by a call.
 
     It is prepared at the second request of its kind: lengths that are new in each call are many.
     """
-    key = request.key
-    if key not in known:
-        known.keep(key, None, NOTE)
+    variants = known.get(key(request))
+    if variants is None:
+        known.keep(key(request), (), NOTE)
         return
-    if not suits(call):
+    tensors = [*request.inputs, *request.weights, *(request.states or ())]
+    if not suits(call) or any(map(is_lazy, tensors)):
         return
-    tensors = [*request.inputs.values(), *request.weights.values()]
-    if len(set(map(id, tensors))) < len(tensors) or any(map(is_lazy, tensors)):
-        return
-    if request.states is not None and any(map(is_lazy, request.states.values())):
-        return
-    one = Replay(call, request)
+    one = Replay(call, names, inputs, request)
+    variants = (one, *variants)[:VARIANTS]
     numbers = sum(state.nbytes for state in one.zeros)
-    known.replace(key, one, 2 * OBJECT + numbers)
+    known.replace(key(request), variants, len(variants) * (2 * OBJECT + numbers))
 
 
 def suits(call: Call) -> bool:

@@ -1,37 +1,46 @@
-"""What whoever wants a cell run asks for."""
+"""What whoever wants a cell run asks for, and what comes back."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 Results = tuple[Sequence[Tensor], Sequence[Tensor]]
-"""The recorded values, and the last states."""
+"""The recorded values, in the order of `Request.record`; the last states, shaped as the first."""
 
 
 class Request(NamedTuple):
     """What one layer in one direction, or one step, is to compute.
 
     Attributes:
-        weights: by name.
-        inputs: by name, (T, B, units), or (B, units) for a step; the first is the cell's own.
-        states: before the first step, by name, (B, units); None if they are 0.
+        weights: in the order of `Runner.weights`.
+        inputs: in the order of the graph, the cell's own first: (T, B, units); (N, units) if
+            ragged; (B, units) for a step.
+        states: before the first step, in the order of the graph: (1, B, units), or (B, units) for
+            a step; None if they are 0.
         record: names of the values to return for every step.
+        batch_sizes: how many rows each step has, if they are ragged.
         reverse: whether steps run from the last to the first.
     """
 
-    weights: Mapping[str, Tensor]
-    inputs: Mapping[str, Tensor]
-    states: Mapping[str, Tensor] | None
-    record: tuple[str, ...]
-    reverse: bool
+    weights: Sequence[Tensor]
+    inputs: Sequence[Tensor]
+    states: Sequence[Tensor] | None
+    record: tuple[str, ...] = ()
+    batch_sizes: Sequence[int] | None = None
+    reverse: bool = False
 
-    @property
-    def key(self) -> tuple[object, ...]:
-        """What requests have in common that are served alike, but for what guards compare."""
-        x = next(iter(self.inputs.values()))
-        grad = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
-        return x.shape, self.states is None, self.record, self.reverse, grad
+
+def is_step(request: Request) -> bool:
+    """Return whether a request is for a single step."""
+    return request.batch_sizes is None and request.inputs[0].dim() == 2
+
+
+def key(request: Request) -> tuple[object, ...]:
+    """Return what requests have in common that are served alike, but for what guards compare."""
+    _, inputs, states, record, _, reverse = request
+    around = torch.get_num_threads(), torch.is_grad_enabled(), torch.is_inference_mode_enabled()
+    return inputs[0].shape, states is None, record, reverse, around

@@ -13,6 +13,7 @@ from torch import Tensor
 from .. import _torch, locks
 from ..kernels import eager
 from ..kernels.dispatch import Runner
+from ..kernels.request import Request
 from .replay import replayed
 from .sequence import Sequence as Form
 
@@ -58,15 +59,21 @@ class Call:
         """Why the eager definition computes some values; None if a kernel does."""
         if not isinstance(self.engine, Runner):
             return "there is no kernel for this call"
-        return self.engine.obstacle(self.weights, self.inputs, self.states, record)
+        return self.engine.obstacle(self._request(self.engine, record))
 
     def run(self, record: Sequence[str]) -> tuple[Values, Values]:
         """The values of every step, in the order of the inputs, and the states after the last."""
-        arguments = (self.weights, self.inputs, self.states, record)
-        further = (self.form.batch_sizes, self.reverse)
-        if isinstance(self.engine, Runner):
-            return self.engine.run(*arguments, *further)
-        return eager.run(self.engine, *arguments, *further)
+        if not isinstance(self.engine, Runner):
+            arguments = (self.weights, self.inputs, self.states, record)
+            return eager.run(self.engine, *arguments, self.form.batch_sizes, self.reverse)
+        ((values, last),) = self.engine.run([self._request(self.engine, record)])
+        ends = zip(self.graph.states, last, strict=True)
+        return dict(zip(record, values, strict=True)), {s: end.squeeze(0) for s, end in ends}
+
+    def _request(self, runner: Runner, record: Sequence[str]) -> Request:
+        return runner.request(
+            self.weights, self.inputs, self.states, record, self.form.batch_sizes, self.reverse
+        )
 
 
 class Probe:

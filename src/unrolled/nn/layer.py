@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import chain
 from typing import Any
 
 import torch
@@ -15,15 +17,24 @@ from ..equations import Cell
 from ..graph.graph import Graph
 from ..graph.rewrite import variational_dropout, zoneout, zoneout_input
 from ..kernels.dispatch import Runner
-from ..kernels.request import Request
+from ..kernels.request import Request, Results
 from ..kernels.runtime.buffers import sound
 from . import fused
 from .call import Call, plain, probed
 from .noise import probability, variational_masks, zoneout_masks
-from .sequence import Lengths, Sequence, sequence
+from .sequence import Lengths, sequence
+from .sequence import Sequence as Steps
 from .weights import States, Weighted
 
 Zoneout = float | Mapping[str, float]
+
+Masks = Callable[[Tensor], Sequence[Tensor]]
+
+
+def _no_masks(data: Tensor) -> Sequence[Tensor]:
+    """Return the further inputs of a cell that has none."""
+    return ()
+
 
 
 class Layer(Weighted):
@@ -77,6 +88,8 @@ class Layer(Weighted):
         # Whether something besides dropout is drawn at random in training.
         self._is_noisy = bool(self.zoneout or self.variational_dropout)
         self._all_suffixes = [self._suffixes(layer) for layer in range(num_layers)]
+        self._count = num_layers * self._directions
+        self._starts_at_0 = not self.learn_initial_states
         self._state_units = [self._units[size] for size in self.graph.states.values()]
         for layer in range(num_layers):
             size = input_size if layer == 0 else self.output_size * self._directions
@@ -131,15 +144,18 @@ class Layer(Weighted):
             ValueError, RuntimeError: for sizes, dtypes, devices or lengths that do not fit, in
                 PyTorch's words where PyTorch has words for it.
         """
-        if lengths is None and (known := self._replayed(input, hx)) is not None:
+        known = self._replayed(input, hx) if lengths is None else None
+        if known is not None:
             return known
         steps, states = self.prepare(input, hx, lengths)
         if self._probes:
             plain(self)
         if fused.applies(self, steps):
             output, last = self._fused(steps, states)
+        elif self._probes or steps.data.shape[0] == 0:
+            output, last = self._watched(steps, states)
         else:
-            output, last = self._run(steps, states)
+            output, last = self._run(steps, None if hx is None and self._starts_at_0 else states)
         final = {state: steps.outward(value) for state, value in last.items()}
         return steps.output(output), self._states_out(final)
 
@@ -148,124 +164,158 @@ class Layer(Weighted):
         states = self._tuple(hx)
         if type(input) is not Tensor or input.dim() != 3 or states is None or self._is_special():
             return None
-        count = self.num_layers * self._directions
-        if any(state.dim() != 3 or len(state) != count for state in states):
+        count = self._count
+        if count > 1 and any(state.dim() != 3 or len(state) != count for state in states):
             return None
         runner = self._training_runner if self.training else self._runner
         data = input.transpose(0, 1) if self.batch_first else input
-        record, last = (self.graph.output,), list[Any]()
-        for suffixes in self._all_suffixes:
-            requests = []
-            for direction, suffix in enumerate(suffixes):
-                place = len(last) + direction
-                first = {n: s[place] for n, s in zip(self.graph.states, states, strict=False)}
-                x = {self._x: data}
-                requests.append(
-                    Request(self._weights(suffix), x, first or None, record, direction == 1)
-                )
-            results = runner.replay(requests)
-            if results is None:
-                return None
-            last += [final for _, final in results]
-            outputs = [values[0] for values, _ in results]
-            data = outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1)
-        final = [_stacked(list(values)) for values in zip(*last, strict=True)]
-        output = data.transpose(0, 1) if self.batch_first else data
-        return output, tuple(final) if len(final) > 1 else final[0]
+        found = self._layers(runner.replay, data, states)
+        if found is None:
+            return None
+        output, last = found
+        if self.batch_first:
+            output = output.transpose(0, 1)
+        return output, tuple(last) if len(last) > 1 else last[0]
 
     def _is_special(self) -> bool:
         """Return whether a call is more than the equations on zeros or given states."""
-        if torch.compiler.is_compiling() or self._probes or self.learn_initial_states:
+        if torch.compiler.is_compiling() or self._probes or not self._starts_at_0:
             return True
         if len(self._runner.graph.inputs) > 1:
             return True
         return self.training and (self._is_noisy or self.dropout > 0)
 
+    def _layers(
+        self,
+        run: Callable[[list[Request]], list[Results] | None],
+        data: Tensor,
+        states: tuple[Tensor, ...],
+        masks: Masks = _no_masks,
+        batch_sizes: Sequence[int] | None = None,
+    ) -> tuple[Tensor, list[Tensor]] | None:
+        """Return what all layers and directions return, one after the other.
+
+        Args:
+            run: what serves the requests of a layer; None if it cannot.
+            data: the steps, (T, B, I), or (N, I) if ragged.
+            states: before the first step, (directions * layers, B, units) each; none if 0.
+            masks: further inputs of the cell, given what a layer reads.
+            batch_sizes: how many rows each step has, if they are ragged.
+        """
+        record, last = (self.graph.output,), list[Sequence[Tensor]]()
+        parts = [[state] if self._count == 1 else state.split(1) for state in states]
+        for number, suffixes in enumerate(self._all_suffixes):
+            requests = []
+            for suffix in suffixes:
+                place, reverse = len(last) + len(requests), len(requests) == 1
+                first = [part[place] for part in parts] or None
+                inputs = [data, *masks(data)]
+                requests.append(
+                    Request(self._weights(suffix), inputs, first, record, batch_sizes, reverse)
+                )
+            results = run(requests)
+            if results is None:
+                return None
+            last += [final for _, final in results]
+            outputs = [values[0] for values, _ in results]
+            data = outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1)
+            if self.dropout and number < self.num_layers - 1:
+                data = F.dropout(data, self.dropout, self.training)
+        return data, [_joined(values) for values in zip(*last, strict=True)]
+
     def prepare(
         self, input: Tensor | PackedSequence, hx: States | None, lengths: Lengths | None
-    ) -> tuple[Sequence, dict[str, Tensor]]:
+    ) -> tuple[Steps, dict[str, Tensor]]:
         """The input and the states before the first step, checked and in one form."""
         steps = sequence(type(self).__name__, input, lengths, self.batch_first)
         self._check_input(steps.data)
         return steps, self._states(hx, steps)
 
-    def obstacle(self, steps: Sequence, states: Mapping[str, Tensor]) -> str | None:
+    def obstacle(self, steps: Steps, states: Mapping[str, Tensor]) -> str | None:
         """Why the first layer runs by the eager definition; None if it runs on a kernel."""
         if steps.data.shape[0] == 0:
             return "every row has length 0"
         runner = self._training_runner if self.training else self._runner
-        inputs = {next(iter(self.graph.inputs)): steps.data}
-        first = {state: value[0] for state, value in states.items()}
-        return runner.obstacle(self._weights("_l0"), inputs, first, [self.graph.output])
+        first = [value[:1] for value in states.values()]
+        inputs = [steps.data]
+        return runner.obstacle(
+            Request(self._weights("_l0"), inputs, first, (self.graph.output,), steps.batch_sizes)
+        )
 
     def _fused(
-        self, steps: Sequence, states: Mapping[str, Tensor]
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+        self, steps: Steps, states: Mapping[str, Tensor]
+    ) -> tuple[Tensor, Mapping[str, Tensor]]:
         """PyTorch's fused layer; for what watches, the equations are run beside it."""
         probes = [probe for probe in self._probes if probe.active]
         hidden = self.training and self.dropout  # nobody sees the fused layer's masks
         if probes and (hidden or any(probe.changes for probe in probes)):
-            return self._run(steps, states)
+            return self._watched(steps, states)
         if probes:
-            self._run(steps, states)
+            self._watched(steps, states)
         return fused.run(self, steps, states)
 
     def _run(
-        self, steps: Sequence, states: Mapping[str, Tensor]
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """All layers and directions, one after the other."""
-        data = steps.data
-        last: dict[str, list[Tensor]] = {state: [] for state in states}
-        for layer in range(self.num_layers):
-            outputs = []
-            for direction, suffix in enumerate(self._suffixes(layer)):
-                place = layer * self._directions + direction
-                first = {state: value[place] for state, value in states.items()}
-                output, finals = self._run_one(steps, data, first, suffix, direction == 1)
-                outputs.append(output)
-                for state, value in finals.items():
-                    last[state].append(value)
-            data = outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1)
-            if self.dropout and layer < self.num_layers - 1:
-                data = F.dropout(data, self.dropout, self.training)
-        return data, {state: _stacked(values) for state, values in last.items()}
-
-    def _run_one(
-        self,
-        steps: Sequence,
-        data: Tensor,
-        states: dict[str, Tensor],
-        suffix: str,
-        reverse: bool,
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """One layer in one direction."""
+        self, steps: Steps, states: Mapping[str, Tensor] | None
+    ) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """All layers and directions; states that are None are 0."""
         runner = self._training_runner if self.training else self._runner
-        x = next(iter(self.graph.inputs))
-        inputs = {x: data, **self._masks(runner.graph, steps, data)}
-        weights, name = self._weights(suffix), self.graph.output
-        if self._probes:
-            values, last = probed(
-                self, Call(suffix, runner, weights, inputs, states, steps, reverse)
-            )
-        elif data.shape[0] == 0:  # every row has length 0
-            return data.new_zeros(0, self.output_size), states
-        else:
-            values, last = runner.run(weights, inputs, states, [name], steps.batch_sizes, reverse)
-        return values[name], last
+        given = () if states is None else tuple(states.values())
+        masks = self._mask_maker(steps)
+        found = self._layers(runner.run, steps.data, given, masks, steps.batch_sizes)
+        assert found is not None
+        return found[0], dict(zip(self.graph.states, found[1], strict=True))
 
-    def _masks(self, graph: Graph, steps: Sequence, data: Tensor) -> dict[str, Tensor]:
-        """The random inputs of the graph, if it has any."""
-        if len(graph.inputs) == 1:
-            return {}
+    def _watched(
+        self, steps: Steps, states: Mapping[str, Tensor]
+    ) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """The same, while probes watch and change what happens."""
+        suffixes = chain.from_iterable(self._all_suffixes)
+
+        def run(requests: list[Request]) -> list[Results]:
+            return [self._watch(next(suffixes), steps, request) for request in requests]
+
+        masks = self._mask_maker(steps)
+        found = self._layers(run, steps.data, tuple(states.values()), masks, steps.batch_sizes)
+        assert found is not None
+        return found[0], dict(zip(self.graph.states, found[1], strict=True))
+
+    def _watch(self, suffix: str, steps: Steps, request: Request) -> Results:
+        """What the probes make of one layer in one direction; there may be no rows."""
+        weights, inputs, states, _, _, reverse = request
+        assert states is not None
+        if not self._probes:
+            return [inputs[0].new_zeros(0, self.output_size)], states
+        runner = self._training_runner if self.training else self._runner
+        call = Call(
+            suffix,
+            runner,
+            dict(zip(runner.weights, weights, strict=True)),
+            dict(zip(runner.graph.inputs, inputs, strict=True)),
+            {n: state.squeeze(0) for n, state in zip(self.graph.states, states, strict=True)},
+            steps,
+            reverse,
+        )
+        values, last = probed(self, call)
+        return [values[self.graph.output]], [state.unsqueeze(0) for state in last.values()]
+
+    def _mask_maker(self, steps: Steps) -> Masks:
+        """Return what makes the random inputs of the graph, given what a layer reads."""
+        runner = self._training_runner if self.training else self._runner
+        if len(runner.graph.inputs) == 1:
+            return _no_masks
+        return partial(self._masks, runner.graph, steps)
+
+    def _masks(self, graph: Graph, steps: Steps, data: Tensor) -> list[Tensor]:
         units = {**self._units, "input": data.shape[-1]}
         sizes = {name: units[size] for name, size in graph.inputs.items()}
         kept = {zoneout_input(self.graph, state): p for state, p in self.zoneout.items()}
         own = {*self.graph.inputs, *kept}
         masked = {name: size for name, size in sizes.items() if name not in own}
-        return {
+        masks = {
             **zoneout_masks(kept, sizes, steps, data, self.training),
             **variational_masks(self.variational_dropout, masked, steps, data),
         }
+        return [masks[name] for name in graph.inputs if name in masks]
 
     def _check_input(self, data: Tensor) -> None:
         if data.shape[-1] != self.input_size:
@@ -276,7 +326,7 @@ class Layer(Weighted):
         for name in self._names[:1]:
             self._check_tensor(data, getattr(self, f"{name}_l0"))
 
-    def _states(self, hx: States | None, steps: Sequence) -> dict[str, Tensor]:
+    def _states(self, hx: States | None, steps: Steps) -> dict[str, Tensor]:
         """The states before the first step, (L, B, units), by name."""
         if hx is None:
             return self._initial_states(steps)
@@ -289,7 +339,7 @@ class Layer(Weighted):
             states[name] = steps.inward(state)
         return states
 
-    def _check_size(self, state: Tensor, units: int, steps: Sequence, label: str) -> None:
+    def _check_size(self, state: Tensor, units: int, steps: Steps, label: str) -> None:
         dimensions = 3 if steps.batched else 2
         if state.dim() != dimensions:
             kind = "batched 3-D" if steps.batched else "unbatched 2-D"
@@ -301,7 +351,7 @@ class Layer(Weighted):
         if tuple(state.shape) != expected:
             raise RuntimeError(f"Expected {label} size {expected}, got {list(state.shape)}")
 
-    def _initial_states(self, steps: Sequence) -> dict[str, Tensor]:
+    def _initial_states(self, steps: Steps) -> dict[str, Tensor]:
         count = self.num_layers * self._directions
         if not self.learn_initial_states:
             return {
@@ -327,7 +377,7 @@ class Layer(Weighted):
     def all_weights(self) -> list[list[Tensor]]:
         """The parameters of each layer and direction, as `torch.nn.LSTM.all_weights`."""
         return [
-            list(self._weights(suffix).values())
+            self._weights(suffix)
             for layer in range(self.num_layers)
             for suffix in self._suffixes(layer)
         ]
@@ -362,9 +412,9 @@ class Layer(Weighted):
         return ", ".join(parts)
 
 
-def _stacked(values: list[Tensor]) -> Tensor:
-    """Tensors (B, units) as one (L, B, units)."""
-    return values[0].unsqueeze(0) if len(values) == 1 else torch.stack(values)
+def _joined(values: Sequence[Tensor]) -> Tensor:
+    """Tensors (1, B, units) as one (L, B, units)."""
+    return values[0] if len(values) == 1 else torch.cat(list(values))
 
 
 def _zoneout(value: Zoneout, graph: Graph) -> dict[str, float]:

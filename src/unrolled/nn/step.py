@@ -61,17 +61,19 @@ class Step(Weighted):
             return known
         batched = input.dim() == 2
         x, states = self.prepare(input, hx)
-        weights = self._weights("")
         if self._probes:
             plain(self)
-            inputs = {self._x: x.unsqueeze(0)}
             form = Dense(x.unsqueeze(0), False) if batched else Unbatched(input.unsqueeze(0))
-            _, last = probed(self, Call("", self._runner, weights, inputs, states, form))
+            weights = dict(zip(self._names, self._weights(""), strict=True))
+            inputs = {self._x: x.unsqueeze(0)}
+            _, values = probed(self, Call("", self._runner, weights, inputs, states, form))
+            last = list(values.values())
         else:
-            last = self._runner.step(weights, {self._x: x}, states)
+            given = None if hx is None else list(states.values())
+            ((_, last),) = self._runner.run([Request(self._weights(""), [x], given)])
         if not batched:
-            last = {state: value.squeeze(0) for state, value in last.items()}
-        return self._states_out(last)
+            last = [value.squeeze(0) for value in last]
+        return tuple(last) if len(last) > 1 else last[0]
 
     def _replayed(self, input: Any, hx: States | None) -> States | None:
         """Return what a step like an earlier one returns, whose checks hold for it; else None."""
@@ -80,9 +82,7 @@ class Step(Weighted):
             return None
         if torch.compiler.is_compiling():
             return None
-        first = dict(zip(self.graph.states, states, strict=False)) or None
-        request = Request(self._weights(""), {self._x: input}, first, (), False)
-        results = self._runner.replay([request])
+        results = self._runner.replay([Request(self._weights(""), (input,), states or None)])
         if results is None:
             return None
         _, last = results[0]
@@ -108,7 +108,7 @@ class Step(Weighted):
 
     def obstacle(self, x: Tensor, states: Mapping[str, Tensor]) -> str | None:
         """Why a step runs by the eager definition; None if it runs on a kernel."""
-        return self._runner.obstacle(self._weights(""), {self._x: x}, states, ())
+        return self._runner.obstacle(Request(self._weights(""), [x], list(states.values())))
 
     def _states(self, hx: States | None, x: Tensor, batched: bool) -> dict[str, Tensor]:
         """The states before the step, (B, units), by name."""

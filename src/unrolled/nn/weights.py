@@ -54,7 +54,7 @@ class Weighted(Module, ABC):
         sizes = (input_size, hidden_size, proj_size, 1)
         names: tuple[Size, ...] = ("input", "hidden", "projection", "one")
         self._units: dict[Size, int] = dict(zip(names, sizes, strict=True))
-        self._keys: dict[str, list[tuple[str, str]]] = {}  # of the parameters, by suffix
+        self._keys: dict[str, list[str]] = {}  # of the parameters, by suffix
         self._names = tuple(parameter.name for parameter in parameters(self.graph))
         self._probes = ()  # of the instance, so that compiled code looks for them
         self._initial_values: dict[str, float] = {}  # of parameters that are not drawn
@@ -94,17 +94,17 @@ class Weighted(Module, ABC):
             else:
                 init.constant_(parameter, value)
 
-    def _weights(self, suffix: str) -> dict[str, Tensor]:
-        """The parameters of one layer and direction by their names in the graph.
+    def _weights(self, suffix: str) -> list[Tensor]:
+        """The parameters of one layer and direction, in the order of the graph.
 
         They are read anew for every call: pruning, weight norm and functional calls replace them.
         """
         keys = self._keys.get(suffix) or self._named(suffix)
         own: Any = self._parameters  # reading it is several times faster than an attribute
-        return {name: own[key] if key in own else getattr(self, key) for name, key in keys}
+        return [own[key] if key in own else getattr(self, key) for key in keys]
 
-    def _named(self, suffix: str) -> list[tuple[str, str]]:
-        return [(name, f"{name}{suffix}") for name in self._names]
+    def _named(self, suffix: str) -> list[str]:
+        return [f"{name}{suffix}" for name in self._names]
 
     def _given(self, hx: States) -> dict[str, Tensor]:
         """The states that a caller gave, by name; ValueError unless each is a tensor."""

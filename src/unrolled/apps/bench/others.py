@@ -173,6 +173,7 @@ def _recorded(module: Recurrent, given: Feed, record: list[str]) -> Callable[[],
 
     @torch.inference_mode()
     def recorded() -> Results:
-        return runner.run(weights, inputs, states, record)[0]
+        ((values, _),) = runner.run([runner.request(weights, inputs, states, record)])
+        return dict(zip(record, values, strict=True))
 
     return recorded

@@ -36,7 +36,7 @@ class Gradients:
         self.call = call
         self.plan = plan = call.training.plan
         self.dtype = call.recurrence.dtype
-        self.wanted_sources, self.wanted_states, wanted_weights = call.named(wanted)
+        self.wanted_sources, self.wanted_states, wanted_weights = call.parted(wanted)
         self.product = call.recurrence.product
         asked = [] if self.product else zip(call.banks, self.wanted_sources, strict=True)
         returned = {plan.hoisted[names] for names, wanted in asked if wanted} - {None}
@@ -44,7 +44,8 @@ class Gradients:
         places = [place for _, place in plan.stored(self.filled).values()]
         self.widths = {p.buffer: (plan.widths[p.buffer], p.buffer in returned) for p in places}
         shapes = call.recurrence.shapes
-        self.weights = {name: shapes[name] for name in call.weights if wanted_weights[name]}
+        pairs = zip(call.weights, wanted_weights, strict=True)
+        self.weights = {name: shapes[name] for name, wanted in pairs if wanted}
         learned = [node.attribute for node in call.recurrence.split.step.learned]
         sizes = call.recurrence.sizes
         self.vectors = {p.name: None if p.size == "one" else sizes[p.size] for p in learned}
@@ -82,25 +83,25 @@ class Gradients:
     ) -> Begun:
         """Return what the loop reads and writes; arguments as of `run`."""
         call = self.call
-        sources, _, weights = call.named(tensors)
+        sources, states, weights = call.parted(tensors)
         buffers = self._buffers(store)
         if self.product is None or any(bank(names) in launch.reads for names in call.banks):
             read = call.read(sources, weights)
         else:  # no bank is read: any memory will do
             unread = [reserve.take(self.dtype, call.time.total * w) for w in self.product.widths]
             banks = [u.view(-1, w) for u, w in zip(unread, self.product.widths, strict=True)]
-            read = [*banks, *weights.values()]
+            read = [*banks, *weights]
         given = [
             self._dense(form, gradient, store)
             for form, gradient in zip(call.arriving.values(), gradients, strict=True)
         ]
-        pairs = {b.name: store.new_empty(form.shape) for b, form in call.pairs.items()}
+        pairs = [store.new_empty(form.shape) for form in call.pairs.values()]
         sums = {
             name: store.new_zeros(launch.form(Buffer(Role.SUM, name)).shape)
             for name in self.plan.reduced
         }
-        arrays = [*read, store, *given, *pairs.values(), *buffers.values(), *sums.values()]
-        return Begun(launch, arrays, sources, weights, store, buffers, pairs, sums)
+        arrays = [*read, store, *given, *pairs, *buffers.values(), *sums.values()]
+        return Begun(launch, arrays, sources, states, weights, store, buffers, pairs, sums)
 
     def end(self, begun: Begun) -> list[Tensor | None]:
         """Return what `run` does, once the loop has run."""
@@ -108,8 +109,10 @@ class Gradients:
         summed = {name: total.sum(0) for name, total in begun.sums.items()}
         found = self._weights(begun, summed)
         states = [
-            call.time.backward.final(pair) if self.wanted_states[name] else None
-            for name, pair in begun.pairs.items()
+            call.time.backward.final(pair).view(state.shape) if wanted else None
+            for pair, state, wanted in zip(
+                begun.pairs, begun.states, self.wanted_states, strict=True
+            )
         ]
         return [
             *self._sources(begun, summed),
@@ -276,8 +279,7 @@ class Begun(NamedTuple):
     Attributes:
         launch: that makes it.
         tensors: its operands.
-        sources: what the forward pass was given.
-        weights: the parameters, by name.
+        sources, states, weights: what the forward pass was given.
         store: what the forward pass kept.
         buffers: the arrays of the gradients, (N, width).
         pairs: of each state, its gradients before and after a step.
@@ -286,11 +288,12 @@ class Begun(NamedTuple):
 
     launch: Launch
     tensors: list[Tensor]
-    sources: list[Tensor]
-    weights: Mapping[str, Tensor]
+    sources: Sequence[Tensor]
+    states: Sequence[Tensor]
+    weights: Sequence[Tensor]
     store: Tensor
     buffers: dict[int, Tensor]
-    pairs: dict[str, Tensor]
+    pairs: list[Tensor]
     sums: dict[str, Tensor]
 
 
@@ -335,13 +338,16 @@ def by_definition(
         tensors = check(call.recurrence.graph.name, call.recurrence.dtype, call.given, tensors)
     gradients = arriving(f"{call.recurrence.graph.name}, backward", gradients)
     tensors = [tensor.view_as(tensor) for tensor in tensors]  # one may be computed from another
-    sources, states, weights = call.named(tensors)
+    sources, states, weights = call.parted(tensors)
+    first = {n: s.view(s.shape[-2:]) for n, s in zip(call.states, states, strict=True)}
+    named = dict(zip(call.weights, weights, strict=True))
     program = call.recurrence.program if call.recurrence.is_whole else call.recurrence.step
     rows = _named_rows(call, sources)
     values, last = eager.run(
-        program, weights, rows, states, call.record, call.batch_sizes, call.reverse
+        program, named, rows, first, call.record, call.batch_sizes, call.reverse
     )
-    outputs = [*values.values(), *(last[name] for name in call.states)]
+    finals = (last[n].view(s.shape) for n, s in zip(call.states, states, strict=True))
+    outputs = [*values.values(), *finals]
     given = [(o, g) for o, g in zip(outputs, gradients, strict=True) if g is not None]
     return eager.differentiated(given, tensors, wanted, again)
 

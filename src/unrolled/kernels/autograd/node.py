@@ -22,34 +22,33 @@ from ..runtime.torch_state import PLAIN, is_watched
 from .gradients import Gradients, by_definition
 
 
+Recorded = list[Tensor]
+Last = list[Tensor]
+
+
 def infer(
-    call: Call, sources: list[Tensor], states: Mapping[str, Tensor], weights: Mapping[str, Tensor]
-) -> tuple[list[Tensor], list[Tensor]]:
+    call: Call, sources: Sequence[Tensor], states: Sequence[Tensor], weights: Sequence[Tensor]
+) -> tuple[Recorded, Last]:
     """Run without saving anything for a backward pass: the recorded values, and the last states."""
-    tensors = [*call.read(sources, weights), *(states[name] for name in call.states)]
-    last, recorded = call.arrays(tensors[0])
+    last, recorded = call.results(states)
+    tensors = [*call.read(sources, weights), *states, *last, *recorded]
+    if call.is_single:
+        call.single.run(tensors)
+        return recorded, last
     pairs = [tensors[0].new_empty(form.shape) for form in call.pairs.values()]
-    call.inference.run([*tensors, *last, *recorded, *pairs])
-    return recorded, last if call.time.is_dense else [call.time.final(pair) for pair in pairs]
-
-
-def _single(
-    call: Call, sources: list[Tensor], states: Mapping[str, Tensor], weights: Mapping[str, Tensor]
-) -> tuple[list[Tensor], list[Tensor]]:
-    """One step without saving anything: the recorded states, and the states after it."""
-    tensors = [*call.read(sources, weights), *(states[name] for name in call.states)]
-    last, recorded = call.arrays(tensors[0])
-    call.single.run([*tensors, *last, *recorded])
+    call.inference.run([*tensors, *pairs])
+    if not call.time.is_dense:
+        last = [_ends(pair, call.time.pair[2], s) for pair, s in zip(pairs, states, strict=True)]
     return recorded, last
 
 
 def train(
     call: Call,
-    sources: list[Tensor],
-    states: Mapping[str, Tensor],
-    weights: Mapping[str, Tensor],
+    sources: Sequence[Tensor],
+    states: Sequence[Tensor],
+    weights: Sequence[Tensor],
     store: Tensor,
-) -> tuple[list[Tensor], list[Tensor]]:
+) -> tuple[Recorded, Last]:
     """Run, and fill what is kept for the backward pass: the recorded values, the last states.
 
     What is recorded is written a second time: what is kept must not change when the caller
@@ -57,27 +56,32 @@ def train(
     """
     tensors, last, recorded = _begun(call, sources, states, weights, store)
     call.forward.run(tensors)
-    return recorded, _last(call, last, store)
+    return recorded, _last(call, last, states, store)
 
 
 def _begun(
     call: Call,
-    sources: list[Tensor],
-    states: Mapping[str, Tensor],
-    weights: Mapping[str, Tensor],
+    sources: Sequence[Tensor],
+    states: Sequence[Tensor],
+    weights: Sequence[Tensor],
     store: Tensor,
-) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+) -> tuple[list[Tensor], Last, Recorded]:
     """Return all that the loop reads and writes; of these, the last states and recorded values."""
-    read = [*call.read(sources, weights), *(states[name] for name in call.states)]
-    last, recorded = call.arrays(store)
-    return [*read, *last, *recorded, store], last, recorded
+    last, recorded = call.results(states)
+    return [*call.read(sources, weights), *states, *last, *recorded, store], last, recorded
 
 
-def _last(call: Call, last: list[Tensor], store: Tensor) -> list[Tensor]:
+def _last(call: Call, last: Last, states: Sequence[Tensor], store: Tensor) -> Last:
     """Return the states after each row's last step, in memory of their own."""
     if call.time.is_dense:
         return last
-    return [call.full(store, name)[call.time.last] for name in call.states]
+    full = [call.full(store, name) for name in call.states]
+    return [_ends(rows, call.time.last, state) for rows, state in zip(full, states, strict=True)]
+
+
+def _ends(rows: Tensor, places: Any, like: Tensor) -> Tensor:
+    """Return the rows that stand at some places, with as many dimensions as a state was given."""
+    return (rows if like.dim() == 2 else rows.unsqueeze(0)).index_select(-2, places)
 
 
 class Loop(torch.autograd.Function):
@@ -103,16 +107,16 @@ class Loop(torch.autograd.Function):
         alone = [call.forward_alone for call in calls] if len(calls) > 1 else []
         launches = [launch for launch in alone if launch is not None]
         if len(launches) < len(calls):
-            done = [train(call, *call.named(part), store) for call, part, store in pieces]
+            done = [train(call, *call.parted(part), store) for call, part, store in pieces]
         else:
-            begun = [_begun(call, *call.named(part), store) for call, part, store in pieces]
+            begun = [_begun(call, *call.parted(part), store) for call, part, store in pieces]
             run_concurrently(
                 [(launch, each[0]) for launch, each in zip(launches, begun, strict=True)]
             )
             ends = zip(begun, pieces, strict=True)
             done = [
-                (recorded, _last(call, last, store))
-                for (_, last, recorded), (call, _, store) in ends
+                (recorded, _last(call, last, call.parted(part)[1], store))
+                for (_, last, recorded), (call, part, store) in ends
             ]
         return tuple(tensor for recorded, last in done for tensor in (*recorded, *last))
 
@@ -201,18 +205,29 @@ def prepared(
 ) -> tuple[Call, list[Tensor], Tensor | None]:
     """A call, what its loop reads, and in which order it takes the rows if not in that given."""
     turned = None
-    shape = tuple(next(iter(inputs.values())).shape[:-1])
-    if batch_sizes is None:
-        steps, batch = shape
-        call = dense(recurrences, tuple(record), steps, batch, reverse)
-    else:
-        if reverse:
-            turned = timeline.turned(tuple(batch_sizes))
-            inputs = {name: value.index_select(0, turned) for name, value in inputs.items()}
-        batch = next(iter(states.values())).shape[0]
-        call = ragged(recurrences, tuple(record), tuple(batch_sizes), batch)
-    banks = _banks(call.recurrence, weights, inputs, call.time)
-    return call, banks, turned
+    if batch_sizes is not None and reverse:
+        turned = timeline.turned(tuple(batch_sizes))
+        inputs = {name: value.index_select(0, turned) for name, value in inputs.items()}
+    found = call(recurrences, inputs, states, record, batch_sizes, reverse)
+    banks = _banks(found.recurrence, weights, inputs, found.time)
+    return found, banks, turned
+
+
+def call(
+    recurrences: Recurrences,
+    inputs: Mapping[str, Tensor],
+    states: Mapping[str, Tensor],
+    record: Sequence[str],
+    batch_sizes: Sequence[int] | None,
+    reverse: bool,
+) -> Call:
+    """Return what serves sequences of these sizes."""
+    first = next(iter(inputs.values()))
+    if batch_sizes is not None:
+        batch = next(iter(states.values())).shape[-2]
+        return ragged(recurrences, tuple(record), tuple(batch_sizes), batch)
+    steps, batch = first.shape[:-1] if first.dim() == 3 else (1, len(first))
+    return dense(recurrences, tuple(record), steps, batch, reverse)
 
 
 def run(
@@ -223,49 +238,39 @@ def run(
     record: Sequence[str],
     batch_sizes: Sequence[int] | None = None,
     reverse: bool = False,
-) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Run a cell over a sequence; arguments and results are those of `eager.run`."""
-    if batch_sizes is not None and batch_sizes[-1] == len(next(iter(states.values()))):
+) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+    """Run a cell over a sequence, or a step: the recorded values, and the last states.
+
+    Arguments are those of `eager.run`; inputs of a step are (B, units), and states may be
+    (1, B, units). Last states have the shape of the first.
+    """
+    if batch_sizes is not None and batch_sizes[-1] == next(iter(states.values())).shape[-2]:
         shape = (len(batch_sizes), batch_sizes[0])  # all rows have the same length
         inputs = {name: value.unflatten(0, shape) for name, value in inputs.items()}
         values, last = run(recurrences, weights, inputs, states, record, None, reverse)
-        return {name: value.flatten(0, 1) for name, value in values.items()}, last
+        return [value.flatten(0, 1) for value in values], last
     call, banks, turned = prepared(
         recurrences, weights, inputs, states, record, batch_sizes, reverse
     )
-    shape = call.shape
-    tensors = [*banks, *states.values(), *weights.values()]
-    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
-        order = [*(states[name] for name in call.states), *(weights[name] for name in call.weights)]
-        results = Loop.apply((call,), *banks, *order)
-        recorded, last = results[: len(record)], results[len(record) :]
-    elif shape[0] == 1 and len(shape) > 1 and call.states.keys() >= set(record):
-        recorded, last = _single(call, banks, states, weights)
-    else:
-        recorded, last = infer(call, banks, states, weights)
-    values = dict(zip(record, recorded, strict=True))
+    values, last = _run(call, banks, states, weights)
     if turned is not None:
-        values = {name: value.index_select(0, turned) for name, value in values.items()}
-    return values, dict(zip(call.states, last, strict=True))
+        values = [value.index_select(0, turned) for value in values]
+    return values, last
 
 
-def step(
-    recurrences: Recurrences,
-    weights: Mapping[str, Tensor],
-    inputs: Mapping[str, Tensor],
+def _run(
+    call: Call,
+    banks: Sequence[Tensor],
     states: Mapping[str, Tensor],
-) -> dict[str, Tensor]:
-    """One step: the states after it, (B, units); inputs are (B, units) too."""
-    (batch, _) = next(iter(inputs.values())).shape
-    call = dense(recurrences, (), 1, batch, False)
-    banks = _banks(call.recurrence, weights, inputs, call.time)
-    tensors = [*banks, *states.values(), *weights.values()]
-    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
-        order = [*(states[name] for name in call.states), *(weights[name] for name in call.weights)]
-        new = Loop.apply((call,), *banks, *order)
-    else:
-        _, new = _single(call, banks, states, weights)
-    return dict(zip(call.states, new, strict=True))
+    weights: Mapping[str, Tensor],
+) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+    """Return recorded values and last states, as part of a graph if one is asked for."""
+    first = [states[name] for name in call.states]
+    own = [weights[name] for name in call.weights]
+    if torch.is_grad_enabled() and any(t.requires_grad for t in (*banks, *first, *own)):
+        results = Loop.apply((call,), *banks, *first, *own)
+        return results[: len(call.record)], results[len(call.record) :]
+    return infer(call, banks, first, own)
 
 
 def dense(

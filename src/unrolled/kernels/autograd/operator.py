@@ -239,7 +239,7 @@ class _Run:
 
         operands = self.weights, self.inputs, self.states
         values, last = compiled.run(self.cell.recurrences, *operands, *self.further)
-        return _owned([*values.values(), *last.values()])
+        return _owned([*values, *last])
 
     def train(self) -> list[Tensor]:
         """Recorded values, last states, and what the backward pass needs."""
@@ -253,7 +253,9 @@ class _Run:
         for start in call.store.starts.values():  # the gaps: what operators return has to be fixed
             store[max(0, start - ALIGNED) : start] = 0
         store[call.store.size :] = 0
-        recorded, last = compiled.train(call, banks, self.states, self.weights, store)
+        states = [self.states[name] for name in call.states]
+        weights = [self.weights[name] for name in call.weights]
+        recorded, last = compiled.train(call, banks, states, weights, store)
         if turned is not None:
             recorded = [value.index_select(0, turned) for value in recorded]
         recorded = [value.view(*call.shape, value.shape[-1]) for value in recorded]

@@ -40,7 +40,8 @@ def text(target: Target) -> str:
     """Return the module of three functions of the launcher's table, see `runtime.abi`.
 
     ``prepare`` inspects the operands; if all fit, it writes the addresses that the kernel reads and
-    makes the copies before it. ``finish`` makes those after it; ``launch`` does all and runs it.
+    makes the copies before it. ``finish`` makes those after it; ``launch`` does all, runs it, and
+    returns the worst that is to be said of an operand.
     """
     declared = [f"declare i32 @{name}(ptr, ptr)" for name in FUNCTIONS.values()]
     declared.append(f"declare void @{PARALLEL}(ptr, ptr, i32, i32)")
@@ -79,7 +80,7 @@ def _starts(f: Function) -> tuple[str, str, str, str]:
 
 
 def _launch(target: Target) -> str:
-    f = Function("define void @launch(ptr %table)", target)
+    f = Function("define i64 @launch(ptr %table)", target)
     f.do("call void @prepare(ptr %table)")
     with f.when(f.let(f"icmp eq i64 {_scalar(f, 'worst')}, {FITS}")):
         arguments, threads = _scalar(f, "arguments", "ptr"), _scalar(f, "threads")
@@ -91,7 +92,7 @@ def _launch(target: Target) -> str:
             team = _scalar(f, "team", "ptr")
             f.do(f"call void @{PARALLEL}(ptr {team}, ptr {arguments}, i32 {count}, i32 0)")
         f.do("call void @finish(ptr %table)")
-    f.do("ret void")
+    f.do(f"ret i64 {_scalar(f, 'worst')}")
     return f.text()
 
 

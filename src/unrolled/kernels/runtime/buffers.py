@@ -8,8 +8,10 @@ parameter, and storage can be freed under a tensor that still states its shape.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from operator import itemgetter
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -148,3 +150,15 @@ def _extents(itemsizes: tuple[int, ...]) -> list[Table]:
 def _asking(itemsizes: tuple[int, ...]) -> Table:
     count = len(itemsizes)
     return Table([(ANY, ANY)] * count, [ANY] * count, itemsizes, {})
+
+
+def picker(names: Sequence[str], wanted: Sequence[str]) -> Callable[[Any], Any]:
+    """Return what takes the wanted ones of some tensors that stand in the order of their names.
+
+    >>> picker(["a", "b", "c"], ["c", "a"])([1, 2, 3])
+    (3, 1)
+    """
+    places = [list(names).index(name) for name in wanted]
+    if places == list(range(len(names))):
+        return tuple
+    return itemgetter(*places) if len(places) > 1 else lambda each: [each[n] for n in places]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, final
+from typing import Any, TypeVar, final
 
 import torch
 from torch import Tensor
@@ -34,6 +34,10 @@ SAVED = Buffer(Role.SAVED)
 
 NOWHERE = torch.zeros(1, dtype=torch.int64, device="cpu")
 """The beginning of the only step."""
+
+ROWS = torch.contiguous_format
+
+V = TypeVar("V")
 
 Forms = dict[Buffer, Form]
 Places = dict[Buffer, Place]
@@ -130,12 +134,12 @@ class Call:
         weights = {b: form for b, form in self.given.items() if b.role is Role.WEIGHT}
         return banks | weights
 
-    def read(self, sources: Sequence[Tensor], weights: Mapping[str, Tensor]) -> list[Tensor]:
+    def read(self, sources: Sequence[Tensor], weights: Sequence[Tensor]) -> list[Tensor]:
         """Return the tensors of `_read`."""
         product = self.recurrence.product
         if product is not None:
             sources = product.run(sources, weights, self.time.total)
-        return [*sources, *(weights[name] for name in self.weights)]
+        return [*sources, *weights]
 
     @cached_property
     def _bindings(self) -> Places:
@@ -163,6 +167,12 @@ class Call:
         }
 
     # Launches.
+
+    @cached_property
+    def is_single(self) -> bool:
+        """Whether it is one step that records nothing but states."""
+        steps = self.time.is_dense and self.time.batch == self.time.total
+        return steps and self.states.keys() >= set(self.record)
 
     @property
     def single(self) -> Launch:
@@ -401,18 +411,20 @@ class Call:
 
     # Tensors.
 
-    def named(self, tensors: Sequence[Any]) -> tuple[list[Any], dict[str, Any], dict[str, Any]]:
-        """Return the tensors of sources, states and weights, of one flat list."""
-        first = len(self.sources)
-        second = first + len(self.states)
-        states = dict(zip(self.states, tensors[first:second], strict=True))
-        return list(tensors[:first]), states, dict(zip(self.weights, tensors[second:], strict=True))
+    def parted(self, values: Sequence[V]) -> tuple[Sequence[V], Sequence[V], Sequence[V]]:
+        """Return what belongs to sources, states and weights, of one flat list."""
+        first, second = len(self.sources), len(self.sources) + len(self.states)
+        return values[:first], values[first:second], values[second:]
 
-    def arrays(self, like: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Return new arrays for the last states, and for recorded values, each (T, B, units)."""
-        batch = self.time.batch
-        last = [like.new_empty((batch, units)) for units in self.states.values()]
-        return last, [empty(like, *self.shape, units) for units in self.widths.values()]
+    def results(self, states: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """Return new arrays for the last states, shaped as the first, and for recorded values."""
+        last = [torch.empty_like(state, memory_format=ROWS) for state in states]
+        return last, [empty(last[0], *shape) for shape in self.recorded_shapes]
+
+    @cached_property
+    def recorded_shapes(self) -> list[tuple[int, ...]]:
+        """The shapes of recorded values, (T, B, units), or (N, units) if ragged."""
+        return [(*self.shape, units) for units in self.widths.values()]
 
     @cached_property
     def widths(self) -> dict[str, int]:

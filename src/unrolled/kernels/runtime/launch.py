@@ -17,7 +17,7 @@ from .abi import WORD, ArgumentBlock, Buffer, Copy, Field, Relocation, Role, Row
 from .buffers import check
 from .code import Code, available
 from .jit import host
-from .launcher import FITS, SCATTERED, Form, Table, dtype_number, functions
+from .launcher import FITS, SCATTERED, Form, Table, dtype_number
 from .memory import aligned, reserve
 
 SMALL = 1 << 18
@@ -130,6 +130,7 @@ class Launch:
         self._strides = dict(strides or {})
         self._check(workspace, optional)
         self._nothing = torch.empty(0, dtype=dtype, device="cpu")
+        self._varies = threads > 1 or self._workspace > SMALL
         self._ready: list[_Ready] = []  # for runs to come, as many as there were at one time
         self.size = caches.OBJECT + WORD * (block.size + 12 * len(self._places))
 
@@ -190,24 +191,22 @@ class Launch:
 
     def start(self, tensors: Sequence[Tensor]) -> int:
         """Run the kernel if all tensors are as they have to be; return the worst of them."""
-        ready = self._take()
-        given = (*tensors, ready.memory)
-        native = functions()
-        if native is None:
-            worst = ready.table.inspect(given)
-            if worst == FITS:
-                _run_alone(self, ready)
-                ready.table.finish()
-        else:
-            ready.table.hand(given)
-            native.launch(ready.table.address)
-            worst = ready.table.get("worst")
-        self._give(ready)
+        try:
+            ready = self._ready.pop()
+        except IndexError:
+            ready = self._made()
+        if self._varies:
+            ready = self._fitted(ready)
+        worst = ready.table.run((*tensors, ready.memory))
+        self._ready.append(self._emptied(ready) if self._varies else ready)
         return worst
 
     def prepare(self, tensors: Sequence[Tensor]) -> _Ready:
         """Return the argument block, filled in; raise as `run`."""
-        ready = self._take()
+        try:
+            ready = self._fitted(self._ready.pop())
+        except IndexError:
+            ready = self._fitted(self._made())
         worst = ready.table.inspect((*tensors, ready.memory))
         if worst == SCATTERED:
             tensors = [each if each.is_contiguous() else each.contiguous() for each in tensors]
@@ -219,7 +218,7 @@ class Launch:
     def finish(self, ready: _Ready) -> None:
         """Make the copies after the kernel; the argument block is used again."""
         ready.table.finish()
-        self._give(ready._replace(alive=()))
+        self._ready.append(self._emptied(ready))
 
     def refuse(self, tensors: Sequence[Tensor]) -> NoReturn:
         """Raise RuntimeError, naming the first tensor that is not as it has to be."""
@@ -235,21 +234,18 @@ class Launch:
         """Return what an operand has to be."""
         return self._forms[operand]
 
-    def _take(self) -> _Ready:
-        try:
-            ready = self._ready.pop()
-        except IndexError:
-            ready = self._made()
-        if self._workspace > SMALL:
-            ready = ready._replace(memory=reserve.take(self.dtype, self._workspace))
+    def _fitted(self, ready: _Ready) -> _Ready:
+        """Return what has workspace, on as many threads as there are now."""
         if self.threads > 1:
             ready.table.set("threads", available(self.threads))
-        return ready
+        if self._workspace <= SMALL:
+            return ready
+        return ready._replace(memory=reserve.take(self.dtype, self._workspace))
 
-    def _give(self, ready: _Ready) -> None:
-        if self._workspace > SMALL:
-            ready = ready._replace(memory=self._nothing)
-        self._ready.append(ready)
+    def _emptied(self, ready: _Ready) -> _Ready:
+        """Return what keeps nothing in memory that is large."""
+        memory = ready.memory if self._workspace <= SMALL else self._nothing
+        return ready._replace(memory=memory, alive=())
 
     def _made(self) -> _Ready:
         """Return an argument block and the launcher's table for it."""
@@ -334,17 +330,6 @@ def _copy(move: Move, order: Mapping[Buffer, int], width: int) -> Copy:
     )
 
 
-_kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
-
-
-def _run_alone(launch: Launch, ready: _Ready) -> None:
-    """Run a kernel whose argument block is filled in, on one thread: the others are not needed.
-
-    A team's barriers count the threads that there are.
-    """
-    _kind(launch.code.run)(ready.arguments)
-
-
 @cache
 def _concurrent() -> Code:
     target = host("float")
@@ -361,10 +346,6 @@ def run_concurrently(runs: Sequence[tuple[Launch, Sequence[Tensor]]]) -> None:
     code, threads = _concurrent(), available(min(torch.get_num_threads(), len(ready)))
     scalars = {"function": code.run, "team": code.team, "threads": threads}
     table = Table([], [], [], scalars | {"arguments": ctypes.addressof(list_)})
-    native = functions()
-    if native is None:
-        _kind(code.run)(ctypes.addressof(list_))
-    else:
-        native.launch(table.address)
+    table.run(())
     for (launch, _), each in zip(runs, ready, strict=True):
         launch.finish(each)

@@ -57,7 +57,7 @@ class Functions(NamedTuple):
     """The functions of the launcher's table: see `codegen.launcher.text`."""
 
     prepare: Callable[[int], None]
-    launch: Callable[[int], None]
+    launch: Callable[[int], int]
     finish: Callable[[int], None]
 
 
@@ -77,12 +77,12 @@ def functions() -> Functions | None:
         target = host("float")
         machine = Machine(text(target), target, {**symbols, PARALLEL: openmp()[PARALLEL]})
         _alive.append(machine)
-    kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+    running = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)
     # Looking is short: Python's lock stays held. A kernel runs without it.
     looking = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)
     return Functions(
         looking(machine.address("prepare")),
-        kind(machine.address("launch")),
+        running(machine.address("launch")),
         looking(machine.address("finish")),
     )
 
@@ -92,6 +92,11 @@ def _address(function: Any) -> int:
 
 
 _alive: list[Any] = []
+
+FIRST = len(HEADER) * WORD
+"""Where PyTorch's handles of the operands stand in the table."""
+
+_kernel = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
 @final
@@ -140,9 +145,20 @@ class Table:
         self._relocations = list(relocations)
         self._functions = functions()
 
-    def hand(self, tensors: Sequence[Tensor]) -> None:
-        """Tell which tensors the operands are."""
-        self._pack(self._words, len(HEADER) * WORD, *map(_torch.address, tensors))
+    def run(self, tensors: Sequence[Tensor]) -> int:
+        """Run the kernel if all operands are as they have to be; return the worst of them."""
+        if self._functions is None:
+            return self._run_slowly(tensors)
+        self._pack(self._words, FIRST, *map(_torch.address, tensors))
+        return self._functions.launch(self.address)
+
+    def _run_slowly(self, tensors: Sequence[Tensor]) -> int:
+        """Do the same on one thread: a kernel's barriers count the threads that there are."""
+        worst = self.inspect(tensors)
+        if worst == FITS:
+            _kernel(self.get("function"))(self.get("arguments"))
+            self.finish()
+        return worst
 
     def set(self, name: str, value: int) -> None:
         """Set a scalar."""
@@ -155,7 +171,7 @@ class Table:
     def inspect(self, tensors: Sequence[Tensor]) -> int:
         """Return the worst that is to be said of the operands; addresses are told if they fit."""
         if self._functions is not None:
-            self.hand(tensors)
+            self._pack(self._words, FIRST, *map(_torch.address, tensors))
             self._functions.prepare(self.address)
             return self._words[header("worst")]
         said = [slow(t, *expected) for t, expected in zip(tensors, self._expected, strict=True)]

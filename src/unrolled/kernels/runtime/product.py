@@ -17,6 +17,7 @@ from ..planning.schedule import Schedule
 from ..planning.split import Split
 from . import cache
 from .abi import Buffer, Role
+from .buffers import picker
 from .cache import Cache
 from .kernel import Kernel
 from .launch import Launch, Place, Steps
@@ -48,9 +49,7 @@ class Product:
         sizes: how many units I, H, P and 1 are.
         dtype: float32 or float64.
         shapes: of the cell's parameters.
-
-    Attributes:
-        weights: names of the parameters that are read.
+        weights: names of parameters, in the order in which a call has them.
     """
 
     def __init__(
@@ -59,6 +58,7 @@ class Product:
         sizes: Mapping[Size, int],
         dtype: torch.dtype,
         shapes: Mapping[str, tuple[int, ...]],
+        weights: Sequence[str],
     ) -> None:
         self._graph = graph = parts.hoisted
         self._shapes = shapes
@@ -75,7 +75,8 @@ class Product:
         self._kernel = Kernel(
             Schedule(graph, {}, stored, {}), sizes, self._strides(Role.RECORDED), dtype, packed=True
         )
-        self.weights = self._kernel.named(Role.WEIGHT)
+        self._names = self._kernel.named(Role.WEIGHT)
+        self._read = picker(weights, self._names)
         self._launches = Cache(cache.calls)
 
     def _strides(self, role: Role, name: Callable[[str], str] = str) -> dict[Buffer, int]:
@@ -98,7 +99,7 @@ class Product:
         )
 
     def run(
-        self, inputs: Sequence[Tensor], weights: Mapping[str, Tensor], rows: int
+        self, inputs: Sequence[Tensor], weights: Sequence[Tensor], rows: int
     ) -> list[Tensor]:
         """Return what the loop reads, each bank (N, width), of inputs (N, I)."""
         banks = [reserve.take(self._dtype, rows * width).view(rows, width) for width in self.widths]
@@ -106,7 +107,7 @@ class Product:
         return banks
 
     def gradients(
-        self, gradients: Sequence[Tensor], weights: Mapping[str, Tensor], rows: int
+        self, gradients: Sequence[Tensor], weights: Sequence[Tensor], rows: int
     ) -> list[Tensor]:
         """Return the gradients of the inputs, (N, I), of those of the banks."""
         sizes = self._graph.inputs.values()
@@ -114,9 +115,6 @@ class Product:
         launch = self._launch("backward", self._derivative, rows)
         launch.run([*found, *self._read(weights), *gradients])
         return found
-
-    def _read(self, weights: Mapping[str, Tensor]) -> list[Tensor]:
-        return [weights[name] for name in self.weights]
 
     def _launch(self, which: str, kernel: Kernel, rows: int) -> Launch:
         key = which, rows, kernel.threads(rows, rows)
@@ -134,7 +132,7 @@ class Product:
             Buffer(own, n): Form(n, (rows, sizes[size])) for n, size in graph.inputs.items()
         }
         bindings = {buffer: Place(buffer) for buffer in operands}
-        for name in self.weights:
+        for name in self._names:
             operands[Buffer(Role.WEIGHT, name)] = Form(name, self._shapes[name])
             bindings[Buffer(Role.WEIGHT, name)] = Place(Buffer(Role.WEIGHT, name))
         for names, width in zip(self._banks, self.widths, strict=True):

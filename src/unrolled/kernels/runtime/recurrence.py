@@ -102,7 +102,9 @@ class Recurrence:
         if self._product is None and self.is_whole:
             with compiling():
                 if self._product is None:
-                    self._product = product.Product(self.split, self.sizes, self.dtype, self.shapes)
+                    self._product = product.Product(
+                        self.split, self.sizes, self.dtype, self.shapes, self.weights
+                    )
         return self._product
 
     @cached_property

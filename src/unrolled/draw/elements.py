@@ -23,10 +23,7 @@ Role = Literal["layer", "operation", "learned", "constant", "input", "state", "n
 """A learned layer or an operation; a leaf; a terminal; the place where lines join."""
 
 SYMBOL: dict[Operation, str] = {
-    Operation.CONSTANT: "",
-    Operation.INPUT: "",
-    Operation.STATE: "",
-    Operation.LEARNED: "",
+    **dict.fromkeys(LEAVES, ""),
     Operation.ADD: "$+$",
     Operation.SUB: "$-$",
     Operation.MUL: "$\\times$",
@@ -174,8 +171,7 @@ class _Builder:
 
     def _leaf(self, role: Role, node: Node) -> None:
         self.keys[node] = node.attribute
-        names = tuple(self.names.get(node, ()))
-        self._add(Element(node.attribute, role, "", node, (node,), names))
+        self._add(Element(node.attribute, role, "", node, (node,), self._names(node)))
 
     def _source(self, node: Node) -> str:
         """The key of the element whose value a node is; numbers and learned leaves are made."""
@@ -187,26 +183,25 @@ class _Builder:
             return key
         if node not in self.keys:
             key = self.keys[node] = node.attribute.name
-            names = tuple(self.names.get(node, ()))
             text = f"${learned_symbol(key)}$"
-            self._add(Element(key, "learned", text, node, (node,), names))
+            self._add(Element(key, "learned", text, node, (node,), self._names(node)))
         return self.keys[node]
 
     def _place(self, node: Node, part: _Part) -> None:
-        names = tuple(self.names.get(node, ()))
         key = self.keys[node] = f"{'box' if part.role == 'layer' else 'op'} {self._owner(node)}"
-        reads: list[tuple[str, str]] = []
-        if len(part.bundle) > 1:
-            reads.append((self._join(part.bundle), ""))
-        else:
-            reads += [(self._source(source), "") for source in part.bundle]
+        several = len(part.bundle) > 1
+        bundle = [self._join(part.bundle)] if several else map(self._source, part.bundle)
+        reads = [(source, "") for source in bundle]
         reads += [(self._source(source), mark) for source, mark in part.reads]
-        self._add(Element(key, part.role, part.text, node, part.nodes, names))
+        self._add(Element(key, part.role, part.text, node, part.nodes, self._names(node)))
         marks: dict[str, list[str]] = {}
         for source, mark in reads:
             marks.setdefault(source, []).append(mark)
-        for source, each in marks.items():
-            self.found.wires.append(Wire(source, key, "".join(each).replace("+−", "±")))
+        for source, signs in marks.items():
+            self.found.wires.append(Wire(source, key, "".join(signs).replace("+−", "±")))
+
+    def _names(self, node: Node) -> tuple[str, ...]:
+        return tuple(self.names.get(node, ()))
 
     def _owner(self, node: Node) -> str:
         """A name for an element: that of its value, or one with a number."""
@@ -236,6 +231,9 @@ class _Builder:
             parts[node] = part
             taken.update(part.nodes)
         return parts
+
+    def _in_order(self, nodes: set[Node]) -> tuple[Node, ...]:
+        return tuple(node for node in self.graph.order if node in nodes)
 
     def _free(self, node: Node, cover: set[Node]) -> bool:
         """Whether nothing outside `cover` needs a node, so that it can be taken in."""
@@ -272,8 +270,9 @@ class _Builder:
             set(self._peeped()) & set(read)
         ):
             bundle, read = (*bundle, *read), {}
-        nodes = tuple(n for n in self.graph.order if n in cover)
-        return _Part("layer", text, nodes, bundle, tuple((source, "") for source in read))
+        return _Part(
+            "layer", text, self._in_order(cover), bundle, tuple((source, "") for source in read)
+        )
 
     def _peeped(self) -> dict[Node, None]:
         """Old states that some operation outside of learned layers reads: they have a belt."""
@@ -336,16 +335,14 @@ class _Builder:
         """Operations that are written as several: layer norm, log sigmoid, mean."""
         norm = self._norm(node, {node})
         if norm is not None and norm[0].operation not in LEAVES - TERMINALS:
-            nodes = tuple(n for n in self.graph.order if n in norm[1])
+            nodes = self._in_order(norm[1])
             return _Part("operation", SYMBOL[Operation.NORMALIZE], nodes, (), ((norm[0], ""),))
         for text, below in ((LOG_SIGMOID, _log_sigmoid(node)), ("$\\mathrm{mean}$", _mean(node))):
             if below is None or below.operation in LEAVES - TERMINALS:
                 continue
-            inside = {n for n in ordered([node]) if n not in set(ordered([below]))}
-            inside = {n for n in inside if n.operation is not Operation.CONSTANT}
+            inside = _between(node, below)
             if all(self._free(n, inside) for n in inside - {node}):
-                nodes = tuple(n for n in self.graph.order if n in inside)
-                return _Part("operation", text, nodes, (), ((below, ""),))
+                return _Part("operation", text, self._in_order(inside), (), ((below, ""),))
         return None
 
     def _operation(self, node: Node) -> _Part:
@@ -365,13 +362,8 @@ class _Builder:
                     role = "learned" if learned else "operation"
                     return _Part(role, text, nodes, (), ((other, ""),))
         marks = MARKS.get(node.operation, ("",) * len(arguments))
-        return _Part(
-            "operation",
-            SYMBOL[node.operation],
-            (node,),
-            (),
-            tuple(zip(arguments, marks, strict=True)),
-        )
+        reads = tuple(zip(arguments, marks, strict=True))
+        return _Part("operation", SYMBOL[node.operation], (node,), (), reads)
 
     def _written(self, node: Node, own: Node, other: Node) -> str | None:
         """The operation as a text with `own` in it, None if `own` is an element for itself."""
@@ -422,8 +414,13 @@ def _activation(node: Node) -> tuple[str, Node, set[Node]] | None:
     below = _log_sigmoid(node)
     if below is None:
         return None
-    inside = {n for n in ordered([node]) if n not in set(ordered([below]))}
-    return LOG_SIGMOID, below, {n for n in inside if n.operation is not Operation.CONSTANT}
+    return LOG_SIGMOID, below, _between(node, below)
+
+
+def _between(node: Node, below: Node) -> set[Node]:
+    """Return the operations that make a value of another one."""
+    inside = ordered([node], set(ordered([below])))
+    return {n for n in inside if n.operation is not Operation.CONSTANT}
 
 
 def _log_sigmoid(node: Node) -> Node | None:

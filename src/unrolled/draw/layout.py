@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple, final
+from typing import TYPE_CHECKING, Literal, NamedTuple, final
 
 from ..errors import DrawError
 from .elements import Element, Elements, elements, name_text
 from .placement import LARGE, Cell, Placement, placements
-from .routing import DOWN, LEFT, RIGHT, STEPS, UP, Demand, Full, Router, Vertex
+from .routing import DOWN, LEFT, RIGHT, STEPS, UP, Demand, Full, Router, Vertex, side_of
 from .scene import Scene
 from .shapes import LETTER, Box, Label, Line, Shape, text_width
 
@@ -58,26 +58,12 @@ def scene(graph: Graph) -> Scene:
         raise DrawError(
             f"{graph.name} has {len(graph.order):,} values: a picture holds at most {MOST_NODES}"
         )
-    return _scene(_Key(graph))
-
-
-@final
-class _Key:
-    """A graph as a key of the cache: graphs are compared by identity."""
-
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-
-    def __hash__(self) -> int:
-        return id(self.graph)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and self.graph is other.graph
+    return _scene(graph)
 
 
 @lru_cache(maxsize=64)
-def _scene(key: _Key) -> Scene:
-    found = elements(key.graph)
+def _scene(graph: Graph) -> Scene:
+    found = elements(graph)
     tried = TRIED if len(found.wires) <= LARGE else 1
     routed = [_route(found, placed) for placed in placements(found)[:tried]]
     best = min(range(len(routed)), key=lambda n: (routed[n].price, n))
@@ -162,11 +148,10 @@ class _Wiring:
         return (1, length, a.column, a.row, b.column, b.row)
 
     def _on_belt(self, source: str, target: str) -> bool:
-        for state, keys in self.placed.belts.items():
-            chain = [state, *keys, f"{state}'"]
-            if (source, target) in pairwise(chain):
-                return True
-        return False
+        belts = self.placed.belts.items()
+        return any(
+            (source, target) in pairwise([state, *keys, f"{state}'"]) for state, keys in belts
+        )
 
     def _demand(self, source: str, target: str) -> Demand:
         cells = self.placed.cells
@@ -265,9 +250,9 @@ class _Drawing:
         marks: dict[str, list[tuple[int, str]]] = {}
         text = {(wire.source, wire.target): wire.mark for wire in self.found.wires}
         for (source, target), path in self.routed.paths.items():
-            out[source] = _side(path[0], path[1])
+            out[source] = side_of(path[0], path[1])
             if mark := text.get((source, target)):
-                marks.setdefault(target, []).append((_side(path[-1], path[-2]), mark))
+                marks.setdefault(target, []).append((side_of(path[-1], path[-2]), mark))
         return out, marks
 
     def _extent(self, key: str) -> _Extent:
@@ -391,8 +376,8 @@ class _Drawing:
 
     def _line(self, source: str, target: str, path: list[Vertex]) -> Line:
         points = [(self.xs[i], self.ys[j]) for i, j in _corners(path)]
-        points[0] = self._border(source, points[0], _side(path[0], path[1]))
-        points[-1] = self._border(target, points[-1], _side(path[-1], path[-2]))
+        points[0] = self._border(source, points[0], side_of(path[0], path[1]))
+        points[-1] = self._border(target, points[-1], side_of(path[-1], path[-2]))
         element = self.found.elements.get(target)
         joins = element is not None and element.role == "join"
         return Line(
@@ -412,38 +397,27 @@ class _Drawing:
         return point[0] + dx * width / 2, point[1] + dy * height / 2
 
     def _element(self, element: Element) -> None:
-        x, y = self._at(element.key)
-        width, height = self.sizes[element.key]
+        key, role = element.key, element.role
+        x, y = self._at(key)
+        width, height = self.sizes[key]
         nodes = tuple(self.places[node] for node in element.nodes if node in self.places)
-        graph, key = self.found.graph, element.key
-        role = element.role
-        if role == "input":
-            radius = height / 2
-            text = _aliases(name_text(key), element)
-            self.shapes.append(Box(key, "input", x, y, width, height, radius, text, nodes=nodes))
-        elif role == "state":
-            text = _aliases(name_text(key, "t-1"), element)
-            self.shapes += [
-                Box(key, "state", x, y, 0, 0, 0, nodes=nodes),
-                Label(f"name {key}", text, x - 0.1, y, "state", "right", names=element.names),
-            ]
-        elif role == "next":
-            name = element.names[0]
-            self.shapes += [
-                Box(key, "next", x, y, 0, 0, 0),
-                Label(f"name {key}", name_text(name), x + 0.12, y, "state", "left", names=(name,)),
-            ]
-        elif role == "join":
-            self.shapes.append(Box(key, "join", x, y, 0, 0, 0))
-        else:
-            radius = 0.1 if role == "layer" else height / 2
-            kind = "learned" if role == "learned" else role
-            self.shapes.append(
-                Box(key, kind, x, y, width, height, radius, element.text, nodes=nodes)
-            )
-            self.shapes += self._names(key, x, y)
-            self.shapes += self._signs(key, x, y)
-        del graph
+        if role in ("state", "next", "join"):
+            self.shapes.append(Box(key, role, x, y, 0, 0, 0, nodes=nodes))
+            if role == "state":
+                self._terminal(key, _aliases(name_text(key, "t-1"), element), x - 0.1, y, "right")
+            elif role == "next":
+                self._terminal(key, name_text(element.names[0]), x + 0.12, y, "left")
+            return
+        text = _aliases(name_text(key), element) if role == "input" else element.text
+        radius = 0.1 if role == "layer" else height / 2
+        self.shapes.append(Box(key, role, x, y, width, height, radius, text, nodes=nodes))
+        self.shapes += [*self._names(key, x, y), *self._signs(key, x, y)]
+
+    def _terminal(
+        self, key: str, text: str, x: float, y: float, align: Literal["left", "right"]
+    ) -> None:
+        names = self.found.elements[key].names
+        self.shapes.append(Label(f"name {key}", text, x, y, "state", align, names=names))
 
     def _output(self) -> None:
         x, y = self._at("output")
@@ -456,17 +430,12 @@ def _aliases(text: str, element: Element) -> str:
     return " = ".join([text, *(name_text(name) for name in element.names)])
 
 
-def _side(vertex: Vertex, neighbour: Vertex) -> int:
-    step = (neighbour[0] - vertex[0], neighbour[1] - vertex[1])
-    return STEPS.index(step)
-
-
 def _corners(path: list[Vertex]) -> list[Vertex]:
     """A path without the vertices that it passes straight through."""
     return [
         vertex
         for n, vertex in enumerate(path)
-        if n in (0, len(path) - 1) or _side(path[n - 1], vertex) != _side(vertex, path[n + 1])
+        if n in (0, len(path) - 1) or side_of(path[n - 1], vertex) != side_of(vertex, path[n + 1])
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .scene import Scene
-from .shapes import Box, Label, Light, Line, Point, Shape, text_width
+from .shapes import Box, Label, Light, Line, Point, Shape
 
 CIRCLE = 0.38
 """Radius of inputs and outputs."""
@@ -49,18 +49,6 @@ def below(scene: Scene, text: str, size: float = 0.8, gap: float = 0.5) -> Scene
     )
 
 
-def beside(scenes: list[Scene], gap: float = 1.0, prefixes: bool = True) -> Scene:
-    """Scenes side by side, their middles at one height."""
-    shapes: list[Shape] = []
-    at = 0.0
-    for number, scene in enumerate(scenes):
-        left, down, right, up = scene.bounds
-        moved = scene.moved(at - left, -(down + up) / 2)
-        shapes += (moved.renamed(f"{number} ") if prefixes else moved).shapes
-        at += right - left + gap
-    return Scene(tuple(shapes))
-
-
 def step(
     id_: str, x: float, token: str, out: str, light: Light = "plain", y: float = 0.0
 ) -> list[Shape]:
@@ -73,17 +61,3 @@ def step(
         circle(f"x {id_}", "input", x, low - 0.85 - CIRCLE, token),
         circle(f"h {id_}", "output", x, high + 0.85 + CIRCLE, out),
     ]
-
-
-def note(
-    id_: str, x: float, y: float, lines: list[str], size: float = 0.8, role: str = "note"
-) -> Scene:
-    """Lines of text in a pale box, their left edges under each other; x, y: its left top."""
-    width = max(text_width(line) for line in lines) * size + 0.4
-    pitch = 0.55 * size
-    height = pitch * len(lines) + 0.25
-    shapes: list[Shape] = [Box(id_, role, x + width / 2, y - height / 2, width, height, 0.12)]
-    for number, line in enumerate(lines):
-        at = y - 0.125 - pitch * (number + 0.5)
-        shapes.append(Label(f"{id_} {number}", line, x + 0.2, at, "note", "left", size))
-    return Scene(tuple(shapes))

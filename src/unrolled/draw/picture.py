@@ -12,7 +12,8 @@ import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -84,6 +85,25 @@ class Picture:
         return encode(self, "png")
 
 
+def animated(
+    make: Callable[[Any], Figure],
+    moments: Sequence[Any],
+    seconds: float,
+    values: dict[str, Any] | None = None,
+) -> Picture:
+    """Return the animation of a figure that is made for each of some moments.
+
+    Args:
+        make: the figure of a moment; that of the last one is the still picture.
+        moments: in their order.
+        seconds: for which each stands; the last one stands for `HOLD`.
+        values: the numbers that it shows, by name.
+    """
+    frames = [Frame(partial(make, moment), seconds) for moment in moments[:-1]]
+    last = partial(make, moments[-1])
+    return Picture(last, [*frames, Frame(last, HOLD)], values=values)
+
+
 def still(scene: Scene, **values: Any) -> Picture:
     """The picture of a scene."""
     return Picture(lambda: figure(scene.shapes, scene.bounds), (), scene, values or None)
@@ -95,15 +115,8 @@ def moving(
     """The animation of scenes, all cut to the same bounds; the still picture is the last one."""
     sides = list(zip(*(scene.bounds for scene in scenes), strict=True))
     bounds = (min(sides[0]), min(sides[1]), max(sides[2]), max(sides[3]))
-    frames = [
-        Frame(
-            lambda scene=scene: figure(scene.shapes, bounds),
-            HOLD if number == len(scenes) - 1 else seconds,
-        )
-        for number, scene in enumerate(scenes)
-    ]
-    kept = shown if shown is not None else scenes[-1]
-    return Picture(lambda: figure(kept.shapes, kept.bounds), frames, kept, values or None)
+    film = animated(lambda scene: figure(scene.shapes, bounds), scenes, seconds)
+    return replace(still(shown if shown is not None else scenes[-1], **values), frames=film.frames)
 
 
 # Files.

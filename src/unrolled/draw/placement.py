@@ -101,8 +101,8 @@ class _Grid:
                 above[key] |= above[source] | {source}
         return above
 
-    def _order(self) -> list[str]:
-        """The elements, sources before targets."""
+    def _order(self, layers: Sequence[str] = ()) -> list[str]:
+        """Return the elements, sources before targets, layers in the given order."""
         order: dict[str, None] = {}
 
         def visit(key: str) -> None:
@@ -111,7 +111,7 @@ class _Grid:
                     visit(source)
                 order[key] = None
 
-        for key in self.elements:
+        for key in [*layers, *self.elements]:
             visit(key)
         return list(order)
 
@@ -173,10 +173,8 @@ class _Grid:
             levels[group] = 1 + max(below, default=0)
             return levels[group]
 
-        rows = {}
-        for key in self.elements:
-            if self._operates(key) and key not in self.falling:
-                rows[key] = level(key)
+        operations = [k for k in self.elements if self._operates(k) and k not in self.falling]
+        rows = {key: level(key) for key in operations}
         self._separate(rows)
         self._lower(rows)
         return rows
@@ -225,9 +223,8 @@ class _Grid:
         """Put everything into columns, with the layers in this order from left to right."""
         cells: dict[str, Cell] = {}
         taken: set[Cell] = set()
-        waiting = list(order)
         columns = _Columns(self, cells, taken)
-        for key in self._order_with(waiting):
+        for key in self._order(order):
             columns.put(key)
         self._align(cells, taken)
         return self._terminals(cells, taken)
@@ -260,20 +257,6 @@ class _Grid:
                 if columns != sorted(set(columns)):
                     return None
         return replace(placed, cells={**placed.cells, key: new})
-
-    def _order_with(self, layers: Sequence[str]) -> list[str]:
-        """Sources before targets, layers in the given order."""
-        order: dict[str, None] = {}
-
-        def visit(key: str) -> None:
-            if key not in order:
-                for source in self.sources[key]:
-                    visit(source)
-                order[key] = None
-
-        for key in [*layers, *self.elements]:
-            visit(key)
-        return list(order)
 
     def _align(self, cells: dict[str, Cell], taken: set[Cell]) -> None:
         """Move what comes down from a belt over what it leads to."""
@@ -393,16 +376,11 @@ class _Columns:
 
     def _operation(self, key: str) -> Cell:
         grid, row = self.grid, self.grid.levels[key]
-        before = self._before(key)
         if key in grid.falling:
-            column = max(
-                cell.column if source in grid.falling else cell.column + 1
-                for source, cell in zip(
-                    [s for s in grid.sources[key] if s in self.cells], before, strict=True
-                )
-            )
+            known = [source for source in grid.sources[key] if source in self.cells]
+            column = max(self.cells[s].column + (s not in grid.falling) for s in known)
         else:
-            column = max((c.column + (c.row == row) for c in before), default=1)
+            column = max((c.column + (c.row == row) for c in self._before(key)), default=1)
         if key in grid.belt_of:
             earlier = [self.cells[k] for k in grid.belts[grid.belt_of[key]] if k in self.cells]
             column = max([column, *(cell.column + 1 for cell in earlier)])

@@ -70,10 +70,6 @@ class Scene:
 
         return replace(self, shapes=tuple(new(shape) for shape in self.shapes))
 
-    def only(self, *ids: str) -> Scene:
-        """Some of the shapes."""
-        return replace(self, shapes=tuple(shape for shape in self.shapes if shape.id in ids))
-
     def lit(self, ids: set[str], others: Light = "dim") -> Scene:
         """The scene with the shapes of some ids highlighted."""
         shapes = (replace(s, light="lit" if s.id in ids else others) for s in self.shapes)

@@ -18,7 +18,7 @@ from .graph import Graph, in_order
 from .learned import Term
 from .node import Node, constant, mean, ordered, where
 from .operation import POINTWISE, Operation
-from .rewrite import map_graph, rewrite, simplified
+from .rewrite import map_graph, simplified, states_as_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -145,7 +145,7 @@ def derivative(graph: Graph, returned: Iterable[str] = ()) -> Graph:
     if graph.backward:
         raise CellError(f"{graph.name} is already a derivative")
     returned = list(returned)
-    again = replayed(graph)
+    again = states_as_inputs(graph.values.values())
     forward = {name: again[node] for name, node in graph.values.items()}
     probes = {name: again[graph.probes[name]] for name in returned}
     seeds = {state: Node(Operation.STATE, (), f"d_{state}") for state in graph.states}
@@ -186,16 +186,6 @@ def derivative(graph: Graph, returned: Iterable[str] = ()) -> Graph:
 def returned_input(graph: Graph, name: str) -> str:
     """The name of the derivative's input for the gradient with respect to a value."""
     return graph.unused(f"returned_{name}")
-
-
-def replayed(graph: Graph) -> dict[Node, Node]:
-    """For each node of the forward step, the one that stands for it: old states are inputs."""
-
-    def rule(node: Node) -> Node | None:
-        is_state = node.operation is Operation.STATE
-        return Node(Operation.INPUT, (), node.attribute) if is_state else None
-
-    return rewrite(graph.values.values(), rule)
 
 
 def _zero(like: Node) -> Node:

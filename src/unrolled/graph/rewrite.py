@@ -24,6 +24,16 @@ def rewrite(roots: Iterable[Node], rule: Callable[[Node], Node | None]) -> dict[
     return new
 
 
+def states_as_inputs(roots: Iterable[Node]) -> dict[Node, Node]:
+    """Return for each node below `roots` the one that stands for it where states are inputs."""
+
+    def rule(node: Node) -> Node | None:
+        is_state = node.operation is Operation.STATE
+        return Node(Operation.INPUT, (), node.attribute) if is_state else None
+
+    return rewrite(roots, rule)
+
+
 def _number(node: Node) -> float | None:
     return node.attribute if node.operation is Operation.CONSTANT else None
 

@@ -14,8 +14,7 @@ from ..printable import printable
 from . import shown
 from .finding import STUCK, Finding, findings
 from .measurement import Measurement, measure
-from .passage import Watch
-from .subject import adopted, called, check_finite, chosen, run_model
+from .watch import called, check_finite, run_model, watching
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -50,13 +49,8 @@ def diagnose(model: Module, x: Any, of: str | Iterable[str] = "*") -> Diagnosis:
     {'vanishing'}
     """
     check_finite(x, "diagnose")
-    with adopted(model):
-        watch = Watch(chosen(model, of, "diagnose"))
-        try:
-            with torch.no_grad():
-                run_model(model, x)
-        finally:
-            watch.detach()
+    with watching(model, of, "diagnose") as watch, torch.no_grad():
+        run_model(model, x)
     passages = called(watch, "diagnose")
     with torch.no_grad():
         return Diagnosis([measure(passage) for passage in passages.values()])

@@ -19,10 +19,9 @@ from ..kernels.eager import Program
 from ..nn.call import Call, Probe, refuse_compilers
 from ..nn.sequence import Sequence as Form
 from ..nn.weights import Weighted
-from .change import Change, Function
+from .change import Change, Function, Target
 from .names import Place, layout, matching
 from .selection import Chosen
-from .target import Target
 
 
 def edit(

@@ -12,12 +12,11 @@ from torch.nn.utils.rnn import PackedSequence
 
 from ..nn.sequence import Packed
 from . import paths
-from .between import check_row, check_step, check_unbroken, product
-from .jacobian import identity, rows_of, transported, walk
+from .jacobian import identity, rows_of, transported
 from .memory import FRACTION, MemoryLength, ablation, influence, memory_length
-from .passage import Passage, Visit, Watch
-from .subject import adopted, called, chosen, known, run_model
+from .passage import Passage
 from .terms import Terms, terms
+from .watch import Watch, called, known, run_model, watching
 
 Loss = Callable[[Any], Tensor]
 ORDERS = ("fro", 2)
@@ -57,14 +56,9 @@ def gradient_flow(
             "gradient_flow: loss= should be a function of the model's output, got "
             f"{type(loss).__name__}"
         )
-    with adopted(model):
-        watch = Watch(chosen(model, of, "gradient_flow"))
-        try:
-            with torch.enable_grad():
-                output = run_model(model, x)
-                value = loss(output) if loss is not None else default_loss(model, watch, output)
-        finally:
-            watch.detach()
+    with watching(model, of, "gradient_flow") as watch, torch.enable_grad():
+        output = run_model(model, x)
+        value = loss(output) if loss is not None else default_loss(model, watch, output)
     passages = called(watch, "gradient_flow")
     _arrive(passages, _checked(value))
     return GradientFlow(passages, value.item())
@@ -183,7 +177,7 @@ class GradientFlow:
         self.norms: dict[str, Tensor] = {}
         self.state_norms: dict[str, dict[str, Tensor]] = {}
         for name, passage in passages.items():
-            norms = _norms(passage)
+            norms = {state: norm.squeeze(-1) for state, norm in _gradients(passage, _norm).items()}
             self.state_norms[name] = norms
             self.norms[name] = _norm(torch.stack(list(norms.values()), -1)).squeeze(-1)
 
@@ -198,12 +192,7 @@ class GradientFlow:
 
     def gradient(self, layer: str) -> dict[str, Tensor]:
         """The gradient of the loss with respect to each state after every step, (T, B, units)."""
-        passage = self.passage(layer)
-        found: dict[str, list[Tensor]] = {state: [] for state in passage.graph.states}
-        for visit in passage.visits:
-            for state, value in _whole(visit).items():
-                found[state].append(value)
-        return {state: torch.cat(values) for state, values in found.items()}
+        return _gradients(self.passage(layer), lambda gradient: gradient)
 
     def jacobian(self, layer: str, later: int, earlier: int, row: int = 0) -> Tensor:
         """The derivative of the states after one step by those after an earlier one, (S, S).
@@ -215,12 +204,13 @@ class GradientFlow:
             ValueError: for a layer, step or row that there is not, for steps in the wrong order,
                 and where a model changes the states between two calls.
         """
-        return product(self.passage(layer), later, earlier, row)
+        passage = self.passage(layer)
+        return passage.carried(passage.identity, passage.way(later, earlier, row), row)
 
     def spectra(self, layer: str, row: int = 0) -> Tensor:
         """The singular values of every step's Jacobian, (T, S), falling; 0 after the row's end."""
         passage = self.passage(layer)
-        check_row(passage, row)
+        passage.check_row(row)
         found = torch.zeros(passage.steps, sum(passage.widths.values()), dtype=torch.float64)
         for step in passage.order(row):
             (stretch,) = passage.stretches(row, [step])
@@ -245,20 +235,16 @@ class GradientFlow:
         if ord not in ORDERS:
             raise ValueError(f"distance: ord should be 'fro' or 2, got {ord!r}")
         passage = self.passage(layer)
-        check_row(passage, row)
+        passage.check_row(row)
         later = passage.last(row) if later is None else later
         own = rows_of(passage.graph.output, passage.widths)
         order = passage.order(row)
-        check_step(passage, later, row, "later")
+        passage.check_step(later, row, "later")
         steps = order[1 : order.index(later) + 1]
-        check_unbroken(passage, steps, row)
+        passage.check_unbroken(steps, row)
         vectors = passage.identity[own].unsqueeze(0)
-        sizes = [torch.linalg.matrix_norm(vectors[0, :, own], ord)]
-        for stretch in reversed(passage.stretches(row, steps)):
-            for each in walk(stretch, vectors):
-                sizes.append(torch.linalg.matrix_norm(each[0, :, own], ord))
-                vectors = each
-        return torch.stack([size.cpu() for size in sizes])
+        on_the_way = (vectors, *passage.walk(vectors, steps, row))
+        return torch.stack([torch.linalg.matrix_norm(v[0, :, own], ord).cpu() for v in on_the_way])
 
     def contributions(self, layer: str, step: int, row: int = 0) -> dict[str, Tensor]:
         """The Jacobian of one step by the last learned layer on the way, (S, S) each.
@@ -269,8 +255,8 @@ class GradientFlow:
             the Jacobian of the step, for any cell; for the first step, by the initial states.
         """
         passage = self.passage(layer)
-        check_row(passage, row)
-        check_step(passage, step, row, "step")
+        passage.check_row(row)
+        passage.check_step(step, row, "step")
         (stretch,) = passage.stretches(row, [step])
         found = paths.contributions(stretch, identity(stretch))
         return {name: value[0] for name, value in found.items()}
@@ -317,38 +303,30 @@ class GradientFlow:
         return f"GradientFlow(loss={self.loss:.6g}, layers: {', '.join(self.layers)})"
 
 
-def _norms(passage: Passage) -> dict[str, Tensor]:
-    """The norm of the gradient with respect to each state after every step, (T, B)."""
-    found: dict[str, list[Tensor]] = {state: [] for state in passage.graph.states}
+def _gradients(passage: Passage, measure: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+    """Return what is measured of the gradient with respect to each state after every step.
+
+    Args:
+        passage: of a layer, after gradients have arrived.
+        measure: of gradients (..., units), as (..., N).
+
+    Returns:
+        (T, B, N) by state.
+    """
+    calls: dict[str, list[Tensor]] = {state: [] for state in passage.graph.states}
     for visit in passage.visits:
-        pieces: dict[str, list[Tensor]] = {state: [] for state in found}
-        places: list[slice] = []
-        for rows, gradients in visit.gradients():
-            places.append(rows)
-            for state, value in gradients.items():
-                pieces[state].append(_norm(value))
-        for state, parts in pieces.items():
-            found[state].append(visit.call.form.spread(_in_place(parts, places)).squeeze(-1))
-    return {state: torch.cat(values) for state, values in found.items()}
+        pieces = [
+            (rows.start, {state: measure(value) for state, value in gradients.items()})
+            for rows, gradients in visit.gradients()
+        ]
+        pieces.sort(key=lambda piece: piece[0])
+        for state, measured in calls.items():
+            whole = torch.cat([values[state] for _, values in pieces])
+            measured.append(visit.call.form.spread(whole))
+    return {state: torch.cat(measured) for state, measured in calls.items()}
 
 
 def _norm(value: Tensor) -> Tensor:
     """The norm over units, kept as a dimension; squares of small numbers would be 0."""
     scale = value.abs().amax(-1, keepdim=True).clamp_min(torch.finfo(value.dtype).tiny)
     return scale * (value / scale).norm(dim=-1, keepdim=True)
-
-
-def _whole(visit: Visit) -> dict[str, Tensor]:
-    """The gradient with respect to each state after every step of a call, (T, B, units)."""
-    pieces = list(visit.gradients())
-    places = [rows for rows, _ in pieces]
-    return {
-        state: visit.call.form.spread(_in_place([each[state] for _, each in pieces], places))
-        for state in visit.call.graph.states
-    }
-
-
-def _in_place(parts: list[Tensor], places: list[slice]) -> Tensor:
-    """Pieces of an array, one after the other."""
-    order = sorted(range(len(parts)), key=lambda index: places[index].start)
-    return torch.cat([parts[index] for index in order])

@@ -16,11 +16,11 @@ from ..graph.graph import Graph
 from ..graph.node import Node, ordered
 from ..graph.notation import expression
 from ..graph.operation import Operation
-from ..graph.rewrite import rewrite
+from ..graph.rewrite import states_as_inputs
+from .jacobian import evaluated, opened
 from .passage import Passage
-from .paths import coefficient
+from .paths import coefficient, without_layers
 from .terms import carrier
-from .values import evaluated, opened
 
 SQUASHING = (Operation.SIGMOID, Operation.TANH)
 BOUND = 0.05
@@ -77,17 +77,9 @@ def _terms(node: Node) -> dict[Node, int]:
 
 def _originals(graph: Graph) -> dict[Node, Node]:
     """For each node in a factor, the node of the cell that it stands for."""
-    found = iter(f"layer {index}" for index in range(len(graph.layers)))
-
-    def rule(node: Node) -> Node | None:  # as in `cut`, and as a derivative sees it
-        if node.operation is Operation.AFFINE:
-            return Node(Operation.INPUT, (), next(found))
-        if node.operation is Operation.STATE:
-            return Node(Operation.INPUT, (), node.attribute)
-        return None
-
-    new = rewrite(graph.values.values(), rule)
-    return {changed: node for node, changed in new.items()}
+    cuts = without_layers(graph)  # as in `cut`, and as a derivative sees it
+    new = states_as_inputs(cuts.values())
+    return {new[changed]: node for node, changed in cuts.items()}
 
 
 def bias(graph: Graph, weights: Mapping[str, Tensor]) -> Tensor | None:

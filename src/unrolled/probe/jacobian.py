@@ -19,6 +19,9 @@ from torch import Tensor
 from ..graph.derivative import derivative, returned_input
 from ..graph.graph import Graph
 from ..graph.learned import Size
+from ..graph.node import Node
+from ..graph.operation import Operation
+from ..graph.rewrite import states_as_inputs
 from ..kernels.eager import Program, run
 
 CHUNK = 32
@@ -192,3 +195,29 @@ def returned(step: Stretch, vectors: Tensor, name: str) -> Tensor:
 def _spread(stretch: Stretch) -> dict[str, Tensor]:
     """The inputs of a backward step, with a dimension for the vectors."""
     return {name: value.unsqueeze(-2) for name, value in stretch.given.items()}
+
+
+def opened(graph: Graph, nodes: Mapping[str, Node]) -> Graph:
+    """Return some nodes of a cell as values of another, whose inputs are the old states as well.
+
+    Given the states before each step, no step depends on another: all are computed at once.
+    """
+    new = states_as_inputs(nodes.values())
+    kept: dict[str, Size] = {f"kept {state}": size for state, size in graph.states.items()}
+    values = {name: new[node] for name, node in nodes.items()}
+    values |= {name: Node(Operation.STATE, (), name) for name in kept}
+    return Graph(graph.name, {**graph.inputs, **graph.states}, kept, values)
+
+
+def evaluated(stretch: Stretch, graph: Graph) -> dict[str, Tensor]:
+    """The values of an opened graph at every step, (T, B, units)."""
+    like = next(iter(stretch.given.values()))
+    kept = {
+        name: like.new_zeros(stretch.rows, stretch.units[size])
+        for name, size in graph.states.items()
+    }
+    names = [name for name in graph.values if name not in kept]
+    loop = program(graph, stretch.units)
+    values, _ = run(loop, stretch.weights, stretch.given, kept, names)
+    shape = (stretch.steps, stretch.rows)
+    return {name: value.expand(*shape, value.shape[-1]) for name, value in values.items()}

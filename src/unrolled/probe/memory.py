@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from ..kernels.eager import run
-from .between import check_row, check_unbroken
-from .jacobian import identity, program, rows_of, walk, with_inputs
+from .jacobian import identity, program, rows_of, with_inputs
 from .passage import Passage
 from .paths import coefficient, factors, written
 from .terms import carrier
@@ -84,17 +83,13 @@ def direct_factors(passage: Passage) -> Tensor | None:
 
 def fading(passage: Passage, row: int) -> Tensor:
     """The size of dh_T/ds_{T-k} for k = 0, 1, ...: by all states s together, (K + 1,)."""
-    check_row(passage, row)
+    passage.check_row(row)
     steps = passage.order(row)[1:]
-    check_unbroken(passage, steps, row)
+    passage.check_unbroken(steps, row)
     own = rows_of(passage.graph.output, passage.widths)
     vectors = passage.identity[own].unsqueeze(0)
-    sizes = [torch.linalg.vector_norm(vectors)]
-    for stretch in reversed(passage.stretches(row, steps)):
-        for each in walk(stretch, vectors):
-            sizes.append(torch.linalg.vector_norm(each))
-            vectors = each
-    return torch.stack([size.cpu() for size in sizes])
+    on_the_way = (vectors, *passage.walk(vectors, steps, row))
+    return torch.stack([torch.linalg.vector_norm(v).cpu() for v in on_the_way])
 
 
 def reach(curve: Tensor, fraction: float) -> int | None:
@@ -107,7 +102,7 @@ def reach(curve: Tensor, fraction: float) -> int | None:
 
 def influence(passage: Passage, row: int) -> Tensor:
     """Gradient × input: |(dh_t/dx_s) x_s| for steps t, s, (T, T)."""
-    order = _unbroken(passage, row)
+    order = passage.unbroken(row)
     x = next(iter(passage.graph.inputs))
     own = rows_of(passage.graph.output, passage.widths)
     found = torch.zeros(passage.steps, passage.steps, dtype=torch.float64)
@@ -125,7 +120,7 @@ def ablation(passage: Passage, row: int, by: str) -> Tensor:
     """How far h_t is from what it would be had x_s been 0, or the mean input, (T, T)."""
     if by not in ("zero", "mean"):
         raise ValueError(f"ablation: by should be 'zero' or 'mean', got {by!r}")
-    order = _unbroken(passage, row)
+    order = passage.unbroken(row)
     found = torch.zeros(passage.steps, passage.steps, dtype=torch.float64)
     for start in range(0, len(order), COPIES):
         left_out = order[start : start + COPIES]
@@ -135,13 +130,6 @@ def ablation(passage: Passage, row: int, by: str) -> Tensor:
     later = torch.empty(passage.steps).index_copy(0, taken, torch.arange(0.0, len(order)))
     found[later.unsqueeze(1) < later] = 0  # what rounding leaves of inputs yet to come
     return found
-
-
-def _unbroken(passage: Passage, row: int) -> list[int]:
-    check_row(passage, row)
-    order = passage.order(row)
-    check_unbroken(passage, order, row)
-    return order
 
 
 def _without(

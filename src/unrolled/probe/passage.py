@@ -9,7 +9,7 @@ from typing import final
 
 import torch
 from torch import Tensor
-from torch.autograd.graph import GradientEdge, get_gradient_edge
+from torch.autograd.graph import GradientEdge
 
 from ..graph.derivative import returned_input
 from ..graph.graph import Graph
@@ -18,10 +18,8 @@ from ..graph.node import Node
 from ..graph.operation import Operation
 from ..kernels import eager
 from ..locks import cached_property
-from ..nn.call import Call, Probe, Values
-from ..nn.replay import before
-from ..nn.weights import Weighted
-from .jacobian import Stretch, backward, program
+from ..nn.call import Call, Values
+from .jacobian import Stretch, backward, program, transported, walk
 from .names import Place
 
 CHUNK = 64
@@ -292,89 +290,72 @@ class Passage:
             for state in self.graph.states
         }
 
+    # The way from one step of a row to a later one.
 
-@final
-class Watch(Probe):
-    """Collects the visits of some places, and where gradients arrive at them."""
+    def check_row(self, row: object) -> None:
+        """Raise ValueError unless there is such a row."""
+        if isinstance(row, bool) or not isinstance(row, int) or not 0 <= row < self.rows:
+            raise ValueError(f"{self.name}: row should be from 0 to {self.rows - 1}, got {row!r}")
 
-    def __init__(self, chosen: Sequence[Place]) -> None:
-        super().__init__()
-        self.visits: dict[Place, list[Visit]] = {place: [] for place in chosen}
-        self._places: dict[tuple[Weighted, str], Place] = {
-            (place.module, place.suffix): place for place in chosen
-        }
-        self._copies: dict[tuple[tuple[int, int], ...], tuple[object, Values]] = {}
-        self._seen: Values = {}
-        self.attach(dict.fromkeys(place.module for place in chosen))
-
-    @property
-    def changes(self) -> bool:
-        """The output goes on as a copy whose gradient can be asked for."""
-        return True
-
-    def wanted(self, module: Weighted, call: Call) -> Sequence[str]:
-        """All states."""
-        return list(call.graph.states) if (module, call.suffix) in self._places else ()
-
-    def see(self, module: Weighted, call: Call, values: Mapping[str, Tensor]) -> None:
-        """Keep the states for the visit that `pass_on` makes of them."""
-        self._seen = dict(values)
-
-    def pass_on(
-        self, module: Weighted, call: Call, values: Values, last: Values
-    ) -> tuple[Values, Values]:
-        """Copies of the output and of the last states, after a visit has been noted."""
-        place = self._places.get((module, call.suffix))
-        if place is None or call.form.data.shape[0] == 0:
-            return values, last
-        if call.program.computed:
-            raise RuntimeError(
-                f"{place.name}: an edit by a function is in force, and functions have no "
-                "derivative graph: leave its context, or edit by a constant or tensor"
+    def check_step(self, step: object, row: int, name: str) -> None:
+        """Raise ValueError unless the row takes such a step."""
+        self.last(row)
+        order = self.order(row)
+        if isinstance(step, bool) or not isinstance(step, int) or step not in order:
+            kinds = "" if len(order) == self.steps else f" of row {row}"
+            raise ValueError(
+                f"{self.name}: {name} should be a step{kinds} from {min(order)} to {max(order)}, "
+                f"got {step!r}"
             )
-        after, self._seen = self._seen, {}
-        old = {state: before(call, state, after[state]).detach() for state in after}
-        edges: dict[str, GradientEdge] = {}
-        values = {
-            name: self._copied(value, "" if name == call.graph.output else None, edges)
-            for name, value in values.items()
-        }
-        last = {state: self._copied(value, state, edges) for state, value in last.items()}
-        self.visits[place].append(Visit(_bare(call), self._weights(call), old, after, edges))
-        return values, last
 
-    def _copied(self, value: Tensor, name: str | None, edges: dict[str, GradientEdge]) -> Tensor:
-        """A copy: what the model does to it in place changes no visit."""
-        if name is None or not torch.is_grad_enabled():
-            return value.clone()
-        copy = (value if value.requires_grad else value.detach().requires_grad_()).clone()
-        edges[name] = get_gradient_edge(copy)
-        return copy
+    def way(self, later: int, earlier: int, row: int) -> list[int]:
+        """Return the steps after `earlier` up to `later`, in the order in which they are taken.
 
-    def _weights(self, call: Call) -> Values:
-        """Copies in float64; the same ones for calls with the same weights."""
-        key = tuple((id(weight), weight._version) for weight in call.weights.values())
-        if key not in self._copies:
-            copies = {name: weight.detach().double() for name, weight in call.weights.items()}
-            originals = list(call.weights.values())  # kept, so that no other gets their id
-            self._copies[key] = (
-                originals,
-                {
-                    name: copy.clone() if copy.data_ptr() == original.data_ptr() else copy
-                    for (name, copy), original in zip(copies.items(), originals, strict=True)
-                },
+        Raises:
+            ValueError: for a step or row that there is not, for steps in the wrong order, and where
+                the states are changed on the way.
+        """
+        self.check_row(row)
+        self.check_step(later, row, "later")
+        self.check_step(earlier, row, "earlier")
+        order = self.order(row)
+        first, last = order.index(earlier), order.index(later)
+        if first > last:
+            backwards = " (this direction runs from the last step to the first)"
+            raise ValueError(
+                f"{self.name}: step {later} is taken before step {earlier}"
+                f"{backwards if self.reverse else ''}: exchange later and earlier"
             )
-        return self._copies[key][1]
+        steps = order[first + 1 : last + 1]
+        self.check_unbroken(steps, row)
+        return steps
 
-    def passages(self) -> dict[str, Passage]:
-        """What went through each place that was called, by name."""
-        return {
-            place.name: Passage(place, visits) for place, visits in self.visits.items() if visits
-        }
+    def check_unbroken(self, steps: Sequence[int], row: int) -> None:
+        """Raise ValueError where the model, not the cell, decides the states between the steps."""
+        broken = self.seams(row) & set(steps)
+        if broken:
+            step = next(step for step in steps if step in broken)
+            raise ValueError(
+                f"{self.name}: the states given to step {step} are not those that the step before "
+                "it returned: the model changes or resets them between its calls, so there is no "
+                "product of Jacobians across this step; ask for steps on one side of it"
+            )
 
+    def unbroken(self, row: int) -> list[int]:
+        """Return all steps of a row as `order`; raise ValueError where they do not go on."""
+        self.check_row(row)
+        order = self.order(row)
+        self.check_unbroken(order, row)
+        return order
 
-def _bare(call: Call) -> Call:
-    """The call without its place in the model's own graph."""
-    inputs = {name: value.detach() for name, value in call.inputs.items()}
-    states = {name: value.detach() for name, value in call.states.items()}
-    return Call(call.suffix, call.engine, call.weights, inputs, states, call.form, call.reverse)
+    def carried(self, vectors: Tensor, steps: Sequence[int], row: int) -> Tensor:
+        """Return vectors (K, S) times the Jacobians of some consecutive steps of a row."""
+        for stretch in reversed(self.stretches(row, steps)):
+            vectors = transported(stretch, vectors.unsqueeze(0))[0]
+        return vectors
+
+    def walk(self, vectors: Tensor, steps: Sequence[int], row: int) -> Iterator[Tensor]:
+        """Yield vectors times the Jacobians of the last of some steps, of the last two, ..."""
+        for stretch in reversed(self.stretches(row, steps)):
+            for vectors in walk(stretch, vectors):  # noqa: B020
+                yield vectors

@@ -16,15 +16,13 @@ import torch
 from torch import Tensor
 
 from ..graph import derivative
-from ..graph.derivative import replayed
 from ..graph.graph import Graph
 from ..graph.node import Node, constant, ordered
 from ..graph.notation import expression
 from ..graph.operation import LEAVES, POINTWISE, Operation
-from ..graph.rewrite import rewrite, simplified
+from ..graph.rewrite import rewrite, simplified, states_as_inputs
 from ..kernels.eager import run
-from .jacobian import Stretch, joined, parted, program, returned
-from .values import evaluated, opened
+from .jacobian import Stretch, evaluated, joined, opened, parted, program, returned
 
 DIRECT = "direct"
 
@@ -44,17 +42,22 @@ class Cut:
     labels: dict[str, str]
 
 
-@lru_cache(maxsize=256)
-def cut(graph: Graph) -> Cut:
-    """The step without its learned layers."""
-    found = iter(f"layer {index}" for index in range(len(graph.layers)))
-    sizes = {f"layer {index}": layer.attribute.size for index, layer in enumerate(graph.layers)}
+def without_layers(graph: Graph) -> dict[Node, Node]:
+    """Return for each node the one that stands for it where learned layers are inputs."""
+    names = iter(f"layer {index}" for index in range(len(graph.layers)))
 
     def rule(node: Node) -> Node | None:  # layers come here in the order of graph.layers
         is_layer = node.operation is Operation.AFFINE
-        return Node(Operation.INPUT, (), next(found)) if is_layer else None
+        return Node(Operation.INPUT, (), next(names)) if is_layer else None
 
-    new = rewrite(graph.values.values(), rule)
+    return rewrite(graph.values.values(), rule)
+
+
+@lru_cache(maxsize=256)
+def cut(graph: Graph) -> Cut:
+    """The step without its learned layers."""
+    sizes = {f"layer {index}": layer.attribute.size for index, layer in enumerate(graph.layers)}
+    new = without_layers(graph)
     values = {name: new[node] for name, node in graph.values.items()}
     inputs = {**graph.inputs, **sizes}
     return Cut(Graph(graph.name, inputs, graph.states, values), _labels(graph))
@@ -203,7 +206,7 @@ def written(graph: Graph, node: Node) -> str:
     >>> written(gru, coefficient(gru, "h"))
     'z'
     """
-    forward = replayed(cut(graph).graph)
+    forward = states_as_inputs(cut(graph).graph.values.values())
     simple = rewrite(forward.values(), simplified)
     names: dict[Node, str] = {}
     for name, value in cut(graph).graph.values.items():

@@ -15,9 +15,8 @@ from ..graph.graph import Graph
 from ..graph.learned import Size
 from ..graph.node import Node, ordered
 from ..graph.operation import Operation
-from ..graph.rewrite import rewrite
+from ..graph.rewrite import rewrite, states_as_inputs
 from ..kernels.eager import run
-from .between import carried, way
 from .jacobian import Stretch, identity, program, rows_of
 from .passage import Passage
 from .paths import DIRECT, contributions
@@ -90,12 +89,7 @@ def _readout(graph: Graph, state: str) -> Graph:
     """The new states as functions of one of them: a cell whose input is that new state."""
     value, name = graph.values[state], f"{state} new"
 
-    def rule(node: Node) -> Node | None:
-        if node.operation is Operation.STATE:
-            return Node(Operation.INPUT, (), node.attribute)
-        return None
-
-    new = rewrite(graph.values.values(), rule)
+    new = states_as_inputs(graph.values.values())
     target, leaf = new[value], Node(Operation.INPUT, (), name)
     again = rewrite(new.values(), lambda node: leaf if node is target else None)
     values = {other: again[new[graph.values[other]]] for other in graph.states}
@@ -138,7 +132,7 @@ def terms(passage: Passage, later: int, earlier: int, row: int, state: str | Non
         raise ValueError(
             f"{passage.name}: state should be one of {', '.join(passage.widths)}, got {state!r}"
         )
-    steps = way(passage, later, earlier, row)
+    steps = passage.way(later, earlier, row)
     if not steps:
         raise ValueError(f"{passage.name}: terms need an earlier step before step {later}")
     own = rows_of(state, passage.widths)
@@ -152,7 +146,7 @@ def terms(passage: Passage, later: int, earlier: int, row: int, state: str | Non
         shares = {name: value[0] for name, value in found.items()}
         popular = torch.stack(list(shares.values())).sum(0) @ out @ popular
         gates = shares[DIRECT][:, own] @ gates
-    before = carried(passage, eye, steps[:-1], row) @ outs[0]
+    before = passage.carried(eye, steps[:-1], row) @ outs[0]
     through = outs[-1] @ before[own]
     whole = torch.stack(list(shares.values())).sum(0)
     found = {name: share @ through for name, share in shares.items()}

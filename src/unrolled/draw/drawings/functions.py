@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy
@@ -10,7 +12,7 @@ from ...errors import DrawError
 from ..axes import dark, spaced
 from ..drawing import drawing
 from ..palette import BLUE, GREEN, INK, ORANGE, PALE, RED
-from ..picture import HOLD, Frame, Picture
+from ..picture import Picture, animated
 from ..type import figure
 
 if TYPE_CHECKING:
@@ -38,10 +40,10 @@ def activations(subject: Subject) -> Picture:
     """Both functions and their derivatives; in the animation a value wanders through them."""
     w = subject.words
     sweep = [*numpy.linspace(-4, 4, 17), *numpy.linspace(4, -4, 17)[1:-1]]
-    frames = [Frame(lambda at=at: _activations(w, at), 0.16) for at in sweep]
-    frames[16] = Frame(frames[16].make, 0.6)
-    frames.append(Frame(lambda: _activations(w, 1.0), HOLD))
-    return Picture(lambda: _activations(w, 1.0), frames)
+    picture = animated(partial(_activations, w), [*sweep, 1.0], 0.16)
+    frames = list(picture.frames)
+    frames[16] = replace(frames[16], seconds=0.6)
+    return replace(picture, frames=frames)
 
 
 def _activations(words: Any, at: float) -> Figure:
@@ -93,10 +95,11 @@ def squash(subject: Subject) -> Picture:
     for _ in range(TIMES):
         held.append(numpy.tanh(3 * held[-1]))
     kept = numpy.array(held).T
-    frames = [Frame(lambda n=n: _squash(subject, free, kept, n), 0.5) for n in range(TIMES)]
-    frames.append(Frame(lambda: _squash(subject, free, kept, TIMES), HOLD))
-    return Picture(
-        lambda: _squash(subject, free, kept, TIMES), frames, values={"free": free, "held": kept}
+    return animated(
+        lambda n: _squash(subject, free, kept, n),
+        range(TIMES + 1),
+        0.5,
+        values={"free": free, "held": kept},
     )
 
 

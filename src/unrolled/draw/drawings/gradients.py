@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy
@@ -13,7 +14,7 @@ from .. import charts
 from ..drawing import drawing
 from ..palette import BLUE, GREEN, INK, ORANGE, PALE, PINK, RED, SERIES
 from ..parts import CIRCLE, circle
-from ..picture import HOLD, Frame, Picture, still
+from ..picture import Picture, animated, still
 from ..scene import Scene
 from ..shapes import LETTER, Label, Line, Shape, text_width
 from ..type import figure
@@ -40,10 +41,8 @@ def shrinking(subject: Subject) -> Picture:
     found = charts.curves_of({fade.model: fade.sizes for fade in subject.numbers.fades()})
     longest = max(map(len, found.values())) - 1
     stops = sorted({round(n) for n in numpy.linspace(1, longest, min(FRAMES, longest))})
-    words = subject.words
-    frames = [Frame(lambda n=n: charts.faded(found, words, n), 0.3) for n in stops[:-1]]
-    frames.append(Frame(lambda: charts.faded(found, words), HOLD))
-    return Picture(lambda: charts.faded(found, words), frames, values=dict(found))
+    film = partial(charts.faded, found, subject.words)
+    return animated(film, [*stops[:-1], None], 0.3, dict(found))
 
 
 @drawing(24, "switches", "RNN against LSTM as products of per-step factors", "run text")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy
@@ -11,7 +12,7 @@ from ...printing.latex import symbol
 from .. import axes as pieces
 from ..drawing import drawing
 from ..parts import HIGH
-from ..picture import HOLD, Frame, Picture, moving
+from ..picture import Picture, animated, moving
 from ..scene import Scene
 from ..shapes import Box, Label, Light, Line, Shape
 from ..type import figure
@@ -46,13 +47,8 @@ def memory(subject: Subject) -> Picture:
     shares = found / found.sum(1, keepdims=True).clip(1e-30)
     last = len(shares) - 1
     stops = sorted({round(n) for n in numpy.linspace(0, last, min(FRAMES, last + 1))})
-    frames = [Frame(lambda n=n: _memory(subject.words, story, shares, n), 0.35) for n in stops[:-1]]
-    frames.append(Frame(lambda: _memory(subject.words, story, shares, last), HOLD))
-    return Picture(
-        lambda: _memory(subject.words, story, shares, last),
-        frames,
-        values={"shares": shares, "influence": found},
-    )
+    values = {"shares": shares, "influence": found}
+    return animated(partial(_memory, subject.words, story, shares), stops, 0.35, values)
 
 
 def _memory(words: Words, story: Story, shares: ndarray, now: int) -> Figure:
@@ -174,10 +170,9 @@ def film(subject: Subject) -> Picture:
     output = stories[-1].graph.output
     final = stories[-1].values[output]
     units = numpy.argsort(-final.std(0), kind="stable")[:UNITS]
-    frames = [Frame(lambda s=s: _film([s], output, units), 0.9) for s in stories[:-1]]
-    frames.append(Frame(lambda: _film(stories[-1:], output, units), HOLD))
     values = {story.model: story.values[output][:, units] for story in stories}
-    return Picture(lambda: _film(stories, output, units), frames, values=values)
+    film = animated(lambda story: _film([story], output, units), stories, 0.9, values)
+    return replace(film, make=lambda: _film(stories, output, units))
 
 
 def _scale(made: Figure, image: Any, name: str) -> None:

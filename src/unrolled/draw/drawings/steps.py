@@ -13,7 +13,7 @@ from ..layout import scene as cell_scene
 from ..parts import above
 from ..picture import Picture, moving, still
 from ..scene import Scene
-from ..shapes import Box, Label, Light, Line, Shape, text_width
+from ..shapes import Box, Label, Line, Shape, text_width
 
 if TYPE_CHECKING:
     from ...equations import Cell
@@ -24,7 +24,7 @@ LONGEST = 9.0
 """Width of an equation in one line; longer ones are broken before a plus."""
 
 
-def written(graph: Graph, names: list[str], light: Light = "plain", size: float = 1.0) -> Scene:
+def written(graph: Graph, names: list[str], size: float = 1.0) -> Scene:
     """The equations of some values, under each other."""
     shapes: list[Shape] = []
     found = equations(graph)
@@ -33,18 +33,8 @@ def written(graph: Graph, names: list[str], light: Light = "plain", size: float 
         left, right = found[name]
         for number, text in enumerate(_broken(f"{left} = {right}")):
             x = 0.0 if number == 0 else 0.7
-            shapes.append(
-                Label(
-                    f"equation {name} {number}",
-                    f"${text}$",
-                    x,
-                    y,
-                    "equation",
-                    "left",
-                    size,
-                    light=light,
-                )
-            )
+            key = f"equation {name} {number}"
+            shapes.append(Label(key, f"${text}$", x, y, "equation", "left", size))
             y -= 0.62 * size
         y -= 0.25 * size
     return Scene(tuple(shapes))
@@ -176,13 +166,13 @@ def _onward(graph: Graph, name: str) -> set[str]:
     return {line.id for line in cell_scene(graph).lines if line.source in owned}
 
 
-GATES: dict[str, tuple[str, list[str], tuple[list[str], ...]]] = {
-    "forget": ("forget gate", ["f"], (["x", "h", "join 0"], ["f"])),
-    "input": ("input gate and candidate", ["i", "g"], (["x", "h", "join 0"], ["i"], ["g"])),
-    "update": ("cell state update", ["c"], (["c0", "f*"], ["i*"], ["c"])),
-    "output": ("output gate and hidden state", ["o", "h"], (["x", "h", "join 0"], ["o"], ["h"])),
+GATES: dict[str, tuple[str, list[str]]] = {
+    "forget": ("forget gate", ["f"]),
+    "input": ("input gate and candidate", ["i", "g"]),
+    "update": ("cell state update", ["c"]),
+    "output": ("output gate and hidden state", ["o", "h"]),
 }
-"""For each drawing its title, the values whose equations stand beside, and what is lit in turn."""
+"""For each drawing its title, and the values whose equations stand beside."""
 
 
 def _gate_steps(graph: Graph, kind: str) -> list[set[str]]:
@@ -191,7 +181,7 @@ def _gate_steps(graph: Graph, kind: str) -> list[set[str]]:
     joins = {box.id for box in scene.boxes.values() if box.role == "join"}
     come = _part(graph, {*graph.inputs, "h", *joins})
     if kind in ("forget", "input"):
-        _, names, _ = GATES[kind]
+        _, names = GATES[kind]
         return [come, *(_part(graph, _owned(graph, name)) | _onward(graph, name) for name in names)]
     if kind == "output":
         read = _part(graph, _owned(graph, "h")) | _part(graph, {"h'", "output"})
@@ -211,7 +201,7 @@ def _gate_steps(graph: Graph, kind: str) -> list[set[str]]:
 
 def _gate(subject: Subject, kind: str) -> Picture:
     graph = _lstm(subject, kind)
-    title, names, _ = GATES[kind]
+    title, names = GATES[kind]
     scene = cell_scene(graph)
     steps = _gate_steps(graph, kind)
     lit: set[str] = set()

@@ -49,7 +49,7 @@ SYMBOL: dict[Operation, str] = {
     Operation.TRANSPOSED: "$W^\\top$",
     Operation.OUTER: "$\\mathrm{outer}$",
 }
-"""What stands in the box or circle of each operation."""
+"""The text in the box or circle of each operation."""
 
 LOG_SIGMOID = "$\\log\\,\\sigma$"
 
@@ -102,11 +102,11 @@ class Elements:
     wires: list[Wire] = field(default_factory=list)
 
     def sources(self, key: str) -> list[str]:
-        """What an element reads."""
+        """Return what an element reads."""
         return [wire.source for wire in self.wires if wire.target == key]
 
     def targets(self, key: str) -> list[str]:
-        """What reads an element."""
+        """Return what reads an element."""
         return [wire.target for wire in self.wires if wire.source == key]
 
 
@@ -121,7 +121,7 @@ class _Part(NamedTuple):
 
 
 def elements(graph: Graph) -> Elements:
-    """The elements of a graph.
+    """Return the elements of a graph.
 
     >>> from unrolled import cells
     >>> found = elements(cells.rnn_tanh.graph)
@@ -174,7 +174,7 @@ class _Builder:
         self._add(Element(node.attribute, role, "", node, (node,), self._names(node)))
 
     def _source(self, node: Node) -> str:
-        """The key of the element whose value a node is; numbers and learned leaves are made."""
+        """Return the key of the element of a node; make those of numbers and learned leaves."""
         if node.operation is Operation.CONSTANT:
             key = f"number {len(self.found.elements)}"
             names = tuple(self.names.pop(node, ()))
@@ -204,14 +204,14 @@ class _Builder:
         return tuple(self.names.get(node, ()))
 
     def _owner(self, node: Node) -> str:
-        """A name for an element: that of its value, or one with a number."""
+        """Return a name for an element: that of its value, or one with a number."""
         name = self.graph.names.get(node)
         if name is not None:
             return name
         return f"{self.graph.owners[node]} {len(self.found.elements)}"
 
     def _join(self, sources: tuple[Node, ...]) -> str:
-        """The place where some values join to go on as one line."""
+        """Return the place where some values join to go on as one line."""
         bundle = tuple(sorted(sources, key=self.places.__getitem__))
         if bundle not in self.joins:
             key = self.joins[bundle] = f"join {len(self.joins)}"
@@ -221,7 +221,9 @@ class _Builder:
         return self.joins[bundle]
 
     def _parts(self) -> dict[Node, _Part]:
-        """The nodes that are drawn, with what they take in; users first take in what they can."""
+        """Return the nodes that are drawn, with what they take in; users first take in what they
+        can.
+        """
         taken: set[Node] = set()
         parts: dict[Node, _Part] = {}
         for node in reversed(self.graph.order):
@@ -236,11 +238,11 @@ class _Builder:
         return tuple(node for node in self.graph.order if node in nodes)
 
     def _free(self, node: Node, cover: set[Node]) -> bool:
-        """Whether nothing outside `cover` needs a node, so that it can be taken in."""
+        """Return whether nothing outside `cover` needs a node, so that it can be taken in."""
         return node not in self.kept and self.users.get(node, set()) <= cover
 
     def _layer(self, node: Node) -> _Part | None:
-        """A learned layer with its activation, norm and elementwise learned terms."""
+        """Return a learned layer with its activation, norm and elementwise learned terms."""
         cover, texts, inner = {node}, [], node
         if (rule := _activation(node)) is not None:
             text, inner, more = rule
@@ -275,7 +277,7 @@ class _Builder:
         )
 
     def _peeped(self) -> dict[Node, None]:
-        """Old states that some operation outside of learned layers reads: they have a belt."""
+        """Return the old states that operations outside of layers read: they have a belt."""
         return {
             argument: None
             for node in self.graph.order
@@ -286,7 +288,7 @@ class _Builder:
         }
 
     def _terms(self, node: Node, cover: set[Node]) -> list[Node]:
-        """The sum of an affine map and learned vectors times values, taken apart."""
+        """Return the sum of an affine map and learned vectors times values, taken apart."""
         if node.operation is not Operation.ADD:
             return [node]
         terms: list[Node] = []
@@ -307,7 +309,7 @@ class _Builder:
         return terms
 
     def _diagonal(self, node: Node, cover: set[Node]) -> bool:
-        """Whether a node is a learned vector of its own times a value."""
+        """Return whether a node is a learned vector of its own times a value."""
         if node.operation is not Operation.MUL:
             return False
         learned = [a for a in node.arguments if a.operation is Operation.LEARNED]
@@ -315,7 +317,7 @@ class _Builder:
         return len(learned) == len(other) == 1 and self._free(learned[0], cover | {node})
 
     def _norm(self, node: Node, cover: set[Node]) -> tuple[Node, set[Node]] | None:
-        """The argument of a layer norm and the nodes that make it up."""
+        """Return the argument of a layer norm and the nodes that make it up."""
         if node.operation is not Operation.ADD:
             return None
         if node not in cover and not self._free(node, cover):
@@ -332,7 +334,7 @@ class _Builder:
         return None
 
     def _composite(self, node: Node) -> _Part | None:
-        """Operations that are written as several: layer norm, log sigmoid, mean."""
+        """Return an operation that is written as several: layer norm, log sigmoid, mean."""
         norm = self._norm(node, {node})
         if norm is not None and norm[0].operation not in LEAVES - TERMINALS:
             nodes = self._in_order(norm[1])
@@ -346,7 +348,7 @@ class _Builder:
         return None
 
     def _operation(self, node: Node) -> _Part:
-        """A single operation, with a number or a learned vector of its own written into it."""
+        """Return a single operation, with its own number or learned vector written into it."""
         if node.operation is Operation.AFFINE:
             return _Part("layer", _weight(node), (node,), node.arguments, ())
         arguments = node.arguments
@@ -366,7 +368,7 @@ class _Builder:
         return _Part("operation", SYMBOL[node.operation], (node,), (), reads)
 
     def _written(self, node: Node, own: Node, other: Node) -> str | None:
-        """The operation as a text with `own` in it, None if `own` is an element for itself."""
+        """Return the operation as a text with `own` in it, None if `own` is an element."""
         if own is other or other.operation is Operation.CONSTANT:
             return None
         if own.operation is Operation.CONSTANT:
@@ -381,7 +383,7 @@ class _Builder:
 
 
 def _weight(layer: Node) -> str:
-    """What stands in a learned layer without activation: its weight, if it is one."""
+    """Return what stands in a learned layer without activation: its weight, if it is one."""
     if len(layer.arguments) > 1:
         return SYMBOL[Operation.AFFINE]
     return f"${weight_symbol(layer.attribute, 0)}$"
@@ -402,13 +404,13 @@ WITH: dict[Operation, tuple[str, str]] = {
 
 
 def _factors(term: Node) -> tuple[Node, Node]:
-    """The learned vector and the value of a product of both."""
+    """Return the learned vector and the value of a product of both."""
     a, b = term.arguments
     return (a, b) if a.operation is Operation.LEARNED else (b, a)
 
 
 def _activation(node: Node) -> tuple[str, Node, set[Node]] | None:
-    """The text of an activation, its argument, and the nodes that make it up."""
+    """Return the text of an activation, its argument, and the nodes that make it up."""
     if node.operation in ACTIVATIONS:
         return SYMBOL[node.operation], node.arguments[0], {node}
     below = _log_sigmoid(node)
@@ -424,7 +426,7 @@ def _between(node: Node, below: Node) -> set[Node]:
 
 
 def _log_sigmoid(node: Node) -> Node | None:
-    """v, if a node is log_sigmoid(v)."""
+    """Return v if a node is log_sigmoid(v), else None."""
     if node.operation is not Operation.SUB or node.arguments[0].operation is not Operation.MINIMUM:
         return None
     below = node.arguments[0].arguments[0]
@@ -432,7 +434,7 @@ def _log_sigmoid(node: Node) -> Node | None:
 
 
 def _mean(node: Node) -> Node | None:
-    """v, if a node is mean(v)."""
+    """Return v if a node is mean(v), else None."""
     if node.operation is not Operation.DIV or node.arguments[0].operation is not Operation.SUM:
         return None
     below = node.arguments[0].arguments[0]
@@ -440,5 +442,5 @@ def _mean(node: Node) -> Node | None:
 
 
 def name_text(name: str, time: str = "t") -> str:
-    """A value's name as it stands in the picture."""
+    """Return a value's name as it stands in the picture."""
     return f"${symbol(name, time)}$"

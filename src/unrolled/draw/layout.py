@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, final
 
 from ..errors import DrawError
 from .elements import Element, Elements, elements, name_text
-from .placement import LARGE, Cell, Placement, placements
+from .placement import LARGE, Placement, Slot, placements
 from .routing import DOWN, LEFT, RIGHT, STEPS, UP, Demand, Full, Router, Vertex, side_of
 from .scene import Scene
 from .shapes import LETTER, Box, Label, Line, Shape, text_width
@@ -40,7 +40,7 @@ TRIED = 6
 
 
 def scene(graph: Graph) -> Scene:
-    """The picture of a cell.
+    """Return the picture of a cell.
 
     The ids of its shapes: the names of inputs and old states, ``h'`` for the next value of h, ``box
     f`` and ``op c`` for what computes f and c, ``source -> target`` for lines, ``name f`` for
@@ -67,7 +67,7 @@ def _scene(graph: Graph) -> Scene:
     tried = TRIED if len(found.wires) <= LARGE else 1
     routed = [_route(found, placed) for placed in placements(found)[:tried]]
     best = min(range(len(routed)), key=lambda n: (routed[n].price, n))
-    return _Drawing(found, routed[best]).scene()
+    return _Composition(found, routed[best]).scene()
 
 
 class _Routed(NamedTuple):
@@ -111,13 +111,13 @@ class _Wiring:
         )
         self.belt = {key for keys in placed.belts.values() for key in keys}
 
-    def vertex(self, cell: Cell) -> Vertex:
-        """The middle of a cell."""
+    def vertex(self, cell: Slot) -> Vertex:
+        """Return the middle of a cell."""
         scale = self.tracks + 1
         return (cell.column - self.left) * scale, (cell.row - self.low) * scale
 
     def route(self) -> _Routed:
-        """All lines; the shortest first, those on belts before all others."""
+        """Route all lines: the shortest first, those on belts before all others."""
         paths: dict[tuple[str, str], list[Vertex]] = {}
         wires = [(wire.source, wire.target) for wire in self.found.wires]
         for source, target in sorted(wires, key=self._rank):
@@ -164,7 +164,7 @@ class _Wiring:
         )
 
     def _leave(self, source: str, target: str) -> dict[int, float]:
-        """Through which sides a value leaves its element, with prices."""
+        """Return the sides through which a value leaves its element, with prices."""
         element = self.found.elements[source]
         if element.role in ("state", "join") or source in self.belt:
             return {RIGHT: 0.0}
@@ -177,13 +177,13 @@ class _Wiring:
         return {UP: 0.0, RIGHT: 0.3, LEFT: 1.0, DOWN: 1.0}
 
     def _falls(self, key: str) -> bool:
-        """Whether an operation stands after a belt: its value goes down."""
+        """Return whether an operation stands after a belt: its value goes down."""
         row = self.placed.cells[key].row
         targets = [self.placed.cells[t].row for t in self.found.targets(key)]
         return bool(targets) and max(targets) < row
 
     def _enter(self, source: str, target: str) -> dict[int, float]:
-        """Through which sides a value enters, with prices."""
+        """Return the sides through which a value enters, with prices."""
         role = self.found.elements[target].role
         if role == "next" or self._on_belt(source, target):
             return {LEFT: 0.0}
@@ -198,7 +198,7 @@ class _Wiring:
 
 
 class _Extent(NamedTuple):
-    """How far something reaches from its middle."""
+    """The reach of something from its middle."""
 
     left: float
     right: float
@@ -214,7 +214,7 @@ NONE = _Extent(0.0, 0.0, 0.0, 0.0)
 
 @final
 @dataclass
-class _Drawing:
+class _Composition:
     """Coordinates for what was placed and routed."""
 
     found: Elements
@@ -235,7 +235,7 @@ class _Drawing:
     # What stands where.
 
     def _size(self, element: Element) -> tuple[float, float]:
-        """Width and height of the shape of an element."""
+        """Return width and height of the shape of an element."""
         lines = element.text.split("\n")
         width = max(text_width(line) for line in lines)
         if element.role == "layer":
@@ -245,7 +245,7 @@ class _Drawing:
         return (0.62, 0.62) if element.role == "input" else (0.0, 0.0)
 
     def _sides(self) -> tuple[dict[str, int], dict[str, list[tuple[int, str]]]]:
-        """Through which side each value leaves, and the marks at lines that come in."""
+        """Return the side through which each value leaves, and the marks at lines that come in."""
         out: dict[str, int] = {}
         marks: dict[str, list[tuple[int, str]]] = {}
         text = {(wire.source, wire.target): wire.mark for wire in self.found.wires}
@@ -256,7 +256,7 @@ class _Drawing:
         return out, marks
 
     def _extent(self, key: str) -> _Extent:
-        """How much room an element takes, with its labels."""
+        """Return how much room an element takes, with its labels."""
         width, height = self.sizes[key]
         extent = _Extent(width / 2, width / 2, height / 2, height / 2)
         for label in [*self._names(key, 0.0, 0.0), *self._signs(key, 0.0, 0.0)]:
@@ -265,7 +265,7 @@ class _Drawing:
         return extent
 
     def _names(self, key: str, x: float, y: float) -> list[Label]:
-        """The label of an element's value, beside the line that leaves it."""
+        """Return the label of an element's value, beside the line that leaves it."""
         element = self.found.elements.get(key)
         if element is None or not element.names or element.role in ("next", "input", "state"):
             return []
@@ -286,7 +286,7 @@ class _Drawing:
         ]
 
     def _signs(self, key: str, x: float, y: float) -> list[Label]:
-        """The signs beside lines whose order matters."""
+        """Return the signs beside lines whose order matters."""
         width, height = self.sizes[key]
         dx, dy, half = width / 2 + 0.03, height / 2 + 0.12, LETTER * 0.46
         place: dict[int, tuple[float, float, str]] = {
@@ -303,7 +303,7 @@ class _Drawing:
     # Coordinates.
 
     def _coordinates(self) -> tuple[dict[int, float], dict[int, float]]:
-        """The place of every track and middle that is used."""
+        """Return the place of every track and middle that is used."""
         used_x: set[int] = {v[0] for v in self.vertices.values()}
         used_y: set[int] = {v[1] for v in self.vertices.values()}
         for path in self.routed.paths.values():
@@ -336,7 +336,7 @@ class _Drawing:
     # Shapes.
 
     def scene(self) -> Scene:
-        """The shapes: frame, lines, boxes, labels."""
+        """Return the shapes: frame, lines, boxes, labels."""
         lines = self._lines()
         self.shapes.append(self._frame(lines))
         self.shapes += lines
@@ -391,7 +391,7 @@ class _Drawing:
         )
 
     def _border(self, key: str, point: tuple[float, float], side: int) -> tuple[float, float]:
-        """Where a line leaves or enters the shape of an element."""
+        """Return where a line leaves or enters the shape of an element."""
         width, height = self.sizes[key]
         dx, dy = STEPS[side]
         return point[0] + dx * width / 2, point[1] + dy * height / 2
@@ -426,12 +426,12 @@ class _Drawing:
 
 
 def _aliases(text: str, element: Element) -> str:
-    """The text of a terminal whose value has further names."""
+    """Return the text of a terminal whose value has further names."""
     return " = ".join([text, *(name_text(name) for name in element.names)])
 
 
 def _corners(path: list[Vertex]) -> list[Vertex]:
-    """A path without the vertices that it passes straight through."""
+    """Return a path without the vertices that it passes straight through."""
     return [
         vertex
         for n, vertex in enumerate(path)
@@ -442,7 +442,7 @@ def _corners(path: list[Vertex]) -> list[Vertex]:
 def _spread(
     used: list[int], extents: dict[int, tuple[float, float]], inside: tuple[int, int], scale: int
 ) -> dict[int, float]:
-    """Coordinates for the tracks and middles in use, from left to right or upwards."""
+    """Return coordinates for the tracks and middles in use, from left to right or upwards."""
     places: dict[int, float] = {}
     at = 0.0
     for n, index in enumerate(used):

@@ -12,37 +12,37 @@ WIDE, HIGH, PITCH = 1.5, 1.1, 2.5
 
 
 def circle(id_: str, role: str, x: float, y: float, text: str, radius: float = CIRCLE) -> Box:
-    """An input or output."""
+    """Return an input or output."""
     return Box(id_, role, x, y, 2 * radius, 2 * radius, radius, text)
 
 
 def block(
     id_: str, x: float, y: float, text: str = "$A$", width: float = WIDE, height: float = HIGH
 ) -> Box:
-    """A step whose inside is not shown."""
+    """Return a step whose inside is not shown."""
     return Box(id_, "closed", x, y, width, height, 0.18, text, 1.15)
 
 
 def arrow(
     id_: str, *points: Point, light: Light = "plain", net: str = "", head: bool = True
 ) -> Line:
-    """An arrow through points."""
+    """Return an arrow through points."""
     return Line(id_, points, net=net or id_, arrow=head, light=light)
 
 
 def caption(id_: str, x: float, y: float, text: str, size: float = 0.8) -> Label:
-    """A line of plain words."""
+    """Return a line of plain words."""
     return Label(id_, text, x, y, "caption", size=size)
 
 
 def above(scene: Scene, text: str, size: float = 1.0, gap: float = 0.45) -> Scene:
-    """A scene with a title over it, in the middle."""
+    """Return a scene with a title over it, in the middle."""
     left, _, right, up = scene.bounds
     return scene + Scene((Label("title", text, (left + right) / 2, up + gap, "title", size=size),))
 
 
 def below(scene: Scene, text: str, size: float = 0.8, gap: float = 0.5) -> Scene:
-    """A scene with a line of words under it, in the middle."""
+    """Return a scene with a line of words under it, in the middle."""
     left, down, right, _ = scene.bounds
     return scene + Scene(
         (Label("under", text, (left + right) / 2, down - gap, "caption", size=size),)
@@ -52,7 +52,7 @@ def below(scene: Scene, text: str, size: float = 0.8, gap: float = 0.5) -> Scene
 def step(
     id_: str, x: float, token: str, out: str, light: Light = "plain", y: float = 0.0
 ) -> list[Shape]:
-    """A closed step with its input below and its output above."""
+    """Return a closed step with its input below and its output above."""
     low, high = y - HIGH / 2, y + HIGH / 2
     return [
         Line(f"in {id_}", ((x, low - 0.85), (x, low)), net=f"x {id_}", light=light),

@@ -51,7 +51,7 @@ class Frame:
 @final
 @dataclass(frozen=True)
 class Picture:
-    """What a drawing gives: shown by notebooks, written by `save`.
+    """The result of a drawing: shown by notebooks, written by `save`.
 
     Attributes:
         make: the still figure.
@@ -66,7 +66,7 @@ class Picture:
     values: dict[str, Any] | None = None
 
     def figure(self) -> Figure:
-        """The still picture as a matplotlib figure."""
+        """Return the still picture as a matplotlib figure."""
         with style():
             return dressed(self.make())
 
@@ -105,14 +105,16 @@ def animated(
 
 
 def still(scene: Scene, **values: Any) -> Picture:
-    """The picture of a scene."""
+    """Return the picture of a scene."""
     return Picture(lambda: figure(scene.shapes, scene.bounds), (), scene, values or None)
 
 
 def moving(
     scenes: Sequence[Scene], seconds: float = 0.6, shown: Scene | None = None, **values: Any
 ) -> Picture:
-    """The animation of scenes, all cut to the same bounds; the still picture is the last one."""
+    """Return the animation of scenes, all cut to the same bounds; the still picture is the last
+    one.
+    """
     sides = list(zip(*(scene.bounds for scene in scenes), strict=True))
     bounds = (min(sides[0]), min(sides[1]), max(sides[2]), max(sides[3]))
     film = animated(lambda scene: figure(scene.shapes, bounds), scenes, seconds)
@@ -123,7 +125,7 @@ def moving(
 
 
 def kind_of(path: Path) -> str:
-    """The kind of a file by its ending; DrawError if it is none of ours."""
+    """Return the kind of a file by its ending; raise DrawError if it is none of ours."""
     kind = path.suffix.lower().removeprefix(".")
     if kind not in (*STILL, *MOVING):
         raise DrawError(
@@ -134,7 +136,7 @@ def kind_of(path: Path) -> str:
 
 
 def check_path(path: Path, moves: bool) -> None:
-    """DrawError, before anything is computed, for a file that could not be written."""
+    """Raise DrawError, before anything is computed, for a file that could not be written."""
     kind = kind_of(path)
     if kind in MOVING and not moves:
         raise DrawError(
@@ -164,7 +166,7 @@ def save(picture: Picture, path: str | Path) -> None:
 
 
 def encode(picture: Picture, kind: str) -> bytes:
-    """A picture as the bytes of a file."""
+    """Return a picture as the bytes of a file."""
     if kind in MOVING and not picture.frames:
         raise DrawError(
             f"nothing moves in this drawing: write it as .png, .svg or .pdf, not .{kind}"
@@ -179,7 +181,7 @@ def encode(picture: Picture, kind: str) -> bytes:
 
 
 def _images(picture: Picture) -> list[Image]:
-    """The frames as images of one size."""
+    """Return the frames as images of one size."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
@@ -212,7 +214,9 @@ def _gif(picture: Picture) -> bytes:
 
 
 def _colors(images: list[Image]) -> numpy.ndarray:
-    """The most frequent colours of all frames, (n, 3): one palette, so that nothing flickers."""
+    """Return the most frequent colours of all frames, (n, 3): one palette, so that nothing
+    flickers.
+    """
     counts: Counter[Any] = Counter()
     for image in images:
         for count, color in image.getcolors(image.width * image.height) or ():
@@ -221,7 +225,9 @@ def _colors(images: list[Image]) -> numpy.ndarray:
 
 
 def _indexed(image: Image, colors: numpy.ndarray) -> Image:
-    """An image with a palette. Pillow's own way takes close colours for equal: white for grey."""
+    """Return an image with a palette. Pillow's own way takes close colours for equal: white for
+    grey.
+    """
     import PIL.Image
 
     pixels = numpy.asarray(image).astype(int)

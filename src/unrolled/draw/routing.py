@@ -64,7 +64,8 @@ class Router:
         self.bends = 0
 
     def connect(self, demand: Demand) -> list[Vertex]:
-        """The vertices of a line from its source to its target, along what is there of its net.
+        """Return the vertices of a line from its source to its target, along what is there of its
+        net.
 
         Raises:
             Full: there is no way.
@@ -78,7 +79,7 @@ class Router:
     def _starts(
         self, demand: Demand, tree: dict[Vertex, list[Vertex]]
     ) -> list[tuple[float, Vertex, int]]:
-        """Where a line can begin: at its source, or at any vertex of its net."""
+        """Return where a line can begin: at its source, or at any vertex of its net."""
         starts = []
         for vertex in tree:
             if vertex == demand.source:
@@ -98,11 +99,11 @@ class Router:
         return starts
 
     def _own(self, vertex: Vertex, net: str) -> bool:
-        """Whether a line of a net may bend or branch at a vertex."""
+        """Return whether a line of a net may bend or branch at a vertex."""
         return self.level.get(vertex, net) == net and self.upright.get(vertex, net) == net
 
     def _may_turn(self, vertex: Vertex, side: int, demand: Demand) -> bool:
-        """Whether a line may turn here: before an element only into it or out of it."""
+        """Return whether a line may turn here: before an element only into it or out of it."""
         element = self.ports.get(vertex)
         if element is None:
             return True
@@ -154,7 +155,7 @@ class Router:
     def _step(
         self, vertex: Vertex, side: int, demand: Demand, tree: dict[Vertex, list[Vertex]]
     ) -> tuple[Vertex | None, float]:
-        """The next vertex in a direction and the price of going there, None where none can."""
+        """Return the next vertex in a direction and the price of going there, None without one."""
         nxt = (vertex[0] + STEPS[side][0], vertex[1] + STEPS[side][1])
         if not (0 <= nxt[0] < len(self.xs) and 0 <= nxt[1] < len(self.ys)):
             return None, 0.0

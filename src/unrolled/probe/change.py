@@ -1,4 +1,4 @@
-"""A change: what takes the place of a value, and what is put there in each call."""
+"""Changes of values, and what is put in their place in each call."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Function = Callable[[Tensor], Tensor]
 @final
 @dataclass(frozen=True, eq=False)
 class Change:
-    """What takes the place of a value, at some steps, rows and units.
+    """A replacement of a value, at some steps, rows and units.
 
     Attributes:
         value: a number; a tensor that broadcasts to the chosen part, in the layout in which the
@@ -39,7 +39,7 @@ class Change:
     units: Chosen = None
 
     def at(self, steps: Chosen, rows: Chosen, units: Chosen) -> Change:
-        """The same, at these places where it does not say any of its own."""
+        """Return the same, at these places where it does not say any of its own."""
         own = (self.steps, self.rows, self.units)
         chosen = [b if a is None else a for a, b in zip(own, (steps, rows, units), strict=True)]
         return Change(self.value, *chosen)
@@ -98,7 +98,7 @@ def patch(
     return Change(Patch(recording, shift, name), steps, rows, units)
 
 
-class Part(NamedTuple):
+class CallPart(NamedTuple):
     """The chosen part of one call."""
 
     form: Form
@@ -110,13 +110,13 @@ class Part(NamedTuple):
     units: list[int]
 
     def mesh(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-        """What indexes the part in (T, B, units)."""
+        """Return what indexes the part in (T, B, units)."""
         steps, rows, units = (index(places, device) for places in self[3:4] + self[5:])
         return steps[:, None, None], rows[None, :, None], units
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """How many steps, rows and units are chosen."""
+        """The numbers of chosen steps, rows and units."""
         return len(self.steps), len(self.rows), len(self.units)
 
 
@@ -151,7 +151,7 @@ class Target:
         self.source = None if self.function else self._source(change.value)
 
     def _source(self, value: object) -> Tensor | _Patched:
-        """What the values are taken from."""
+        """Return what the values are taken from."""
         if isinstance(value, Patch):
             return _Patched(self, value)
         if isinstance(value, Real):
@@ -169,7 +169,7 @@ class Target:
         return value
 
     def fill(self, form: Form, layout: Layout, start: int) -> tuple[Tensor, Tensor]:
-        """Where the value of one call is replaced, and by what, both (T, B, units).
+        """Return where the value of one call is replaced, and by what, both (T, B, units).
 
         Raises:
             IndexError, ValueError: for a change that does not fit this call.
@@ -199,14 +199,15 @@ class Target:
             content[mesh] = self._broadcast(self.source, part).to(like)
         return mask, content
 
-    def _part(self, form: Form, layout: Layout, start: int) -> Part:
+    def _part(self, form: Form, layout: Layout, start: int) -> CallPart:
         if not (layout.batched or self.rows.everything):
             raise IndexError("rows: the input has no batch: leave out rows=")
         steps, choices = self.steps.within(start, form.steps)
-        return Part(form, layout, start, steps, choices, self.rows.places(form.batch), self._units)
+        rows = self.rows.places(form.batch)
+        return CallPart(form, layout, start, steps, choices, rows, self._units)
 
-    def _broadcast(self, value: Tensor, part: Part) -> Tensor:
-        """The part of a tensor that belongs to a call, (chosen steps, rows, units)."""
+    def _broadcast(self, value: Tensor, part: CallPart) -> Tensor:
+        """Return the part of a tensor that belongs to a call, (chosen steps, rows, units)."""
         axis = -3 if part.layout.batched and not part.layout.batch_first else -2
         if value.dim() >= -axis and value.shape[axis] > 1:
             if part.choices[-1] >= value.shape[axis]:
@@ -230,7 +231,7 @@ class Target:
         self._given, self._used = given, max(self._used, used)
 
     def finish(self) -> None:
-        """After all calls: raise if part of the change was never reached.
+        """Raise, after all calls, if part of the change was never reached.
 
         Raises:
             IndexError: for steps that no call had.
@@ -278,8 +279,8 @@ class _Patched:
                 f"{self.values.shape[-1]}"
             )
 
-    def fill(self, part: Part) -> tuple[Tensor, Tensor]:
-        """The values (chosen steps, rows, units), and which steps of which rows there are."""
+    def fill(self, part: CallPart) -> tuple[Tensor, Tensor]:
+        """Return the values (steps, rows, units) and which steps of which rows there are."""
         steps, batch = self.values.shape[:2]
         if batch not in (1, part.form.batch):
             raise ValueError(
@@ -296,8 +297,8 @@ class _Patched:
         mesh = safe[:, None, None], index(rows, device)[None, :, None], index(part.units, device)
         return self.values[mesh], held
 
-    def _check(self, part: Part, held: Tensor) -> None:
-        """All that was asked for was recorded: every step, but for those a shift leaves over."""
+    def _check(self, part: CallPart, held: Tensor) -> None:
+        """Check that all that is asked for was recorded, but for what a shift leaves over."""
         if self.shift and self.target.steps.everything:
             return
         ends = part.form.lengths[index(part.rows, torch.device("cpu"))].to(held.device)

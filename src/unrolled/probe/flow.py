@@ -65,7 +65,7 @@ def gradient_flow(
 
 
 def default_loss(model: Module, watch: Watch, output: Any) -> Tensor:
-    """The sum of the output at the last step; see `gradient_flow`."""
+    """Return the sum of the output at the last step; see `gradient_flow`."""
     found = _first(output)
     if found is None:
         raise ValueError(
@@ -98,7 +98,7 @@ def default_loss(model: Module, watch: Watch, output: Any) -> Tensor:
 
 
 def _first(output: Any) -> Any:
-    """The first tensor of floating-point numbers in an output, or packed sequence of them."""
+    """Return the first floating-point tensor, or packed sequence, in an output."""
     if isinstance(output, PackedSequence):
         return output
     if isinstance(output, Tensor):
@@ -113,7 +113,7 @@ def _first(output: Any) -> Any:
 
 
 def _checked(value: Any) -> Tensor:
-    """A loss that can be differentiated."""
+    """Return a loss that can be differentiated."""
     if not isinstance(value, Tensor):
         raise TypeError(
             f"gradient_flow: loss= should return a tensor, got {type(value).__name__}; build it "
@@ -157,7 +157,7 @@ def _arrive(passages: Mapping[str, Passage], value: Tensor) -> None:
 
 @final
 class GradientFlow:
-    """What `gradient_flow` found.
+    """The result of `gradient_flow`.
 
     Layers go by their names (``encoder.lstm.l0``, ``l0_reverse``; ``decoder.cell``), steps by
     their places in the sequence, from 0. The reverse direction takes its steps from the last to
@@ -187,15 +187,19 @@ class GradientFlow:
         return tuple(self._passages)
 
     def passage(self, layer: str) -> Passage:
-        """What went through a layer; ValueError, with the nearest names, for an unknown one."""
+        """Return what went through a layer; raise ValueError, with the nearest names, for an
+        unknown one.
+        """
         return known(self._passages, layer)
 
     def gradient(self, layer: str) -> dict[str, Tensor]:
-        """The gradient of the loss with respect to each state after every step, (T, B, units)."""
+        """Return the gradient of the loss with respect to each state after every step, (T, B,
+        units).
+        """
         return _gradients(self.passage(layer), lambda gradient: gradient)
 
     def jacobian(self, layer: str, later: int, earlier: int, row: int = 0) -> Tensor:
-        """The derivative of the states after one step by those after an earlier one, (S, S).
+        """Return the derivative of the states after one step by those after an earlier one, (S, S).
 
         The states are joined in the order of the cell's signature: (h, c) for an LSTM. The inputs
         of the steps between are held fixed.
@@ -208,7 +212,9 @@ class GradientFlow:
         return passage.carried(passage.identity, passage.way(later, earlier, row), row)
 
     def spectra(self, layer: str, row: int = 0) -> Tensor:
-        """The singular values of every step's Jacobian, (T, S), falling; 0 after the row's end."""
+        """Return the singular values of every step's Jacobian, (T, S), falling; 0 after the row's
+        end.
+        """
         passage = self.passage(layer)
         passage.check_row(row)
         found = torch.zeros(passage.steps, sum(passage.widths.values()), dtype=torch.float64)
@@ -221,7 +227,7 @@ class GradientFlow:
     def distance(
         self, layer: str, later: int | None = None, row: int = 0, ord: str | int = "fro"
     ) -> Tensor:
-        """The size of dh_T/dh_{T-k} for k = 0, 1, 2, ...; h is the layer's output state.
+        """Return the size of dh_T/dh_{T-k} for k = 0, 1, 2, ...; h is the layer's output state.
 
         Args:
             layer: its name.
@@ -247,7 +253,7 @@ class GradientFlow:
         return torch.stack([torch.linalg.matrix_norm(v[0, :, own], ord).cpu() for v in on_the_way])
 
     def contributions(self, layer: str, step: int, row: int = 0) -> dict[str, Tensor]:
-        """The Jacobian of one step by the last learned layer on the way, (S, S) each.
+        """Return the Jacobian of one step by the last learned layer on the way, (S, S) each.
 
         Returns:
             ``direct`` for the paths that meet no learned layer, such as the cell state times the
@@ -264,7 +270,8 @@ class GradientFlow:
     def terms(
         self, layer: str, later: int, earlier: int, row: int = 0, state: str | None = None
     ) -> Terms:
-        """How the cell state at one step depends on an earlier one, gate by gate: see `Terms`.
+        """Return how the cell state at one step depends on an earlier one, gate by gate: see
+        `Terms`.
 
         Args:
             layer: its name.
@@ -275,11 +282,14 @@ class GradientFlow:
         return terms(self.passage(layer), later, earlier, row, state)
 
     def memory(self, layer: str, row: int = 0, fraction: float = FRACTION) -> MemoryLength:
-        """How many steps a layer remembers, by its gates and as measured: see `MemoryLength`."""
+        """Return how many steps a layer remembers, by its gates and as measured: see
+        `MemoryLength`.
+        """
         return memory_length(self.passage(layer), row, fraction)
 
     def influence(self, layer: str, row: int = 0) -> Tensor:
-        """How much of the input at step s is in the output state at step t, by gradient × input.
+        """Return how much of the input at step s is in the output state at step t, by gradient ×
+        input.
 
         Returns:
             (T, T): the norm of (dh_t/dx_s) x_s at row t and column s; x is the layer's own input.
@@ -287,7 +297,8 @@ class GradientFlow:
         return influence(self.passage(layer), row)
 
     def ablation(self, layer: str, row: int = 0, by: str = "zero") -> Tensor:
-        """How much of the input at step s is in the output state at step t, by leaving it out.
+        """Return how much of the input at step s is in the output state at step t, by leaving it
+        out.
 
         Args:
             layer: its name.
@@ -327,6 +338,6 @@ def _gradients(passage: Passage, measure: Callable[[Tensor], Tensor]) -> dict[st
 
 
 def _norm(value: Tensor) -> Tensor:
-    """The norm over units, kept as a dimension; squares of small numbers would be 0."""
+    """Return the norm over units, kept as a dimension; squares of small numbers would be 0."""
     scale = value.abs().amax(-1, keepdim=True).clamp_min(torch.finfo(value.dtype).tiny)
     return scale * (value / scale).norm(dim=-1, keepdim=True)

@@ -1,4 +1,4 @@
-"""What went through a layer when a model ran: enough to differentiate every step by itself."""
+"""Passages: all that went through a layer in a run, enough to differentiate every step."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .jacobian import Stretch, backward, program, transported, walk
 from .names import Place
 
 CHUNK = 64
-"""How many steps are in memory at a time."""
+"""The number of steps in memory at a time."""
 
 
 @final
@@ -67,7 +67,7 @@ class Visit:
         return {state: self.call.form.spread(value) for state, value in self.after.items()}
 
     def gradients(self) -> Iterator[tuple[slice, Values]]:
-        """The gradient of the loss with respect to the states after every step, in pieces.
+        """Yield the gradient of the loss with respect to the states after every step, in pieces.
 
         The states of a step are taken for variables of their own: h does not follow from c, so
         that the gradient is what the Jacobians of later steps multiply.
@@ -102,7 +102,7 @@ class Visit:
             carried = {k: torch.cat([last[k], v[len(last[k]) :]]) for k, v in carried.items()}
 
     def _returned(self, rows: slice) -> Tensor:
-        """The gradient that reaches the output of every step from outside."""
+        """Return the gradient that reaches the output of every step from outside."""
         found = self.arriving.get("")
         like = self.after[self.call.graph.output][rows]
         return (
@@ -112,7 +112,7 @@ class Visit:
         )
 
     def _at_the_end(self, state: str) -> Tensor:
-        """The gradient with respect to a state after the last step, (B, units)."""
+        """Return the gradient with respect to a state after the last step, (B, units)."""
         found, first = self.arriving.get(state), self.call.states[state]
         return (
             first.new_zeros(first.shape, dtype=torch.float64) if found is None else found.double()
@@ -121,7 +121,7 @@ class Visit:
 
 @lru_cache(maxsize=256)
 def _summed(graph: Graph) -> Graph:
-    """One backward step, with all that reaches each state after the step: ``total h``."""
+    """Return one backward step, with all that reaches each state after the step: ``total h``."""
     back = backward(graph, (graph.output,))
     values = dict(back.values)
     for state in graph.states:
@@ -133,7 +133,7 @@ def _summed(graph: Graph) -> Graph:
 
 
 def _pieces(steps: int, reverse: bool) -> list[slice]:
-    """The steps in pieces, in the order of a backward pass."""
+    """Return the steps in pieces, in the order of a backward pass."""
     pieces = [slice(start, min(start + CHUNK, steps)) for start in range(0, steps, CHUNK)]
     return pieces if reverse else pieces[::-1]
 
@@ -160,7 +160,7 @@ class Passage:
 
     @property
     def name(self) -> str:
-        """What the place is called."""
+        """The name of the place."""
         return self.place.name
 
     @property
@@ -180,12 +180,12 @@ class Passage:
 
     @property
     def units(self) -> Mapping[Size, int]:
-        """How many units I, H, P and 1 are."""
+        """The number of units of I, H, P and 1."""
         return {**self.visits[0].call.program.sizes, "input": self.place.input_size}
 
     @property
     def widths(self) -> dict[str, int]:
-        """How many units each state has, in the order of the signature."""
+        """The number of units of each state, in the order of the signature."""
         return {state: self.units[size] for state, size in self.graph.states.items()}
 
     @property
@@ -200,14 +200,14 @@ class Passage:
         return [visit.call.form.lengths.tolist() for visit in self.visits]
 
     def last(self, row: int) -> int:
-        """The last step that a row takes, in the order in which its steps are taken."""
+        """Return the last step that a row takes, in the order in which its steps are taken."""
         order = self.order(row)
         if not order:
             raise ValueError(f"{self.name}: row {row} has length 0: it takes no step")
         return order[-1]
 
     def order(self, row: int) -> list[int]:
-        """The steps of a row in the order in which they are taken."""
+        """Return the steps of a row in the order in which they are taken."""
         found, start = [], 0
         for visit, lengths in zip(self.visits, self.lengths, strict=True):
             steps = range(start, start + lengths[row])
@@ -216,7 +216,7 @@ class Passage:
         return found
 
     def stretches(self, row: int, steps: Sequence[int]) -> list[Stretch]:
-        """Some steps of a row, in the order given; one stretch for each set of weights."""
+        """Return some steps of a row, in the order given; one stretch for each set of weights."""
         pieces: list[tuple[Visit, dict[str, list[Tensor]]]] = []
         for visit, indices in self._located(steps):
             given = {name: value[indices, row : row + 1] for name, value in visit.given.items()}
@@ -233,7 +233,7 @@ class Passage:
         return Stretch(visit.call.graph, self.units, visit.weights, given)
 
     def _located(self, steps: Sequence[int]) -> Iterator[tuple[Visit, list[int]]]:
-        """Runs of steps in one call, with their places there."""
+        """Yield runs of steps in one call, with their places there."""
         starts = [0]
         for visit in self.visits:
             starts.append(starts[-1] + visit.steps)
@@ -249,7 +249,7 @@ class Passage:
             yield self.visits[number], indices
 
     def pieces(self) -> Iterator[tuple[Stretch, Tensor]]:
-        """Every step of every row, some steps at a time, and which of them there are, (T, B)."""
+        """Yield all steps of all rows, some at a time, and which of them there are, (T, B)."""
         for visit in self.visits:
             lengths = visit.call.form.lengths
             for start in range(0, visit.steps, CHUNK):
@@ -260,7 +260,7 @@ class Passage:
                 yield stretch, (times < lengths).to(stretch.device)
 
     def seams(self, row: int) -> set[int]:
-        """The first steps of calls that do not go on from the states of the call before."""
+        """Return the first steps of calls that do not go on from the states of the call before."""
         found: set[int] = set()
         start, last = 0, None
         for visit, lengths in zip(self.visits, self.lengths, strict=True):
@@ -275,7 +275,7 @@ class Passage:
         return found
 
     def valid(self) -> Tensor:
-        """Which steps of which rows there are, (T, B)."""
+        """Return which steps of which rows there are, (T, B)."""
         found = [
             torch.arange(visit.steps).unsqueeze(1) < visit.call.form.lengths
             for visit in self.visits
@@ -284,7 +284,7 @@ class Passage:
         return torch.cat(found).to(like.device)
 
     def states(self) -> Values:
-        """The states after every step, (T, B, units), 0 after a row's end."""
+        """Return the states after every step, (T, B, units), 0 after a row's end."""
         return {
             state: torch.cat([visit.spread_after[state] for visit in self.visits])
             for state in self.graph.states

@@ -27,7 +27,7 @@ AROUND = "around"
 @final
 @dataclass(frozen=True, eq=False)
 class Terms:
-    """How a cell state depends on an earlier one of itself, (H, H) matrices in float64.
+    """The dependence of a cell state on an earlier one of itself: (H, H) matrices in float64.
 
     The earlier state is changed within its step, so that what the step makes of it, such as
     h = o tanh(c), follows; all inputs are held fixed.
@@ -51,12 +51,12 @@ class Terms:
 
     @property
     def popular_error(self) -> float:
-        """How far the usual formula is off, relative to the exact derivative (Frobenius norm)."""
+        """The error of the usual formula, relative to the exact derivative (Frobenius norm)."""
         return self._error(self.popular)
 
     @property
     def gates_error(self) -> float:
-        """How far the product of forget gates is off."""
+        """The error of the product of forget gates."""
         return self._error(self.gates)
 
     def _error(self, other: Tensor) -> float:
@@ -65,7 +65,8 @@ class Terms:
 
 
 def carrier(graph: Graph) -> str:
-    """The state that carries the memory: the first whose next value the output reads, else it.
+    """Return the state that carries the memory: the first whose next value the output reads, else
+    it.
 
     ``c`` of an LSTM, ``h`` of a GRU.
     """
@@ -79,14 +80,14 @@ def carrier(graph: Graph) -> str:
 
 
 def _keeps(graph: Graph, state: str) -> bool:
-    """Whether a state's next value depends on its old one."""
+    """Return whether a state's next value depends on its old one."""
     old = Node(Operation.STATE, (), state)
     return old in set(ordered([graph.values[state]]))
 
 
 @lru_cache(maxsize=256)
 def _readout(graph: Graph, state: str) -> Graph:
-    """The new states as functions of one of them: a cell whose input is that new state."""
+    """Return the new states as functions of one of them: a cell whose input is that new state."""
     value, name = graph.values[state], f"{state} new"
 
     new = states_as_inputs(graph.values.values())
@@ -103,7 +104,7 @@ def _readout(graph: Graph, state: str) -> Graph:
 
 
 def readout(step: Stretch, state: str) -> Tensor:
-    """The derivative of the joined new states by one of them within its step, (S, H).
+    """Return the derivative of the joined new states by one of them within its step, (S, H).
 
     For an LSTM and c: diag(o tanh'(c)) over the identity.
     """
@@ -121,7 +122,7 @@ def readout(step: Stretch, state: str) -> Tensor:
 
 
 def terms(passage: Passage, later: int, earlier: int, row: int, state: str | None) -> Terms:
-    """The terms of one state between two steps; see `Terms`.
+    """Return the terms of one state between two steps; see `Terms`.
 
     Raises:
         ValueError: for a layer, step, row or state that there is not, for steps in the wrong

@@ -24,7 +24,7 @@ from .passage import Passage, Visit
 
 @contextmanager
 def watching(model: Module, of: str | Iterable[str], user: str) -> Iterator[Watch]:
-    """Inside, the chosen layers are watched; modules of `torch.nn` are ours until the end.
+    """Watch the chosen layers; modules of `torch.nn` are ours until the end.
 
     Raises:
         TypeError: unless `model` is a module.
@@ -43,7 +43,7 @@ def watching(model: Module, of: str | Iterable[str], user: str) -> Iterator[Watc
 
 
 def run_model(model: Module, x: Any) -> Any:
-    """The model's output: a tuple stands for several arguments, a dict for named ones."""
+    """Return the model's output: a tuple stands for several arguments, a dict for named ones."""
     if isinstance(x, dict):
         return model(**x)
     if isinstance(x, tuple) and not isinstance(x, PackedSequence):
@@ -52,7 +52,9 @@ def run_model(model: Module, x: Any) -> Any:
 
 
 def check_finite(x: Any, user: str) -> None:
-    """ValueError if an input holds NaN or infinite numbers, which would be blamed on the model."""
+    """Raise ValueError if an input holds NaN or infinite numbers, which would be blamed on the
+    model.
+    """
     parts = x.values() if isinstance(x, dict) else x if isinstance(x, (tuple, list)) else ()
     if isinstance(x, PackedSequence):
         parts = (x.data,)
@@ -63,7 +65,7 @@ def check_finite(x: Any, user: str) -> None:
 
 
 def chosen(model: Module, of: str | Iterable[str], user: str) -> list[Place]:
-    """The layers and cells whose name, or that of a module around them, matches a glob.
+    """Return the layers and cells whose name, or that of a module around them, matches a glob.
 
     Raises:
         ValueError: for a model without any, and for a glob that matches none.
@@ -88,14 +90,14 @@ def _matches(place: Place, glob: str) -> bool:
 
 
 def unknown(name: object, known: Iterable[str]) -> str:
-    """That there is no layer of a name, with the nearest ones."""
+    """Say that there is no layer of a name, with the nearest ones."""
     known = list(known)
     near = difflib.get_close_matches(str(name), known, 3, 0.4) or known[:5]
     return f"no layer is called {name!r}; did you mean {' or '.join(near)}?"
 
 
 def called(watch: Watch, user: str) -> dict[str, Passage]:
-    """What went through the layers that took a step.
+    """Return the passages of the layers that took a step.
 
     Raises:
         ValueError: if none did.
@@ -111,7 +113,7 @@ def called(watch: Watch, user: str) -> dict[str, Passage]:
 
 
 def known(passages: Mapping[str, Passage], layer: str) -> Passage:
-    """The passage of a layer; ValueError, with the nearest names, for an unknown one."""
+    """Return the passage of a layer; raise ValueError, with the nearest names, without one."""
     if layer not in passages:
         raise ValueError(unknown(layer, passages))
     return passages[layer]
@@ -137,7 +139,7 @@ class Watch(Probe):
         return True
 
     def wanted(self, module: Weighted, call: Call) -> Sequence[str]:
-        """All states."""
+        """Return all states."""
         return list(call.graph.states) if (module, call.suffix) in self._places else ()
 
     def see(self, module: Weighted, call: Call, values: Mapping[str, Tensor]) -> None:
@@ -147,7 +149,7 @@ class Watch(Probe):
     def pass_on(
         self, module: Weighted, call: Call, values: Values, last: Values
     ) -> tuple[Values, Values]:
-        """Copies of the output and of the last states, after a visit has been noted."""
+        """Return copies of the output and of the last states, after a visit has been noted."""
         place = self._places.get((module, call.suffix))
         if place is None or call.form.data.shape[0] == 0:
             return values, last
@@ -168,7 +170,7 @@ class Watch(Probe):
         return values, last
 
     def _copied(self, value: Tensor, name: str | None, edges: dict[str, GradientEdge]) -> Tensor:
-        """A copy: what the model does to it in place changes no visit."""
+        """Return a copy: what the model does to it in place changes no visit."""
         if name is None or not torch.is_grad_enabled():
             return value.clone()
         copy = (value if value.requires_grad else value.detach().requires_grad_()).clone()
@@ -176,7 +178,7 @@ class Watch(Probe):
         return copy
 
     def _weights(self, call: Call) -> Values:
-        """Copies in float64; the same ones for calls with the same weights."""
+        """Return copies in float64; the same ones for calls with the same weights."""
         key = tuple((id(weight), weight._version) for weight in call.weights.values())
         if key not in self._copies:
             copies = {name: weight.detach().double() for name, weight in call.weights.items()}
@@ -191,14 +193,14 @@ class Watch(Probe):
         return self._copies[key][1]
 
     def passages(self) -> dict[str, Passage]:
-        """What went through each place that was called, by name."""
+        """Return what went through each place that was called, by name."""
         return {
             place.name: Passage(place, visits) for place, visits in self.visits.items() if visits
         }
 
 
 def _bare(call: Call) -> Call:
-    """The call without its place in the model's own graph."""
+    """Return the call without its place in the model's own graph."""
     inputs = {name: value.detach() for name, value in call.inputs.items()}
     states = {name: value.detach() for name, value in call.states.items()}
     return Call(call.suffix, call.engine, call.weights, inputs, states, call.form, call.reverse)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def sigmoid(x: Any) -> Any:
-    """1 / (1 + exp(-x))."""
+    """Return 1 / (1 + exp(-x))."""
     return 1 / (1 + numpy.exp(-x))
 
 
@@ -37,7 +37,7 @@ CURVES: tuple[tuple[str, Any, Any, str, tuple[float, float]], ...] = (
 
 @drawing(8, "activations", "tanh and σ squashing values; each with its derivative", moves=True)
 def activations(subject: Subject) -> Picture:
-    """Both functions and their derivatives; in the animation a value wanders through them."""
+    """Draw both functions and their derivatives; in the animation a value wanders through them."""
     w = subject.words
     sweep = [*numpy.linspace(-4, 4, 17), *numpy.linspace(4, -4, 17)[1:-1]]
     picture = animated(partial(_activations, w), [*sweep, 1.0], 0.16)
@@ -89,7 +89,7 @@ START, TIMES = (0.5, 0.02, -0.1), 8
 
 @drawing(9, "squash", "values multiplied by 3 again and again, with and without tanh", moves=True)
 def squash(subject: Subject) -> Picture:
-    """Without tanh the values explode, with it they stay between -1 and 1."""
+    """Draw how values explode without tanh, and stay between -1 and 1 with it."""
     free = numpy.array([[v * 3.0**n for n in range(TIMES + 1)] for v in START])
     held = [numpy.array(START)]
     for _ in range(TIMES):
@@ -137,7 +137,7 @@ def _squash(subject: Subject, free: ndarray, kept: ndarray, upto: int) -> Figure
     "run text cell",
 )
 def surface(subject: Subject) -> Picture:
-    """The factor by which h_t passes a gradient to c_t: claimed to be 0 or 1, and as measured."""
+    """Draw the factor by which h_t passes a gradient to c_t: claimed 0 or 1, and as measured."""
     story = subject.numbers.story(400)
     if "o_pre" not in story.values or "c" not in story.values:
         raise DrawError(
@@ -189,7 +189,7 @@ def _surface(subject: Subject, model: str, x: ndarray, y: ndarray, factor: ndarr
 
 
 def _normal() -> float:
-    """The share of tanh'(x)·σ(y) between 0.1 and 0.9 for independent normal x and y."""
+    """Return the share of tanh'(x)·σ(y) between 0.1 and 0.9 for independent normal x and y."""
     grid = numpy.linspace(-8, 8, 1001)
     density = numpy.exp(-(grid**2) / 2)
     weights = density[:, None] * density
@@ -201,7 +201,7 @@ NORMAL = _normal()
 
 
 def _histogram(axes: Axes, subject: Subject, factor: ndarray) -> None:
-    """How often the factor is near 0, near 1 and between: the claim against the model."""
+    """Draw how often the factor is near 0, near 1 and between: the claim against the model."""
     w = subject.words
     counts, edges = numpy.histogram(factor, bins=40, range=(0, 1))
     share = counts / counts.sum()

@@ -42,7 +42,7 @@ FRAMES = 18
     moves=True,
 )
 def memory(subject: Subject) -> Picture:
-    """Gradient × input: for every step, the share of each input in the state."""
+    """Draw gradient × input: for every step, the share of each input in the state."""
     story, found = subject.numbers.influence(PAIRS)
     shares = found / found.sum(1, keepdims=True).clip(1e-30)
     last = len(shares) - 1
@@ -74,7 +74,7 @@ def _memory(words: Words, story: Story, shares: ndarray, now: int) -> Figure:
 
 @drawing(22, "intent", "a sentence read word by word to a class, the code beside it", moves=True)
 def intent(subject: Subject) -> Picture:
-    """The probabilities of the classes after every word, and the line of code at work."""
+    """Draw the probabilities of the classes after every word, and the line of code at work."""
     reading = subject.numbers.reading()
     scenes = [_intent(subject, reading, n) for n in range(-1, len(reading.words))]
     scenes.append(_intent(subject, reading, len(reading.words) - 1, done=True))
@@ -101,7 +101,7 @@ def _intent(subject: Subject, reading: Reading, now: int, done: bool = False) ->
 
 
 def _classes(subject: Subject, reading: Reading, now: int) -> list[Shape]:
-    """After every word, a bar for each class, as long as its probability."""
+    """Return a bar for each class after every word, as long as its probability."""
     count = len(reading.classes)
     best = int(reading.probabilities[now].argmax()) if now >= 0 else -1
     shapes: list[Shape] = []
@@ -140,7 +140,7 @@ def _bar(word: int, number: int, p: float, count: int, role: str) -> list[Shape]
 
 
 def _code(reading: Reading, now: int, done: bool, x: float) -> list[Shape]:
-    """The code; the line that reads words is lit while one is read, then the readout."""
+    """Return the code; the line that reads words is lit while one is read, then the readout."""
     lines = reading.code.split("\n")
     wide = max(map(len, lines)) * 0.2 + 0.5
     top = 3.2
@@ -165,7 +165,7 @@ def _code(reading: Reading, now: int, done: bool, x: float) -> list[Shape]:
 
 @drawing(28, "film", "one probe sentence across training checkpoints", "run text cell", moves=True)
 def film(subject: Subject) -> Picture:
-    """The hidden state over one sentence, from before the training to its end."""
+    """Draw the hidden state over one sentence, from before the training to its end."""
     stories = subject.numbers.stories(LONG)
     output = stories[-1].graph.output
     final = stories[-1].values[output]
@@ -176,7 +176,7 @@ def film(subject: Subject) -> Picture:
 
 
 def _scale(made: Figure, image: Any, name: str) -> None:
-    """The scale of the colours, at the right top."""
+    """Draw the scale of the colours, at the right top."""
     height = made.get_figheight()
     made.text(0.765, 1 - 0.23 / height, name, ha="right", va="center", fontsize=16)
     place = made.add_axes((0.805, 1 - 0.3 / height, 0.15, 0.14 / height))

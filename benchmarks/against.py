@@ -86,8 +86,8 @@ def compare(before: Side, now: Side, seconds: float) -> int:
     """Measure and print all rows; how many were wrong."""
     from statistics import median
 
-    from unrolled.apps.bench.ratio import geometric_mean, ratio, short
-    from unrolled.apps.bench.table import duration
+    from unrolled.apps.bench.clock import geometric_mean, ratio, short
+    from unrolled.apps.bench.run import duration
 
     print(f"{'T,B,I,H':<16} {'before':>8} {'now':>8} {'times as fast':>14}")
     ratios: dict[str, list[float]] = {}

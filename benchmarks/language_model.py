@@ -19,14 +19,13 @@ from typing import Any, ClassVar, final
 
 from torch import nn
 
+from unrolled.apps.terminal import Interrupt
 from unrolled.apps.train import text
 from unrolled.apps.train.demo import SETTINGS, paced
-from unrolled.apps.train.interrupt import Interrupt
-from unrolled.apps.train.language import Language
+from unrolled.apps.train.language import Characters, Language
 from unrolled.apps.train.loop import run
-from unrolled.apps.train.model import build
-from unrolled.apps.train.problem import Problem
 from unrolled.apps.train.settings import Settings
+from unrolled.apps.train.task import Problem
 from unrolled.apps.train.training import Training
 from unrolled.cells import find
 from unrolled.equations import Cell
@@ -43,7 +42,7 @@ class TorchCharacters(Problem):
 
     def model(self, settings: Settings, cell: Cell) -> nn.Module:
         """The same model, with the same weights in a layer of torch.nn."""
-        model: Any = build(settings, cell, self.vocabulary)
+        model: Any = Characters(self.vocabulary).model(settings, cell)
         ours = model.recurrent
         model.recurrent = nn.LSTM(ours.input_size, ours.hidden_size, ours.num_layers)
         model.recurrent.load_state_dict(ours.state_dict())

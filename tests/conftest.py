@@ -1,5 +1,6 @@
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -7,10 +8,19 @@ import torch
 from hypothesis import settings
 
 import guard
+from code_cache_folder import temporary
 from unrolled.kernels.runtime import memory
 
 settings.register_profile("unrolled", deadline=None)
 settings.load_profile("unrolled")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let all workers of this run share what one has compiled."""
+    stack = ExitStack()
+    stack.enter_context(temporary())
+    config.add_cleanup(stack.close)
+
 
 GOLDEN = Path(__file__).parent / "golden"
 

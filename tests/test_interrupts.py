@@ -141,7 +141,13 @@ def test_calls_go_on(packed: bool, trains: bool, error: type[BaseException], ste
     assert locks_are_free()
 
 
-def test_kernels_are_made_whole() -> None:
+@pytest.mark.parametrize("folder", ["0", "cache"], ids=["compiled", "from the disk"])
+def test_kernels_are_made_whole(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("UNROLLED_CACHE", folder)
+
     def new(x, h):
         h = tanh(affine(x, h)) * sigmoid(h * 0.123)
         return locals()

@@ -22,6 +22,11 @@ LIMIT = 60
 """Seconds that a child may take: it compiles, on a busy machine."""
 
 
+@pytest.fixture(autouse=True)
+def _all_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNROLLED_CACHE", "0")
+
+
 def fresh(number: int) -> unrolled.Recurrent:
     """A layer whose kernels nobody has made yet."""
 

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from unrolled.apps.train.unit import Unit
+from unrolled.apps.train.task import Metric
 from unrolled.schema import DEEPEST, Count, Finite, Positive, Size, checked, parse
 
 
@@ -45,9 +45,9 @@ def test_what_is_no_such_number_is_refused(kind: Any, value: Any) -> None:
 
 
 def test_names_that_a_dataclass_lacks_are_refused() -> None:
-    assert checked({"name": "bits", "item": "chars"}, Unit) == Unit("bits", "chars")
+    assert checked({"name": "bits", "item": "chars"}, Metric) == Metric("bits", "chars")
     with pytest.raises(ValueError, match="unknown: 'more'"):
-        checked({"name": "bits", "item": "chars", "more": 1}, Unit)
+        checked({"name": "bits", "item": "chars", "more": 1}, Metric)
 
 
 def test_the_value_in_a_message_is_short() -> None:

@@ -1,4 +1,5 @@
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -51,7 +52,8 @@ def spoken() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found.add(node.value)
-    return found
+    questions = Path(unrolled.__file__).parent / "apps" / "draw" / "questions.json"
+    return found | set(json.loads(questions.read_text(encoding="utf-8")))
 
 
 def asked() -> set[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from ..code_cache_folder import temporary
 from .cases import as_test, case
 from .shrink import isolated, shrunk
 from .sweep import Progress, summary, sweep, work
@@ -27,11 +28,12 @@ def main() -> int:
     if options.work:
         work(sys.stdin, sys.stdout)
         return 0
-    if options.seed is not None:
-        return _one(options.seed)
-    if options.seeds is None:
+    if options.seed is None and options.seeds is None:
         parser.error("say --seed or --seeds")
-    return _range(*options.seeds, options.processes, options.to)
+    with temporary():
+        if options.seed is not None:
+            return _one(options.seed)
+        return _range(*options.seeds, options.processes, options.to)
 
 
 def _one(seed: int) -> int:

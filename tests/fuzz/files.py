@@ -220,4 +220,7 @@ def _again(given: Any) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    from tests.code_cache_folder import temporary
+
+    with temporary():
+        main()

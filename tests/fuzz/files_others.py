@@ -11,9 +11,7 @@ from typing import Any
 import torch
 
 import unrolled
-from unrolled.apps.study.outcome import Outcome, Point
-from unrolled.apps.study.reading import Reading
-from unrolled.apps.study.results import Results
+from unrolled.apps.study.outcome import Outcome, Point, Reading, Results
 from unrolled.apps.study.table import tables
 from unrolled.apps.train import log
 from unrolled.apps.train.table import open_table

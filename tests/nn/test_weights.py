@@ -99,18 +99,11 @@ def test_options_are_attributes(kind: str, name: str) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"input_size": 0},
-        {"input_size": -1},
-        {"input_size": 2.0},
-        {"input_size": None},
         {"hidden_size": 0},
         {"hidden_size": -1},
         {"hidden_size": "5"},
         {"num_layers": 0},
         {"num_layers": -1},
-        {"bias": 1},
-        {"bias": None},
-        {"batch_first": 1},
         {"dropout": 2},
         {"dropout": -0.1},
         {"dropout": True},
@@ -126,6 +119,29 @@ def test_bad_options_raise_what_torch_raises(kind: str, options: dict[str, Any])
     arguments = {"input_size": I, "hidden_size": H, **options}
     expected = outcome(lambda: getattr(nn, kind)(**arguments))
     assert outcome(lambda: getattr(unrolled, kind)(**arguments)) == expected
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"input_size": 0}, ("ValueError", "input_size must be greater than zero")),
+        ({"input_size": -1}, ("ValueError", "input_size must be greater than zero")),
+        ({"input_size": 2.0}, ("TypeError", "input_size should be of type int, got: float")),
+        ({"input_size": None}, ("TypeError", "input_size should be of type int, got: NoneType")),
+        ({"bias": 1}, ("TypeError", "bias should be of type bool, got: int")),
+        ({"bias": None}, ("TypeError", "bias should be of type bool, got: NoneType")),
+        ({"batch_first": 1}, ("TypeError", "batch_first should be of type bool, got: int")),
+    ],
+    ids=str,
+)
+def test_bad_options_raise_what_newer_torch_raises(
+    kind: str, options: dict[str, Any], expected: tuple[str, str]
+) -> None:
+    arguments = {"input_size": I, "hidden_size": H, **options}
+    assert outcome(lambda: getattr(unrolled, kind)(**arguments)) == expected
+    if torch.__version__ >= "2.13":  # some versions before it take these
+        assert outcome(lambda: getattr(nn, kind)(**arguments)) == expected
 
 
 @pytest.mark.parametrize("kind", LAYERS)

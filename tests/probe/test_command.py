@@ -7,9 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from unrolled.apps.cli import app
+from unrolled.apps.terminal import Interrupt
 from unrolled.apps.train.checkpoint import NAME
 from unrolled.apps.train.folder import begin
-from unrolled.apps.train.interrupt import Interrupt
 from unrolled.apps.train.language import Language
 from unrolled.apps.train.loop import run
 from unrolled.apps.train.settings import Settings

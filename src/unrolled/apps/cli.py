@@ -2,25 +2,22 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from ..errors import UserError
+from ..errors import CellError, DrawError, UserError
 from ..printable import printable
 from .train.classify.command import predict
-from .train.command import find_cell, leave, train
+from .train.command import leave, train
 from .train.pairs.command import translate
 from .train.series.command import forecast
 from .train.settings import Settings
 
-if TYPE_CHECKING:
-    from ..equations import Cell
-
 
 class Commands(TyperGroup):
-    """Commands whose errors of user and system become a line on stderr and exit code 2."""
+    """Group of commands; errors of user and system become a line on stderr and exit code 2."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that ``ctx`` names."""
@@ -28,7 +25,7 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except BrokenPipeError:  # whoever read has seen enough: not an error
             raise
-        except (UserError, OSError) as error:
+        except (UserError, CellError, DrawError, OSError) as error:
             typer.echo(printable(f"unrolled: {error}"), err=True)
             raise typer.Exit(2) from error
 
@@ -44,6 +41,20 @@ def main() -> None:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # pyright: ignore[reportAttributeAccessIssue]
     app()
+
+
+def _option(default: Any, about: str) -> Any:
+    """Return an option that is None unless given, shown with the default that then holds."""
+    return typer.Option(show_default=str(default), help=about)
+
+
+Run = Annotated[Path, typer.Argument(help="Folder of a run, or a checkpoint.")]
+Text = Annotated[
+    str | None,
+    _option("held-out part of Python's help topics", "A file, or the text itself, to read."),
+]
+Language = Annotated[str, typer.Option(help="Of the page: en or zh.")]
+Json = Annotated[Path | None, typer.Option(metavar="FILE", help="Keep the figures.")]
 
 
 def _version(asked: bool) -> None:
@@ -63,25 +74,9 @@ def _unrolled(
     pass
 
 
-def _any_cell(name: str) -> "Cell":
-    """A known cell, or one of the user's as FILE.py:NAME."""
-    from ..errors import DrawError
-    from .draw.request import cell_of
-
-    try:
-        return cell_of(name)
-    except DrawError as error:
-        raise UserError(str(error)) from error
-
-
-def _option(default: Any, about: str) -> Any:
-    """An option that is None unless given, shown with the default that then holds."""
-    return typer.Option(show_default=str(default), help=about)
-
-
 @app.command()
 def sample(
-    run: Annotated[Path, typer.Argument(help="Folder of a run, or a checkpoint.")],
+    run: Run,
     prompt: Annotated[str, typer.Option(help="Where to start.")] = "",
     length: Annotated[int, typer.Option(help="Characters to write.")] = 500,
     temperature: Annotated[float, typer.Option(help="0: always the likeliest character.")] = 0.8,
@@ -89,7 +84,7 @@ def sample(
 ) -> None:
     """Write text with a trained model."""
     from .train import checkpoint as checkpoints
-    from .train.sample import sample as characters
+    from .train.language import sample as characters
 
     checkpoint = checkpoints.load(run)
     written = characters(
@@ -105,29 +100,26 @@ def sample(
 
 @app.command()
 def diagnose(
-    run: Annotated[Path, typer.Argument(help="Folder of a run, or a checkpoint.")],
-    text: Annotated[
-        str | None,
-        _option("held-out part of Python's help topics", "A file, or the text itself, to read."),
-    ] = None,
+    run: Run,
+    text: Text = None,
     file: Annotated[
         Path | None,
         _option("the data that packages bring", "The table to read, for a run on a table."),
     ] = None,
-    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Keep the figures.")] = None,
+    json: Json = None,
 ) -> None:
     """Say what is wrong with a trained model's recurrent layers, and what usually helps."""
     from rich.console import Console
 
     from .. import diagnose as examine
-    from .bench.report import write
+    from .files import write_json
     from .train import checkpoint as checkpoints
-    from .train.glimpse import glimpse
+    from .train.sample_inputs import sample_inputs
 
     checkpoint = checkpoints.load(run)
-    found = examine(checkpoint.model().eval(), glimpse(checkpoint, text, file))
+    found = examine(checkpoint.model().eval(), sample_inputs(checkpoint, text, file))
     if json is not None:
-        write(json, found.to_json())
+        write_json(json, found.to_json())
     Console().print(found)
 
 
@@ -153,7 +145,9 @@ def show(
     python: Annotated[bool, typer.Option("--python", help="The pseudo-code alone.")] = False,
 ) -> None:
     """Print a cell as a formula and as pseudo-code that runs."""
-    found = find_cell(cell)
+    from ..cells import find
+
+    found = find(cell)
     both = latex == python
     if both:
         typer.echo(f"{found.name}: {found.summary}\n")
@@ -188,14 +182,10 @@ def draw(
     ] = None,
 ) -> None:
     """Draw a cell, a network in time, or what a model computed."""
-    from ..errors import DrawError
-    from .draw.command import draw as run_command
+    from .draw.request import draw as run_command
 
-    try:
-        for line in run_command(name, cell, run or [], text, lang, out, listed, all_):
-            typer.echo(line)
-    except DrawError as error:
-        raise UserError(str(error)) from error
+    for line in run_command(name, cell, run or [], text, lang, out, listed, all_):
+        typer.echo(line)
 
 
 @app.command()
@@ -213,10 +203,11 @@ def kernel(
     """Print the compiled kernel of a cell: what it does in each step, and its LLVM IR."""
     import torch
 
+    from ..cells import find
     from ..kernels.planning.schedule import UnsupportedError
     from ..kernels.runtime.recurrence import Recurrences
 
-    found = find_cell(cell)
+    found = find(cell)
     if found.projects:
         projection = projection or max(1, hidden // 2)
     sizes = {"input": input, "hidden": hidden, "projection": projection, "one": 1}
@@ -250,7 +241,7 @@ def bench(
     threads: Annotated[
         int | None, typer.Option(min=1, show_default="PyTorch's choice", help="Threads to run on.")
     ] = None,
-    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Keep the figures.")] = None,
+    json: Json = None,
 ) -> None:
     """Measure our layers beside torch.nn and other libraries, here.
 
@@ -259,9 +250,9 @@ def bench(
     import torch
     from rich.console import Console
 
-    from .bench import report
     from .bench.choice import choice, require_writable
     from .bench.run import run
+    from .files import write_json
 
     chosen = choice(own or [], rows or [], cells or [], rivals, quick, seconds)
     if json is not None:
@@ -270,7 +261,7 @@ def bench(
         torch.set_num_threads(threads)
     figures = run(Console(), chosen)
     if json is not None:
-        report.write(json, figures)
+        write_json(json, figures)
     if any("wrong" in row for row in figures["rows"]):
         raise typer.Exit(1)
 
@@ -306,14 +297,15 @@ def study(
     """
     from rich.console import Console
 
+    from .draw.request import cell_of
     from .study.command import study as run_study
     from .study.trial import Budget
-    from .train.interrupt import Interrupt
+    from .terminal import Interrupt
 
     budget = Budget(hidden=hidden, steps=steps)
     with Interrupt() as interrupt:
         run_study(
-            Console(), task or [], cells or [], gaps or [], seeds, budget, jobs, out, _any_cell,
+            Console(), task or [], cells or [], gaps or [], seeds, budget, jobs, out, cell_of,
             interrupt,
         )  # fmt: skip
     leave(interrupt)
@@ -321,43 +313,32 @@ def study(
 
 @app.command()
 def report(
-    run: Annotated[Path, typer.Argument(help="Folder of a run, or a checkpoint.")],
-    text: Annotated[
-        str | None,
-        _option("held-out part of Python's help topics", "A file, or the text itself, to read."),
-    ] = None,
-    lang: Annotated[str, typer.Option(help="Of the page: en or zh.")] = "en",
+    run: Run,
+    text: Text = None,
+    lang: Language = "en",
     out: Annotated[
         Path | None, _option("report.html in the run's folder", "The file to write.")
     ] = None,
 ) -> None:
     """Write a page about a trained model: one HTML file that needs no network."""
-    from ..errors import DrawError
     from .report.command import report as write
 
-    try:
-        typer.echo(write(run, text, lang, out))
-    except DrawError as error:
-        raise UserError(str(error)) from error
+    typer.echo(write(run, text, lang, out))
 
 
 @app.command()
 def demo(
     seconds: Annotated[float, typer.Option(help="About how long to train.")] = 180,
     out: Annotated[Path, typer.Option(help="Folder of the run and its page.")] = Path("runs/demo"),
-    lang: Annotated[str, typer.Option(help="Of the page: en or zh.")] = "en",
+    lang: Language = "en",
 ) -> None:
     """Tell the whole story: a language model, how far cells remember, and a page about them."""
     from rich.console import Console
 
-    from ..errors import DrawError
-    from .report.demo import demo as demonstrate
-    from .train.interrupt import Interrupt
+    from .report.command import demo as demonstrate
+    from .terminal import Interrupt
 
     Settings(seconds=seconds)  # says what is wrong with it
     with Interrupt() as interrupt:
-        try:
-            demonstrate(Console(), seconds, out, lang, interrupt)
-        except DrawError as error:
-            raise UserError(str(error)) from error
+        demonstrate(Console(), seconds, out, lang, interrupt)
     leave(interrupt)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, final
 import torch
 from torch import Tensor
 
+from .._torch import decided_once, fixed
 from ..graph import parameters
 from ..graph.graph import Graph
 from ..graph.node import Size
@@ -16,7 +17,7 @@ from ..locks import compiling
 from . import eager
 from .autograd import operator as operators
 from .runtime import buffers, timeline
-from .runtime.torch_state import DTYPES, PLAIN, decided_once, fixed, surroundings
+from .runtime.torch_state import DTYPES, PLAIN, surroundings
 
 if TYPE_CHECKING:
     from .runtime.call import Call

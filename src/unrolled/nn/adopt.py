@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple, final
 
-import torch
 from torch import nn
 
+from .. import _torch
 from .gru import GRU, GRUCell
 from .lstm import LSTM, LSTMCell
 from .rnn import RNN, RNNCell
@@ -38,9 +38,6 @@ COMPUTING = (
 
 OF_CLASSES = ("__dict__", "__weakref__", "__abstractmethods__", "_abc_impl")
 """What belongs to a class and not to what is made of it."""
-
-CACHES = ("_flat_weights", "_flat_weight_refs")
-"""What PyTorch's layers keep of their parameters, to be made anew when they are put back."""
 
 
 class Origin(NamedTuple):
@@ -166,7 +163,7 @@ def obstacle(module: nn.Module) -> str | None:
     """Why `adopt` leaves a recurrent module alone; None if it does not, or if it is none."""
     kind = type(module)
     names = {known.__name__ for known in KINDS}
-    if isinstance(module, torch.jit.ScriptModule):
+    if _torch.is_scripted(module):
         name = getattr(module, "original_name", "")
         return f"a scripted {name}: adopt before scripting" if name in names else None
     if kind.__module__.startswith("torch.ao.nn") and kind.__name__ in names:
@@ -186,7 +183,7 @@ def _changed(module: nn.Module) -> str | None:
     """What was done to a module of PyTorch that ours would not have."""
     if "forward" in module.__dict__:
         return "its forward was replaced"
-    if module._compiled_call_impl is not None:
+    if _torch.is_compiled(module):
         return "it was compiled in place: adopt before compiling"
     made = [name for name in _expected(module) if name not in module._parameters]
     if made:
@@ -196,9 +193,13 @@ def _changed(module: nn.Module) -> str | None:
 
 def _expected(module: Any) -> list[str]:
     """The names of a module's own parameters."""
-    if isinstance(module, nn.RNNBase):
-        return [name for names in module._all_weights for name in names]
-    return ["weight_ih", "weight_hh", "bias_ih", "bias_hh"]
+    kinds = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"]
+    if not isinstance(module, nn.RNNBase):
+        return kinds
+    kinds = kinds[: 4 if module.bias else 2] + (["weight_hr"] if module.proj_size else [])
+    ends = ("", "_reverse") if module.bidirectional else ("",)
+    layers = range(module.num_layers)
+    return [f"{kind}_l{layer}{end}" for layer in layers for end in ends for kind in kinds]
 
 
 def _modules(model: nn.Module, user: str) -> list[tuple[str, nn.Module]]:
@@ -221,8 +222,7 @@ def _become(module: nn.Module) -> str:
     new = {name: value for name, value in twin.__dict__.items() if name not in plain}
     added = tuple(name for name in new if name not in module.__dict__)
     if kind in KINDS:
-        for name in CACHES:
-            module.__dict__.pop(name, None)
+        _torch.drop_flat_weights(module)
         module.__class__ = type(twin)
     else:
         module.__class__ = _joined(kind, type(twin))
@@ -262,9 +262,7 @@ def _theirs(ours: type[Weighted]) -> type[nn.Module]:
 
 def _reduce(module: Any, protocol: object) -> tuple[Any, ...]:
     """How a module of a joined class is pickled and copied."""
-    weak = "_flat_weight_refs"  # PyTorch makes it anew
-    state = {name: value for name, value in module.__dict__.items() if name != weak}
-    return _remade, (module._origin.kind,), state
+    return _remade, (module._origin.kind,), _torch.picklable(module)
 
 
 def _remade(kind: type[nn.Module]) -> nn.Module:
@@ -282,5 +280,5 @@ def _return(module: Any) -> str:
         module.__dict__.pop(name, None)
     module.__class__ = origin.kind
     if isinstance(module, nn.RNNBase):
-        module._init_flat_weights()
+        _torch.renew_flat_weights(module)
     return f"{_title(before)} -> {_title(origin.kind)}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, final
 import torch
 from torch import Tensor
 
-from .. import locks
+from .. import _torch, locks
 from ..kernels import eager
 from ..kernels.dispatch import Runner
 from .replay import replayed
@@ -144,19 +144,16 @@ def plain(module: Weighted) -> None:
 
 def refuse_compilers(user: str) -> None:
     """RuntimeError where PyTorch compiles or traces; `user` is who asks, for the message."""
-    if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
+    if torch.compiler.is_compiling() or _torch.is_tracing():
         _refuse(user)
 
 
+@_torch.decided_once  # an error that the compiler traced would make it go on uncompiled
 def _refuse(user: str) -> None:
     raise RuntimeError(
         f"{user}: record() and edit() need plain calls: call the model that was not compiled, "
         "exported or traced, or leave their context first"
     )
-
-
-# The compiler calls it at once; an error that it traced would make it give up and go on uncompiled.
-_refuse._dynamo_marked_constant = True  # pyright: ignore[reportFunctionMemberAccess]
 
 
 def probed(module: Weighted, call: Call) -> tuple[Values, Values]:

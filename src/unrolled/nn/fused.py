@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from .. import cells
+from .. import _torch, cells
 from ..equations import Cell
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def flatten(layer: Layer) -> None:
         return  # tied parameters cannot be laid out one after the other
     mode = torch.backends.cudnn.rnn.get_cudnn_mode(FUSED[layer.cell.name][1])
     with torch.cuda.device_of(first), torch.no_grad():
-        torch._cudnn_rnn_flatten_weight(  # pyright: ignore[reportPrivateImportUsage]
+        _torch.flatten_for_cudnn(
             weights,
             len(layer.all_weights[0]),
             layer.input_size,

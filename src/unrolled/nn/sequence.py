@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
+from .._torch import fixed
 from ..kernels.runtime import timeline
 from ..kernels.runtime.buffers import sound
-from ..kernels.runtime.torch_state import fixed
 
 Lengths = Tensor | Items[int]
 

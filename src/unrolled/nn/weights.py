@@ -66,6 +66,7 @@ class Weighted(Module, ABC):
 
     def _register(self, suffix: str, input_size: int, device: Any, dtype: Any) -> None:
         """Make the parameters of one layer and direction."""
+        self._keys[suffix] = self._named(suffix)  # now: torch.export allows no change in a call
         units: dict[Size, int] = {**self._units, "input": input_size}
         for parameter in parameters(self.graph):
             shape = parameter.shape(units)
@@ -98,11 +99,12 @@ class Weighted(Module, ABC):
 
         They are read anew for every call: pruning, weight norm and functional calls replace them.
         """
-        keys = self._keys.get(suffix)
-        if keys is None:
-            keys = self._keys[suffix] = [(name, f"{name}{suffix}") for name in self._names]
+        keys = self._keys.get(suffix) or self._named(suffix)
         own: Any = self._parameters  # reading it is several times faster than an attribute
         return {name: own[key] if key in own else getattr(self, key) for name, key in keys}
+
+    def _named(self, suffix: str) -> list[tuple[str, str]]:
+        return [(name, f"{name}{suffix}") for name in self._names]
 
     def _given(self, hx: States) -> dict[str, Tensor]:
         """The states that a caller gave, by name; ValueError unless each is a tensor."""

@@ -12,6 +12,7 @@ from typing import final
 
 from torch.nn import Module
 
+from .. import _torch
 from ..graph.graph import Graph
 from ..nn.adopt import adoptable, obstacle
 from ..nn.call import Call
@@ -90,7 +91,7 @@ def places(model: Module) -> list[Place]:
     if not isinstance(model, Module):
         raise TypeError(f"expected a torch.nn.Module, got {type(model).__name__}")
     for path, module in model.named_modules():
-        if hasattr(module, "_orig_mod") or module._compiled_call_impl is not None:
+        if _torch.is_compiled(module):
             raise ValueError(
                 f"{path or 'the model'} is compiled: pass the model that was compiled, and call "
                 "that while it is watched or changed"

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import final
 
-import torch
 from torch import Tensor
 from torch.nn import Module
 
+from .. import _torch
 from ..nn.call import Call, Probe, refuse_compilers
 from ..nn.weights import Weighted
 from .names import Place, layout, matching
@@ -128,10 +128,10 @@ class _Recorder(Probe):
 
     def wanted(self, module: Weighted, call: Call) -> Sequence[str]:
         """Return the names to record of one place."""
-        if torch._C._current_graph_task_id() != -1:
+        if _torch.is_in_backward():
             return ()  # a checkpoint computes again what was recorded before
         names = self._names.get((module, call.suffix), ())
-        if names and torch._C._functorch.maybe_current_level() is not None:  # pyright: ignore
+        if names and _torch.is_transformed():
             raise RuntimeError(
                 "record: values inside torch.func transforms cannot be taken out: call the model "
                 "outside of them"

@@ -14,6 +14,7 @@ from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.nn import Module
 from torch.nn.utils.rnn import PackedSequence
 
+from .. import _torch
 from ..nn.adopt import adopt, release
 from ..nn.call import Call, Probe, Values
 from ..nn.replay import before
@@ -179,7 +180,7 @@ class Watch(Probe):
 
     def _weights(self, call: Call) -> Values:
         """Return copies in float64; the same ones for calls with the same weights."""
-        key = tuple((id(weight), weight._version) for weight in call.weights.values())
+        key = tuple((id(weight), _torch.version(weight)) for weight in call.weights.values())
         if key not in self._copies:
             copies = {name: weight.detach().double() for name, weight in call.weights.items()}
             originals = list(call.weights.values())  # kept, so that no other gets their id

@@ -8,12 +8,10 @@ from typing import Any, final
 import torch
 
 from unrolled.apps.bench.contender import Contender, Contest
-from unrolled.apps.bench.layers import Inference
-from unrolled.apps.bench.outcome import Outcome
-from unrolled.apps.bench.problem import Problem
-from unrolled.apps.bench.rival import Rival
-from unrolled.apps.bench.row import Row
-from unrolled.apps.bench.shape import Shape
+from unrolled.apps.bench.layers import InferenceRow, Row
+from unrolled.apps.bench.outcome import Timing
+from unrolled.apps.bench.rivals import Rival
+from unrolled.apps.bench.work import Shape, StandardLayer
 
 SMALL = Shape(3, 2, 4, 5)
 
@@ -36,10 +34,7 @@ class Fake(Row):
     """A row of two contenders, of which the second gives what its cell's name says."""
 
     kind = "fake"
-
-    @property
-    def title(self) -> str:
-        return "fake"
+    heading = "fake"
 
     def contest(self, rivals: Sequence[Rival]) -> Contest:
         return Contest(contender("ours"), (contender("theirs", value=float(self.cell)),))
@@ -58,14 +53,14 @@ class Stranger(Rival):
     def available(self) -> str | None:
         return None
 
-    def work(self, problem: Problem, threads: int) -> Callable[[], Any]:
+    def work(self, problem: StandardLayer, threads: int) -> Callable[[], Any]:
         output, state = problem.theirs(problem.feed.data, problem.feed.states[0])
         return lambda: [self.value(each.detach()).numpy() for each in (output, state)]
 
 
 def timed(
     first: Sequence[float], second: Sequence[float], flops: tuple[int, int] = (1000, 1000)
-) -> Outcome:
+) -> Timing:
     """A row with these seconds."""
     ours, theirs = contender("ours", flops[0]), contender("torch.nn", flops[1])
-    return Outcome(Inference("gru", SMALL), (ours, theirs), {"ours": first, "torch.nn": second})
+    return Timing(InferenceRow("gru", SMALL), (ours, theirs), {"ours": first, "torch.nn": second})

@@ -3,6 +3,7 @@ import gc
 import pytest
 
 from unrolled.apps.bench import clock
+from unrolled.apps.bench.clock import geometric_mean, ratio, short
 
 
 def test_works_take_turns_and_each_begins_some_rounds() -> None:
@@ -29,3 +30,22 @@ def test_garbage_is_collected_again_afterwards() -> None:
     with pytest.raises(KeyError):
         clock.measure([broken], 0.0)
     assert gc.isenabled()
+
+
+def test_a_single_round_has_no_spread() -> None:
+    assert ratio([2.0], [3.0]) == (1.5, 1.5, 1.5)
+
+
+def test_rounds_are_paired() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        ratio([1.0, 2.0], [1.0])
+
+
+def test_geometric_mean() -> None:
+    assert geometric_mean([1.0, 4.0, 2.0]) == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("value", [0.001, 0.5, 1.0, 9.994, 9.996, 99.94, 99.96, 100.4, 9999])
+def test_four_characters(value: float) -> None:
+    assert len(short(value)) <= 4
+    assert float(short(value)) == pytest.approx(value, abs=0.5 if value > 99 else 0.05)

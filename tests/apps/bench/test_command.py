@@ -7,7 +7,7 @@ import torch
 from typer.testing import CliRunner
 
 from unrolled.apps.bench import run as runs
-from unrolled.apps.bench.outcome import Outcome
+from unrolled.apps.bench.outcome import Timing
 from unrolled.apps.cli import app
 
 
@@ -53,7 +53,7 @@ def test_own_shape_as_table_and_as_data(tmp_path: Path) -> None:
 
 def test_wrong_numbers_end_with_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        runs, "outcome", lambda row, *_: Outcome(row, (), {}, "torch.nn: output is off")
+        runs, "outcome", lambda row, *_: Timing(row, (), {}, "torch.nn: output is off")
     )
     text = bench(*TINY, "--rows", "inference", "--cells", "gru", code=1)
     assert "WRONG, so not timed: torch.nn: output is off" in text
@@ -85,5 +85,5 @@ def test_bad_input_is_answered(arguments: tuple[str, ...], sentence: str) -> Non
 
 
 def test_a_rival_that_is_not_here_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unrolled.apps.bench.jax.missing", lambda *_: "jax not installed")
+    monkeypatch.setattr("unrolled.apps.bench.rivals.missing", lambda *_: "jax not installed")
     assert "JAX cannot take part: jax not installed" in bench("--rivals", "jax", code=2)

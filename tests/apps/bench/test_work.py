@@ -4,8 +4,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from unrolled.apps.bench import work
 from unrolled.apps.bench.others import layer
-from unrolled.apps.bench.problem import Problem
-from unrolled.apps.bench.shape import Shape
+from unrolled.apps.bench.work import Shape, StandardLayer
 from unrolled.cells import CELLS
 
 from .fakes import SMALL
@@ -13,11 +12,11 @@ from .fakes import SMALL
 
 @pytest.mark.parametrize(("cell", "gates"), [("rnn", 1), ("gru", 3), ("lstm", 4)])
 def test_operations_of_the_products(cell: str, gates: int) -> None:
-    assert Problem(cell, SMALL).flops == 2 * (3 * 2) * gates * 5 * (4 + 5)
+    assert StandardLayer(cell, SMALL).flops == 2 * (3 * 2) * gates * 5 * (4 + 5)
 
 
 def test_operations_of_a_projection() -> None:
-    projected = Problem("lstm", SMALL, projected=True)  # to 2 units
+    projected = StandardLayer("lstm", SMALL, projected=True)  # to 2 units
     assert projected.flops == 2 * (3 * 2) * (4 * 5 * (4 + 2) + 2 * 5)
 
 
@@ -38,7 +37,7 @@ def test_lengths_are_spread_and_only_valid_steps_count() -> None:
 
 @pytest.mark.parametrize("ragged", [False, True])
 def test_training_gives_every_gradient(ragged: bool) -> None:
-    problem = Problem("lstm", SMALL, ragged=ragged)
+    problem = StandardLayer("lstm", SMALL, ragged=ragged)
     results = work.named(problem.ours, problem.feed)(work.training(problem.ours, problem.feed)())
     gradients = [name.removeprefix("the gradient of ") for name in results][3:]
     weights = [name for name, _ in problem.theirs.named_parameters()]
@@ -47,6 +46,6 @@ def test_training_gives_every_gradient(ragged: bool) -> None:
 
 
 def test_problems_are_the_same_every_time() -> None:
-    first, second = Problem("gru", SMALL), Problem("gru", SMALL)
+    first, second = StandardLayer("gru", SMALL), StandardLayer("gru", SMALL)
     assert torch.equal(first.feed.data, second.feed.data)
     assert torch.equal(first.ours.weight_hh_l0, second.theirs.weight_hh_l0)  # pyright: ignore

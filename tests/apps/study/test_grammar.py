@@ -2,8 +2,7 @@ import random
 
 import pytest
 
-from unrolled.apps.study.grammar import Grammar, every, filler, known
-from unrolled.apps.study.lexicon import FILLERS, LISTS, STORIES
+from unrolled.apps.study.grammar import FILLERS, LISTS, STORIES, Grammar, every, filler, known
 
 
 @pytest.fixture(params=sorted(STORIES))

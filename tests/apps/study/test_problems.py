@@ -4,11 +4,17 @@ import random
 import pytest
 import torch
 
-from unrolled.apps.study.adding import Adding
-from unrolled.apps.study.copying import BLANK, GO, LENGTH, Copying
 from unrolled.apps.study.grammar import NEW
-from unrolled.apps.study.problems import GAPS, problem
-from unrolled.apps.study.sentences import Sentences
+from unrolled.apps.study.problems import (
+    BLANK,
+    GAPS,
+    GO,
+    LENGTH,
+    Adding,
+    Copying,
+    Sentences,
+    problem,
+)
 from unrolled.errors import UserError
 
 

@@ -4,11 +4,9 @@ import pytest
 import torch
 
 from unrolled import cells
-from unrolled.apps.study.adding import Adding
-from unrolled.apps.study.copying import Copying
 from unrolled.apps.study.entrant import Entrant
 from unrolled.apps.study.outcome import Outcome
-from unrolled.apps.study.sentences import Sentences
+from unrolled.apps.study.problems import Adding, Copying, Sentences
 from unrolled.apps.study.trial import Budget, Trial, run
 from unrolled.equations import cell
 from unrolled.equations.language import affine, exp
@@ -88,15 +86,14 @@ def test_a_training_that_diverges_says_so() -> None:
 
 def test_a_trial_stops_when_told() -> None:
     trial = Trial(Adding(4), Entrant(cells.gru), 0, Budget(hidden=4, steps=1000))
-    assert run(trial, lambda: trial.step >= 5) is None
-    assert trial.step == 5
+    assert run(trial, lambda: trial.training.step >= 5) is None
+    assert trial.training.step == 5
 
 
 def test_the_rate_rises_stays_and_falls() -> None:
     trial = Trial(Adding(4), Entrant(cells.gru), 0, Budget(hidden=4, steps=200))
-    rates = []
-    for trial.step in (0, 19, 60, 100, 150, 199):
-        rates.append(trial.rate() / trial.problem.rate)
+    steps = (0, 19, 60, 100, 150, 199)
+    rates = [trial.learning_rate(step) / trial.problem.rate for step in steps]
     assert rates == pytest.approx([0.05, 1, 1, 1, 0.5, 0.01])
 
 

@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from unrolled.apps.terminal import Interrupt
 from unrolled.apps.train.folder import begin
-from unrolled.apps.train.interrupt import Interrupt
 from unrolled.apps.train.language import Language
 from unrolled.apps.train.loop import run
-from unrolled.apps.train.problem import Problem
 from unrolled.apps.train.settings import Settings
+from unrolled.apps.train.task import Problem
 from unrolled.apps.train.text import Corpus
 from unrolled.cells import find
 

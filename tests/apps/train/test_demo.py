@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from unrolled.apps.terminal import Interrupt
 from unrolled.apps.train import checkpoint as checkpoints
 from unrolled.apps.train.demo import demo
-from unrolled.apps.train.interrupt import Interrupt
 from unrolled.errors import UserError
 
 

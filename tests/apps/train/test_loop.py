@@ -11,12 +11,11 @@ from typing import Any
 import pytest
 import torch
 
+from unrolled.apps.terminal import Interrupt
 from unrolled.apps.train import checkpoint as checkpoints
-from unrolled.apps.train import records
-from unrolled.apps.train.evaluation import held_out_bits
+from unrolled.apps.train import log as records
 from unrolled.apps.train.folder import begin, resume
-from unrolled.apps.train.interrupt import Interrupt
-from unrolled.apps.train.language import Language
+from unrolled.apps.train.language import Language, held_out_bits
 from unrolled.apps.train.loop import run
 from unrolled.apps.train.settings import Settings
 from unrolled.apps.train.training import Report, Training

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from unrolled.apps.train import checkpoint as checkpoints
+from unrolled.apps.train.batch import Shard
 from unrolled.apps.train.machine import Alone, machine
 from unrolled.apps.train.settings import Settings, option
-from unrolled.apps.train.share import Share
 from unrolled.apps.train.training import Training
 from unrolled.cells import find
 from unrolled.errors import UserError
@@ -43,12 +43,12 @@ def logged(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
 
 
-def test_shares_are_dealt_by_process_and_turn() -> None:
+def test_shards_are_dealt_by_process_and_turn() -> None:
     alone = Alone()
-    assert alone.shares(2) == [Share(0, 2), Share(1, 2)]
+    assert alone.shards(2) == [Shard(0, 2), Shard(1, 2)]
     alone.rank, alone.size = 1, 3
-    assert alone.shares(2) == [Share(2, 6), Share(3, 6)]
-    rows = [row for share in alone.shares(2) for row in share.rows(12)]
+    assert alone.shards(2) == [Shard(2, 6), Shard(3, 6)]
+    rows = [row for shard in alone.shards(2) for row in shard.rows(12)]
     assert rows == [4, 5, 6, 7]
 
 

@@ -7,8 +7,8 @@ from rich.console import Console
 from unrolled.apps.train import progress as module
 from unrolled.apps.train.progress import Meter, progress
 from unrolled.apps.train.settings import Settings
+from unrolled.apps.train.task import BITS
 from unrolled.apps.train.training import Report
-from unrolled.apps.train.unit import BITS
 
 REPORT = Report(
     step=1,

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.library import opcheck
 
+import guard
 from unrolled.cells import CELLS
 from unrolled.graph.graph import Graph
 from unrolled.graph.rewrite import variational_dropout
@@ -113,6 +114,7 @@ def test_many_gradients_at_once() -> None:
         torch.testing.assert_close(row, torch.autograd.grad(each, x, retain_graph=True)[0])
 
 
+@pytest.mark.skipif(guard.is_on(), reason="tensors then end at a page, wherever they begin")
 def test_results_stand_where_compiled_code_expects_them() -> None:
     """States of all steps in one array would begin anywhere; nothing shares its memory."""
     graph = CELLS["lstm"].graph

@@ -36,7 +36,7 @@ def test_what_lies_beyond_a_tensor_cannot_be_read() -> None:
 
 @pytest.mark.slow
 def test_kernels_stay_inside_their_buffers() -> None:
-    part = ("tests/kernels/test_recurrence.py", "tests/kernels/test_training.py")
+    part = ("tests/kernels/runtime/test_recurrence.py", "tests/kernels/planning/test_training.py")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *part]
     done = guard.run(command, capture_output=True, cwd=ROOT)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]

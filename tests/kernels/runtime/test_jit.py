@@ -2,6 +2,8 @@
 
 import ctypes
 import gc
+import os
+from pathlib import Path
 
 import pytest
 from llvmlite import binding
@@ -20,6 +22,61 @@ def test_functions_are_called() -> None:
     known = Machine(ADD, host("float"), {})
     add = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)(known.address("add"))
     assert add(40, 2) == 42
+
+
+def test_a_function_that_is_nowhere() -> None:
+    text = """declare i64 @nowhere_at_all()
+    define i64 @ask() {
+      %answer = call i64 @nowhere_at_all()
+      ret i64 %answer
+    }"""
+    with pytest.raises(RuntimeError, match="Failed to materialize symbols"):
+        Machine(text, host("float"), {}).address("ask")
+
+
+def test_more_modules_than_an_engine_links() -> None:
+    """Each is called after others were freed, and goes on to work when its neighbours go."""
+    kind = ctypes.CFUNCTYPE(ctypes.c_int64)
+    count = 2 * machine.MODULES + 5
+    texts = [f"define i64 @number() {{\n  ret i64 {k}\n}}" for k in range(count)]
+    machines = [Machine(text, host("float"), {}) for text in texts]
+    functions = [kind(known.address("number")) for known in machines]
+    assert [function() for function in functions] == list(range(count))
+    del machines[::2], functions[::2]
+    gc.collect()
+    assert [function() for function in functions] == list(range(1, count, 2))
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="asks Linux for its memory")
+def test_code_takes_little_and_is_freed() -> None:
+    """Constants of 64 KiB in each module are there while it is, and nothing else that is large."""
+
+    def resident() -> float:
+        gc.collect()
+        ctypes.CDLL(None).malloc_trim(0)
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    def made(count: int) -> list[Machine]:
+        machines = [Machine(NUMBERS, host("float"), {}) for _ in range(count)]
+        for known in machines:
+            number = ctypes.CFUNCTYPE(ctypes.c_int64)(known.address("number"))
+            assert number() == 42
+        return machines
+
+    made(2 * machine.MODULES)
+    before = resident()
+    machines = made(64)
+    assert 4 < resident() - before < 64 * 0.25
+    machines.clear()
+    assert resident() - before < 2
+
+
+NUMBERS = f"""@numbers = internal constant [8192 x i64] [{", ".join(["i64 42"] * 8192)}]
+define i64 @number() {{
+  %number = load volatile i64, ptr @numbers
+  ret i64 %number
+}}"""
 
 
 def test_modules_may_have_the_same_names() -> None:

@@ -24,6 +24,7 @@ from kernels.comparison import (
     outcome,
 )
 from samples import Sample
+from unrolled import _torch
 from unrolled.cells import CELLS
 from unrolled.equations import Cell
 from unrolled.graph.graph import Graph
@@ -346,7 +347,7 @@ def test_without_openmp_there_is_one_thread(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_openmp_is_looked_for_beside_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     kernel._team.cache_clear()
-    monkeypatch.setattr(kernel.glob, "glob", lambda pattern: [])
+    monkeypatch.setattr(_torch, "glob", lambda pattern: [])
     try:
         assert kernel._team() is None
     finally:

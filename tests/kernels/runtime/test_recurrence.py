@@ -1,5 +1,7 @@
 """The kernels of a cell: which there are, which a call takes, and how long they are kept."""
 
+import gc
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,8 +16,9 @@ from unrolled.graph.graph import Graph
 from unrolled.graph.rewrite import without_bias
 from unrolled.kernels.planning.schedule import UnsupportedError
 from unrolled.kernels.planning.split import split
-from unrolled.kernels.runtime import recurrence
+from unrolled.kernels.runtime import launch, recurrence
 from unrolled.kernels.runtime.cache import OBJECT, Budget, Cache
+from unrolled.kernels.runtime.jit import Machine
 from unrolled.kernels.runtime.launch import FEW_ROWS
 from unrolled.kernels.runtime.recurrence import OFTEN, Recurrence, Recurrences, recurrences
 
@@ -149,6 +152,33 @@ def test_old_kernels_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     for hidden in (2, 3):
         of(sizes={**SIZES, "hidden": hidden})
     assert of() is not first
+
+
+def test_code_is_freed_with_the_last_module_that_uses_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[weakref.ref[Machine]] = []
+
+    def noted(*arguments: Any) -> Machine:
+        machine = Machine(*arguments)
+        made.append(weakref.ref(machine))
+        return machine
+
+    def trained(hidden: int) -> unrolled.LSTM:
+        layer = unrolled.LSTM(3, hidden)
+        layer(torch.zeros(6, 4, 3))[0].sum().backward()
+        return layer
+
+    monkeypatch.setattr(recurrence, "_known", Cache(Budget(2 * OBJECT)))
+    monkeypatch.setattr(launch, "Machine", noted)
+    first, second = trained(5), trained(5)
+    count = len(made)
+    others = [trained(hidden) for hidden in (6, 7, 8)]
+    del first
+    gc.collect()
+    assert all(machine() is not None for machine in made)
+    del second
+    gc.collect()
+    assert [machine() is None for machine in made[:count]] == [True] * count
+    assert others[2](torch.zeros(6, 4, 3))[0].shape == (6, 4, 8)
 
 
 # Refusals.

@@ -1,18 +1,65 @@
-"""What a user asks for, checked."""
+"""The rows and rivals that a user asks for."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from ...errors import UserError
-from .rival import Rival
-from .rivals import chosen, present
-from .row import Row
-from .rows import CELLS, FEW, KINDS, Shapes, every
-from .shape import shape
+from .layers import (
+    InferenceRow,
+    PackedRow,
+    ProjectedRow,
+    Row,
+    StreamingCellRow,
+    StreamingLayerRow,
+    TrainingRow,
+)
+from .library import UserError
+from .others import BesideInferenceRow, BesideTrainingRow, LoopRow, TapsRow, lstm_highway
+from .rivals import Rival, chosen, present
+from .work import CLASSES, GRID, MIDDLE, QUICK, STREAM, Shape, shape
+
+OTHERS = ("lstm_peephole", "lstm_coupled", lstm_highway.name, "lstm_layernorm")
+"""Cells that are compared with our LSTM."""
+
+CELLS = (*CLASSES, *OTHERS)
+"""Cells that have rows."""
+
+
+@final
+@dataclass(frozen=True)
+class Shapes:
+    """The shapes of the rows beside torch.nn, of those beside ourselves, and of streams."""
+
+    grid: Sequence[Shape] = GRID
+    middle: Sequence[Shape] = MIDDLE
+    stream: Sequence[Shape] = (STREAM,)
+
+
+FEW = Shapes(QUICK, MIDDLE[:1])
+
+
+def every(shapes: Shapes) -> Iterator[Row]:
+    """Return all rows in the order of the table."""
+    for kind in (InferenceRow, TrainingRow):
+        for cell in CLASSES:
+            yield from (kind(cell, shape) for shape in shapes.grid)
+    for kind in (PackedRow, ProjectedRow):
+        yield from (kind("lstm", shape) for shape in shapes.grid)
+    for kind in (StreamingCellRow, StreamingLayerRow):
+        yield from (kind("lstm", shape) for shape in shapes.stream)
+    for kind in (BesideInferenceRow, BesideTrainingRow):
+        for cell in OTHERS:
+            yield from (kind(cell, shape) for shape in shapes.middle)
+    yield from (LoopRow(lstm_highway.name, shape) for shape in shapes.middle[:1])
+    for cell in ("lstm", "gru"):
+        yield from (TapsRow(cell, shape) for shape in shapes.middle)
+
+
+KINDS = tuple(dict.fromkeys(row.kind for row in every(Shapes())))
+"""The kinds of rows that can be asked for."""
 
 SECONDS, QUICK_SECONDS = 1.0, 0.2
 
@@ -20,7 +67,7 @@ SECONDS, QUICK_SECONDS = 1.0, 0.2
 @final
 @dataclass(frozen=True)
 class Choice:
-    """What is measured.
+    """Rows to measure, beside which rivals.
 
     Attributes:
         rows: in the order of the table.
@@ -41,7 +88,7 @@ def choice(
     quick: bool,
     seconds: float | None,
 ) -> Choice:
-    """The choice that options make; names may be joined by commas.
+    """Return the choice that options make; names may be joined by commas.
 
     Raises:
         UserError: for names that are unknown, shapes that are none, or no row at all.
@@ -67,7 +114,7 @@ def choice(
 
 
 def require_writable(path: Path) -> None:
-    """UserError if a file cannot be written there, before minutes have been spent."""
+    """Raise UserError if a file cannot be written there, before minutes have been spent."""
     if path.is_dir():
         raise UserError(f"--json {path}: is a folder, expected the name of a file")
     if not path.absolute().parent.is_dir():
@@ -75,7 +122,7 @@ def require_writable(path: Path) -> None:
 
 
 def _names(option: str, given: Sequence[str], known: Sequence[str]) -> list[str]:
-    """The names under an option; all if it is not given."""
+    """Return the names under an option; all if it is not given."""
     names = _split(given) or list(known)
     for name in names:
         if name not in known:

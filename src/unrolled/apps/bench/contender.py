@@ -48,7 +48,7 @@ class Contender:
     steps: int = 1
 
     def complaint(self) -> str | None:
-        """What is wrong with the results; None if they are right."""
+        """Return what is wrong with the results; None if they are right."""
         try:
             results = self.results(self.work())
         except Exception as error:
@@ -77,6 +77,6 @@ class Contest(NamedTuple):
 
 
 def _distance(got: Tensor, right: Tensor) -> float:
-    """The largest difference, in parts of the largest value."""
+    """Return the largest difference, in parts of the largest value."""
     largest = right.abs().max().item()
     return ((got.to(torch.float64) - right).abs().max() / (largest or 1.0)).item()

@@ -1,4 +1,4 @@
-"""Rows of cells that torch.nn does not have: beside our LSTM, beside a loop, watched."""
+"""Rows of cells that torch.nn does not have: beside our LSTM, beside a loop, recorded."""
 
 from __future__ import annotations
 
@@ -9,156 +9,162 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 from torch.nn import Module
+from torch.nn import functional as F
 
 from ... import cells
-from ...equations import Cell
-from ...kernels.dispatch import Runner
-from ...kernels.runtime.torch_state import eager_only
+from ...equations import Cell, cell
+from ...equations.language import affine, sigmoid, tanh
 from ...nn import Recurrent
-from . import work
 from .contender import Contender, Contest, Results
-from .highway import HandWritten, lstm_highway
-from .rival import Rival
-from .row import Row
-from .shape import Shape
-from .work import Feed, Work
+from .layers import Row
+from .library import Runner, eager_only
+from .rivals import Rival
+from .work import INFERENCE, TRAINING, Feed, Shape, Step, contender, feed, flops, results
 
-Step = Callable[[Module, Feed], Work]
+
+@cell
+def lstm_highway(x, h, c):
+    """LSTM with a fifth gate, through which the old hidden state goes past the cell."""
+    i = sigmoid(affine(x, h))
+    f = sigmoid(affine(x, h))
+    g = tanh(affine(x, h))
+    o = sigmoid(affine(x, h))
+    s = sigmoid(affine(x, h))
+    c = f * c + i * g
+    h = s * h + (1 - s) * o * tanh(c)
+    return locals()
+
+
+@final
+class HandWritten(Module):
+    """The same layer as a loop of PyTorch operations, with the weights of another.
+
+    The products with the input are done for all steps at once, as a careful user would.
+    """
+
+    def __init__(self, layer: Module) -> None:
+        super().__init__()
+        for name, weight in layer.named_parameters():
+            self.register_parameter(name, torch.nn.Parameter(weight.detach().clone()))
+
+    def forward(self, x: Tensor, hx: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Turn (T, B, I) and two states (1, B, H) into (T, B, H) and the last states."""
+        h, c = (state.squeeze(0) for state in hx)
+        weight, bias = self.get_parameter("weight_hh_l0"), self.get_parameter("bias_hh_l0")
+        hoisted = F.linear(x, self.get_parameter("weight_ih_l0"), self.get_parameter("bias_ih_l0"))
+        outputs = []
+        for each in hoisted:
+            i, f, g, o, s = (each + F.linear(h, weight, bias)).chunk(5, -1)
+            s = torch.sigmoid(s)
+            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+            h = s * h + (1 - s) * torch.sigmoid(o) * torch.tanh(c)
+            outputs.append(h)
+        return torch.stack(outputs), (h.unsqueeze(0), c.unsqueeze(0))
 
 
 def find(name: str) -> Cell:
-    """A known cell, or the one written here."""
+    """Return a known cell, or the one written here."""
     return lstm_highway if name == lstm_highway.name else cells.find(name)
 
 
 def layer(cell: Cell, shape: Shape) -> Recurrent:
-    """A layer of a cell, always with the same weights."""
+    """Return a layer of a cell, always with the same weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return Recurrent(cell, shape.I, shape.H)
 
 
 def fed(cell: Cell, shape: Shape) -> Feed:
-    """What its layer is called with."""
-    return work.feed(shape, [shape.H] * len(cell.states))
+    """Return the input and the states that a cell's layer is called with."""
+    return feed(shape, [shape.H] * len(cell.states))
 
 
 def by_definition(cell: Cell, shape: Shape, step: Step) -> Callable[[], Results]:
-    """The results of a layer in float64, by the cell's eager definition."""
+    """Return the results of a layer in float64, by the cell's eager definition, once asked for."""
 
     @cache
     def expected() -> Results:
-        exact, given = layer(cell, shape).double(), fed(cell, shape).to(torch.float64)
         with eager_only():
-            return work.named(exact, given)(step(exact, given)())
+            return results(step, layer(cell, shape).double(), fed(cell, shape).to(torch.float64))
 
     return expected
 
 
-class Beside(Row):
+class BesideRow(Row):
     """Abstract: another cell beside our own LSTM, for each operation of the products."""
 
     kind = "cells"
     step: ClassVar[Step]
-    passes: ClassVar[int]
 
     def contest(self, rivals: Sequence[Rival]) -> Contest:
-        """The same shape for both."""
+        """Make layers of the same shape."""
         return Contest(self._contender(find(self.cell)), (self._contender(cells.lstm),))
 
     def _contender(self, cell: Cell) -> Contender:
+        expected = by_definition(cell, self.shape, self.step)
         module, given = layer(cell, self.shape), fed(cell, self.shape)
-        step = type(self).step
-        return Contender(
-            cell.name,
-            step(module, given),
-            work.named(module, given),
-            by_definition(cell, self.shape, step),
-            self.passes * work.flops(module, given.rows),
-        )
+        return contender(cell.name, self.step, module, given, expected)
 
 
 @final
-class BesideInference(Beside):
+class BesideInferenceRow(BesideRow):
     """The call alone."""
 
-    step = staticmethod(work.inference)
-    passes = 1
-
-    @property
-    def title(self) -> str:
-        """lstm_peephole inference."""
-        return f"{self.cell} inference, per operation"
+    heading = "{cell} inference, per operation"
+    step = INFERENCE
 
 
 @final
-class BesideTraining(Beside):
+class BesideTrainingRow(BesideRow):
     """The call and its gradients."""
 
-    step = staticmethod(work.training)
-    passes = 3
-
-    @property
-    def title(self) -> str:
-        """lstm_peephole training."""
-        return f"{self.cell} training, per operation"
+    heading = "{cell} training, per operation"
+    step = TRAINING
 
 
 @final
-class Loop(Row):
+class LoopRow(Row):
     """A user's cell beside the loop of PyTorch operations that computes the same."""
 
     kind = "loop"
-
-    @property
-    def title(self) -> str:
-        """The cell's training."""
-        return f"{self.cell} training"
+    heading = "{cell} training"
 
     def contest(self, rivals: Sequence[Rival]) -> Contest:
-        """Both have the same weights."""
+        """Make both with the same weights."""
         ours, given = layer(lstm_highway, self.shape), fed(lstm_highway, self.shape)
-        expected = by_definition(lstm_highway, self.shape, work.training)
-
-        def contender(name: str, module: Module) -> Contender:
-            results, count = work.named(module, given), 3 * work.flops(module, given.rows)
-            return Contender(name, work.training(module, given), results, expected, count)
-
-        return Contest(contender("unrolled", ours), (contender("PyTorch loop", HandWritten(ours)),))
+        expected = by_definition(lstm_highway, self.shape, TRAINING)
+        loop = contender("PyTorch loop", TRAINING, HandWritten(ours), given, expected)
+        return Contest(contender("unrolled", TRAINING, ours, given, expected), (loop,))
 
 
 @final
-class Taps(Row):
+class TapsRow(Row):
     """The call with every named value recorded, beside the call alone."""
 
     kind = "taps"
-
-    @property
-    def title(self) -> str:
-        """LSTM inference, watched."""
-        return f"{self.cell.upper()} inference with every value recorded"
+    heading = "{CELL} inference with every value recorded"
 
     def contest(self, rivals: Sequence[Rival]) -> Contest:
-        """The same kernel but for what it records."""
+        """Make the same kernel twice, but for what it records."""
         cell, given = cells.find(self.cell), fed(cells.find(self.cell), self.shape)
         module = layer(cell, self.shape)
-        everything, output = list(cell.graph.values), [cell.graph.output]
 
-        def contender(name: str, record: list[str]) -> Contender:
+        def recorder(name: str, record: list[str]) -> Contender:
             exact, doubled = layer(cell, self.shape).double(), given.to(torch.float64)
 
             def expected() -> Results:
                 with eager_only():
                     return _recorded(exact, doubled, record)()
 
-            count = work.flops(module, given.rows)
+            count = flops(module, given.rows)
             return Contender(name, _recorded(module, given, record), dict, expected, count)
 
-        return Contest(contender("recorded", everything), (contender("not recorded", output),))
+        output = recorder("not recorded", [cell.graph.output])
+        return Contest(recorder("recorded", list(cell.graph.values)), (output,))
 
 
 def _recorded(module: Recurrent, given: Feed, record: list[str]) -> Callable[[], Results]:
-    """A call of the layer that hands back the values of some names."""
+    """Return a call of the layer that hands back the values of some names."""
     shape = {"input": module.input_size, "hidden": module.hidden_size, "projection": 0, "one": 1}
     runner = Runner(module.graph, shape)  # pyright: ignore[reportArgumentType]
     weights = {name.removesuffix("_l0"): each for name, each in module.named_parameters()}

@@ -1,9 +1,9 @@
-"""The whole benchmark."""
+"""The whole benchmark and its table: a line for every row, within 100 columns."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,13 +11,80 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from .ceiling import Ceiling
+from ..terminal import say
 from .choice import Choice
-from .machine import machine
-from .outcome import Outcome, outcome
-from .report import report
-from .summary import means
-from .table import head, introduction, line, summary
+from .clock import short
+from .machine import Ceiling, machine
+from .outcome import Mean, Timing, means, outcome, report
+from .rivals import Rival
+
+RATIO = 14
+
+KEY = (
+    "Times are ours, a median; peak is the part of the multiply-adds that the processor can do.\n"
+    "Under each opponent: how many times as fast ours is, median and quartiles. Above 1 ours wins."
+)
+
+
+def introduction(
+    machine: Mapping[str, Any], ceiling: Mapping[int, float], threads: int, rivals: Sequence[Rival]
+) -> str:
+    """Return what is measured where, and what the columns mean."""
+    versions = machine["versions"]
+    rates = ", ".join(
+        f"{value:.0f} GFLOP/s on {count} thread{'s'[: count > 1]}"
+        for count, value in ceiling.items()
+    )
+    others = {"torch.nn": "torch", **{each.name: each.key for each in rivals}}
+    names = ", ".join(f"{name} {versions[package]}" for name, package in others.items())
+    return (
+        f"{machine['processor']} ({machine['llvm_name']}), {machine['cores']} cores, "
+        f"{machine['vector_bits']}-bit vectors; measured with {threads} of them\n"
+        f"multiply-adds that wait for nothing: {rates}\n"
+        f"unrolled {versions['unrolled']}, {names}\n\n{KEY}"
+    )
+
+
+def head(outcome: Timing) -> str:
+    """Return the lines over rows that are compared with the same opponents."""
+    names = "".join(f" {each.name:>{RATIO}}" for each in outcome.contenders[1:])
+    columns = f"{'T,B,I,H':<16} {'time':>8} {'GFLOP/s':>7} {'peak':>4}{names}"
+    return f"\n{outcome.row.title}\n{columns}"
+
+
+def line(outcome: Timing, ceiling: float) -> str:
+    """Return a row: time, speed and part of the ceiling, and the ratio to each opponent."""
+    if outcome.wrong is not None:
+        return f"{outcome.row.shape!s:<16} WRONG, so not timed: {outcome.wrong}"
+    speed = outcome.gflops
+    ratios = "".join(f" {value!s:>{RATIO}}" for value in outcome.ratios.values())
+    return (
+        f"{outcome.row.shape!s:<16} {duration(outcome.seconds):>8} {short(speed):>7} "
+        f"{speed / ceiling:>4.0%}{ratios}"
+    )
+
+
+def summary(means: Sequence[Mean]) -> str:
+    """Return the geometric means."""
+    lines = [f"\n{'geometric means':<46} {'opponent':>14} {'mean':>6} {'least':>6} at"]
+    for each in means:
+        lines.append(
+            f"{each.title:<46} {each.opponent:>14} {short(each.mean):>6} {short(each.least):>6} "
+            f"{each.shape}"
+        )
+    return "\n".join(lines)
+
+
+def duration(seconds: float) -> str:
+    """Format seconds in three digits and a unit.
+
+    >>> duration(0.00123), duration(4.5e-6), duration(2.5)
+    ('1.23 ms', '4.50 µs', '2.50 s')
+    """
+    for unit, name in ((1.0, "s"), (1e-3, "ms")):
+        if seconds >= unit:
+            return f"{short(seconds / unit)} {name}"
+    return f"{short(seconds / 1e-6)} µs"
 
 
 def run(console: Console, choice: Choice) -> dict[str, Any]:
@@ -28,7 +95,7 @@ def run(console: Console, choice: Choice) -> dict[str, Any]:
     """
     threads, found, ceiling = torch.get_num_threads(), machine(), Ceiling()
     rates = {count: ceiling.gflops(count) for count in sorted({1, threads})}
-    _print(console, introduction(found, rates, threads, choice.rivals))
+    say(console, introduction(found, rates, threads, choice.rivals))
     outcomes, above = [], ""
     with _unwarned():
         for each in _outcomes(console, choice):
@@ -36,15 +103,15 @@ def run(console: Console, choice: Choice) -> dict[str, Any]:
             rates[threads] = max(rates[threads], ceiling.gflops(threads))
             if head(each) != above:
                 above = head(each)
-                _print(console, above)
-            _print(console, line(each, rates[threads]), "bold red" if each.wrong else "")
+                say(console, above)
+            say(console, line(each, rates[threads]), "bold red" if each.wrong else "")
             outcomes.append(each)
-    _print(console, summary(means(outcomes)))
+    say(console, summary(means(outcomes)))
     return report(found, rates, threads, outcomes)
 
 
-def _outcomes(console: Console, choice: Choice) -> Iterator[Outcome]:
-    """The rows one after the other; on a terminal, with a bar below."""
+def _outcomes(console: Console, choice: Choice) -> Iterator[Timing]:
+    """Return the rows one after the other; on a terminal, with a bar below."""
     columns = (
         BarColumn(),
         MofNCompleteColumn(),
@@ -68,11 +135,7 @@ def _outcomes(console: Console, choice: Choice) -> Iterator[Outcome]:
 
 @contextmanager
 def _unwarned() -> Iterator[None]:
-    """Without PyTorch's remark that its projected LSTM is slow."""
+    """Silence PyTorch's remark that its projected LSTM is slow."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN")
         yield
-
-
-def _print(console: Console, text: str, style: str = "") -> None:
-    console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)

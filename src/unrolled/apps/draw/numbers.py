@@ -81,7 +81,7 @@ class Measured:
     # Models.
 
     def _one(self, kind: str | None = None) -> Checkpoint:
-        """The run, or a trained model of a cell."""
+        """Return the run, or a trained model of a cell."""
         if len(self.given) > 1:
             raise DrawError(f"this drawing is about one run, got {len(self.given)}")
         if self.given:
@@ -102,7 +102,7 @@ class Measured:
             raise DrawError(f"--text does not fit the run: {error}") from error
 
     def _window(self, steps: int, limit: int) -> slice:
-        """The steps that are shown: the last ones; of the sentence of ours, the first ones."""
+        """Return the steps that are shown: the last; of our own sentence, the first."""
         if steps <= limit or self.text is SENTENCE:
             return slice(0, min(steps, limit))
         self.say(f"the text has {steps} characters: the drawing shows the last {limit}")
@@ -116,7 +116,7 @@ class Measured:
     # What is measured.
 
     def story(self, limit: int, cell: str | None = None, text: str | None = None) -> Story:
-        """Every value while the model reads the text, or `text` if the user gave none."""
+        """Return every value while the model reads the text, or `text` if the user gave none."""
         checkpoint = self._one(cell)
         if text is not None and self.text is SENTENCE and set(text) <= set(checkpoint.vocabulary):
             return Measured(self.runs, text, self.say, self.cell, self.words).story(limit, cell)
@@ -136,7 +136,7 @@ class Measured:
         return Story(self._name(checkpoint), graph, list(self.text[shown]), values)
 
     def stories(self, limit: int) -> Sequence[Story]:
-        """The same text at several moments of a training."""
+        """Return the same text at several moments of a training."""
         if len(self.given) == 1:
             raise DrawError(
                 "film shows one sentence across checkpoints: give --run once for each of them "
@@ -150,7 +150,7 @@ class Measured:
         return [self._recorded(each, self._ids(each), shown) for each in chosen]
 
     def influence(self, limit: int) -> tuple[Story, ndarray]:
-        """Gradient × input."""
+        """Measure gradient × input."""
         checkpoint = self._one()
         ids = self._ids(checkpoint)
         shown = self._window(len(ids), limit)
@@ -159,8 +159,8 @@ class Measured:
         return story, found[shown, shown].numpy()
 
     def reading(self) -> Reading:
-        """A question, read to its class by a small model of its own."""
-        from .intents import CODE, TEMPLATES, read
+        """Return a question, read to its class by a small model of its own."""
+        from .models import CODE, TEMPLATES, read
 
         if self.given:
             raise DrawError("intent reads words with a classifier of its own: leave out --run")
@@ -168,7 +168,7 @@ class Measured:
         return Reading(words, list(TEMPLATES), probabilities.double().numpy(), CODE)
 
     def fades(self) -> Sequence[Fade]:
-        """|dh_T/dh_{T-k}|, averaged over excerpts of a text that no model was trained on.
+        """Measure |dh_T/dh_{T-k}|, averaged over excerpts of a text that no model was trained on.
 
         Of a cell with a state that carries the memory, that state's as well.
         """
@@ -192,7 +192,7 @@ class Measured:
         return f"{plain(checkpoint.cell.name)} ({checkpoint.settings.hidden})"
 
     def _long(self, checkpoint: Checkpoint, rows: int = 4) -> Tensor:
-        """Excerpts for gradients over many steps: the given text, or Python's help topics."""
+        """Excerpt the given text, or Python's help topics, for gradients over many steps."""
         words = self.text
         if self.text is SENTENCE:
             known = set(checkpoint.vocabulary)
@@ -209,7 +209,7 @@ class Measured:
         return ids.view(rows, -1).T.contiguous()
 
     def factors(self) -> Sequence[Factors]:
-        """What each step does to a gradient: a simple network, and one with a cell state."""
+        """Return what each step does to a gradient: a simple network, and one with a cell state."""
         if self.given:
             chosen = [moments(find("rnn_tanh"))[-1], self._one()]
         else:
@@ -238,14 +238,14 @@ class Measured:
         )
 
     def _direct(self, flow: GradientFlow, step: int, own: slice, jacobian: Tensor) -> Tensor:
-        """The factor of every unit on the direct path; without one, its singular values."""
+        """Return the factor of every unit on the direct path; without one, its singular values."""
         direct = flow.contributions(LAYER, step).get("direct")
         if direct is not None and direct[own, own].abs().sum() > 0:
             return direct[own, own].diagonal()
         return torch.linalg.svdvals(jacobian)
 
     def terms(self, limit: int) -> Terms:
-        """dC_t/dC_{t-1} step by step, and the popular products over more steps."""
+        """Measure dC_t/dC_{t-1} step by step, and the popular products over more steps."""
         checkpoint = self._one()
         graph = checkpoint.cell.graph
         state = carrier(graph)
@@ -295,7 +295,7 @@ class Measured:
         )
 
     def ways(self, limit: int) -> Ways:
-        """The blocks of each step's Jacobian."""
+        """Return the blocks of each step's Jacobian."""
         checkpoint = self._one()
         graph = checkpoint.cell.graph
         if len(graph.states) != 2:
@@ -317,13 +317,13 @@ class Measured:
 
 
 def _fade(name: str, rows: list[Tensor]) -> Fade:
-    """The sizes of several rows, averaged on the scale of their logarithms."""
+    """Return the sizes of several rows, averaged on the scale of their logarithms."""
     sizes = torch.stack(rows).clamp_min(1e-30).log().mean(0).exp()
     return Fade(name, (sizes / sizes[0]).numpy())
 
 
 def _carried(flow: GradientFlow, state: str) -> Tensor:
-    """|ds_T/ds_{T-k}| for k = 0, 1, ... of a state that is not the output; all paths count."""
+    """Return |ds_T/ds_{T-k}| for k = 0, 1, ... of a state beside the output, over all paths."""
     own = _own(flow, state)
     last = flow.passage(LAYER).steps - 1
     through = torch.eye(sum(flow.passage(LAYER).widths.values()), dtype=torch.float64)
@@ -335,7 +335,7 @@ def _carried(flow: GradientFlow, state: str) -> Tensor:
 
 
 def _own(flow: GradientFlow, state: str) -> slice:
-    """The rows of one state among the joined ones."""
+    """Return the rows of one state among the joined ones."""
     widths = flow.passage(LAYER).widths
     before = 0
     for name, width in widths.items():

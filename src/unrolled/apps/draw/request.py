@@ -1,4 +1,4 @@
-"""What a user asks for: checked, and brought to the subject of a drawing."""
+"""A request for a drawing: checked, and brought to the drawing's subject."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...cells import find as find_cell
 from ...draw.subject import Subject
 from ...draw.words import Words
 from ...equations import Cell
-from ...errors import CellError, DrawError
+from ...errors import CellError, DrawError, refusing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +21,7 @@ NEEDED = {"matplotlib": "matplotlib", "PIL": "pillow", "platformdirs": "platform
 
 
 def require() -> None:
-    """DrawError unless the packages that pictures need are there."""
+    """Raise DrawError unless the packages that pictures need are there."""
     from importlib.util import find_spec
 
     missing = [name for module, name in NEEDED.items() if find_spec(module) is None]
@@ -30,7 +30,7 @@ def require() -> None:
 
 
 def check(drawing: Drawing, **given: object) -> None:
-    """DrawError for something that is given, but that a drawing does not take."""
+    """Raise DrawError for something that is given, but that a drawing does not take."""
     for option, value in given.items():
         if value is not None and value != () and value != [] and option not in drawing.takes:
             takes = (
@@ -45,7 +45,7 @@ def subject(
     text: str | None = None,
     language: str = "en",
 ) -> Subject:
-    """The subject of a drawing; models are loaded or trained when their numbers are asked for."""
+    """Return the subject of a drawing; its models are loaded or trained once they are asked for."""
     words = Words(language)
     return Subject(cell, _Later(runs, text, cell, words), words)  # pyright: ignore[reportArgumentType]
 
@@ -70,7 +70,7 @@ class _Later:
 
 
 def cell_of(name: str) -> Cell:
-    """A known cell by its name, or one of a Python file as ``FILE.py:NAME``."""
+    """Return a known cell by its name, or one of a Python file as ``FILE.py:NAME``."""
     file, colon, own = name.rpartition(":")
     if not colon or not file.endswith(".py"):
         try:
@@ -89,7 +89,7 @@ def cell_of(name: str) -> Cell:
 
 
 def text_of(given: str | None) -> str | None:
-    """The text itself, or what the UTF-8 file of that name holds."""
+    """Return the text itself, or what the UTF-8 file of that name holds."""
     if given is None:
         return None
     try:
@@ -120,10 +120,8 @@ def write_all(folder: Path, make: Callable[[Drawing], object]) -> Iterator[Path]
     from ...draw.drawings import DRAWINGS
     from ...draw.picture import save
 
-    try:
+    with refusing(f"make the folder {folder}", DrawError):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DrawError(f"cannot make the folder {folder}: {error.strerror or error}") from error
     for drawing in DRAWINGS.values():
         if drawing.chart:
             continue
@@ -132,3 +130,60 @@ def write_all(folder: Path, make: Callable[[Drawing], object]) -> Iterator[Path]
             path = folder / f"{drawing.name}.{kind}"
             save(picture, path)  # pyright: ignore[reportArgumentType]
             yield path
+
+
+def draw(
+    name: str | None,
+    cell: str | None,
+    runs: list[Path],
+    text: str | None,
+    language: str,
+    out: Path | None,
+    listed: bool,
+    everything: Path | None,
+) -> Iterator[str]:
+    """Do what the command asks; what there is to say about it, line by line."""
+    asked = [
+        what for what, given in (("NAME", name), ("--list", listed), ("--all", everything)) if given
+    ]
+    if len(asked) != 1:
+        got = " and ".join(asked) or "none of them"
+        raise DrawError(f"give the name of a drawing, or --list, or --all DIR: got {got}")
+    require()
+    if listed:
+        yield from _list()
+    elif everything is not None:
+        if cell is not None or runs or text is not None or out is not None:
+            raise DrawError(
+                "--all draws every drawing as it is: leave out --cell, --run, --text and -o"
+            )
+        about = subject(language=language)
+        for path in write_all(everything, lambda drawing: drawing.picture(about)):
+            yield str(path)
+    elif name is not None:
+        yield str(_one(name, cell, runs, text, language, out))
+
+
+def _list() -> Iterator[str]:
+    from ...draw.drawings import DRAWINGS
+
+    width = max(map(len, DRAWINGS))
+    for drawing in DRAWINGS.values():
+        marks = " ".join(f"--{option}" for option in sorted(drawing.takes))
+        moving = " (also .gif, .mp4)" if drawing.moves else ""
+        yield f"{drawing.name:{width}}  {drawing.about}{moving}{'  ' + marks if marks else ''}"
+
+
+def _one(
+    name: str, cell: str | None, runs: list[Path], text: str | None, language: str, out: Path | None
+) -> Path:
+    from ...draw.drawings import find
+    from ...draw.picture import check_path, save
+
+    drawing = find(name)
+    path = out or Path(f"{name}.png")
+    check(drawing, cell=cell, run=runs, text=text)
+    check_path(path, drawing.moves)
+    about = subject(cell_of(cell) if cell is not None else None, runs, text_of(text), language)
+    save(drawing.picture(about), path)
+    return path

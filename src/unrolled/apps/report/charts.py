@@ -57,7 +57,7 @@ def _look(number: int) -> dict[str, Any]:
 def against_gap(
     entrants: Mapping[str, Mapping[int, Scores]], chance: float, across: str, up: str
 ) -> Figure:
-    """The score against the gap: mean over seeds, with a line from the least to the greatest."""
+    """Draw the score against the gap: mean over seeds, with a line from least to greatest."""
     made, axes = _canvas(across, up)
     axes.axhline(100 * chance, color=PALE, linewidth=1.2, zorder=0)
     for number, (name, figures) in enumerate(entrants.items()):
@@ -86,7 +86,7 @@ def _least(values: Sequence[float]) -> list[float]:
 def learning(
     curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], across: str, up: str, log: bool
 ) -> Figure:
-    """One curve for each name: places and heights."""
+    """Return one curve for each name: places and heights."""
     made, axes = _canvas(across, up)
     for number, (name, (places, heights)) in enumerate(curves.items()):
         axes.plot(places, heights, label=name, **_look(number))
@@ -97,7 +97,7 @@ def learning(
 
 @style()
 def against_distance(curves: Mapping[str, Sequence[float]], across: str, up: str) -> Figure:
-    """The size of a gradient against the steps that it has come back."""
+    """Return the size of a gradient against the steps that it has come back."""
     made, axes = _canvas(across, up, NARROW)
     top = 10.0
     for number, (name, sizes) in enumerate(curves.items()):

@@ -1,4 +1,4 @@
-"""What the article says about memory, beside what a study has measured."""
+"""The first section: the article's claims beside what a study has measured."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 from ..study.outcome import Outcome
 from ..study.table import Figure as Scores
 from ..study.table import gathered, ordered
-from .words import Speech
+from .memory import accuracy_table, caption
+from .page import Section, Speech
 
 GOAL = 0.95
 """The part of right answers from which on a task counts as learned."""
@@ -26,7 +27,7 @@ SIMPLE, GATED, RELU = "rnn_tanh", "lstm", "rnn_relu"
 
 
 def claims(outcomes: Sequence[Outcome], speech: Speech) -> list[dict[str, Any]]:
-    """The article's claims, each with a verdict that follows from the numbers."""
+    """Return the article's claims, each with a verdict that follows from the numbers."""
     found = gathered(outcomes)
     long = found["long"]
     steps = min(each.steps for each in outcomes if each.task == "long")
@@ -36,8 +37,8 @@ def claims(outcomes: Sequence[Outcome], speech: Speech) -> list[dict[str, Any]]:
     made = [
         _short(found, short >= ENOUGH, speech),
         _simple(long, settled, speech),
-        _relu(long, settled, speech),
-        _lstm(long, settled, speech),
+        _cure("Another activation cures it: ReLU.", RELU, long, settled, speech),
+        _cure("Another structure cures it: LSTM.", GATED, long, settled, speech),
         _gradient(outcomes, speech),
     ]
     return [_said(each, speech) for each in made if each is not None]
@@ -64,14 +65,14 @@ def _said(claim: Claim, speech: Speech) -> dict[str, Any]:
 
 
 def percent(scores: Scores) -> str:
-    """The mean, for a sentence."""
+    """Return the mean, for a sentence."""
     return f"{100 * scores.mean:.1f} %"
 
 
 def _short(
     found: Mapping[str, Mapping[str, Mapping[int, Scores]]], settled: bool, speech: Speech
 ) -> Claim:
-    """At the shortest gap of each task."""
+    """Judge the shortest gap of each task."""
     parts, learned = [], []
     for task in ("short", "long"):
         shortest = {name: figures[min(figures)] for name, figures in found.get(task, {}).items()}
@@ -102,35 +103,23 @@ def _simple(
     return "As the gap grows, a simple RNN can no longer learn it.", holds, text
 
 
-def _relu(long: Mapping[str, Mapping[int, Scores]], settled: bool, speech: Speech) -> Claim | None:
-    kinds = [name for name in long if name.partition("+")[0] == RELU]
+def _cure(
+    says: str, cell: str, long: Mapping[str, Mapping[int, Scores]], settled: bool, speech: Speech
+) -> Claim | None:
+    """Judge a cell, however its weights start, by the longest gap."""
+    kinds = [name for name in long if name.partition("+")[0] == cell]
     if not kinds:
         return None
-    ends = {name: long[name][max(long[name])] for name in kinds}
     text = "; ".join(_along(name, long[name], speech) for name in kinds)
     diverged = sum(f.diverged for name in kinds for f in long[name].values())
     if diverged:
         text += f"; {diverged} × NaN"
-    holds = all(each.mean >= GOAL for each in ends.values())
-    return (
-        "Another activation cures it: ReLU.",
-        holds if settled or holds else None,
-        f"{text}.",
-    )
-
-
-def _lstm(long: Mapping[str, Mapping[int, Scores]], settled: bool, speech: Speech) -> Claim | None:
-    kinds = [name for name in long if name.partition("+")[0] == GATED]
-    if not kinds:
-        return None
     holds = all(long[name][max(long[name])].mean >= GOAL for name in kinds)
-    text = "; ".join(_along(name, long[name], speech) for name in kinds)
-    holds_or_open = holds if settled or holds else None
-    return "Another structure cures it: LSTM.", holds_or_open, f"{text}."
+    return says, holds if settled or holds else None, f"{text}."
 
 
 def _gradient(outcomes: Sequence[Outcome], speech: Speech) -> Claim | None:
-    """What is left of the gradient at the first word, at the longest gap, before and after."""
+    """Return what is left of the gradient at the first word of the longest gap."""
     gap = max(each.gap for each in outcomes if each.task == "long")
     first: dict[str, Outcome] = {}
     for each in outcomes:
@@ -149,7 +138,7 @@ def _gradient(outcomes: Sequence[Outcome], speech: Speech) -> Claim | None:
 
 
 def scientific(value: float) -> str:
-    """A small number in two digits.
+    """Return a small number in two digits.
 
     >>> scientific(3.2e-31), scientific(0.25), scientific(1e-299)
     ('3.2·10⁻³¹', '0.25', '0')
@@ -163,3 +152,23 @@ def scientific(value: float) -> str:
     digits, _, power = f"{value:.1e}".partition("e")
     raised = str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
     return f"{digits}·10{raised}"
+
+
+def overview(outcomes: Sequence[Outcome], speech: Speech) -> Section:
+    """Return the table of a study, and the article's claims beside it."""
+    long = [each for each in outcomes if each.task in ("short", "long")]
+    words = speech(
+        "Everything on this page was measured on this machine by one command; nothing is quoted "
+        "from elsewhere."
+    )
+    if min(each.steps for each in long) < 500:
+        words += " " + speech(
+            "This run was cut short: cells have had too few steps to learn what they can."
+        )
+    data = {
+        "about": words,
+        "table": accuracy_table(gathered(long), speech),
+        "caption": caption(long, speech),
+        "claims": claims(long, speech),
+    }
+    return Section("overview", speech("In short"), "short.html.j2", data)

@@ -24,14 +24,14 @@ BLACK, WHITE = "#000000", "#ffffff"
 
 
 def _themed() -> list[str]:
-    """The colours that turn with the page; those that stand for numbers do not."""
+    """Return the colours that turn with the page; those that stand for numbers do not."""
     looks = [each for look in (*LOOKS.values(), *DIM.values()) for each in look[:3]]
     found = [BLACK, WHITE, INK, PALE, PAPER, THREAD, GROUND, WIRE_DIM, *SERIES, *looks]
     return list(dict.fromkeys(color.lower() for color in found))
 
 
 def dark(color: str) -> str:
-    """The colour of a dark page: as light as this one is dark, of the same hue.
+    """Return the colour of a dark page: as light as this one is dark, of the same hue.
 
     >>> dark("#ffffff"), dark("#000000")
     ('#14181d', '#eceef0')
@@ -49,12 +49,12 @@ def dark(color: str) -> str:
 
 
 def variables() -> dict[str, tuple[str, str]]:
-    """The CSS variables of the themed colours: on a light page and on a dark one."""
+    """Return the CSS variables of the themed colours: on a light page and on a dark one."""
     return {f"--f{color[1:]}": (color, dark(color)) for color in _themed()}
 
 
 def inline(figure: Figure, about: str) -> Markup:
-    """A figure as an SVG element, with a title that screen readers read.
+    """Return a figure as an SVG element, with a title that screen readers read.
 
     Args:
         figure: of matplotlib.
@@ -80,7 +80,7 @@ def inline(figure: Figure, about: str) -> Markup:
 
 
 def picture(made: Picture, about: str) -> Markup:
-    """One of the drawings as an SVG element."""
+    """Return one of the drawings as an SVG element."""
     return inline(made.figure(), about)
 
 
@@ -88,12 +88,12 @@ ATTRIBUTE = re.compile(r' (fill|stroke)="(#[0-9a-f]{6})"')
 
 
 def _styled(body: str) -> str:
-    """Colours in attributes as styles: only there can they be variables."""
+    """Turn colours in attributes into styles: only there can they be variables."""
     return ATTRIBUTE.sub(r' style="\1: \2"', body)
 
 
 def _own_ids(body: str) -> str:
-    """Ids that no other figure of the page has; those that nothing refers to are left out."""
+    """Make ids unique on the page, and leave out those that nothing refers to."""
     prefix = "g" + hashlib.sha256(body.encode()).hexdigest()[:8]
     used = set(re.findall(r'(?:url\(#|href="#)([^")]+)', body))
     body = re.sub(
@@ -105,7 +105,7 @@ def _own_ids(body: str) -> str:
 
 
 def _headed(body: str, about: str) -> str:
-    """With the size of its box alone, and a title."""
+    """Give the element the size of its box alone, and a title."""
     box = re.search(r'viewBox="([^"]+)"', body)
     assert box is not None
     start = body.index(">") + 1

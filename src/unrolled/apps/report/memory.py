@@ -11,23 +11,20 @@ from markupsafe import Markup
 
 from ...draw.drawings import find
 from ..draw.request import subject
-from ..study.grammar import Grammar
-from ..study.lexicon import STORIES
-from ..study.outcome import Outcome
-from ..study.reading import Reading
+from ..study.grammar import STORIES, Grammar
+from ..study.outcome import Outcome, Reading
 from ..study.table import Figure as Scores
 from ..study.table import gathered, number, ordered
 from . import charts
 from .figure import inline, picture
-from .section import Cell, Rows, Section
-from .words import Speech
+from .page import Rows, Section, Speech, TableCell
 
 SHOWN_GAP = 20
 """Words in the gap of the examples."""
 
 
 def memory(outcomes: Sequence[Outcome], speech: Speech) -> Section:
-    """All of a study that has outcomes of the long task.
+    """Return all of a study that has outcomes of the long task.
 
     Args:
         outcomes: of the study.
@@ -65,7 +62,7 @@ OTHERS = {
 
 
 def _longest(outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Of the first seed, with the longest gap, one for each entrant."""
+    """Return the outcomes of the first seed with the longest gap, one for each entrant."""
     gap = shown_gap(outcomes)
     chosen = [each for each in outcomes if each.task == "long" and each.gap == gap]
     seed = min(each.seed for each in chosen)
@@ -73,23 +70,31 @@ def _longest(outcomes: Sequence[Outcome]) -> list[Outcome]:
 
 
 def shown_gap(outcomes: Sequence[Outcome]) -> int:
-    """The gap that curves are shown for: 100 if it is there, else the longest."""
+    """Return the gap that curves are shown for: 100 if it is there, else the longest."""
     gaps = {each.gap for each in outcomes if each.task == "long"}
     return 100 if 100 in gaps else max(gaps)
 
 
-def accuracy_table(found: Mapping[str, Mapping[str, Mapping[int, Scores]]], speech: Speech) -> Rows:
-    """Held-out answers right, of both tasks, cells down."""
+Found = Mapping[str, Mapping[str, Mapping[int, Scores]]]
+"""Scores by task, entrant and gap."""
+
+
+def accuracy_table(found: Found, speech: Speech) -> Rows:
+    """Tabulate the held-out answers that are right, of both tasks, cells down."""
+    titles = {"short": speech("short task"), "long": speech("long task")}
+    return _table(found, {task: f"{title}, " for task, title in titles.items()}, speech)
+
+
+def _table(found: Found, titles: Mapping[str, str], speech: Speech) -> Rows:
+    """Tabulate scores, cells down and gaps across, of tasks by what stands before their gaps."""
     columns = [
         (task, gap)
-        for task in ("short", "long")
+        for task in titles
         for gap in sorted({gap for each in found.get(task, {}).values() for gap in each})
     ]
-    titles = {"short": speech("short task"), "long": speech("long task")}
-    head = [speech("cell"), *(f"{titles[task]}, {speech('gap')} {gap}" for task, gap in columns)]
-    names = list(dict.fromkeys(name for task in ("short", "long") for name in found.get(task, {})))
+    head = [speech("cell"), *(f"{titles[task]}{speech('gap')} {gap}" for task, gap in columns)]
     body = []
-    for name in names:
+    for name in dict.fromkeys(name for task in titles for name in found.get(task, {})):
         row: list[Any] = [name]
         for task, gap in columns:
             scores = found[task].get(name, {}).get(gap)
@@ -99,12 +104,12 @@ def accuracy_table(found: Mapping[str, Mapping[str, Mapping[int, Scores]]], spee
     return Rows([*head, speech("seconds for a trial")], body)
 
 
-def _entry(scores: Scores) -> Cell:
-    return Cell(str(scores), scores.solved == len(scores.outcomes))
+def _entry(scores: Scores) -> TableCell:
+    return TableCell(str(scores), scores.solved == len(scores.outcomes))
 
 
 def caption(outcomes: Sequence[Outcome], speech: Speech) -> str:
-    """What the figures of the table are."""
+    """Return what the figures of the table are."""
     count = len({each.seed for each in outcomes})
     chance = f"{speech('chance')} {100 * outcomes[0].chance:.1f} %"
     parts = [speech("Held-out answers that are right, in %")]
@@ -156,10 +161,10 @@ def _gradients(outcomes: Sequence[Outcome], speech: Speech) -> dict[str, Markup]
     return made
 
 
-def shade(share: float, greatest: float) -> int:
-    """One of seven shades, 0 for nothing.
+def shade_level(share: float, greatest: float) -> int:
+    """Return one of seven shades, 0 for nothing.
 
-    >>> shade(0.5, 0.5), shade(0.0, 0.5)
+    >>> shade_level(0.5, 0.5), shade_level(0.0, 0.5)
     (6, 0)
     """
     return round(6 * math.sqrt(share / greatest)) if greatest > 0 else 0
@@ -175,30 +180,15 @@ def _read(outcome: Outcome) -> dict[str, Any]:
         "answer": " ".join(found.answer),
         "right": found.right,
         "words": [
-            {"text": word, "share": shade(share, greatest), "fact": place in found.facts}
+            {"text": word, "share": shade_level(share, greatest), "fact": place in found.facts}
             for place, (word, share) in enumerate(zip(found.words, found.shares, strict=True))
         ],
     }
 
 
 def _other(task: str, found: Mapping[str, Mapping[int, Scores]], speech: Speech) -> dict[str, Any]:
-    gaps = sorted({gap for each in found.values() for gap in each})
-    body = []
-    for name, figures in found.items():
-        row: list[Any] = [name]
-        for gap in gaps:
-            row.append(_entry(figures[gap]) if gap in figures else "–")
-        seconds = sum(each.seconds for each in figures.values()) / len(figures)
-        body.append([*row, f"{seconds:.0f}"])
     first = next(iter(next(iter(found.values())).values())).outcomes[0]
     return {
-        "table": Rows(
-            [
-                speech("cell"),
-                *(f"{speech('gap')} {gap}" for gap in gaps),
-                speech("seconds for a trial"),
-            ],
-            body,
-        ),
+        "table": _table({task: found}, {task: ""}, speech),
         "caption": f"{speech(OTHERS[task])}; {speech('chance')} {number(first.chance)}.",
     }

@@ -1,29 +1,33 @@
-"""Sections about one trained character model: what it learned, its inside, its diagnosis."""
+"""Sections about one trained character model: what it learned, its inside, its units."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 import torch
 from markupsafe import Markup
+from torch import Tensor
 
 from ...draw.axes import visible
 from ...draw.drawings import find
+from ...draw.render import ink_on, shade
 from ...draw.subject import Subject
 from ...errors import DrawError
+from ...probe import features
 from ...probe.diagnosis import diagnose
+from ...probe.record import record
+from ...probe.units import Unit, UnitSearch, find_units
 from ..draw.numbers import Measured
-from ..train import log
-from ..train.excerpts import excerpts
-from ..train.sample import sample
+from ..train import log, text
+from ..train.language import sample
+from ..train.sample_inputs import excerpts
 from . import charts
 from .figure import inline, picture
-from .memory import shade
-from .section import Cell, Rows, Section
-from .words import Speech
+from .memory import shade_level
+from .page import Rows, Section, Speech, TableCell
 
 if TYPE_CHECKING:
     from ..train.checkpoint import Checkpoint
@@ -41,7 +45,8 @@ class Run:
     Attributes:
         path: its folder or checkpoint.
         checkpoint: what is in it.
-        words: text that the model reads, at least `unrolled.apps.train.excerpts.LEAST` characters.
+        words: text that the model reads, at least `LEAST` characters of
+            `unrolled.apps.train.sample_inputs`.
     """
 
     path: Path
@@ -66,7 +71,7 @@ class Run:
 
 
 def model(run: Run, baselines: Mapping[str, float], title: str, speech: Speech) -> Section:
-    """What was trained, how far it came, and what it writes."""
+    """Return what was trained, how far it came, and what it writes."""
     checkpoint = run.checkpoint
     network = checkpoint.model()
     count = sum(each.numel() for each in network.parameters())
@@ -74,7 +79,7 @@ def model(run: Run, baselines: Mapping[str, float], title: str, speech: Speech) 
     body: list[list[Any]] = [[speech(name), f"{bits:.3f}"] for name, bits in baselines.items()]
     if checkpoint.last is not None:
         name = f"{checkpoint.cell.name} ({speech('this model')})"
-        body.append([name, Cell(f"{checkpoint.last.loss:.3f}", True)])
+        body.append([name, TableCell(f"{checkpoint.last.loss:.3f}", True)])
     about = (
         f"{checkpoint.cell.name}: {count:,} {speech('parameters')}, "
         f"{checkpoint.settings.hidden} {speech('hidden units')}, {speech('trained for')} "
@@ -94,7 +99,7 @@ def model(run: Run, baselines: Mapping[str, float], title: str, speech: Speech) 
 
 
 def _learning(run: Run, speech: Speech) -> Markup | None:
-    """The learning curve of the run's log; None where there is no log, or a damaged one."""
+    """Return the learning curve of the run's log; None where there is no log, or a damaged one."""
     folder = run.path if run.path.is_dir() else run.path.parent
     try:
         lines = log.lines(folder / log.NAME)
@@ -117,7 +122,7 @@ POINTS = 150
 
 
 def _smooth(steps: Sequence[int], losses: Sequence[float]) -> tuple[list[float], list[float]]:
-    """Means of neighbouring steps, so that a curve has at most so many points."""
+    """Average neighbouring steps, so that a curve has at most so many points."""
     size = max(1, len(steps) // POINTS)
     pieces = range(0, len(steps) - size + 1, size)
     return (
@@ -127,7 +132,7 @@ def _smooth(steps: Sequence[int], losses: Sequence[float]) -> tuple[list[float],
 
 
 def inside(run: Run, speech: Speech) -> Section:
-    """Gates, memory and gradients while the model reads a sentence."""
+    """Show gates, memory and gradients while the model reads a sentence."""
     numbers = Measured([run.path], run.sentence, say=lambda words: None, words=speech.pictures)
     about = Subject(None, numbers, speech.pictures)
     data: dict[str, Any] = {
@@ -140,7 +145,7 @@ def inside(run: Run, speech: Speech) -> Section:
     last = [float(each) for each in influence[-1]]
     if max(last) > 0:
         data["strip"] = [
-            {"text": visible(token).replace("\\$", "$"), "share": shade(share, max(last))}
+            {"text": visible(token).replace("\\$", "$"), "share": shade_level(share, max(last))}
             for token, share in zip(run.sentence, last, strict=True)
         ]
         data["memory"] = picture(find("memory").picture(about), _caption("memory", speech))
@@ -158,7 +163,7 @@ def _caption(name: str, speech: Speech) -> str:
 
 
 def diagnosis(run: Run, speech: Speech) -> Section:
-    """What is wrong with the model's layers, and what usually helps."""
+    """Return what is wrong with the model's layers, and what usually helps."""
     checkpoint = run.checkpoint
     ids = excerpts(run.words, checkpoint.vocabulary)
     with torch.no_grad():
@@ -188,9 +193,116 @@ def diagnosis(run: Run, speech: Speech) -> Section:
 
 
 def check_text(run: Run) -> None:
-    """DrawError for a text that the model cannot read."""
+    """Raise DrawError for a text that the model cannot read."""
     strange = sorted(set(run.words) - set(run.checkpoint.vocabulary))
     if strange:
         raise DrawError(
             f"--text does not fit the run: the model does not know {''.join(strange[:10])!r}"
         )
+
+
+READ, SHOWN = 2400, 360
+"""Characters that units are searched for in, and that are shown."""
+PROPERTIES: dict[str, Callable[[str], Tensor]] = {
+    "inside quotes": features.inside_quotes,
+    "inside backquotes": lambda words: features.inside_quotes(words, "`"),
+    "inside brackets": lambda words: features.after(words, "(", ")"),
+    "position in the line": features.position_in_line,
+    "inside a word": lambda words: torch.tensor([float(each.isalnum()) for each in words]),
+}
+"""What units are searched for."""
+COLORED = 3
+"""How many units are shown."""
+
+
+def units(run: Run, speech: Speech) -> Section | None:
+    """Return the units that track a property of the text; None if the text is too short."""
+    words = run.words[:READ]
+    values = _recorded(run, words)
+    found: dict[str, UnitSearch] = {}
+    for name, feature in PROPERTIES.items():
+        try:
+            found[name] = find_units(values, feature(words))
+        except ValueError:  # the text has none of it, or is too short
+            continue
+    if not found:
+        return None
+    telling = sorted(
+        ((name, each) for name, each in found.items() if each.found),
+        key=lambda pair: -pair[1][0].score,
+    )
+    data = {
+        "table": Rows(
+            [
+                speech("property"),
+                speech("units found"),
+                speech("the best one"),
+                speech("by chance"),
+            ],
+            [_row(name, each, speech) for name, each in found.items()],
+        ),
+        "caption": f"{speech('correlation')}, {len(words):,}",
+        "units": [_colored(name, each, values, words, speech) for name, each in telling[:COLORED]],
+    }
+    return Section("units", speech("Units that tell something"), "units.html.j2", data)
+
+
+def _recorded(run: Run, words: str) -> dict[str, Tensor]:
+    """Return the states of the first layer while the text is read, (T, H) each."""
+    checkpoint = run.checkpoint
+    ids = text.encode(words, checkpoint.vocabulary).long().unsqueeze(1)
+    model = checkpoint.model().eval()
+    names = [f"recurrent.l0.{state}" for state in checkpoint.cell.states]
+    with torch.no_grad(), record(model, names) as recording:
+        model(ids)
+    return {name: value[:, 0].double() for name, value in recording.items()}
+
+
+def _row(name: str, search: UnitSearch, speech: Speech) -> list[Any]:
+    best: Unit = search[0]
+    return [
+        speech(name),
+        str(len(search.found)),
+        f"{_short(best)} ({best.score:.2f})",
+        f"{search.chance:.2f}",
+    ]
+
+
+def _short(unit: Unit) -> str:
+    return f"{unit.name.rpartition('.')[2]}[{unit.unit}]"
+
+
+def _colored(
+    name: str, search: UnitSearch, values: dict[str, Tensor], words: str, speech: Speech
+) -> dict[str, Any]:
+    """Return the text with each character on the colour of the best unit's value."""
+    best: Unit = search[0]
+    start = _place(PROPERTIES[name](words))
+    shown = values[best.name][start : start + SHOWN, best.unit]
+    low, high = shown.min().item(), shown.max().item()
+    scaled = 2 * (shown - low) / max(high - low, 1e-9) - 1
+    colors = [shade(round(4.5 * value) / 4.5) for value in scaled.tolist()]
+    pieces: list[dict[str, str]] = []
+    for letter, fill in zip(words[start : start + SHOWN], colors, strict=True):
+        if pieces and pieces[-1]["fill"] == fill:
+            pieces[-1]["text"] += letter
+        else:
+            pieces.append({"text": letter, "fill": fill, "ink": ink_on(fill)})
+    scale = f"{low:.2f} ({speech('dark')}) – {high:.2f} ({speech('light')})"
+    return {
+        "feature": speech(name),
+        "name": _short(best),
+        "score": f"{best.score:.2f}; {scale}",
+        "about": f"{speech(name)}: {_short(best)}",
+        "pieces": pieces,
+    }
+
+
+def _place(feature: Tensor) -> int:
+    """Return where the stretch begins in which the feature changes most."""
+    if len(feature) <= SHOWN:
+        return 0
+    changes = feature.diff().abs().clamp(max=1.0)
+    sums = torch.cat([torch.zeros(1), changes.cumsum(0)])
+    windows = sums[SHOWN - 1 :] - sums[: -(SHOWN - 1)]
+    return int(windows.argmax())

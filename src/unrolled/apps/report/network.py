@@ -1,4 +1,4 @@
-"""Sections about structure: the network in time, and the cells."""
+"""Sections about structure: the network in time, and the cells with their formulas."""
 
 from __future__ import annotations
 
@@ -7,16 +7,47 @@ from collections.abc import Sequence
 from markupsafe import Markup, escape
 
 from ...draw.drawings import find
+from ...draw.palette import INK
+from ...draw.type import dressed, figure, style
 from ...equations import Cell
 from ..draw.request import subject
-from .figure import picture
-from .formula import formula
-from .section import Section
-from .words import Speech
+from .figure import inline, picture
+from .page import Section, Speech
+
+HEIGHT, SIZE = 0.36, 15
+
+
+def lines(latex: str) -> list[str]:
+    r"""Return the equations of an aligned environment, without its signs.
+
+    >>> lines("\\begin{aligned}\na &= b \\\\\nc &= d \\\\\n\\end{aligned}")
+    ['a = b', 'c = d']
+    """
+    rows = [row.strip() for row in latex.splitlines()]
+    rows = [
+        row.removesuffix("\\\\").strip() for row in rows if not row.startswith(("\\begin", "\\end"))
+    ]
+    return [row.replace("&", "") for row in rows if row]
+
+
+def formula(cell: Cell, about: str) -> tuple[Markup, float]:
+    """Return the equations of a cell as an SVG element, and how many inches wide it is."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    rows = lines(cell.latex())
+    with style():
+        made = figure(1, HEIGHT * len(rows))
+        for number, row in enumerate(rows):
+            place = 1 - (number + 0.5) / len(rows)
+            made.text(0, place, f"${row}$", fontsize=SIZE, color=INK, va="center")
+        renderer = FigureCanvasAgg(dressed(made)).get_renderer()
+        widest = max(each.get_window_extent(renderer).width for each in made.texts)
+    made.set_figwidth(widest / made.dpi + 0.1)
+    return inline(made, about), made.get_figwidth()
 
 
 def network(speech: Speech) -> Section:
-    """The network in time."""
+    """Return the network in time."""
     language = speech.pictures.language
     about = {
         "loop": "Rolled up: one cell and a loop.",
@@ -33,7 +64,7 @@ def network(speech: Speech) -> Section:
 
 
 def cells(kinds: Sequence[Cell], speech: Speech) -> Section:
-    """Picture, formula and pseudo-code of some cells."""
+    """Show picture, formula and pseudo-code of some cells."""
     language = speech.pictures.language
     legend = find("legend").picture(subject(language=language))
     about = speech("How to read the pictures of the cells.")
@@ -56,7 +87,7 @@ def _cell(cell: Cell, speech: Speech) -> dict[str, object]:
 
 
 def _code(words: str) -> Markup:
-    """Words between backquotes as code."""
+    """Mark words between backquotes as code."""
     parts = words.split("`")
     made = [
         Markup("<code>{}</code>").format(p) if n % 2 else escape(p) for n, p in enumerate(parts)

@@ -1,33 +1,105 @@
-"""A page: sections in one HTML file that loads nothing."""
+"""A page: sections in one HTML file that loads nothing, in English or Chinese."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, final
 
 import jinja2
 from markupsafe import Markup
 
 from ... import __version__, atomic
-from ...errors import DrawError
+from ...draw.words import Words
+from ...errors import DrawError, refusing
 from ...printable import printable
 from ..draw.request import require
-from .section import Section
-from .words import Speech
+
+
+@final
+@dataclass(frozen=True)
+class Section:
+    """One section.
+
+    Attributes:
+        id: of its heading, for links.
+        title: its heading.
+        template: the file that lays it out.
+        data: what that file shows.
+    """
+
+    id: str
+    title: str
+    template: str
+    data: dict[str, Any]
+
+
+@final
+@dataclass(frozen=True)
+class TableCell:
+    """Cell of a table, perhaps marked as good."""
+
+    text: str
+    good: bool = False
+
+
+@final
+@dataclass(frozen=True)
+class Rows:
+    """A table: the headings of its columns, and rows that begin with a heading of their own."""
+
+    head: list[str]
+    body: list[list[Any]]
+
+
+_FOLDER = resources.files("unrolled.apps.report").joinpath("templates")
+
+CHINESE: dict[str, str] = json.loads(_FOLDER.joinpath("chinese.json").read_text("utf-8"))
+"""The page's English words, and what they are in Chinese."""
+"""Chinese for the words of the page."""
+
+
+@final
+class Speech:
+    """The words of a page in one language, and those of its pictures.
+
+    Args:
+        language: en or zh.
+
+    Raises:
+        DrawError: for another language.
+
+    >>> Speech("zh")("cell")
+    '单元'
+    """
+
+    def __init__(self, language: str = "en") -> None:
+        self.pictures = Words(language)
+        self.language = language
+
+    def __call__(self, words: str) -> str:
+        """Return the words in the language of the page."""
+        return CHINESE.get(words, words) if self.language == "zh" else words
+
+    def chart(self, words: str) -> str:
+        """Return the words in the language that charts can be set in."""
+        return CHINESE.get(words, words) if self.pictures.language == "zh" else words
 
 
 def check() -> None:
-    """DrawError unless the packages that pages need are there."""
+    """Raise DrawError unless the packages that pages need are there."""
     require()
     if find_spec("jinja2") is None:
         raise DrawError("a report needs jinja2: pip install 'unrolled[draw]'")
 
 
 def page(title: str, lead: str, sections: Sequence[Section], speech: Speech) -> str:
-    """The HTML of a page.
+    """Return the HTML of a page.
 
     Args:
         title: its heading.
@@ -56,10 +128,10 @@ def page(title: str, lead: str, sections: Sequence[Section], speech: Speech) -> 
 
 
 def _style(colors: dict[str, tuple[str, str]]) -> str:
-    """The style sheet, and the colours of figures on light and on dark pages."""
+    """Return the style sheet, and the colours of figures on light and on dark pages."""
     light = "".join(f"{name}:{pair[0]};" for name, pair in colors.items())
     dark = "".join(f"{name}:{pair[1]};" for name, pair in colors.items())
-    own = resources.files("unrolled.apps.report").joinpath("templates/style.css").read_text("utf-8")
+    own = _FOLDER.joinpath("style.css").read_text("utf-8")
     return (
         f":root{{{light}}}\n@media (prefers-color-scheme: dark){{:root{{{dark}}}}}\n"
         f"@media print{{:root{{{light}}}}}\n{own}"
@@ -72,8 +144,6 @@ def write(path: Path, text: str) -> None:
     Raises:
         DrawError: it cannot be written.
     """
-    try:
+    with refusing(f"write {path}", DrawError):
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic.write(path, printable(text).encode())
-    except OSError as error:
-        raise DrawError(f"cannot write {path}: {error.strerror or error}") from error

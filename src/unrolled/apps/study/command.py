@@ -13,12 +13,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ...equations import Cell
 from ...printable import printable
-from ..train.interrupt import Interrupt
+from ..terminal import Interrupt, say
 from .entrant import DEFAULT, Entrant
-from .grid import Task, carry_out, tasks
-from .outcome import Outcome
+from .grid import Plan, carry_out, tasks
+from .outcome import Outcome, Results
 from .problems import GAPS, problem
-from .results import Results
 from .table import number, tables
 from .trial import Budget
 
@@ -54,17 +53,13 @@ def study(
         console.print(table)
         console.print()
     if out is not None:
-        console.print(
-            f"The figures, learning curves and gradients are in {out}.",
-            markup=False,
-            soft_wrap=True,
-        )
+        say(console, f"The figures, learning curves and gradients are in {out}.")
     if interrupt.requested is not None:
         console.print(f"Stopped with {len(shown)} of {len(todo)} trials; the same command goes on.")
 
 
 def follow(
-    console: Console, todo: Sequence[Task], results: Results, jobs: int, interrupt: Interrupt
+    console: Console, todo: Sequence[Plan], results: Results, jobs: int, interrupt: Interrupt
 ) -> None:
     """Carry out trials, with a bar on a terminal and a line for each elsewhere."""
     known = sum(task.key in results for task in todo)
@@ -85,16 +80,11 @@ def _lines(console: Console, found: Iterable[Outcome], total: int, known: int) -
     began = time.monotonic()
     for count, outcome in enumerate(found, known + 1):
         spent = time.monotonic() - began
-        console.print(
-            f"{count}/{total}  {line(outcome)}  {spent:.0f} s so far",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
+        say(console, f"{count}/{total}  {line(outcome)}  {spent:.0f} s so far")
 
 
 def line(outcome: Outcome) -> str:
-    """An outcome in a line."""
+    """Return an outcome in a line."""
     score = (
         f"{100 * outcome.held_out:.1f} %"
         if outcome.unit == "accuracy"

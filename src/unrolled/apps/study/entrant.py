@@ -1,4 +1,4 @@
-"""Who takes part: a cell, and how its weights start."""
+"""An entrant: a cell, how its weights start, and the network around it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,68 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
+import torch
+from torch import Tensor, nn
+
 from ...equations import Cell
+from ...errors import UserError
+from ...graph import parameters
+from ...graph.operation import Operation
 from ...nn import Recurrent
 from ...probe.gates import keeping
-from .start import STARTS, check
+from .problems import GapProblem
+
+
+def plain(layer: Recurrent) -> None:
+    """Leave the weights as PyTorch draws them: U(-1/sqrt(H), 1/sqrt(H))."""
+
+
+def identity(layer: Recurrent) -> None:
+    """Set recurrent weights to the identity, biases to 0 (IRNN; Le, Jaitly & Hinton 2015)."""
+    for name, parameter in layer.named_parameters():
+        with torch.no_grad():
+            if name.startswith("weight_hh"):
+                nn.init.eye_(parameter)
+            elif name.startswith("bias"):
+                parameter.zero_()
+
+
+def forget(layer: Recurrent) -> None:
+    """Return the gate that keeps the memory starts open: a bias of 1 more (Gers et al. 2000)."""
+    found = keeping(layer.graph)
+    assert found is not None  # as `check` has seen
+    counts = {each.name: len(each.rows) for each in parameters(layer.graph)}
+    for node in found.gate.arguments:
+        blocks = node.attribute.blocks if node.operation is Operation.AFFINE else ()
+        for block in blocks:
+            if block.bias is not None:
+                name = f"bias_{block.group}"
+                bias = getattr(layer, f"{name}_l0")
+                height = len(bias) // counts[name]
+                with torch.no_grad():
+                    bias[block.bias * height : (block.bias + 1) * height] += found.sign
+                return
+
+
+STARTS: dict[str, Callable[[Recurrent], None]] = {
+    "": plain,
+    "identity": identity,
+    "forget": forget,
+}
+"""By their names, as they stand behind a cell's name and a plus sign."""
+
+
+def check(cell: Cell, start: str) -> None:
+    """Raise UserError for a start that there is not, or that the cell cannot have."""
+    if start not in STARTS:
+        known = ", ".join(f"+{name}" for name in STARTS if name)
+        raise UserError(f"{cell.name}+{start}: a start is one of {known}")
+    rows = {each.name: each.rows for each in parameters(cell.graph)}
+    if start == "identity" and len(rows.get("weight_hh", ())) != 1:
+        raise UserError(f"{cell.name}+identity: the cell has not one recurrent matrix")
+    if start == "forget" and keeping(cell.graph) is None:
+        raise UserError(f"{cell.name}+forget: the cell has no gate that keeps its memory")
+
 
 DEFAULT = ("rnn_tanh", "rnn_relu", "rnn_relu+identity", "gru", "lstm", "lstm+forget")
 """Who takes part unless told otherwise."""
@@ -26,7 +84,7 @@ class Entrant:
 
     Attributes:
         cell: its equations.
-        start: a name of `unrolled.apps.study.start.STARTS`; empty: as PyTorch draws them.
+        start: a name of `unrolled.apps.study.entrant.STARTS`; empty: as PyTorch draws them.
     """
 
     cell: Cell
@@ -37,7 +95,7 @@ class Entrant:
 
     @classmethod
     def of(cls, name: str, find: Callable[[str], Cell]) -> Entrant:
-        """The entrant of a name such as ``lstm`` or ``lstm+forget``."""
+        """Return the entrant of a name such as ``lstm`` or ``lstm+forget``."""
         cell, _, start = name.partition("+")
         return cls(find(cell), start)
 
@@ -60,8 +118,38 @@ class Entrant:
         return 1.0 if keeping(self.cell.graph) is not None else UNGATED
 
     def layer(self, inputs: int, hidden: int) -> Recurrent:
-        """A layer with its weights as they start; the generator is PyTorch's."""
+        """Return a layer with its weights as they start; the generator is PyTorch's."""
         projection = max(1, hidden // 2) if self.cell.projects else 0
         layer = Recurrent(self.cell, inputs, hidden, proj_size=projection)
         STARTS[self.start](layer)
         return layer
+
+
+EMBEDDING = 32
+
+
+@final
+class Reader(nn.Module):
+    """Network of an entrant; all have the same embedding and readout.
+
+    >>> import torch
+    >>> from unrolled.cells import find
+    >>> from unrolled.apps.study.problems import problem
+    >>> reader = Reader(problem("copy", 5), Entrant(find("gru")), hidden=8)
+    >>> reader(torch.zeros(25, 3, dtype=torch.int64)).shape
+    torch.Size([25, 3, 9])
+    """
+
+    def __init__(self, problem: GapProblem, entrant: Entrant, hidden: int) -> None:
+        super().__init__()
+        self.asked = problem.asked
+        width = EMBEDDING if problem.symbols else problem.width
+        self.embedding = nn.Embedding(problem.symbols, width) if problem.symbols else nn.Identity()
+        self.recurrent = entrant.layer(width, hidden)
+        self.dropout = nn.Dropout(problem.dropout)
+        self.readout = nn.Linear(self.recurrent.output_size, problem.outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return outputs (asked, B, O), from symbols (T, B) or numbers (T, B, I)."""
+        y = self.recurrent(self.embedding(x))[0]
+        return self.readout(self.dropout(y[-self.asked :]))

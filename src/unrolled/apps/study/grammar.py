@@ -1,18 +1,65 @@
-"""Sentences with a gap: two facts, so many words about other things, and an answer."""
+"""Sentences with a gap: two facts, so many words about other things, and an answer.
+
+The two stories are those of an article. Short: "the clouds are in the *sky*". Long: "I grew up in
+France … I speak *fluent French*". Each story gives two facts in its first sentence, and each fact
+decides one word of the answer.
+"""
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple, final
+from importlib import resources
+from typing import Any, NamedTuple, final
 
-from .lexicon import FILLERS, LISTS, Story
+from ...schema import checked
 
 NEW = "<new>"
 """Stands for a word that was not seen in training."""
 RESERVED = 4
 """One word in so many of every list of the gap is never seen in training."""
+
+
+@final
+@dataclass(frozen=True)
+class Story:
+    """Sentences with two facts at their beginning and an answer of two words at their end.
+
+    Attributes:
+        openings: sentences of equally many words, with ``A`` and ``B`` for the facts.
+        closings: the words before the answer, equally many each.
+        first: by fact A, the first word of the answer.
+        second: by fact B, the second word of the answer.
+    """
+
+    openings: tuple[str, ...]
+    closings: tuple[str, ...]
+    first: dict[str, str]
+    second: dict[str, str]
+
+    @classmethod
+    def of(cls, name: str) -> Story:
+        """Return the story of a task: short or long."""
+        return checked(_STORED["stories"][name], cls)
+
+
+_STORED: dict[str, Any] = json.loads(
+    resources.files("unrolled.apps.study").joinpath("stories.json").read_text("utf-8")
+)
+
+SHORT = Story.of("short")
+"""Task A: what, and when; where it is, and in which light."""
+LONG = Story.of("long")
+"""Task B: where, and for how long; which language, and how well."""
+STORIES = {"short": SHORT, "long": LONG}
+
+FILLERS: tuple[str, ...] = tuple(_STORED["fillers"])
+"""What stands in the gap, one pattern of every length; a word in capitals stands for a list."""
+LISTS: dict[str, str] = _STORED["lists"]
+"""The words of the gap by kind; the last quarter of each list is never seen in training."""
 
 
 class Sentence(NamedTuple):
@@ -37,7 +84,7 @@ class Grammar:
     learned by heart does not help. Held-out sentences also have words in their gap that training
     has not; a model reads them as `NEW`.
 
-    >>> from unrolled.apps.study.lexicon import LONG
+    >>> from unrolled.apps.study.grammar import LONG
     >>> grammar = Grammar(LONG)
     >>> sentence = grammar.sentence(5, random.Random(3))
     >>> grammar.text(sentence)
@@ -55,12 +102,12 @@ class Grammar:
 
     @property
     def chance(self) -> float:
-        """How often a guess is right."""
+        """The part of guesses that are right."""
         first, second = self.answers
         return 1 / (len(first) * len(second))
 
     def pairs(self, held_out: bool) -> list[tuple[int, int]]:
-        """The answers that training asks for, or those that it never does."""
+        """Return the answers that training asks for, or those that it never does."""
         first, second = self.answers
         return [
             (a, b)
@@ -70,11 +117,11 @@ class Grammar:
         ]
 
     def length(self, gap: int) -> int:
-        """T: of a sentence without its answer."""
+        """Return T: of a sentence without its answer."""
         return len(self._openings[0]) + gap + len(self._closings[0])
 
     def sentence(self, gap: int, draw: random.Random, held_out: bool = False) -> Sentence:
-        """A sentence with so many words between its opening and its closing words.
+        """Return a sentence with so many words between its opening and its closing words.
 
         Args:
             gap: the number of words.
@@ -88,16 +135,16 @@ class Grammar:
         return Sentence(words, (a, b))
 
     def text(self, sentence: Sentence) -> str:
-        """A sentence with its answer, to be read."""
+        """Return a sentence with its answer, to be read."""
         return " ".join([*sentence.words, *self.answer(sentence.answer)])
 
     def answer(self, numbers: Sequence[int]) -> tuple[str, str]:
-        """The two words of an answer."""
+        """Return the two words of an answer."""
         return self.answers[0][numbers[0]], self.answers[1][numbers[1]]
 
 
 def _vocabulary(story: Story) -> tuple[str, ...]:
-    """Every word that a model is trained on, `NEW` first."""
+    """Return every word that a model is trained on, `NEW` first."""
     patterns = " ".join([*story.openings, *story.closings, *FILLERS]).split()
     fixed = {word for word in patterns if word not in LISTS and word not in ("A", "B")}
     lists = [word for name in LISTS for word in known(name)]
@@ -106,14 +153,14 @@ def _vocabulary(story: Story) -> tuple[str, ...]:
 
 @lru_cache(maxsize=32)
 def known(name: str) -> tuple[str, ...]:
-    """The words of a list that training sees."""
+    """Return the words of a list that training sees."""
     words = LISTS[name].split()
     return tuple(words[: len(words) - len(words) // RESERVED])
 
 
 @lru_cache(maxsize=32)
 def every(name: str) -> tuple[str, ...]:
-    """All words of a list."""
+    """Return all words of a list."""
     return tuple(LISTS[name].split())
 
 
@@ -121,7 +168,7 @@ _PATTERNS = {len(pattern.split()): pattern.split() for pattern in FILLERS}
 
 
 def filler(gap: int, draw: random.Random, held_out: bool = False) -> list[str]:
-    """So many words about other things, in whole clauses.
+    """Draw so many words about other things, in whole clauses.
 
     >>> len(filler(100, random.Random(0)))
     100

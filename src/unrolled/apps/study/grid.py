@@ -12,17 +12,16 @@ from typing import Any, final
 import torch
 
 from ...errors import UserError
-from ..train.interrupt import Interrupt
+from ..terminal import Interrupt
 from .entrant import Entrant
-from .outcome import Outcome, key
+from .outcome import Outcome, Results
 from .problems import problem
-from .results import Results
 from .trial import Budget, Trial, run
 
 
 @final
 @dataclass(frozen=True)
-class Task:
+class Plan:
     """One trial to be run."""
 
     name: str
@@ -34,21 +33,19 @@ class Task:
     @property
     def key(self) -> tuple[Any, ...]:
         """As `Outcome.key`."""
+        entrant, hidden = self.entrant, self.budget.hidden
         steps = self.budget.steps or problem(self.name, self.gap).steps
-        entrant = self.entrant
-        return key(
-            self.name, self.gap, entrant.digest, entrant.name, self.seed, self.budget.hidden, steps
-        )
+        return self.name, self.gap, entrant.digest, entrant.name, self.seed, hidden, steps
 
     def trial(self) -> Trial:
-        """The trial at its start."""
+        """Return the trial at its start."""
         return Trial(problem(self.name, self.gap), self.entrant, self.seed, self.budget)
 
 
 def tasks(
     gaps: Mapping[str, Sequence[int]], entrants: Sequence[Entrant], seeds: int, budget: Budget
-) -> list[Task]:
-    """Every trial: whole seeds first, so that a study that is stopped has even figures.
+) -> list[Plan]:
+    """Return every trial: whole seeds first, so that a study that is stopped has even figures.
 
     Raises:
         UserError: for no seed, no gap or an unknown task.
@@ -56,7 +53,7 @@ def tasks(
     if not 1 <= seeds <= 1000:
         raise UserError(f"--seeds must be from 1 to 1000, not {seeds}")
     found = [
-        Task(name, gap, entrant, seed, budget)
+        Plan(name, gap, entrant, seed, budget)
         for seed in range(seeds)
         for name, each in gaps.items()
         for gap in each
@@ -68,7 +65,7 @@ def tasks(
 
 
 def carry_out(
-    todo: Sequence[Task], results: Results, jobs: int, interrupt: Interrupt
+    todo: Sequence[Plan], results: Results, jobs: int, interrupt: Interrupt
 ) -> Iterator[Outcome]:
     """Run the trials that `results` lack, and add them; each outcome as it comes.
 
@@ -85,7 +82,7 @@ def carry_out(
         yield outcome
 
 
-def _here(todo: Sequence[Task], interrupt: Interrupt) -> Iterator[Outcome]:
+def _here(todo: Sequence[Plan], interrupt: Interrupt) -> Iterator[Outcome]:
     threads = torch.get_num_threads()
     for task in todo:
         torch.set_num_threads(1)  # such small layers are no faster with more
@@ -103,7 +100,7 @@ _asked_to_stop: Any = None
 
 
 def _begin(event: Any) -> None:
-    """In a new process: one thread, and a Ctrl-C is the parent's to hear."""
+    """Set up a new process: one thread, and a Ctrl-C is the parent's to hear."""
     import signal
 
     global _asked_to_stop
@@ -112,11 +109,11 @@ def _begin(event: Any) -> None:
     torch.set_num_threads(1)
 
 
-def _carry_out(task: Task) -> Outcome | None:
+def _carry_out(task: Plan) -> Outcome | None:
     return run(task.trial(), lambda: _asked_to_stop.is_set())
 
 
-def _beside(todo: Sequence[Task], jobs: int, interrupt: Interrupt) -> Iterator[Outcome]:
+def _beside(todo: Sequence[Plan], jobs: int, interrupt: Interrupt) -> Iterator[Outcome]:
     context = multiprocessing.get_context("spawn")  # a fork of PyTorch's threads may hang
     event = context.Event()
     jobs = min(jobs, max(1, len(todo)))
@@ -138,7 +135,7 @@ def _beside(todo: Sequence[Task], jobs: int, interrupt: Interrupt) -> Iterator[O
 
 
 def _finished(futures: list[Any], interrupt: Interrupt, event: Any) -> Iterator[Any]:
-    """Futures as they finish; the event is set when an interrupt is requested."""
+    """Yield futures as they finish; set the event when an interrupt is requested."""
     left = set(futures)
     while left:
         try:

@@ -1,15 +1,46 @@
-"""What a trial found, as data."""
+"""The outcomes of trials as data, and the JSON file that keeps them."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple, final
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, final
 
 import msgspec
 
-from ...schema import Count, Size, checked
-from .reading import Reading
+from ...errors import UserError, refusing
+from ...schema import Count, Size, checked, parse
+from ..bench.machine import machine
+from ..files import write_json
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """One sentence, word by word.
+
+    Attributes:
+        words: of the sentence, without its answer.
+        facts: the places of the two words that decide the answer.
+        answer: the two words that are right.
+        said: the two words that the model says.
+        shares: how much of what it says each word has decided: the norm of gradient × input of
+            the said words' scores, as shares of 1.
+    """
+
+    words: list[str]
+    facts: tuple[int, int]
+    answer: tuple[str, str]
+    said: tuple[str, str]
+    shares: list[float]
+
+    @property
+    def right(self) -> bool:
+        """True if both words are right."""
+        return self.said == self.answer
 
 
 class Point(NamedTuple):
@@ -22,32 +53,10 @@ class Point(NamedTuple):
         held_out: the same on those of the held-out kind.
     """
 
-    step: int
+    step: Count
     loss: float
     trained: float
     held_out: float
-
-
-class Stored(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """An outcome in a file; numbers that JSON has not are null."""
-
-    task: str
-    gap: Count
-    entrant: str
-    digest: str
-    seed: Count
-    hidden: Size
-    steps: Size
-    unit: str
-    chance: float | None
-    goal: float | None
-    trained: float | None
-    held_out: float | None
-    diverged: bool
-    seconds: float | None
-    curve: list[tuple[Count, float | None, float | None, float | None]]
-    gradients: dict[str, list[float | None]]
-    reading: Reading | None
 
 
 @final
@@ -58,7 +67,7 @@ class Outcome:
     Attributes:
         task, gap, entrant, digest, seed, hidden, steps: what was tried; the digest is of the
             cell's equations.
-        unit, chance, goal: of the problem; see `unrolled.apps.study.problem.Problem`.
+        unit, chance, goal: of the problem; see `unrolled.apps.study.problems.GapProblem`.
         trained, held_out: the last scores.
         diverged: whether the loss became infinite or NaN, which ended the training.
         seconds: wall time, evaluations and gradients included.
@@ -69,12 +78,12 @@ class Outcome:
     """
 
     task: str
-    gap: int
+    gap: Count
     entrant: str
     digest: str
-    seed: int
-    hidden: int
-    steps: int
+    seed: Count
+    hidden: Size
+    steps: Size
     unit: str
     chance: float
     goal: float
@@ -88,19 +97,18 @@ class Outcome:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """What makes two trials the same."""
-        return key(
-            self.task, self.gap, self.digest, self.entrant, self.seed, self.hidden, self.steps
-        )
+        """Trials of equal keys are the same."""
+        entrant = self.digest, self.entrant
+        return self.task, self.gap, *entrant, self.seed, self.hidden, self.steps
 
     @property
     def solved(self) -> bool:
-        """Whether the held-out score reaches the goal."""
+        """True if the held-out score reaches the goal."""
         better = self.held_out - self.goal
         return better >= 0 if self.goal > self.chance else better <= 0
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON has it; numbers that JSON has not are null."""
+        """Return the outcome as JSON has it; numbers that JSON has not are null."""
         data = asdict(self)
         data["curve"] = [list(point) for point in self.curve]
         data["gradients"] = {str(part): sizes for part, sizes in self.gradients.items()}
@@ -108,22 +116,16 @@ class Outcome:
 
     @classmethod
     def from_json(cls, data: Any) -> Outcome:
-        """The outcome of `to_json`; ValueError for anything else."""
-        stored = checked(data, Stored)
-        given = {name: getattr(stored, name) for name in Stored.__struct_fields__}
-        given["curve"] = [Point(step, *map(_number, rest)) for step, *rest in stored.curve]
-        given["gradients"] = {
-            float(part): [_number(size) for size in sizes]
-            for part, sizes in stored.gradients.items()
-        }
-        for name in ("trained", "held_out", "seconds", "chance", "goal"):
-            given[name] = _number(given[name])
-        return cls(**given)
+        """Return the outcome that `to_json` gave.
 
-
-def key(*parts: Any) -> tuple[Any, ...]:
-    """What makes two trials the same: task, gap, equations, entrant, seed, size and steps."""
-    return parts
+        Raises:
+            ValueError: it is something else.
+        """
+        if isinstance(data, dict):
+            data = {n: value if n == "reading" else _numbers(value) for n, value in data.items()}
+            if isinstance(data.get("gradients"), dict):
+                data["gradients"] = {float(p): sizes for p, sizes in data["gradients"].items()}
+        return checked(data, cls)
 
 
 def _plain(value: Any) -> Any:
@@ -136,5 +138,91 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _number(value: float | None) -> float:
+def _numbers(value: Any) -> Any:
+    """Return JSON with NaN for null."""
+    if isinstance(value, dict):
+        return {name: _numbers(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_numbers(each) for each in value]
     return math.nan if value is None else value
+
+
+VERSION = 1
+
+
+@final
+class Results:
+    """Outcomes by their keys; every addition rewrites the file whole.
+
+    Args:
+        path: of the file; None: nothing is kept.
+
+    Raises:
+        UserError: the file is there, but is not one of results.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path
+        self._outcomes: dict[tuple[Any, ...], Outcome] = {}
+        if path is not None and path.exists():
+            for outcome in _read(path):
+                self._outcomes[outcome.key] = outcome
+
+    def __contains__(self, key: tuple[Any, ...]) -> bool:
+        return key in self._outcomes
+
+    def __getitem__(self, key: tuple[Any, ...]) -> Outcome:
+        return self._outcomes[key]
+
+    def __iter__(self) -> Iterator[Outcome]:
+        return iter(self._outcomes.values())
+
+    def __len__(self) -> int:
+        return len(self._outcomes)
+
+    def add(self, outcome: Outcome) -> None:
+        """Keep an outcome, in the file too."""
+        self._outcomes[outcome.key] = outcome
+        self.save()
+
+    def save(self) -> None:
+        """Write the file, whole or not at all.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        if self.path is None:
+            return
+        data = {
+            "version": VERSION,
+            "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "machine": machine(),
+            "outcomes": [outcome.to_json() for outcome in self],
+        }
+        with refusing(f"write {self.path}"):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(self.path, data)
+
+
+class File(msgspec.Struct, forbid_unknown_fields=True):
+    """The file."""
+
+    version: Literal[1]
+    date: str
+    machine: dict[str, Any]
+    outcomes: list[Any]
+
+
+def _read(path: Path) -> list[Outcome]:
+    if not path.is_file():  # to open a pipe would wait for ever
+        raise UserError(f"{path} is no regular file: a study's results are expected")
+    try:
+        with refusing(f"read {path}"):
+            data = parse(path.read_text(encoding="utf-8"))
+        if isinstance(data, dict) and data.get("version", VERSION) != VERSION:
+            raise UserError(f"{path} has format {data['version']}, expected {VERSION}")
+        return [Outcome.from_json(each) for each in checked(data, File).outcomes]
+    except ValueError as error:
+        raise UserError(
+            f"{path} is damaged or not a study's results ({error}): name another file by --out"
+        ) from error

@@ -64,7 +64,7 @@ class Figure:
 
 
 def number(value: float) -> str:
-    """A figure of three digits.
+    """Return a figure of three digits.
 
     >>> number(0.000123), number(0.1671), number(float("nan"))
     ('0.00012', '0.167', 'diverged')
@@ -75,7 +75,7 @@ def number(value: float) -> str:
 
 
 def gathered(outcomes: Iterable[Outcome]) -> dict[str, dict[str, dict[int, Figure]]]:
-    """Figures by task, entrant and gap."""
+    """Gather figures by task, entrant and gap."""
     found: dict[str, dict[str, dict[int, list[Outcome]]]] = {}
     for each in outcomes:
         gaps = found.setdefault(each.task, {}).setdefault(each.entrant, {})
@@ -90,7 +90,7 @@ def gathered(outcomes: Iterable[Outcome]) -> dict[str, dict[str, dict[int, Figur
 
 
 def ordered(entrants: dict[str, Any]) -> dict[str, Any]:
-    """By entrant, in the order in which they are named usually, others behind."""
+    """Order entrants as they are named usually, others behind."""
     places = {name: place for place, name in enumerate(DEFAULT)}
     return {name: entrants[name] for name in sorted(entrants, key=lambda n: places.get(n, 99))}
 
@@ -104,7 +104,7 @@ HEADINGS = {
 
 
 def tables(outcomes: Iterable[Outcome]) -> list[Group]:
-    """One table for each task; mean over seeds, in brackets the least and the greatest."""
+    """Return one table for each task; mean over seeds, in brackets the least and the greatest."""
     return [_table(task, entrants) for task, entrants in gathered(outcomes).items()]
 
 

@@ -2,29 +2,73 @@
 
 from __future__ import annotations
 
-import math
+import copy
 import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import torch
-from torch.nn.utils import clip_grad_norm_
+from torch import Tensor, nn
 
+from ...equations import Cell
 from ...errors import UserError
-from .entrant import Entrant
-from .gradient import gradient
-from .outcome import Outcome, Point
-from .problem import Problem
-from .reader import Reader
-from .reading import Reading, reading
-from .sentences import Sentences
+from ...probe.flow import gradient_flow
+from ..train.batch import Batch, Shard, States
+from ..train.settings import Settings
+from ..train.task import Loss, Metric, Task
+from ..train.training import Training
+from .entrant import Entrant, Reader
+from .outcome import Outcome, Point, Reading
+from .problems import GapProblem, Sentences
 
-CLIP = 1.0
-"""The greatest norm of the gradient."""
-DECAY = 0.01
-"""AdamW's weight decay."""
+LAYER = "recurrent.l0"
+LEAST = 1e-300
+"""Stands for 0 where a logarithm is taken."""
+
+
+def gradient(model: nn.Module, x: Tensor, loss: Callable[[Tensor], Tensor]) -> list[float]:
+    """Return the size of the loss's gradient by the states k steps before the end, k = 0, 1, …
+
+    Relative to k = 0, the geometric mean over rows, in float64: a gradient of 1e-40 is seen as
+    what it is. Infinite or NaN where the states are.
+    """
+    double = copy.deepcopy(model).double().eval()
+    given = x.double() if x.is_floating_point() else x
+    norms = gradient_flow(double, given, loss=loss, of=LAYER).norms[LAYER]
+    sizes = norms.flip(0).clamp_min(LEAST).log().mean(1)
+    return (sizes - sizes[0]).exp().to(torch.float64).tolist()
+
+
+def reading(model: nn.Module, problem: Sentences, seed: int = 4) -> Reading:
+    """Let a model read the held-out sentence of a seed; all entrants read the same one."""
+    grammar = problem.grammar
+    sentence = grammar.sentence(problem.gap, random.Random(f"reading {seed}"), held_out=True)
+    assert isinstance(model, Reader)
+    double = copy.deepcopy(model).double().eval()
+    embedded = double.embedding(torch.tensor(problem.encode(sentence.words)).unsqueeze(1))
+    embedded = embedded.detach().requires_grad_()
+    outputs = double.readout(double.recurrent(embedded)[0][-1:])
+    parts = problem.parts(outputs)
+    best = [part.argmax(1) for part in parts]
+    score = sum(part[0, int(place)] for part, place in zip(parts, best, strict=True))
+    assert isinstance(score, torch.Tensor)
+    (found,) = torch.autograd.grad(score, embedded)
+    sizes = (found * embedded).detach().norm(dim=-1)[:, 0].nan_to_num(0.0, 0.0, 0.0)
+    shares = sizes / sizes.sum().clamp_min(1e-300)
+    given = [fact[number] for fact, number in zip(grammar.facts, sentence.answer, strict=True)]
+    opening = len(grammar.story.openings[0].split())
+    first, second = (sentence.words[:opening].index(word) for word in given)
+    return Reading(
+        words=sentence.words,
+        facts=(first, second),
+        answer=grammar.answer(sentence.answer),
+        said=grammar.answer([int(place) for place in best]),
+        shares=[float(f"{share:.4g}") for share in shares.tolist()],
+    )
+
+
 RISE = 20
 """Steps until the learning rate is full."""
 EVALUATIONS, APART = 20, 25
@@ -38,7 +82,7 @@ MOMENTS = (0.0, 0.25, 1.0)
 @final
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """How large and how long.
+    """Size of a study's cells and length of their training.
 
     Attributes:
         hidden: H, of every entrant.
@@ -58,109 +102,121 @@ class Budget:
             raise UserError(f"--steps must be from 1 to 10000000, not {self.steps}")
 
 
-Stop = Callable[[], bool]
-
-
 @final
-class Trial:
-    """A model on its way through a problem; everything follows from the seed.
+class Trial(Task[Any]):
+    """The task of one entrant that learns one problem; everything follows from the seed.
+
+    Its batches are drawn one after the other, so a trial is never resumed.
+
+    Attributes:
+        training: the model on its way.
 
     Raises:
         UserError: there is no memory for the model.
     """
 
-    def __init__(self, problem: Problem, entrant: Entrant, seed: int, budget: Budget) -> None:
-        self.problem, self.entrant, self.seed = problem, entrant, seed
-        self.steps = budget.steps or problem.steps
-        self.hidden = budget.hidden
-        torch.manual_seed(seed)
-        self.model = Reader(problem, entrant, budget.hidden)
-        self.draw = random.Random(seed)
-        # 0.999 for the second moment would average over more steps than a short run has.
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), betas=(0.9, 0.99), weight_decay=DECAY
+    def __init__(self, problem: GapProblem, entrant: Entrant, seed: int, budget: Budget) -> None:
+        self.problem, self.entrant = problem, entrant
+        self.digest, self.metric = entrant.digest, Metric(problem.unit, "sequences")
+        self.settings = Settings(
+            cell=entrant.cell.name,
+            hidden=budget.hidden,
+            batch=problem.rows,
+            steps=budget.steps or problem.steps,
+            lr=problem.rate * entrant.pace,
+            seed=seed,
         )
-        self.step = 0
+        self._draw = random.Random(seed)
+        self.training = Training(self, entrant.cell)
 
-    def advance(self) -> float:
-        """Take one step; the loss before it, perhaps not finite (then nothing has changed)."""
-        x, y = self.problem.batch(self.problem.rows, self.draw)
-        loss = self.problem.loss(self.model(x), y)
-        self.optimizer.zero_grad()
-        loss.backward()
-        norm = clip_grad_norm_(self.model.parameters(), CLIP)
-        if not math.isfinite(norm.item()):
-            return math.nan
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.rate()
-        self.optimizer.step()
-        self.step += 1
-        return loss.item()
+    def model(self, cell: Cell) -> nn.Module:
+        """Return the network around the entrant."""
+        return Reader(self.problem, self.entrant, self.settings.hidden)
 
-    def rate(self) -> float:
-        """The learning rate: a short rise, flat, in the second half down to 0."""
-        part = min(1.0, (self.step + 1) / RISE, 2 * (1 - self.step / self.steps))
-        return self.problem.rate * self.entrant.pace * part
+    def batch(self, step: int, shard: Shard) -> Batch:
+        """Draw the next sequences."""
+        x, y = self.problem.batch(self.settings.batch, self._draw)
+        return Batch(inputs=(x,), targets=(y,), count=1)
 
-    def score(self, held_out: bool, rows: int) -> float:
-        """The score on fresh sequences with the whole gap."""
+    def loss(self, model: nn.Module, batch: Batch, states: States | None) -> Loss:
+        """Return the problem's loss, which is a mean already."""
+        return Loss(self.problem.loss(model(*batch.inputs), *batch.targets))
+
+    def learning_rate(self, step: int) -> float:
+        """Return a rate with a short rise, flat, in the second half down to 0."""
+        return self.settings.lr * min(1.0, (step + 1) / RISE, 2 * (1 - step / self.settings.steps))
+
+    def evaluate(self, model: nn.Module, rows: int = CHECKED) -> dict[str, float]:
+        """Return the scores on fresh sequences with the whole gap, of both kinds, and the loss."""
+        model.eval()
+        loss, trained = self._tested(model, rows, False)
+        _, held_out = self._tested(model, rows, True)
+        model.train()
+        return {"loss": loss, "trained": trained, "held_out": held_out}
+
+    @torch.no_grad()
+    def _tested(self, model: nn.Module, rows: int, held_out: bool) -> tuple[float, float]:
+        """Return the loss and the score on sequences of one kind."""
         draw = random.Random(f"test {self.problem.name} {held_out}")
         x, y = self.problem.test(rows, draw, held_out)
-        self.model.eval()
-        with torch.no_grad():
-            found = self.problem.score(self.model(x), y)
-        self.model.train()
-        return found
+        outputs = model(x)
+        return self.problem.loss(outputs, y).item(), self.problem.score(outputs, y)
 
     def gradient(self) -> list[float]:
-        """See `unrolled.apps.study.gradient`."""
+        """Return the sizes that `gradient` finds in the model as it is."""
         x, y = self.problem.test(8, random.Random(1), False)
-        return gradient(self.model, x, lambda outputs: self.problem.loss(outputs, y))
+        return gradient(self.training.model, x, lambda outputs: self.problem.loss(outputs, y))
 
     def reading(self) -> Reading | None:
-        """How the model reads one sentence; None for problems without sentences."""
+        """Return how the model reads one sentence; None for problems without sentences."""
         problem = self.problem
-        return reading(self.model, problem) if isinstance(problem, Sentences) else None
+        return reading(self.training.model, problem) if isinstance(problem, Sentences) else None
 
 
-def run(trial: Trial, stop: Stop = lambda: False) -> Outcome | None:
-    """Train to the end; None if told to stop."""
+def run(trial: Trial, stop: Callable[[], bool] = lambda: False) -> Outcome | None:
+    """Train to the end; return None if told to stop."""
     began = time.monotonic()
-    every = max(APART, trial.steps // EVALUATIONS)
-    moments = {round(part * trial.steps): part for part in MOMENTS}
+    problem, settings, training = trial.problem, trial.settings, trial.training
+    every = max(APART, settings.steps // EVALUATIONS)
+    moments = {round(part * settings.steps): part for part in MOMENTS}
     curve: list[Point] = []
     gradients = {0.0: trial.gradient()}
     losses: list[float] = []
-    while trial.step < trial.steps:
-        if stop():
-            return None
-        loss = trial.advance()
-        losses.append(loss)
-        if not math.isfinite(loss):
-            break
-        if trial.step in moments and trial.step < trial.steps:
-            gradients[moments[trial.step]] = trial.gradient()
-        if trial.step % every == 0 or trial.step == trial.steps:
-            trained, held_out = (trial.score(each, CHECKED) for each in (False, True))
-            curve.append(Point(trial.step, sum(losses) / len(losses), trained, held_out))
-            losses = []
-            if trial.problem.enough(trained):
-                break
+    diverged = False
+    try:
+        for report in training.updates(stop):
+            step, last = report.step, report.step == settings.steps
+            losses.append(report.loss)
+            if step in moments and not last:
+                gradients[moments[step]] = trial.gradient()
+            if step % every == 0 or last:
+                scores = trial.evaluate(training.model)
+                mean = sum(losses) / len(losses)
+                curve.append(Point(step, mean, scores["trained"], scores["held_out"]))
+                losses = []
+                if problem.enough(scores["trained"]):
+                    break
+        else:
+            if training.step < settings.steps:
+                return None
+    except FloatingPointError:
+        diverged = True
     gradients[1.0] = trial.gradient()
+    scores = trial.evaluate(training.model, TESTED)
     return Outcome(
-        task=trial.problem.name,
-        gap=trial.problem.gap,
+        task=problem.name,
+        gap=problem.gap,
         entrant=trial.entrant.name,
-        digest=trial.entrant.digest,
-        seed=trial.seed,
-        hidden=trial.hidden,
-        steps=trial.steps,
-        unit=trial.problem.unit,
-        chance=trial.problem.chance,
-        goal=trial.problem.goal,
-        trained=trial.score(False, TESTED),
-        held_out=trial.score(True, TESTED),
-        diverged=bool(losses) and not math.isfinite(losses[-1]),
+        digest=trial.digest,
+        seed=settings.seed,
+        hidden=settings.hidden,
+        steps=settings.steps,
+        unit=problem.unit,
+        chance=problem.chance,
+        goal=problem.goal,
+        trained=scores["trained"],
+        held_out=scores["held_out"],
+        diverged=diverged,
         seconds=time.monotonic() - began,
         curve=curve,
         gradients=gradients,

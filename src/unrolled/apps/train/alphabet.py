@@ -22,7 +22,7 @@ PRUNED = 1_000_000
 
 
 def split(text: str, by: str) -> list[str]:
-    """The symbols of a text.
+    """Return the symbols of a text.
 
     >>> split("it's", "characters"), split("it's  so", "words")
     (['i', 't', "'", 's'], ['it', "'", 's', ' so'])
@@ -31,7 +31,7 @@ def split(text: str, by: str) -> list[str]:
 
 
 def plain(text: str, by: str) -> str:
-    """A text as its symbols give it back: between words there is one space.
+    """Return a text as its symbols give it back: between words there is one space.
 
     >>> plain(" so  much ", "words")
     'so much'
@@ -72,7 +72,7 @@ class Alphabet:
 
     @classmethod
     def of(cls, texts: Iterable[str], by: str, at_most: int) -> Alphabet:
-        """The most frequent symbols of some texts; those seen once are left to symbol 0.
+        """Return the most frequent symbols of some texts; those seen once are left to symbol 0.
 
         >>> Alphabet.of(["banana", "ab"], "characters", 9).symbols
         ('a', 'b', 'n')
@@ -90,20 +90,20 @@ class Alphabet:
         return len(self.symbols) + 1
 
     def encode(self, text: str) -> list[int]:
-        """The numbers of the symbols of a text."""
+        """Return the numbers of the symbols of a text."""
         get = self._places.get
         return [get(symbol, 0) for symbol in split(text, self.by)]
 
     def decode(self, numbers: Iterable[int]) -> str:
-        """The text of symbols, � for symbol 0."""
+        """Return the text of symbols, � for symbol 0."""
         return "".join(self.symbols[number - 1] if number else "\ufffd" for number in numbers)
 
     def to_json(self) -> dict[str, Any]:
-        """All of it in what JSON knows."""
+        """Return all of it in what JSON knows."""
         return {"by": self.by, "symbols": list(self.symbols)}
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Alphabet:
-        """What `to_json` gave."""
+        """Return what `to_json` gave."""
         found = checked(stored, Stored)
         return cls(found.by, found.symbols)

@@ -1,9 +1,12 @@
 """A run in one file: safetensors, with everything that is not a tensor as JSON in its header."""
 
+from __future__ import annotations
+
 import json
+import reprlib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple, final
+from typing import Any, NamedTuple, TypeVar, final
 
 import safetensors.torch
 from safetensors import SafetensorError, safe_open
@@ -11,14 +14,42 @@ from torch import Tensor, nn
 
 from ... import atomic
 from ...equations import Cell
-from ...errors import CellError, UserError
+from ...errors import CellError, UserError, refusing
 from ...schema import checked
-from . import contents, header, problems
-from .characters import Characters
-from .problem import Problem
+from . import checkpoint_format as contents
+from . import checkpoint_format as header
+from .classify.problem import Classification
+from .language import Characters
+from .pairs.problem import Translation
+from .series.problem import Forecasting
 from .settings import Settings
-from .task import Task
-from .unit import Unit
+from .task import Metric, Problem, Task
+
+PROBLEMS: dict[str, type[Problem]] = {
+    each.kind: each for each in (Characters, Classification, Forecasting, Translation)
+}
+
+
+def problem_to_json(problem: Problem) -> dict[str, Any]:
+    """Return a problem with its kind.
+
+    >>> problem_to_json(Characters("ab"))
+    {'kind': 'text', 'vocabulary': 'ab'}
+    """
+    return {"kind": problem.kind, **problem.to_json()}
+
+
+def problem_from_json(stored: dict[str, Any]) -> Problem:
+    """Return what `problem_to_json` gave.
+
+    Raises:
+        LookupError, TypeError, ValueError, UserError: it is damaged, or of an unknown kind.
+    """
+    kind = stored.get("kind")
+    if not isinstance(kind, str) or kind not in PROBLEMS:
+        raise ValueError(f"a problem of kind {reprlib.repr(kind)}: known are {', '.join(PROBLEMS)}")
+    return PROBLEMS[kind].from_json({n: value for n, value in stored.items() if n != "kind"})
+
 
 NAME = "checkpoint.safetensors"
 """Of a run, as it last stood."""
@@ -26,8 +57,12 @@ BEST = "best.safetensors"
 """Of a run, as it stood when the held-out loss was least."""
 
 
+AS_THEY_ARE = ("step", "digest", "loss", "stale", "optimizer")
+"""What stands in a file's header as it is in a `Checkpoint`."""
+
+
 class Evaluation(NamedTuple):
-    """What was measured on the held-out part, and after which step."""
+    """Measures on the held-out part, and the step after which they were taken."""
 
     step: int
     measures: dict[str, float]
@@ -48,7 +83,7 @@ class Checkpoint:
         settings: of the run.
         cell: the equations themselves, so that a checkpoint outlives its cell's definition.
         problem: what the model is to answer.
-        unit: of the losses.
+        metric: of the losses.
         digest: of the data.
         loss: of the last training batch; None before the first.
         last: the last evaluation; None before the first.
@@ -64,7 +99,7 @@ class Checkpoint:
     settings: Settings
     cell: Cell
     problem: Problem
-    unit: Unit
+    metric: Metric
     digest: str
     loss: float | None
     last: Evaluation | None
@@ -74,7 +109,7 @@ class Checkpoint:
     tensors: dict[str, Tensor]
 
     def group(self, name: str) -> dict[str, Tensor]:
-        """The tensors under ``name/``, without that prefix."""
+        """Return the tensors under ``name/``, without that prefix."""
         prefix = name + "/"
         return {
             key.removeprefix(prefix): tensor
@@ -96,7 +131,7 @@ class Checkpoint:
         return self.problem.vocabulary
 
     def model(self) -> nn.Module:
-        """The model, with its weights.
+        """Return the model, with its weights.
 
         Raises:
             UserError: the weights do not fit the settings.
@@ -138,23 +173,17 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         raise UserError(f"{path} is not written: {error}") from error
     data = {
         "version": header.VERSION,
-        "step": checkpoint.step,
+        **{name: getattr(checkpoint, name) for name in AS_THEY_ARE},
         "settings": asdict(checkpoint.settings),
         "cell": checkpoint.cell.to_json(),
-        "problem": problems.to_json(checkpoint.problem),
-        "unit": asdict(checkpoint.unit),
-        "digest": checkpoint.digest,
-        "loss": checkpoint.loss,
+        "problem": problem_to_json(checkpoint.problem),
+        "unit": asdict(checkpoint.metric),
         "last": checkpoint.last,
         "best": checkpoint.best,
-        "stale": checkpoint.stale,
-        "optimizer": checkpoint.optimizer,
     }
-    try:
-        metadata = {"unrolled": json.dumps(data)}
+    metadata = {"unrolled": json.dumps(data)}
+    with refusing(f"write {path}"):
         atomic.write(path, safetensors.torch.save(checkpoint.tensors, metadata))
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def load(path: Path, cell: Cell | None = None) -> Checkpoint:
@@ -183,7 +212,7 @@ def load(path: Path, cell: Cell | None = None) -> Checkpoint:
 
 
 def _read(path: Path, file: Any) -> Checkpoint:
-    """What an open file holds: its header, then what its tensors are, and at last their values."""
+    """Read an open file: its header, then types and shapes of its tensors, at last their values."""
     text = (file.metadata() or {}).get("unrolled")
     if text is None:
         raise UserError(f"{path} holds tensors, but is not a checkpoint of unrolled")
@@ -210,7 +239,7 @@ def _difference(stored: Cell, asked: Cell) -> str:
 
 
 def _parse(path: Path, text: str) -> Checkpoint:
-    """The checkpoint of a header, without its tensors."""
+    """Return the checkpoint of a header, without its tensors."""
     try:
         found = header.read(text)
     except UserError as error:
@@ -219,18 +248,41 @@ def _parse(path: Path, text: str) -> Checkpoint:
         raise UserError(f"the header of {path} is damaged: {error}") from error
     try:
         return Checkpoint(
-            step=found.step,
+            **{name: getattr(found, name) for name in AS_THEY_ARE},
             settings=checked(found.settings, Settings),
             cell=Cell.from_json(found.cell),
-            problem=problems.from_json(found.problem),
-            unit=checked(found.unit, Unit),
-            digest=found.digest,
-            loss=found.loss,
+            problem=problem_from_json(found.problem),
+            metric=checked(found.unit, Metric),
             last=found.last and Evaluation(*found.last),
             best=found.best and Evaluation(*found.best),
-            stale=found.stale,
-            optimizer=found.optimizer,
             tensors={},
         )
     except (LookupError, TypeError, ValueError, CellError, UserError) as error:
         raise UserError(f"the header of {path} is damaged: {error}") from error
+
+
+P = TypeVar("P", bound=Problem)
+
+
+def best(run: Path) -> Checkpoint:
+    """Load the best checkpoint of a run's folder, the last one if none was evaluated; or a file.
+
+    Raises:
+        UserError: there is none, or it is damaged.
+    """
+    path = run / BEST
+    return load(path if path.exists() else run)
+
+
+def problem(checkpoint: Checkpoint, kind: type[P], run: Path) -> P:
+    """Return the problem of a run, if it is of a kind.
+
+    Raises:
+        UserError: it is of another kind.
+    """
+    if not isinstance(checkpoint.problem, kind):
+        raise UserError(
+            f"{run} is a run of `unrolled train {checkpoint.problem.kind}`: one of `train "
+            f"{kind.kind}` is expected"
+        )
+    return checkpoint.problem

@@ -14,10 +14,8 @@ from .options import Given, with_settings
 from .settings import Settings
 
 if TYPE_CHECKING:
-    from ...equations import Cell
-    from .interrupt import Interrupt
-    from .problem import Problem
-    from .task import Task
+    from ..terminal import Interrupt
+    from .task import Problem, Task
     from .training import Training
 
 train = typer.Typer(no_args_is_help=True, help="Train a network.")
@@ -79,7 +77,7 @@ def fit(
     import torch
     from rich.console import Console
 
-    from .interrupt import Interrupt
+    from ..terminal import Interrupt, say
     from .loop import run
     from .progress import progress
 
@@ -89,8 +87,8 @@ def fit(
         torch.set_num_threads(settings.threads)
     console = Console(quiet=not leads)
     for line in training.task.description():
-        console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
-    display = progress(console, settings, training.task.unit, training.step)
+        say(console, line)
+    display = progress(console, settings, training.task.metric, training.step)
     with Interrupt() as interrupt, display as show:
         for report in run(training, out, interrupt):
             show(report)
@@ -106,12 +104,13 @@ def _opened(
     resume: bool,
     overwrite: bool,
 ) -> Training:
+    from ...cells import find
     from . import folder
 
     if resume and overwrite:
         raise UserError("--resume and --overwrite contradict each other: give one of them")
     settings = given.begun()
-    cell = find_cell(settings.cell)
+    cell = find(settings.cell)
     if resume:
         return folder.resume(out, given.settings, cell if "cell" in given.settings else None, make)
     if not overwrite:
@@ -121,7 +120,7 @@ def _opened(
 
 def _conclude(training: Training, out: Path, hints: Sequence[str]) -> None:
     step, steps, best = training.step, training.settings.steps, training.best
-    unit = training.task.unit.name
+    unit = training.task.metric.name
     if not _judged(training, out):
         for name, loss in training.task.baselines().items():
             typer.echo(printable(f"for comparison, {name}: {loss:.3f} {unit}"))
@@ -140,16 +139,16 @@ def _judged(training: Training, out: Path) -> bool:
     """Show what the best model reaches on the part kept for the end; whether there is one."""
     from rich.console import Console
 
-    from .best import best
+    from .checkpoint import best
 
     if training.best is None:
         return False
     name = f"this {training.cell.name}"
-    verdict = training.task.verdict(best(out).model().eval(), name)
-    if verdict is None:
+    figures = training.task.test_metrics(best(out).model().eval(), name)
+    if figures is None:
         return False
-    Console().print(verdict.table(name))
-    for note in verdict.notes:
+    Console().print(figures.table(name))
+    for note in figures.notes:
         typer.echo(printable(note))
     return True
 
@@ -158,18 +157,3 @@ def leave(interrupt: Interrupt) -> None:
     """End with the code of the signal that was noted, if one was."""
     if interrupt.requested is not None:
         raise typer.Exit(128 + interrupt.requested)
-
-
-def find_cell(name: str) -> Cell:
-    """The cell of that name.
-
-    Raises:
-        UserError: there is none.
-    """
-    from ...cells import find
-    from ...errors import CellError
-
-    try:
-        return find(name)
-    except CellError as error:
-        raise UserError(str(error)) from error

@@ -11,14 +11,13 @@ from rich.table import Table
 
 from ...cells import find
 from ...errors import UserError
+from ..terminal import Interrupt, say
 from . import checkpoint as checkpoints
 from . import text
 from .folder import begin
-from .interrupt import Interrupt
-from .language import Language
+from .language import Language, sample
 from .loop import run
 from .progress import progress
-from .sample import sample
 from .settings import FREE, Settings
 from .training import Training
 
@@ -54,7 +53,7 @@ def demo(console: Console, seconds: float, folder: Path, interrupt: Interrupt) -
     task = Language(settings, corpus)
     training = begin(folder, task, cell, overwrite=True)
     began = time.monotonic()
-    with progress(console, settings, task.unit) as show:
+    with progress(console, settings, task.metric) as show:
         for report in run(training, folder, interrupt):
             show(report)
     if interrupt.requested:
@@ -66,13 +65,11 @@ def demo(console: Console, seconds: float, folder: Path, interrupt: Interrupt) -
         console.out(prompt + "".join(characters), highlight=False)
     console.rule()
     console.print(_summary(training, corpus, seconds))
-    console.print(
+    say(
+        console,
         f"\nGo on:  unrolled sample {folder} --prompt 'A generator '"
         "\n        unrolled train text FILE --cell gru"
         f"\n        unrolled show {cell.name}",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
     )
 
 
@@ -89,7 +86,7 @@ def _require_own(folder: Path) -> None:
 
 
 def paced(trial: Training, seconds: float) -> Settings:
-    """Settings with as many steps as fit into ``seconds``, by the pace of a short trial."""
+    """Return settings with as many steps as fit into ``seconds``, by the pace of a short trial."""
     began = time.monotonic()
     moments = [began]
     for _ in range(WARM + PACED):

@@ -1,22 +1,112 @@
-"""The folder of a run: begun once, resumed as often as one likes."""
+"""The folder of a run: begun once, resumed at will, locked while in use; its checkpoints."""
+
+from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, final
+
+from filelock import FileLock, Timeout
 
 from ...equations import Cell
-from ...errors import UserError
+from ...errors import UserError, refusing
 from . import checkpoint as checkpoints
+from .checkpoint import Checkpoint
 from .machine import Machine, machine
-from .problem import Problem
 from .settings import Settings, option
-from .task import Task
+from .task import Problem, Task
 from .training import Training
+
+NAME = ".lock"
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Lock a folder while entered: nobody else can enter; a killed process has left.
+
+    Raises:
+        UserError: somebody has entered, or the lock cannot be written.
+    """
+    lock = FileLock(folder / NAME, blocking=False)
+    with refusing(f"lock {folder}"):
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise UserError(
+                f"{folder} is in use by another process that trains there: wait for its end, or "
+                "name another folder by --out"
+            ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@final
+class CheckpointWriter:
+    """Writer of a run's checkpoints into its folder; all processes have to call its methods.
+
+    Attributes:
+        path: of the checkpoint.
+        saved: the step of the last one; before the first, the step the run stands at.
+    """
+
+    def __init__(self, training: Training, folder: Path) -> None:
+        self.training, self.folder = training, folder
+        self.path = folder / checkpoints.NAME
+        self.saved = training.step
+
+    def begin(self) -> None:
+        """Write the checkpoint a run begins or goes on with; a new run has no best one."""
+        self._write(self.path)
+        if self.training.step == 0:
+            self.training.machine.first(self._forget_best)
+
+    def save(self) -> None:
+        """Write the checkpoint, unless it is that of this step.
+
+        Raises:
+            UserError: it cannot be written; the last one stands as it was.
+        """
+        if self.training.step > self.saved:
+            self._write(self.path)
+            self.saved = self.training.step
+
+    def keep_best(self) -> None:
+        """Write the best checkpoint, if the last evaluation was the best.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        training = self.training
+        if training.best is not None and training.best.step == training.step:
+            self._write(self.folder / checkpoints.BEST)
+
+    def _write(self, path: Path) -> None:
+        checkpoint = self.training.checkpoint()
+        self.training.machine.first(lambda: self._save(path, checkpoint))
+
+    def _save(self, path: Path, checkpoint: Checkpoint) -> None:
+        stands = self.path.exists()
+        try:
+            checkpoints.save(path, checkpoint)
+        except UserError as error:
+            if not stands:
+                raise
+            raise UserError(
+                f"{error}; {self.path} is whole, of step {self.saved}: --resume goes on from there"
+            ) from error
+
+    def _forget_best(self) -> None:
+        path = self.folder / checkpoints.BEST
+        with refusing(f"delete {path}"):
+            path.unlink(missing_ok=True)
 
 
 def begin(folder: Path, task: Task, cell: Cell, overwrite: bool = False) -> Training:
-    """A new run on ``task``; its folder is made if need be.
+    """Return a new run on ``task``; its folder is made if need be.
 
     Raises:
         UserError: the folder holds a run and ``overwrite`` is false, or cannot be made.
@@ -24,10 +114,8 @@ def begin(folder: Path, task: Task, cell: Cell, overwrite: bool = False) -> Trai
     if not overwrite:
         require_new(folder)
     processes = machine(task.settings)
-    try:
+    with refusing(f"make the folder {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot make the folder {folder}: {error.strerror or error}") from error
     return Training(task, cell, _launched(processes))
 
 
@@ -50,7 +138,7 @@ def resume(
     cell: Cell | None,
     make: Callable[[Settings, Problem], Task],
 ) -> Training:
-    """The run in ``folder``, with the settings that are ``given`` anew.
+    """Return the run in ``folder``, with the settings that are ``given`` anew.
 
     Args:
         folder: of the run.

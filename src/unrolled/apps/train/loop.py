@@ -8,12 +8,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
 
-from .interrupt import Interrupt
-from .keeper import Keeper
-from .lock import locked
-from .records import Records
+from ..terminal import Interrupt
+from .folder import CheckpointWriter, locked
+from .log import Records
 from .training import Report, Training
 
 
@@ -31,47 +29,32 @@ def run(training: Training, folder: Path, interrupt: Interrupt) -> Iterator[Repo
     """
     settings, machine, records = training.settings, training.machine, Records()
     deadline = time.monotonic() + (settings.seconds or math.inf)
+
+    def stop() -> bool:
+        return machine.some(interrupt.requested is not None or records.trouble is not None)
+
     with ExitStack() as stack:
         machine.first(lambda: stack.enter_context(locked(folder)))
-        keeper = Keeper(training, folder)
-        keeper.begin()
+        writer = CheckpointWriter(training, folder)
+        writer.begin()
         machine.first(lambda: stack.enter_context(records.opened(training, folder)))
-        while training.step < settings.steps and not training.waited:
-            if machine.some(interrupt.requested is not None or records.trouble is not None):
-                break
-            report = _advance(training, keeper)
-            late = settings.seconds is not None and machine.some(time.monotonic() >= deadline)
-            last = late or training.step >= settings.steps
-            if last or training.step % settings.evaluate_every == 0:
-                report = replace(report, held_out=_evaluated(training, keeper))
-                keeper.keep_best()
-            records.write(report)
-            if training.step % settings.save_every == 0:
-                keeper.save()
-            yield report
-            if last:
-                break
-        keeper.save()
-        machine.first(lambda: records.require_complete(keeper.saved))
-
-
-def _advance(training: Training, keeper: Keeper) -> Report:
-    try:
-        return training.advance()
-    except FloatingPointError as error:
-        _refuse(error, training, keeper)
-
-
-def _evaluated(training: Training, keeper: Keeper) -> dict[str, float]:
-    try:
-        return training.evaluate().measures
-    except FloatingPointError as error:
-        _refuse(error, training, keeper)
-
-
-def _refuse(error: FloatingPointError, training: Training, keeper: Keeper) -> NoReturn:
-    settings = training.settings
-    training.machine.refuse(
-        f"{error}; the last good checkpoint is that of step {keeper.saved}, {keeper.path}: "
-        f"try a lower --lr (now {settings.lr}) or --clip (now {settings.clip})"
-    )
+        try:
+            for report in training.updates(stop):
+                late = settings.seconds is not None and machine.some(time.monotonic() >= deadline)
+                last = late or training.step >= settings.steps
+                if last or training.step % settings.evaluate_every == 0:
+                    report = replace(report, held_out=training.evaluate().measures)
+                    writer.keep_best()
+                records.write(report)
+                if training.step % settings.save_every == 0:
+                    writer.save()
+                yield report
+                if last:
+                    break
+        except FloatingPointError as error:
+            machine.refuse(
+                f"{error}; the last good checkpoint is that of step {writer.saved}, {writer.path}: "
+                f"try a lower --lr (now {settings.lr}) or --clip (now {settings.clip})"
+            )
+        writer.save()
+        machine.first(lambda: records.require_complete(writer.saved))

@@ -1,20 +1,22 @@
-"""Where a run computes: one process, or several that take equal shares of every batch."""
+"""Processes, devices and precision: this process alone, or several by Lightning Fabric."""
 
 from __future__ import annotations
 
+import atexit
+import logging
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import NoReturn, TypeVar, final
+from typing import Any, NoReturn, TypeVar, final
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ...errors import UserError
+from .batch import Shard
 from .settings import Settings
-from .share import Share
 
 T = TypeVar("T")
 
@@ -34,12 +36,12 @@ class Machine(ABC):
 
     @property
     def leads(self) -> bool:
-        """Whether this process writes files and talks."""
+        """True in the one process that writes files and talks."""
         return self.rank == 0
 
-    def shares(self, turns: int) -> list[Share]:
-        """This process's shares of every batch, which it works through in so many turns."""
-        return [Share(self.rank * turns + turn, self.size * turns) for turn in range(turns)]
+    def shards(self, turns: int) -> list[Shard]:
+        """Return this process's shards of every batch, worked through in so many turns."""
+        return [Shard(self.rank * turns + turn, self.size * turns) for turn in range(turns)]
 
     @abstractmethod
     def launch(self) -> None:
@@ -47,11 +49,11 @@ class Machine(ABC):
 
     @abstractmethod
     def setup(self, model: nn.Module, optimizer: Optimizer) -> tuple[nn.Module, Optimizer]:
-        """What is to be called, and stepped, in their place; the model is moved to the device."""
+        """Move the model to the device; return what to call, and to step, in their place."""
 
     @abstractmethod
     def turn(self, model: nn.Module, last: bool) -> AbstractContextManager[object]:
-        """While entered, a share is worked through; gradients are added up after the last one."""
+        """Work through a shard while entered; gradients are added up after the last one."""
 
     @abstractmethod
     def backward(self, loss: Tensor) -> None:
@@ -59,21 +61,21 @@ class Machine(ABC):
 
     @abstractmethod
     def total(self, value: Tensor) -> Tensor:
-        """The sum of a value over all processes."""
+        """Return the sum of a value over all processes."""
 
     @abstractmethod
     def joined(self, value: Tensor, dim: int) -> Tensor:
-        """The values of all processes, of equal shapes, one after the other."""
+        """Return the values of all processes, of equal shapes, one after the other."""
 
     @abstractmethod
     def first(self, make: Callable[[], T]) -> T:
-        """What ``make`` gives in the process that leads, which alone calls it.
+        """Return what ``make`` gives in the process that leads, which alone calls it.
 
         Its `UserError` ends all processes.
         """
 
     def some(self, here: bool) -> bool:
-        """Whether something holds in any of the processes."""
+        """Tell whether something holds in any of the processes."""
         return self.total(torch.tensor(float(here), device=self.device)).item() > 0
 
     def refuse(self, message: str) -> NoReturn:
@@ -88,14 +90,14 @@ class Alone(Machine):
     """This process, on the CPU, in float32."""
 
     def launch(self) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
     def setup(self, model: nn.Module, optimizer: Optimizer) -> tuple[nn.Module, Optimizer]:
-        """As they are."""
+        """Return both as they are."""
         return model, optimizer
 
     def turn(self, model: nn.Module, last: bool) -> AbstractContextManager[object]:
-        """Gradients add up by themselves."""
+        """Do nothing: gradients add up by themselves."""
         return nullcontext()
 
     def backward(self, loss: Tensor) -> None:
@@ -103,20 +105,20 @@ class Alone(Machine):
         loss.backward()
 
     def total(self, value: Tensor) -> Tensor:
-        """The value."""
+        """Return the value."""
         return value
 
     def joined(self, value: Tensor, dim: int) -> Tensor:
-        """The value."""
+        """Return the value."""
         return value
 
     def first(self, make: Callable[[], T]) -> T:
-        """What ``make`` gives."""
+        """Return what ``make`` gives."""
         return make()
 
 
 def machine(settings: Settings) -> Machine:
-    """The machine that the settings, or the one who started this process, ask for.
+    """Return the machine that the settings, or the one who started this process, ask for.
 
     One process on the CPU in float32 needs nothing but PyTorch; all else is Lightning Fabric's.
 
@@ -127,6 +129,124 @@ def machine(settings: Settings) -> Machine:
     plain = (settings.devices, settings.accelerator, settings.precision) == (1, "cpu", "32")
     if plain and not started:
         return Alone()
-    from .processes import Processes
-
     return Processes(settings)
+
+
+PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed"}
+"""Fabric's names: weights stay float32, products are bfloat16."""
+
+
+@final
+class Processes(Machine):
+    """Processes of data-parallel training: each takes its shard, gradients are summed over all.
+
+    They are started by `launch`, or by ``torchrun`` or ``fabric run`` on one machine or several.
+
+    Raises:
+        UserError: Fabric is not installed, or does not have what is asked for.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.fabric = _fabric(settings)
+        self.rank, self.size = self.fabric.global_rank, self.fabric.world_size
+        self.device = self.fabric.device
+
+    def launch(self) -> None:
+        """Start the other processes with this one's command line, or meet those that run."""
+        self.fabric.launch()
+        atexit.register(_leave)
+        self.rank, self.size = self.fabric.global_rank, self.fabric.world_size
+        self.device = self.fabric.device
+
+    def setup(self, model: nn.Module, optimizer: Optimizer) -> tuple[nn.Module, Optimizer]:
+        """Wrap both; the weights of the process that leads are everyone's."""
+        wrapped, stepped = self.fabric.setup(model, optimizer)
+        return wrapped, stepped
+
+    def turn(self, model: nn.Module, last: bool) -> AbstractContextManager[object]:
+        """Let gradients travel between processes in the last turn alone."""
+        return self.fabric.no_backward_sync(model, enabled=not last)  # pyright: ignore
+
+    def backward(self, loss: Tensor) -> None:
+        """Differentiate, and average gradients over processes."""
+        self.fabric.backward(loss)
+
+    def total(self, value: Tensor) -> Tensor:
+        """Return the sum of a value over all processes."""
+        if self.size == 1:
+            return value
+        found = value.to(self.device, copy=True)
+        torch.distributed.all_reduce(found)  # Fabric's own waits at a barrier before
+        return found
+
+    def joined(self, value: Tensor, dim: int) -> Tensor:
+        """Return the values of all processes, one after the other."""
+        if self.size == 1:
+            return value
+        own = value.to(self.device).contiguous()
+        found = [torch.empty_like(own) for _ in range(self.size)]
+        torch.distributed.all_gather(found, own)
+        return torch.cat(found, dim)
+
+    def first(self, make: Callable[[], T]) -> T:
+        """Return what ``make`` gives in the process that leads; the others wait for it."""
+        found: tuple[Any, str | None] = (None, None)
+        if self.leads:
+            try:
+                found = (make(), None)
+            except UserError as error:
+                found = (None, str(error))
+        value, message = self.fabric.broadcast(found, src=0)
+        if message is not None:
+            self.refuse(message)
+        return value
+
+
+def _fabric(settings: Settings) -> Any:
+    try:
+        from lightning_fabric import Fabric
+    except ImportError as error:
+        raise UserError(
+            "--devices, --accelerator, --precision and several processes need Lightning Fabric: "
+            "pip install 'unrolled[train]'"
+        ) from error
+    for name in ("lightning_fabric", "lightning.fabric"):  # it announces every process
+        logging.getLogger(name).setLevel(logging.WARNING)
+    try:
+        return Fabric(**_arguments(settings))
+    except Exception as error:  # of many kinds, for one reason: it is not to be had here
+        message = " ".join(str(error).split())
+        raise UserError(
+            f"cannot compute with --devices {settings.devices} --accelerator "
+            f"{settings.accelerator} --precision {settings.precision} here: {message}"
+        ) from error
+
+
+def _arguments(settings: Settings) -> dict[str, Any]:
+    """Return Fabric's arguments; those left out may stand in the environment, by ``fabric run``."""
+    given: dict[str, Any] = {}
+    if "LT_CLI_USED" not in os.environ or settings.accelerator != Settings.accelerator:
+        given["accelerator"] = settings.accelerator
+    if "LT_CLI_USED" not in os.environ or settings.precision != Settings.precision:
+        given["precision"] = PRECISIONS[settings.precision]
+    world, here = (int(os.environ.get(name, "0")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
+    if here:  # torchrun has started the processes, and says how many
+        return {**given, **_several(), "devices": here, "num_nodes": max(1, world // here)}
+    devices = settings.devices
+    nodes = max(1, world // devices)
+    if devices * nodes > 1:
+        return {**given, **_several(), "devices": devices, "num_nodes": nodes}
+    return {**given, "devices": devices}
+
+
+def _several() -> dict[str, Any]:
+    """Return Fabric's arguments for several processes: gradients lie where they are summed."""
+    from lightning_fabric.strategies.ddp import DDPStrategy
+
+    return {"strategy": DDPStrategy(gradient_as_bucket_view=True)}
+
+
+def _leave() -> None:
+    """End the threads that the processes talk on: at exit, they would end the process instead."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()

@@ -9,7 +9,7 @@ import numpy
 from numpy.typing import NDArray
 
 from ...errors import UserError
-from .chance import mixed
+from .counter_rng import mixed
 from .table.numbers import Spill, chunks
 
 LOOKED_AT = 2**20
@@ -31,7 +31,7 @@ class Parts(NamedTuple):
 
 
 def key(content: str) -> int:
-    """A number for a record's content: equal contents have equal numbers."""
+    """Return a number for a record's content: equal contents have equal numbers."""
     digest = hashlib.blake2b(content.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "little", signed=True)
 

@@ -11,9 +11,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from ..terminal import say
 from .settings import Settings
+from .task import Metric
 from .training import Report
-from .unit import Unit
 
 SMOOTHING = 0.95
 """How much of the smoothed loss and speed the next step keeps."""
@@ -26,10 +27,10 @@ Show: TypeAlias = Callable[[Report], None]
 
 @final
 class Meter:
-    """What there is to say about a run: smoothed figures, the last evaluation, the time left."""
+    """Figures of a run: smoothed loss and speed, the last evaluation, the time left."""
 
-    def __init__(self, settings: Settings, unit: Unit, step: int = 0) -> None:
-        self.settings, self.unit, self.first = settings, unit, step
+    def __init__(self, settings: Settings, metric: Metric, step: int = 0) -> None:
+        self.settings, self.metric, self.first = settings, metric, step
         self.began = time.monotonic()
         self.report: Report | None = None
         self.loss = self.speed = 0.0
@@ -46,13 +47,13 @@ class Meter:
             self.held_out = report.held_out
 
     def done(self) -> float:
-        """The part of the run that is over, from 0 to 1: of its steps or of its seconds."""
+        """Return the part of the run that is over, from 0 to 1: of its steps or of its seconds."""
         step = self.report.step if self.report else self.first
         seconds = (time.monotonic() - self.began) / (self.settings.seconds or float("inf"))
         return min(1.0, max(step / self.settings.steps, seconds))
 
     def left(self) -> float | None:
-        """Seconds left at the pace so far; None before the first step."""
+        """Return the seconds left at the pace so far; None before the first step."""
         if self.report is None or self.report.step == self.first:
             return None
         elapsed = time.monotonic() - self.began
@@ -62,16 +63,16 @@ class Meter:
         return left if budget is None else max(0.0, min(left, budget - elapsed))
 
     def figures(self) -> dict[str, str]:
-        """Names and values, ready to print."""
+        """Return names and values, ready to print."""
         report, left = self.report, self.left()
         if report is None or left is None:
             return {"step": f"{self.first}/{self.settings.steps}"}
         return {
             "step": f"{report.step}/{self.settings.steps}",
-            "training": f"{self.loss:.3f} {self.unit.name}",
+            "training": f"{self.loss:.3f} {self.metric.name}",
             **self._held_out(),
             "gradient": f"{report.gradient_norm:.2f}",
-            "speed": f"{self.speed:,.0f} {self.unit.item}/s",
+            "speed": f"{self.speed:,.0f} {self.metric.item}/s",
             "left": f"{int(left) // 60}:{int(left) % 60:02}",
         }
 
@@ -79,20 +80,20 @@ class Meter:
         if self.held_out is None:
             return {"held out": "not yet"}
         others = {name: f"{value:.3f}" for name, value in self.held_out.items() if name != "loss"}
-        return {"held out": f"{self.held_out['loss']:.3f} {self.unit.name}", **others}
+        return {"held out": f"{self.held_out['loss']:.3f} {self.metric.name}", **others}
 
 
 @contextmanager
-def progress(console: Console, settings: Settings, unit: Unit, step: int = 0) -> Iterator[Show]:
-    """While entered, the function given shows a run's reports on ``console``.
+def progress(console: Console, settings: Settings, metric: Metric, step: int = 0) -> Iterator[Show]:
+    """Show a run's reports on ``console``, by the function that is given on entry.
 
     Args:
         console: to write on.
         settings: of the run.
-        unit: of its losses.
+        metric: of its losses.
         step: where the run stands, 0 if it is new.
     """
-    meter = Meter(settings, unit, step)
+    meter = Meter(settings, metric, step)
     if console.is_terminal:
         with Live(console=console, get_renderable=lambda: _table(meter)):
             yield meter.update
@@ -125,4 +126,4 @@ def _lines(console: Console, meter: Meter) -> Show:
 
 def _line(console: Console, meter: Meter) -> None:
     figures = "  ".join(f"{name} {value}" for name, value in meter.figures().items())
-    console.print(figures, highlight=False, markup=False, soft_wrap=True)
+    say(console, figures)

@@ -1,78 +1,84 @@
-"""The settings of a training run, and which of them a resumed run may change."""
+"""Settings of a training run: their ranges, those that may change, and the learning rate."""
+
+from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any, final
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, NamedTuple, final
 
 from ...errors import UserError
 
-SCHEDULES = ("cosine", "constant")
 
-ACCELERATORS = ("cpu", "cuda", "mps", "auto")
-PRECISIONS = ("32", "bf16")
+@final
+class Rule(NamedTuple):
+    """A range of values.
 
-FREE = frozenset(
-    {
-        "steps",
-        "seconds",
-        "patience",
-        "save_every",
-        "evaluate_every",
-        "threads",
-        "accelerator",
-        "devices",
-        "accumulate",
-        "tensorboard",
-    }
-)
-"""What may differ when a run is resumed: when it stops, what it reports, what it runs on."""
+    Attributes:
+        holds: tells whether a value is in it.
+        expected: the range, for messages.
+    """
+
+    holds: Callable[[Any], bool]
+    expected: str
 
 
-STEPS, ROWS, OFTEN = 2**40, 2**20, 2**53
-"""The most steps, rows of a batch, and whatever else is counted: a row's number, steps times rows,
-is an integer of 64 bits."""
-RATE = 1000.0
-"""The greatest learning rate: far more, and float32 cannot hold a step."""
+def _up_to(most: int) -> Rule:
+    """Return a rule for counts."""
+    return Rule(lambda value: 1 <= value <= most, f"from 1 to 2**{most.bit_length() - 1}")
 
 
-def _up_to(most: int) -> tuple[Callable[[Any], bool], str]:
-    """A rule for counts."""
-    return lambda value: 1 <= value <= most, f"from 1 to 2**{most.bit_length() - 1}"
+def _one_of(*values: str) -> Rule:
+    """Return a rule for names."""
+    return Rule(lambda value: value in values, "one of " + ", ".join(values))
 
 
-def _positive(value: Any) -> bool:
-    return 0 < value < math.inf
+ROWS = _up_to(2**20)
+"""The most rows of a batch; times 2**40 steps, a row's number is an integer of 64 bits."""
+OFTEN = _up_to(2**53)
+"""The most of whatever else is counted."""
+RATE = Rule(lambda value: 0 < value <= 1000.0, "more than 0 and at most 1000")
+"""At a greater learning rate float32 cannot hold a step."""
+DROPOUT = Rule(lambda value: 0 <= value < 1, "at least 0 and less than 1")
+SECONDS = Rule(lambda value: 0 < value < math.inf, "more than 0")
+CLIP = Rule(lambda value: value > 0, "more than 0 (inf for no clipping)")
+SEED = Rule(lambda value: 0 <= value < 2**63, "at least 0 and less than 2**63")
+HELD_OUT = Rule(lambda value: 0 < value < 1, "between 0 and 1")
+ANY = Rule(lambda value: True, "anything")
+TRUTH = Rule(lambda value: value in (True, False), "true or false")
+FEW = Rule(lambda value: 1 <= value <= 1024, "from 1 to 1024")
 
 
-RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "hidden": _up_to(2**20),
-    "layers": _up_to(2**10),
-    "dropout": (lambda value: 0 <= value < 1, "at least 0 and less than 1"),
-    "batch": _up_to(ROWS),
-    "window": _up_to(ROWS),
-    "steps": _up_to(STEPS),
-    "seconds": (lambda value: value is None or _positive(value), "more than 0"),
-    "lr": (lambda value: 0 < value <= RATE, f"more than 0 and at most {RATE:g}"),
-    "schedule": (lambda value: value in SCHEDULES, "one of " + ", ".join(SCHEDULES)),
-    "clip": (lambda value: value > 0, "more than 0 (inf for no clipping)"),
-    "seed": (lambda value: 0 <= value < 2**63, "at least 0 and less than 2**63"),
-    "held_out": (lambda value: 0 < value < 1, "between 0 and 1"),
-    "save_every": _up_to(OFTEN),
-    "evaluate_every": _up_to(OFTEN),
-    "evaluate_at_most": _up_to(OFTEN),
-    "patience": (lambda value: value is None or 1 <= value <= OFTEN, "from 1 to 2**53"),
-    "threads": (lambda value: value is None or 1 <= value <= 1024, "from 1 to 1024"),
-    "accelerator": (lambda value: value in ACCELERATORS, "one of " + ", ".join(ACCELERATORS)),
-    "devices": (lambda value: 1 <= value <= 1024, "from 1 to 1024"),
-    "precision": (lambda value: value in PRECISIONS, "one of " + ", ".join(PRECISIONS)),
-    "accumulate": _up_to(ROWS),
-    "tensorboard": (lambda value: value in (True, False), "true or false"),
-}
+@final
+class About(NamedTuple):
+    """A setting beside its type and its default.
+
+    Attributes:
+        help: text for the command line.
+        rule: range of its values; None is in range where it is the default.
+        shown: default as the command line shows it; empty: the default itself.
+        free: whether the setting may differ when a run is resumed: when it stops, what it
+            reports, what it runs on.
+    """
+
+    help: str
+    rule: Rule
+    shown: str
+    free: bool
+
+
+def _fixed(default: Any, help: str, rule: Rule) -> Any:
+    """Return a setting that a run keeps for life."""
+    return field(default=default, metadata={"about": About(help, rule, "", False)})
+
+
+def _free(default: Any, help: str, rule: Rule, shown: str = "") -> Any:
+    """Return a setting that a resumed run may change."""
+    return field(default=default, metadata={"about": About(help, rule, shown, True)})
 
 
 def option(name: str) -> str:
-    """The command-line option of a setting.
+    """Return the command-line option of a setting.
 
     >>> option("held_out")
     '--held-out'
@@ -93,38 +99,53 @@ class Settings:
     unrolled.errors.UserError: --dropout must be at least 0 and less than 1, not 1.5
     """
 
-    cell: str = "lstm"
-    hidden: int = 256
-    layers: int = 1
-    dropout: float = 0.0
-    batch: int = 32
-    window: int = 64
-    steps: int = 2000
-    seconds: float | None = None
-    lr: float = 3e-3
-    schedule: str = "constant"
-    clip: float = 1.0
-    seed: int = 0
-    held_out: float = 0.1
-    save_every: int = 100
-    evaluate_every: int = 200
-    evaluate_at_most: int = 1_000_000
-    patience: int | None = None
-    threads: int | None = None
-    accelerator: str = "cpu"
-    devices: int = 1
-    precision: str = "32"
-    accumulate: int = 1
-    tensorboard: bool = False
+    cell: str = _fixed("lstm", "See: unrolled cells.", ANY)
+    hidden: int = _fixed(256, "Hidden size.", ROWS)
+    layers: int = _fixed(1, "Recurrent layers.", _up_to(2**10))
+    dropout: float = _fixed(0.0, "Between layers and before the readout.", DROPOUT)
+    batch: int = _fixed(32, "Rows of an update; of text, parallel streams.", ROWS)
+    window: int = _fixed(64, "Steps of a row between updates.", ROWS)
+    steps: int = _free(2000, "Updates in all.", _up_to(2**40))
+    seconds: float | None = _free(
+        None, "Stop after so long, even before the steps are done.", SECONDS, "none"
+    )
+    patience: int | None = _free(
+        None, "Stop after so many evaluations without a better one.", OFTEN, "none"
+    )
+    lr: float = _fixed(3e-3, "Peak learning rate of AdamW.", RATE)
+    schedule: str = _fixed(
+        "constant",
+        "Learning rate: constant, or cosine down to 0 at --steps.",
+        _one_of("cosine", "constant"),
+    )
+    clip: float = _fixed(1.0, "Greatest norm of the gradient.", CLIP)
+    seed: int = _fixed(0, "Of weights, order and dropout.", SEED)
+    held_out: float = _fixed(0.1, "Part of the data that is kept for evaluation.", HELD_OUT)
+    save_every: int = _free(100, "Steps between checkpoints.", OFTEN)
+    evaluate_every: int = _free(200, "Steps between evaluations.", OFTEN)
+    evaluate_at_most: int = _fixed(
+        1_000_000, "How much of the held-out part an evaluation goes through.", OFTEN
+    )
+    threads: int | None = _free(None, "Threads of each process.", FEW, "PyTorch's choice")
+    accelerator: str = _free(
+        "cpu", "Compute on: cpu, cuda, mps or auto.", _one_of("cpu", "cuda", "mps", "auto")
+    )
+    devices: int = _free(1, "Processes on this machine, each with its device and rows.", FEW)
+    precision: str = _fixed(
+        "32", "Of products: 32, or bf16 with weights of 32 bits.", _one_of("32", "bf16")
+    )
+    accumulate: int = _free(1, "Turns in which a batch is worked through, to save memory.", ROWS)
+    tensorboard: bool = _free(False, "Log to TensorBoard as well, in --out.", TRUTH)
 
     def __post_init__(self) -> None:
-        for name, (holds, expected) in RULES.items():
+        for name, about in ABOUT.items():
             value = getattr(self, name)
-            if not holds(value):
-                raise UserError(f"{option(name)} must be {expected}, not {value!r}")
+            unset = value is None and getattr(Settings, name) is None
+            if not unset and not about.rule.holds(value):
+                raise UserError(f"{option(name)} must be {about.rule.expected}, not {value!r}")
 
-    def resumed(self, given: Mapping[str, Any]) -> "Settings":
-        """These settings with the free ones among ``given`` in place.
+    def resumed(self, given: Mapping[str, Any]) -> Settings:
+        """Return these settings with the free ones among ``given`` in place.
 
         Raises:
             UserError: ``given`` asks for another value of a setting that a run keeps for life.
@@ -135,11 +156,36 @@ class Settings:
         Traceback (most recent call last):
         unrolled.errors.UserError: this run has --hidden 256, not 64: ...
         """
-        for field in fields(self):
-            stored, asked = getattr(self, field.name), given.get(field.name)
-            if asked is not None and asked != stored and field.name not in FREE:
+        for each in fields(self):
+            stored, asked = getattr(self, each.name), given.get(each.name)
+            if asked is not None and asked != stored and each.name not in FREE:
                 raise UserError(
-                    f"this run has {option(field.name)} {stored}, not {asked}: leave the option "
+                    f"this run has {option(each.name)} {stored}, not {asked}: leave the option "
                     "out, or start another run"
                 )
         return replace(self, **{name: given[name] for name in FREE & given.keys()})
+
+
+ABOUT: dict[str, About] = {each.name: each.metadata["about"] for each in fields(Settings)}
+"""All settings, in the order of the command line."""
+
+FREE = frozenset(name for name, about in ABOUT.items() if about.free)
+"""The settings that may differ when a run is resumed."""
+
+
+def learning_rate(step: int, settings: Settings) -> float:
+    """Return the rate of a step, counted from 0: a short linear rise, then flat or half a cosine.
+
+    It depends on nothing but its arguments, so a resumed run goes on as if never stopped. The
+    cosine ends with the steps that are asked for; the constant rate does not depend on them, so
+    that a run can be lengthened without a difference.
+
+    >>> settings = Settings(steps=1000, lr=1.0, schedule="cosine")
+    >>> [round(learning_rate(step, settings), 2) for step in (0, 24, 49, 500, 999)]
+    [0.02, 0.49, 0.97, 0.5, 0.0]
+    """
+    if settings.schedule == "constant":
+        return settings.lr * min(1.0, (step + 1) / 11)
+    rise = min(50, settings.steps // 10)
+    rate = settings.lr * min(1.0, (step + 1) / (rise + 1))
+    return rate * (1 + math.cos(math.pi * min(1.0, step / settings.steps))) / 2

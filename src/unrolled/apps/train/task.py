@@ -1,23 +1,138 @@
-"""What is learned: the loop's view of data, loss and measures."""
+"""A task: a problem with its data, its loss and its measures, as the training loop sees it."""
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from typing import Generic, NamedTuple, TypeVar
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar, final
 
+from rich.table import Table
+from rich.text import Text
 from torch import Tensor, nn
 
-from .batch import Batch
-from .problem import Problem
-from .settings import Settings
-from .share import Share
-from .states import States
-from .unit import Unit
-from .verdict import Verdict
+from ...errors import UserError
+from ...printable import printable
+from ...schema import Positive
+from .batch import Batch, Shard, States
+from .settings import Settings, learning_rate
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from ...equations import Cell
+
+
+class Problem(ABC):
+    """A vocabulary, the names of classes, the scaling of a series: what gives numbers a meaning.
+
+    It stands as JSON in the header of every checkpoint, so that a run can be used without its
+    data. Subclasses are frozen dataclasses: equal if they ask for the same.
+
+    Attributes:
+        kind: its name in checkpoints; see `unrolled.apps.train.checkpoint`.
+        data: what it is learned from, in a word for messages: text, table, …
+    """
+
+    kind: ClassVar[str]
+    data: ClassVar[str]
+
+    @abstractmethod
+    def model(self, settings: Settings, cell: Cell) -> nn.Module:
+        """Return a new model, with weights drawn from PyTorch's generator.
+
+        Raises:
+            UserError: there is no memory for it.
+        """
+
+    @abstractmethod
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it in what JSON knows."""
+
+    @classmethod
+    @abstractmethod
+    def from_json(cls, stored: dict[str, Any]) -> Self:
+        """Return what `to_json` gave.
+
+        Raises:
+            LookupError, TypeError, ValueError, UserError: it is damaged.
+        """
+
+    def carried(self, model: nn.Module, settings: Settings) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of states carried from batch to batch, by name; none unless said."""
+        return {}
+
+
+T = TypeVar("T")
+
+
+def build(settings: Settings, make: Callable[[], T]) -> T:
+    """Return what ``make`` gives.
+
+    Raises:
+        UserError: there is no memory for it.
+    """
+    try:
+        return make()
+    except RuntimeError as error:
+        raise UserError(
+            f"cannot make a model of --hidden {settings.hidden} --layers {settings.layers}: {error}"
+        ) from error
+
+
+@final
+@dataclass(frozen=True)
+class Metric:
+    """The unit of a task's loss, and its items.
+
+    Attributes:
+        name: of the loss, such as ``bits/char``.
+        item: what the speed counts, such as ``chars``.
+        scale: what a mean loss of the task is multiplied with to be in the unit.
+    """
+
+    name: str
+    item: str
+    scale: Positive = 1.0
+
+
+BITS = Metric("bits/char", "chars", 1 / math.log(2))
+"""Of language models: cross-entropies are in nats."""
+
+
+@final
+@dataclass(frozen=True)
+class TestMetrics:
+    """Measures on a part that neither training nor the choice of a checkpoint has seen.
+
+    Attributes:
+        part: what was measured on, in words.
+        measures: names of measures, in the order in which they are shown.
+        rows: for each predictor, its measures; None where it has none.
+        notes: what else has to be said.
+    """
+
+    part: str
+    measures: tuple[str, ...]
+    rows: dict[str, tuple[float | None, ...]]
+    notes: tuple[str, ...] = ()
+
+    def table(self, emphasised: str) -> Table:
+        """Return the table for a terminal, one row stressed."""
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for name in (self.part, *self.measures):
+            justify = "left" if name is self.part else "right"
+            table.add_column(Text(printable(name)), justify=justify)
+        for name, figures in self.rows.items():
+            cells = ["" if figure is None else f"{figure:.4g}" for figure in figures]
+            style = "bold" if name == emphasised else None
+            table.add_row(Text(printable(name)), *cells, style=style)
+        return table
 
 
 class Loss(NamedTuple):
-    """The loss of one share.
+    """The loss of one shard.
 
     Attributes:
         total: the sum over its predictions, not the mean; it can be differentiated.
@@ -42,19 +157,19 @@ class Task(ABC, Generic[P]):
         problem: what the model is to answer.
         settings: of the run.
         digest: of the data, in hexadecimal: a run is resumed with the data it began with.
-        unit: of the loss.
+        metric: of the loss.
     """
 
     problem: P
     settings: Settings
     digest: str
-    unit: Unit
+    metric: Metric
 
     @abstractmethod
-    def batch(self, step: int, share: Share) -> Batch:
-        """The rows of ``share`` in the batch of step ``step``, counted from 0.
+    def batch(self, step: int, shard: Shard) -> Batch:
+        """Return the rows of ``shard`` in the batch of step ``step``, counted from 0.
 
-        The batch of a step has exactly ``settings.batch`` rows, ``share.rows(settings.batch)``
+        The batch of a step has exactly ``settings.batch`` rows, ``shard.rows(settings.batch)``
         says which are asked for, and the order follows from the step alone; `Order` helps.
         """
 
@@ -65,7 +180,7 @@ class Task(ABC, Generic[P]):
         Args:
             model: what `Problem.model` made, as the machine wraps it: only call it.
             batch: on the model's device.
-            states: those of the batch before, of the same share; None where they begin.
+            states: those of the batch before, of the same shard; None where they begin.
         """
 
     @abstractmethod
@@ -77,16 +192,28 @@ class Task(ABC, Generic[P]):
             its name.
         """
 
+    def model(self, cell: Cell) -> nn.Module:
+        """Return a new model, with weights drawn from PyTorch's generator.
+
+        Raises:
+            UserError: there is no memory for it.
+        """
+        return self.problem.model(self.settings, cell)
+
+    def learning_rate(self, step: int) -> float:
+        """Return the learning rate of step ``step``, counted from 0: the settings' schedule."""
+        return learning_rate(step, self.settings)
+
     def description(self) -> list[str]:
-        """What was found in the data, and guessed of them: lines to show before training."""
+        """Return what was found in the data, and guessed of them: lines to show before training."""
         return []
 
     def baselines(self) -> dict[str, float]:
-        """The loss that simple predictors reach on what is held out, by their names."""
+        """Return the loss that simple predictors reach on what is held out, by their names."""
         return {}
 
-    def verdict(self, model: nn.Module, name: str) -> Verdict | None:
-        """What the best model, called ``name``, reaches on a part that nothing else has seen.
+    def test_metrics(self, model: nn.Module, name: str) -> TestMetrics | None:
+        """Measure the best model, called ``name``, on a part that nothing else has seen.
 
         It is asked for once, when the run has ended; None where there is no such part.
         """

@@ -1,39 +1,82 @@
-"""Text as symbol ids, split into a training and a held-out part."""
+"""Text as symbol ids, in memory or read piece by piece, with a held-out part."""
+
+from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import NamedTuple, final
 
 import numpy
 import torch
 from torch import Tensor
 
-from ...errors import UserError
-from .source import Source, boundary
+from ...errors import UserError, refusing
+
+
+class Source(ABC):
+    """A text as symbol ids, the places of its characters in a vocabulary; its end is held out.
+
+    Attributes:
+        vocabulary: the distinct characters, sorted.
+        start: where the held-out part begins.
+        digest: SHA-256 of the text, in hexadecimal.
+    """
+
+    vocabulary: str
+    start: int
+    digest: str
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def windows(self, starts: Tensor, length: int) -> Tensor:
+        """Return int32 (length, B): so many ids from each of ``starts`` on; past the end, the last.
+
+        Args:
+            starts: places in the text: int64, (B,).
+            length: of each window.
+        """
+
+
+def boundary(length: int, held_out: float) -> int:
+    """Return where the last ``held_out`` of a text of ``length`` characters begins.
+
+    Raises:
+        UserError: the text is too short for both parts to have a character.
+
+    >>> boundary(10, 0.2)
+    8
+    """
+    start = int(length * (1 - held_out))
+    if not 0 < start < length:
+        raise UserError(
+            f"a text of {length} characters leaves {start} to train on and "
+            f"{length - start} held out (--held-out {held_out}): both need at least 1"
+        )
+    return start
+
 
 LARGE = 64 * 2**20
 """Files of more bytes in all are read piece by piece instead of being held in memory."""
 
 
 def read(file: Path) -> str:
-    """The UTF-8 text of a file, without byte order mark and with line ends as ``\\n``.
+    """Return the UTF-8 text of a file, without byte order mark and with line ends as ``\\n``.
 
     Raises:
         UserError: the file is missing, a directory, unreadable, empty, binary or not UTF-8.
     """
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise UserError(f"cannot read {file}: {error.strerror or error}") from error
-    if not data:
-        raise UserError(f"{file} is empty: a text file is expected")
-    return decoded(file, data).removeprefix("\ufeff")
+    return "".join(decoded(file, data, offset) for offset, data in _pieces(file))
 
 
 def decoded(file: Path, data: bytes, offset: int = 0) -> str:
-    """The UTF-8 text of bytes that stand at ``offset`` of ``file``, with line ends as ``\\n``.
+    """Decode UTF-8 bytes that stand at ``offset`` of ``file``, with line ends as ``\\n``.
 
     Raises:
         UserError: the bytes are no text.
@@ -52,7 +95,7 @@ def decoded(file: Path, data: bytes, offset: int = 0) -> str:
 
 
 def default() -> str:
-    """The text every Python brings along: the topics of ``help()``, about 400,000 characters.
+    """Return the text every Python brings: the topics of ``help()``, about 400,000 characters.
 
     Topics quote each other, so each paragraph is kept once: else the held-out part would repeat
     passages that were trained on.
@@ -69,12 +112,12 @@ def default() -> str:
 
 
 def codes(text: str) -> numpy.ndarray:
-    """The Unicode numbers of the characters of ``text``: uint32, (N,)."""
+    """Return the Unicode numbers of the characters of ``text``: uint32, (N,)."""
     return numpy.frombuffer(text.encode("utf-32-le", "surrogatepass"), numpy.dtype("<u4"))
 
 
 def encode(text: str, vocabulary: str) -> Tensor:
-    """The places of the characters of ``text`` in the sorted ``vocabulary``: int32, (N,).
+    """Return the places of the characters of ``text`` in the sorted ``vocabulary``: int32, (N,).
 
     Raises:
         UserError: a character is not in the vocabulary.
@@ -111,7 +154,7 @@ class Corpus(Source):
     digest: str
 
     @classmethod
-    def of(cls, text: str, held_out: float = 0.1) -> "Corpus":
+    def of(cls, text: str, held_out: float = 0.1) -> Corpus:
         """Encode ``text``, with the last ``held_out`` of it (a fraction) held out.
 
         Raises:
@@ -130,7 +173,7 @@ class Corpus(Source):
         return len(self.ids)
 
     def windows(self, starts: Tensor, length: int) -> Tensor:
-        """``length`` ids from each of ``starts`` on, (length, B)."""
+        """Return ``length`` ids from each of ``starts`` on, (length, B)."""
         places = starts + torch.arange(length)[:, None]
         return self.ids[places.clamp(max=len(self.ids) - 1)]
 
@@ -146,18 +189,167 @@ class Corpus(Source):
 
 
 def open_source(files: Sequence[Path], held_out: float) -> Source:
-    """The text of ``files``, or the default text when there are none, in memory if it is small.
+    """Open the text of ``files``, or the default text without files; in memory if it is small.
 
     Raises:
         UserError: a file cannot be read, or is no text.
     """
-    from .stream import Stream
-
     if sum(file.stat().st_size for file in files if file.is_file()) > LARGE:
         return Stream.of(files, held_out)
     return Corpus.of(load(files), held_out)
 
 
 def load(files: Sequence[Path]) -> str:
-    """The texts of ``files`` joined by a newline, or the default text when there are none."""
+    """Read the texts of ``files``, joined by a newline, or the default text without files."""
     return "\n".join(map(read, files)) if files else default()
+
+
+PIECE = 2**16
+"""Bytes that are read at a time."""
+
+KEPT = 1024
+"""How many pieces are kept in memory: 4 bytes for every character of theirs."""
+
+BOM = b"\xef\xbb\xbf"
+
+
+class Piece(NamedTuple):
+    """Bytes of a file that begin and end with a character.
+
+    Attributes:
+        file: its number.
+        offset, size: of the bytes.
+        before: how many characters of the text stand before them.
+        newline: whether one joins them to the file before.
+    """
+
+    file: int
+    offset: int
+    size: int
+    before: int
+    newline: bool
+
+    def text(self, file: Path, data: bytes) -> str:
+        """Return the characters of its bytes, read from ``file``."""
+        text = decoded(file, data, self.offset)
+        return "\n" + text if self.newline else text
+
+
+@final
+class Stream(Source):
+    """The texts of files joined by newlines, as `unrolled.apps.train.text.load` reads them.
+
+    Opening goes through the files once and keeps where the pieces are; later, each is read when
+    a window needs it. Memory does not grow with the files, but for 100 bytes a piece.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[Path],
+        pieces: Sequence[Piece],
+        length: int,
+        vocabulary: str,
+        digest: str,
+        held_out: float,
+    ) -> None:
+        self.files, self.pieces, self._length = list(files), list(pieces), length
+        self.vocabulary, self.digest = vocabulary, digest
+        self.start = boundary(length, held_out)
+        self._before = [piece.before for piece in pieces]
+        self._kept: OrderedDict[int, Tensor] = OrderedDict()
+
+    @classmethod
+    def of(cls, files: Sequence[Path], held_out: float = 0.1) -> Stream:
+        """Go through ``files`` once.
+
+        Raises:
+            UserError: a file is missing, unreadable, empty, binary or not UTF-8, or the text is
+                too short for both parts to have a character.
+        """
+        seen, digest = numpy.zeros(0x110000, dtype=bool), hashlib.sha256()
+        pieces: list[Piece] = []
+        length = 0
+        for number, file in enumerate(files):
+            for offset, data in _pieces(file):
+                newline = number > 0 and pieces[-1].file < number
+                piece = Piece(number, offset, len(data), length, newline)
+                text = piece.text(file, data)
+                pieces.append(piece)
+                seen[codes(text)] = True
+                digest.update(text.encode())
+                length += len(text)
+        vocabulary = "".join(map(chr, numpy.flatnonzero(seen)))
+        return cls(files, pieces, length, vocabulary, digest.hexdigest(), held_out)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def windows(self, starts: Tensor, length: int) -> Tensor:
+        """Return ``length`` ids from each of ``starts`` on, (length, B).
+
+        Raises:
+            UserError: a file is no longer what it was.
+        """
+        return torch.stack([self._window(start, length) for start in starts.tolist()], dim=1)
+
+    def _window(self, start: int, length: int) -> Tensor:
+        parts, place, missing = [], min(start, self._length - 1), length
+        while missing > 0 and place < self._length:
+            index = bisect_right(self._before, place) - 1
+            part = self._ids(index)[place - self._before[index] :][:missing]
+            parts.append(part)
+            place, missing = place + len(part), missing - len(part)
+        if missing > 0:
+            parts.append(parts[-1][-1:].expand(missing))
+        return torch.cat(parts)
+
+    def _ids(self, index: int) -> Tensor:
+        if index in self._kept:
+            self._kept.move_to_end(index)
+            return self._kept[index]
+        ids = self._kept[index] = self._encoded(index)
+        while len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        return ids
+
+    def _encoded(self, index: int) -> Tensor:
+        piece = self.pieces[index]
+        end = self._before[index + 1] if index + 1 < len(self.pieces) else self._length
+        file = self.files[piece.file]
+        try:
+            with file.open("rb") as stream:
+                stream.seek(piece.offset)
+                ids = encode(piece.text(file, stream.read(piece.size)), self.vocabulary)
+        except (OSError, UserError) as error:
+            raise UserError(f"{file} is no longer what it was: {error}") from error
+        if len(ids) != end - piece.before:
+            raise UserError(f"{file} is no longer what it was: it changed after it was opened")
+        return ids
+
+
+def _pieces(file: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield pieces of whole characters and line ends, with their offsets."""
+    with refusing(f"read {file}"), file.open("rb") as stream:
+        offset = len(BOM) if stream.read(len(BOM)) == BOM else 0
+        stream.seek(offset)
+        rest = b""
+        while data := stream.read(PIECE):
+            whole, rest = _cut(rest + data)
+            if whole:
+                yield offset, whole
+            offset += len(whole)
+    if offset == 0 and not rest:
+        raise UserError(f"{file} is empty: a text file is expected")
+    if rest:
+        yield offset, rest
+
+
+def _cut(data: bytes) -> tuple[bytes, bytes]:
+    """Return what ends with a character, and the rest: of a character, or of a line end."""
+    for back in range(1, min(4, len(data)) + 1):
+        byte = data[-back]
+        if byte >= 0xC0:  # the first of several bytes
+            return data[:-back], data[-back:]
+        if byte < 0x80:
+            break
+    return (data[:-1], data[-1:]) if data.endswith(b"\r") else (data, b"")

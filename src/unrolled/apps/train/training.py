@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -15,11 +16,10 @@ from torch.nn.utils import clip_grad_norm_
 from ...equations import Cell
 from ...errors import UserError
 from ...schema import checked
+from .batch import ROWS, States, detach, joined, unlisted
 from .checkpoint import Checkpoint, Evaluation
-from .header import Scalars
+from .checkpoint_format import Scalars
 from .machine import Alone, Machine
-from .schedule import learning_rate
-from .states import ROWS, States, detach, joined, unlisted
 from .task import Task
 
 
@@ -49,32 +49,44 @@ class Report:
 class Training:
     """A model, its optimizer and its place in the data: all that a checkpoint holds.
 
-    Every step takes one batch, in as many shares as there are processes and turns; which batch,
+    Every step takes one batch, in as many shards as there are processes and turns; which batch,
     follows from the step's number alone. States that a task carries from batch to batch are
     carried without their gradient.
 
     Raises:
-        UserError: a batch cannot be divided among so many shares, or the model does not fit.
+        UserError: a batch cannot be divided among so many shards, or the model does not fit.
     """
 
     def __init__(self, task: Task, cell: Cell, machine: Machine | None = None) -> None:
         self.task, self.settings, self.cell = task, task.settings, cell
         self.machine = machine or Alone()
         _require_equal_shares(self)
-        self.shares = self.machine.shares(self.settings.accumulate)
+        self.shards = self.machine.shards(self.settings.accumulate)
         torch.manual_seed(self.settings.seed)
-        self.model = task.problem.model(self.settings, cell)
+        self.model = task.model(cell)
         # 0.999 for the second moment would average over more steps than a short run has.
         self.optimizer = torch.optim.AdamW(self.model.parameters(), betas=(0.9, 0.99))
         self.forward, self.stepped = self.machine.setup(self.model, self.optimizer)
         if self.machine.rank > 0:  # dropout is drawn anew in every process
             torch.manual_seed((self.settings.seed + self.machine.rank * 1_000_003) % 2**63)
-        self.states: list[States | None] = [None for _ in self.shares]
+        self.states: list[States | None] = [None for _ in self.shards]
         self.step = 0
         self.loss: float | None = None
         self.last: Evaluation | None = None
         self.best: Evaluation | None = None
         self.stale = 0
+
+    def updates(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Report]:
+        """Take steps to their end, the end of patience, or until ``stop`` says so before one.
+
+        Yields:
+            A report after every step.
+
+        Raises:
+            FloatingPointError: as `advance`.
+        """
+        while self.step < self.settings.steps and not self.waited and not stop():
+            yield self.advance()
 
     def advance(self) -> Report:
         """Take one step.
@@ -86,11 +98,11 @@ class Training:
         self.optimizer.zero_grad()
         total, states, count = self._accumulate()
         norm = clip_grad_norm_(self.model.parameters(), self.settings.clip).item()
-        loss = self.machine.total(total).item() / count * self.task.unit.scale
+        loss = self.machine.total(total).item() / count * self.task.metric.scale
         for name, value in (("loss", loss), ("gradient's norm", norm)):
             if not math.isfinite(value):
                 raise FloatingPointError(f"the {name} became {value} at step {self.step + 1}")
-        rate = learning_rate(self.step, self.settings)
+        rate = self.task.learning_rate(self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.stepped.step()
@@ -105,12 +117,12 @@ class Training:
         )
 
     def _accumulate(self) -> tuple[Tensor, list[States | None], int]:
-        """Gradients of the mean loss of the batch; this process's sum, states, the whole count."""
+        """Add up gradients; return this process's summed loss, its states, the whole count."""
         total, states, count = torch.zeros((), device=self.machine.device), [], 1
-        for share, before in zip(self.shares, self.states, strict=True):
-            batch = self.task.batch(self.step, share).to(self.machine.device)
+        for shard, before in zip(self.shards, self.states, strict=True):
+            batch = self.task.batch(self.step, shard).to(self.machine.device)
             count = batch.count
-            with self.machine.turn(self.forward, share is self.shares[-1]):
+            with self.machine.turn(self.forward, shard is self.shards[-1]):
                 found = self.task.loss(self.forward, batch, None if batch.fresh else before)
                 # Gradients of processes are averaged: times their number, they are summed.
                 self.machine.backward(found.total * (self.machine.size / count))
@@ -137,12 +149,12 @@ class Training:
 
     @property
     def waited(self) -> bool:
-        """Whether nothing has become better for as many evaluations as patience allows."""
+        """True once nothing has become better for as many evaluations as patience allows."""
         patience = self.settings.patience
         return patience is not None and self.stale >= patience
 
     def checkpoint(self) -> Checkpoint:
-        """The run as it stands, its tensors copies; all processes have to ask for it."""
+        """Return the run as it stands, its tensors copies; all processes have to ask for it."""
         names = [name for name, _ in self.model.named_parameters()]
         optimizer = self.optimizer.state_dict()
         tensors = {f"weights/{name}": tensor for name, tensor in self.model.state_dict().items()}
@@ -159,7 +171,7 @@ class Training:
             settings=self.settings,
             cell=self.cell,
             problem=self.task.problem,
-            unit=self.task.unit,
+            metric=self.task.metric,
             digest=self.task.digest,
             loss=self.loss,
             last=self.last,
@@ -173,7 +185,7 @@ class Training:
         )
 
     def _joined_states(self) -> dict[str, Tensor]:
-        """The states of all rows, whoever has them; none where they begin anew or are not kept."""
+        """Return the states of all rows of all processes; none where they begin anew."""
         parts = [states for states in self.states if states is not None]
         if len(parts) < len(self.states):
             return {}
@@ -182,7 +194,7 @@ class Training:
 
     @classmethod
     def resume(cls, checkpoint: Checkpoint, task: Task, machine: Machine | None = None) -> Training:
-        """The run that ``checkpoint`` was made of, with the task's settings, some of them renewed.
+        """Return the run that ``checkpoint`` was made of, with the task's settings, some renewed.
 
         Raises:
             UserError: another problem, other data, or tensors that do not fit the settings.
@@ -209,8 +221,8 @@ class Training:
         if states := checkpoint.group("states"):
             whole = [states[name].to(self.machine.device) for name in self.cell.states]
             self.states = [
-                unlisted([state[:, share.rows(state.shape[ROWS])] for state in whole])
-                for share in self.shares
+                unlisted([state[:, shard.rows(state.shape[ROWS])] for state in whole])
+                for shard in self.shards
             ]
         _restore_random(checkpoint.group("random"), self.machine.rank)
 
@@ -227,7 +239,7 @@ def _require_equal_shares(training: Training) -> None:
 
 
 def _random() -> dict[str, Tensor]:
-    """The states of PyTorch's generators."""
+    """Return the states of PyTorch's generators."""
     states = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         states["cuda"] = torch.cuda.get_rng_state()
@@ -235,7 +247,7 @@ def _random() -> dict[str, Tensor]:
 
 
 def _restore_random(states: dict[str, Tensor], rank: int) -> None:
-    """Those of a process that was there; of a new one they are as it began."""
+    """Return those of a process that was there; of a new one they are as it began."""
     cpu = states["cpu"]
     if rank < len(cpu):
         torch.set_rng_state(cpu[rank].clone())  # a view is read past its end

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ... import _torch
 from .. import eager
 from ..runtime import timeline
 from ..runtime.buffers import solid
@@ -231,10 +232,7 @@ def _are_special(tensors: Sequence[Tensor], gradients: Sequence[Tensor | None]) 
 
 def is_batched(gradient: Tensor | None) -> bool:
     """Whether a gradient stands for many, as for a vectorized jacobian: no kernel takes that."""
-    return gradient is not None and (
-        torch._C._functorch.is_legacy_batchedtensor(gradient)  # pyright: ignore
-        or torch._C._functorch.is_batchedtensor(gradient)  # pyright: ignore
-    )
+    return gradient is not None and _torch.is_batched(gradient)
 
 
 def prepared(

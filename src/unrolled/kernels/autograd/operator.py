@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, final
 
 import msgspec
 import torch
 from torch import Tensor
 
+from ... import _torch
 from ...errors import CellError
 from ...graph import parameters, storage
 from ...graph.graph import Graph
@@ -79,8 +79,8 @@ def run(
     operators: Any = torch.ops.unrolled
     operator = operators.recurrence_forward if saves else operators.recurrence
     results = operator(*operands, cell, batch_sizes, reverse)
-    last = results[len(record) : len(record) + len(states)]
-    return dict(zip(record, results, strict=False)), dict(zip(states, last, strict=True))
+    place = iter(results)  # the compiler of PyTorch 2.8 cannot read dict(zip(…))
+    return {name: next(place) for name in record}, {state: next(place) for state in states}
 
 
 def describe(
@@ -275,7 +275,7 @@ class _Run:
             {name: value.detach().requires_grad_(next(asked)) for name, value in group.items()}
             for group in given
         )
-        with _autograd():  # through what is computed before the loop
+        with _torch.autograd_in_operators():  # through what is computed before the loop
             call, banks, turned = compiled.prepared(
                 self.cell.recurrences, weights, inputs, states, *self.further
             )
@@ -319,17 +319,6 @@ def _named(what: str, names: Sequence[str], tensors: Sequence[Tensor]) -> dict[s
         expected = f"{len(names)} ({', '.join(names)})"
         raise RuntimeError(f"{USER}: {what} should be {expected}, got {len(tensors)}")
     return dict(zip(names, tensors, strict=True))
-
-
-@contextmanager
-def _autograd() -> Iterator[None]:
-    """Autograd, which PyTorch may have switched off around an operator."""
-    keys = torch._C._dispatch_tls_local_exclude_set()  # pyright: ignore
-    for key in ("AutogradFunctionality", "AutogradOther", "AutogradNestedTensor"):
-        keys = keys.remove(getattr(torch._C.DispatchKey, key))
-    included = torch._C._dispatch_tls_local_include_set()  # pyright: ignore
-    with torch._C._ForceDispatchKeyGuard(included, keys), torch.enable_grad():
-        yield
 
 
 def _summed(

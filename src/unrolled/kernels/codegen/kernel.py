@@ -122,6 +122,11 @@ class Source:
             self._functions[f"pass_{work.number}"] = self._pass(work)
         self.text = self._module()
 
+    def forget_text(self) -> None:
+        """Drop the text, which takes ten times the memory of its machine code."""
+        self.text = ""
+        self._functions.clear()
+
     # Arrays.
 
     def array(self, name: str, kind: str, size: Size) -> int:

@@ -11,12 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple, NoReturn, final
+from typing import NamedTuple, NoReturn, final
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import _get_current_dispatch_mode
 
+from ... import _torch
 from .extent import shortage
 from .inspection import FITS, WRONG, Expected, Inspection, dtype_number
 from .torch_state import PLAIN
@@ -131,12 +131,12 @@ def solid(tensor: Tensor) -> Tensor:
         if lack is not None:
             raise RuntimeError(f"a lazily negated tensor has {lack}")
         tensor = tensor.resolve_neg()
-    return tensor.clone() if tensor._is_zerotensor() else tensor  # pyright: ignore
+    return tensor.clone() if _torch.is_zero(tensor) else tensor
 
 
 def is_lazy(tensor: Tensor) -> bool:
     """Return whether the numbers of a tensor are not what stands in memory."""
-    return tensor.is_neg() or tensor._is_zerotensor()  # pyright: ignore
+    return tensor.is_neg() or _torch.is_zero(tensor)
 
 
 def sound(user: str, *groups: Mapping[str, Tensor]) -> list[Mapping[str, Tensor]]:
@@ -147,7 +147,7 @@ def sound(user: str, *groups: Mapping[str, Tensor]) -> list[Mapping[str, Tensor]
     Raises:
         RuntimeError: naming the first whose storage ends before it does, or that is nested.
     """
-    if torch.compiler.is_compiling() or _get_current_dispatch_mode() is not None:
+    if torch.compiler.is_compiling() or _torch.count_dispatch_modes():
         return list(groups)
     for group in groups:
         for name, tensor in group.items():
@@ -182,10 +182,7 @@ def _has_memory(tensor: Tensor) -> bool:
     """Return whether a tensor is nothing but numbers on the CPU, not one that stands for others."""
     if type(tensor) not in PLAIN or not tensor.is_cpu or tensor.layout is not torch.strided:
         return False
-    functorch: Any = torch._C._functorch  # pyright: ignore
-    return not (
-        functorch.is_functorch_wrapped_tensor(tensor) or functorch.is_legacy_batchedtensor(tensor)
-    )
+    return not _torch.is_wrapped(tensor)
 
 
 @lru_cache(maxsize=256)

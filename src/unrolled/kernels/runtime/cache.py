@@ -25,14 +25,14 @@ To prepare a call anew takes half a millisecond, so few bytes would do; a run th
 length of up to a thousand steps in several layers should find all of them.
 """
 
-KERNELS = 1 << 28
+KERNELS = 1 << 26
 """Bytes of kernels that have to be made until one that no module uses is forgotten: about 500.
 
-A kernel takes 0.2 to 0.5 MiB and about 0.3 s to make; notebooks and tests make layers of the same
-size again and again.
+A kernel takes about 0.15 MiB (docs/kernels.md) and 0.15 s to compile; notebooks and tests make
+layers of the same size again and again.
 """
 
-RECORDED = 1 << 26
+RECORDED = 1 << 25
 """Bytes of the kernels of one layer, which has one for each set of values that is recorded."""
 
 OBJECT = 4096

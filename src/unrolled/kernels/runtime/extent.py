@@ -20,8 +20,8 @@ def reach(tensor: Tensor) -> int:
 
 def extent(tensor: Tensor) -> int:
     """Return the bytes that a tensor's storage has; 0 if it has no place, as of zero tensors."""
-    storage = tensor.untyped_storage()
     try:
+        storage = tensor.untyped_storage()  # tensors of transforms have none
         return storage.nbytes() if storage.data_ptr() else 0
     except RuntimeError:
         return 0

@@ -7,10 +7,8 @@ as functions of C; a few lines of machine code ask them of all tensors of a laun
 from __future__ import annotations
 
 import ctypes
-import os
 import struct
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import cache
 from itertools import chain
 from typing import Any, NamedTuple, final
@@ -18,6 +16,7 @@ from typing import Any, NamedTuple, final
 import torch
 from torch import Tensor
 
+from ... import _torch
 from ...locks import compiling
 from ..codegen.inspection import ANY, FITS, FUNCTIONS, HEADER, SCATTERED, WRONG, text
 from .extent import extent, reach
@@ -42,13 +41,7 @@ class Expected(NamedTuple):
 @cache
 def _library() -> ctypes.CDLL | None:
     """Return PyTorch's library that has the functions; None where there is none."""
-    folder = os.path.join(os.path.dirname(torch.__file__), "lib")
-    for name in ("libtorch_cpu.so", "libtorch_cpu.dylib", "torch_cpu.dll"):
-        with suppress(OSError):
-            library = ctypes.CDLL(os.path.join(folder, name))
-            if all(hasattr(library, function) for function in FUNCTIONS.values()):
-                return library
-    return None
+    return _torch.library(tuple(FUNCTIONS.values())) if _torch.has_addresses else None
 
 
 @cache
@@ -129,7 +122,7 @@ class Inspection:
             table = self._kind.from_buffer_copy(self._numbers)
             ready = table, ctypes.addressof(table)
         table, address = ready
-        self._pack(table, HEADER * 8, *[tensor._cdata for tensor in tensors])  # pyright: ignore
+        self._pack(table, HEADER * 8, *map(_torch.address, tensors))
         self._run(address)
         worst, addresses = table[1], table[self._addresses]
         self._tables.append(ready)

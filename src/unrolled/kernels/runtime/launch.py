@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import glob
 import os
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple, final
 import torch
 from torch import Tensor
 
+from ... import _torch
 from ...graph.node import Size
 from ...locks import cached_property
 from ..codegen.ir import Target
@@ -47,8 +47,8 @@ WORTH_MEETING = 200_000
 SMALL = 1 << 18
 """Numbers of scratch memory that a job keeps for its next run: faster than new memory."""
 
-CODE = 2
-"""Bytes that a kernel takes for each character of its text, with the text: see `cache.KERNELS`."""
+CODE = 1
+"""Bytes that a kernel takes for each character of its text: see `cache.KERNELS`."""
 
 POINTWISE = 8
 """Operations of a pointwise value, on average over sums, products and activations."""
@@ -86,16 +86,14 @@ def _team() -> dict[str, int] | None:
 
     A kernel's threads are then torch's own: they are awake, and no second pool competes with them.
     """
-    folder = os.path.join(os.path.dirname(torch.__file__), "lib")
-    for path in glob.glob(os.path.join(folder, "libgomp*.so*")):
-        library = ctypes.CDLL(path)
-        names = ("GOMP_parallel", *OPENMP)
-        if all(hasattr(library, name) for name in names):
-            pointers = {name: ctypes.cast(library[name], ctypes.c_void_p).value for name in names}
-            system = ctypes.CDLL(None)
-            pointers["sched_yield"] = ctypes.cast(system.sched_yield, ctypes.c_void_p).value
-            return {name: address for name, address in pointers.items() if address is not None}
-    return None
+    names = ("GOMP_parallel", *OPENMP)
+    library = _torch.openmp(names)
+    if library is None:
+        return None
+    pointers = {name: ctypes.cast(library[name], ctypes.c_void_p).value for name in names}
+    system = ctypes.CDLL(None)
+    pointers["sched_yield"] = ctypes.cast(system.sched_yield, ctypes.c_void_p).value
+    return {name: address for name, address in pointers.items() if address is not None}
 
 
 _forked = False
@@ -188,6 +186,7 @@ class Kernel:
         code = Code(self.source.text, self.target)
         self.start, self.alone, self.run = code.start, code.alone, code.run
         self.size = CODE * len(self.source.text)
+        self.source.forget_text()
         lanes = self.target.lanes
         sizes = [pack.size(lanes) if packed else 0 for pack in self.source.packs]
         sizes += [
@@ -195,6 +194,12 @@ class Kernel:
             for work in self.source.works
         ]
         self.layouts = sizes
+
+    def text(self) -> str:
+        """Write the module of the kernel once more: it is not kept."""
+        source = self.source
+        again = Source(source.schedule, source.units, source.strides, source.target, source.packed)
+        return again.text
 
     def threads(self, rows: int, total: int) -> int:
         """How many threads share so many rows, which take `total` steps in all.

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, final
 import torch
 from torch import Tensor
 
+from ... import _torch
 from .cache import ARRAYS
 
 LARGE = 1 << 21
@@ -79,8 +80,7 @@ class Reserve:
     def __init__(self, most: int) -> None:
         self._most = most
         self._blocks: dict[int, Tensor] = {}  # what was used last stands last
-        self._count: Any = getattr(torch._C, "_storage_Use_Count", None)
-        self._alone = self._users(torch.empty(1, device=CPU)) if self._count else None
+        self._alone = self._users(torch.empty(1, device=CPU)) if _torch.counts_users else None
 
     def take(self, dtype: torch.dtype, count: int) -> Tensor:
         """A tensor (count,), not filled; small ones are not worth keeping."""
@@ -118,7 +118,7 @@ class Reserve:
         A hook may keep a storage without a tensor: it is the same object for all who ask for it.
         """
         storage = block.untyped_storage()
-        return self._count(storage._cdata), sys.getrefcount(storage)
+        return _torch.users(storage), sys.getrefcount(storage)
 
     def _new(self, size: int) -> Tensor:
         """A block for that and for a little more: for what a sequence of some steps more takes."""

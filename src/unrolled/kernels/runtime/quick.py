@@ -14,17 +14,13 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
+from ... import _torch
 from ..autograd.node import Loop
 from .call import Call
 from .concurrent import start
 from .launch import Job
 from .memory import ALIGNED, aligned
 from .torch_state import undisturbed
-
-try:
-    from torch._C._dynamo.guards import TensorGuards  # pyright: ignore
-except ImportError:  # a PyTorch to come: every call is then checked anew
-    TensorGuards: Any = None
 
 Addresses = Sequence[int]
 
@@ -54,11 +50,7 @@ class Likeness:
 
     def __init__(self, tensors: Sequence[Tensor]) -> None:
         self._threads = _threads()
-        self._check: Callable[..., bool] = TensorGuards(
-            *tensors,
-            dynamic_dims_sizes=[list(tensor.shape) for tensor in tensors],
-            dynamic_dims_strides=[list(tensor.stride()) for tensor in tensors],
-        ).check
+        self._check = _torch.guard(tensors)
 
     def holds(self, tensors: Sequence[Tensor]) -> bool:
         """Whether nothing is different."""
@@ -70,7 +62,7 @@ def suits(call: Call) -> bool:
     recurrence = call.recurrence
     alone = recurrence.reads_inputs_alone or recurrence.is_whole
     alone = alone and len(call.sources) == 1
-    return TensorGuards is not None and alone and call.time.is_dense
+    return _torch.has_guards and alone and call.time.is_dense
 
 
 class Quick(ABC):

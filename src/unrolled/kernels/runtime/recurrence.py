@@ -125,7 +125,7 @@ class Recurrence:
             kernel = training.backward(frozenset(training.plan.optional))
         plan = str(kernel.schedule).splitlines()
         arrays = [f"  array {i}: {a.name}" for i, a in enumerate(kernel.source.arrays)]
-        return "\n".join([*(f"; {line}" for line in (*plan, *arrays)), "", kernel.source.text])
+        return "\n".join([*(f"; {line}" for line in (*plan, *arrays)), "", kernel.text()])
 
     def width(self, names: Sequence[str]) -> int:
         """How many numbers a row of some inputs of the loop has."""

@@ -47,6 +47,7 @@ class WeightGradients:
         self.dtype = dtype
         self.text = Outers(outers, host(DTYPES[dtype]))
         self._start = Code(self.text.text, self.text.target).start
+        self.text.forget_text()
         self._operations = sum(2 * o.units * (1 + sum(o.lengths)) for o in self.text.outers)
         self._places: dict[int, tuple[list[int], int]] = {}
 

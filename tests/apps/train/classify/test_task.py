@@ -5,11 +5,11 @@ import numpy
 import pytest
 import torch
 
+from unrolled.apps.train.batch import Shard
 from unrolled.apps.train.classify import making
 from unrolled.apps.train.classify.baseline import f1
 from unrolled.apps.train.classify.reading import Numbers
 from unrolled.apps.train.settings import Settings
-from unrolled.apps.train.share import Share
 from unrolled.apps.train.table.memory import MemoryTable
 from unrolled.cells import find
 
@@ -23,8 +23,8 @@ def task(settings: Settings = SETTINGS) -> making.Classify:
 
 
 def test_shares_make_up_the_batch() -> None:
-    whole = task().batch(3, Share())
-    parts = [task().batch(3, Share(n, 3)) for n in range(3)]
+    whole = task().batch(3, Shard())
+    parts = [task().batch(3, Shard(n, 3)) for n in range(3)]
     assert torch.equal(torch.cat([part.targets[0] for part in parts]), whole.targets[0])
     assert torch.equal(torch.cat([part.inputs[1] for part in parts]), whole.inputs[1])
     model = task().problem.model(SETTINGS, find("gru"))
@@ -73,7 +73,7 @@ def test_evaluation_is_that_of_one_record_after_the_other() -> None:
 def test_the_verdict_is_on_the_test_part() -> None:
     learned = task(replace(SETTINGS, held_out=0.4))
     model = learned.problem.model(SETTINGS, find("lstm"))
-    verdict = learned.verdict(model, "this")
+    verdict = learned.test_metrics(model, "this")
     frequent = numpy.bincount(learned.examples.targets[learned.parts.training]).argmax()
     truth = learned.examples.targets[learned.parts.test]
     assert verdict.rows["most frequent class"][0] == pytest.approx((truth == frequent).mean())

@@ -1,10 +1,10 @@
 import pytest
 import torch
 
+from unrolled.apps.train.batch import Shard
 from unrolled.apps.train.pairs import making
 from unrolled.apps.train.pairs.baseline import exact, symbols
 from unrolled.apps.train.settings import Settings
-from unrolled.apps.train.share import Share
 from unrolled.apps.train.table.memory import MemoryTable
 from unrolled.cells import find
 
@@ -22,8 +22,8 @@ def task() -> making.Translate:
 def test_shares_make_up_the_loss_of_the_batch() -> None:
     learned = task()
     model = learned.problem.model(SETTINGS, find("gru"))
-    whole = learned.batch(2, Share())
-    parts = [learned.batch(2, Share(n, 3)) for n in range(3)]
+    whole = learned.batch(2, Shard())
+    parts = [learned.batch(2, Shard(n, 3)) for n in range(3)]
     assert {part.count for part in parts} == {whole.count} == {int(whole.targets[1].sum())}
     total = sum(learned.loss(model, part, None).total for part in parts)
     torch.testing.assert_close(total, learned.loss(model, whole, None).total)

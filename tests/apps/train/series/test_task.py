@@ -4,11 +4,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from unrolled.apps.train.batch import Shard
 from unrolled.apps.train.series import making
 from unrolled.apps.train.series.season import season, trending
 from unrolled.apps.train.series.task import Cut
 from unrolled.apps.train.settings import Settings
-from unrolled.apps.train.share import Share
 from unrolled.apps.train.table.builtin import co2
 from unrolled.apps.train.table.memory import MemoryTable
 from unrolled.cells import find
@@ -49,7 +49,7 @@ def test_nothing_of_the_future_is_read(relative: bool) -> None:
     other = series(changed, horizon=3, window=5, season=4, relative=relative)
     assert other.problem == learned.problem
     for step in range(5):
-        ours, theirs = (each.batch(step, Share()) for each in (learned, other))
+        ours, theirs = (each.batch(step, Shard()) for each in (learned, other))
         assert torch.equal(ours.inputs[0], theirs.inputs[0])
         assert torch.equal(ours.targets[0], theirs.targets[0])
 
@@ -73,7 +73,7 @@ def test_a_relative_model_does_not_see_the_level() -> None:
     low = series(values, horizon=2, window=5, season=4, relative=True)
     high = series(values + 1000, horizon=2, window=5, season=4, relative=True)
     for step in range(3):
-        ours, theirs = low.batch(step, Share()), high.batch(step, Share())
+        ours, theirs = low.batch(step, Shard()), high.batch(step, Shard())
         torch.testing.assert_close(ours.inputs[0], theirs.inputs[0], atol=1e-5, rtol=0)
         torch.testing.assert_close(ours.targets[0], theirs.targets[0], atol=1e-5, rtol=0)
 
@@ -98,7 +98,7 @@ def test_evaluation_goes_through_every_place_of_the_part() -> None:
 def test_naive_forecasts_and_mase_are_those_of_the_definition() -> None:
     values = noise()
     learned = series(values, horizon=3, window=5, season=4)
-    verdict = learned.verdict(learned.problem.model(SETTINGS, find("gru")), "this")
+    verdict = learned.test_metrics(learned.problem.model(SETTINGS, find("gru")), "this")
     origins = range(85, 98)
     seasonal = [[values[t - 4 + k] for k in range(3)] for t in origins]
     truth = numpy.array([values[t : t + 3] for t in origins])
@@ -115,7 +115,7 @@ def test_a_series_that_never_changes_can_be_learned() -> None:
     learned = series(numpy.full(60, 3.0))
     assert learned.problem.scale == (1.0,)
     assert learned.problem.season == 1
-    verdict = learned.verdict(learned.problem.model(SETTINGS, find("gru")), "this")
+    verdict = learned.test_metrics(learned.problem.model(SETTINGS, find("gru")), "this")
     assert verdict.rows["last value"][:2] == (0.0, 0.0)
     assert verdict.rows["last value"][2] is None
 

@@ -11,9 +11,9 @@ import torch
 
 from ....errors import UserError
 from ....structures import ManyToOne
-from ..best import best
-from ..best import problem as of_kind
-from ..padding import padded
+from ..batch import padded
+from ..checkpoint import best
+from ..checkpoint import problem as of_kind
 from ..table.delimited import row
 from ..table.memory import MemoryTable
 from ..table.numbers import missing

@@ -13,9 +13,8 @@ from torch import Tensor
 from ....equations import Cell
 from ....schema import Size, checked
 from ....structures import ManyToOne, Symbols
-from ..making import made
-from ..problem import Problem
 from ..settings import Settings
+from ..task import Problem, build
 from .reading import Cells, Reading, Text, from_json
 from .reading import Stored as StoredReading
 
@@ -55,7 +54,7 @@ class Classification(Problem):
 
     def model(self, settings: Settings, cell: Cell) -> ManyToOne:
         """Many → one."""
-        return made(
+        return build(
             settings,
             lambda: ManyToOne(
                 cell,

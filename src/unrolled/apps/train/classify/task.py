@@ -11,22 +11,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ....errors import UserError
-from ..batch import Batch
-from ..order import Order
-from ..padding import padded
+from ..batch import Batch, Shard, States, padded
+from ..counter_rng import Order
 from ..parts import drawn
 from ..settings import Settings
-from ..share import Share
-from ..states import States
-from ..task import Loss, Task
-from ..unit import Unit
-from ..verdict import Verdict
+from ..task import Loss, Metric, Task, TestMetrics
 from .baseline import NaiveBayes, NearestMean, f1, frequencies, surprise
 from .examples import Examples
 from .problem import Classification
 from .reading import Text
 
-NATS = Unit("nats", "records")
+NATS = Metric("nats", "records")
 
 CHUNK = 256
 """How many records are evaluated at a time."""
@@ -46,7 +41,7 @@ class Classify(Task[Classification]):
     """
 
     def __init__(self, settings: Settings, examples: Examples, problem: Classification) -> None:
-        self.settings, self.examples, self.problem, self.unit = settings, examples, problem, NATS
+        self.settings, self.examples, self.problem, self.metric = settings, examples, problem, NATS
         self.digest = examples.table.digest()
         self.parts = drawn(examples.keys, settings.held_out, settings.seed, examples.table.name)
         _require_known(examples, problem)
@@ -78,9 +73,9 @@ class Classify(Task[Classification]):
             )
         return found
 
-    def batch(self, step: int, share: Share) -> Batch:
+    def batch(self, step: int, shard: Shard) -> Batch:
         """Sequences (T, B, …) with lengths (B,), and classes (B,)."""
-        rows = share.rows(self.settings.batch)
+        rows = shard.rows(self.settings.batch)
         places = self._order.rows(step)[rows.start : rows.stop].numpy()
         sequences, lengths, classes = self._rows(self.parts.training[places])
         return Batch(inputs=(sequences, lengths), targets=(classes,), count=self.settings.batch)
@@ -130,7 +125,7 @@ class Classify(Task[Classification]):
         truth = self.examples.targets[self._validated()]
         return {"frequencies of the classes": surprise(self._frequencies(), truth)}
 
-    def verdict(self, model: nn.Module, name: str) -> Verdict:
+    def test_metrics(self, model: nn.Module, name: str) -> TestMetrics:
         """The model beside simple classifiers on the test part."""
         indices, count = self.parts.test[:TESTED], len(self.problem.classes)
         loss, found = self._answers(model, indices)
@@ -145,7 +140,7 @@ class Classify(Task[Classification]):
             for each, (guessed, nats) in guesses.items()
         }
         part = f"test part: {len(indices):,} of {len(self.examples):,} records"
-        return Verdict(part, ("accuracy", "macro F1", "nats"), rows)
+        return TestMetrics(part, ("accuracy", "macro F1", "nats"), rows)
 
     def _simple(self, indices: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """What a classifier without order says of some records."""

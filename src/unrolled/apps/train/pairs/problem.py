@@ -16,10 +16,9 @@ from ....errors import UserError
 from ....schema import checked
 from ....structures import EncoderDecoder, Symbols
 from ..alphabet import Alphabet
-from ..making import made
-from ..padding import padded
-from ..problem import Problem
+from ..batch import padded
 from ..settings import Settings
+from ..task import Problem, build
 
 LONGEST = 10_000
 """Symbols of a text at most: attention looks at each pair of them, and a model that does not end
@@ -60,7 +59,7 @@ class Translation(Problem):
 
     def model(self, settings: Settings, cell: Cell) -> EncoderDecoder:
         """Encoder, in both directions, and decoder."""
-        return made(
+        return build(
             settings,
             lambda: EncoderDecoder(
                 cell,

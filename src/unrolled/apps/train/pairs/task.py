@@ -13,20 +13,16 @@ from torch.nn import functional
 
 from ....structures import EncoderDecoder
 from ..alphabet import plain
-from ..batch import Batch
-from ..order import Order
+from ..batch import Batch, Shard, States
+from ..counter_rng import Order
 from ..parts import drawn
 from ..settings import Settings
-from ..share import Share
-from ..states import States
-from ..task import Loss, Task
-from ..unit import Unit
-from ..verdict import Verdict
+from ..task import Loss, Metric, Task, TestMetrics
 from .baseline import exact, symbols
 from .examples import Pairs
 from .problem import Translation
 
-NATS = Unit("nats/symbol", "symbols")
+NATS = Metric("nats/symbol", "symbols")
 
 CHUNK = 128
 """How many pairs are evaluated at a time."""
@@ -43,7 +39,7 @@ class Translate(Task[Translation]):
     """Batches of pairs drawn from the training part, in another order in every round."""
 
     def __init__(self, settings: Settings, pairs: Pairs, problem: Translation) -> None:
-        self.settings, self.pairs, self.problem, self.unit = settings, pairs, problem, NATS
+        self.settings, self.pairs, self.problem, self.metric = settings, pairs, problem, NATS
         self.digest = pairs.table.digest()
         self.parts = drawn(pairs.keys, settings.held_out, settings.seed, pairs.table.name)
         self._order = Order(len(self.parts.training), settings.batch, settings.seed)
@@ -65,12 +61,12 @@ class Translate(Task[Translation]):
         ]
         return found
 
-    def batch(self, step: int, share: Share) -> Batch:
+    def batch(self, step: int, shard: Shard) -> Batch:
         """Sources (S, B) with their lengths, targets (T, B) with theirs."""
         places = self.parts.training[self._order.rows(step).numpy()]
         pairs = list(self.pairs.at(places))
         count = sum(len(self.problem.target.encode(target)) + 1 for _, target in pairs)
-        rows = share.rows(self.settings.batch)
+        rows = shard.rows(self.settings.batch)
         return self._batch(pairs[rows.start : rows.stop], count)
 
     def _batch(self, pairs: list[tuple[str, str]], count: int) -> Batch:
@@ -134,7 +130,7 @@ class Translate(Task[Translation]):
     def _plain(self, text: str) -> str:
         return plain(text, self.problem.target.by)
 
-    def verdict(self, model: nn.Module, name: str) -> Verdict:
+    def test_metrics(self, model: nn.Module, name: str) -> TestMetrics:
         """The model, writing greedily, beside a copy of the source and the commonest target."""
         pairs = list(self.pairs.at(self.parts.test[:TESTED]))
         wanted = [self._plain(target) for _, target in pairs]
@@ -150,4 +146,4 @@ class Translate(Task[Translation]):
             for each, texts in written.items()
         }
         part = f"test part: {len(pairs):,} of {len(self.pairs):,} pairs"
-        return Verdict(part, ("exact match", "symbols right"), rows)
+        return TestMetrics(part, ("exact match", "symbols right"), rows)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ....errors import UserError
 from ....structures import EncoderDecoder
-from ..best import best
-from ..best import problem as of_kind
+from ..checkpoint import best
+from ..checkpoint import problem as of_kind
 from .problem import Translation
 
 

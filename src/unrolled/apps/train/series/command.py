@@ -12,9 +12,8 @@ from ..command import Out, Overwrite, Resume, fit, train
 from ..options import OF_TABLES, Given, with_settings
 
 if TYPE_CHECKING:
-    from ..problem import Problem
     from ..settings import Settings
-    from ..task import Task
+    from ..task import Problem, Task
 
 
 @train.command("series")

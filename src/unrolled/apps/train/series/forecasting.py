@@ -9,8 +9,8 @@ import numpy
 import torch
 
 from ....errors import UserError
-from ..best import best
-from ..best import problem as of_kind
+from ..checkpoint import best
+from ..checkpoint import problem as of_kind
 from ..table import Table
 from ..table.delimited import row
 from .baseline import last_value, seasonal

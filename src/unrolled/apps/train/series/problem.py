@@ -13,9 +13,8 @@ from torch import Tensor
 from ....equations import Cell
 from ....schema import Finite, NotNegative, Positive, Size, checked
 from ....structures import ManyToOne, Vectors
-from ..making import made
-from ..problem import Problem
 from ..settings import Settings
+from ..task import Problem, build
 
 
 @final
@@ -50,7 +49,7 @@ class Forecasting(Problem):
 
     def model(self, settings: Settings, cell: Cell) -> ManyToOne:
         """Many → one: the window to the next values."""
-        return made(
+        return build(
             settings,
             lambda: ManyToOne(
                 cell,

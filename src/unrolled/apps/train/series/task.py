@@ -11,19 +11,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ....errors import UserError
-from ..batch import Batch
-from ..order import Order
+from ..batch import Batch, Shard, States
+from ..counter_rng import Order
 from ..settings import Settings
-from ..share import Share
-from ..states import States
-from ..task import Loss, Task
-from ..unit import Unit
-from ..verdict import Verdict
+from ..task import Loss, Metric, Task, TestMetrics
 from .baseline import errors, last_value, seasonal
 from .problem import Forecasting
 from .values import Values
 
-SQUARES = Unit("scaled squared error", "windows")
+SQUARES = Metric("scaled squared error", "windows")
 
 CHUNK = 256
 """How many windows are evaluated at a time."""
@@ -75,7 +71,7 @@ class Forecast(Task[Forecasting]):
     """Windows drawn from the training part of a series, in another order in every round."""
 
     def __init__(self, settings: Settings, values: Values, problem: Forecasting) -> None:
-        self.settings, self.values, self.problem, self.unit = settings, values, problem, SQUARES
+        self.settings, self.values, self.problem, self.metric = settings, values, problem, SQUARES
         self.digest = values.table.digest()
         self.cut = Cut.at(len(values), settings.held_out, problem.horizon, values.table.name)
         self._windows = self.cut.validation - problem.window - problem.horizon + 1
@@ -112,9 +108,9 @@ class Forecast(Task[Forecasting]):
             found.append(f"{values.filled:,} empty cells are interpolated")
         return found
 
-    def batch(self, step: int, share: Share) -> Batch:
+    def batch(self, step: int, shard: Shard) -> Batch:
         """Windows (L, B, I), and what comes after them, (B, N)."""
-        rows = share.rows(self.settings.batch)
+        rows = shard.rows(self.settings.batch)
         places = self._order.rows(step)[rows.start : rows.stop].numpy()
         inputs, targets, _ = self._at(places + self.problem.window)
         return Batch(inputs=(inputs,), targets=(targets,), count=self.settings.batch)
@@ -176,7 +172,7 @@ class Forecast(Task[Forecasting]):
             found[f"seasonal naive ({season})"] = seasonal(series, origins, horizon, season)
         return found
 
-    def verdict(self, model: nn.Module, name: str) -> Verdict:
+    def test_metrics(self, model: nn.Module, name: str) -> TestMetrics:
         """The model beside naive forecasts on the test part, in the series' own units."""
         origins = self._origins(self.cut.test, self.cut.count, TESTED)
         truth, unit = self.truth(origins), self.problem.error
@@ -187,4 +183,4 @@ class Forecast(Task[Forecasting]):
         word = "below" if better > 0 else "above"
         notes = (f"its MAE is {abs(better):.0%} {word} that of the best naive forecast, {best}",)
         part = f"test part: {self.problem.horizon} steps from each of {len(origins):,} places"
-        return Verdict(part, ("MAE", "RMSE", "MASE"), {**rows}, notes)
+        return TestMetrics(part, ("MAE", "RMSE", "MASE"), {**rows}, notes)

@@ -32,10 +32,14 @@ class Moved(MetaPathFinder, Loader):
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """Return the module itself."""
-        return import_module(MOVED[spec.name])
+        module = import_module(MOVED[spec.name])
+        spec.loader_state = module.__spec__  # Python is going to put the other in its place
+        return module
 
     def exec_module(self, module: ModuleType) -> None:
-        """Do nothing: it has run."""
+        """Give the module back the spec of where it stands; it has run."""
+        assert module.__spec__ is not None
+        module.__spec__ = module.__spec__.loader_state
 
 
 sys.meta_path.append(Moved())

@@ -146,7 +146,7 @@ def test_a_cell_in_a_new_file_is_found(tmp_path: Path, monkeypatch: pytest.Monke
     folder = tmp_path / "more_cells"
     folder.mkdir()
     (folder / "__init__.py").write_text(
-        Path(cells.__file__).read_text().replace("from ..equations", "from unrolled.equations")
+        Path(cells.__file__).read_text().replace("from ..", "from unrolled.")
     )
     (folder / "news.py").write_text(
         "from unrolled import affine, cell, tanh\n"

@@ -55,6 +55,9 @@ POINTWISE = 8
 
 RUN = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
+Picker = Callable[[Sequence[int]], Sequence[int]]
+"""Takes some items of a list, in an order of its own."""
+
 
 class Shares(NamedTuple):
     """What each thread of a team does.
@@ -351,26 +354,31 @@ class Job:
 
     def start(self, addresses: Sequence[int], weights: Sequence[int]) -> None:
         """Compute all steps, given the addresses of the arrays and of the parameters."""
-        ready = self.begin(addresses, weights)
-        if self.shares.threads == 1:
-            self._run(ready.job)
-        else:
-            self.kernel.start(ready.job, self.shares.threads)
-        self.end(ready)
+        self._start(self.begin(addresses, weights))
 
     def begin(self, addresses: Sequence[int], weights: Sequence[int]) -> Ready:
         """All that the kernel has to be told."""
+        return self._told(self._pick, addresses, weights)
+
+    def _told(self, pick: Picker, addresses: Sequence[int], weights: Sequence[int]) -> Ready:
+        """The same, of the arrays what picks their addresses of those kept and those given."""
         try:
             ready = self._ready.pop()
         except IndexError:
             ready = self._made()
         numbers, _, kept, _ = ready
-        if kept:
-            addresses = [*kept, *addresses]
-        numbers[self._arrays] = self._pick(addresses)
+        numbers[self._arrays] = pick([*kept, *addresses])
         numbers[self._weights] = weights
         numbers[self._meetings] = 0
         return ready
+
+    def _start(self, ready: Ready) -> None:
+        """Compute all steps, of which the kernel has been told all."""
+        if self.shares.threads == 1:
+            self._run(ready.job)
+        else:
+            self.kernel.start(ready.job, self.shares.threads)
+        self.end(ready)
 
     def end(self, ready: Ready) -> None:
         """What was told is used again in a later run."""
@@ -387,26 +395,13 @@ class Job:
             weights: likewise of each of `weights`.
         """
         pick, pick_weights = self._picked(arrays), _picker(weights)
-        numbers_of_arrays, numbers_of_weights = self._arrays, self._weights
 
         def start(addresses: Sequence[int]) -> None:
-            try:
-                ready = self._ready.pop()
-            except IndexError:
-                ready = self._made()
-            numbers, job, kept, _ = ready
-            numbers[numbers_of_arrays] = pick([*kept, *addresses])
-            numbers[numbers_of_weights] = pick_weights(addresses)
-            numbers[self._meetings] = 0
-            if self.shares.threads == 1:
-                self._run(job)
-            else:
-                self.kernel.start(job, self.shares.threads)
-            self.end(ready)
+            self._start(self._told(pick, addresses, pick_weights(addresses)))
 
         return start
 
-    def _picked(self, places: Sequence[int]) -> Callable[[Sequence[int]], Sequence[int]]:
+    def _picked(self, places: Sequence[int]) -> Picker:
         """What picks the arrays' addresses, those of kept ones before those given.
 
         Args:
@@ -432,7 +427,7 @@ class Job:
         return Ready(numbers, start + 8 * self._job, kept, memory)
 
 
-def _picker(places: Sequence[int]) -> Callable[[Sequence[int]], Sequence[int]]:
+def _picker(places: Sequence[int]) -> Picker:
     """What picks the items at some places, in that order."""
     if len(places) < 2:
         return lambda items: [items[place] for place in places]

@@ -1,4 +1,4 @@
-"""What a user can do wrong, each with a message that says what to do."""
+"""Errors that a user can meet, each with a message that says what to do."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -85,7 +85,7 @@ def checked(data: Any, kind: type[T]) -> T:
 
 
 def _words(message: str, data: Any) -> str:
-    """A message of msgspec with the value that it is about."""
+    """Return a message of msgspec with the value that it is about."""
     expected, _, path = message.partition(" - at `$")
     expected = expected[:1].lower() + expected[1:]
     path = path.removesuffix("`").removeprefix(".")
@@ -98,7 +98,7 @@ def _words(message: str, data: Any) -> str:
 
 
 def _at(data: Any, path: str) -> Any:
-    """The value at a path such as ``settings.scale[2]``."""
+    """Return the value at a path such as ``settings.scale[2]``."""
     for step in path.replace("[", ".[").removeprefix(".").split("."):
         data = data[int(step[1:-1])] if step.startswith("[") else data[step]
     return data

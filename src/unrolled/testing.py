@@ -126,7 +126,7 @@ def differences(
 def _leaves(
     input: Tensor | PackedSequence, hx: States | None, dtype: torch.dtype
 ) -> tuple[Tensor | PackedSequence, States | None]:
-    """The arguments, as tensors of their own that gradients are taken of."""
+    """Return the arguments, as tensors of their own that gradients are taken of."""
 
     def leaf(tensor: Tensor) -> Tensor:
         return tensor.detach().to(dtype, copy=True).requires_grad_()
@@ -146,7 +146,7 @@ def _outcome(
     lengths: Lengths | None,
     gradients: bool,
 ) -> dict[str, Tensor]:
-    """All that a call returns, and if asked the gradients of a random sum of it, by name."""
+    """Return all that a call returns, and if asked the gradients of a random sum of it, by name."""
     with _same_draws(), torch.set_grad_enabled(gradients):
         if isinstance(module, Step):
             named: dict[str, Tensor] = {}
@@ -165,7 +165,7 @@ def _outcome(
 
 
 def _named(what: str, names: Iterable[str], states: States | None) -> dict[str, Tensor]:
-    """The tensors of some states by name."""
+    """Return the tensors of some states by name."""
     if states is None:
         return {}
     each = (states,) if isinstance(states, Tensor) else states
@@ -173,7 +173,7 @@ def _named(what: str, names: Iterable[str], states: States | None) -> dict[str, 
 
 
 def _gradients(values: Iterable[Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The gradients of a random sum of some values, 0 where they depend on nothing."""
+    """Return the gradients of a random sum of some values, 0 where they depend on nothing."""
     generator = torch.Generator().manual_seed(0)
     total = torch.stack(
         [
@@ -191,7 +191,7 @@ def _gradients(values: Iterable[Tensor], wanted: Mapping[str, Tensor]) -> dict[s
 
 @contextmanager
 def _same_draws() -> Iterator[None]:
-    """Inside, what is drawn at random is the same each time; outside, nothing has been drawn."""
+    """Draw the same numbers at random each time inside; leave nothing drawn outside."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         yield

@@ -22,7 +22,7 @@ CELLS: dict[str, Cell] = {
 
 
 def find(name: str) -> Cell:
-    """The cell of a name; CellError, with the nearest names, if there is none."""
+    """Return the cell of a name; raise CellError, with the nearest names, if there is none."""
     if name not in CELLS:
         close = difflib.get_close_matches(name, CELLS, 3)
         hint = f"did you mean {' or '.join(close)}? " if close else ""

@@ -23,7 +23,7 @@ __all__ = ["DrawError", "draw", "scene_of"]
 
 
 def scene_of(cell: Cell) -> Scene:
-    """The picture of a cell as plain data: boxes, lines and labels.
+    """Return the picture of a cell as plain data: boxes, lines and labels.
 
     >>> from unrolled import cells
     >>> from unrolled.draw import scene_of
@@ -42,7 +42,7 @@ def draw(
     text: str | None = None,
     language: str = "en",
 ) -> Picture:
-    """One of the drawings.
+    """Return one of the drawings.
 
     Args:
         name: see ``unrolled draw --list``.

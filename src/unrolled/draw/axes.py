@@ -22,7 +22,7 @@ COLORS = "cividis"
 
 
 def letters(axes: Axes, tokens: Sequence[str], size: float = 12) -> None:
-    """Characters along the axis of time."""
+    """Write characters along the axis of time."""
     axes.set_xticks(range(len(tokens)), [visible(token) for token in tokens])
     axes.tick_params(axis="x", length=0, pad=5)
     for label in axes.get_xticklabels():
@@ -31,7 +31,7 @@ def letters(axes: Axes, tokens: Sequence[str], size: float = 12) -> None:
 
 
 def visible(token: str) -> str:
-    """A token with marks for white space and controls, and no mathematics in it.
+    """Return a token with marks for white space and controls, and no mathematics in it.
 
     >>> visible(" "), visible("$")
     ('␣', '\\\\$')
@@ -40,17 +40,17 @@ def visible(token: str) -> str:
 
 
 def plain(words: str) -> str:
-    """Words in which a dollar sign begins no mathematics, and no character acts."""
+    """Return words in which a dollar sign begins no mathematics, and no character acts."""
     return printable(words).replace("$", "\\$")
 
 
 def order_of(values: ndarray) -> ndarray:
-    """Units in the order of their mean, so that a heat map has a shape: (H,)."""
+    """Return units in the order of their mean, so that a heat map has a shape: (H,)."""
     return numpy.argsort(-values.mean(0), kind="stable")
 
 
 def heat(axes: Axes, values: ndarray, name: str, signed: bool) -> Any:
-    """Units (rows) over steps (columns)."""
+    """Draw units (rows) over steps (columns)."""
     low, high = (-1.0, 1.0) if signed else (0.0, 1.0)
     image = axes.imshow(values.T, aspect="auto", cmap=COLORS, vmin=low, vmax=high)
     axes.tick_params(axis="x", length=0)
@@ -61,7 +61,7 @@ def heat(axes: Axes, values: ndarray, name: str, signed: bool) -> Any:
 
 
 def fading(axes: Axes, curves: Sequence[tuple[str, ndarray]], upto: int | None = None) -> None:
-    """Gradient sizes against steps back, one curve for each model, named at its end.
+    """Draw gradient sizes against steps back, one curve for each model, named at its end.
 
     Args:
         axes: with their limits set and a logarithmic scale upwards.
@@ -98,7 +98,7 @@ def fading(axes: Axes, curves: Sequence[tuple[str, ndarray]], upto: int | None =
 
 
 def spaced(heights: Sequence[float], gap: float) -> list[float]:
-    """Heights moved apart until neighbours have `gap` between them, in the given order.
+    """Return heights moved apart until neighbours have `gap` between them, in the given order.
 
     >>> spaced([0.0, 0.1, 3.0], 1.0)
     [0.0, 1.0, 3.0]
@@ -111,7 +111,7 @@ def spaced(heights: Sequence[float], gap: float) -> list[float]:
 
 
 def saturation(axes: Axes, points: Mapping[str, tuple[ndarray, ndarray]]) -> None:
-    """For every unit of some gates, how often it is nearly closed and how often nearly open.
+    """Draw, for every unit of some gates, how often it is nearly closed and nearly open.
 
     Args:
         axes: to draw into.
@@ -131,7 +131,7 @@ def saturation(axes: Axes, points: Mapping[str, tuple[ndarray, ndarray]]) -> Non
 
 
 def spectrum(axes: Axes, factors: ndarray) -> None:
-    """The mean forget gate of every unit, sorted, with the span in which 80 % of steps lie."""
+    """Draw the mean forget gate of every unit, sorted, and the span of 80 % of its steps."""
     order = numpy.argsort(-factors.mean(0), kind="stable")
     sorted_ = factors[:, order]
     low, high = numpy.quantile(sorted_, [0.1, 0.9], axis=0)
@@ -143,7 +143,7 @@ def spectrum(axes: Axes, factors: ndarray) -> None:
 
 
 def colored_text(axes: Axes, tokens: Sequence[str], values: ndarray, width: int = 60) -> None:
-    """A text in lines, each character on the colour of its value, from -1 to 1."""
+    """Write a text in lines, each character on the colour of its value, from -1 to 1."""
     from .render import ink_on, shade
 
     rows = -(-len(tokens) // width)
@@ -167,7 +167,7 @@ def _field(x: float, y: float, fill: str) -> Any:
 
 
 def triangle(axes: Axes, shares: ndarray, tokens: Sequence[str], upto: int | None = None) -> None:
-    """How much of each input (columns) is in the state after each step (rows), as shares."""
+    """Draw how much of each input (columns) is in the state after each step (rows), as shares."""
     shown = numpy.ma.masked_where(~numpy.tri(len(shares), dtype=bool), shares)
     if upto is not None:
         shown = numpy.ma.masked_where(
@@ -189,14 +189,14 @@ def triangle(axes: Axes, shares: ndarray, tokens: Sequence[str], upto: int | Non
 
 
 def dark() -> Any:
-    """From white to a deep blue, evenly, so that it can be read in grey."""
+    """Return colours from white to a deep blue, evenly, so that they can be read in grey."""
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("dark", ["#f4f7fa", "#9cc9e6", BLUE, "#08264a"])
 
 
 def bars(axes: Axes, shares: ndarray, total: int) -> None:
-    """The shares of one step over the inputs."""
+    """Draw the shares of one step over the inputs."""
     axes.bar(range(len(shares)), shares, color=BLUE, width=0.8)
     axes.set_xlim(-0.5, total - 0.5)
     axes.set_yticks([])

@@ -36,7 +36,7 @@ MOST_LINES = 30
 def gates(
     values: Mapping[str, Any], tokens: Sequence[str], title: str = "", language: str = "en"
 ) -> Picture:
-    """Gates and states over time: a heat map each, under each other, the characters along the axis.
+    """Draw gates and states over time: a heat map each, the characters along the axis.
 
     Units are sorted by their mean. What is never negative is coloured from 0 to 1, the rest from
     minus its greatest size to plus that.
@@ -69,7 +69,7 @@ def gates(
 
 
 def spectrum(values: Any, name: str = "f", title: str = "", language: str = "en") -> Picture:
-    """A gate's mean for every unit, sorted, and where 80 % of the steps lie.
+    """Draw a gate's mean for every unit, sorted, and where 80 % of the steps lie.
 
     Args:
         values: (T, H), of a forget or update gate.
@@ -90,7 +90,7 @@ def spectrum(values: Any, name: str = "f", title: str = "", language: str = "en"
 
 
 def distance(curves: Mapping[str, Any], language: str = "en") -> Picture:
-    """Gradient against distance, several models side by side.
+    """Draw gradients against distance, several models side by side.
 
     Args:
         curves: by name of the model, (K + 1,): the size of dh_T/dh_{T-k} for k = 0, 1, ... as
@@ -110,7 +110,7 @@ def distance(curves: Mapping[str, Any], language: str = "en") -> Picture:
 
 
 def saturation(values: Mapping[str, Any], title: str = "", language: str = "en") -> Picture:
-    """How often each unit of each gate is nearly closed (below 0.1) or nearly open (above 0.9).
+    """Draw how often each unit of each gate is nearly closed (below 0.1) or open (above 0.9).
 
     Args:
         values: by name, gates (T, H).
@@ -134,7 +134,7 @@ def saturation(values: Mapping[str, Any], title: str = "", language: str = "en")
 
 
 def text(tokens: Sequence[str], values: Any, title: str = "", language: str = "en") -> Picture:
-    """A text, every character on the colour of its value: dark is negative, light positive.
+    """Draw a text, every character on the colour of its value: dark is negative, light positive.
 
     Args:
         tokens: T characters; more than fit are cut to the last ones, and it is said.
@@ -161,7 +161,7 @@ def text(tokens: Sequence[str], values: Any, title: str = "", language: str = "e
 
 
 def _array(chart: str, name: str, value: Any, dimensions: int) -> ndarray:
-    """A tensor or array as an array of float64, of so many dimensions."""
+    """Return a tensor or array as an array of float64, of so many dimensions."""
     if hasattr(value, "detach"):
         value = value.detach().cpu()
     try:
@@ -187,14 +187,14 @@ def _panels(chart: str, values: Mapping[str, Any], tokens: Sequence[str]) -> dic
 
 
 def _start(steps: int, limit: int) -> int:
-    """The first step that is shown."""
+    """Return the first step that is shown."""
     if steps > limit:
         say(f"the text has {steps} characters: the drawing shows the last {limit}")
     return max(0, steps - limit)
 
 
 def curves_of(curves: Mapping[str, Any]) -> dict[str, ndarray]:
-    """Curves up to where they fall below what is told apart.
+    """Return curves up to where they fall below what is told apart.
 
     Raises:
         DrawError: for an array of another shape, or nothing to draw.
@@ -212,7 +212,7 @@ def curves_of(curves: Mapping[str, Any]) -> dict[str, ndarray]:
 
 
 def label(name: str) -> str:
-    """A value's name as a formula, where it can be one.
+    """Return a value's name as a formula, where it can be one.
 
     >>> label("m_new"), label("layer 1")
     ('$m^{\\\\mathrm{new}}_t$', 'layer 1')
@@ -261,7 +261,7 @@ def _spectrum(values: ndarray, name: str, title: str, words: Words) -> Figure:
 
 
 def faded(curves: Mapping[str, ndarray], words: Words, upto: int | None = None) -> Figure:
-    """The curves of `distance`, up to a number of steps back."""
+    """Draw the curves of `distance`, up to a number of steps back."""
     made = figure(11, 5.6)
     axes = made.subplots()
     longest = max(len(sizes) for sizes in curves.values()) - 1

@@ -33,7 +33,7 @@ class Drawing:
     moves: bool
 
     def picture(self, subject: Subject | None = None) -> Picture:
-        """The picture of a subject.
+        """Return the picture of a subject.
 
         Raises:
             DrawError: for a subject that does not fit.

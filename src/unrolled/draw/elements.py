@@ -23,10 +23,7 @@ Role = Literal["layer", "operation", "learned", "constant", "input", "state", "n
 """A learned layer or an operation; a leaf; a terminal; the place where lines join."""
 
 SYMBOL: dict[Operation, str] = {
-    Operation.CONSTANT: "",
-    Operation.INPUT: "",
-    Operation.STATE: "",
-    Operation.LEARNED: "",
+    **dict.fromkeys(LEAVES, ""),
     Operation.ADD: "$+$",
     Operation.SUB: "$-$",
     Operation.MUL: "$\\times$",
@@ -52,7 +49,7 @@ SYMBOL: dict[Operation, str] = {
     Operation.TRANSPOSED: "$W^\\top$",
     Operation.OUTER: "$\\mathrm{outer}$",
 }
-"""What stands in the box or circle of each operation."""
+"""The text in the box or circle of each operation."""
 
 LOG_SIGMOID = "$\\log\\,\\sigma$"
 
@@ -105,11 +102,11 @@ class Elements:
     wires: list[Wire] = field(default_factory=list)
 
     def sources(self, key: str) -> list[str]:
-        """What an element reads."""
+        """Return what an element reads."""
         return [wire.source for wire in self.wires if wire.target == key]
 
     def targets(self, key: str) -> list[str]:
-        """What reads an element."""
+        """Return what reads an element."""
         return [wire.target for wire in self.wires if wire.source == key]
 
 
@@ -124,7 +121,7 @@ class _Part(NamedTuple):
 
 
 def elements(graph: Graph) -> Elements:
-    """The elements of a graph.
+    """Return the elements of a graph.
 
     >>> from unrolled import cells
     >>> found = elements(cells.rnn_tanh.graph)
@@ -174,11 +171,10 @@ class _Builder:
 
     def _leaf(self, role: Role, node: Node) -> None:
         self.keys[node] = node.attribute
-        names = tuple(self.names.get(node, ()))
-        self._add(Element(node.attribute, role, "", node, (node,), names))
+        self._add(Element(node.attribute, role, "", node, (node,), self._names(node)))
 
     def _source(self, node: Node) -> str:
-        """The key of the element whose value a node is; numbers and learned leaves are made."""
+        """Return the key of the element of a node; make those of numbers and learned leaves."""
         if node.operation is Operation.CONSTANT:
             key = f"number {len(self.found.elements)}"
             names = tuple(self.names.pop(node, ()))
@@ -187,36 +183,35 @@ class _Builder:
             return key
         if node not in self.keys:
             key = self.keys[node] = node.attribute.name
-            names = tuple(self.names.get(node, ()))
             text = f"${learned_symbol(key)}$"
-            self._add(Element(key, "learned", text, node, (node,), names))
+            self._add(Element(key, "learned", text, node, (node,), self._names(node)))
         return self.keys[node]
 
     def _place(self, node: Node, part: _Part) -> None:
-        names = tuple(self.names.get(node, ()))
         key = self.keys[node] = f"{'box' if part.role == 'layer' else 'op'} {self._owner(node)}"
-        reads: list[tuple[str, str]] = []
-        if len(part.bundle) > 1:
-            reads.append((self._join(part.bundle), ""))
-        else:
-            reads += [(self._source(source), "") for source in part.bundle]
+        several = len(part.bundle) > 1
+        bundle = [self._join(part.bundle)] if several else map(self._source, part.bundle)
+        reads = [(source, "") for source in bundle]
         reads += [(self._source(source), mark) for source, mark in part.reads]
-        self._add(Element(key, part.role, part.text, node, part.nodes, names))
+        self._add(Element(key, part.role, part.text, node, part.nodes, self._names(node)))
         marks: dict[str, list[str]] = {}
         for source, mark in reads:
             marks.setdefault(source, []).append(mark)
-        for source, each in marks.items():
-            self.found.wires.append(Wire(source, key, "".join(each).replace("+−", "±")))
+        for source, signs in marks.items():
+            self.found.wires.append(Wire(source, key, "".join(signs).replace("+−", "±")))
+
+    def _names(self, node: Node) -> tuple[str, ...]:
+        return tuple(self.names.get(node, ()))
 
     def _owner(self, node: Node) -> str:
-        """A name for an element: that of its value, or one with a number."""
+        """Return a name for an element: that of its value, or one with a number."""
         name = self.graph.names.get(node)
         if name is not None:
             return name
         return f"{self.graph.owners[node]} {len(self.found.elements)}"
 
     def _join(self, sources: tuple[Node, ...]) -> str:
-        """The place where some values join to go on as one line."""
+        """Return the place where some values join to go on as one line."""
         bundle = tuple(sorted(sources, key=self.places.__getitem__))
         if bundle not in self.joins:
             key = self.joins[bundle] = f"join {len(self.joins)}"
@@ -226,7 +221,9 @@ class _Builder:
         return self.joins[bundle]
 
     def _parts(self) -> dict[Node, _Part]:
-        """The nodes that are drawn, with what they take in; users first take in what they can."""
+        """Return the nodes that are drawn, with what they take in; users first take in what they
+        can.
+        """
         taken: set[Node] = set()
         parts: dict[Node, _Part] = {}
         for node in reversed(self.graph.order):
@@ -237,12 +234,15 @@ class _Builder:
             taken.update(part.nodes)
         return parts
 
+    def _in_order(self, nodes: set[Node]) -> tuple[Node, ...]:
+        return tuple(node for node in self.graph.order if node in nodes)
+
     def _free(self, node: Node, cover: set[Node]) -> bool:
-        """Whether nothing outside `cover` needs a node, so that it can be taken in."""
+        """Return whether nothing outside `cover` needs a node, so that it can be taken in."""
         return node not in self.kept and self.users.get(node, set()) <= cover
 
     def _layer(self, node: Node) -> _Part | None:
-        """A learned layer with its activation, norm and elementwise learned terms."""
+        """Return a learned layer with its activation, norm and elementwise learned terms."""
         cover, texts, inner = {node}, [], node
         if (rule := _activation(node)) is not None:
             text, inner, more = rule
@@ -272,11 +272,12 @@ class _Builder:
             set(self._peeped()) & set(read)
         ):
             bundle, read = (*bundle, *read), {}
-        nodes = tuple(n for n in self.graph.order if n in cover)
-        return _Part("layer", text, nodes, bundle, tuple((source, "") for source in read))
+        return _Part(
+            "layer", text, self._in_order(cover), bundle, tuple((source, "") for source in read)
+        )
 
     def _peeped(self) -> dict[Node, None]:
-        """Old states that some operation outside of learned layers reads: they have a belt."""
+        """Return the old states that operations outside of layers read: they have a belt."""
         return {
             argument: None
             for node in self.graph.order
@@ -287,7 +288,7 @@ class _Builder:
         }
 
     def _terms(self, node: Node, cover: set[Node]) -> list[Node]:
-        """The sum of an affine map and learned vectors times values, taken apart."""
+        """Return the sum of an affine map and learned vectors times values, taken apart."""
         if node.operation is not Operation.ADD:
             return [node]
         terms: list[Node] = []
@@ -308,7 +309,7 @@ class _Builder:
         return terms
 
     def _diagonal(self, node: Node, cover: set[Node]) -> bool:
-        """Whether a node is a learned vector of its own times a value."""
+        """Return whether a node is a learned vector of its own times a value."""
         if node.operation is not Operation.MUL:
             return False
         learned = [a for a in node.arguments if a.operation is Operation.LEARNED]
@@ -316,7 +317,7 @@ class _Builder:
         return len(learned) == len(other) == 1 and self._free(learned[0], cover | {node})
 
     def _norm(self, node: Node, cover: set[Node]) -> tuple[Node, set[Node]] | None:
-        """The argument of a layer norm and the nodes that make it up."""
+        """Return the argument of a layer norm and the nodes that make it up."""
         if node.operation is not Operation.ADD:
             return None
         if node not in cover and not self._free(node, cover):
@@ -333,23 +334,21 @@ class _Builder:
         return None
 
     def _composite(self, node: Node) -> _Part | None:
-        """Operations that are written as several: layer norm, log sigmoid, mean."""
+        """Return an operation that is written as several: layer norm, log sigmoid, mean."""
         norm = self._norm(node, {node})
         if norm is not None and norm[0].operation not in LEAVES - TERMINALS:
-            nodes = tuple(n for n in self.graph.order if n in norm[1])
+            nodes = self._in_order(norm[1])
             return _Part("operation", SYMBOL[Operation.NORMALIZE], nodes, (), ((norm[0], ""),))
         for text, below in ((LOG_SIGMOID, _log_sigmoid(node)), ("$\\mathrm{mean}$", _mean(node))):
             if below is None or below.operation in LEAVES - TERMINALS:
                 continue
-            inside = {n for n in ordered([node]) if n not in set(ordered([below]))}
-            inside = {n for n in inside if n.operation is not Operation.CONSTANT}
+            inside = _between(node, below)
             if all(self._free(n, inside) for n in inside - {node}):
-                nodes = tuple(n for n in self.graph.order if n in inside)
-                return _Part("operation", text, nodes, (), ((below, ""),))
+                return _Part("operation", text, self._in_order(inside), (), ((below, ""),))
         return None
 
     def _operation(self, node: Node) -> _Part:
-        """A single operation, with a number or a learned vector of its own written into it."""
+        """Return a single operation, with its own number or learned vector written into it."""
         if node.operation is Operation.AFFINE:
             return _Part("layer", _weight(node), (node,), node.arguments, ())
         arguments = node.arguments
@@ -365,16 +364,11 @@ class _Builder:
                     role = "learned" if learned else "operation"
                     return _Part(role, text, nodes, (), ((other, ""),))
         marks = MARKS.get(node.operation, ("",) * len(arguments))
-        return _Part(
-            "operation",
-            SYMBOL[node.operation],
-            (node,),
-            (),
-            tuple(zip(arguments, marks, strict=True)),
-        )
+        reads = tuple(zip(arguments, marks, strict=True))
+        return _Part("operation", SYMBOL[node.operation], (node,), (), reads)
 
     def _written(self, node: Node, own: Node, other: Node) -> str | None:
-        """The operation as a text with `own` in it, None if `own` is an element for itself."""
+        """Return the operation as a text with `own` in it, None if `own` is an element."""
         if own is other or other.operation is Operation.CONSTANT:
             return None
         if own.operation is Operation.CONSTANT:
@@ -389,7 +383,7 @@ class _Builder:
 
 
 def _weight(layer: Node) -> str:
-    """What stands in a learned layer without activation: its weight, if it is one."""
+    """Return what stands in a learned layer without activation: its weight, if it is one."""
     if len(layer.arguments) > 1:
         return SYMBOL[Operation.AFFINE]
     return f"${weight_symbol(layer.attribute, 0)}$"
@@ -410,24 +404,29 @@ WITH: dict[Operation, tuple[str, str]] = {
 
 
 def _factors(term: Node) -> tuple[Node, Node]:
-    """The learned vector and the value of a product of both."""
+    """Return the learned vector and the value of a product of both."""
     a, b = term.arguments
     return (a, b) if a.operation is Operation.LEARNED else (b, a)
 
 
 def _activation(node: Node) -> tuple[str, Node, set[Node]] | None:
-    """The text of an activation, its argument, and the nodes that make it up."""
+    """Return the text of an activation, its argument, and the nodes that make it up."""
     if node.operation in ACTIVATIONS:
         return SYMBOL[node.operation], node.arguments[0], {node}
     below = _log_sigmoid(node)
     if below is None:
         return None
-    inside = {n for n in ordered([node]) if n not in set(ordered([below]))}
-    return LOG_SIGMOID, below, {n for n in inside if n.operation is not Operation.CONSTANT}
+    return LOG_SIGMOID, below, _between(node, below)
+
+
+def _between(node: Node, below: Node) -> set[Node]:
+    """Return the operations that make a value of another one."""
+    inside = ordered([node], set(ordered([below])))
+    return {n for n in inside if n.operation is not Operation.CONSTANT}
 
 
 def _log_sigmoid(node: Node) -> Node | None:
-    """v, if a node is log_sigmoid(v)."""
+    """Return v if a node is log_sigmoid(v), else None."""
     if node.operation is not Operation.SUB or node.arguments[0].operation is not Operation.MINIMUM:
         return None
     below = node.arguments[0].arguments[0]
@@ -435,7 +434,7 @@ def _log_sigmoid(node: Node) -> Node | None:
 
 
 def _mean(node: Node) -> Node | None:
-    """v, if a node is mean(v)."""
+    """Return v if a node is mean(v), else None."""
     if node.operation is not Operation.DIV or node.arguments[0].operation is not Operation.SUM:
         return None
     below = node.arguments[0].arguments[0]
@@ -443,5 +442,5 @@ def _mean(node: Node) -> Node | None:
 
 
 def name_text(name: str, time: str = "t") -> str:
-    """A value's name as it stands in the picture."""
+    """Return a value's name as it stands in the picture."""
     return f"${symbol(name, time)}$"

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple, final
+from typing import TYPE_CHECKING, Literal, NamedTuple, final
 
 from ..errors import DrawError
 from .elements import Element, Elements, elements, name_text
-from .placement import LARGE, Cell, Placement, placements
-from .routing import DOWN, LEFT, RIGHT, STEPS, UP, Demand, Full, Router, Vertex
+from .placement import LARGE, Placement, Slot, placements
+from .routing import DOWN, LEFT, RIGHT, STEPS, UP, Demand, Full, Router, Vertex, side_of
 from .scene import Scene
 from .shapes import LETTER, Box, Label, Line, Shape, text_width
 
@@ -40,7 +40,7 @@ TRIED = 6
 
 
 def scene(graph: Graph) -> Scene:
-    """The picture of a cell.
+    """Return the picture of a cell.
 
     The ids of its shapes: the names of inputs and old states, ``h'`` for the next value of h, ``box
     f`` and ``op c`` for what computes f and c, ``source -> target`` for lines, ``name f`` for
@@ -58,30 +58,16 @@ def scene(graph: Graph) -> Scene:
         raise DrawError(
             f"{graph.name} has {len(graph.order):,} values: a picture holds at most {MOST_NODES}"
         )
-    return _scene(_Key(graph))
-
-
-@final
-class _Key:
-    """A graph as a key of the cache: graphs are compared by identity."""
-
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-
-    def __hash__(self) -> int:
-        return id(self.graph)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and self.graph is other.graph
+    return _scene(graph)
 
 
 @lru_cache(maxsize=64)
-def _scene(key: _Key) -> Scene:
-    found = elements(key.graph)
+def _scene(graph: Graph) -> Scene:
+    found = elements(graph)
     tried = TRIED if len(found.wires) <= LARGE else 1
     routed = [_route(found, placed) for placed in placements(found)[:tried]]
     best = min(range(len(routed)), key=lambda n: (routed[n].price, n))
-    return _Drawing(found, routed[best]).scene()
+    return _Composition(found, routed[best]).scene()
 
 
 class _Routed(NamedTuple):
@@ -125,13 +111,13 @@ class _Wiring:
         )
         self.belt = {key for keys in placed.belts.values() for key in keys}
 
-    def vertex(self, cell: Cell) -> Vertex:
-        """The middle of a cell."""
+    def vertex(self, cell: Slot) -> Vertex:
+        """Return the middle of a cell."""
         scale = self.tracks + 1
         return (cell.column - self.left) * scale, (cell.row - self.low) * scale
 
     def route(self) -> _Routed:
-        """All lines; the shortest first, those on belts before all others."""
+        """Route all lines: the shortest first, those on belts before all others."""
         paths: dict[tuple[str, str], list[Vertex]] = {}
         wires = [(wire.source, wire.target) for wire in self.found.wires]
         for source, target in sorted(wires, key=self._rank):
@@ -162,11 +148,10 @@ class _Wiring:
         return (1, length, a.column, a.row, b.column, b.row)
 
     def _on_belt(self, source: str, target: str) -> bool:
-        for state, keys in self.placed.belts.items():
-            chain = [state, *keys, f"{state}'"]
-            if (source, target) in pairwise(chain):
-                return True
-        return False
+        belts = self.placed.belts.items()
+        return any(
+            (source, target) in pairwise([state, *keys, f"{state}'"]) for state, keys in belts
+        )
 
     def _demand(self, source: str, target: str) -> Demand:
         cells = self.placed.cells
@@ -179,7 +164,7 @@ class _Wiring:
         )
 
     def _leave(self, source: str, target: str) -> dict[int, float]:
-        """Through which sides a value leaves its element, with prices."""
+        """Return the sides through which a value leaves its element, with prices."""
         element = self.found.elements[source]
         if element.role in ("state", "join") or source in self.belt:
             return {RIGHT: 0.0}
@@ -192,13 +177,13 @@ class _Wiring:
         return {UP: 0.0, RIGHT: 0.3, LEFT: 1.0, DOWN: 1.0}
 
     def _falls(self, key: str) -> bool:
-        """Whether an operation stands after a belt: its value goes down."""
+        """Return whether an operation stands after a belt: its value goes down."""
         row = self.placed.cells[key].row
         targets = [self.placed.cells[t].row for t in self.found.targets(key)]
         return bool(targets) and max(targets) < row
 
     def _enter(self, source: str, target: str) -> dict[int, float]:
-        """Through which sides a value enters, with prices."""
+        """Return the sides through which a value enters, with prices."""
         role = self.found.elements[target].role
         if role == "next" or self._on_belt(source, target):
             return {LEFT: 0.0}
@@ -213,7 +198,7 @@ class _Wiring:
 
 
 class _Extent(NamedTuple):
-    """How far something reaches from its middle."""
+    """The reach of something from its middle."""
 
     left: float
     right: float
@@ -229,7 +214,7 @@ NONE = _Extent(0.0, 0.0, 0.0, 0.0)
 
 @final
 @dataclass
-class _Drawing:
+class _Composition:
     """Coordinates for what was placed and routed."""
 
     found: Elements
@@ -250,7 +235,7 @@ class _Drawing:
     # What stands where.
 
     def _size(self, element: Element) -> tuple[float, float]:
-        """Width and height of the shape of an element."""
+        """Return width and height of the shape of an element."""
         lines = element.text.split("\n")
         width = max(text_width(line) for line in lines)
         if element.role == "layer":
@@ -260,18 +245,18 @@ class _Drawing:
         return (0.62, 0.62) if element.role == "input" else (0.0, 0.0)
 
     def _sides(self) -> tuple[dict[str, int], dict[str, list[tuple[int, str]]]]:
-        """Through which side each value leaves, and the marks at lines that come in."""
+        """Return the side through which each value leaves, and the marks at lines that come in."""
         out: dict[str, int] = {}
         marks: dict[str, list[tuple[int, str]]] = {}
         text = {(wire.source, wire.target): wire.mark for wire in self.found.wires}
         for (source, target), path in self.routed.paths.items():
-            out[source] = _side(path[0], path[1])
+            out[source] = side_of(path[0], path[1])
             if mark := text.get((source, target)):
-                marks.setdefault(target, []).append((_side(path[-1], path[-2]), mark))
+                marks.setdefault(target, []).append((side_of(path[-1], path[-2]), mark))
         return out, marks
 
     def _extent(self, key: str) -> _Extent:
-        """How much room an element takes, with its labels."""
+        """Return how much room an element takes, with its labels."""
         width, height = self.sizes[key]
         extent = _Extent(width / 2, width / 2, height / 2, height / 2)
         for label in [*self._names(key, 0.0, 0.0), *self._signs(key, 0.0, 0.0)]:
@@ -280,7 +265,7 @@ class _Drawing:
         return extent
 
     def _names(self, key: str, x: float, y: float) -> list[Label]:
-        """The label of an element's value, beside the line that leaves it."""
+        """Return the label of an element's value, beside the line that leaves it."""
         element = self.found.elements.get(key)
         if element is None or not element.names or element.role in ("next", "input", "state"):
             return []
@@ -301,7 +286,7 @@ class _Drawing:
         ]
 
     def _signs(self, key: str, x: float, y: float) -> list[Label]:
-        """The signs beside lines whose order matters."""
+        """Return the signs beside lines whose order matters."""
         width, height = self.sizes[key]
         dx, dy, half = width / 2 + 0.03, height / 2 + 0.12, LETTER * 0.46
         place: dict[int, tuple[float, float, str]] = {
@@ -318,7 +303,7 @@ class _Drawing:
     # Coordinates.
 
     def _coordinates(self) -> tuple[dict[int, float], dict[int, float]]:
-        """The place of every track and middle that is used."""
+        """Return the place of every track and middle that is used."""
         used_x: set[int] = {v[0] for v in self.vertices.values()}
         used_y: set[int] = {v[1] for v in self.vertices.values()}
         for path in self.routed.paths.values():
@@ -351,7 +336,7 @@ class _Drawing:
     # Shapes.
 
     def scene(self) -> Scene:
-        """The shapes: frame, lines, boxes, labels."""
+        """Return the shapes: frame, lines, boxes, labels."""
         lines = self._lines()
         self.shapes.append(self._frame(lines))
         self.shapes += lines
@@ -391,8 +376,8 @@ class _Drawing:
 
     def _line(self, source: str, target: str, path: list[Vertex]) -> Line:
         points = [(self.xs[i], self.ys[j]) for i, j in _corners(path)]
-        points[0] = self._border(source, points[0], _side(path[0], path[1]))
-        points[-1] = self._border(target, points[-1], _side(path[-1], path[-2]))
+        points[0] = self._border(source, points[0], side_of(path[0], path[1]))
+        points[-1] = self._border(target, points[-1], side_of(path[-1], path[-2]))
         element = self.found.elements.get(target)
         joins = element is not None and element.role == "join"
         return Line(
@@ -406,44 +391,33 @@ class _Drawing:
         )
 
     def _border(self, key: str, point: tuple[float, float], side: int) -> tuple[float, float]:
-        """Where a line leaves or enters the shape of an element."""
+        """Return where a line leaves or enters the shape of an element."""
         width, height = self.sizes[key]
         dx, dy = STEPS[side]
         return point[0] + dx * width / 2, point[1] + dy * height / 2
 
     def _element(self, element: Element) -> None:
-        x, y = self._at(element.key)
-        width, height = self.sizes[element.key]
+        key, role = element.key, element.role
+        x, y = self._at(key)
+        width, height = self.sizes[key]
         nodes = tuple(self.places[node] for node in element.nodes if node in self.places)
-        graph, key = self.found.graph, element.key
-        role = element.role
-        if role == "input":
-            radius = height / 2
-            text = _aliases(name_text(key), element)
-            self.shapes.append(Box(key, "input", x, y, width, height, radius, text, nodes=nodes))
-        elif role == "state":
-            text = _aliases(name_text(key, "t-1"), element)
-            self.shapes += [
-                Box(key, "state", x, y, 0, 0, 0, nodes=nodes),
-                Label(f"name {key}", text, x - 0.1, y, "state", "right", names=element.names),
-            ]
-        elif role == "next":
-            name = element.names[0]
-            self.shapes += [
-                Box(key, "next", x, y, 0, 0, 0),
-                Label(f"name {key}", name_text(name), x + 0.12, y, "state", "left", names=(name,)),
-            ]
-        elif role == "join":
-            self.shapes.append(Box(key, "join", x, y, 0, 0, 0))
-        else:
-            radius = 0.1 if role == "layer" else height / 2
-            kind = "learned" if role == "learned" else role
-            self.shapes.append(
-                Box(key, kind, x, y, width, height, radius, element.text, nodes=nodes)
-            )
-            self.shapes += self._names(key, x, y)
-            self.shapes += self._signs(key, x, y)
-        del graph
+        if role in ("state", "next", "join"):
+            self.shapes.append(Box(key, role, x, y, 0, 0, 0, nodes=nodes))
+            if role == "state":
+                self._terminal(key, _aliases(name_text(key, "t-1"), element), x - 0.1, y, "right")
+            elif role == "next":
+                self._terminal(key, name_text(element.names[0]), x + 0.12, y, "left")
+            return
+        text = _aliases(name_text(key), element) if role == "input" else element.text
+        radius = 0.1 if role == "layer" else height / 2
+        self.shapes.append(Box(key, role, x, y, width, height, radius, text, nodes=nodes))
+        self.shapes += [*self._names(key, x, y), *self._signs(key, x, y)]
+
+    def _terminal(
+        self, key: str, text: str, x: float, y: float, align: Literal["left", "right"]
+    ) -> None:
+        names = self.found.elements[key].names
+        self.shapes.append(Label(f"name {key}", text, x, y, "state", align, names=names))
 
     def _output(self) -> None:
         x, y = self._at("output")
@@ -452,28 +426,23 @@ class _Drawing:
 
 
 def _aliases(text: str, element: Element) -> str:
-    """The text of a terminal whose value has further names."""
+    """Return the text of a terminal whose value has further names."""
     return " = ".join([text, *(name_text(name) for name in element.names)])
 
 
-def _side(vertex: Vertex, neighbour: Vertex) -> int:
-    step = (neighbour[0] - vertex[0], neighbour[1] - vertex[1])
-    return STEPS.index(step)
-
-
 def _corners(path: list[Vertex]) -> list[Vertex]:
-    """A path without the vertices that it passes straight through."""
+    """Return a path without the vertices that it passes straight through."""
     return [
         vertex
         for n, vertex in enumerate(path)
-        if n in (0, len(path) - 1) or _side(path[n - 1], vertex) != _side(vertex, path[n + 1])
+        if n in (0, len(path) - 1) or side_of(path[n - 1], vertex) != side_of(vertex, path[n + 1])
     ]
 
 
 def _spread(
     used: list[int], extents: dict[int, tuple[float, float]], inside: tuple[int, int], scale: int
 ) -> dict[int, float]:
-    """Coordinates for the tracks and middles in use, from left to right or upwards."""
+    """Return coordinates for the tracks and middles in use, from left to right or upwards."""
     places: dict[int, float] = {}
     at = 0.0
     for n, index in enumerate(used):

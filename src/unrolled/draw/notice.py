@@ -1,4 +1,4 @@
-"""What is said beside a result: one line on stderr."""
+"""Notices beside a result: one line on stderr."""
 
 import sys
 

@@ -20,7 +20,7 @@ DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)), (0, (8, 
 
 
 class Look(NamedTuple):
-    """How a shape is drawn."""
+    """The colours and the stroke of a shape."""
 
     fill: str
     edge: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .scene import Scene
-from .shapes import Box, Label, Light, Line, Point, Shape, text_width
+from .shapes import Box, Label, Light, Line, Point, Shape
 
 CIRCLE = 0.38
 """Radius of inputs and outputs."""
@@ -12,59 +12,47 @@ WIDE, HIGH, PITCH = 1.5, 1.1, 2.5
 
 
 def circle(id_: str, role: str, x: float, y: float, text: str, radius: float = CIRCLE) -> Box:
-    """An input or output."""
+    """Return an input or output."""
     return Box(id_, role, x, y, 2 * radius, 2 * radius, radius, text)
 
 
 def block(
     id_: str, x: float, y: float, text: str = "$A$", width: float = WIDE, height: float = HIGH
 ) -> Box:
-    """A step whose inside is not shown."""
+    """Return a step whose inside is not shown."""
     return Box(id_, "closed", x, y, width, height, 0.18, text, 1.15)
 
 
 def arrow(
     id_: str, *points: Point, light: Light = "plain", net: str = "", head: bool = True
 ) -> Line:
-    """An arrow through points."""
+    """Return an arrow through points."""
     return Line(id_, points, net=net or id_, arrow=head, light=light)
 
 
 def caption(id_: str, x: float, y: float, text: str, size: float = 0.8) -> Label:
-    """A line of plain words."""
+    """Return a line of plain words."""
     return Label(id_, text, x, y, "caption", size=size)
 
 
 def above(scene: Scene, text: str, size: float = 1.0, gap: float = 0.45) -> Scene:
-    """A scene with a title over it, in the middle."""
+    """Return a scene with a title over it, in the middle."""
     left, _, right, up = scene.bounds
     return scene + Scene((Label("title", text, (left + right) / 2, up + gap, "title", size=size),))
 
 
 def below(scene: Scene, text: str, size: float = 0.8, gap: float = 0.5) -> Scene:
-    """A scene with a line of words under it, in the middle."""
+    """Return a scene with a line of words under it, in the middle."""
     left, down, right, _ = scene.bounds
     return scene + Scene(
         (Label("under", text, (left + right) / 2, down - gap, "caption", size=size),)
     )
 
 
-def beside(scenes: list[Scene], gap: float = 1.0, prefixes: bool = True) -> Scene:
-    """Scenes side by side, their middles at one height."""
-    shapes: list[Shape] = []
-    at = 0.0
-    for number, scene in enumerate(scenes):
-        left, down, right, up = scene.bounds
-        moved = scene.moved(at - left, -(down + up) / 2)
-        shapes += (moved.renamed(f"{number} ") if prefixes else moved).shapes
-        at += right - left + gap
-    return Scene(tuple(shapes))
-
-
 def step(
     id_: str, x: float, token: str, out: str, light: Light = "plain", y: float = 0.0
 ) -> list[Shape]:
-    """A closed step with its input below and its output above."""
+    """Return a closed step with its input below and its output above."""
     low, high = y - HIGH / 2, y + HIGH / 2
     return [
         Line(f"in {id_}", ((x, low - 0.85), (x, low)), net=f"x {id_}", light=light),
@@ -73,17 +61,3 @@ def step(
         circle(f"x {id_}", "input", x, low - 0.85 - CIRCLE, token),
         circle(f"h {id_}", "output", x, high + 0.85 + CIRCLE, out),
     ]
-
-
-def note(
-    id_: str, x: float, y: float, lines: list[str], size: float = 0.8, role: str = "note"
-) -> Scene:
-    """Lines of text in a pale box, their left edges under each other; x, y: its left top."""
-    width = max(text_width(line) for line in lines) * size + 0.4
-    pitch = 0.55 * size
-    height = pitch * len(lines) + 0.25
-    shapes: list[Shape] = [Box(id_, role, x + width / 2, y - height / 2, width, height, 0.12)]
-    for number, line in enumerate(lines):
-        at = y - 0.125 - pitch * (number + 0.5)
-        shapes.append(Label(f"{id_} {number}", line, x + 0.2, at, "note", "left", size))
-    return Scene(tuple(shapes))

@@ -12,7 +12,8 @@ import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -50,7 +51,7 @@ class Frame:
 @final
 @dataclass(frozen=True)
 class Picture:
-    """What a drawing gives: shown by notebooks, written by `save`.
+    """The result of a drawing: shown by notebooks, written by `save`.
 
     Attributes:
         make: the still figure.
@@ -65,7 +66,7 @@ class Picture:
     values: dict[str, Any] | None = None
 
     def figure(self) -> Figure:
-        """The still picture as a matplotlib figure."""
+        """Return the still picture as a matplotlib figure."""
         with style():
             return dressed(self.make())
 
@@ -84,33 +85,47 @@ class Picture:
         return encode(self, "png")
 
 
+def animated(
+    make: Callable[[Any], Figure],
+    moments: Sequence[Any],
+    seconds: float,
+    values: dict[str, Any] | None = None,
+) -> Picture:
+    """Return the animation of a figure that is made for each of some moments.
+
+    Args:
+        make: the figure of a moment; that of the last one is the still picture.
+        moments: in their order.
+        seconds: for which each stands; the last one stands for `HOLD`.
+        values: the numbers that it shows, by name.
+    """
+    frames = [Frame(partial(make, moment), seconds) for moment in moments[:-1]]
+    last = partial(make, moments[-1])
+    return Picture(last, [*frames, Frame(last, HOLD)], values=values)
+
+
 def still(scene: Scene, **values: Any) -> Picture:
-    """The picture of a scene."""
+    """Return the picture of a scene."""
     return Picture(lambda: figure(scene.shapes, scene.bounds), (), scene, values or None)
 
 
 def moving(
     scenes: Sequence[Scene], seconds: float = 0.6, shown: Scene | None = None, **values: Any
 ) -> Picture:
-    """The animation of scenes, all cut to the same bounds; the still picture is the last one."""
+    """Return the animation of scenes, all cut to the same bounds; the still picture is the last
+    one.
+    """
     sides = list(zip(*(scene.bounds for scene in scenes), strict=True))
     bounds = (min(sides[0]), min(sides[1]), max(sides[2]), max(sides[3]))
-    frames = [
-        Frame(
-            lambda scene=scene: figure(scene.shapes, bounds),
-            HOLD if number == len(scenes) - 1 else seconds,
-        )
-        for number, scene in enumerate(scenes)
-    ]
-    kept = shown if shown is not None else scenes[-1]
-    return Picture(lambda: figure(kept.shapes, kept.bounds), frames, kept, values or None)
+    film = animated(lambda scene: figure(scene.shapes, bounds), scenes, seconds)
+    return replace(still(shown if shown is not None else scenes[-1], **values), frames=film.frames)
 
 
 # Files.
 
 
 def kind_of(path: Path) -> str:
-    """The kind of a file by its ending; DrawError if it is none of ours."""
+    """Return the kind of a file by its ending; raise DrawError if it is none of ours."""
     kind = path.suffix.lower().removeprefix(".")
     if kind not in (*STILL, *MOVING):
         raise DrawError(
@@ -121,7 +136,7 @@ def kind_of(path: Path) -> str:
 
 
 def check_path(path: Path, moves: bool) -> None:
-    """DrawError, before anything is computed, for a file that could not be written."""
+    """Raise DrawError, before anything is computed, for a file that could not be written."""
     kind = kind_of(path)
     if kind in MOVING and not moves:
         raise DrawError(
@@ -151,7 +166,7 @@ def save(picture: Picture, path: str | Path) -> None:
 
 
 def encode(picture: Picture, kind: str) -> bytes:
-    """A picture as the bytes of a file."""
+    """Return a picture as the bytes of a file."""
     if kind in MOVING and not picture.frames:
         raise DrawError(
             f"nothing moves in this drawing: write it as .png, .svg or .pdf, not .{kind}"
@@ -166,7 +181,7 @@ def encode(picture: Picture, kind: str) -> bytes:
 
 
 def _images(picture: Picture) -> list[Image]:
-    """The frames as images of one size."""
+    """Return the frames as images of one size."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
@@ -199,7 +214,9 @@ def _gif(picture: Picture) -> bytes:
 
 
 def _colors(images: list[Image]) -> numpy.ndarray:
-    """The most frequent colours of all frames, (n, 3): one palette, so that nothing flickers."""
+    """Return the most frequent colours of all frames, (n, 3): one palette, so that nothing
+    flickers.
+    """
     counts: Counter[Any] = Counter()
     for image in images:
         for count, color in image.getcolors(image.width * image.height) or ():
@@ -208,7 +225,9 @@ def _colors(images: list[Image]) -> numpy.ndarray:
 
 
 def _indexed(image: Image, colors: numpy.ndarray) -> Image:
-    """An image with a palette. Pillow's own way takes close colours for equal: white for grey."""
+    """Return an image with a palette. Pillow's own way takes close colours for equal: white for
+    grey.
+    """
     import PIL.Image
 
     pixels = numpy.asarray(image).astype(int)

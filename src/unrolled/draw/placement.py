@@ -1,4 +1,4 @@
-"""Where elements stand: a grid of columns along time and rows above the learned layers.
+"""The placement of elements: a grid of columns along time and rows above the learned layers.
 
 Row 0 holds the learned layers, side by side. States whose next value comes from the old one by
 pointwise operations run along belts, one row each, above; the operations on the way stand on the
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .elements import Element, Elements
 
 
-class Cell(NamedTuple):
+class Slot(NamedTuple):
     """A place in the grid; rows are counted upwards from that of the learned layers."""
 
     column: int
@@ -37,9 +37,9 @@ class Placement:
     """
 
     belts: dict[str, list[str]]
-    cells: dict[str, Cell] = field(default_factory=dict)
+    cells: dict[str, Slot] = field(default_factory=dict)
     inside: tuple[int, int, int, int] = (0, 0, 0, 0)
-    output: Cell = field(default=Cell(0, 0))
+    output: Slot = field(default=Slot(0, 0))
 
 
 LARGE = 45
@@ -51,7 +51,7 @@ MANY = 6
 
 
 def placements(found: Elements) -> list[Placement]:
-    """Placements by rising cost, of the orders in which the learned layers can stand."""
+    """Return placements by rising cost, of the orders in which the learned layers can stand."""
     grid = _Grid(found)
     layers = [key for key, each in found.elements.items() if each.role == "layer"]
     placed = _sorted(grid, [grid.place(order) for order in _orders(grid, layers)])
@@ -66,7 +66,7 @@ def _sorted(grid: _Grid, placed: list[Placement]) -> list[Placement]:
 
 
 def _orders(grid: _Grid, layers: list[str]) -> Iterable[Sequence[str]]:
-    """The orders of the layers in which none stands before one that it depends on."""
+    """Return the orders of the layers in which none stands before one that it depends on."""
     if len(layers) > MANY:
         return [layers]
     return [
@@ -101,8 +101,8 @@ class _Grid:
                 above[key] |= above[source] | {source}
         return above
 
-    def _order(self) -> list[str]:
-        """The elements, sources before targets."""
+    def _order(self, layers: Sequence[str] = ()) -> list[str]:
+        """Return the elements, sources before targets, layers in the given order."""
         order: dict[str, None] = {}
 
         def visit(key: str) -> None:
@@ -111,12 +111,14 @@ class _Grid:
                     visit(source)
                 order[key] = None
 
-        for key in self.elements:
+        for key in [*layers, *self.elements]:
             visit(key)
         return list(order)
 
     def _belts(self) -> dict[str, list[str]]:
-        """For each state, the shortest chain of operations from its old value to its next one."""
+        """Return for each state the shortest chain of operations from its old value to its next
+        one.
+        """
         belts: dict[str, list[str]] = {}
         taken: set[str] = set()
         for state in self.found.graph.states:
@@ -136,7 +138,7 @@ class _Grid:
         return {state: keys for state, keys in belts.items() if keys}
 
     def _falling(self) -> dict[str, int]:
-        """Operations that come down from a belt and lead to none, with their depth below it."""
+        """Return the operations that come down from a belt and lead to none, with their depth."""
         leads = set(self.belt_of)
         for key in self.belt_of:
             leads |= self.above[key]
@@ -151,7 +153,7 @@ class _Grid:
         return self.elements[key].role in ("operation", "learned", "constant")
 
     def _levels(self) -> dict[str, int]:
-        """The row of every operation; a belt is one."""
+        """Return the row of every operation; a belt is one."""
         levels: dict[str, int] = {}
         open_: set[str] = set()
 
@@ -173,10 +175,8 @@ class _Grid:
             levels[group] = 1 + max(below, default=0)
             return levels[group]
 
-        rows = {}
-        for key in self.elements:
-            if self._operates(key) and key not in self.falling:
-                rows[key] = level(key)
+        operations = [k for k in self.elements if self._operates(k) and k not in self.falling]
+        rows = {key: level(key) for key in operations}
         self._separate(rows)
         self._lower(rows)
         return rows
@@ -201,7 +201,7 @@ class _Grid:
                 rows[key] = wanted
 
     def _lower(self, rows: dict[str, int]) -> None:
-        """Rows of what comes down from belts; belts are lifted where there is too little room."""
+        """Set the rows of what comes down from belts; lift belts where there is too little room."""
         if not self.falling:
             return
         depth = max(self.falling.values())
@@ -223,11 +223,10 @@ class _Grid:
 
     def place(self, order: Sequence[str]) -> Placement:
         """Put everything into columns, with the layers in this order from left to right."""
-        cells: dict[str, Cell] = {}
-        taken: set[Cell] = set()
-        waiting = list(order)
+        cells: dict[str, Slot] = {}
+        taken: set[Slot] = set()
         columns = _Columns(self, cells, taken)
-        for key in self._order_with(waiting):
+        for key in self._order(order):
             columns.put(key)
         self._align(cells, taken)
         return self._terminals(cells, taken)
@@ -249,9 +248,9 @@ class _Grid:
         return placed
 
     def _moved(self, placed: Placement, key: str, column: int) -> Placement | None:
-        """The placement with one operation in another column, None where that is taken."""
+        """Return the placement with one operation in another column, None where that is taken."""
         old = placed.cells[key]
-        new = Cell(column, old.row)
+        new = Slot(column, old.row)
         if column == old.column or new in set(placed.cells.values()):
             return None
         for chain in self.belts.values():
@@ -261,33 +260,19 @@ class _Grid:
                     return None
         return replace(placed, cells={**placed.cells, key: new})
 
-    def _order_with(self, layers: Sequence[str]) -> list[str]:
-        """Sources before targets, layers in the given order."""
-        order: dict[str, None] = {}
-
-        def visit(key: str) -> None:
-            if key not in order:
-                for source in self.sources[key]:
-                    visit(source)
-                order[key] = None
-
-        for key in [*layers, *self.elements]:
-            visit(key)
-        return list(order)
-
-    def _align(self, cells: dict[str, Cell], taken: set[Cell]) -> None:
+    def _align(self, cells: dict[str, Slot], taken: set[Slot]) -> None:
         """Move what comes down from a belt over what it leads to."""
         for key in reversed(list(self.falling)):
             users = [t for t in self.targets[key] if t in cells and t in self.falling]
             if len(users) != 1:
                 continue
-            wanted = Cell(cells[users[0]].column, cells[key].row)
+            wanted = Slot(cells[users[0]].column, cells[key].row)
             if wanted.column > cells[key].column and wanted not in taken:
                 taken.discard(cells[key])
                 cells[key] = wanted
                 taken.add(wanted)
 
-    def _terminals(self, cells: dict[str, Cell], taken: set[Cell]) -> Placement:
+    def _terminals(self, cells: dict[str, Slot], taken: set[Slot]) -> Placement:
         """Add the joins' rows, the terminals and the frame."""
         states = list(self.found.graph.states)
         lines = [state for state in states if state not in self.belts]
@@ -303,20 +288,20 @@ class _Grid:
             rows[state] = row
         lowest = min(lowest, *rows.values())
         for state in states:
-            cells[state] = Cell(first - 1, rows[state])
-            cells[f"{state}'"] = Cell(last + 1, rows[state])
+            cells[state] = Slot(first - 1, rows[state])
+            cells[f"{state}'"] = Slot(last + 1, rows[state])
         for name in self.found.graph.inputs:
             column = min((cells[t].column for t in self.targets[name] if t in cells), default=first)
-            while Cell(column, lowest - 1) in taken:
+            while Slot(column, lowest - 1) in taken:
                 column += 1
-            cells[name] = Cell(column, lowest - 1)
+            cells[name] = Slot(column, lowest - 1)
             taken.add(cells[name])
-        return Placement(self.belts, cells, (first, last, lowest, top), Cell(last, top + 1))
+        return Placement(self.belts, cells, (first, last, lowest, top), Slot(last, top + 1))
 
     # Cost.
 
     def cost(self, placed: Placement) -> float:
-        """An estimate of length, crossings and lines that have to go round something."""
+        """Return an estimate of length, crossings and lines that have to go round something."""
         cells = placed.cells
         filled = set(cells.values())
         total = 0.0
@@ -331,9 +316,9 @@ class _Grid:
             upright = a.column if a.row < b.row else b.column
             paths.append((source, a, b, across, upright))
             low, high = sorted((a.row, b.row))
-            total += 1.5 * sum(Cell(upright, row) in filled for row in range(low + 1, high))
+            total += 1.5 * sum(Slot(upright, row) in filled for row in range(low + 1, high))
             left, right = sorted((a.column, b.column))
-            total += 1.5 * sum(Cell(c, across) in filled for c in range(left + 1, right))
+            total += 1.5 * sum(Slot(c, across) in filled for c in range(left + 1, right))
         for one in paths:
             for other in paths:
                 total += 2.0 * (one[0] != other[0] and _crosses(one, other))
@@ -341,9 +326,9 @@ class _Grid:
 
 
 def _crosses(
-    one: tuple[str, Cell, Cell, int, int], other: tuple[str, Cell, Cell, int, int]
+    one: tuple[str, Slot, Slot, int, int], other: tuple[str, Slot, Slot, int, int]
 ) -> bool:
-    """Whether the level part of one path crosses the upright part of another."""
+    """Return whether the level part of one path crosses the upright part of another."""
     _, a, b, across, _ = one
     _, c, d, _, upright = other
     left, right = sorted((a.column, b.column))
@@ -355,7 +340,7 @@ def _crosses(
 class _Columns:
     """Puts elements one after the other as far to the left as they can stand."""
 
-    def __init__(self, grid: _Grid, cells: dict[str, Cell], taken: set[Cell]) -> None:
+    def __init__(self, grid: _Grid, cells: dict[str, Slot], taken: set[Slot]) -> None:
         self.grid = grid
         self.cells = cells
         self.taken = taken
@@ -375,38 +360,33 @@ class _Columns:
         self.cells[key] = cell
         self.taken.add(cell)
 
-    def _before(self, key: str) -> list[Cell]:
+    def _before(self, key: str) -> list[Slot]:
         return [self.cells[source] for source in self.grid.sources[key] if source in self.cells]
 
-    def _layer(self, key: str) -> Cell:
+    def _layer(self, key: str) -> Slot:
         column = max([self.layers + 1, *(cell.column + 1 for cell in self._before(key))])
         self.layers = column
-        return Cell(column, 0)
+        return Slot(column, 0)
 
-    def _join(self, key: str) -> Cell:
+    def _join(self, key: str) -> Slot:
         column = max([self.layers + bool(self.layers), *(c.column + 1 for c in self._before(key))])
         self.layers = column
         row = -1
-        while Cell(column, row) in self.taken:
+        while Slot(column, row) in self.taken:
             row -= 1
-        return Cell(column, row)
+        return Slot(column, row)
 
-    def _operation(self, key: str) -> Cell:
+    def _operation(self, key: str) -> Slot:
         grid, row = self.grid, self.grid.levels[key]
-        before = self._before(key)
         if key in grid.falling:
-            column = max(
-                cell.column if source in grid.falling else cell.column + 1
-                for source, cell in zip(
-                    [s for s in grid.sources[key] if s in self.cells], before, strict=True
-                )
-            )
+            known = [source for source in grid.sources[key] if source in self.cells]
+            column = max(self.cells[s].column + (s not in grid.falling) for s in known)
         else:
-            column = max((c.column + (c.row == row) for c in before), default=1)
+            column = max((c.column + (c.row == row) for c in self._before(key)), default=1)
         if key in grid.belt_of:
             earlier = [self.cells[k] for k in grid.belts[grid.belt_of[key]] if k in self.cells]
             column = max([column, *(cell.column + 1 for cell in earlier)])
-        cell = Cell(max(column, 1), row)
+        cell = Slot(max(column, 1), row)
         while cell in self.taken:
-            cell = Cell(cell.column + 1, row)
+            cell = Slot(cell.column + 1, row)
         return cell

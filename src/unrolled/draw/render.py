@@ -125,7 +125,7 @@ def _box(box: Box, axes: Axes) -> None:
 
 
 def _round_box(box: Box) -> Any:
-    """The outline of a box; its corners are quarters of circles."""
+    """Return the outline of a box; its corners are quarters of circles."""
     from matplotlib.path import Path
 
     left, down, right, up = box.bounds
@@ -196,7 +196,8 @@ SHADES = (
 
 
 def shade(value: float) -> str:
-    """The colour of a number from -1 (dark blue) to 1 (light yellow); red if it is not a number.
+    """Return the colour of a number from -1 (dark blue) to 1 (light yellow); red if it is not a
+    number.
 
     >>> shade(-1), shade(1)
     ('#00224e', '#fee838')
@@ -217,7 +218,7 @@ def shade(value: float) -> str:
 
 
 def ink_on(fill: str) -> str:
-    """Black or white, whichever can be read on a colour."""
+    """Return black or white, whichever can be read on a colour."""
     r, g, b = (int(fill[n : n + 2], 16) for n in (1, 3, 5))
     return INK if 0.3 * r + 0.59 * g + 0.11 * b > 140 else PAPER
 
@@ -254,7 +255,7 @@ def _line(line: Line, axes: Axes, z: float) -> None:
 
 
 def _bridges(line: Line, axes: Axes, crossed: list[tuple[float, float]], frames: list[Box]) -> None:
-    """Where a line runs over another one: a gap in that one, and the line again over the gap."""
+    """Draw the gaps in lines under this one, and the line again over the gaps."""
     color, thick = _ink(line)
     reach = 0.1
     for x, y in crossed:
@@ -272,14 +273,14 @@ def _bridges(line: Line, axes: Axes, crossed: list[tuple[float, float]], frames:
 
 
 def _ink(line: Line) -> tuple[str, float]:
-    """The colour and the width of a line."""
+    """Return the colour and the width of a line."""
     plain = "#8d99a6" if line.role == "thread" else WIRE
     color = {"plain": plain, "dim": WIRE_DIM, "lit": WIRE_LIT}[line.light]
     return color, STROKE * line.width * (1.35 if line.light == "lit" else 1.0)
 
 
 def _crossings(lines: list[Line]) -> dict[str, list[tuple[float, float]]]:
-    """For each line, where an upright piece of it runs over a level piece of another value."""
+    """Return for each line where an upright piece runs over a level piece of another value."""
     found: dict[str, list[tuple[float, float]]] = {}
     for over in lines:
         for under in lines:

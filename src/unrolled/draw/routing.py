@@ -11,7 +11,7 @@ be plenty.
 from __future__ import annotations
 
 from heapq import heappop, heappush
-from itertools import accumulate, pairwise
+from itertools import accumulate, count, pairwise
 from typing import NamedTuple, final
 
 Vertex = tuple[int, int]
@@ -64,7 +64,8 @@ class Router:
         self.bends = 0
 
     def connect(self, demand: Demand) -> list[Vertex]:
-        """The vertices of a line from its source to its target, along what is there of its net.
+        """Return the vertices of a line from its source to its target, along what is there of its
+        net.
 
         Raises:
             Full: there is no way.
@@ -78,7 +79,7 @@ class Router:
     def _starts(
         self, demand: Demand, tree: dict[Vertex, list[Vertex]]
     ) -> list[tuple[float, Vertex, int]]:
-        """Where a line can begin: at its source, or at any vertex of its net."""
+        """Return where a line can begin: at its source, or at any vertex of its net."""
         starts = []
         for vertex in tree:
             if vertex == demand.source:
@@ -98,18 +99,18 @@ class Router:
         return starts
 
     def _own(self, vertex: Vertex, net: str) -> bool:
-        """Whether a line of a net may bend or branch at a vertex."""
+        """Return whether a line of a net may bend or branch at a vertex."""
         return self.level.get(vertex, net) == net and self.upright.get(vertex, net) == net
 
     def _may_turn(self, vertex: Vertex, side: int, demand: Demand) -> bool:
-        """Whether a line may turn here: before an element only into it or out of it."""
+        """Return whether a line may turn here: before an element only into it or out of it."""
         element = self.ports.get(vertex)
         if element is None:
             return True
         if element == demand.source:
             used = self.ends.get(element, {})
-            return used.get(_side(element, vertex), demand.net) == demand.net and (
-                demand.net not in used.values() or _side(element, vertex) in used
+            return used.get(side_of(element, vertex), demand.net) == demand.net and (
+                demand.net not in used.values() or side_of(element, vertex) in used
             )
         into = (vertex[0] + STEPS[side][0], vertex[1] + STEPS[side][1])
         return into == element == demand.target
@@ -119,18 +120,23 @@ class Router:
         queue: list[tuple[float, int, float, Vertex, int]] = []
         came: dict[tuple[Vertex, int], tuple[Vertex, int] | None] = {}
         best: dict[tuple[Vertex, int], float] = {}
-        count = 0
+        numbers = count()
+
+        def extend(
+            vertex: Vertex, side: int, before: float, extra: float, origin: tuple[Vertex, int]
+        ) -> None:
+            """Go on from a vertex through a side, if that is cheaper than the known way there."""
+            following, price = self._step(vertex, side, demand, tree)
+            if following is None:
+                return
+            cost, state = before + price + extra, (following, side)
+            if cost < best.get(state, 1e9) - 1e-9:
+                best[state], came[state] = cost, origin
+                guess = cost + self._guess(following, target)
+                heappush(queue, (guess, next(numbers), cost, following, side))
+
         for price, vertex, side in self._starts(demand, tree):
-            nxt, cost = self._step(vertex, side, demand, tree)
-            if nxt is None:
-                continue
-            state = (nxt, side)
-            cost += price
-            if cost < best.get(state, 1e9):
-                best[state] = cost
-                came[state] = (vertex, -1)
-                heappush(queue, (cost + self._guess(nxt, target), count, cost, nxt, side))
-                count += 1
+            extend(vertex, side, 0.0, price, (vertex, -1))
         while queue:
             _, _, cost, vertex, side = heappop(queue)
             if cost > best[vertex, side]:
@@ -143,22 +149,13 @@ class Router:
                     continue
                 if turn != side and not self._may_turn(vertex, turn, demand):
                     continue
-                nxt, more = self._step(vertex, turn, demand, tree)
-                if nxt is None:
-                    continue
-                total = cost + more + (BEND if turn != side else 0.0)
-                state = (nxt, turn)
-                if total < best.get(state, 1e9) - 1e-9:
-                    best[state] = total
-                    came[state] = (vertex, side)
-                    heappush(queue, (total + self._guess(nxt, target), count, total, nxt, turn))
-                    count += 1
+                extend(vertex, turn, cost, BEND if turn != side else 0.0, (vertex, side))
         raise Full(f"no way for {net} to {target}")
 
     def _step(
         self, vertex: Vertex, side: int, demand: Demand, tree: dict[Vertex, list[Vertex]]
     ) -> tuple[Vertex | None, float]:
-        """The next vertex in a direction and the price of going there, None where none can."""
+        """Return the next vertex in a direction and the price of going there, None without one."""
         nxt = (vertex[0] + STEPS[side][0], vertex[1] + STEPS[side][1])
         if not (0 <= nxt[0] < len(self.xs) and 0 <= nxt[1] < len(self.ys)):
             return None, 0.0
@@ -211,8 +208,8 @@ class Router:
             self._mark(net, path[0], path[1])
             self.bends += 1
         else:
-            self.ends.setdefault(path[0], {})[_side(path[0], path[1])] = net
-        self.ends.setdefault(demand.target, {})[_side(path[-1], path[-2])] = net
+            self.ends.setdefault(path[0], {})[side_of(path[0], path[1])] = net
+        self.ends.setdefault(demand.target, {})[side_of(path[-1], path[-2])] = net
 
     def _mark(self, net: str, vertex: Vertex, neighbour: Vertex) -> None:
         mine, other = (
@@ -230,5 +227,6 @@ def _piece(a: Vertex, b: Vertex) -> tuple[Vertex, Vertex]:
     return (a, b) if a < b else (b, a)
 
 
-def _side(vertex: Vertex, neighbour: Vertex) -> int:
+def side_of(vertex: Vertex, neighbour: Vertex) -> int:
+    """Return the side of a vertex at which its neighbour lies: RIGHT, UP, LEFT or DOWN."""
     return STEPS.index((neighbour[0] - vertex[0], neighbour[1] - vertex[1]))

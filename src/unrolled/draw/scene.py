@@ -51,11 +51,11 @@ class Scene:
         return tuple(shape for shape in self.shapes if isinstance(shape, Label))
 
     def moved(self, dx: float, dy: float) -> Scene:
-        """The same scene elsewhere."""
+        """Return the same scene elsewhere."""
         return replace(self, shapes=tuple(shape.moved(dx, dy) for shape in self.shapes))
 
     def renamed(self, prefix: str) -> Scene:
-        """The same scene with other ids, to stand beside itself."""
+        """Return the same scene with other ids, to stand beside itself."""
 
         def new(shape: Shape) -> Shape:
             named = replace(shape, id=prefix + shape.id)
@@ -70,23 +70,19 @@ class Scene:
 
         return replace(self, shapes=tuple(new(shape) for shape in self.shapes))
 
-    def only(self, *ids: str) -> Scene:
-        """Some of the shapes."""
-        return replace(self, shapes=tuple(shape for shape in self.shapes if shape.id in ids))
-
     def lit(self, ids: set[str], others: Light = "dim") -> Scene:
-        """The scene with the shapes of some ids highlighted."""
+        """Return the scene with the shapes of some ids highlighted."""
         shapes = (replace(s, light="lit" if s.id in ids else others) for s in self.shapes)
         return replace(self, shapes=tuple(shapes))
 
     def to_json(self) -> dict[str, Any]:
-        """The scene as data; `from_json` reads it back."""
+        """Return the scene as data; `from_json` reads it back."""
         shapes = [{"kind": shape.kind, **asdict(shape)} for shape in self.shapes]
         return {"title": self.title, "bounds": self.bounds, "shapes": shapes}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Scene:
-        """The scene of `to_json`; ValueError for anything else."""
+        """Return the scene of `to_json`; raise ValueError for anything else."""
         try:
             shapes = tuple(_shape(entry) for entry in data["shapes"])
             return cls(shapes, data["title"])

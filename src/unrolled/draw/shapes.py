@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, final
 
 Light = Literal["plain", "lit", "dim"]
-"""Whether a shape is highlighted, put back, or neither."""
+"""The emphasis of a shape: highlighted, put back, or neither."""
 
 Point = tuple[float, float]
 
@@ -50,7 +50,7 @@ class Box:
         return self.x - w, self.y - h, self.x + w, self.y + h
 
     def moved(self, dx: float, dy: float) -> Box:
-        """The same box elsewhere."""
+        """Return the same box elsewhere."""
         return replace(self, x=self.x + dx, y=self.y + dy)
 
 
@@ -87,7 +87,7 @@ class Line:
         return min(xs), min(ys), max(xs), max(ys)
 
     def moved(self, dx: float, dy: float) -> Line:
-        """The same line elsewhere."""
+        """Return the same line elsewhere."""
         return replace(self, points=tuple((x + dx, y + dy) for x, y in self.points))
 
 
@@ -122,7 +122,7 @@ class Label:
         return self.x - left, self.y - height / 2, self.x - left + width, self.y + height / 2
 
     def moved(self, dx: float, dy: float) -> Label:
-        """The same label elsewhere."""
+        """Return the same label elsewhere."""
         return replace(self, x=self.x + dx, y=self.y + dy)
 
 
@@ -155,7 +155,7 @@ class Strip:
         return self.x - w, self.y - h, self.x + w, self.y + h
 
     def moved(self, dx: float, dy: float) -> Strip:
-        """The same strip elsewhere."""
+        """Return the same strip elsewhere."""
         return replace(self, x=self.x + dx, y=self.y + dy)
 
 
@@ -172,15 +172,15 @@ COMMANDS = {
     **{"odot": 0.8, "times": 0.75, "div": 0.75, "leq": 0.8, "sum": 1.2, "prod": 1.2, "to": 1.2},
     **{",": 0.2, ";": 0.35, "mathrm": 0.0, "mathbf": 0.0, "mathit": 0.0, "left": 0.0, "right": 0.0},
 }
-"""How wide commands of LaTeX are; 0 for those that take no room."""
+"""The widths of commands of LaTeX; 0 for those that take no room."""
 SIGNS = frozenset(["+", "-", "=", "<", ">", ":", "\\odot", "\\times", "\\div", "\\leq"])
-"""What has room on both sides in a formula."""
+"""Signs with room on both sides in a formula."""
 SMALL = 0.7
 """The size of subscripts and exponents."""
 
 
 def text_width(text: str) -> float:
-    """About how wide a label is, rather more than less, by the classes of its letters.
+    """Estimate the width of a label, rather more than less, by the classes of its letters.
 
     >>> text_width("wide") > text_width("$f_t$") > 0
     True
@@ -219,7 +219,7 @@ def _math_width(text: str) -> float:
 
 
 def _without_fractions(text: str) -> str:
-    """The text with only the wider part of each fraction."""
+    """Return the text with only the wider part of each fraction."""
     while "\\frac{" in text:
         before, _, rest = text.partition("\\frac{")
         upper, rest = _group(rest)
@@ -229,7 +229,7 @@ def _without_fractions(text: str) -> str:
 
 
 def _group(text: str) -> tuple[str, str]:
-    """What stands before the brace that closes a group, and what stands behind it."""
+    """Return what stands before the brace that closes a group, and what stands behind it."""
     depth = 1
     for place, letter in enumerate(text):
         depth += {"{": 1, "}": -1}.get(letter, 0)

@@ -1,4 +1,4 @@
-"""What a drawing is about: a cell, the numbers of a model, the words of its labels."""
+"""The subject of a drawing: a cell, the numbers of a model, the words of its labels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Story(NamedTuple):
-    """What a model computed while it read one sequence.
+    """The values that a model computed while it read one sequence.
 
     Attributes:
         model: what it is, in words.
@@ -34,7 +34,7 @@ class Story(NamedTuple):
 
 
 class Fade(NamedTuple):
-    """How a gradient shrinks on its way back through time.
+    """The shrinking of a gradient on its way back through time.
 
     Attributes:
         model: what it is, in words.
@@ -62,7 +62,7 @@ class Reading(NamedTuple):
 
 
 class Factors(NamedTuple):
-    """What one step does to a gradient, step by step.
+    """The factors of a gradient, step by step.
 
     Attributes:
         model: what it is, in words.
@@ -116,38 +116,38 @@ class Ways(NamedTuple):
 
 
 class Numbers(Protocol):
-    """Where the numbers of a picture come from."""
+    """A source of the numbers of a picture."""
 
     def story(self, limit: int, cell: str | None = None, text: str | None = None) -> Story:
-        """A recording of at most `limit` steps; of `text` unless a user gave another."""
+        """Return a recording of at most `limit` steps; of `text` unless a user gave another."""
         ...
 
     def stories(self, limit: int) -> Sequence[Story]:
-        """Recordings of one sequence at several moments of a training."""
+        """Return recordings of one sequence at several moments of a training."""
         ...
 
     def influence(self, limit: int) -> tuple[Story, ndarray]:
-        """A recording and (T, T): how much of input s is in h_t, by gradient × input."""
+        """Return a recording and (T, T): how much of input s is in h_t, by gradient × input."""
         ...
 
     def reading(self) -> Reading:
-        """A sentence read to a class."""
+        """Return a sentence read to a class."""
         ...
 
     def fades(self) -> Sequence[Fade]:
-        """Gradients on their way back, for several models."""
+        """Return gradients on their way back, for several models."""
         ...
 
     def factors(self) -> Sequence[Factors]:
-        """Factors of a simple network and of one with a cell state."""
+        """Return factors of a simple network and of one with a cell state."""
         ...
 
     def terms(self, limit: int) -> Terms:
-        """The terms of dC_t/dC_{t-1}."""
+        """Return the terms of dC_t/dC_{t-1}."""
         ...
 
     def ways(self, limit: int) -> Ways:
-        """The derivatives between the states of neighbouring steps."""
+        """Return the derivatives between the states of neighbouring steps."""
         ...
 
 
@@ -162,7 +162,7 @@ class NoNumbers:
 @final
 @dataclass(frozen=True)
 class Subject:
-    """What a drawing is about.
+    """The subject of a drawing.
 
     Attributes:
         cell: to be drawn instead of the drawing's own.

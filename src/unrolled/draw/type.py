@@ -31,7 +31,8 @@ _SIGNS_BELOW = re.compile(r"(?<=_\{)[^{}]*(?=\})")
 
 
 def typeset(text: str) -> str:
-    """Mathematics as it is given to matplotlib: signs in subscripts without room around them, and
+    """Return mathematics as it is given to matplotlib: signs in subscripts without room around
+    them, and
     primes as letters, which it would raise too high.
 
     >>> typeset("$h'_{t-1}$")
@@ -44,7 +45,7 @@ def typeset(text: str) -> str:
 
 
 def dressed(made: Figure) -> Figure:
-    """A figure whose texts are typeset, each in a font that has its letters."""
+    """Return a figure whose texts are typeset, each in a font that has its letters."""
     from matplotlib.text import Text
 
     other = chinese()
@@ -60,7 +61,7 @@ def dressed(made: Figure) -> Figure:
 
 @lru_cache(maxsize=1)
 def chinese() -> str | None:
-    """The name of a font of this machine with Chinese glyphs, None without one."""
+    """Return the name of a font of this machine with Chinese glyphs, None without one."""
     return _known_chinese() or _added_chinese()
 
 
@@ -72,7 +73,7 @@ def _known_chinese() -> str | None:
 
 
 def _added_chinese() -> str | None:
-    """The same, among fonts that were installed after matplotlib made its list of fonts."""
+    """Return the same, among fonts that were installed after matplotlib made its list of fonts."""
     from matplotlib import font_manager
 
     listed = {font.fname for font in font_manager.fontManager.ttflist}
@@ -85,14 +86,14 @@ def _added_chinese() -> str | None:
 
 
 def families() -> list[str]:
-    """The fonts of plain text, in the order in which a glyph is looked for."""
+    """Return the fonts of plain text, in the order in which a glyph is looked for."""
     other = chinese()
     return [PLAIN, other] if other else [PLAIN]
 
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Matplotlib's settings while a figure of ours is made or written."""
+    """Set matplotlib's settings while a figure of ours is made or written."""
     import matplotlib
 
     settings: dict[Any, Any] = {
@@ -126,7 +127,7 @@ def style() -> Iterator[None]:
 
 
 def figure(width: float, height: float) -> Figure:
-    """An empty figure of a size in inches."""
+    """Return an empty figure of a size in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), facecolor="white")

@@ -1,4 +1,4 @@
-"""What a cell is written in; and, from the rooms below, what its equations become."""
+"""Cells, and the decorator that makes one of a function."""
 
 from ..errors import CellError
 from ..graph import Graph, Node, Operation, derivative, parameters, weights

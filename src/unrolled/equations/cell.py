@@ -94,20 +94,20 @@ class Cell:
         return derivative(self.graph)
 
     def latex(self) -> str:
-        """The equations as LaTeX."""
+        """Return the equations as LaTeX."""
         return latex.latex(self.graph)
 
     def python(self) -> str:
-        """The equations as Python code that runs on NumPy vectors."""
+        """Return the equations as Python code that runs on NumPy vectors."""
         return python.python(self.graph, self.summary)
 
     def to_json(self) -> dict[str, Any]:
-        """The cell as data; `from_json` reads it back."""
+        """Return the cell as data; `from_json` reads it back."""
         return {"doc": self.doc, "graph": storage.to_json(self.graph)}
 
     @classmethod
     def from_json(cls, data: Any) -> Cell:
-        """The cell of `to_json`; CellError if the data is anything else."""
+        """Return the cell of `to_json`; raise CellError if the data is anything else."""
         stored: StoredCell = storage.converted(data, StoredCell, "a cell")
         return cls(stored.read(), stored.doc)
 
@@ -151,7 +151,7 @@ class StoredCell(Struct, forbid_unknown_fields=True):
 
 
 def _simple(graph: Graph) -> Graph:
-    """The graph as tracing would simplify it; files of cells hold simple ones already."""
+    """Return the graph as tracing would simplify it; files of cells hold simple ones already."""
     again = map_graph(graph, simplified)
     same = all(again.values[name] is node for name, node in graph.values.items())
     return graph if same else again

@@ -1,4 +1,4 @@
-"""What a cell is written with: functions of symbols, and the learned parts.
+"""The language of cells: functions of symbols, and the learned parts.
 
 Every function takes symbols or numbers. Numbers alone are allowed wherever symbols are; the
 learned parts (`affine`, `project`, `vector`, `scalar`, `layer_norm`) only make sense while a cell
@@ -44,7 +44,7 @@ class Calls:
     def next(
         self, role: str, size: Size | None, bias: bool = False, init: float | None = None
     ) -> Call:
-        """The next learned part, in order of appearance."""
+        """Return the next learned part, in order of appearance."""
         self.count += 1
         return Call(self.cell, self.count - 1, role, size, bias, init)
 
@@ -54,7 +54,7 @@ _calls: ContextVar[Calls | None] = ContextVar("calls", default=None)
 
 @contextmanager
 def tracing(cell: str) -> Iterator[Calls]:
-    """While this is open, learned parts belong to `cell`."""
+    """Let learned parts belong to `cell` while this is open."""
     calls = Calls(cell)
     token = _calls.set(calls)
     try:
@@ -74,7 +74,7 @@ def _current(user: str) -> Calls:
 
 
 def affine(*sources: Node, bias: bool = True) -> Node:
-    """A learned layer: the sum of ``W source + b`` over its sources, H units.
+    """Return a learned layer: the sum of ``W source + b`` over its sources, H units.
 
     The order in which layers appear is the order of their rows in ``weight_ih`` (reading the
     input), ``weight_hh`` (reading the state h) and ``weight_{v}h`` (reading any other value v),
@@ -99,7 +99,7 @@ def affine(*sources: Node, bias: bool = True) -> Node:
 
 
 def project(source: Node) -> Node:
-    """A learned layer without bias onto the P units of a projection (Sak et al. 2014)."""
+    """Return a learned layer without bias onto the P units of a projection (Sak et al. 2014)."""
     calls = _current("project")
     if not isinstance(source, Node):
         raise CellError(f"project() takes a symbol of a cell, got {source!r}")
@@ -107,7 +107,7 @@ def project(source: Node) -> Node:
 
 
 def vector(init: float | None = None) -> Node:
-    """A learned vector, one number for each unit of what it is combined with.
+    """Return a learned vector, one number for each unit of what it is combined with.
 
     Args:
         init: its value at the start; without one it is drawn like the weights.
@@ -116,7 +116,7 @@ def vector(init: float | None = None) -> Node:
 
 
 def scalar(init: float | None = None) -> Node:
-    """A learned number, shared by all units.
+    """Return a learned number, shared by all units.
 
     Args:
         init: its value at the start; without one it is drawn like the weights.
@@ -125,7 +125,7 @@ def scalar(init: float | None = None) -> Node:
 
 
 def layer_norm(value: Value) -> Node:
-    """Layer normalisation over the units, with learned gain and offset (Ba et al. 2016)."""
+    """Normalise over the units, with learned gain and offset (Ba et al. 2016)."""
     calls = _current("layer_norm")
     gain = Node(Operation.LEARNED, (), calls.next("norm_weight", None, init=1.0))
     offset = Node(Operation.LEARNED, (), calls.next("norm_bias", None, init=0.0))
@@ -136,52 +136,52 @@ def layer_norm(value: Value) -> Node:
 
 
 def sigmoid(value: Value) -> Node:
-    """1 / (1 + exp(-value)), in (0, 1)."""
+    """Return 1 / (1 + exp(-value)), in (0, 1)."""
     return Node(Operation.SIGMOID, (symbol(value, "sigmoid()"),))
 
 
 def tanh(value: Value) -> Node:
-    """Hyperbolic tangent, in (-1, 1)."""
+    """Return the hyperbolic tangent, in (-1, 1)."""
     return Node(Operation.TANH, (symbol(value, "tanh()"),))
 
 
 def relu(value: Value) -> Node:
-    """The value where it is positive, else 0."""
+    """Return the value where it is positive, else 0."""
     return Node(Operation.RELU, (symbol(value, "relu()"),))
 
 
 def exp(value: Value) -> Node:
-    """e to the power of the value."""
+    """Return e to the power of the value."""
     return Node(Operation.EXP, (symbol(value, "exp()"),))
 
 
 def log(value: Value) -> Node:
-    """Natural logarithm."""
+    """Return the natural logarithm."""
     return Node(Operation.LOG, (symbol(value, "log()"),))
 
 
 def sqrt(value: Value) -> Node:
-    """Square root."""
+    """Return the square root."""
     return Node(Operation.SQRT, (symbol(value, "sqrt()"),))
 
 
 def abs(value: Value) -> Node:
-    """Absolute value."""
+    """Return the absolute value."""
     return Node(Operation.ABS, (symbol(value, "abs()"),))
 
 
 def minimum(a: Value, b: Value) -> Node:
-    """The smaller of two values, unit by unit."""
+    """Return the smaller of two values, unit by unit."""
     return binary(Operation.MINIMUM, a, b)
 
 
 def maximum(a: Value, b: Value) -> Node:
-    """The larger of two values, unit by unit."""
+    """Return the larger of two values, unit by unit."""
     return binary(Operation.MAXIMUM, a, b)
 
 
 def log_sigmoid(value: Value) -> Node:
-    """log(sigmoid(value)), without overflow."""
+    """Return log(sigmoid(value)), without overflow."""
     return minimum(value, 0) - log(1 + exp(-abs(value)))
 
 
@@ -189,5 +189,5 @@ def log_sigmoid(value: Value) -> Node:
 
 
 def normalize(value: Value, epsilon: float = EPSILON) -> Node:
-    """The value shifted and scaled to mean 0 and variance 1 over its units."""
+    """Return the value shifted and scaled to mean 0 and variance 1 over its units."""
     return Node(Operation.NORMALIZE, (symbol(value, "normalize()"),), float(epsilon))

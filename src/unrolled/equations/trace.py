@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def trace(function: Callable[..., Any], hyperparameters: Mapping[str, Any]) -> Graph:
-    """The graph of one step of the cell that `function` writes down.
+    """Return the graph of one step of the cell that `function` writes down.
 
     Args:
         function: takes the input and the states, returns its ``locals()``.
@@ -45,7 +45,7 @@ def trace(function: Callable[..., Any], hyperparameters: Mapping[str, Any]) -> G
 
 
 def signature(function: Callable[..., Any]) -> list[str]:
-    """The names of the input and of the states."""
+    """Return the names of the input and of the states."""
     kinds = inspect.Parameter
     names = []
     for parameter in inspect.signature(function).parameters.values():
@@ -96,7 +96,7 @@ def _call(
 
 
 def _place(error: Exception, function: Callable[..., Any]) -> str:
-    """The line of the function where something went wrong, and the symbol in its names."""
+    """Return the line of the function where something went wrong, and the symbol in its names."""
     traceback = error.__traceback__
     place: list[str] = []
     variables: dict[Node, str] = {}
@@ -121,7 +121,7 @@ def _suggestion(name: str | None) -> str:
 def _named(
     cell: str, returned: Mapping[str, Any], x: str, leaves: Mapping[str, Node]
 ) -> dict[str, Node]:
-    """The symbols among the function's variables."""
+    """Return the symbols among the function's variables."""
     named = {
         name: value
         for name, value in returned.items()
@@ -173,7 +173,7 @@ def _resolve(
 
 
 def _sized(graph: Graph) -> Graph:
-    """The graph whose learned parts know their sizes."""
+    """Return the graph whose learned parts know their sizes."""
 
     sizes = {}
 
@@ -200,7 +200,7 @@ NUMBERED = "?"
 
 
 def _with_shared(named: Mapping[str, Node]) -> dict[str, Node]:
-    """The values, with names v1, v2, ... for those without one that are used more than once.
+    """Return the values, with names v1, v2, ... for those without one that are used more than once.
 
     Each is then a line of its own; written out wherever it is used, a cell with a loop would
     print as a text that doubles with every turn.
@@ -244,7 +244,7 @@ class _Naming:
         self.width = 0  # letters of the numbered stem for which they hold
 
     def attribute(self, node: Node) -> Layer | Learned:
-        """The final attribute of a learned part."""
+        """Return the final attribute of a learned part."""
         call: Call = node.attribute
         if node.operation is Operation.LEARNED:
             name = self.variables.get(node) or f"{call.role}_{self.owners[node]}"
@@ -274,7 +274,7 @@ class _Naming:
         return self.blocks[name] - 1
 
     def _group(self, source: Node) -> str:
-        """The matrix that reads a source: ih the input, hh the output state, {v}h any other."""
+        """Return the group that reads a source: ih the input, hh the output state, {v}h others."""
         if source not in self.groups:
             first = self._stem(source)
             number = self.counts.get(("stem", first), 0)
@@ -290,7 +290,7 @@ class _Naming:
         return f"hr{self.projections}" if self.projections > 1 else "hr"
 
     def _stem(self, source: Node) -> str:
-        """The name of a value; without one, the names in its expression: r * h is rh."""
+        """Return the name of a value; without one, the names in its expression: r * h is rh."""
         numbered = f"v{len(self.groups) - 1}"
         if len(numbered) != self.width:  # which names are too long depends on it
             self.width = len(numbered)
@@ -303,7 +303,7 @@ class _Naming:
         return self.known[source].replace(NUMBERED, numbered)
 
     def _below(self, source: Node) -> Iterator[Node]:
-        """The nodes in a value's expression whose stems are not known, arguments first."""
+        """Yield the nodes in a value's expression whose stems are not known, arguments first."""
         stack = [source]
         while stack:
             node = stack[-1]
@@ -319,7 +319,7 @@ class _Naming:
         return self.names.get(node) or (node.attribute if is_leaf else None)
 
     def _parts(self, node: Node) -> tuple[Node, ...]:
-        """What the name of a value without one is put together from."""
+        """Return what the name of a value without one is put together from."""
         return () if self._own_name(node) else node.arguments
 
     def _unique(self, name: str) -> str:
@@ -334,10 +334,10 @@ class _Naming:
 
 
 def _set_apart(stem: str, number: int) -> str:
-    """The stem of the next value whose name begins like this."""
+    """Return the stem of the next value whose name begins like this."""
     return stem + "_" * number if number <= LONGEST else f"{stem}_{number}_"
 
 
 def _weights(layer: Layer) -> list[str]:
-    """The names of a layer's weights and biases in the printed equations."""
+    """Return the names of a layer's weights and biases in the printed equations."""
     return [layer.weight(index, letter) for index in range(len(layer.blocks)) for letter in "Wb"]

@@ -1,4 +1,4 @@
-"""What a cell is, as data: operations, nodes, graphs, and what is derived from them."""
+"""Cells as data: operations, nodes, graphs, and what is derived from them."""
 
 from .derivative import derivative
 from .graph import Graph

@@ -18,7 +18,7 @@ from .graph import Graph, in_order
 from .learned import Term
 from .node import Node, constant, mean, ordered, where
 from .operation import POINTWISE, Operation
-from .rewrite import map_graph, rewrite, simplified
+from .rewrite import map_graph, simplified, states_as_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def _nothing(node: Node, g: Node) -> tuple[None, ...]:
-    """For what has no gradient: leaves, conditions, numbers of units."""
+    """Return None for what has no gradient: leaves, conditions, numbers of units."""
     return tuple(None for _ in node.arguments)
 
 
@@ -55,13 +55,13 @@ def _abs(node: Node, g: Node) -> tuple[Node, ...]:
 
 
 def _minimum(node: Node, g: Node) -> tuple[Node, ...]:
-    """All to the smaller one, half to each where they are equal."""
+    """Give all to the smaller one, half to each where they are equal."""
     a, b = node.arguments
     return _shared(a < b, b < a, g), _shared(b < a, a < b, g)
 
 
 def _maximum(node: Node, g: Node) -> tuple[Node, ...]:
-    """All to the larger one, half to each where they are equal."""
+    """Give all to the larger one, half to each where they are equal."""
     a, b = node.arguments
     return _shared(b < a, a < b, g), _shared(a < b, b < a, g)
 
@@ -84,7 +84,7 @@ def _broadcast(node: Node, g: Node) -> tuple[Node | None, ...]:
 
 
 def _normalize(node: Node, g: Node) -> tuple[Node, ...]:
-    """Ba et al. (2016): the scale times g less its parts along 1 and along the result."""
+    """Scale g less its parts along 1 and along the result (Ba et al. 2016)."""
     (a,) = node.arguments
     centred = a - mean(a)
     scale = 1 / Node(Operation.SQRT, (mean(centred * centred) + node.attribute,))
@@ -92,7 +92,7 @@ def _normalize(node: Node, g: Node) -> tuple[Node, ...]:
 
 
 def _affine(node: Node, g: Node) -> tuple[Node, ...]:
-    """To each source through the transposed weight."""
+    """Bring g to each source through the transposed weight."""
     terms = [Term(node.attribute, index) for index in range(len(node.arguments))]
     return tuple(Node(Operation.TRANSPOSED, (g,), term) for term in terms)
 
@@ -131,7 +131,7 @@ differentiated through the eager backend."""
 
 
 def derivative(graph: Graph, returned: Iterable[str] = ()) -> Graph:
-    """The graph that computes one backward step of `graph`.
+    """Return the graph that computes one backward step of `graph`.
 
     Args:
         graph: of a cell.
@@ -145,7 +145,7 @@ def derivative(graph: Graph, returned: Iterable[str] = ()) -> Graph:
     if graph.backward:
         raise CellError(f"{graph.name} is already a derivative")
     returned = list(returned)
-    again = replayed(graph)
+    again = states_as_inputs(graph.values.values())
     forward = {name: again[node] for name, node in graph.values.items()}
     probes = {name: again[graph.probes[name]] for name in returned}
     seeds = {state: Node(Operation.STATE, (), f"d_{state}") for state in graph.states}
@@ -184,18 +184,8 @@ def derivative(graph: Graph, returned: Iterable[str] = ()) -> Graph:
 
 
 def returned_input(graph: Graph, name: str) -> str:
-    """The name of the derivative's input for the gradient with respect to a value."""
+    """Return the name of the derivative's input for the gradient with respect to a value."""
     return graph.unused(f"returned_{name}")
-
-
-def replayed(graph: Graph) -> dict[Node, Node]:
-    """For each node of the forward step, the one that stands for it: old states are inputs."""
-
-    def rule(node: Node) -> Node | None:
-        is_state = node.operation is Operation.STATE
-        return Node(Operation.INPUT, (), node.attribute) if is_state else None
-
-    return rewrite(graph.values.values(), rule)
 
 
 def _zero(like: Node) -> Node:
@@ -205,7 +195,7 @@ def _zero(like: Node) -> Node:
 def _gradients(
     order: list[Node], seeds: list[tuple[Node, Node]], sizes: Mapping[Node, Size]
 ) -> dict[Node, Node]:
-    """The gradient with respect to every node that the seeded nodes depend on."""
+    """Return the gradient with respect to every node that the seeded nodes depend on."""
     gradients: dict[Node, Node] = {}
 
     def add(node: Node, g: Node) -> None:
@@ -228,7 +218,7 @@ def _gradients(
 def _named_gradients(
     graph: Graph, forward: Mapping[str, Node], gradients: Mapping[Node, Node]
 ) -> dict[str, Node]:
-    """The gradients with respect to named values and to everything learned."""
+    """Return the gradients with respect to named values and to everything learned."""
     values: dict[str, Node] = {}
     for name, node in forward.items():
         if node in gradients and node.operation is not Operation.INPUT:

@@ -168,7 +168,7 @@ class Graph:
         return output(tuple(self.states))
 
     def unused(self, name: str) -> str:
-        """A name like this one that no input, state, value or learned part has."""
+        """Return a name like this one that no input, state, value or learned part has."""
         taken = {*self.inputs, *self.states, *self.values}
         taken.update(node.attribute.name for node in self.learned)
         while name in taken:
@@ -176,7 +176,7 @@ class Graph:
         return name
 
     def describe(self, node: Node) -> str:
-        """Where a node stands, for messages: ``lstm: f = sigmoid(...)``."""
+        """Return where a node stands, for messages: ``lstm: f = sigmoid(...)``."""
         name = self.owners.get(node)
         return (
             f"{self.name}: {name} = {expression(self.values[name], self.names)}"
@@ -196,7 +196,7 @@ REPEATED = 10
 
 
 def _long_parts(graph: Graph) -> dict[str, Node]:
-    """The values without a name that are printed as lines, under new names."""
+    """Return the values without a name that are printed as lines, under new names."""
     uses = Counter(argument for node in graph.order for argument in node.arguments)
     taken = {*graph.values, *graph.inputs, *graph.states}
     taken.update(getattr(node.attribute, "name", "") for node in graph.learned)
@@ -218,12 +218,12 @@ def _long_parts(graph: Graph) -> dict[str, Node]:
 
 
 def output(states: tuple[str, ...]) -> str:
-    """Which of a cell's states is its output: the one called h, else the first."""
+    """Return which of a cell's states is its output: the one called h, else the first."""
     return "h" if "h" in states else states[0]
 
 
 def names(values: Mapping[str, Node]) -> dict[Node, str]:
-    """The name of each computed value; the first where it has several.
+    """Return the name of each computed value; the first where it has several.
 
     The old value of a state is no computed value: it goes by the state's own name.
     """
@@ -235,7 +235,7 @@ def names(values: Mapping[str, Node]) -> dict[Node, str]:
 
 
 def owners(values: Mapping[str, Node]) -> dict[Node, str]:
-    """For each node, the first of the values in whose equation it stands."""
+    """Return for each node the first of the values in whose equation it stands."""
     named, found = names(values), {}
     for name, value in values.items():
         stack = [value]
@@ -248,7 +248,7 @@ def owners(values: Mapping[str, Node]) -> dict[Node, str]:
 
 
 def in_order(values: Mapping[str, Node]) -> dict[str, Node]:
-    """The same values in an order in which they can be computed, else in the given one."""
+    """Return the same values in an order in which they can be computed, else in the given one."""
     aliases: dict[Node, list[str]] = {}
     for name, node in values.items():
         aliases.setdefault(node, []).append(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 Size = Literal["input", "hidden", "projection", "one"]
-"""How many units a value has in one row: I, H, P or 1."""
+"""The number of units of a value in one row: I, H, P or 1."""
 
 
 class Learned(NamedTuple):

@@ -1,4 +1,4 @@
-"""How large a cell may be: limits for the equations people write and for those in files alike.
+"""Limits of the size of a cell: for the equations people write and for those in files alike.
 
 All work on equations takes time and memory about linear in their size, so each limit bounds what
 a file of a stranger can cost. They are far above the known cells: the largest of them has 60 nodes.

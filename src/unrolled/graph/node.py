@@ -155,16 +155,16 @@ class Node:
 
 
 Value = Node | float | int
-"""What equations may hold: a symbol or a number."""
+"""An operand of equations: a symbol or a number."""
 
 
 def constant(value: float) -> Node:
-    """The node of a number."""
+    """Return the node of a number."""
     return Node(Operation.CONSTANT, (), float(value))
 
 
 def symbol(value: object, user: str = "arithmetic") -> Node:
-    """The node of a symbol or a number; CellError for anything else."""
+    """Return the node of a symbol or a number; raise CellError for anything else."""
     if isinstance(value, Node):
         return value
     if hasattr(value, "__float__") and getattr(value, "ndim", 0) == 0:
@@ -173,7 +173,7 @@ def symbol(value: object, user: str = "arithmetic") -> Node:
 
 
 def binary(operation: Operation, a: Value, b: Value) -> Node:
-    """An operation with two arguments, either of which may be a number."""
+    """Return an operation with two arguments, either of which may be a number."""
     return Node(operation, (symbol(a), symbol(b)))
 
 
@@ -192,7 +192,8 @@ def mean(value: Value) -> Node:
 def ordered(
     roots: list[Node] | tuple[Node, ...], known: Container[Node] = frozenset()
 ) -> list[Node]:
-    """All nodes below `roots`, arguments before users; CellError if they run in a circle.
+    """Return all nodes below `roots`, arguments before users; raise CellError if they run in a
+    circle.
 
     Without those that are known and what is only below these.
     """

@@ -20,7 +20,7 @@ Node: TypeAlias = Any
 
 
 class Level(IntEnum):
-    """How tightly a piece of text holds together."""
+    """The tightness with which a piece of text holds together."""
 
     ANY = 0
     COMPARISON = 1
@@ -66,18 +66,18 @@ class Writer:
         self.name = name
 
     def operand(self, node: Node, level: Level = Level.ANY) -> str:
-        """A node as it stands inside something that holds at least as tightly as `level`."""
+        """Return a node as it stands inside something that holds at least as tightly as `level`."""
         name = self.name(node)
         written = Text(name, Level.ATOM) if name is not None else self.equation(node)
         return written.text if written.level >= level else self.parentheses.format(written.text)
 
     def equation(self, node: Node) -> Text:
-        """The right-hand side of the line that defines a node."""
+        """Return the right-hand side of the line that defines a node."""
         return self.rules[node.operation](node, self)
 
 
 def form(template: str, level: Level, *operands: Level) -> Rule:
-    """The rule that fills a template with the arguments, each held by its level."""
+    """Return the rule that fills a template with the arguments, each held by its level."""
 
     def rule(node: Node, writer: Writer) -> Text:
         texts = (
@@ -111,7 +111,7 @@ def sum_of_products(
 
 
 def number(value: float) -> str:
-    """A constant as short as it can be written exactly."""
+    """Return a constant as short as it can be written exactly."""
     short = f"{value:.0f}"
     return short if value.is_integer() and abs(value) < 1e15 and short != "-0" else repr(value)
 

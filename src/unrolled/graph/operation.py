@@ -7,11 +7,11 @@ table from operation to rule; a test holds that every operation stands in every 
 from enum import Enum
 
 EPSILON = 1e-5
-"""What layer norm adds to the variance; PyTorch's default."""
+"""Added to the variance by layer norm; PyTorch's default."""
 
 
 class Operation(Enum):
-    """What a node does with its arguments.
+    """An operation of a node on its arguments.
 
     The comment after each operation gives its arguments and, after a colon, its attribute.
     """

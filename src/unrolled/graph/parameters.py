@@ -22,13 +22,13 @@ class Parameter(NamedTuple):
     init: float | None  # its value at the start; None: drawn from U(-1/sqrt(H), 1/sqrt(H))
 
     def shape(self, sizes: Mapping[Size, int]) -> tuple[int, ...]:
-        """The shape in numbers, given I, H and P."""
+        """Return the shape in numbers, given I, H and P."""
         rows = sum(sizes[size] for size in self.rows)
         return (rows,) if self.columns is None else (rows, sizes[self.columns])
 
 
 def parameters(graph: Graph) -> tuple[Parameter, ...]:
-    """Everything that a cell learns, in the order of `torch.nn`.
+    """Return everything that a cell learns, in the order of `torch.nn`.
 
     Weights come first (``weight_ih``, ``weight_hh``, then those of other sources), biases in the
     same order, projections, and at last learned vectors and scalars.
@@ -53,14 +53,14 @@ def parameters(graph: Graph) -> tuple[Parameter, ...]:
 
 
 class _Rows(NamedTuple):
-    """What is known of an array of learned layers while its blocks are counted."""
+    """An array of learned layers while its blocks are counted."""
 
     columns: Size | None
     sizes: list[Size]  # of the blocks
 
 
 def _blocks(graph: Graph) -> list[tuple[Size, Block]]:
-    """All blocks of rows with their layer's size; ih and hh first, each group by its rows."""
+    """Return all blocks with their layer's size; ih and hh first, each group by its rows."""
     found = [
         (node.attribute.size, block) for node in graph.layers for block in node.attribute.blocks
     ]

@@ -24,12 +24,22 @@ def rewrite(roots: Iterable[Node], rule: Callable[[Node], Node | None]) -> dict[
     return new
 
 
+def states_as_inputs(roots: Iterable[Node]) -> dict[Node, Node]:
+    """Return for each node below `roots` the one that stands for it where states are inputs."""
+
+    def rule(node: Node) -> Node | None:
+        is_state = node.operation is Operation.STATE
+        return Node(Operation.INPUT, (), node.attribute) if is_state else None
+
+    return rewrite(roots, rule)
+
+
 def _number(node: Node) -> float | None:
     return node.attribute if node.operation is Operation.CONSTANT else None
 
 
 def simplified(node: Node) -> Node | None:
-    """The simpler node that equals this one for every value, or None.
+    """Return the simpler node that equals this one for every value, or None.
 
     Only what is exact in floating point: neither x - x nor 0 * x is 0 where x is not finite.
     """
@@ -40,7 +50,7 @@ def simplified(node: Node) -> Node | None:
 
 
 def _simplified(node: Node) -> Node | None:
-    """One turn of `simplified`; each leaves fewer operations or fewer signs."""
+    """Take one turn of `simplified`; each leaves fewer operations or fewer signs."""
     operation, arguments = node.operation, node.arguments
     numbers = [_number(argument) for argument in arguments]
     if operation is Operation.NEG:
@@ -81,7 +91,7 @@ def _moved_sign(operation: Operation, a: Node, b: Node) -> Node | None:
 
 
 def map_graph(graph: Graph, rule: Callable[[Node], Node | None]) -> Graph:
-    """The graph with every node passed through `rule`."""
+    """Return the graph with every node passed through `rule`."""
     new = rewrite(graph.values.values(), rule)
     return Graph(
         graph.name,
@@ -93,7 +103,7 @@ def map_graph(graph: Graph, rule: Callable[[Node], Node | None]) -> Graph:
 
 
 def without_bias(graph: Graph) -> Graph:
-    """The cell whose learned layers have no bias (``bias=False`` of a module)."""
+    """Return the cell whose learned layers have no bias (``bias=False`` of a module)."""
 
     def rule(node: Node) -> Node | None:
         if node.operation is not Operation.AFFINE:
@@ -105,7 +115,7 @@ def without_bias(graph: Graph) -> Graph:
 
 
 def zoneout(graph: Graph, states: Iterable[str]) -> Graph:
-    """The cell whose named states partly keep their old value (Krueger et al. 2017).
+    """Return the cell whose named states partly keep their old value (Krueger et al. 2017).
 
     For each state s there is a new input ``zoneout_s`` with the state's size: 1 keeps the old
     value of a unit, 0 takes the new one, a number between mixes them; see `zoneout_input`.
@@ -123,12 +133,13 @@ def zoneout(graph: Graph, states: Iterable[str]) -> Graph:
 
 
 def zoneout_input(graph: Graph, state: str) -> str:
-    """The name of the input that says how much of a state's old value the cell keeps."""
+    """Return the name of the input that says how much of a state's old value the cell keeps."""
     return graph.unused(f"zoneout_{state}")
 
 
 def variational_dropout(graph: Graph) -> Graph:
-    """The cell whose learned layers read their sources through masks (Gal & Ghahramani 2016).
+    """Return the cell whose learned layers read their sources through masks (Gal & Ghahramani
+    2016).
 
     For each weight matrix ``weight_g`` there is a new input ``mask_g`` with the size of what the
     matrix reads; with another name if the cell has one of that name. The masks of one sequence are
@@ -169,7 +180,7 @@ class Edit(NamedTuple):
 
 
 def edited(graph: Graph, names: Sequence[str]) -> tuple[Graph, dict[str, Edit]]:
-    """The cell of which the named values (see `Graph.probes`) can be replaced.
+    """Return the cell of which the named values (see `Graph.probes`) can be replaced.
 
     Each becomes ``where(mask > 0.5, replacement, value)`` of two new inputs, for everything that
     reads it. All that could be watched keeps its name, and has the value after replacement.
@@ -204,7 +215,7 @@ def edited(graph: Graph, names: Sequence[str]) -> tuple[Graph, dict[str, Edit]]:
 
 
 def _owner(graph: Graph) -> dict[Node, str]:
-    """For each value that is computed, the first of its names."""
+    """Return for each value that is computed the first of its names."""
     owner: dict[Node, str] = {}
     for name, node in graph.probes.items():
         if node.arguments:
@@ -229,7 +240,7 @@ def _unused(name: str, inputs: Mapping[str, object]) -> str:
 
 
 def _as_number(value: Node) -> Node:
-    """The value; of a condition 1 where it holds, else 0."""
+    """Return the value; of a condition 1 where it holds, else 0."""
     if value.operation not in CONDITIONS:
         return value
     return Node(Operation.SELECT, (value, constant(1), constant(0)))

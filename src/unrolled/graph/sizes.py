@@ -1,4 +1,4 @@
-"""How many units every value has, from the way the equations use it."""
+"""The number of units of every value, inferred from the way the equations use it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def sizes(
     values: Mapping[str, Node],
     describe: Callable[[Node], str],
 ) -> dict[Node, Size]:
-    """The size of every node of `order`; CellError where two sizes cannot agree.
+    """Return the size of every node of `order`; raise CellError where two sizes cannot agree.
 
     A state has the size of its next value, a learned vector that of what it is combined with;
     what nothing decides has size "hidden".
@@ -62,7 +62,7 @@ class _Inference:
         self.pending = [(0, place) for place in range(len(order))]  # (round, place), a heap
 
     def run(self) -> dict[Node, Size]:
-        """The size of every node."""
+        """Return the size of every node."""
         self._propagate()
         for node in self.order:
             if self.found[node] is None:
@@ -97,7 +97,7 @@ class _Inference:
 
 
 def state_size(new: Size | None) -> Size | None:
-    """The size that its next value gives a state, None where it does not say.
+    """Return the size that its next value gives a state, None where it does not say.
 
     A number fits a state of any size. A state never has the I units of the input: a cell that
     mixes the two without a learned layer is wrong for every layer but one with H = I.
@@ -106,7 +106,9 @@ def state_size(new: Size | None) -> Size | None:
 
 
 def _default(node: Node, values: Mapping[str, Node], found: Mapping[Node, Size | None]) -> Size:
-    """The size of a value that nothing decides: a state that only ever holds a number is one."""
+    """Return the size of a value that nothing decides: a state that only ever holds a number is
+    one.
+    """
     if node.operation is Operation.STATE:
         return "one" if found[values[node.attribute]] == "one" else "hidden"
     return "hidden"
@@ -118,7 +120,7 @@ def _size(
     inputs: Mapping[str, Size | None],
     states: Mapping[str, Size | None],
 ) -> Size | None:
-    """The size of a node as far as its arguments' sizes are known."""
+    """Return the size of a node as far as its arguments' sizes are known."""
     operation, attribute = node.operation, node.attribute
     if operation is Operation.INPUT:
         return inputs[attribute]
@@ -138,7 +140,7 @@ def _size(
 
 
 def _common(node: Node, found: Mapping[Node, Size | None]) -> Size | None:
-    """The size that a pointwise operation gives to its value, None while one is missing."""
+    """Return the size that a pointwise operation gives to its value, None while one is missing."""
     known = [found[argument] for argument in node.arguments]
     for size in known:
         if size not in (None, "one"):
@@ -147,7 +149,7 @@ def _common(node: Node, found: Mapping[Node, Size | None]) -> Size | None:
 
 
 def _agree(node: Node, found: Mapping[Node, Size], describe: Callable[[Node], str]) -> None:
-    """CellError where the arguments of a node do not fit each other."""
+    """Raise CellError where the arguments of a node do not fit each other."""
     if node.operation is Operation.SELECT and node.arguments[0].operation not in CONDITIONS:
         raise CellError(
             f"{describe(node)}: where() needs a condition such as a < b as its first argument"

@@ -104,7 +104,7 @@ class StoredGraph(Struct, forbid_unknown_fields=True):
 
 
 def to_json(graph: Graph) -> dict[str, Any]:
-    """The graph as dicts, lists, strings and numbers."""
+    """Return the graph as dicts, lists, strings and numbers."""
     place = {node: index for index, node in enumerate(graph.order)}
     return {
         "name": graph.name,
@@ -124,7 +124,7 @@ def to_json(graph: Graph) -> dict[str, Any]:
 
 
 def from_json(data: Any) -> Graph:
-    """The graph of `to_json`, verified; CellError if the data is anything else."""
+    """Return the graph of `to_json`, verified; raise CellError if the data is anything else."""
     return converted(data, StoredGraph, "the equations of a cell").read()
 
 
@@ -156,7 +156,7 @@ ARGUMENTS = {
     Operation.TRANSPOSED: 1,
     Operation.OUTER: 2,
 }
-"""How many arguments each operation has; AFFINE has one for each block."""
+"""The number of arguments of each operation; AFFINE has one for each block."""
 
 ATTRIBUTE: dict[Operation, type[Any]] = {
     Operation.CONSTANT: float,
@@ -168,7 +168,7 @@ ATTRIBUTE: dict[Operation, type[Any]] = {
     Operation.TRANSPOSED: StoredTerm,
     Operation.OUTER: StoredTerm,
 }
-"""Which attribute an operation has; the others have none."""
+"""The type of each operation's attribute; the others have none."""
 
 
 def _above(index: int, count: int) -> int:
@@ -178,7 +178,9 @@ def _above(index: int, count: int) -> int:
 
 
 def _attribute(stored: StoredNode) -> Any:
-    """The attribute of a node; CellError unless it and the arguments are those of its operation."""
+    """Return the attribute of a node; raise CellError unless it and the arguments are those of its
+    operation.
+    """
     operation, attribute = stored.operation, stored.attribute
     known = isinstance(attribute, ATTRIBUTE.get(operation, type(None)))
     if known and isinstance(attribute, StoredLayer) and operation is Operation.AFFINE:
@@ -194,7 +196,7 @@ def _attribute(stored: StoredNode) -> Any:
 
 
 def _encode(attribute: Any) -> Any:
-    """Named tuples become objects that say their kind."""
+    """Turn named tuples into objects that say their kind."""
     if isinstance(attribute, (Block, Layer, Learned, Term)):
         fields = {name: _encode(value) for name, value in attribute._asdict().items()}
         return {"kind": type(attribute).__name__, **fields}

@@ -108,7 +108,7 @@ def check_cell(graph: Graph) -> None:
 
 
 def _check_head(graph: Graph) -> None:
-    """The name, the direction, the input and the states."""
+    """Check the name, the direction, the input and the states."""
     if graph.name != ANONYMOUS:
         _check_name(graph, graph.name)
     if graph.backward:
@@ -139,7 +139,7 @@ def _check_name(graph: Graph, name: str) -> None:
 
 
 def _check_numbers(graph: Graph, node: Node) -> None:
-    """The numbers in a node fit float32 and are finite."""
+    """Check that the numbers in a node fit float32 and are finite."""
     attribute = node.attribute
     if node.operation is Operation.LEARNED and isinstance(attribute, Learned):
         number = attribute.init
@@ -155,7 +155,7 @@ def _check_numbers(graph: Graph, node: Node) -> None:
 
 
 def _check_kind(graph: Graph, layer: Layer, block: Block) -> None:
-    """A layer is as `affine` or `project` make it."""
+    """Check that a layer is as `affine` or `project` make it."""
     group = block.group
     if layer.size == "projection":
         known = len(layer.blocks) == 1 and (block.row, block.bias) == (0, None)
@@ -167,7 +167,7 @@ def _check_kind(graph: Graph, layer: Layer, block: Block) -> None:
 
 
 def _check_dense(graph: Graph, name: str, rows: list[int]) -> None:
-    """Blocks of rows follow one another: the array's shape is that of all of them together."""
+    """Check that blocks of rows follow one another: together they are the array's shape."""
     for expected, row in enumerate(rows):
         if row != expected:
             raise CellError(
@@ -185,7 +185,7 @@ def _check_unique(graph: Graph, names: Iterable[str], what: str) -> None:
 
 
 def _parameter_names(graph: Graph) -> list[str]:
-    """The names of the learned arrays."""
+    """Return the names of the learned arrays."""
     found: dict[str, None] = {}
     for _, _, block in _blocks(graph):
         found[f"weight_{block.group}"] = None
@@ -195,25 +195,25 @@ def _parameter_names(graph: Graph) -> list[str]:
 
 
 def _printed_names(graph: Graph) -> list[str]:
-    """The names of everything learned in the printed equations."""
+    """Return the names of everything learned in the printed equations."""
     weights = [name for node in graph.layers for name in node.attribute.names]
     return [*weights, *(node.attribute.name for node in graph.learned)]
 
 
 def _blocks(graph: Graph) -> Iterator[tuple[Node, Node, Block]]:
-    """Each learned layer with each of its sources and the block of rows that reads it."""
+    """Yield each learned layer with each of its sources and the block of rows that reads it."""
     for layer in graph.layers:
         for source, block in zip(layer.arguments, layer.attribute.blocks, strict=True):
             yield layer, source, block
 
 
 def _widest(graph: Graph) -> int:
-    """How many values the layer reads that reads most."""
+    """Return the number of values that the layer reads that reads most."""
     return max((len(layer.arguments) for layer in graph.layers), default=0)
 
 
 def _layers(graph: Graph) -> Iterator[Layer]:
-    """The attributes of all learned layers, those included that only a gradient mentions."""
+    """Yield the attributes of all learned layers, those included that only a gradient mentions."""
     for node in graph.order:
         attribute: Any = node.attribute
         if isinstance(attribute, (Layer, Term)):

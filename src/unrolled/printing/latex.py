@@ -23,14 +23,14 @@ GREEK = frozenset(
 
 
 def letter(name: str) -> str:
-    """A name without its subscripts: ``c``, ``\\beta``, ``\\mathrm{rh}``."""
+    """Return a name without its subscripts: ``c``, ``\\beta``, ``\\mathrm{rh}``."""
     if name in GREEK:
         return f"\\{name}"
     return name if len(name) == 1 else f"\\mathrm{{{name.replace('_', chr(92) + ',')}}}"
 
 
 def symbol(name: str, time: str) -> str:
-    """A value at a time: ``c_{t-1}``, ``m^{\\mathrm{new}}_t``."""
+    """Return a value at a time: ``c_{t-1}``, ``m^{\\mathrm{new}}_t``."""
     inner, _, exponent = name.partition("_")
     raised = f"^{{{letter(exponent)}}}" if exponent else ""
     return f"{letter(inner)}{raised}_{_braced(time)}"
@@ -41,13 +41,13 @@ def _braced(index: str) -> str:
 
 
 def learned_symbol(name: str) -> str:
-    """A learned vector: ``p_{i}``."""
+    """Return a learned vector: ``p_{i}``."""
     base, _, index = name.rpartition("_")
     return f"{letter(base)}_{{{letter(index)}}}" if base else letter(name)
 
 
 def weight_symbol(layer: Layer, index: int, kind: str = "W") -> str:
-    """One weight (W) or bias (b) of a layer: ``W_{ii}``, ``b_{hf}``."""
+    """Return one weight (W) or bias (b) of a layer: ``W_{ii}``, ``b_{hf}``."""
     parts = layer.subscripts(index)
     glue = "" if all(len(part) == 1 for part in parts) else ","
     return f"{kind}_{{{glue.join(letter(part) for part in parts)}}}"
@@ -89,7 +89,7 @@ def _learned(node: Node, writer: Writer) -> Text:
 
 
 def _product(node: Node, writer: Writer) -> Text:
-    """Numbers stand directly before what they multiply, vectors are joined by a circled dot."""
+    """Write numbers directly before what they multiply; join vectors by a circled dot."""
     a, b = node.arguments
     number_first = a.operation is Operation.CONSTANT and b.operation is not Operation.CONSTANT
     glue = "\\, " if number_first else " \\odot "
@@ -141,7 +141,7 @@ LATEX = {
 
 
 def equations(graph: Graph) -> dict[str, tuple[str, str]]:
-    """For each line in print (see `Graph.lines`), the left and right side of its equation."""
+    """Return the left and right side of each line in print (see `Graph.lines`)."""
     name = _backward if graph.backward else _forward
     return {
         value: (name(graph, value), _right_side(graph, value, node))
@@ -166,7 +166,7 @@ def _forward(graph: Graph, name: str) -> str:
 
 
 def _backward(graph: Graph, name: str) -> str:
-    """A value of a derivative: a bar marks the gradient with respect to what is under it.
+    """Return a value of a derivative: a bar marks the gradient with respect to what is under it.
 
     What one step hands to the step before it is marked with a plus: it is not yet the whole
     gradient with respect to that step's new state.
@@ -186,13 +186,15 @@ def _backward(graph: Graph, name: str) -> str:
 
 
 def _old(graph: Graph, node: Node) -> str:
-    """What a backward step is given: x at its own time, the other inputs from the step before."""
+    """Return what a backward step is given: x at its own time, the other inputs from the step
+    before.
+    """
     if node.operation is Operation.STATE:
         return f"\\bar{{{letter(node.attribute[2:])}}}^{{+}}_t"
     return symbol(node.attribute, "t" if node.attribute == next(iter(graph.inputs)) else "t-1")
 
 
 def latex(graph: Graph) -> str:
-    """All equations of a graph, aligned at the equals signs."""
+    """Return all equations of a graph, aligned at the equals signs."""
     lines = [f"{left} &= {right} \\\\" for left, right in equations(graph).values()]
     return "\n".join(["\\begin{aligned}", *lines, "\\end{aligned}"])

@@ -41,7 +41,7 @@ def sum(v):
 
 
 def python(graph: Graph, doc: str = "") -> str:
-    """A function that computes one step, for single rows: NumPy vectors x (I,), h (H,), ...
+    """Return a function that computes one step, for single rows: NumPy vectors x (I,), h (H,), ...
 
     Its arguments are the inputs, the states, and each learned layer's weights, which
     `unrolled.equations.weights` cuts out of a module's parameters.
@@ -73,14 +73,14 @@ def python(graph: Graph, doc: str = "") -> str:
 
 
 def _title(graph: Graph) -> str:
-    """The name of the function: the cell's, unless it has none or the name of what it calls."""
+    """Return the function's name: the cell's, unless it has none or that of what it calls."""
     if not graph.name.isidentifier():
         return "step"
     return f"{graph.name}_" if graph.name in (*FROM_NUMPY, *BUILT_IN, *HELPERS) else graph.name
 
 
 def _docstring(doc: str) -> str:
-    """A text as a docstring, whatever it holds."""
+    """Return a text as a docstring, whatever it holds."""
     plain = doc.isprintable() and "\\" not in doc and '"""' not in doc and not doc.endswith('"')
     return f'"""{doc}"""' if plain else repr(doc)
 
@@ -88,7 +88,7 @@ def _docstring(doc: str) -> str:
 def _right_side(
     graph: Graph, line: Node, renamed: Mapping[str, str], functions: Mapping[str, str]
 ) -> str:
-    """What a line assigns."""
+    """Return what a line assigns."""
 
     def name(node: Node) -> str | None:
         found = graph.line_names.get(node) if node is not line else None
@@ -99,7 +99,7 @@ def _right_side(
 
 
 def _functions(names: set[str]) -> dict[str, str]:
-    """Other names for the functions after which something in the equations is called."""
+    """Return other names for the functions after which something in the equations is called."""
     functions = (*FROM_NUMPY, *BUILT_IN, *HELPERS)
     renamed: dict[str, str] = {}
     for function in functions:
@@ -112,7 +112,7 @@ def _functions(names: set[str]) -> dict[str, str]:
 
 
 def _calling(rule: Rule, functions: Mapping[str, str]) -> Rule:
-    """The rule that writes the same with other names of functions."""
+    """Return the rule that writes the same with other names of functions."""
 
     def renamed(node: Node, writer: Writer) -> Text:
         text, level = rule(node, writer)
@@ -125,7 +125,7 @@ def _calling(rule: Rule, functions: Mapping[str, str]) -> Rule:
 
 
 def _arguments(graph: Graph) -> list[list[str]]:
-    """The signature: inputs and states, then a line of weights for each learned layer."""
+    """Return the signature: inputs and states, then a line of weights for each learned layer."""
     lines = [[*graph.inputs, *graph.states]]
     names = {node.attribute: dict.fromkeys(node.attribute.names) for node in graph.layers}
     for node in graph.order:
@@ -142,7 +142,7 @@ def _first_row(layer: Layer) -> int:
 
 
 def _renamed(graph: Graph) -> dict[str, str]:
-    """States whose old value is still read after their new one is known get a second name."""
+    """Return second names for states whose old value is read after their new one is known."""
     places = {name: place for place, name in enumerate(graph.lines)}
     read: dict[str, int] = {}  # in which line each old state is read last
     for place, line in enumerate(graph.lines.values()):
@@ -160,7 +160,7 @@ def _renamed(graph: Graph) -> dict[str, str]:
 
 
 def _states_of(graph: Graph, line: Node) -> set[str]:
-    """The old states that the line which defines a value reads."""
+    """Return the old states that the line which defines a value reads."""
     found: set[str] = set()
     seen = {line}
     stack = [line]
@@ -176,7 +176,7 @@ def _states_of(graph: Graph, line: Node) -> set[str]:
 
 
 def _preamble(body: str, functions: Mapping[str, str]) -> str:
-    """The imports and helper functions that the body needs."""
+    """Return the imports and helper functions that the body needs."""
     helpers = []
     for name, text in HELPERS.items():
         called = functions.get(name, name)
@@ -202,7 +202,7 @@ def _preamble(body: str, functions: Mapping[str, str]) -> str:
 
 
 def _calls(text: str, name: str) -> bool:
-    """Whether the text calls the function `name` itself, not one whose name ends like it."""
+    """Return whether the text calls the function `name` itself, not one whose name ends like it."""
     before: Callable[[str], bool] = lambda part: not part[-1:].isidentifier()  # noqa: E731
     parts = text.split(f"{name}(")
     return any(before(part) for part in parts[:-1])

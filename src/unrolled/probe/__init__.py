@@ -1,1 +1,1 @@
-"""What happens inside a model: record, change, differentiate, diagnose, by dotted names."""
+"""Tools for the inside of a model: record, change, differentiate, diagnose, by dotted names."""

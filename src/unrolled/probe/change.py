@@ -1,15 +1,19 @@
-"""What a value is changed to, and where."""
+"""Changes of values, and what is put in their place in each call."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import final
+from numbers import Real
+from typing import Any, NamedTuple, cast, final
 
+import torch
 from torch import Tensor
 
-from .recording import Recording
-from .selection import Chosen
+from ..nn.sequence import Sequence as Form
+from .names import Place
+from .recording import Layout, Recording
+from .selection import Chosen, Selection, index
 
 Function = Callable[[Tensor], Tensor]
 
@@ -17,7 +21,7 @@ Function = Callable[[Tensor], Tensor]
 @final
 @dataclass(frozen=True, eq=False)
 class Change:
-    """What takes the place of a value, at some steps, rows and units.
+    """A replacement of a value, at some steps, rows and units.
 
     Attributes:
         value: a number; a tensor that broadcasts to the chosen part, in the layout in which the
@@ -35,7 +39,7 @@ class Change:
     units: Chosen = None
 
     def at(self, steps: Chosen, rows: Chosen, units: Chosen) -> Change:
-        """The same, at these places where it does not say any of its own."""
+        """Return the same, at these places where it does not say any of its own."""
         own = (self.steps, self.rows, self.units)
         chosen = [b if a is None else a for a, b in zip(own, (steps, rows, units), strict=True)]
         return Change(self.value, *chosen)
@@ -92,3 +96,218 @@ def patch(
     if not isinstance(shift, int) or isinstance(shift, bool):
         raise TypeError(f"patch(): shift should be a number of steps, got {shift!r}")
     return Change(Patch(recording, shift, name), steps, rows, units)
+
+
+class CallPart(NamedTuple):
+    """The chosen part of one call."""
+
+    form: Form
+    layout: Layout
+    start: int  # the steps of earlier calls
+    steps: list[int]
+    choices: list[int]  # which of the chosen steps each is
+    rows: list[int]
+    units: list[int]
+
+    def mesh(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what indexes the part in (T, B, units)."""
+        steps, rows, units = (index(places, device) for places in self[3:4] + self[5:])
+        return steps[:, None, None], rows[None, :, None], units
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The numbers of chosen steps, rows and units."""
+        return len(self.steps), len(self.rows), len(self.units)
+
+
+@final
+class Target:
+    """A value of a place, and its change.
+
+    Args:
+        name: dotted, for messages.
+        place, value: what is changed.
+        change: to what, and where.
+
+    Raises:
+        TypeError, ValueError, IndexError: for a change that fits no call.
+    """
+
+    def __init__(self, name: str, place: Place, value: str, change: Change) -> None:
+        self.name = name
+        self.value = value
+        self.size = place.units(value)
+        self.steps = Selection(change.steps, "steps")
+        self.rows = Selection(change.rows, "rows")
+        self.units = Selection(change.units, "units")
+        self.reached = 0  # how many steps the calls had
+        self._given, self._used = 0, 0  # how many steps there are to put in, and how many were
+        self._put = False  # whether a step of a recording was
+        try:
+            self._units = self.units.places(self.size)
+        except IndexError as error:
+            raise IndexError(f"edit: {name}: {error}") from None
+        self.function = _function(change.value)
+        self.source = None if self.function else self._source(change.value)
+
+    def _source(self, value: object) -> Tensor | _Patched:
+        """Return what the values are taken from."""
+        if isinstance(value, Patch):
+            return _Patched(self, value)
+        if isinstance(value, Real):
+            return torch.tensor(float(value), dtype=torch.float64)
+        if not isinstance(value, Tensor):
+            raise TypeError(
+                f"edit: {self.name}: expected a number, a tensor, a function, unrolled.patch(...) "
+                f"or unrolled.Change(...), got {type(value).__name__}"
+            )
+        if value.dim() > 3 or (value.dim() and value.shape[-1] not in (1, len(self._units))):
+            raise ValueError(
+                f"edit: {self.name}: a tensor {tuple(value.shape)} does not fit the "
+                f"{len(self._units)} chosen units"
+            )
+        return value
+
+    def fill(self, form: Form, layout: Layout, start: int) -> tuple[Tensor, Tensor]:
+        """Return where the value of one call is replaced, and by what, both (T, B, units).
+
+        Raises:
+            IndexError, ValueError: for a change that does not fit this call.
+        """
+        self.reached = max(self.reached, start + form.steps)
+        try:
+            part = self._part(form, layout, start)
+        except IndexError as error:
+            raise IndexError(f"edit: {self.name}: {error}") from None
+        like = form.data
+        mask = torch.zeros(form.steps, form.batch, self.size, dtype=torch.bool, device=like.device)
+        content = torch.zeros(mask.shape, dtype=like.dtype, device=like.device)
+        if not all(part.shape):
+            return mask, content
+        mesh = part.mesh(like.device)
+        if self.source is None:
+            mask[mesh] = True
+        elif isinstance(self.source, _Patched):
+            values, held = self.source.fill(part)
+            self._put = self._put or bool(held.any())
+            if not self.source.shift and self.steps.everything:
+                self._count(len(self.source.values), part.start + form.steps)
+            mask[mesh] = held.to(like.device).unsqueeze(-1).expand(part.shape)
+            content[mesh] = values.to(like)
+        else:
+            mask[mesh] = True
+            content[mesh] = self._broadcast(self.source, part).to(like)
+        return mask, content
+
+    def _part(self, form: Form, layout: Layout, start: int) -> CallPart:
+        if not (layout.batched or self.rows.everything):
+            raise IndexError("rows: the input has no batch: leave out rows=")
+        steps, choices = self.steps.within(start, form.steps)
+        rows = self.rows.places(form.batch)
+        return CallPart(form, layout, start, steps, choices, rows, self._units)
+
+    def _broadcast(self, value: Tensor, part: CallPart) -> Tensor:
+        """Return the part of a tensor that belongs to a call, (chosen steps, rows, units)."""
+        axis = -3 if part.layout.batched and not part.layout.batch_first else -2
+        if value.dim() >= -axis and value.shape[axis] > 1:
+            if part.choices[-1] >= value.shape[axis]:
+                raise self._misfit(value, f"step {part.start + part.steps[-1]}")
+            self._count(value.shape[axis], part.choices[-1] + 1)
+            value = value.index_select(axis, index(part.choices, value.device))
+        steps, rows, units = part.shape
+        shape = {
+            (True, False): (steps, rows, units),
+            (True, True): (rows, steps, units),
+        }.get((part.layout.batched, part.layout.batch_first), (steps, units))
+        try:
+            return part.layout.inward(value.expand(shape))
+        except RuntimeError:
+            raise self._misfit(value, f"the chosen part {shape}") from None
+
+    def _misfit(self, value: Tensor, place: str) -> ValueError:
+        return ValueError(f"edit: {self.name}: a tensor {tuple(value.shape)} does not fit {place}")
+
+    def _count(self, given: int, used: int) -> None:
+        self._given, self._used = given, max(self._used, used)
+
+    def finish(self) -> None:
+        """Raise, after all calls, if part of the change was never reached.
+
+        Raises:
+            IndexError: for steps that no call had.
+            ValueError: for a tensor or recording with more steps than the calls had.
+        """
+        if self._used < self._given:
+            raise ValueError(
+                f"edit: {self.name}: what should be put in has {self._given} steps, but the calls "
+                f"had {self._used} of those that were chosen"
+            )
+        shifted = isinstance(self.source, _Patched) and self.source.shift
+        if shifted and self.reached and not self._put:
+            raise ValueError(
+                f"edit: {self.name}: patch: shift={shifted} brings no recorded step to "
+                f"any of the {self.reached} steps of the calls"
+            )
+        missing = self.steps.missing(self.reached) if self.reached else []
+        if missing:
+            raise IndexError(
+                f"edit: {self.name}: step {missing[0]} was never reached: the calls had "
+                f"{self.reached} steps"
+            )
+
+
+def _function(value: Any) -> Function | None:
+    is_function = callable(value) and not isinstance(value, Tensor)
+    return cast("Function", value) if is_function else None
+
+
+@final
+class _Patched:
+    """Values of a recording, ready to be put into calls."""
+
+    def __init__(self, target: Target, patch: Patch) -> None:
+        self.target = target
+        self.shift = patch.shift
+        name = patch.name or target.name
+        try:
+            self.values, self.lengths = patch.recording.padded(name)
+        except (KeyError, ValueError) as error:
+            raise ValueError(f"edit: {target.name}: patch: {error.args[0]}") from None
+        if self.values.shape[-1] != target.size:
+            raise ValueError(
+                f"edit: {target.name} has {target.size} units, but {name} was recorded with "
+                f"{self.values.shape[-1]}"
+            )
+
+    def fill(self, part: CallPart) -> tuple[Tensor, Tensor]:
+        """Return the values (steps, rows, units) and which steps of which rows there are."""
+        steps, batch = self.values.shape[:2]
+        if batch not in (1, part.form.batch):
+            raise ValueError(
+                f"edit: {self.target.name}: patch: {batch} rows were recorded, but the run has "
+                f"{part.form.batch}"
+            )
+        rows = part.rows if batch > 1 else [0] * len(part.rows)
+        device = self.values.device
+        sources = index([part.start + step - self.shift for step in part.steps], device)
+        lengths = self.lengths.to(device)[index(rows, device)]
+        held = (sources[:, None] >= 0) & (sources[:, None] < lengths)
+        self._check(part, held)
+        safe = sources.clamp(0, steps - 1)
+        mesh = safe[:, None, None], index(rows, device)[None, :, None], index(part.units, device)
+        return self.values[mesh], held
+
+    def _check(self, part: CallPart, held: Tensor) -> None:
+        """Check that all that is asked for was recorded, but for what a shift leaves over."""
+        if self.shift and self.target.steps.everything:
+            return
+        ends = part.form.lengths[index(part.rows, torch.device("cpu"))].to(held.device)
+        needed = index(part.steps, held.device)[:, None] < ends
+        if (needed & ~held).any():
+            step, row = (needed & ~held).nonzero()[0].tolist()
+            wanted = part.start + part.steps[step]
+            raise ValueError(
+                f"edit: {self.target.name}: patch: step {wanted} of row {part.rows[row]} needs "
+                f"step {wanted - self.shift} of the recording, which has "
+                f"{self.lengths.tolist()} steps: choose steps="
+            )

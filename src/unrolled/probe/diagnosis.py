@@ -14,8 +14,7 @@ from ..printable import printable
 from . import shown
 from .finding import STUCK, Finding, findings
 from .measurement import Measurement, measure
-from .passage import Watch
-from .subject import adopted, called, check_finite, chosen, run_model
+from .watch import called, check_finite, run_model, watching
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -50,13 +49,8 @@ def diagnose(model: Module, x: Any, of: str | Iterable[str] = "*") -> Diagnosis:
     {'vanishing'}
     """
     check_finite(x, "diagnose")
-    with adopted(model):
-        watch = Watch(chosen(model, of, "diagnose"))
-        try:
-            with torch.no_grad():
-                run_model(model, x)
-        finally:
-            watch.detach()
+    with watching(model, of, "diagnose") as watch, torch.no_grad():
+        run_model(model, x)
     passages = called(watch, "diagnose")
     with torch.no_grad():
         return Diagnosis([measure(passage) for passage in passages.values()])
@@ -64,7 +58,7 @@ def diagnose(model: Module, x: Any, of: str | Iterable[str] = "*") -> Diagnosis:
 
 @final
 class Diagnosis:
-    """What `diagnose` found.
+    """The result of `diagnose`.
 
     Attributes:
         layers: the measurements, by name of the layer.
@@ -89,7 +83,7 @@ class Diagnosis:
 
     @property
     def verdict(self) -> str:
-        """What is wrong in plain words, one line each, or that nothing is."""
+        """The findings in plain words, one line each, or that there is none."""
         if self.healthy:
             return f"Healthy: nothing was found in {_counted(len(self.layers), 'layer')}."
         return "\n".join(
@@ -99,7 +93,9 @@ class Diagnosis:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The diagnosis as data for JSON: verdict, codes, findings, and every layer's numbers."""
+        """Return the diagnosis as data for JSON: verdict, codes, findings, and every layer's
+        numbers.
+        """
         return {
             "healthy": self.healthy,
             "codes": sorted(self.codes),
@@ -118,7 +114,7 @@ class Diagnosis:
         }
 
     def json(self) -> str:
-        """The diagnosis as JSON text."""
+        """Return the diagnosis as JSON text."""
         return json.dumps(self.to_json(), indent=1)
 
     def __rich__(self) -> Group:
@@ -173,7 +169,7 @@ def _table(measurements: Iterable[Measurement]) -> Table:
 
 
 def _worst(m: Measurement) -> str:
-    """The activation with the most stuck units."""
+    """Return the activation with the most stuck units."""
     parts = {
         name: (each.harmful > STUCK).double().mean().item() for name, each in m.saturation.items()
     }
@@ -184,7 +180,7 @@ def _worst(m: Measurement) -> str:
 
 
 def _notes(measurements: Iterable[Measurement]) -> list[str]:
-    """What could not be measured, and what the columns mean."""
+    """Return what could not be measured, and what the columns mean."""
     short = [m.layer for m in measurements if m.rate is None]
     notes = [f"Too few steps in a row to follow a gradient: {', '.join(short)}."] if short else []
     return [*notes, LEGEND]
@@ -214,7 +210,7 @@ def _numbers(m: Measurement) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """With None for numbers that JSON has not."""
+    """Return data with None for numbers that JSON has not."""
     if isinstance(value, dict):
         return {name: _plain(each) for name, each in value.items()}
     if isinstance(value, list):

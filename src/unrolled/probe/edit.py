@@ -19,10 +19,9 @@ from ..kernels.eager import Program
 from ..nn.call import Call, Probe, refuse_compilers
 from ..nn.sequence import Sequence as Form
 from ..nn.weights import Weighted
-from .change import Change, Function
+from .change import Change, Function, Target
 from .names import Place, layout, matching
 from .selection import Chosen
-from .target import Target
 
 
 def edit(
@@ -88,7 +87,7 @@ def edit(
 
 
 def _check_name(place: Place, value: str) -> None:
-    """ValueError for a name of the equations under which nothing can be changed."""
+    """Raise ValueError for a name of the equations under which nothing can be changed."""
     if value not in place.graph.inputs:
         edited(place.graph, [value])
 
@@ -118,25 +117,25 @@ class _Editor(Probe):
         self.modules: list[Any] = list(dict.fromkeys(module for module, _ in targets))
 
     def begin(self, model: Module, arguments: object) -> None:
-        """A call of the model begins: its steps are counted from 0."""
+        """Count the steps of a call of the model from 0."""
         if torch.compiler.is_compiling():
             return  # the modules that are changed refuse it
         if self.active and not self._is_step:
             self._starts.clear()
 
     def finish(self) -> None:
-        """After all calls: raise if part of a change was never reached."""
+        """Raise, after all calls, if part of a change was never reached."""
         for targets in self._targets.values():
             for target in targets:
                 target.finish()
 
     @property
     def changes(self) -> bool:
-        """That it does."""
+        """Always true."""
         return True
 
     def change(self, module: Weighted, call: Call) -> Call:
-        """The call with the values changed."""
+        """Return the call with the values changed."""
         key = module, call.suffix
         if key not in self._targets:
             return call
@@ -168,7 +167,7 @@ class _Editor(Probe):
 
 @final
 class _Engine:
-    """What computes the equations with changed values."""
+    """The equations with changed values, ready to be computed."""
 
     def __init__(self, call: Call, targets: list[Target]) -> None:
         graph, self.edits = edited(call.graph, [target.value for target in targets])
@@ -190,7 +189,7 @@ class _Engine:
         inputs: dict[str, Tensor],
         filled: Mapping[str, tuple[Target, Tensor, Tensor]],
     ) -> Call:
-        """The call with masks and replacements among its inputs."""
+        """Return the call with masks and replacements among its inputs."""
         for value, (target, mask, content) in filled.items():
             edit = self.edits[value]
             inputs[edit.mask] = mask
@@ -200,7 +199,7 @@ class _Engine:
 
 
 def _applied(target: Target, function: Function, value: Tensor) -> Tensor:
-    """The function's result for one step."""
+    """Return the function's result for one step."""
     result = function(value)
     if not isinstance(result, Tensor):
         raise TypeError(
@@ -216,7 +215,7 @@ def _applied(target: Target, function: Function, value: Tensor) -> Tensor:
 
 
 def _stepwise(target: Target, value: Tensor, form: Form) -> Tensor:
-    """The function's results for the steps of an input."""
+    """Return the function's results for the steps of an input."""
     assert target.function is not None
     sizes = form.batch_sizes
     if sizes is None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def inside_quotes(text: str, quote: str = '"') -> Tensor:
-    """1 from an opening quote on, 0 from the closing one on.
+    """Return 1 from an opening quote on, 0 from the closing one on.
 
     >>> inside_quotes('a "b" c').int().tolist()
     [0, 0, 1, 1, 0, 0, 0]
@@ -20,7 +20,7 @@ def inside_quotes(text: str, quote: str = '"') -> Tensor:
 
 
 def position_in_line(text: str) -> Tensor:
-    """How many characters of the line have been read; 0 after its end.
+    """Return how many characters of the line have been read; 0 after its end.
 
     >>> position_in_line("ab" + chr(10) + "c").int().tolist()
     [1, 2, 0, 1]
@@ -34,7 +34,7 @@ def position_in_line(text: str) -> Tensor:
 
 
 def after(text: str, keyword: str, until: str = "\n") -> Tensor:
-    """1 from the last character of a keyword on, 0 from the next `until` on.
+    """Return 1 from the last character of a keyword on, 0 from the next `until` on.
 
     >>> after("x if y: z", "if", until=":").int().tolist()
     [0, 0, 0, 1, 1, 1, 0, 0, 0]
@@ -51,7 +51,7 @@ def after(text: str, keyword: str, until: str = "\n") -> Tensor:
 
 
 def _require(text: str, *named: str) -> None:
-    """ValueError where there is nothing to look at or for."""
+    """Raise ValueError where there is nothing to look at or for."""
     if not text:
         raise ValueError("text is empty: a feature has one value for each character")
     for name, value in zip(named[::2], named[1::2], strict=True):

@@ -1,4 +1,4 @@
-"""What can be wrong with a layer: the rules, their thresholds, and what usually helps."""
+"""Rules that find what is wrong with a layer, their thresholds, and what usually helps."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BIAS = 0.25
 """See `OPEN`."""
 
 BEFORE = "look at the layers before this one"
-"""What helps a layer whose input explodes."""
+"""Advice for a layer whose input explodes."""
 
 
 @final
@@ -57,7 +57,7 @@ class Finding:
 
 
 def findings(m: Measurement) -> list[Finding]:
-    """Everything that is wrong with a layer, the worst first."""
+    """Return everything that is wrong with a layer, the worst first."""
     found = [rule(m) for rule in (exploding, vanishing, short_memory, forget_bias)]
     found += [saturated(m), dead_units(m)]
     if found[0] is None:  # numbers that explode are all alike
@@ -66,7 +66,7 @@ def findings(m: Measurement) -> list[Finding]:
 
 
 def exploding(m: Measurement) -> Finding | None:
-    """The gradient, or the states themselves, grow beyond all use."""
+    """Find a gradient, or states, that grow beyond all use."""
     advice = (
         "smaller or orthogonal recurrent weights (spectral radius about 1), tanh instead of relu, "
         "clipping of the gradient's norm, layer norm (lstm_layernorm), or a gated cell"
@@ -90,7 +90,7 @@ def exploding(m: Measurement) -> Finding | None:
 
 
 def vanishing(m: Measurement) -> Finding | None:
-    """The gradient fades within a few steps."""
+    """Find a gradient that fades within a few steps."""
     if m.rate is None or m.reach is None or m.rate >= VANISHING or m.left >= 0.01:
         return None
     text = (
@@ -109,7 +109,7 @@ def vanishing(m: Measurement) -> Finding | None:
 
 
 def short_memory(m: Measurement) -> Finding | None:
-    """The memory is a small part of the sequence."""
+    """Find a memory that is a small part of the sequence."""
     if m.reach is None or m.reach >= SHORT * m.back:
         return None
     text = (
@@ -126,7 +126,7 @@ def short_memory(m: Measurement) -> Finding | None:
 
 
 def forget_bias(m: Measurement) -> Finding | None:
-    """The forget gate of a cell with a cell state starts half closed."""
+    """Find the forget gate of a cell with a cell state half closed at the start."""
     if m.bias is None or m.keep is None or not m.separate:
         return None
     if m.bias >= BIAS or m.keep >= OPEN:
@@ -144,7 +144,7 @@ def forget_bias(m: Measurement) -> Finding | None:
 
 
 def saturated(m: Measurement) -> Finding | None:
-    """Gates whose activations are at their ends most of the time."""
+    """Find gates whose activations are at their ends most of the time."""
     parts = {
         name: (each.harmful > STUCK).double().mean().item() for name, each in m.saturation.items()
     }
@@ -162,7 +162,7 @@ def saturated(m: Measurement) -> Finding | None:
 
 
 def dead_units(m: Measurement) -> Finding | None:
-    """Units that do not react to the input."""
+    """Find units that do not react to the input."""
     if not m.dead or len(m.dead) < UNITS * m.units:
         return None
     text = f"{len(m.dead)} of {m.units} units never change with the input: {_listed(m.dead)}"
@@ -175,7 +175,7 @@ def dead_units(m: Measurement) -> Finding | None:
 
 
 def duplicate_units(m: Measurement) -> Finding | None:
-    """Units that do what another does."""
+    """Find units that do what another does."""
     if not m.duplicates or len(m.duplicates) < UNITS * m.units:
         return None
     pairs = ", ".join(f"{b} like {a}" for a, b in m.duplicates[:5])

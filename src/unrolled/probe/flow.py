@@ -12,12 +12,11 @@ from torch.nn.utils.rnn import PackedSequence
 
 from ..nn.sequence import Packed
 from . import paths
-from .between import check_row, check_step, check_unbroken, product
-from .jacobian import identity, rows_of, transported, walk
+from .jacobian import identity, rows_of, transported
 from .memory import FRACTION, MemoryLength, ablation, influence, memory_length
-from .passage import Passage, Visit, Watch
-from .subject import adopted, called, chosen, known, run_model
+from .passage import Passage
 from .terms import Terms, terms
+from .watch import Watch, called, known, run_model, watching
 
 Loss = Callable[[Any], Tensor]
 ORDERS = ("fro", 2)
@@ -57,21 +56,16 @@ def gradient_flow(
             "gradient_flow: loss= should be a function of the model's output, got "
             f"{type(loss).__name__}"
         )
-    with adopted(model):
-        watch = Watch(chosen(model, of, "gradient_flow"))
-        try:
-            with torch.enable_grad():
-                output = run_model(model, x)
-                value = loss(output) if loss is not None else default_loss(model, watch, output)
-        finally:
-            watch.detach()
+    with watching(model, of, "gradient_flow") as watch, torch.enable_grad():
+        output = run_model(model, x)
+        value = loss(output) if loss is not None else default_loss(model, watch, output)
     passages = called(watch, "gradient_flow")
     _arrive(passages, _checked(value))
     return GradientFlow(passages, value.item())
 
 
 def default_loss(model: Module, watch: Watch, output: Any) -> Tensor:
-    """The sum of the output at the last step; see `gradient_flow`."""
+    """Return the sum of the output at the last step; see `gradient_flow`."""
     found = _first(output)
     if found is None:
         raise ValueError(
@@ -104,7 +98,7 @@ def default_loss(model: Module, watch: Watch, output: Any) -> Tensor:
 
 
 def _first(output: Any) -> Any:
-    """The first tensor of floating-point numbers in an output, or packed sequence of them."""
+    """Return the first floating-point tensor, or packed sequence, in an output."""
     if isinstance(output, PackedSequence):
         return output
     if isinstance(output, Tensor):
@@ -119,7 +113,7 @@ def _first(output: Any) -> Any:
 
 
 def _checked(value: Any) -> Tensor:
-    """A loss that can be differentiated."""
+    """Return a loss that can be differentiated."""
     if not isinstance(value, Tensor):
         raise TypeError(
             f"gradient_flow: loss= should return a tensor, got {type(value).__name__}; build it "
@@ -163,7 +157,7 @@ def _arrive(passages: Mapping[str, Passage], value: Tensor) -> None:
 
 @final
 class GradientFlow:
-    """What `gradient_flow` found.
+    """The result of `gradient_flow`.
 
     Layers go by their names (``encoder.lstm.l0``, ``l0_reverse``; ``decoder.cell``), steps by
     their places in the sequence, from 0. The reverse direction takes its steps from the last to
@@ -183,7 +177,7 @@ class GradientFlow:
         self.norms: dict[str, Tensor] = {}
         self.state_norms: dict[str, dict[str, Tensor]] = {}
         for name, passage in passages.items():
-            norms = _norms(passage)
+            norms = {state: norm.squeeze(-1) for state, norm in _gradients(passage, _norm).items()}
             self.state_norms[name] = norms
             self.norms[name] = _norm(torch.stack(list(norms.values()), -1)).squeeze(-1)
 
@@ -193,20 +187,19 @@ class GradientFlow:
         return tuple(self._passages)
 
     def passage(self, layer: str) -> Passage:
-        """What went through a layer; ValueError, with the nearest names, for an unknown one."""
+        """Return what went through a layer; raise ValueError, with the nearest names, for an
+        unknown one.
+        """
         return known(self._passages, layer)
 
     def gradient(self, layer: str) -> dict[str, Tensor]:
-        """The gradient of the loss with respect to each state after every step, (T, B, units)."""
-        passage = self.passage(layer)
-        found: dict[str, list[Tensor]] = {state: [] for state in passage.graph.states}
-        for visit in passage.visits:
-            for state, value in _whole(visit).items():
-                found[state].append(value)
-        return {state: torch.cat(values) for state, values in found.items()}
+        """Return the gradient of the loss with respect to each state after every step, (T, B,
+        units).
+        """
+        return _gradients(self.passage(layer), lambda gradient: gradient)
 
     def jacobian(self, layer: str, later: int, earlier: int, row: int = 0) -> Tensor:
-        """The derivative of the states after one step by those after an earlier one, (S, S).
+        """Return the derivative of the states after one step by those after an earlier one, (S, S).
 
         The states are joined in the order of the cell's signature: (h, c) for an LSTM. The inputs
         of the steps between are held fixed.
@@ -215,12 +208,15 @@ class GradientFlow:
             ValueError: for a layer, step or row that there is not, for steps in the wrong order,
                 and where a model changes the states between two calls.
         """
-        return product(self.passage(layer), later, earlier, row)
+        passage = self.passage(layer)
+        return passage.carried(passage.identity, passage.way(later, earlier, row), row)
 
     def spectra(self, layer: str, row: int = 0) -> Tensor:
-        """The singular values of every step's Jacobian, (T, S), falling; 0 after the row's end."""
+        """Return the singular values of every step's Jacobian, (T, S), falling; 0 after the row's
+        end.
+        """
         passage = self.passage(layer)
-        check_row(passage, row)
+        passage.check_row(row)
         found = torch.zeros(passage.steps, sum(passage.widths.values()), dtype=torch.float64)
         for step in passage.order(row):
             (stretch,) = passage.stretches(row, [step])
@@ -231,7 +227,7 @@ class GradientFlow:
     def distance(
         self, layer: str, later: int | None = None, row: int = 0, ord: str | int = "fro"
     ) -> Tensor:
-        """The size of dh_T/dh_{T-k} for k = 0, 1, 2, ...; h is the layer's output state.
+        """Return the size of dh_T/dh_{T-k} for k = 0, 1, 2, ...; h is the layer's output state.
 
         Args:
             layer: its name.
@@ -245,23 +241,19 @@ class GradientFlow:
         if ord not in ORDERS:
             raise ValueError(f"distance: ord should be 'fro' or 2, got {ord!r}")
         passage = self.passage(layer)
-        check_row(passage, row)
+        passage.check_row(row)
         later = passage.last(row) if later is None else later
         own = rows_of(passage.graph.output, passage.widths)
         order = passage.order(row)
-        check_step(passage, later, row, "later")
+        passage.check_step(later, row, "later")
         steps = order[1 : order.index(later) + 1]
-        check_unbroken(passage, steps, row)
+        passage.check_unbroken(steps, row)
         vectors = passage.identity[own].unsqueeze(0)
-        sizes = [torch.linalg.matrix_norm(vectors[0, :, own], ord)]
-        for stretch in reversed(passage.stretches(row, steps)):
-            for each in walk(stretch, vectors):
-                sizes.append(torch.linalg.matrix_norm(each[0, :, own], ord))
-                vectors = each
-        return torch.stack([size.cpu() for size in sizes])
+        on_the_way = (vectors, *passage.walk(vectors, steps, row))
+        return torch.stack([torch.linalg.matrix_norm(v[0, :, own], ord).cpu() for v in on_the_way])
 
     def contributions(self, layer: str, step: int, row: int = 0) -> dict[str, Tensor]:
-        """The Jacobian of one step by the last learned layer on the way, (S, S) each.
+        """Return the Jacobian of one step by the last learned layer on the way, (S, S) each.
 
         Returns:
             ``direct`` for the paths that meet no learned layer, such as the cell state times the
@@ -269,8 +261,8 @@ class GradientFlow:
             the Jacobian of the step, for any cell; for the first step, by the initial states.
         """
         passage = self.passage(layer)
-        check_row(passage, row)
-        check_step(passage, step, row, "step")
+        passage.check_row(row)
+        passage.check_step(step, row, "step")
         (stretch,) = passage.stretches(row, [step])
         found = paths.contributions(stretch, identity(stretch))
         return {name: value[0] for name, value in found.items()}
@@ -278,7 +270,8 @@ class GradientFlow:
     def terms(
         self, layer: str, later: int, earlier: int, row: int = 0, state: str | None = None
     ) -> Terms:
-        """How the cell state at one step depends on an earlier one, gate by gate: see `Terms`.
+        """Return how the cell state at one step depends on an earlier one, gate by gate: see
+        `Terms`.
 
         Args:
             layer: its name.
@@ -289,11 +282,14 @@ class GradientFlow:
         return terms(self.passage(layer), later, earlier, row, state)
 
     def memory(self, layer: str, row: int = 0, fraction: float = FRACTION) -> MemoryLength:
-        """How many steps a layer remembers, by its gates and as measured: see `MemoryLength`."""
+        """Return how many steps a layer remembers, by its gates and as measured: see
+        `MemoryLength`.
+        """
         return memory_length(self.passage(layer), row, fraction)
 
     def influence(self, layer: str, row: int = 0) -> Tensor:
-        """How much of the input at step s is in the output state at step t, by gradient × input.
+        """Return how much of the input at step s is in the output state at step t, by gradient ×
+        input.
 
         Returns:
             (T, T): the norm of (dh_t/dx_s) x_s at row t and column s; x is the layer's own input.
@@ -301,7 +297,8 @@ class GradientFlow:
         return influence(self.passage(layer), row)
 
     def ablation(self, layer: str, row: int = 0, by: str = "zero") -> Tensor:
-        """How much of the input at step s is in the output state at step t, by leaving it out.
+        """Return how much of the input at step s is in the output state at step t, by leaving it
+        out.
 
         Args:
             layer: its name.
@@ -317,38 +314,30 @@ class GradientFlow:
         return f"GradientFlow(loss={self.loss:.6g}, layers: {', '.join(self.layers)})"
 
 
-def _norms(passage: Passage) -> dict[str, Tensor]:
-    """The norm of the gradient with respect to each state after every step, (T, B)."""
-    found: dict[str, list[Tensor]] = {state: [] for state in passage.graph.states}
+def _gradients(passage: Passage, measure: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+    """Return what is measured of the gradient with respect to each state after every step.
+
+    Args:
+        passage: of a layer, after gradients have arrived.
+        measure: of gradients (..., units), as (..., N).
+
+    Returns:
+        (T, B, N) by state.
+    """
+    calls: dict[str, list[Tensor]] = {state: [] for state in passage.graph.states}
     for visit in passage.visits:
-        pieces: dict[str, list[Tensor]] = {state: [] for state in found}
-        places: list[slice] = []
-        for rows, gradients in visit.gradients():
-            places.append(rows)
-            for state, value in gradients.items():
-                pieces[state].append(_norm(value))
-        for state, parts in pieces.items():
-            found[state].append(visit.call.form.spread(_in_place(parts, places)).squeeze(-1))
-    return {state: torch.cat(values) for state, values in found.items()}
+        pieces = [
+            (rows.start, {state: measure(value) for state, value in gradients.items()})
+            for rows, gradients in visit.gradients()
+        ]
+        pieces.sort(key=lambda piece: piece[0])
+        for state, measured in calls.items():
+            whole = torch.cat([values[state] for _, values in pieces])
+            measured.append(visit.call.form.spread(whole))
+    return {state: torch.cat(measured) for state, measured in calls.items()}
 
 
 def _norm(value: Tensor) -> Tensor:
-    """The norm over units, kept as a dimension; squares of small numbers would be 0."""
+    """Return the norm over units, kept as a dimension; squares of small numbers would be 0."""
     scale = value.abs().amax(-1, keepdim=True).clamp_min(torch.finfo(value.dtype).tiny)
     return scale * (value / scale).norm(dim=-1, keepdim=True)
-
-
-def _whole(visit: Visit) -> dict[str, Tensor]:
-    """The gradient with respect to each state after every step of a call, (T, B, units)."""
-    pieces = list(visit.gradients())
-    places = [rows for rows, _ in pieces]
-    return {
-        state: visit.call.form.spread(_in_place([each[state] for _, each in pieces], places))
-        for state in visit.call.graph.states
-    }
-
-
-def _in_place(parts: list[Tensor], places: list[slice]) -> Tensor:
-    """Pieces of an array, one after the other."""
-    order = sorted(range(len(parts)), key=lambda index: places[index].start)
-    return torch.cat([parts[index] for index in order])

@@ -16,15 +16,15 @@ from ..graph.graph import Graph
 from ..graph.node import Node, ordered
 from ..graph.notation import expression
 from ..graph.operation import Operation
-from ..graph.rewrite import rewrite
+from ..graph.rewrite import states_as_inputs
+from .jacobian import evaluated, opened
 from .passage import Passage
-from .paths import coefficient
+from .paths import coefficient, without_layers
 from .terms import carrier
-from .values import evaluated, opened
 
 SQUASHING = (Operation.SIGMOID, Operation.TANH)
 BOUND = 0.05
-"""How near its least or greatest value an activation counts as saturated."""
+"""The distance from an end of its range within which an activation counts as saturated."""
 
 
 class Keeping(NamedTuple):
@@ -36,20 +36,20 @@ class Keeping(NamedTuple):
 
 @lru_cache(maxsize=256)
 def squashing(graph: Graph) -> dict[str, Node]:
-    """Every sigmoid and tanh of a cell, by its name or its equation."""
+    """Return every sigmoid and tanh of a cell, by its name or its equation."""
     nodes = [node for node in graph.order if node.operation in SQUASHING]
     return {graph.names.get(node) or _title(graph, node): node for node in nodes}
 
 
 def _title(graph: Graph, node: Node) -> str:
-    """The equation of an activation without a name, or where it stands if that is long."""
+    """Return the equation of an activation without a name, or where it stands if that is long."""
     text = expression(node, graph.names)
     return text if len(text) <= 24 else f"{node.operation.value} in {graph.owners[node]}"
 
 
 @lru_cache(maxsize=256)
 def keeping(graph: Graph) -> Keeping | None:
-    """The gate that stands by itself, as g or 1 - g, among the terms of the memory's factor."""
+    """Return the gate that is by itself, as g or 1 - g, a term of the memory's factor."""
     factor = coefficient(graph, carrier(graph))
     if factor is None:
         return None
@@ -65,7 +65,7 @@ def keeping(graph: Graph) -> Keeping | None:
 
 
 def _terms(node: Node) -> dict[Node, int]:
-    """What a sum is made of, and how often each term stands in it."""
+    """Return what a sum is made of, and how often each term stands in it."""
     order = ordered([node])
     counts = Counter({node: 1})
     for part in reversed(order):
@@ -76,22 +76,14 @@ def _terms(node: Node) -> dict[Node, int]:
 
 
 def _originals(graph: Graph) -> dict[Node, Node]:
-    """For each node in a factor, the node of the cell that it stands for."""
-    found = iter(f"layer {index}" for index in range(len(graph.layers)))
-
-    def rule(node: Node) -> Node | None:  # as in `cut`, and as a derivative sees it
-        if node.operation is Operation.AFFINE:
-            return Node(Operation.INPUT, (), next(found))
-        if node.operation is Operation.STATE:
-            return Node(Operation.INPUT, (), node.attribute)
-        return None
-
-    new = rewrite(graph.values.values(), rule)
-    return {changed: node for node, changed in new.items()}
+    """Return for each node in a factor the node of the cell that it stands for."""
+    cuts = without_layers(graph)  # as in `cut`, and as a derivative sees it
+    new = states_as_inputs(cuts.values())
+    return {new[changed]: node for node, changed in cuts.items()}
 
 
 def bias(graph: Graph, weights: Mapping[str, Tensor]) -> Tensor | None:
-    """How far the bias alone opens the memory's gate for keeping, (H,); None without a bias."""
+    """Return how far the bias alone opens the memory's gate, (H,); None without a bias."""
     found = keeping(graph)
     if found is None:
         return None
@@ -115,7 +107,7 @@ def _rows(graph: Graph, weights: Mapping[str, Tensor], name: str, block: int) ->
 @final
 @dataclass(frozen=True, eq=False)
 class Saturation:
-    """How often an activation is at its ends, (H,) fractions of all steps and rows.
+    """The fractions of all steps and rows, (H,), at which an activation is at its ends.
 
     Attributes:
         low, high: near its least and its greatest value.
@@ -139,7 +131,7 @@ class Saturation:
 
 
 def saturation(passage: Passage) -> dict[str, Saturation]:
-    """The saturation of every sigmoid and tanh, by name."""
+    """Return the saturation of every sigmoid and tanh, by name."""
     nodes, keep = squashing(passage.graph), keeping(passage.graph)
     counts: dict[str, Tensor] = {}
     total = 0
@@ -159,12 +151,12 @@ def saturation(passage: Passage) -> dict[str, Saturation]:
 
 
 def reads(graph: Graph, node: Node) -> bool:
-    """Whether an activation is that of a state's next value, which depends on its old one."""
+    """Return whether an activation is that of the next value of a state that keeps a memory."""
     state = carrier(graph)
     return state != graph.output and node.arguments[0] is graph.values[state]
 
 
 @lru_cache(maxsize=256)
 def _activations(graph: Graph) -> Graph:
-    """The sigmoids and tanhs as functions of inputs and old states alone."""
+    """Return the sigmoids and tanhs as functions of inputs and old states alone."""
     return opened(graph, squashing(graph))

@@ -19,15 +19,18 @@ from torch import Tensor
 from ..graph.derivative import derivative, returned_input
 from ..graph.graph import Graph
 from ..graph.learned import Size
+from ..graph.node import Node
+from ..graph.operation import Operation
+from ..graph.rewrite import states_as_inputs
 from ..kernels.eager import Program, run
 
 CHUNK = 32
-"""How many steps are in memory at a time."""
+"""The number of steps in memory at a time."""
 
 
 @lru_cache(maxsize=256)
 def backward(graph: Graph, returned: tuple[str, ...] = (), inputs: tuple[str, ...] = ()) -> Graph:
-    """One backward step, with the gradients of states and of some inputs, of nothing else.
+    """Return one backward step, with the gradients of states and of some inputs, of nothing else.
 
     Args:
         graph: of a cell.
@@ -46,7 +49,7 @@ def _program(graph: Graph, units: tuple[tuple[Size, int], ...]) -> Program:
 
 
 def program(graph: Graph, units: Mapping[Size, int]) -> Program:
-    """The calls that compute a graph; made once."""
+    """Return the calls that compute a graph; made once."""
     return _program(graph, tuple(units.items()))
 
 
@@ -79,12 +82,12 @@ class Stretch:
 
     @property
     def device(self) -> torch.device:
-        """Where the numbers are."""
+        """The device of the numbers."""
         return next(iter(self.given.values())).device
 
     @property
     def widths(self) -> dict[str, int]:
-        """How many units each state has, in the order of the signature."""
+        """The number of units of each state, in the order of the signature."""
         return {state: self.units[size] for state, size in self.graph.states.items()}
 
     @property
@@ -93,37 +96,37 @@ class Stretch:
         return sum(self.widths.values())
 
     def part(self, start: int, stop: int, row: int | None = None) -> Stretch:
-        """The steps from `start` on before `stop`, of all rows or of one."""
+        """Return the steps from `start` on before `stop`, of all rows or of one."""
         rows = slice(None) if row is None else slice(row, row + 1)
         given = {name: value[start:stop, rows] for name, value in self.given.items()}
         return Stretch(self.graph, self.units, self.weights, given)
 
     def flat(self) -> Stretch:
-        """All rows of all steps as the rows of a single step."""
+        """Return all rows of all steps as the rows of a single step."""
         given = {name: value.flatten(0, 1).unsqueeze(0) for name, value in self.given.items()}
         return Stretch(self.graph, self.units, self.weights, given)
 
 
 def joined(parts: Mapping[str, Tensor], widths: Mapping[str, int], shape: Sequence[int]) -> Tensor:
-    """Gradients of states side by side, (*shape, S)."""
+    """Return gradients of states side by side, (*shape, S)."""
     return torch.cat([parts[f"d_{s}"].expand(*shape, width) for s, width in widths.items()], -1)
 
 
 def parted(vectors: Tensor, widths: Mapping[str, int]) -> dict[str, Tensor]:
-    """The gradient of each state, of gradients side by side, (..., S)."""
+    """Return the gradient of each state, of gradients side by side, (..., S)."""
     parts = vectors.split(list(widths.values()), -1)
     return {f"d_{state}": part for state, part in zip(widths, parts, strict=True)}
 
 
 def identity(stretch: Stretch) -> Tensor:
-    """The rows of the identity for every row, (B, S, S)."""
+    """Return the rows of the identity for every row, (B, S, S)."""
     like = next(iter(stretch.given.values()))
     eye = torch.eye(stretch.size, dtype=like.dtype, device=like.device)
     return eye.expand(stretch.rows, -1, -1)
 
 
 def rows_of(state: str, widths: Mapping[str, int]) -> slice:
-    """Where a state stands among the joined states."""
+    """Return where a state stands among the joined states."""
     start = 0
     for name, width in widths.items():
         if name == state:
@@ -133,7 +136,7 @@ def rows_of(state: str, widths: Mapping[str, int]) -> slice:
 
 
 def walk(stretch: Stretch, vectors: Tensor) -> Iterator[Tensor]:
-    """Vectors times the Jacobians of the last step, of the last two, ..., (B, K, S) each.
+    """Yield vectors times the Jacobians of the last step, of the last two, ..., (B, K, S) each.
 
     Args:
         stretch: T steps.
@@ -153,7 +156,7 @@ def walk(stretch: Stretch, vectors: Tensor) -> Iterator[Tensor]:
 
 
 def transported(stretch: Stretch, vectors: Tensor) -> Tensor:
-    """Vectors times the product of all Jacobians, (B, K, S)."""
+    """Return vectors times the product of all Jacobians, (B, K, S)."""
     steps = program(backward(stretch.graph), stretch.units)
     for stop in range(stretch.steps, 0, -CHUNK):
         part = stretch.part(max(0, stop - CHUNK), stop)
@@ -164,7 +167,7 @@ def transported(stretch: Stretch, vectors: Tensor) -> Tensor:
 
 
 def with_inputs(step: Stretch, vectors: Tensor, name: str) -> tuple[Tensor, Tensor]:
-    """Vectors times the Jacobians of one step: by the states, (B, K, S), and by an input."""
+    """Return vectors times the Jacobians of one step: by the states, (B, K, S), and by an input."""
     once = program(backward(step.graph, (), (name,)), step.units)
     seeds = parted(vectors, step.widths)
     found, last = run(once, step.weights, _spread(step), seeds, [f"d_{name}"], reverse=True)
@@ -174,7 +177,7 @@ def with_inputs(step: Stretch, vectors: Tensor, name: str) -> tuple[Tensor, Tens
 
 
 def returned(step: Stretch, vectors: Tensor, name: str) -> Tensor:
-    """Gradients with respect to one value of one step, brought to the old states, (B, K, S).
+    """Return gradients with respect to one value of one step, brought to the old states, (B, K, S).
 
     Args:
         step: of one step.
@@ -190,5 +193,31 @@ def returned(step: Stretch, vectors: Tensor, name: str) -> Tensor:
 
 
 def _spread(stretch: Stretch) -> dict[str, Tensor]:
-    """The inputs of a backward step, with a dimension for the vectors."""
+    """Return the inputs of a backward step, with a dimension for the vectors."""
     return {name: value.unsqueeze(-2) for name, value in stretch.given.items()}
+
+
+def opened(graph: Graph, nodes: Mapping[str, Node]) -> Graph:
+    """Return some nodes of a cell as values of another, whose inputs are the old states as well.
+
+    Given the states before each step, no step depends on another: all are computed at once.
+    """
+    new = states_as_inputs(nodes.values())
+    kept: dict[str, Size] = {f"kept {state}": size for state, size in graph.states.items()}
+    values = {name: new[node] for name, node in nodes.items()}
+    values |= {name: Node(Operation.STATE, (), name) for name in kept}
+    return Graph(graph.name, {**graph.inputs, **graph.states}, kept, values)
+
+
+def evaluated(stretch: Stretch, graph: Graph) -> dict[str, Tensor]:
+    """Return the values of an opened graph at every step, (T, B, units)."""
+    like = next(iter(stretch.given.values()))
+    kept = {
+        name: like.new_zeros(stretch.rows, stretch.units[size])
+        for name, size in graph.states.items()
+    }
+    names = [name for name in graph.values if name not in kept]
+    loop = program(graph, stretch.units)
+    values, _ = run(loop, stretch.weights, stretch.given, kept, names)
+    shape = (stretch.steps, stretch.rows)
+    return {name: value.expand(*shape, value.shape[-1]) for name, value in values.items()}

@@ -1,4 +1,4 @@
-"""What a diagnosis measures of one layer."""
+"""The measurements of one layer for a diagnosis."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from .paths import coefficient, written
 from .terms import carrier
 
 ROWS = 8
-"""How many rows of a batch the gradient is followed in."""
+"""The number of rows of a batch in which the gradient is followed."""
 VECTORS = 8
-"""How many random gradients stand for all: they tell a Frobenius norm to within a tenth or so."""
+"""The number of random gradients that stand for all: a Frobenius norm to within a tenth or so."""
 FADED = 1e-12
-"""What is left of a gradient where it is followed no further to tell how fast it fades."""
+"""The fraction of a gradient below which it is followed no further."""
 NOTHING = -1e4
 """The logarithm that stands for a gradient of 0."""
 SAMPLES = 20_000
-"""How many steps of all rows units are compared in."""
+"""The number of steps, of all rows, in which units are compared."""
 
 
 @final
@@ -73,7 +73,7 @@ class Measurement:
 
     @property
     def rate(self) -> float | None:
-        """By what a step multiplies the gradient, on average; None where too few were seen."""
+        """The mean factor of a step on the gradient; None where too few steps were seen."""
         if self.back < 2:
             return None
         if self.curve[1] <= NOTHING:
@@ -90,19 +90,19 @@ class Measurement:
 
     @property
     def left(self) -> float:
-        """What is left of the gradient at the first step, of what it is one step back."""
+        """The fraction of the gradient one step back that is left at the first step."""
         if self.curve[-1] <= NOTHING:
             return 0.0
         return math.exp(self.curve[-1] - self.curve[min(1, self.back)])
 
     @property
     def growth(self) -> float:
-        """How many times greater than at the last step the gradient gets anywhere (as log10)."""
+        """The greatest growth of the gradient since the last step (as log10)."""
         return (self.curve.max() - self.curve[0]).item() / math.log(10)
 
 
 def measure(passage: Passage) -> Measurement:
-    """The numbers of one layer."""
+    """Return the numbers of one layer."""
     graph = passage.graph
     infinite = _infinite(passage)
     output = passage.states()[graph.output].double().cpu()
@@ -132,7 +132,7 @@ def measure(passage: Passage) -> Measurement:
 
 
 def _infinite(passage: Passage) -> int | None:
-    """The first step, in the order of any row, after which a state is not finite."""
+    """Return the first step, in the order of any row, after which a state is not finite."""
     finite = torch.stack([s.isfinite().all(-1) for s in passage.states().values()]).all(0)
     if bool(finite.all()):
         return None
@@ -145,13 +145,13 @@ def _infinite(passage: Passage) -> int | None:
 
 
 def _fed(passage: Passage) -> bool:
-    """Whether the input of a layer is not finite: what explodes is before it."""
+    """Return whether the input of a layer is not finite: what explodes is before it."""
     x = next(iter(passage.graph.inputs))
     return not all(bool(visit.given[x].isfinite().all()) for visit in passage.visits)
 
 
 def _curve(passage: Passage, infinite: int | None) -> Tensor:
-    """See `Measurement.curve`."""
+    """Compute `Measurement.curve`."""
     stride = max(1, passage.rows // ROWS)
     curves = [_row_curve(passage, row) for row in range(0, passage.rows, stride)][:ROWS]
     longest = max(len(curve) for curve in curves)
@@ -160,7 +160,7 @@ def _curve(passage: Passage, infinite: int | None) -> Tensor:
 
 
 def _row_curve(passage: Passage, row: int) -> Tensor:
-    """The logarithm of the gradient's size, one row's, as far back as the states go on."""
+    """Return the logarithm of the gradient's size, one row's, as far back as the states go on."""
     steps = _usable(passage, row)[1:]
     own = rows_of(passage.graph.output, passage.widths)
     size = own.stop - own.start
@@ -181,7 +181,7 @@ def _row_curve(passage: Passage, row: int) -> Tensor:
 
 
 def _usable(passage: Passage, row: int) -> list[int]:
-    """The longest run of a row's steps with finite states that go on from each other."""
+    """Return the longest run of a row's steps with finite states that go on from each other."""
     finite = torch.stack([s[:, row].isfinite().all(-1) for s in passage.states().values()]).all(0)
     seams = passage.seams(row)
     runs: list[list[int]] = [[]]
@@ -194,7 +194,8 @@ def _usable(passage: Passage, row: int) -> list[int]:
 
 
 def _dead(output: Tensor, valid: Tensor) -> list[int]:
-    """The units that do not react: alike in all rows, or, of one row, the same at all late steps.
+    """Return the units that do not react: alike in all rows, or, of one row, the same at all late
+    steps.
 
     A unit whose gates see no input still settles down over the first steps, alike in every row.
     """
@@ -215,7 +216,7 @@ def _dead(output: Tensor, valid: Tensor) -> list[int]:
 
 
 def _duplicates(samples: Tensor, dead: list[int]) -> list[tuple[int, int]]:
-    """Pairs of units whose values go together in all samples (N, H)."""
+    """Return pairs of units whose values go together in all samples (N, H)."""
     samples = samples[samples.isfinite().all(1)]
     samples = samples[:: max(1, len(samples) // SAMPLES)]
     alive = [unit for unit in range(samples.shape[1]) if unit not in set(dead)]

@@ -11,23 +11,22 @@ import torch
 from torch import Tensor
 
 from ..kernels.eager import run
-from .between import check_row, check_unbroken
-from .jacobian import identity, program, rows_of, walk, with_inputs
+from .jacobian import identity, program, rows_of, with_inputs
 from .passage import Passage
 from .paths import coefficient, factors, written
 from .terms import carrier
 
 FRACTION = 0.01
-"""What is left of a gradient that counts as forgotten."""
+"""The fraction of a gradient that counts as forgotten."""
 
 COPIES = 64
-"""How many sequences with an input left out run side by side."""
+"""The number of sequences with an input left out that run side by side."""
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class MemoryLength:
-    """How many steps a layer remembers.
+    """The number of steps that a layer remembers.
 
     Attributes:
         state: the one that carries the memory: ``c`` of an LSTM, ``h`` of a GRU.
@@ -52,7 +51,7 @@ class MemoryLength:
 
 
 def memory_length(passage: Passage, row: int, fraction: float) -> MemoryLength:
-    """The memory length of a layer; `row` is the one that is measured."""
+    """Return the memory length of a layer; `row` is the one that is measured."""
     if not 0 < fraction < 1:
         raise ValueError(f"memory: fraction should be between 0 and 1, got {fraction!r}")
     curve = fading(passage, row)
@@ -75,7 +74,7 @@ def memory_length(passage: Passage, row: int, fraction: float) -> MemoryLength:
 
 
 def direct_factors(passage: Passage) -> Tensor | None:
-    """The factor of the memory's direct path at every step of every row, (N, H), or None."""
+    """Return the factor of the memory's direct path at every step of every row, (N, H), or None."""
     state = carrier(passage.graph)
     if coefficient(passage.graph, state) is None:
         return None
@@ -83,22 +82,18 @@ def direct_factors(passage: Passage) -> Tensor | None:
 
 
 def fading(passage: Passage, row: int) -> Tensor:
-    """The size of dh_T/ds_{T-k} for k = 0, 1, ...: by all states s together, (K + 1,)."""
-    check_row(passage, row)
+    """Return the size of dh_T/ds_{T-k} for k = 0, 1, ...: by all states s together, (K + 1,)."""
+    passage.check_row(row)
     steps = passage.order(row)[1:]
-    check_unbroken(passage, steps, row)
+    passage.check_unbroken(steps, row)
     own = rows_of(passage.graph.output, passage.widths)
     vectors = passage.identity[own].unsqueeze(0)
-    sizes = [torch.linalg.vector_norm(vectors)]
-    for stretch in reversed(passage.stretches(row, steps)):
-        for each in walk(stretch, vectors):
-            sizes.append(torch.linalg.vector_norm(each))
-            vectors = each
-    return torch.stack([size.cpu() for size in sizes])
+    on_the_way = (vectors, *passage.walk(vectors, steps, row))
+    return torch.stack([torch.linalg.vector_norm(v).cpu() for v in on_the_way])
 
 
 def reach(curve: Tensor, fraction: float) -> int | None:
-    """The first k > 1 at which a curve is below a fraction of its value at 1; None if never."""
+    """Return the first k > 1 at which a curve is below a fraction of its value at 1, or None."""
     if len(curve) < 3:
         return None
     below = (curve[2:] <= fraction * curve[1]).nonzero()
@@ -106,8 +101,8 @@ def reach(curve: Tensor, fraction: float) -> int | None:
 
 
 def influence(passage: Passage, row: int) -> Tensor:
-    """Gradient × input: |(dh_t/dx_s) x_s| for steps t, s, (T, T)."""
-    order = _unbroken(passage, row)
+    """Return gradient × input: |(dh_t/dx_s) x_s| for steps t, s, (T, T)."""
+    order = passage.unbroken(row)
     x = next(iter(passage.graph.inputs))
     own = rows_of(passage.graph.output, passage.widths)
     found = torch.zeros(passage.steps, passage.steps, dtype=torch.float64)
@@ -122,10 +117,10 @@ def influence(passage: Passage, row: int) -> Tensor:
 
 
 def ablation(passage: Passage, row: int, by: str) -> Tensor:
-    """How far h_t is from what it would be had x_s been 0, or the mean input, (T, T)."""
+    """Return how far h_t is from what it would be had x_s been 0, or the mean input, (T, T)."""
     if by not in ("zero", "mean"):
         raise ValueError(f"ablation: by should be 'zero' or 'mean', got {by!r}")
-    order = _unbroken(passage, row)
+    order = passage.unbroken(row)
     found = torch.zeros(passage.steps, passage.steps, dtype=torch.float64)
     for start in range(0, len(order), COPIES):
         left_out = order[start : start + COPIES]
@@ -137,17 +132,10 @@ def ablation(passage: Passage, row: int, by: str) -> Tensor:
     return found
 
 
-def _unbroken(passage: Passage, row: int) -> list[int]:
-    check_row(passage, row)
-    order = passage.order(row)
-    check_unbroken(passage, order, row)
-    return order
-
-
 def _without(
     passage: Passage, row: int, order: Sequence[int], left_out: Sequence[int], by: str
 ) -> Tensor:
-    """The change of h at every step, in the order given, for each step that is left out."""
+    """Return the change of h at every step, in the order given, for each step that is left out."""
     x, output = next(iter(passage.graph.inputs)), passage.graph.output
     stretches = passage.stretches(row, order)
     mean = torch.cat([stretch.given[x] for stretch in stretches]).mean(0)

@@ -1,4 +1,4 @@
-"""Where cells stand in a model, and the dotted names of their values."""
+"""The places of cells in a model, and the dotted names of their values."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ class Place:
 
     @property
     def layer(self) -> int:
-        """Which layer of the module it is, from 0."""
+        """The number of the layer in its module, from 0."""
         return int(self.suffix.removesuffix("_reverse").removeprefix("_l") or 0)
 
     def units(self, value: str) -> int:
-        """How many units a value has."""
+        """Return how many units a value has."""
         if value in self.graph.inputs and value == next(iter(self.graph.inputs)):
             return self.input_size
         size = self.graph.states.get(value) or self.graph.sizes[self.graph.probes[value]]
@@ -67,19 +67,19 @@ class Place:
 
     @property
     def input_size(self) -> int:
-        """How many units the input of this layer has."""
+        """The number of units of this layer's input."""
         if self.layer == 0 or not isinstance(self.module, Layer):
             return self.module.input_size
         return self.module.output_size * (2 if self.module.bidirectional else 1)
 
 
 def layout(module: Module, call: Call) -> Layout:
-    """How the values of a call are handed out."""
+    """Return the layout in which the values of a call are handed out."""
     return Layout(isinstance(module, Layer) and module.batch_first, call.form.batched)
 
 
 def places(model: Module) -> list[Place]:
-    """Every cell of ours in a model, in the order of its modules.
+    """Return every cell of ours in a model, in the order of its modules.
 
     A layer has the name of its module and ``l0``, ``l0_reverse``, ``l1``, ...; a step that of its
     module. The model itself has no name: its layers are ``l0``, ...; a step is called ``cell``.
@@ -124,7 +124,7 @@ def _without(model: Module) -> str:
 
 
 def _places(module: Layer | Step, paths: Sequence[str]) -> list[Place]:
-    """The places of a module that stands at some paths."""
+    """Return the places of a module that stands at some paths."""
     if isinstance(module, Step):
         first, *others = (path or "cell" for path in paths)
         return [Place(first, module, "", tuple(others))]
@@ -140,7 +140,7 @@ def _places(module: Layer | Step, paths: Sequence[str]) -> list[Place]:
 def matching(
     model: Module, patterns: str | Iterable[str], user: str
 ) -> dict[str, tuple[Place, str]]:
-    """The place and value of every name that matches a pattern, in the order of the model.
+    """Return the place and value of every name that matches a pattern, in the order of the model.
 
     Args:
         model: where to look.
@@ -179,12 +179,12 @@ def matching(
 
 @lru_cache(maxsize=256)
 def matcher(pattern: str) -> Callable[[str], object]:
-    """What tells whether a name matches a pattern, upper and lower case being different."""
+    """Return a test of names against a pattern, upper and lower case being different."""
     return re.compile(translate(pattern)).match
 
 
 def _unknown(model: Module, pattern: str, known: Sequence[Place]) -> str:
-    """Why a pattern matches nothing, and what might be meant."""
+    """Say why a pattern matches nothing, and what might be meant."""
     for path, module in model.named_modules():
         if adoptable(module) and (not path or pattern.startswith(f"{path}.")):
             kind = type(module).__name__
@@ -198,7 +198,7 @@ def _unknown(model: Module, pattern: str, known: Sequence[Place]) -> str:
 
 
 def names(model: Module) -> list[str]:
-    """The dotted name of every value of every cell in a model.
+    """Return the dotted name of every value of every cell in a model.
 
     Raises:
         TypeError: unless `model` is a module.

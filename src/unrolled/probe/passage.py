@@ -1,4 +1,4 @@
-"""What went through a layer when a model ran: enough to differentiate every step by itself."""
+"""Passages: all that went through a layer in a run, enough to differentiate every step."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import final
 
 import torch
 from torch import Tensor
-from torch.autograd.graph import GradientEdge, get_gradient_edge
+from torch.autograd.graph import GradientEdge
 
-from .. import _torch
 from ..graph.derivative import returned_input
 from ..graph.graph import Graph
 from ..graph.learned import Size
@@ -19,14 +18,12 @@ from ..graph.node import Node
 from ..graph.operation import Operation
 from ..kernels import eager
 from ..locks import cached_property
-from ..nn.call import Call, Probe, Values
-from ..nn.replay import before
-from ..nn.weights import Weighted
-from .jacobian import Stretch, backward, program
+from ..nn.call import Call, Values
+from .jacobian import Stretch, backward, program, transported, walk
 from .names import Place
 
 CHUNK = 64
-"""How many steps are in memory at a time."""
+"""The number of steps in memory at a time."""
 
 
 @final
@@ -70,7 +67,7 @@ class Visit:
         return {state: self.call.form.spread(value) for state, value in self.after.items()}
 
     def gradients(self) -> Iterator[tuple[slice, Values]]:
-        """The gradient of the loss with respect to the states after every step, in pieces.
+        """Yield the gradient of the loss with respect to the states after every step, in pieces.
 
         The states of a step are taken for variables of their own: h does not follow from c, so
         that the gradient is what the Jacobians of later steps multiply.
@@ -105,7 +102,7 @@ class Visit:
             carried = {k: torch.cat([last[k], v[len(last[k]) :]]) for k, v in carried.items()}
 
     def _returned(self, rows: slice) -> Tensor:
-        """The gradient that reaches the output of every step from outside."""
+        """Return the gradient that reaches the output of every step from outside."""
         found = self.arriving.get("")
         like = self.after[self.call.graph.output][rows]
         return (
@@ -115,7 +112,7 @@ class Visit:
         )
 
     def _at_the_end(self, state: str) -> Tensor:
-        """The gradient with respect to a state after the last step, (B, units)."""
+        """Return the gradient with respect to a state after the last step, (B, units)."""
         found, first = self.arriving.get(state), self.call.states[state]
         return (
             first.new_zeros(first.shape, dtype=torch.float64) if found is None else found.double()
@@ -124,7 +121,7 @@ class Visit:
 
 @lru_cache(maxsize=256)
 def _summed(graph: Graph) -> Graph:
-    """One backward step, with all that reaches each state after the step: ``total h``."""
+    """Return one backward step, with all that reaches each state after the step: ``total h``."""
     back = backward(graph, (graph.output,))
     values = dict(back.values)
     for state in graph.states:
@@ -136,7 +133,7 @@ def _summed(graph: Graph) -> Graph:
 
 
 def _pieces(steps: int, reverse: bool) -> list[slice]:
-    """The steps in pieces, in the order of a backward pass."""
+    """Return the steps in pieces, in the order of a backward pass."""
     pieces = [slice(start, min(start + CHUNK, steps)) for start in range(0, steps, CHUNK)]
     return pieces if reverse else pieces[::-1]
 
@@ -163,7 +160,7 @@ class Passage:
 
     @property
     def name(self) -> str:
-        """What the place is called."""
+        """The name of the place."""
         return self.place.name
 
     @property
@@ -183,12 +180,12 @@ class Passage:
 
     @property
     def units(self) -> Mapping[Size, int]:
-        """How many units I, H, P and 1 are."""
+        """The number of units of I, H, P and 1."""
         return {**self.visits[0].call.program.sizes, "input": self.place.input_size}
 
     @property
     def widths(self) -> dict[str, int]:
-        """How many units each state has, in the order of the signature."""
+        """The number of units of each state, in the order of the signature."""
         return {state: self.units[size] for state, size in self.graph.states.items()}
 
     @property
@@ -203,14 +200,14 @@ class Passage:
         return [visit.call.form.lengths.tolist() for visit in self.visits]
 
     def last(self, row: int) -> int:
-        """The last step that a row takes, in the order in which its steps are taken."""
+        """Return the last step that a row takes, in the order in which its steps are taken."""
         order = self.order(row)
         if not order:
             raise ValueError(f"{self.name}: row {row} has length 0: it takes no step")
         return order[-1]
 
     def order(self, row: int) -> list[int]:
-        """The steps of a row in the order in which they are taken."""
+        """Return the steps of a row in the order in which they are taken."""
         found, start = [], 0
         for visit, lengths in zip(self.visits, self.lengths, strict=True):
             steps = range(start, start + lengths[row])
@@ -219,7 +216,7 @@ class Passage:
         return found
 
     def stretches(self, row: int, steps: Sequence[int]) -> list[Stretch]:
-        """Some steps of a row, in the order given; one stretch for each set of weights."""
+        """Return some steps of a row, in the order given; one stretch for each set of weights."""
         pieces: list[tuple[Visit, dict[str, list[Tensor]]]] = []
         for visit, indices in self._located(steps):
             given = {name: value[indices, row : row + 1] for name, value in visit.given.items()}
@@ -236,7 +233,7 @@ class Passage:
         return Stretch(visit.call.graph, self.units, visit.weights, given)
 
     def _located(self, steps: Sequence[int]) -> Iterator[tuple[Visit, list[int]]]:
-        """Runs of steps in one call, with their places there."""
+        """Yield runs of steps in one call, with their places there."""
         starts = [0]
         for visit in self.visits:
             starts.append(starts[-1] + visit.steps)
@@ -252,7 +249,7 @@ class Passage:
             yield self.visits[number], indices
 
     def pieces(self) -> Iterator[tuple[Stretch, Tensor]]:
-        """Every step of every row, some steps at a time, and which of them there are, (T, B)."""
+        """Yield all steps of all rows, some at a time, and which of them there are, (T, B)."""
         for visit in self.visits:
             lengths = visit.call.form.lengths
             for start in range(0, visit.steps, CHUNK):
@@ -263,7 +260,7 @@ class Passage:
                 yield stretch, (times < lengths).to(stretch.device)
 
     def seams(self, row: int) -> set[int]:
-        """The first steps of calls that do not go on from the states of the call before."""
+        """Return the first steps of calls that do not go on from the states of the call before."""
         found: set[int] = set()
         start, last = 0, None
         for visit, lengths in zip(self.visits, self.lengths, strict=True):
@@ -278,7 +275,7 @@ class Passage:
         return found
 
     def valid(self) -> Tensor:
-        """Which steps of which rows there are, (T, B)."""
+        """Return which steps of which rows there are, (T, B)."""
         found = [
             torch.arange(visit.steps).unsqueeze(1) < visit.call.form.lengths
             for visit in self.visits
@@ -287,95 +284,78 @@ class Passage:
         return torch.cat(found).to(like.device)
 
     def states(self) -> Values:
-        """The states after every step, (T, B, units), 0 after a row's end."""
+        """Return the states after every step, (T, B, units), 0 after a row's end."""
         return {
             state: torch.cat([visit.spread_after[state] for visit in self.visits])
             for state in self.graph.states
         }
 
+    # The way from one step of a row to a later one.
 
-@final
-class Watch(Probe):
-    """Collects the visits of some places, and where gradients arrive at them."""
+    def check_row(self, row: object) -> None:
+        """Raise ValueError unless there is such a row."""
+        if isinstance(row, bool) or not isinstance(row, int) or not 0 <= row < self.rows:
+            raise ValueError(f"{self.name}: row should be from 0 to {self.rows - 1}, got {row!r}")
 
-    def __init__(self, chosen: Sequence[Place]) -> None:
-        super().__init__()
-        self.visits: dict[Place, list[Visit]] = {place: [] for place in chosen}
-        self._places: dict[tuple[Weighted, str], Place] = {
-            (place.module, place.suffix): place for place in chosen
-        }
-        self._copies: dict[tuple[tuple[int, int], ...], tuple[object, Values]] = {}
-        self._seen: Values = {}
-        self.attach(dict.fromkeys(place.module for place in chosen))
-
-    @property
-    def changes(self) -> bool:
-        """The output goes on as a copy whose gradient can be asked for."""
-        return True
-
-    def wanted(self, module: Weighted, call: Call) -> Sequence[str]:
-        """All states."""
-        return list(call.graph.states) if (module, call.suffix) in self._places else ()
-
-    def see(self, module: Weighted, call: Call, values: Mapping[str, Tensor]) -> None:
-        """Keep the states for the visit that `pass_on` makes of them."""
-        self._seen = dict(values)
-
-    def pass_on(
-        self, module: Weighted, call: Call, values: Values, last: Values
-    ) -> tuple[Values, Values]:
-        """Copies of the output and of the last states, after a visit has been noted."""
-        place = self._places.get((module, call.suffix))
-        if place is None or call.form.data.shape[0] == 0:
-            return values, last
-        if call.program.computed:
-            raise RuntimeError(
-                f"{place.name}: an edit by a function is in force, and functions have no "
-                "derivative graph: leave its context, or edit by a constant or tensor"
+    def check_step(self, step: object, row: int, name: str) -> None:
+        """Raise ValueError unless the row takes such a step."""
+        self.last(row)
+        order = self.order(row)
+        if isinstance(step, bool) or not isinstance(step, int) or step not in order:
+            kinds = "" if len(order) == self.steps else f" of row {row}"
+            raise ValueError(
+                f"{self.name}: {name} should be a step{kinds} from {min(order)} to {max(order)}, "
+                f"got {step!r}"
             )
-        after, self._seen = self._seen, {}
-        old = {state: before(call, state, after[state]).detach() for state in after}
-        edges: dict[str, GradientEdge] = {}
-        values = {
-            name: self._copied(value, "" if name == call.graph.output else None, edges)
-            for name, value in values.items()
-        }
-        last = {state: self._copied(value, state, edges) for state, value in last.items()}
-        self.visits[place].append(Visit(_bare(call), self._weights(call), old, after, edges))
-        return values, last
 
-    def _copied(self, value: Tensor, name: str | None, edges: dict[str, GradientEdge]) -> Tensor:
-        """A copy: what the model does to it in place changes no visit."""
-        if name is None or not torch.is_grad_enabled():
-            return value.clone()
-        copy = (value if value.requires_grad else value.detach().requires_grad_()).clone()
-        edges[name] = get_gradient_edge(copy)
-        return copy
+    def way(self, later: int, earlier: int, row: int) -> list[int]:
+        """Return the steps after `earlier` up to `later`, in the order in which they are taken.
 
-    def _weights(self, call: Call) -> Values:
-        """Copies in float64; the same ones for calls with the same weights."""
-        key = tuple((id(weight), _torch.version(weight)) for weight in call.weights.values())
-        if key not in self._copies:
-            copies = {name: weight.detach().double() for name, weight in call.weights.items()}
-            originals = list(call.weights.values())  # kept, so that no other gets their id
-            self._copies[key] = (
-                originals,
-                {
-                    name: copy.clone() if copy.data_ptr() == original.data_ptr() else copy
-                    for (name, copy), original in zip(copies.items(), originals, strict=True)
-                },
+        Raises:
+            ValueError: for a step or row that there is not, for steps in the wrong order, and where
+                the states are changed on the way.
+        """
+        self.check_row(row)
+        self.check_step(later, row, "later")
+        self.check_step(earlier, row, "earlier")
+        order = self.order(row)
+        first, last = order.index(earlier), order.index(later)
+        if first > last:
+            backwards = " (this direction runs from the last step to the first)"
+            raise ValueError(
+                f"{self.name}: step {later} is taken before step {earlier}"
+                f"{backwards if self.reverse else ''}: exchange later and earlier"
             )
-        return self._copies[key][1]
+        steps = order[first + 1 : last + 1]
+        self.check_unbroken(steps, row)
+        return steps
 
-    def passages(self) -> dict[str, Passage]:
-        """What went through each place that was called, by name."""
-        return {
-            place.name: Passage(place, visits) for place, visits in self.visits.items() if visits
-        }
+    def check_unbroken(self, steps: Sequence[int], row: int) -> None:
+        """Raise ValueError where the model, not the cell, decides the states between the steps."""
+        broken = self.seams(row) & set(steps)
+        if broken:
+            step = next(step for step in steps if step in broken)
+            raise ValueError(
+                f"{self.name}: the states given to step {step} are not those that the step before "
+                "it returned: the model changes or resets them between its calls, so there is no "
+                "product of Jacobians across this step; ask for steps on one side of it"
+            )
 
+    def unbroken(self, row: int) -> list[int]:
+        """Return all steps of a row as `order`; raise ValueError where they do not go on."""
+        self.check_row(row)
+        order = self.order(row)
+        self.check_unbroken(order, row)
+        return order
 
-def _bare(call: Call) -> Call:
-    """The call without its place in the model's own graph."""
-    inputs = {name: value.detach() for name, value in call.inputs.items()}
-    states = {name: value.detach() for name, value in call.states.items()}
-    return Call(call.suffix, call.engine, call.weights, inputs, states, call.form, call.reverse)
+    def carried(self, vectors: Tensor, steps: Sequence[int], row: int) -> Tensor:
+        """Return vectors (K, S) times the Jacobians of some consecutive steps of a row."""
+        for stretch in reversed(self.stretches(row, steps)):
+            vectors = transported(stretch, vectors.unsqueeze(0))[0]
+        return vectors
+
+    def walk(self, vectors: Tensor, steps: Sequence[int], row: int) -> Iterator[Tensor]:
+        """Yield vectors times the Jacobians of the last of some steps, of the last two, ..."""
+        for stretch in reversed(self.stretches(row, steps)):
+            for vectors in walk(stretch, vectors):  # noqa: B020
+                yield vectors

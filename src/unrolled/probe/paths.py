@@ -16,15 +16,13 @@ import torch
 from torch import Tensor
 
 from ..graph import derivative
-from ..graph.derivative import replayed
 from ..graph.graph import Graph
 from ..graph.node import Node, constant, ordered
 from ..graph.notation import expression
 from ..graph.operation import LEAVES, POINTWISE, Operation
-from ..graph.rewrite import rewrite, simplified
+from ..graph.rewrite import rewrite, simplified, states_as_inputs
 from ..kernels.eager import run
-from .jacobian import Stretch, joined, parted, program, returned
-from .values import evaluated, opened
+from .jacobian import Stretch, evaluated, joined, opened, parted, program, returned
 
 DIRECT = "direct"
 
@@ -44,24 +42,29 @@ class Cut:
     labels: dict[str, str]
 
 
-@lru_cache(maxsize=256)
-def cut(graph: Graph) -> Cut:
-    """The step without its learned layers."""
-    found = iter(f"layer {index}" for index in range(len(graph.layers)))
-    sizes = {f"layer {index}": layer.attribute.size for index, layer in enumerate(graph.layers)}
+def without_layers(graph: Graph) -> dict[Node, Node]:
+    """Return for each node the one that stands for it where learned layers are inputs."""
+    names = iter(f"layer {index}" for index in range(len(graph.layers)))
 
     def rule(node: Node) -> Node | None:  # layers come here in the order of graph.layers
         is_layer = node.operation is Operation.AFFINE
-        return Node(Operation.INPUT, (), next(found)) if is_layer else None
+        return Node(Operation.INPUT, (), next(names)) if is_layer else None
 
-    new = rewrite(graph.values.values(), rule)
+    return rewrite(graph.values.values(), rule)
+
+
+@lru_cache(maxsize=256)
+def cut(graph: Graph) -> Cut:
+    """Return the step without its learned layers."""
+    sizes = {f"layer {index}": layer.attribute.size for index, layer in enumerate(graph.layers)}
+    new = without_layers(graph)
     values = {name: new[node] for name, node in graph.values.items()}
     inputs = {**graph.inputs, **sizes}
     return Cut(Graph(graph.name, inputs, graph.states, values), _labels(graph))
 
 
 def _labels(graph: Graph) -> dict[str, str]:
-    """The names of the layers that depend on an old state."""
+    """Return the names of the layers that depend on an old state."""
     states = {node for node in graph.order if node.operation is Operation.STATE}
     reached = _reaching(graph.order, states)
     labels: dict[str, str] = {}
@@ -80,7 +83,9 @@ def _labels(graph: Graph) -> dict[str, str]:
 
 
 def _reaching(order: Iterable[Node], sources: Container[Node]) -> set[Node]:
-    """The nodes that depend on one of the sources, these included; `order` has arguments first."""
+    """Return the nodes that depend on one of the sources, these included; `order` has arguments
+    first.
+    """
     found: set[Node] = set()
     for node in order:
         if node in sources or any(argument in found for argument in node.arguments):
@@ -90,14 +95,14 @@ def _reaching(order: Iterable[Node], sources: Container[Node]) -> set[Node]:
 
 @lru_cache(maxsize=256)
 def _alone(graph: Graph, key: str) -> Graph:
-    """A learned layer as a value of a cell that keeps its states."""
+    """Return a learned layer as a value of a cell that keeps its states."""
     layer = graph.layers[int(key.removeprefix("layer "))]
     kept = {state: Node(Operation.STATE, (), state) for state in graph.states}
     return Graph(graph.name, graph.inputs, graph.states, {**kept, key: layer})
 
 
 def contributions(step: Stretch, vectors: Tensor) -> dict[str, Tensor]:
-    """Vectors times the Jacobian of one step, path by path; the sum is the whole.
+    """Return vectors times the Jacobian of one step, path by path; the sum is the whole.
 
     Args:
         step: of one step.
@@ -117,7 +122,7 @@ def contributions(step: Stretch, vectors: Tensor) -> dict[str, Tensor]:
 
 
 def _before(step: Stretch, vectors: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-    """The direct contribution, and the gradients with respect to the values of the layers."""
+    """Return the direct contribution, and the gradients with respect to the layers' values."""
     found = cut(step.graph)
     once = program(_cut_backward(step.graph), step.units)
     names = [f"d_{key}" for key in found.labels]
@@ -135,7 +140,7 @@ def _before(step: Stretch, vectors: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
 
 @lru_cache(maxsize=256)
 def _cut_backward(graph: Graph) -> Graph:
-    """One backward step without learned layers, with the gradients at their values."""
+    """Return one backward step without learned layers, with the gradients at their values."""
     found = cut(graph)
     whole = derivative(found.graph)
     names = [*(f"d_{state}" for state in graph.states), *(f"d_{key}" for key in found.labels)]
@@ -145,13 +150,13 @@ def _cut_backward(graph: Graph) -> Graph:
 
 @lru_cache(maxsize=256)
 def _layer_values(graph: Graph) -> Graph:
-    """The values of the learned layers as functions of inputs and old states alone."""
+    """Return the values of the learned layers as functions of inputs and old states alone."""
     return opened(graph, {f"layer {index}": layer for index, layer in enumerate(graph.layers)})
 
 
 @lru_cache(maxsize=256)
 def coefficient(graph: Graph, state: str) -> Node | None:
-    """The factor by which a state's units are multiplied on the direct path to themselves.
+    """Return the factor by which a state's units are multiplied on the direct path to themselves.
 
     Returns:
         The factor as an equation: ``f`` of the LSTM's c, ``z`` of the GRU's h. None where a
@@ -180,7 +185,7 @@ def _is_number(node: Node, value: float) -> bool:
 
 
 def _folded(node: Node) -> Node | None:
-    """A simpler node, with 0 times anything taken for 0: these are seeds, not values."""
+    """Return a simpler node, with 0 times anything taken for 0: these are seeds, not values."""
     arguments = node.arguments
     if node.operation is Operation.MUL and any(_is_number(a, 0.0) for a in arguments):
         return constant(0)
@@ -196,14 +201,14 @@ def _folded(node: Node) -> Node | None:
 
 
 def written(graph: Graph, node: Node) -> str:
-    """A coefficient in the names of the cell's own values.
+    """Return a coefficient in the names of the cell's own values.
 
     >>> from unrolled import cells
     >>> gru = cells.gru.graph
     >>> written(gru, coefficient(gru, "h"))
     'z'
     """
-    forward = replayed(cut(graph).graph)
+    forward = states_as_inputs(cut(graph).graph.values.values())
     simple = rewrite(forward.values(), simplified)
     names: dict[Node, str] = {}
     for name, value in cut(graph).graph.values.items():
@@ -213,7 +218,7 @@ def written(graph: Graph, node: Node) -> str:
 
 
 def factors(stretch: Stretch, state: str) -> Tensor:
-    """The coefficient of a state's direct path at every step, (T, B, units)."""
+    """Return the coefficient of a state's direct path at every step, (T, B, units)."""
     flat = stretch.flat()
     like = next(iter(flat.given.values()))
     parts = [

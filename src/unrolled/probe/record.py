@@ -14,7 +14,7 @@ from .. import _torch
 from ..nn.call import Call, Probe, refuse_compilers
 from ..nn.weights import Weighted
 from .names import Place, layout, matching
-from .recording import Recording, Shape
+from .recording import CallShape, Recording
 from .store import Folder, Memory, Store
 
 
@@ -127,7 +127,7 @@ class _Recorder(Probe):
         return self._keep_graph
 
     def wanted(self, module: Weighted, call: Call) -> Sequence[str]:
-        """The names to record of one place."""
+        """Return the names to record of one place."""
         if _torch.is_in_backward():
             return ()  # a checkpoint computes again what was recorded before
         names = self._names.get((module, call.suffix), ())
@@ -141,7 +141,7 @@ class _Recorder(Probe):
         return names
 
     def _reserve(self, place: Place, names: Sequence[str], call: Call) -> None:
-        """MemoryError before a call whose values are too many."""
+        """Raise MemoryError before a call whose values are too many."""
         if place not in self._units:
             self._units[place] = sum(place.units(name) for name in names)
         size = call.form.steps * call.form.batch * call.form.data.element_size()
@@ -159,10 +159,10 @@ class _Recorder(Probe):
         lengths = tuple(form.lengths.tolist()) if ragged else (form.steps,) * form.batch
         if not self.recording.has(place.name):
             self.recording.begin(place.name, self._initial(call))
-        self.recording.add(place.name, kept, Shape(layout(module, call), lengths, form.steps))
+        self.recording.add(place.name, kept, CallShape(layout(module, call), lengths, form.steps))
 
     def _initial(self, call: Call) -> dict[str, Tensor]:
-        """The states before the first step, by themselves."""
+        """Return the states before the first step, by themselves."""
         first = {state: call.form.outward(value[None])[0] for state, value in call.states.items()}
         return {
             state: (value if self._keep_graph else value.detach()).clone()

@@ -1,4 +1,4 @@
-"""What was recorded: tensors by dotted name."""
+"""Recordings: tensors by dotted name."""
 
 from __future__ import annotations
 
@@ -51,25 +51,25 @@ class Stored(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Layout(NamedTuple):
-    """How the values of one place are handed out."""
+    """The layout in which the values of a place are handed out."""
 
     batch_first: bool
     batched: bool
 
     def outward(self, value: Tensor) -> Tensor:
-        """(T, B, units) as the module's users see it."""
+        """Return (T, B, units) as the module's users see it."""
         if not self.batched:
             return value.squeeze(1)
         return value.transpose(0, 1) if self.batch_first else value
 
     def inward(self, value: Tensor) -> Tensor:
-        """What the module's users see as (T, B, units)."""
+        """Return (T, B, units) of what the module's users see."""
         if not self.batched:
             return value.unsqueeze(1)
         return value.transpose(0, 1) if self.batch_first else value
 
 
-class Shape(NamedTuple):
+class CallShape(NamedTuple):
     """One call of a place."""
 
     layout: Layout
@@ -83,7 +83,7 @@ class Shape(NamedTuple):
 
 
 OVERFLOWS = (OverflowError, TypeError)
-"""What a shape of more than 64 bits raises, by whoever reads it first."""
+"""Raised for a shape of more than 64 bits, by whoever reads it first."""
 
 
 @final
@@ -116,18 +116,18 @@ class Recording(Mapping[str, Tensor]):
         self._names = dict(names)
         self._aliases = dict(aliases)
         self._store = store
-        self._shapes: dict[str, list[Shape]] = {}
+        self._shapes: dict[str, list[CallShape]] = {}
         self._initial: dict[str, Tensor] = {}
 
     def has(self, place: str) -> bool:
-        """Whether there was a call of a place."""
+        """Return whether there was a call of a place."""
         return place in self._shapes
 
     def begin(self, place: str, first: Mapping[str, Tensor]) -> None:
         """Take the states before the first call of a place."""
         self._initial |= {f"{place}.{state}": tensor for state, tensor in first.items()}
 
-    def add(self, place: str, values: Mapping[str, Tensor], shape: Shape) -> None:
+    def add(self, place: str, values: Mapping[str, Tensor], shape: CallShape) -> None:
         """Take one call of a place: its values (T, B, units)."""
         self._store.add({f"{place}.{value}": tensor for value, tensor in values.items()})
         self._shapes.setdefault(place, []).append(shape)
@@ -143,12 +143,12 @@ class Recording(Mapping[str, Tensor]):
         return self._shapes[place][0].layout.outward(self._joined(name, values))
 
     def padded(self, name: str) -> tuple[Tensor, Tensor]:
-        """The values of a name as (T, B, units), whatever its layout, and the lengths (B,)."""
+        """Return the values of a name as (T, B, units) in any layout, and the lengths (B,)."""
         place, values = self._found(name)
         return self._joined(name, values), self.lengths[place]
 
     def _joined(self, name: str, values: list[Tensor]) -> Tensor:
-        """The calls one after the other in time."""
+        """Return the calls one after the other in time."""
         shapes = self._shapes[self._names[self._canonical(name)]]
         if len({(shape.layout, len(shape.lengths)) for shape in shapes}) > 1 or (
             len(shapes) > 1 and any(shape.ragged for shape in shapes)
@@ -160,7 +160,7 @@ class Recording(Mapping[str, Tensor]):
         return values[0] if len(values) == 1 else torch.cat(values)
 
     def calls(self, name: str) -> list[Tensor]:
-        """The values of a name, call by call; a step's have a first dimension of 1.
+        """Return the values of a name, call by call; a step's have a first dimension of 1.
 
         Raises:
             KeyError: for a name that was not recorded, or whose module was not called.
@@ -172,7 +172,7 @@ class Recording(Mapping[str, Tensor]):
         return [s.layout.outward(part) for s, part in zip(shapes, parts, strict=True)]
 
     def _found(self, name: str) -> tuple[str, list[Tensor]]:
-        """The place of a name, and its values."""
+        """Return the place of a name, and its values."""
         if not isinstance(name, str) or self._canonical(name) not in self._names:
             raise KeyError(f"{name!r} was not recorded; recorded: {', '.join(self._names)}")
         name = self._canonical(name)
@@ -198,7 +198,7 @@ class Recording(Mapping[str, Tensor]):
         return name in self._names and self._names[name] in self._shapes
 
     def select(self, pattern: str) -> dict[str, Tensor]:
-        """The values whose names match a pattern such as ``*.l0.f``.
+        """Return the values whose names match a pattern such as ``*.l0.f``.
 
         Raises:
             KeyError: if none does.
@@ -210,7 +210,7 @@ class Recording(Mapping[str, Tensor]):
 
     @property
     def lengths(self) -> dict[str, Tensor]:
-        """How many steps each row had, (B,), for each place such as ``encoder.l0``.
+        """The number of steps of each row, (B,), for each place such as ``encoder.l0``.
 
         Over several calls of a place, the sum.
         """
@@ -288,7 +288,7 @@ class Recording(Mapping[str, Tensor]):
         return recording
 
     def _require_values(self, pieces: Mapping[str, list[Piece]]) -> None:
-        """ValueError unless each name has the values of its place's calls."""
+        """Raise ValueError unless each name has the values of its place's calls."""
         for name, place in self._names.items():
             if self._canonical(name) not in self._names:
                 raise ValueError(f"{name!r} is no name of a value of {place!r}")
@@ -309,18 +309,18 @@ class Recording(Mapping[str, Tensor]):
         return f"Recording({'; '.join(parts)})"
 
 
-def _shapes_to_json(shapes: list[Shape]) -> list[Any]:
-    """Calls as data; equal ones that follow each other once, with their number."""
+def _shapes_to_json(shapes: list[CallShape]) -> list[Any]:
+    """Return calls as data; equal ones that follow each other once, with their number."""
     groups = [(shape, len(list(same))) for shape, same in groupby(shapes)]
     return [[*shape.layout, list(shape.lengths), shape.steps, n] for shape, n in groups]
 
 
-def _shapes_from_json(data: list[StoredCalls], steps_kept: int) -> list[Shape]:
-    """The calls; no more than their values can make up, but for some without a step."""
+def _shapes_from_json(data: list[StoredCalls], steps_kept: int) -> list[CallShape]:
+    """Return the calls; no more than their values can make up, but for some without a step."""
     calls = sum(count for *_, count in data)
     if calls > steps_kept + EMPTY:
         raise ValueError(f"{calls} calls, but the files hold {steps_kept} steps")
     shapes = []
     for batch_first, batched, lengths, steps, count in data:
-        shapes += [Shape(Layout(batch_first, batched), lengths, steps)] * count
+        shapes += [CallShape(Layout(batch_first, batched), lengths, steps)] * count
     return shapes

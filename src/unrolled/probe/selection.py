@@ -1,4 +1,4 @@
-"""Which steps, rows or units are meant: numbers, slices, sequences and masks."""
+"""Choices of steps, rows or units: numbers, slices, sequences and masks."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Selection:
         return isinstance(self.chosen, list) and any(place < 0 for place in self.chosen)
 
     def places(self, count: int) -> list[int]:
-        """The chosen ones of `count` places, in the order in which they were chosen.
+        """Return the chosen ones of `count` places, in the order in which they were chosen.
 
         Raises:
             IndexError: for a place that is not there, or a mask of another length.
@@ -59,7 +59,8 @@ class Selection:
         return [place % count for place in self.chosen]
 
     def within(self, start: int, count: int) -> tuple[list[int], list[int]]:
-        """The chosen of the places from `start` on: counted from there, and which choice each is.
+        """Return the chosen of the places from `start` on: counted from there, and which choice
+        each is.
 
         Raises:
             IndexError: if it counts from the end and `start` is not 0.
@@ -76,7 +77,7 @@ class Selection:
         return [place for place, _ in pairs], [choice for _, choice in pairs]
 
     def _until(self, stop: int) -> list[int]:
-        """The chosen places; of open choices those before `stop`."""
+        """Return the chosen places; of open choices those before `stop`."""
         if self.chosen is None or isinstance(self.chosen, slice):
             return self.places(stop)
         if isinstance(self.chosen, Mask):
@@ -86,7 +87,7 @@ class Selection:
         return [place if place < stop else -1 for place in chosen]
 
     def missing(self, count: int) -> list[int]:
-        """The places that were named one by one and are not among the first `count`."""
+        """Return the places that were named one by one and are not among the first `count`."""
         if isinstance(self.chosen, Mask):
             return list(range(count, len(self.chosen.held)))
         if isinstance(self.chosen, list):
@@ -102,7 +103,7 @@ class Mask:
         self.held = held
 
     def places(self, count: int, axis: str) -> list[int]:
-        """The places that are held; IndexError for another number of places."""
+        """Return the places that are held; raise IndexError for another number of places."""
         if len(self.held) != count:
             raise IndexError(f"{axis}: a mask of {len(self.held)} for {count} {axis}")
         return [place for place, held in enumerate(self.held) if held]
@@ -137,5 +138,5 @@ def _distinct(places: list[int], axis: str) -> list[int]:
 
 
 def index(places: list[int], device: torch.device) -> Tensor:
-    """Places as a tensor."""
+    """Return places as a tensor."""
     return torch.tensor(places, dtype=torch.long, device=device)

@@ -10,7 +10,7 @@ WIDTH = 100
 
 
 def text(result: Any) -> str:
-    """What a terminal would show, without colours.
+    """Return what a terminal would show, without colours.
 
     >>> text("[bold]fine[/bold]")
     'fine'
@@ -23,7 +23,7 @@ def text(result: Any) -> str:
 
 
 def html(result: Any) -> str:
-    """What a terminal would show, for a page."""
+    """Return what a terminal would show, for a page."""
     from rich.console import Console
 
     console = Console(file=StringIO(), record=True, width=WIDTH)

@@ -1,4 +1,4 @@
-"""Where recorded values are kept: in memory, or in a folder on disk."""
+"""Stores of recorded values: in memory, or in a folder on disk."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DTYPES = {
     for dtype in (torch.float64, torch.float32, torch.bfloat16, torch.float16, torch.bool)
 }
 BUFFER = 1 << 20
-"""How many bytes of small values are gathered before they are written."""
+"""Bytes of small values that are gathered before they are written."""
 
 
 class Store(ABC):
@@ -36,7 +36,7 @@ class Store(ABC):
         self.held = 0
 
     def reserve(self, needed: int, place: str) -> None:
-        """MemoryError if so many bytes more would exceed the limit."""
+        """Raise MemoryError if so many bytes more would exceed the limit."""
         if self.limit is not None and self.held + needed > self.limit:
             raise MemoryError(
                 f"record: the next call of {place} needs {needed:,} bytes, {self.held:,} are held "
@@ -55,7 +55,7 @@ class Store(ABC):
 
     @abstractmethod
     def get(self, name: str) -> list[Tensor]:
-        """The values of a name, call by call, or those of all calls in one."""
+        """Return the values of a name, call by call, or those of all calls in one."""
 
 
 @final
@@ -71,7 +71,7 @@ class Memory(Store):
             self._values.setdefault(name, []).append(value)
 
     def get(self, name: str) -> list[Tensor]:
-        """The values of a name, call by call."""
+        """Return the values of a name, call by call."""
         return self._values[name]
 
 
@@ -120,7 +120,7 @@ class Folder(Store):
 
     @classmethod
     def opened(cls, path: Path, pieces: Mapping[str, list[Piece]]) -> Folder:
-        """A folder that was finished."""
+        """Return a folder that was finished."""
         folder = cls.__new__(cls)
         Store.__init__(folder)
         folder.target = folder.path = path
@@ -154,11 +154,11 @@ class Folder(Store):
         self._waiting_bytes = 0
 
     def file(self, name: str) -> Path:
-        """The file of a name."""
+        """Return the file of a name."""
         return self.begin() / f"{list(self.pieces).index(name):05}.bin"
 
     def get(self, name: str) -> list[Tensor]:
-        """The values of a name, mapped from its file; of calls of one shape all in one."""
+        """Return the values of a name, mapped from its file; of calls of one shape all in one."""
         if self._discarded:
             raise RuntimeError("the recording was removed: its context ended with an error")
         self._write()
@@ -198,7 +198,7 @@ class Folder(Store):
             shutil.rmtree(self.path)
 
     def check(self) -> None:
-        """ValueError unless every file has the size that it should have."""
+        """Raise ValueError unless every file has the size that it should have."""
         for name, pieces in self.pieces.items():
             file, expected = self.file(name), sum(piece.size for piece in pieces)
             found = file.stat().st_size if file.is_file() else None
@@ -211,5 +211,5 @@ class Folder(Store):
         return sum(piece.shape[0] for pieces in self.pieces.values() for piece in pieces)
 
     def to_json(self) -> dict[str, Any]:
-        """What is in the files, as data."""
+        """Return what is in the files, as data."""
         return {name: [list(piece) for piece in pieces] for name, pieces in self.pieces.items()}

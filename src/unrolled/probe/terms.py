@@ -15,9 +15,8 @@ from ..graph.graph import Graph
 from ..graph.learned import Size
 from ..graph.node import Node, ordered
 from ..graph.operation import Operation
-from ..graph.rewrite import rewrite
+from ..graph.rewrite import rewrite, states_as_inputs
 from ..kernels.eager import run
-from .between import carried, way
 from .jacobian import Stretch, identity, program, rows_of
 from .passage import Passage
 from .paths import DIRECT, contributions
@@ -28,7 +27,7 @@ AROUND = "around"
 @final
 @dataclass(frozen=True, eq=False)
 class Terms:
-    """How a cell state depends on an earlier one of itself, (H, H) matrices in float64.
+    """The dependence of a cell state on an earlier one of itself: (H, H) matrices in float64.
 
     The earlier state is changed within its step, so that what the step makes of it, such as
     h = o tanh(c), follows; all inputs are held fixed.
@@ -52,12 +51,12 @@ class Terms:
 
     @property
     def popular_error(self) -> float:
-        """How far the usual formula is off, relative to the exact derivative (Frobenius norm)."""
+        """The error of the usual formula, relative to the exact derivative (Frobenius norm)."""
         return self._error(self.popular)
 
     @property
     def gates_error(self) -> float:
-        """How far the product of forget gates is off."""
+        """The error of the product of forget gates."""
         return self._error(self.gates)
 
     def _error(self, other: Tensor) -> float:
@@ -66,7 +65,8 @@ class Terms:
 
 
 def carrier(graph: Graph) -> str:
-    """The state that carries the memory: the first whose next value the output reads, else it.
+    """Return the state that carries the memory: the first whose next value the output reads, else
+    it.
 
     ``c`` of an LSTM, ``h`` of a GRU.
     """
@@ -80,22 +80,17 @@ def carrier(graph: Graph) -> str:
 
 
 def _keeps(graph: Graph, state: str) -> bool:
-    """Whether a state's next value depends on its old one."""
+    """Return whether a state's next value depends on its old one."""
     old = Node(Operation.STATE, (), state)
     return old in set(ordered([graph.values[state]]))
 
 
 @lru_cache(maxsize=256)
 def _readout(graph: Graph, state: str) -> Graph:
-    """The new states as functions of one of them: a cell whose input is that new state."""
+    """Return the new states as functions of one of them: a cell whose input is that new state."""
     value, name = graph.values[state], f"{state} new"
 
-    def rule(node: Node) -> Node | None:
-        if node.operation is Operation.STATE:
-            return Node(Operation.INPUT, (), node.attribute)
-        return None
-
-    new = rewrite(graph.values.values(), rule)
+    new = states_as_inputs(graph.values.values())
     target, leaf = new[value], Node(Operation.INPUT, (), name)
     again = rewrite(new.values(), lambda node: leaf if node is target else None)
     values = {other: again[new[graph.values[other]]] for other in graph.states}
@@ -109,7 +104,7 @@ def _readout(graph: Graph, state: str) -> Graph:
 
 
 def readout(step: Stretch, state: str) -> Tensor:
-    """The derivative of the joined new states by one of them within its step, (S, H).
+    """Return the derivative of the joined new states by one of them within its step, (S, H).
 
     For an LSTM and c: diag(o tanh'(c)) over the identity.
     """
@@ -127,7 +122,7 @@ def readout(step: Stretch, state: str) -> Tensor:
 
 
 def terms(passage: Passage, later: int, earlier: int, row: int, state: str | None) -> Terms:
-    """The terms of one state between two steps; see `Terms`.
+    """Return the terms of one state between two steps; see `Terms`.
 
     Raises:
         ValueError: for a layer, step, row or state that there is not, for steps in the wrong
@@ -138,7 +133,7 @@ def terms(passage: Passage, later: int, earlier: int, row: int, state: str | Non
         raise ValueError(
             f"{passage.name}: state should be one of {', '.join(passage.widths)}, got {state!r}"
         )
-    steps = way(passage, later, earlier, row)
+    steps = passage.way(later, earlier, row)
     if not steps:
         raise ValueError(f"{passage.name}: terms need an earlier step before step {later}")
     own = rows_of(state, passage.widths)
@@ -152,7 +147,7 @@ def terms(passage: Passage, later: int, earlier: int, row: int, state: str | Non
         shares = {name: value[0] for name, value in found.items()}
         popular = torch.stack(list(shares.values())).sum(0) @ out @ popular
         gates = shares[DIRECT][:, own] @ gates
-    before = carried(passage, eye, steps[:-1], row) @ outs[0]
+    before = passage.carried(eye, steps[:-1], row) @ outs[0]
     through = outs[-1] @ before[own]
     whole = torch.stack(list(shares.values())).sum(0)
     found = {name: share @ through for name, share in shares.items()}

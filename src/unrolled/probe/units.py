@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 LEVEL = 0.05
 """The chance of any unit being reported when none tracks the feature."""
 SHIFTS = 500
-"""How many shifted copies of the feature are the control."""
+"""The number of shifted copies of the feature that are the control."""
 LEAST = 40
 """The fewest shifts with which a finding at `LEVEL` can be told from chance with some room."""
 
 
 class Unit(NamedTuple):
-    """How well one unit tracks a feature, on steps that nothing was fitted to.
+    """A unit, and its score for a feature on steps that nothing was fitted to.
 
     Attributes:
         name: of the recorded value: ``l0.h``.
@@ -118,7 +118,7 @@ def find_units(
 
 @final
 @dataclass(frozen=True, eq=False)
-class _Part:
+class _Steps:
     """The steps of one part, rows one after the other: values (N, U) and feature (N,)."""
 
     x: Tensor
@@ -127,7 +127,7 @@ class _Part:
 
 
 def _values(recording: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
-    """The values (T, B, units) by name, float64, and the rows' lengths."""
+    """Return the values (T, B, units) by name, float64, and the rows' lengths."""
     if not isinstance(recording, Mapping) or not recording:
         raise ValueError("find_units: the recording is empty: record values of a model that runs")
     found: dict[str, Tensor] = {}
@@ -153,7 +153,7 @@ def _values(recording: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]
 
 
 def _feature(feature: Any, values: Tensor) -> Tensor:
-    """The feature as (T, B), checked."""
+    """Return the feature as (T, B), checked."""
     try:
         given = torch.as_tensor(feature).detach().cpu().double()
     except (TypeError, ValueError, RuntimeError):
@@ -174,16 +174,16 @@ def _feature(feature: Any, values: Tensor) -> Tensor:
     return one
 
 
-def _part(values: Tensor, feature: Tensor, lengths: Tensor, split: float, late: bool) -> _Part:
+def _part(values: Tensor, feature: Tensor, lengths: Tensor, split: float, late: bool) -> _Steps:
     cuts = [(int(length * split), int(length)) for length in lengths]
     ranges = [slice(cut, end) if late else slice(0, cut) for cut, end in cuts]
     x = torch.cat([values[steps, row] for row, steps in enumerate(ranges)])
     y = torch.cat([feature[steps, row] for row, steps in enumerate(ranges)])
-    return _Part(x, y, [steps.stop - steps.start for steps in ranges])
+    return _Steps(x, y, [steps.stop - steps.start for steps in ranges])
 
 
 def _correlations(x: Tensor, y: Tensor) -> Tensor:
-    """Of each column of x (N, U) with each of y (N, S), (U, S); 0 for what never changes."""
+    """Correlate each column of x (N, U) with each of y (N, S), (U, S); 0 for what never changes."""
     x, y = x - x.mean(0), y - y.mean(0)
     products = x.T @ y
     scale = x.norm(dim=0).unsqueeze(1) * y.norm(dim=0)
@@ -191,8 +191,8 @@ def _correlations(x: Tensor, y: Tensor) -> Tensor:
     return (products / scale).nan_to_num(0, 0, 0).where(~still, 0.0)
 
 
-def _shifted(part: _Part, seed: int) -> Tensor:
-    """The feature shifted in time within each row, (N, S)."""
+def _shifted(part: _Steps, seed: int) -> Tensor:
+    """Return the feature shifted in time within each row, (N, S)."""
     generator = torch.Generator().manual_seed(seed)
     room = [length - 2 * _margin(length) + 1 for length in part.lengths]
     longest = max(room)
@@ -220,7 +220,7 @@ def _shifted(part: _Part, seed: int) -> Tensor:
 
 
 def _margin(length: int) -> int:
-    """The least shift: nearer ones are hardly another feature."""
+    """Return the least shift: nearer ones are hardly another feature."""
     return max(1, length // 20)
 
 
@@ -232,8 +232,8 @@ class _Binary(NamedTuple):
     accuracy: Tensor
 
 
-def _fit(early: _Part, late: _Part, signs: Tensor) -> _Binary:
-    """Thresholds of the first part, and how well they do on the second."""
+def _fit(early: _Steps, late: _Steps, signs: Tensor) -> _Binary:
+    """Fit thresholds on the first part, and say how well they do on the second."""
     ones, zeros = (early.x[early.y == value].mean(0) for value in (1, 0))
     threshold = (ones + zeros) / 2
     ranks = _ranks(late.x * signs)
@@ -246,7 +246,9 @@ def _fit(early: _Part, late: _Part, signs: Tensor) -> _Binary:
 
 
 def _ranks(x: Tensor) -> Tensor:
-    """The rank of every number in its column, from 1; equal numbers share the mean of theirs."""
+    """Return the rank of every number in its column, from 1; equal numbers share the mean of
+    theirs.
+    """
     columns = []
     for column in x.T:
         _, inverse, counts = column.unique(return_inverse=True, return_counts=True)
@@ -257,7 +259,7 @@ def _ranks(x: Tensor) -> Tensor:
 
 @final
 class UnitSearch(Sequence[Unit]):
-    """What `find_units` found: every unit, the best first.
+    """The result of `find_units`: every unit, the best first.
 
     Attributes:
         found: those that are better than chance at the level of 5 %, all units together.
@@ -282,7 +284,7 @@ class UnitSearch(Sequence[Unit]):
         return len(self._units)
 
     def to_json(self) -> dict[str, Any]:
-        """The search as data for JSON."""
+        """Return the search as data for JSON."""
         return {
             "chance": self.chance,
             "shifts": self.shifts,

@@ -1,4 +1,4 @@
-"""What structures share that read a sequence and answer: at its end, or at every step."""
+"""The base of structures that read a sequence and answer, at its end or at every step."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Answering(Structure):
     def _read(
         self, input: Tensor, states: States | None, lengths: Lengths | None
     ) -> tuple[Tensor, States]:
-        """What the layers put out, (T, B, directions * H), and their states after it."""
+        """Return what the layers put out, (T, B, directions * H), and their states after it."""
         if self.recurrent.bidirectional and states is not None:
             raise ValueError(
                 "a bidirectional network reads whole sequences: it cannot go on from states"

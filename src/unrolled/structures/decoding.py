@@ -16,7 +16,7 @@ from ..nn.weights import States
 @final
 @dataclass(frozen=True)
 class Carried:
-    """What is carried from one written step to the next.
+    """The state of writing between one step and the next.
 
     Attributes:
         states: of the decoder's layers, each (L, B, H).
@@ -31,7 +31,7 @@ class Carried:
     weights: Tensor | None = None
 
     def rows(self, index: Tensor) -> Carried:
-        """The rows of an index (N,), in its order; rows may repeat."""
+        """Return the rows of an index (N,), in its order; rows may repeat."""
         states = self.states
         if isinstance(states, Tensor):
             states = states.index_select(1, index)
@@ -67,7 +67,7 @@ class Decoded(NamedTuple):
 
 
 def greedy(begun: Begun, step: Advance, steps: int, end: int | None) -> Decoded:
-    """The likeliest symbol at every step."""
+    """Return the likeliest symbol at every step."""
     return _one_by_one(begun, step, steps, end, lambda logits: logits.argmax(-1))
 
 
@@ -79,7 +79,7 @@ def sample(
     temperature: float,
     generator: torch.Generator | None,
 ) -> Decoded:
-    """A symbol drawn at every step; the scores are those of temperature 1."""
+    """Return a symbol drawn at every step; the scores are those of temperature 1."""
     if not temperature > 0:
         raise ValueError(f"sample: temperature has to be above 0, got {temperature}")
 
@@ -118,7 +118,7 @@ def _one_by_one(
 def beam(
     begun: Begun, step: Advance, steps: int, end: int | None, width: int, normalise: float
 ) -> Decoded:
-    """The best of ``width`` sequences that are kept at every step.
+    """Return the best of ``width`` sequences that are kept at every step.
 
     A sequence that has ended stays as it is and competes on. Compared is score / lengthᵅ, the end
     symbol counted in the length.
@@ -162,13 +162,13 @@ class _Beams(NamedTuple):
 
     @classmethod
     def begin(cls, logits: Tensor, end: int | None, normalise: float) -> _Beams:
-        """One empty sequence for each row."""
+        """Return one empty sequence for each row."""
         zero = logits.new_zeros(len(logits), 1)
         symbols = torch.zeros(0, len(logits), 1, dtype=torch.int64, device=logits.device)
         return cls(symbols, zero, zero, zero.bool(), end, normalise)
 
     def grown(self, chances: Tensor, width: int) -> tuple[_Beams, Tensor]:
-        """The best sequences one symbol longer, and which each came from: (B, K').
+        """Return the best sequences one symbol longer, and which each came from: (B, K').
 
         Args:
             chances: (B, K, V), the logarithms of the next symbols' probabilities.
@@ -194,7 +194,7 @@ class _Beams(NamedTuple):
         return _Beams(longer, kept, lengths, over, self.end, self.normalise), parents
 
     def best(self) -> Decoded:
-        """The best sequence of each row."""
+        """Return the best sequence of each row."""
         place = (self.scores / self.lengths**self.normalise).argmax(1, keepdim=True)
         symbols = self.symbols.gather(2, place.expand(len(self.symbols), *place.shape))
         return _decoded(symbols[..., 0], self.scores.gather(1, place)[:, 0], self.end)

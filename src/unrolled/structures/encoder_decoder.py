@@ -83,7 +83,8 @@ class EncoderDecoder(Generative):
         source_lengths: Lengths | None = None,
         target_lengths: Lengths | None = None,
     ) -> Tensor:
-        """The outputs at every step when each step reads the target before it (teacher forcing).
+        """Return the outputs at every step when each step reads the target before it (teacher
+        forcing).
 
         Args:
             source: symbols (S, B) or vectors (S, B, I).

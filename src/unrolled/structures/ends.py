@@ -1,4 +1,4 @@
-"""Where rows of a batch end: lengths and masks."""
+"""Ends of rows in a batch: lengths and masks."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from ..nn.sequence import Lengths
 
 
 def tensor(lengths: Lengths, device: torch.device) -> Tensor:
-    """Lengths as int64, (B,)."""
+    """Return lengths as int64, (B,)."""
     return torch.as_tensor(lengths, dtype=torch.int64, device=device)
 
 
 def mask(lengths: Lengths, steps: int, device: torch.device) -> Tensor:
-    """(T, B): which steps stand before the end of their row.
+    """Return (T, B): which steps stand before the end of their row.
 
     >>> mask([2, 0, 1], 2, torch.device("cpu")).long().tolist()
     [[1, 0, 1], [1, 0, 0]]
@@ -24,7 +24,7 @@ def mask(lengths: Lengths, steps: int, device: torch.device) -> Tensor:
 
 
 def cleared(values: Tensor, lengths: Lengths | None) -> Tensor:
-    """Values (T, B, …) with 0 after the end of each row, whatever stood there.
+    """Return values (T, B, …) with 0 after the end of each row, whatever stood there.
 
     >>> cleared(torch.tensor([[1.0, 2.0], [3.0, float("nan")]]), [2, 1]).tolist()
     [[1.0, 2.0], [3.0, 0.0]]
@@ -36,7 +36,8 @@ def cleared(values: Tensor, lengths: Lengths | None) -> Tensor:
 
 
 def average(values: Tensor, lengths: Lengths | None) -> Tensor:
-    """The mean of values (T, B) over the steps before the end of their row; 0 if there is none.
+    """Return the mean of values (T, B) over the steps before the end of their row; 0 if there is
+    none.
 
     >>> average(torch.tensor([[1.0, 2.0], [3.0, 9.0]]), [2, 1]).item()
     2.0

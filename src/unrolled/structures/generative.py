@@ -1,4 +1,4 @@
-"""What structures share that write a sequence step by step, reading what they wrote."""
+"""The base of structures that write a sequence step by step, reading what they wrote."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Generative(Structure):
     def _open(
         self, source: Tensor, lengths: Lengths | None
     ) -> tuple[Tensor, States | None, Tensor | None]:
-        """What the decoder starts with: its first input (B, W), its states, its memory."""
+        """Return what the decoder starts with: its first input (B, W), its states, its memory."""
 
     def begin(
         self, source: Tensor, source_lengths: Lengths | None = None
@@ -104,7 +104,7 @@ class Generative(Structure):
         source_lengths: Lengths | None,
         target_lengths: Lengths | None,
     ) -> Tensor:
-        """The outputs at every step when each step reads the target before it."""
+        """Return the outputs at every step when each step reads the target before it."""
         first, states, memory = self._open(source, source_lengths)
         before = self.previous(ends.cleared(targets, target_lengths)[:-1])
         inputs = torch.cat([first[None], before])

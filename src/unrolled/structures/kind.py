@@ -1,4 +1,4 @@
-"""What stands at each step of a sequence: a symbol out of a set, or a vector."""
+"""Kinds of steps of a sequence: a symbol out of a set, or a vector."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ class Kind(ABC):
     @property
     @abstractmethod
     def width(self) -> int:
-        """How many units recurrent layers read at each step."""
+        """The number of units that recurrent layers read at each step."""
 
     @property
     @abstractmethod
     def units(self) -> int:
-        """How many units the linear head writes at each step."""
+        """The number of units that the linear head writes at each step."""
 
     @property
     @abstractmethod
     def dimensions(self) -> int:
-        """How many dimensions one step has: 0 for a symbol, 1 for a vector."""
+        """The number of dimensions of a step: 0 for a symbol, 1 for a vector."""
 
     @abstractmethod
     def reader(self, device: Any = None, dtype: Any = None) -> nn.Module:
-        """What turns steps into vectors (…, width)."""
+        """Return what turns steps into vectors (…, width)."""
 
     @abstractmethod
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """The loss of each step, (…), of the head's outputs (…, units)."""
+        """Return the loss of each step, (…), of the head's outputs (…, units)."""
 
     @abstractmethod
     def choose(self, outputs: Tensor) -> Tensor:
-        """The steps that the head's outputs (…, units) stand for."""
+        """Return the steps that the head's outputs (…, units) stand for."""
 
 
 @final
@@ -85,11 +85,11 @@ class Symbols(Kind):
         return 0
 
     def reader(self, device: Any = None, dtype: Any = None) -> nn.Module:
-        """An embedding."""
+        """Return an embedding."""
         return nn.Embedding(self.count, self.width, device=device, dtype=dtype)
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Cross entropy in nats: -log softmax(outputs)[target].
+        """Return cross entropy in nats: -log softmax(outputs)[target].
 
         >>> import torch
         >>> Symbols(4).loss(torch.zeros(2, 3, 4), torch.zeros(2, 3).long()).shape
@@ -99,11 +99,11 @@ class Symbols(Kind):
         return flat.view(outputs.shape[:-1])
 
     def choose(self, outputs: Tensor) -> Tensor:
-        """The likeliest."""
+        """Return the likeliest."""
         return outputs.argmax(-1)
 
     def probabilities(self, outputs: Tensor) -> Tensor:
-        """Softmax of logits (…, V).
+        """Return softmax of logits (…, V).
 
         >>> import torch
         >>> Symbols(2).probabilities(torch.zeros(2)).tolist()
@@ -146,11 +146,11 @@ class Vectors(Kind):
         return 1
 
     def reader(self, device: Any = None, dtype: Any = None) -> nn.Module:
-        """Nothing is done to them."""
+        """Return the identity: nothing is done to them."""
         return nn.Identity()
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """The mean square of the errors of a vector.
+        """Return the mean square of the errors of a vector.
 
         >>> import torch
         >>> Vectors(2).loss(torch.zeros(3, 2), torch.tensor([[1.0, 3.0]] * 3)).tolist()
@@ -159,5 +159,5 @@ class Vectors(Kind):
         return (outputs - targets).square().mean(-1)
 
     def choose(self, outputs: Tensor) -> Tensor:
-        """The outputs themselves."""
+        """Return the outputs themselves."""
         return outputs

@@ -56,5 +56,5 @@ class ManyToOne(Answering):
 
 
 def _output(states: States, names: list[str], output: str) -> Tensor:
-    """The state that a cell puts out."""
+    """Return the state that a cell puts out."""
     return states if isinstance(states, Tensor) else states[names.index(output)]

@@ -55,7 +55,8 @@ class OneToMany(Generative):
             self.opening = nn.Sequential(reads.reader(device, dtype), opening)
 
     def forward(self, start: Tensor, targets: Tensor, *, lengths: Lengths | None = None) -> Tensor:
-        """The outputs at every step when each step reads the target before it (teacher forcing).
+        """Return the outputs at every step when each step reads the target before it (teacher
+        forcing).
 
         Args:
             start: vectors (B, I) or symbols (B,).

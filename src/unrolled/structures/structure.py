@@ -1,4 +1,4 @@
-"""What all structures share: kinds of steps, loss and choice."""
+"""The base of all structures: kinds of steps, loss and choice."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Structure(nn.Module, ABC):
         self.writes = writes
 
     def loss(self, outputs: Tensor, targets: Tensor, lengths: Lengths | None = None) -> Tensor:
-        """The mean loss of a step: cross entropy of symbols in nats, mean square of vectors.
+        """Return the mean loss of a step: cross entropy of symbols in nats, mean square of vectors.
 
         Args:
             outputs: as the structure gives them, (…, units).
@@ -40,11 +40,11 @@ class Structure(nn.Module, ABC):
         return ends.average(self.writes.loss(outputs, targets), lengths)
 
     def choose(self, outputs: Tensor) -> Tensor:
-        """The likeliest symbols (…) of logits (…, V); vectors as they are."""
+        """Return the likeliest symbols (…) of logits (…, V); vectors as they are."""
         return self.writes.choose(outputs)
 
     def probabilities(self, outputs: Tensor) -> Tensor:
-        """Softmax of logits (…, V).
+        """Return softmax of logits (…, V).
 
         Raises:
             TypeError: the structure writes no symbols.
@@ -53,7 +53,7 @@ class Structure(nn.Module, ABC):
 
 
 def symbols(kind: Kind, what: str) -> Symbols:
-    """The kind, if it is one of symbols; else TypeError."""
+    """Return the kind, if it is one of symbols; else TypeError."""
     if not isinstance(kind, Symbols):
         raise TypeError(f"{what}: only symbols have it, this structure writes {kind}")
     return kind
@@ -67,7 +67,9 @@ def recurrent(
     dropout: float,
     options: dict[str, Any],
 ) -> Recurrent:
-    """Recurrent layers; a projected state gets half of the hidden size unless told otherwise."""
+    """Return recurrent layers; a projected state gets half of the hidden size unless told
+    otherwise.
+    """
     if cell.projects:
         options = {"proj_size": max(hidden_size // 2, 1), **options}
     between = dropout if num_layers > 1 else 0.0
@@ -77,6 +79,6 @@ def recurrent(
 
 
 def require_time_first(options: dict[str, Any]) -> None:
-    """Structures take their sequences time first, in one form."""
+    """Raise TypeError for ``batch_first``: structures take sequences in one form."""
     if "batch_first" in options:
         raise TypeError("structures take sequences as (T, B, …): there is no batch_first")

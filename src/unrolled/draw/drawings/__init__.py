@@ -23,7 +23,7 @@ DRAWINGS: dict[str, Drawing] = {
 
 
 def find(name: str) -> Drawing:
-    """The drawing of a name; DrawError, with the nearest names, if there is none."""
+    """Return the drawing of a name; raise DrawError, with the nearest names, if there is none."""
     if name not in DRAWINGS:
         close = difflib.get_close_matches(name, DRAWINGS, 3)
         hint = f"did you mean {' or '.join(close)}? " if close else ""

@@ -45,13 +45,13 @@ def _loop(x: float = 0.0) -> list[Shape]:
 
 @drawing(1, "loop", "the network rolled up: one box, an arrow back to itself")
 def loop(subject: Subject) -> Picture:
-    """One box and its loop."""
+    """Draw one box and its loop."""
     scene = Scene(tuple(_loop()), "loop")
     return still(below(scene, subject.words("the same weights at every step")))
 
 
 def _row(count: int, first: float, tokens: list[str], outs: list[str]) -> list[Shape]:
-    """Closed steps in a row with the state handed on."""
+    """Return closed steps in a row with the state handed on."""
     shapes: list[Shape] = []
     for n in range(count):
         shapes += step(str(n), first + n * PITCH, tokens[n], outs[n])
@@ -63,7 +63,7 @@ def _row(count: int, first: float, tokens: list[str], outs: list[str]) -> list[S
 
 @drawing(2, "chain", "unrolled: copies of one box in a row, shared weights")
 def chain(subject: Subject) -> Picture:
-    """The loop and the same network unrolled."""
+    """Draw the loop and the same network unrolled."""
     first = 4.2
     names = ["0", "1", "2", "t"]
     shapes = [*_loop(), Label("equals", "$=$", 2.2, 0, size=1.8)]
@@ -87,7 +87,7 @@ SHOWN, FIELD = 8, 0.27
 
 @drawing(3, "passing", "the hidden state handed from step to step", "cell run text", moves=True)
 def passing(subject: Subject) -> Picture:
-    """The recorded hidden state, carried from step to step."""
+    """Draw the recorded hidden state, carried from step to step."""
     name = subject.cell.name if subject.cell else "rnn_tanh"
     story = subject.numbers.story(6, name, "memory")
     states = story.values[_output(story.graph)]
@@ -110,7 +110,7 @@ def _output(graph: Graph) -> str:
 
 
 def _passed(tokens: Sequence[str], states: object, now: int, late: int) -> Scene:
-    """The chain while step `now` works (late: has worked); what is done keeps its state."""
+    """Return the chain while step `now` works (late: has worked); what is done keeps its state."""
     import numpy
 
     shapes: list[Shape] = []
@@ -145,12 +145,12 @@ def _passed(tokens: Sequence[str], states: object, now: int, late: int) -> Scene
 
 
 def _units(state: ndarray) -> tuple[float, ...]:
-    """The units of a state that are shown."""
+    """Return the units of a state that are shown."""
     return tuple(float(v) for v in state[:SHOWN])
 
 
 def _scaled(scene: Scene, words: str, scale: float) -> Scene:
-    """A scene with words and the scale of its colours under it."""
+    """Return a scene with words and the scale of its colours under it."""
     left, down, right, _ = scene.bounds
     y, steps = down - 0.5, 9
     wide = text_width(words) * 0.7
@@ -176,13 +176,13 @@ def _scaled(scene: Scene, words: str, scale: float) -> Scene:
 
 
 def shown(token: str) -> str:
-    """A token as it stands in a picture: blanks become visible, dollars stay dollars."""
+    """Return a token as it stands in a picture: blanks become visible, dollars stay dollars."""
     return {" ": "␣", "\n": "↵", "\t": "→"}.get(token, token.replace("$", "\\$"))
 
 
 @drawing(4, "general", "h', y = f(h, x), with the linear + softmax head")
 def general(subject: Subject) -> Picture:
-    """The general step and the usual head."""
+    """Draw the general step and the usual head."""
     w = subject.words
     y1, y2 = 1.75, 2.95
     head = 3.3
@@ -206,7 +206,7 @@ def general(subject: Subject) -> Picture:
 
 
 def _opened(graph: Graph, subject: Subject) -> Scene:
-    """A cell between two closed copies of itself, the state lines going through."""
+    """Return a cell between two closed copies of itself, the state lines going through."""
     inner = cell_scene(graph)
     frame = inner.boxes["frame"]
     left, _, right, _ = frame.bounds
@@ -225,7 +225,7 @@ def _opened(graph: Graph, subject: Subject) -> Scene:
 
 
 def _stretched(shape: Shape, graph: Graph, left: float, right: float) -> Shape:
-    """State lines begin and end at the neighbours."""
+    """Let state lines begin and end at the neighbours."""
     if not isinstance(shape, Line):
         return shape
     points = list(shape.points)
@@ -239,7 +239,7 @@ def _stretched(shape: Shape, graph: Graph, left: float, right: float) -> Shape:
 def _closed(
     inner: Scene, graph: Graph, side: str, x: float, wide: float, heights: dict[str, float]
 ) -> list[Shape]:
-    """A closed copy with its own input, output and the ends of its state lines."""
+    """Return a closed copy with its own input, output and the ends of its state lines."""
     frame = inner.boxes["frame"]
     _, down, _, up = frame.bounds
     index = "t-1" if side == "before" else "t+1"
@@ -262,13 +262,13 @@ def _closed(
 
 @drawing(5, "rnn-chain", "the chain with the RNN cell opened (one tanh layer)")
 def rnn_chain(subject: Subject) -> Picture:
-    """The RNN between its copies."""
+    """Draw the RNN between its copies."""
     return still(_opened(find("rnn_tanh").graph, subject))
 
 
 @drawing(11, "lstm-chain", "the LSTM chain, four layers inside", "cell")
 def lstm_chain(subject: Subject) -> Picture:
-    """The LSTM, or any cell, between its copies."""
+    """Draw the LSTM, or any cell, between its copies."""
     return still(_opened((subject.cell or find("lstm")).graph, subject))
 
 
@@ -285,7 +285,7 @@ KINDS: tuple[tuple[str, str, int, tuple[int, ...], tuple[int, ...]], ...] = (
 
 @drawing(7, "structures", "one→many, many→one, many→many equal, many→many unequal")
 def structures(subject: Subject) -> Picture:
-    """Four ways to use the chain."""
+    """Draw four ways to use the chain."""
     panels = [_structure(subject, number, kind) for number, kind in enumerate(KINDS)]
     wide = max(right - left for left, _, right, _ in (panel.bounds for panel in panels)) + 1.5
     shapes: list[Shape] = []
@@ -339,7 +339,7 @@ GAPS = {
 
 @drawing(10, "gaps", "the short and the long dependency on the chain")
 def gaps(subject: Subject) -> Picture:
-    """Two sentences: what decides the last word is near, or far away."""
+    """Draw two sentences: what decides the last word is near, or far away."""
     shapes: list[Shape] = []
     titles = ("short gap", "long gap")
     for number, (words, target, source) in enumerate(GAPS[subject.words.language]):

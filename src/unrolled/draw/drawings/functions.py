@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy
@@ -10,7 +12,7 @@ from ...errors import DrawError
 from ..axes import dark, spaced
 from ..drawing import drawing
 from ..palette import BLUE, GREEN, INK, ORANGE, PALE, RED
-from ..picture import HOLD, Frame, Picture
+from ..picture import Picture, animated
 from ..type import figure
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def sigmoid(x: Any) -> Any:
-    """1 / (1 + exp(-x))."""
+    """Return 1 / (1 + exp(-x))."""
     return 1 / (1 + numpy.exp(-x))
 
 
@@ -35,13 +37,13 @@ CURVES: tuple[tuple[str, Any, Any, str, tuple[float, float]], ...] = (
 
 @drawing(8, "activations", "tanh and σ squashing values; each with its derivative", moves=True)
 def activations(subject: Subject) -> Picture:
-    """Both functions and their derivatives; in the animation a value wanders through them."""
+    """Draw both functions and their derivatives; in the animation a value wanders through them."""
     w = subject.words
     sweep = [*numpy.linspace(-4, 4, 17), *numpy.linspace(4, -4, 17)[1:-1]]
-    frames = [Frame(lambda at=at: _activations(w, at), 0.16) for at in sweep]
-    frames[16] = Frame(frames[16].make, 0.6)
-    frames.append(Frame(lambda: _activations(w, 1.0), HOLD))
-    return Picture(lambda: _activations(w, 1.0), frames)
+    picture = animated(partial(_activations, w), [*sweep, 1.0], 0.16)
+    frames = list(picture.frames)
+    frames[16] = replace(frames[16], seconds=0.6)
+    return replace(picture, frames=frames)
 
 
 def _activations(words: Any, at: float) -> Figure:
@@ -87,16 +89,17 @@ START, TIMES = (0.5, 0.02, -0.1), 8
 
 @drawing(9, "squash", "values multiplied by 3 again and again, with and without tanh", moves=True)
 def squash(subject: Subject) -> Picture:
-    """Without tanh the values explode, with it they stay between -1 and 1."""
+    """Draw how values explode without tanh, and stay between -1 and 1 with it."""
     free = numpy.array([[v * 3.0**n for n in range(TIMES + 1)] for v in START])
     held = [numpy.array(START)]
     for _ in range(TIMES):
         held.append(numpy.tanh(3 * held[-1]))
     kept = numpy.array(held).T
-    frames = [Frame(lambda n=n: _squash(subject, free, kept, n), 0.5) for n in range(TIMES)]
-    frames.append(Frame(lambda: _squash(subject, free, kept, TIMES), HOLD))
-    return Picture(
-        lambda: _squash(subject, free, kept, TIMES), frames, values={"free": free, "held": kept}
+    return animated(
+        lambda n: _squash(subject, free, kept, n),
+        range(TIMES + 1),
+        0.5,
+        values={"free": free, "held": kept},
     )
 
 
@@ -134,7 +137,7 @@ def _squash(subject: Subject, free: ndarray, kept: ndarray, upto: int) -> Figure
     "run text cell",
 )
 def surface(subject: Subject) -> Picture:
-    """The factor by which h_t passes a gradient to c_t: claimed to be 0 or 1, and as measured."""
+    """Draw the factor by which h_t passes a gradient to c_t: claimed 0 or 1, and as measured."""
     story = subject.numbers.story(400)
     if "o_pre" not in story.values or "c" not in story.values:
         raise DrawError(
@@ -186,7 +189,7 @@ def _surface(subject: Subject, model: str, x: ndarray, y: ndarray, factor: ndarr
 
 
 def _normal() -> float:
-    """The share of tanh'(x)·σ(y) between 0.1 and 0.9 for independent normal x and y."""
+    """Return the share of tanh'(x)·σ(y) between 0.1 and 0.9 for independent normal x and y."""
     grid = numpy.linspace(-8, 8, 1001)
     density = numpy.exp(-(grid**2) / 2)
     weights = density[:, None] * density
@@ -198,7 +201,7 @@ NORMAL = _normal()
 
 
 def _histogram(axes: Axes, subject: Subject, factor: ndarray) -> None:
-    """How often the factor is near 0, near 1 and between: the claim against the model."""
+    """Draw how often the factor is near 0, near 1 and between: the claim against the model."""
     w = subject.words
     counts, edges = numpy.histogram(factor, bins=40, range=(0, 1))
     share = counts / counts.sum()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy
@@ -13,7 +14,7 @@ from .. import charts
 from ..drawing import drawing
 from ..palette import BLUE, GREEN, INK, ORANGE, PALE, PINK, RED, SERIES
 from ..parts import CIRCLE, circle
-from ..picture import HOLD, Frame, Picture, still
+from ..picture import Picture, animated, still
 from ..scene import Scene
 from ..shapes import LETTER, Label, Line, Shape, text_width
 from ..type import figure
@@ -36,19 +37,17 @@ if TYPE_CHECKING:
     moves=True,
 )
 def shrinking(subject: Subject) -> Picture:
-    """How large dh_T/dh_{T-k} is, for several models."""
+    """Draw how large dh_T/dh_{T-k} is, for several models."""
     found = charts.curves_of({fade.model: fade.sizes for fade in subject.numbers.fades()})
     longest = max(map(len, found.values())) - 1
     stops = sorted({round(n) for n in numpy.linspace(1, longest, min(FRAMES, longest))})
-    words = subject.words
-    frames = [Frame(lambda n=n: charts.faded(found, words, n), 0.3) for n in stops[:-1]]
-    frames.append(Frame(lambda: charts.faded(found, words), HOLD))
-    return Picture(lambda: charts.faded(found, words), frames, values=dict(found))
+    film = partial(charts.faded, found, subject.words)
+    return animated(film, [*stops[:-1], None], 0.3, dict(found))
 
 
 @drawing(24, "switches", "RNN against LSTM as products of per-step factors", "run text")
 def switches(subject: Subject) -> Picture:
-    """What every step multiplies a gradient with, and the product over all steps."""
+    """Draw by what every step multiplies a gradient, and the product over all steps."""
     both = subject.numbers.factors()
     return Picture(lambda: _switches(subject.words, both), values={f.model: f.units for f in both})
 
@@ -90,13 +89,13 @@ def _switches(words: Words, both: Sequence[Factors]) -> Figure:
 
 @drawing(26, "paths", "back-propagation through time as a sum over paths", "run text cell")
 def paths(subject: Subject) -> Picture:
-    """The states of some steps, the derivatives between them, and the paths from end to start."""
+    """Draw some steps' states, the derivatives between them, and the paths from end to start."""
     found = subject.numbers.ways(4)
     return still(_paths(subject.words, found), sizes=found.sizes)
 
 
 def _paths(words: Words, found: Ways) -> Scene:
-    """Two rows of states; lines as thick as the derivatives that they stand for."""
+    """Return two rows of states; lines as thick as the derivatives that they stand for."""
     pitch, rise, r = 3.4, 2.6, CIRCLE + 0.04
     lower, upper = found.states
     height = {lower: 0.0, upper: rise}
@@ -157,7 +156,7 @@ def _way(
     r: float,
     upper: str,
 ) -> list[Shape]:
-    """The line of one derivative, with its size beside it."""
+    """Return the line of one derivative, with its size beside it."""
     x, y = t * pitch, height[earlier]
     u, v = (t + 1) * pitch, height[later]
     long = ((u - x) ** 2 + (v - y) ** 2) ** 0.5
@@ -189,7 +188,7 @@ SIGN = 0.72
 def _outside(
     x: float, y: float, dx: float, dy: float, along: float, text: str
 ) -> tuple[float, float]:
-    """The place of a text beside a slanted line, on the side that other lines are not on."""
+    """Return the place of a text beside a slanted line, on the side that other lines are not on."""
     wide, high = text_width(text) * SIGN / 2, LETTER * 1.15 * SIGN / 2
     away = abs(dy) * wide + abs(dx) * high + 0.1
     return x + dx * along + abs(dy) * away, y + dy * along + (dx if dy < 0 else -dx) * away
@@ -197,7 +196,7 @@ def _outside(
 
 @drawing(27, "terms", "dC_t/dC_{t-1} term by term, per step", "run text cell")
 def terms(subject: Subject) -> Picture:
-    """The terms over the text, and how far the popular formulas are off."""
+    """Draw the terms over the text, and how far the popular formulas are off."""
     found = subject.numbers.terms(LONG)
     values = {"sizes": found.sizes, "exact": found.exact, "around": found.around}
     return Picture(lambda: _terms(subject.words, found), values=values)
@@ -209,7 +208,7 @@ FORMULAS = {
     "i": "$\\mathrm{diag}(g_t\\,\\sigma′_i)\\,U_i D$",
     "g": "$\\mathrm{diag}(i_t\\,\\mathrm{tanh}′_g)\\,U_g D$",
 }
-"""How the terms of an LSTM are written."""
+"""The formulas of the terms of an LSTM."""
 
 
 def _terms(words: Words, found: Terms) -> Figure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy
@@ -11,7 +12,7 @@ from ...printing.latex import symbol
 from .. import axes as pieces
 from ..drawing import drawing
 from ..parts import HIGH
-from ..picture import HOLD, Frame, Picture, moving
+from ..picture import Picture, animated, moving
 from ..scene import Scene
 from ..shapes import Box, Label, Light, Line, Shape
 from ..type import figure
@@ -41,18 +42,13 @@ FRAMES = 18
     moves=True,
 )
 def memory(subject: Subject) -> Picture:
-    """Gradient × input: for every step, the share of each input in the state."""
+    """Draw gradient × input: for every step, the share of each input in the state."""
     story, found = subject.numbers.influence(PAIRS)
     shares = found / found.sum(1, keepdims=True).clip(1e-30)
     last = len(shares) - 1
     stops = sorted({round(n) for n in numpy.linspace(0, last, min(FRAMES, last + 1))})
-    frames = [Frame(lambda n=n: _memory(subject.words, story, shares, n), 0.35) for n in stops[:-1]]
-    frames.append(Frame(lambda: _memory(subject.words, story, shares, last), HOLD))
-    return Picture(
-        lambda: _memory(subject.words, story, shares, last),
-        frames,
-        values={"shares": shares, "influence": found},
-    )
+    values = {"shares": shares, "influence": found}
+    return animated(partial(_memory, subject.words, story, shares), stops, 0.35, values)
 
 
 def _memory(words: Words, story: Story, shares: ndarray, now: int) -> Figure:
@@ -78,7 +74,7 @@ def _memory(words: Words, story: Story, shares: ndarray, now: int) -> Figure:
 
 @drawing(22, "intent", "a sentence read word by word to a class, the code beside it", moves=True)
 def intent(subject: Subject) -> Picture:
-    """The probabilities of the classes after every word, and the line of code at work."""
+    """Draw the probabilities of the classes after every word, and the line of code at work."""
     reading = subject.numbers.reading()
     scenes = [_intent(subject, reading, n) for n in range(-1, len(reading.words))]
     scenes.append(_intent(subject, reading, len(reading.words) - 1, done=True))
@@ -105,7 +101,7 @@ def _intent(subject: Subject, reading: Reading, now: int, done: bool = False) ->
 
 
 def _classes(subject: Subject, reading: Reading, now: int) -> list[Shape]:
-    """After every word, a bar for each class, as long as its probability."""
+    """Return a bar for each class after every word, as long as its probability."""
     count = len(reading.classes)
     best = int(reading.probabilities[now].argmax()) if now >= 0 else -1
     shapes: list[Shape] = []
@@ -144,7 +140,7 @@ def _bar(word: int, number: int, p: float, count: int, role: str) -> list[Shape]
 
 
 def _code(reading: Reading, now: int, done: bool, x: float) -> list[Shape]:
-    """The code; the line that reads words is lit while one is read, then the readout."""
+    """Return the code; the line that reads words is lit while one is read, then the readout."""
     lines = reading.code.split("\n")
     wide = max(map(len, lines)) * 0.2 + 0.5
     top = 3.2
@@ -169,19 +165,18 @@ def _code(reading: Reading, now: int, done: bool, x: float) -> list[Shape]:
 
 @drawing(28, "film", "one probe sentence across training checkpoints", "run text cell", moves=True)
 def film(subject: Subject) -> Picture:
-    """The hidden state over one sentence, from before the training to its end."""
+    """Draw the hidden state over one sentence, from before the training to its end."""
     stories = subject.numbers.stories(LONG)
     output = stories[-1].graph.output
     final = stories[-1].values[output]
     units = numpy.argsort(-final.std(0), kind="stable")[:UNITS]
-    frames = [Frame(lambda s=s: _film([s], output, units), 0.9) for s in stories[:-1]]
-    frames.append(Frame(lambda: _film(stories[-1:], output, units), HOLD))
     values = {story.model: story.values[output][:, units] for story in stories}
-    return Picture(lambda: _film(stories, output, units), frames, values=values)
+    film = animated(lambda story: _film([story], output, units), stories, 0.9, values)
+    return replace(film, make=lambda: _film(stories, output, units))
 
 
 def _scale(made: Figure, image: Any, name: str) -> None:
-    """The scale of the colours, at the right top."""
+    """Draw the scale of the colours, at the right top."""
     height = made.get_figheight()
     made.text(0.765, 1 - 0.23 / height, name, ha="right", va="center", fontsize=16)
     place = made.add_axes((0.805, 1 - 0.3 / height, 0.15, 0.14 / height))

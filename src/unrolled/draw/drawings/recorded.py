@@ -21,7 +21,7 @@ MANY = 2000
 
 
 def _gates(story: Story) -> dict[str, ndarray]:
-    """The named values between 0 and 1 of a recording."""
+    """Return the named values between 0 and 1 of a recording."""
     return {
         name: story.values[name]
         for name, node in story.graph.values.items()
@@ -33,7 +33,7 @@ def _gates(story: Story) -> dict[str, ndarray]:
     CHARTS, "gates", "chart: gates and states over time, characters along the axis", "run text cell"
 )
 def gates(subject: Subject) -> Picture:
-    """A heat map for every gate and state."""
+    """Draw a heat map for every gate and state."""
     story = subject.numbers.story(LONG)
     shown = {**_gates(story), **{s: story.values[s] for s in story.graph.states}}
     return charts.gates(shown, story.tokens, story.model)
@@ -43,7 +43,7 @@ def gates(subject: Subject) -> Picture:
     CHARTS + 1, "spectrum", "chart: the mean forget gate of every unit, sorted", "run text cell"
 )
 def spectrum(subject: Subject) -> Picture:
-    """Which units keep, which forget."""
+    """Draw which units keep, which forget."""
     story = subject.numbers.story(MANY)
     name = next((n for n in ("f", "z") if n in story.values), None)
     if name is None:
@@ -60,7 +60,7 @@ def spectrum(subject: Subject) -> Picture:
     "run text",
 )
 def distance(subject: Subject) -> Picture:
-    """The curves of `shrinking`, without the walk."""
+    """Draw the curves of `shrinking`, without the walk."""
     curves = {fade.model: fade.sizes for fade in subject.numbers.fades()}
     return charts.distance(curves, subject.words.language)
 
@@ -72,7 +72,7 @@ def distance(subject: Subject) -> Picture:
     "run text cell",
 )
 def saturation(subject: Subject) -> Picture:
-    """One mark for each unit of each gate."""
+    """Draw one mark for each unit of each gate."""
     story = subject.numbers.story(MANY)
     found = _gates(story)
     if not found:
@@ -87,7 +87,7 @@ def saturation(subject: Subject) -> Picture:
     "run text cell",
 )
 def text(subject: Subject) -> Picture:
-    """Every character on the colour of one unit's value."""
+    """Draw every character on the colour of one unit's value."""
     story = subject.numbers.story(charts.WIDTH * 8)
     states = story.values[story.graph.output]
     unit = int(states.std(0).argmax())

@@ -13,7 +13,7 @@ from ..layout import scene as cell_scene
 from ..parts import above
 from ..picture import Picture, moving, still
 from ..scene import Scene
-from ..shapes import Box, Label, Light, Line, Shape, text_width
+from ..shapes import Box, Label, Line, Shape, text_width
 
 if TYPE_CHECKING:
     from ...equations import Cell
@@ -24,8 +24,8 @@ LONGEST = 9.0
 """Width of an equation in one line; longer ones are broken before a plus."""
 
 
-def written(graph: Graph, names: list[str], light: Light = "plain", size: float = 1.0) -> Scene:
-    """The equations of some values, under each other."""
+def written(graph: Graph, names: list[str], size: float = 1.0) -> Scene:
+    """Return the equations of some values, under each other."""
     shapes: list[Shape] = []
     found = equations(graph)
     y = 0.0
@@ -33,25 +33,15 @@ def written(graph: Graph, names: list[str], light: Light = "plain", size: float 
         left, right = found[name]
         for number, text in enumerate(_broken(f"{left} = {right}")):
             x = 0.0 if number == 0 else 0.7
-            shapes.append(
-                Label(
-                    f"equation {name} {number}",
-                    f"${text}$",
-                    x,
-                    y,
-                    "equation",
-                    "left",
-                    size,
-                    light=light,
-                )
-            )
+            key = f"equation {name} {number}"
+            shapes.append(Label(key, f"${text}$", x, y, "equation", "left", size))
             y -= 0.62 * size
         y -= 0.25 * size
     return Scene(tuple(shapes))
 
 
 def _broken(text: str) -> list[str]:
-    """A long equation in two lines, broken at a plus outside of brackets near its middle."""
+    """Return a long equation in two lines, broken at a plus outside of brackets near its middle."""
     text = text.replace("\\left(", "(").replace("\\right)", ")")
     if text_width(f"${text}$") <= LONGEST:
         return [text]
@@ -63,7 +53,7 @@ def _broken(text: str) -> list[str]:
 
 
 def _beside(scene: Scene, other: Scene, gap: float = 0.7) -> Scene:
-    """A scene with another one to its right, their middles at one height."""
+    """Return a scene with another one to its right, their middles at one height."""
     _, down, right, up = scene.bounds
     left, low, _, high = other.bounds
     moved = other.moved(right + gap - left, (down + up) / 2 - (low + high) / 2)
@@ -71,7 +61,7 @@ def _beside(scene: Scene, other: Scene, gap: float = 0.7) -> Scene:
 
 
 def _under(scene: Scene, other: Scene, gap: float = 0.55) -> Scene:
-    """A scene with another one under it, in the middle."""
+    """Return a scene with another one under it, in the middle."""
     left, down, right, _ = scene.bounds
     a, _, b, high = other.bounds
     moved = other.moved((left + right) / 2 - (a + b) / 2, down - gap - high)
@@ -79,7 +69,7 @@ def _under(scene: Scene, other: Scene, gap: float = 0.55) -> Scene:
 
 
 def stages(graph: Graph) -> list[set[str]]:
-    """The shapes that come to life one after the other: lines in, then what they lead to."""
+    """Return the shapes that come to life one after the other: lines in, then what they lead to."""
     scene = cell_scene(graph)
     depth: dict[str, int] = {}
     waiting = [*graph.inputs, *graph.states]
@@ -102,7 +92,7 @@ def stages(graph: Graph) -> list[set[str]]:
 
 
 def _growing(scene: Scene, steps: list[set[str]]) -> list[Scene]:
-    """The scene with each stage lit, earlier ones plain, later ones dim."""
+    """Return the scene with each stage lit, earlier ones plain, later ones dim."""
     frames = []
     for now in range(len(steps)):
         done = set().union(*steps[:now], {"frame"})
@@ -116,13 +106,13 @@ def _growing(scene: Scene, steps: list[set[str]]) -> list[Scene]:
 
 @drawing(6, "rnn-cell", "one RNN step: join → tanh → h'", "cell", moves=True)
 def rnn_cell(subject: Subject) -> Picture:
-    """One step, its parts coming to life one after the other; the equations under it."""
+    """Draw one step, its parts coming to life one after the other; the equations under it."""
     return _cell(subject.cell or find("rnn_tanh"))
 
 
 @drawing(13, "lstm-cell", "the whole LSTM cell", "cell", moves=True)
 def lstm_cell(subject: Subject) -> Picture:
-    """The whole cell."""
+    """Draw the whole cell."""
     return _cell(subject.cell or find("lstm"), bare=True)
 
 
@@ -140,7 +130,7 @@ def _cell(cell: Cell, bare: bool = False) -> Picture:
 
 
 def _part(graph: Graph, needed: set[str]) -> set[str]:
-    """The lit shapes: some boxes, their labels, and the lines that end at one of them."""
+    """Return the lit shapes: some boxes, their labels, and the lines that end at one of them."""
     scene = cell_scene(graph)
     lit = set(needed) | {f"name {key}" for key in needed}
     lit |= {line.id for line in scene.lines if line.target in needed}
@@ -148,7 +138,9 @@ def _part(graph: Graph, needed: set[str]) -> set[str]:
 
 
 def _lstm(subject: Subject, name: str) -> Graph:
-    """The graph of a drawing about gates: the LSTM's, or that of a cell with the same values."""
+    """Return the graph of a drawing about gates: the LSTM's, or that of a cell with the same
+    values.
+    """
     graph = (subject.cell or find("lstm")).graph
     missing = {"i", "f", "g", "o", "c", "h"} - set(graph.values)
     if missing:
@@ -160,7 +152,7 @@ def _lstm(subject: Subject, name: str) -> Graph:
 
 
 def _owned(graph: Graph, *names: str) -> set[str]:
-    """The boxes and circles that compute some values, those without a name included."""
+    """Return the boxes and circles that compute some values, those without a name included."""
     scene = cell_scene(graph)
     places = {n: graph.owners.get(node) for n, node in enumerate(graph.order)}
     return {
@@ -171,27 +163,27 @@ def _owned(graph: Graph, *names: str) -> set[str]:
 
 
 def _onward(graph: Graph, name: str) -> set[str]:
-    """The lines that leave what computes a value."""
+    """Return the lines that leave what computes a value."""
     owned = _owned(graph, name)
     return {line.id for line in cell_scene(graph).lines if line.source in owned}
 
 
-GATES: dict[str, tuple[str, list[str], tuple[list[str], ...]]] = {
-    "forget": ("forget gate", ["f"], (["x", "h", "join 0"], ["f"])),
-    "input": ("input gate and candidate", ["i", "g"], (["x", "h", "join 0"], ["i"], ["g"])),
-    "update": ("cell state update", ["c"], (["c0", "f*"], ["i*"], ["c"])),
-    "output": ("output gate and hidden state", ["o", "h"], (["x", "h", "join 0"], ["o"], ["h"])),
+GATES: dict[str, tuple[str, list[str]]] = {
+    "forget": ("forget gate", ["f"]),
+    "input": ("input gate and candidate", ["i", "g"]),
+    "update": ("cell state update", ["c"]),
+    "output": ("output gate and hidden state", ["o", "h"]),
 }
-"""For each drawing its title, the values whose equations stand beside, and what is lit in turn."""
+"""For each drawing its title, and the values whose equations stand beside."""
 
 
 def _gate_steps(graph: Graph, kind: str) -> list[set[str]]:
-    """What is lit, one after the other."""
+    """Return what is lit, one after the other."""
     scene = cell_scene(graph)
     joins = {box.id for box in scene.boxes.values() if box.role == "join"}
     come = _part(graph, {*graph.inputs, "h", *joins})
     if kind in ("forget", "input"):
-        _, names, _ = GATES[kind]
+        _, names = GATES[kind]
         return [come, *(_part(graph, _owned(graph, name)) | _onward(graph, name) for name in names)]
     if kind == "output":
         read = _part(graph, _owned(graph, "h")) | _part(graph, {"h'", "output"})
@@ -211,7 +203,7 @@ def _gate_steps(graph: Graph, kind: str) -> list[set[str]]:
 
 def _gate(subject: Subject, kind: str) -> Picture:
     graph = _lstm(subject, kind)
-    title, names, _ = GATES[kind]
+    title, names = GATES[kind]
     scene = cell_scene(graph)
     steps = _gate_steps(graph, kind)
     lit: set[str] = set()
@@ -231,7 +223,7 @@ def _gate(subject: Subject, kind: str) -> Picture:
 
 @drawing(14, "belt", "the cell-state line alone", "cell")
 def belt(subject: Subject) -> Picture:
-    """The belt of the state that carries the memory, everything else put back."""
+    """Draw the belt of the state that carries the memory, everything else put back."""
     graph = (subject.cell or find("lstm")).graph
     scene = cell_scene(graph)
     state = _carried(graph)
@@ -258,7 +250,9 @@ def belt(subject: Subject) -> Picture:
 
 
 def _carried(graph: Graph) -> str:
-    """The state with a belt: c, or the first one whose line runs straight through operations."""
+    """Return the state with a belt: c, or the first one whose line runs straight through
+    operations.
+    """
     scene = cell_scene(graph)
     for state in [s for s in graph.states if s != graph.output] + [graph.output]:
         y = scene.boxes[state].y
@@ -272,7 +266,7 @@ def _carried(graph: Graph) -> str:
 
 @drawing(15, "gate", "one gate: σ and ×")
 def gate(subject: Subject) -> Picture:
-    """A sigmoid layer whose output multiplies what passes by."""
+    """Draw a sigmoid layer whose output multiplies what passes by."""
     w = subject.words
     shapes: list[Shape] = [
         Line("through", ((-2.2, 1.6), (-0.26, 1.6)), net="v"),
@@ -293,25 +287,25 @@ def gate(subject: Subject) -> Picture:
 
 @drawing(16, "forget", "forget gate lit, its equation beside it", "cell", moves=True)
 def forget(subject: Subject) -> Picture:
-    """The forget gate."""
+    """Draw the forget gate."""
     return _gate(subject, "forget")
 
 
 @drawing(17, "input", "input gate and candidate lit", "cell", moves=True)
 def input_(subject: Subject) -> Picture:
-    """What is written, and how much of it."""
+    """Draw what is written, and how much of it."""
     return _gate(subject, "input")
 
 
 @drawing(18, "update", "the cell-state update lit", "cell", moves=True)
 def update(subject: Subject) -> Picture:
-    """The new cell state."""
+    """Draw the new cell state."""
     return _gate(subject, "update")
 
 
 @drawing(19, "output", "output gate and hidden state lit", "cell", moves=True)
 def output(subject: Subject) -> Picture:
-    """What the cell shows of its state."""
+    """Draw what the cell shows of its state."""
     return _gate(subject, "output")
 
 
@@ -320,7 +314,7 @@ VARIANTS = (("peepholes", "lstm_peephole"), ("coupled gates", "lstm_coupled"), (
 
 @drawing(20, "variants", "peephole, coupled gates, GRU, drawn from their equations", "cell")
 def variants(subject: Subject) -> Picture:
-    """Three variants with their equations; with a cell, the LSTM beside it."""
+    """Draw three variants with their equations; with a cell, the LSTM beside it."""
     chosen = VARIANTS
     if subject.cell is not None:
         chosen = (("LSTM", "lstm"), (subject.cell.name, ""))
@@ -337,7 +331,7 @@ def variants(subject: Subject) -> Picture:
 
 
 def _variant(panel: Scene, graph: Graph, title: str, low: float, top: float) -> Scene:
-    """A cell between its title and its equations; low, top: where all cells end."""
+    """Return a cell between its title and its equations; low, top: where all cells end."""
     text = written(graph, list(graph.values))
     left, _, right, _ = panel.boxes["frame"].bounds
     a, _, b, high = text.bounds
@@ -358,7 +352,7 @@ def _row(scenes: list[Scene], gap: float = 0.9) -> Scene:
 
 @drawing(12, "legend", "layer, pointwise operation, vector, join, fork")
 def legend(subject: Subject) -> Picture:
-    """What the shapes mean."""
+    """Draw what the shapes mean."""
     w = subject.words
     pitch, y = 3.9, 0.0
     words = (

@@ -8,12 +8,11 @@ from itertools import groupby
 from typing import NamedTuple, final
 
 from ...graph import derivative
-from ...graph.derivative import replayed
 from ...graph.graph import Graph
 from ...graph.learned import Block, Size
 from ...graph.node import Node, ordered
 from ...graph.operation import ACTIVATIONS, CONDITIONS, POINTWISE, Operation
-from ...graph.rewrite import rewrite, simplified
+from ...graph.rewrite import rewrite, simplified, states_as_inputs
 from ..runtime.abi import Buffer, Role
 from .plan import Plan
 from .split import Split
@@ -214,7 +213,7 @@ class TrainingPlan:
 
 def _again(step: Graph) -> dict[Node, Node]:
     """For each node of the loop, the node of the simplified derivative that stands for it."""
-    inputs = replayed(step)
+    inputs = states_as_inputs(step.values.values())
     simple = rewrite(inputs.values(), simplified)
     return {node: simple[new] for node, new in inputs.items()}
 

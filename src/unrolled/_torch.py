@@ -263,23 +263,25 @@ def autograd_in_operators() -> Iterator[None]:
 _TensorGuards: Any = _find("torch._C._dynamo.guards", "TensorGuards")
 
 
-def guard(tensors: Sequence[Tensor]) -> Callable[..., bool]:
+def guard(tensors: Sequence[Tensor], strides: bool) -> Callable[..., bool]:
     """Return a check that as many tensors are like these, which PyTorch compiles for torch.compile.
 
     Compared are type, dtype, device, shape, whether a tensor requires a gradient, and what
-    transforms, modes and autocast would make of it; not its strides.
+    transforms, modes and autocast would make of it; strides where asked for.
     """
     return _TensorGuards(
         *tensors,
         dynamic_dims_sizes=[list(tensor.shape) for tensor in tensors],
-        dynamic_dims_strides=[[None] * tensor.dim() for tensor in tensors],
+        dynamic_dims_strides=[
+            list(tensor.stride()) if strides else [None] * tensor.dim() for tensor in tensors
+        ],
     ).check
 
 
 def _guards() -> bool:
     other = torch.empty(0, 1, device="cpu")
     try:
-        check = guard(_PLAIN)
+        check = guard(_PLAIN, strides=True)
         return check(*_PLAIN) is True and check(other) is False
     except (TypeError, AttributeError):
         return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, final
+from typing import Any, final
 
 import torch
 from torch import Tensor
@@ -23,16 +23,14 @@ from .runtime.torch_state import undisturbed
 NOTE = 512
 """Bytes of a note that a request of some kind was made."""
 
+_empty_like = torch.empty_like
+
 VARIANTS = 8
 """Maximum number of prepared launches for one key: tensors differ in what only guards compare."""
 
 
-class Operands(NamedTuple):
-    """Tensors of a request, in the order of a call: laid out row by row, but for weights."""
-
-    sources: Sequence[Tensor]
-    states: Sequence[Tensor]
-    weights: Sequence[Tensor]
+Operands = tuple[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]]
+"""Sources, states and weights in the order of a call: laid out row by row, but for weights."""
 
 
 @final
@@ -58,11 +56,12 @@ class Replay:
             torch.zeros(*lead, time.batch, units, dtype=recurrence.dtype, device="cpu")
             for units in call.states.values()
         ]
-        states = self.zeros if request.states is None else request.states
-        self._holds = Guards([*request.inputs, *request.weights], states).hold
+        inputs_, states = ([t.contiguous() for t in g or ()] for g in request[1:3])
+        self._guards = Guards([*inputs_, *request.weights, *states])
         self._product = recurrence.product
+        self._recorded = call.recorded_shapes
         self._count = len(call.record)
-        tensors = [*request.inputs, *request.weights, *states]
+        tensors = [*request.inputs, *request.weights, *(request.states or ())]
         self.trains = torch.is_grad_enabled() and any(each.requires_grad for each in tensors)
         single = call.is_single
         self._pairs = [] if single else [form.shape for form in call.pairs.values()]
@@ -75,14 +74,13 @@ class Replay:
     def operands(self, request: Request) -> Operands | None:
         """Return the tensors of a request; None if they are not like those of the first."""
         weights, inputs, states = request[:3]
-        inputs = [each if each.is_contiguous() else each.contiguous() for each in inputs]
-        if states is None:
-            states = self.zeros
-        else:
-            states = [each if each.is_contiguous() else each.contiguous() for each in states]
-        if not self._holds((*inputs, *weights), states):
-            return None
-        return Operands(self._sources(inputs), states, self._weights(weights))
+        if not self._guards.same(*inputs, *weights, *(states or ())):
+            inputs = [each.contiguous() for each in inputs]
+            states = None if states is None else [each.contiguous() for each in states]
+            if not self._guards.alike([*inputs, *weights, *(states or ())]):
+                return None
+        states = self.zeros if states is None else states
+        return self._sources(inputs), states, self._weights(weights)
 
     def run(self, operands: Operands) -> Results | None:
         """Return recorded values and last states; None if a tensor is not as it has to be."""
@@ -98,7 +96,8 @@ class Replay:
     def arrays(self, operands: Operands) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
         """Return all operands of a launch without a graph, and which are its results."""
         sources, states, weights = operands
-        last, recorded = self.call.results(states)
+        last = list(map(_empty_like, states))
+        recorded = [empty(last[0], *shape) for shape in self._recorded]
         if self._product is not None:
             sources = self._product.run(sources, weights, self.call.time.total)
         pairs = [last[0].new_empty(shape) for shape in self._pairs]
@@ -126,11 +125,13 @@ def replay(known: Cache, requests: Sequence[Request]) -> list[Results] | None:
         else:
             return None
     try:
-        if len(found) > 1 and torch.get_num_threads() > 1:
+        if len(found) > 1:
             return _several(found)
-        return _all([one.run(operands) for one, operands in found])
+        one, operands = found[0]
+        results = one.run(operands)
     except RuntimeError:  # said in better words by the call that then goes the long way
         return None
+    return None if results is None else [results]
 
 
 def _all(results: list[Results | None]) -> list[Results] | None:
@@ -140,7 +141,8 @@ def _all(results: list[Results | None]) -> list[Results] | None:
 def _several(found: Sequence[tuple[Replay, Operands]]) -> list[Results] | None:
     """Run several at the same time, if each runs best on one thread beside another."""
     one, _ = found[0]
-    if any(other.alone is None or other.trains != one.trains for other, _ in found):
+    few = torch.get_num_threads() == 1
+    if few or any(other.alone is None or other.trains != one.trains for other, _ in found):
         return _all([other.run(operands) for other, operands in found])
     if one.trains:
         calls = tuple(other.call for other, _ in found)

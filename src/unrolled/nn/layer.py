@@ -36,7 +36,6 @@ def _no_masks(data: Tensor) -> Sequence[Tensor]:
     return ()
 
 
-
 class Layer(Weighted):
     """Abstract: `num_layers` layers of one cell, in one or both directions.
 
@@ -90,6 +89,7 @@ class Layer(Weighted):
         self._all_suffixes = [self._suffixes(layer) for layer in range(num_layers)]
         self._count = num_layers * self._directions
         self._starts_at_0 = not self.learn_initial_states
+        self._record = (self.graph.output,)
         self._state_units = [self._units[size] for size in self.graph.states.values()]
         for layer in range(num_layers):
             size = input_size if layer == 0 else self.output_size * self._directions
@@ -179,11 +179,9 @@ class Layer(Weighted):
 
     def _is_special(self) -> bool:
         """Return whether a call is more than the equations on zeros or given states."""
-        if torch.compiler.is_compiling() or self._probes or not self._starts_at_0:
+        if self._probes or not self._starts_at_0 or torch.compiler.is_compiling():
             return True
-        if len(self._runner.graph.inputs) > 1:
-            return True
-        return self.training and (self._is_noisy or self.dropout > 0)
+        return self._is_noisy or (self.training and self.dropout > 0)
 
     def _layers(
         self,
@@ -192,7 +190,7 @@ class Layer(Weighted):
         states: tuple[Tensor, ...],
         masks: Masks = _no_masks,
         batch_sizes: Sequence[int] | None = None,
-    ) -> tuple[Tensor, list[Tensor]] | None:
+    ) -> tuple[Tensor, Sequence[Tensor]] | None:
         """Return what all layers and directions return, one after the other.
 
         Args:
@@ -202,8 +200,14 @@ class Layer(Weighted):
             masks: further inputs of the cell, given what a layer reads.
             batch_sizes: how many rows each step has, if they are ragged.
         """
-        record, last = (self.graph.output,), list[Sequence[Tensor]]()
-        parts = [[state] if self._count == 1 else state.split(1) for state in states]
+        record = self._record
+        if self._count == 1:  # nothing to take apart or to join
+            inputs = (data, *masks(data))
+            weights = self._weights("_l0")
+            results = run([Request(weights, inputs, states or None, record, batch_sizes)])
+            return None if results is None else (results[0][0][0], results[0][1])
+        last = list[Sequence[Tensor]]()
+        parts = [state.split(1) for state in states]
         for number, suffixes in enumerate(self._all_suffixes):
             requests = []
             for suffix in suffixes:

@@ -56,9 +56,18 @@ class Step(Weighted):
             ValueError, RuntimeError: for sizes, dtypes or devices that do not fit, in PyTorch's
                 words where PyTorch has words for it.
         """
-        known = self._replayed(input, hx)
-        if known is not None:
-            return known
+        given = self._tuple(hx)
+        if given is not None and type(input) is Tensor and input.dim() == 2 and not self._probes:
+            if not torch.compiler.is_compiling():  # it is like an earlier one if its checks hold
+                requests = (Request(self._weights(""), (input,), given or None),)
+                results = self._runner.replay(requests)
+                if results is not None:
+                    last = results[0][1]
+                    return tuple(last) if len(last) > 1 else last[0]
+        return self._checked(input, hx)
+
+    def _checked(self, input: Tensor, hx: States | None) -> States:
+        """Take a step that is the first of its kind, or watched by probes."""
         batched = input.dim() == 2
         x, states = self.prepare(input, hx)
         if self._probes:
@@ -73,19 +82,6 @@ class Step(Weighted):
             ((_, last),) = self._runner.run([Request(self._weights(""), [x], given)])
         if not batched:
             last = [value.squeeze(0) for value in last]
-        return tuple(last) if len(last) > 1 else last[0]
-
-    def _replayed(self, input: Any, hx: States | None) -> States | None:
-        """Return what a step like an earlier one returns, whose checks hold for it; else None."""
-        states = self._tuple(hx)
-        if type(input) is not Tensor or input.dim() != 2 or states is None or self._probes:
-            return None
-        if torch.compiler.is_compiling():
-            return None
-        results = self._runner.replay([Request(self._weights(""), (input,), states or None)])
-        if results is None:
-            return None
-        _, last = results[0]
         return tuple(last) if len(last) > 1 else last[0]
 
     def prepare(self, input: Tensor, hx: States | None) -> tuple[Tensor, dict[str, Tensor]]:

@@ -21,7 +21,6 @@ from ..runtime.timeline import Timeline
 from ..runtime.torch_state import PLAIN, is_watched
 from .gradients import Gradients, by_definition
 
-
 Recorded = list[Tensor]
 Last = list[Tensor]
 
@@ -265,7 +264,7 @@ def _run(
     weights: Mapping[str, Tensor],
 ) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
     """Return recorded values and last states, as part of a graph if one is asked for."""
-    first = [states[name] for name in call.states]
+    first = [states[name].contiguous() for name in call.states]
     own = [weights[name] for name in call.weights]
     if torch.is_grad_enabled() and any(t.requires_grad for t in (*banks, *first, *own)):
         results = Loop.apply((call,), *banks, *first, *own)

@@ -253,7 +253,7 @@ class _Run:
         for start in call.store.starts.values():  # the gaps: what operators return has to be fixed
             store[max(0, start - ALIGNED) : start] = 0
         store[call.store.size :] = 0
-        states = [self.states[name] for name in call.states]
+        states = [self.states[name].contiguous() for name in call.states]
         weights = [self.weights[name] for name in call.weights]
         recorded, last = compiled.train(call, banks, states, weights, store)
         if turned is not None:

@@ -35,8 +35,6 @@ SAVED = Buffer(Role.SAVED)
 NOWHERE = torch.zeros(1, dtype=torch.int64, device="cpu")
 """The beginning of the only step."""
 
-ROWS = torch.contiguous_format
-
 V = TypeVar("V")
 
 Forms = dict[Buffer, Form]
@@ -417,8 +415,8 @@ class Call:
         return values[:first], values[first:second], values[second:]
 
     def results(self, states: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """Return new arrays for the last states, shaped as the first, and for recorded values."""
-        last = [torch.empty_like(state, memory_format=ROWS) for state in states]
+        """Return new arrays for the last states, like the first, and for recorded values."""
+        last = [torch.empty_like(state) for state in states]
         return last, [empty(last[0], *shape) for shape in self.recorded_shapes]
 
     @cached_property

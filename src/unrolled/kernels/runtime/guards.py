@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import final
 
 from torch import Tensor
@@ -16,37 +16,31 @@ class Guards:
 
     Compared are of each tensor type, dtype, device, shape, whether it requires a gradient, and what
     transforms, modes and autocast would make of it: by the check that PyTorch compiles for
-    `torch.compile`, in less than a tenth of a microsecond a tensor. A tensor may stand several
-    times, but not among the first if it did not when the guards were made.
+    `torch.compile`, in less than a tenth of a microsecond a tensor.
 
     Args:
-        first: tensors that are checked together.
-        others: tensors that are checked one by one.
+        tensors: as they were.
 
     >>> import torch
     >>> a, b = torch.ones(3), torch.ones(2, 2)
-    >>> guards = Guards([a, b], [b])
-    >>> guards.hold((b, a), (b,)), guards.hold((torch.zeros(3), torch.zeros(2, 2)), (b,))
-    (False, True)
+    >>> guards = Guards([a, b])
+    >>> guards.same(a, b), guards.same(b, a), guards.same(a, b.t())
+    (True, False, False)
+    >>> guards.alike([a, b.t()]), guards.alike([a, torch.ones(4)])
+    (True, False)
     """
 
-    def __init__(self, first: Sequence[Tensor], others: Sequence[Tensor]) -> None:
-        groups = [first] if len(set(map(id, first))) == len(first) else [[each] for each in first]
-        self._first = _torch.guard(first) if len(groups) == 1 else None
-        self._each = [] if len(groups) == 1 else [_torch.guard(group) for group in groups]
-        self._others = [_torch.guard([other]) for other in others]
+    def __init__(self, tensors: Sequence[Tensor]) -> None:
+        self._each = [_torch.guard([each], strides=False) for each in tensors]
+        self.same: Callable[..., bool] = _never
+        """Return whether nothing is different, strides included; no tensor may stand twice."""
+        if len(set(map(id, tensors))) == len(tensors):
+            self.same = _torch.guard(tensors, strides=True)
 
-    def hold(self, first: Sequence[Tensor], others: Sequence[Tensor]) -> bool:
-        """Return whether nothing is different."""
-        if self._first is not None:
-            same = self._first(*first)
-        else:
-            same = _all(self._each, first)
-        return same and _all(self._others, others)
+    def alike(self, tensors: Sequence[Tensor]) -> bool:
+        """Return whether nothing but strides is different; a tensor may stand several times."""
+        return all(check(each) for check, each in zip(self._each, tensors, strict=True))
 
 
-def _all(checks: Sequence[object], tensors: Sequence[Tensor]) -> bool:
-    for check, tensor in zip(checks, tensors, strict=True):
-        if not check(tensor):  # pyright: ignore[reportCallIssue]
-            return False
-    return True
+def _never(*tensors: Tensor) -> bool:
+    return False

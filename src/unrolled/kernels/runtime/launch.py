@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from itertools import accumulate
 from typing import NamedTuple, NoReturn, final
@@ -197,7 +197,7 @@ class Launch:
             ready = self._made()
         if self._varies:
             ready = self._fitted(ready)
-        worst = ready.table.run((*tensors, ready.memory))
+        worst = ready.run((*tensors, ready.memory))
         self._ready.append(self._emptied(ready) if self._varies else ready)
         return worst
 
@@ -298,23 +298,25 @@ class Launch:
         if self._workspace <= SMALL:  # it is kept
             caches.calls.charge(self.size + self._workspace * width)
             memory = torch.empty(self._workspace, dtype=self.dtype, device="cpu")
-        return _Ready(table, start, memory, (words, *alive))
+        return _Ready(table.run, memory, table, start, (words, *alive))
 
 
 class _Ready(NamedTuple):
     """The argument block of one run.
 
     Attributes:
+        run: runs the kernel, given its operands.
+        memory: workspace.
         table: of the launcher.
         arguments: where the block stands.
-        memory: workspace.
         words: the block, and its tables.
         alive: what else has to stay in memory.
     """
 
+    run: Callable[[Sequence[Tensor]], int]
+    memory: Tensor
     table: Table
     arguments: int
-    memory: Tensor
     words: tuple[object, ...]
     alive: Sequence[Tensor] = ()
 

@@ -144,13 +144,23 @@ class Table:
         self._copies = list(before), list(after)
         self._relocations = list(relocations)
         self._functions = functions()
+        self.run = self._runner()
 
-    def run(self, tensors: Sequence[Tensor]) -> int:
-        """Run the kernel if all operands are as they have to be; return the worst of them."""
+    def _runner(self) -> Callable[[Sequence[Tensor]], int]:
+        """Return what runs the kernel if all operands are as they have to be.
+
+        What it returns is the worst that is to be said of them.
+        """
         if self._functions is None:
-            return self._run_slowly(tensors)
-        self._pack(self._words, FIRST, *map(_torch.address, tensors))
-        return self._functions.launch(self.address)
+            return self._run_slowly
+        pack, words, launch, address = self._pack, self._words, self._functions.launch, self.address
+        handle = _torch.address
+
+        def run(tensors: Sequence[Tensor]) -> int:
+            pack(words, FIRST, *map(handle, tensors))
+            return launch(address)
+
+        return run
 
     def _run_slowly(self, tensors: Sequence[Tensor]) -> int:
         """Do the same on one thread: a kernel's barriers count the threads that there are."""

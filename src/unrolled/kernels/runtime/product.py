@@ -98,9 +98,7 @@ class Product:
             Schedule(graph, {}, stored, {}), self._sizes, strides, self._dtype, packed=True
         )
 
-    def run(
-        self, inputs: Sequence[Tensor], weights: Sequence[Tensor], rows: int
-    ) -> list[Tensor]:
+    def run(self, inputs: Sequence[Tensor], weights: Sequence[Tensor], rows: int) -> list[Tensor]:
         """Return what the loop reads, each bank (N, width), of inputs (N, I)."""
         banks = [reserve.take(self._dtype, rows * width).view(rows, width) for width in self.widths]
         self._launch("forward", self._kernel, rows).run([*inputs, *self._read(weights), *banks])

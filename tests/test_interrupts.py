@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.replays import forget
 from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 import unrolled
@@ -123,7 +124,7 @@ def test_calls_go_on(packed: bool, trains: bool, error: type[BaseException], ste
     expected = flat(layer, x)
 
     def forget() -> None:
-        layer._known.clear()
+        forget(layer)
         for runner in {layer._runner, layer._training_runner}:
             for found in runner._recurrences.values():
                 assert isinstance(found, Recurrences)
@@ -159,7 +160,7 @@ def test_kernels_are_made_whole(
 
     def work() -> None:
         recurrence._known.clear()
-        layer._known.clear()
+        forget(layer)
         layer._make_runners()
         flat(layer, x)
 

@@ -267,7 +267,8 @@ def guard(tensors: Sequence[Tensor], strides: bool) -> Callable[..., bool]:
     """Return a check that as many tensors are like these, which PyTorch compiles for torch.compile.
 
     Compared are type, dtype, device, shape, whether a tensor requires a gradient, and what
-    transforms, modes and autocast would make of it; strides where asked for.
+    transforms, modes and autocast would make of it; strides where asked for. All tensors have to
+    have strides: the check ends the process where one has none.
     """
     return _TensorGuards(
         *tensors,

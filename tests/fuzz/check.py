@@ -15,11 +15,10 @@ from torch.overrides import TorchFunctionMode
 import unrolled
 from unrolled.errors import CellError
 from unrolled.kernels import eager
-from unrolled.kernels.autograd import operator as operators
 from unrolled.kernels.dispatch import Runner
+from unrolled.kernels.request import Request, Results
+from unrolled.kernels.runtime import code, kernel, recurrence
 from unrolled.kernels.runtime import jit as machine
-from unrolled.kernels.runtime import launch as kernel
-from unrolled.kernels.runtime import recurrence
 from unrolled.testing import TOLERANCE, differences, eager_only
 
 from .calls import Call, Module
@@ -89,9 +88,10 @@ def _settings(call: Call) -> Iterator[None]:
         if call.long:
             put(recurrence, LARGE=0)
         if call.operator:
-            put(Runner, run=_by_operator)
+            put(Runner, run=_by_operator, replay=lambda *given: None)
         if call.threads:
-            put(kernel, WORTH_A_THREAD=1, WORTH_COMPANY=0)
+            put(code, WORTH_A_THREAD=1)
+            put(kernel, WORTH_COMPANY=0)
             stack.callback(torch.set_num_threads, torch.get_num_threads())
             torch.set_num_threads(2)
         if call.threads == "units":
@@ -99,19 +99,14 @@ def _settings(call: Call) -> Iterator[None]:
         yield
 
 
-def _by_operator(
-    runner: Runner, weights: Named, inputs: Named, states: Named, record: Any, *further: Any
-) -> tuple[Named, Named]:
+def _by_operator(runner: Runner, requests: Sequence[Request]) -> list[Results]:
     """What `Runner.run` does in code that PyTorch compiles, which takes long to compile."""
-    program = runner.program
-    if runner.obstacle(weights, inputs, states, record) is not None:
-        return eager.run(program, weights, inputs, states, record, *further)
-    width = next(iter(inputs.values())).shape[-1]
-    dtype = next(iter(inputs.values())).dtype
-    described = runner._described(dtype, width, tuple(weights), tuple(record))
-    assert described is not None, "explain() names no reason"
-    sizes, reverse = (*further, None, False)[:2]
-    return operators.run(described, weights, inputs, states, record, sizes, reverse)
+    for request in requests:
+        if runner.obstacle(request) is None:
+            x = request.inputs[0]
+            described = runner._described(x.dtype, x.shape[-1], runner.weights, request.record)
+            assert described is not None, "explain() names no reason"
+    return [runner._read(request) for request in requests]
 
 
 def _compared(module: Module, call: Call) -> Verdict:

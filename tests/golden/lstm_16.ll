@@ -826,33 +826,33 @@ entry:
   %v3 = add nsw i64 %part, 1
   %v4 = mul nsw i64 8, %v3
   %v5 = sdiv i64 %v4, %parts
-  %v6 = getelementptr inbounds i64, ptr %arguments, i64 15
+  %v6 = getelementptr inbounds i64, ptr %arguments, i64 16
   %v7 = load ptr, ptr %v6, align 8
-  %v8 = getelementptr inbounds i64, ptr %arguments, i64 12
+  %v8 = getelementptr inbounds i64, ptr %arguments, i64 18
   %v9 = load ptr, ptr %v8, align 8
   call void @pack_0(ptr %v9, ptr %v7, i64 %v2, i64 %v5)
-  %v10 = getelementptr inbounds i64, ptr %arguments, i64 16
+  %v10 = getelementptr inbounds i64, ptr %arguments, i64 20
   %v11 = load ptr, ptr %v10, align 8
-  %v12 = getelementptr inbounds i64, ptr %arguments, i64 13
+  %v12 = getelementptr inbounds i64, ptr %arguments, i64 22
   %v13 = load ptr, ptr %v12, align 8
   call void @pack_1(ptr %v13, ptr %v11, i64 %v2, i64 %v5)
-  %v14 = getelementptr inbounds i64, ptr %arguments, i64 14
+  %v14 = getelementptr inbounds i64, ptr %arguments, i64 28
   %v15 = load ptr, ptr %v14, align 8
-  %v16 = getelementptr inbounds i64, ptr %arguments, i64 17
+  %v16 = getelementptr inbounds i64, ptr %arguments, i64 24
   %v17 = load ptr, ptr %v16, align 8
-  %v18 = getelementptr inbounds i64, ptr %arguments, i64 18
+  %v18 = getelementptr inbounds i64, ptr %arguments, i64 26
   %v19 = load ptr, ptr %v18, align 8
-  %v20 = getelementptr inbounds i64, ptr %arguments, i64 17
+  %v20 = getelementptr inbounds i64, ptr %arguments, i64 24
   %v21 = load ptr, ptr %v20, align 8
-  %v22 = getelementptr inbounds i64, ptr %arguments, i64 18
+  %v22 = getelementptr inbounds i64, ptr %arguments, i64 26
   %v23 = load ptr, ptr %v22, align 8
-  %v24 = getelementptr inbounds i64, ptr %arguments, i64 17
+  %v24 = getelementptr inbounds i64, ptr %arguments, i64 24
   %v25 = load ptr, ptr %v24, align 8
-  %v26 = getelementptr inbounds i64, ptr %arguments, i64 18
+  %v26 = getelementptr inbounds i64, ptr %arguments, i64 26
   %v27 = load ptr, ptr %v26, align 8
-  %v28 = getelementptr inbounds i64, ptr %arguments, i64 17
+  %v28 = getelementptr inbounds i64, ptr %arguments, i64 24
   %v29 = load ptr, ptr %v28, align 8
-  %v30 = getelementptr inbounds i64, ptr %arguments, i64 18
+  %v30 = getelementptr inbounds i64, ptr %arguments, i64 26
   %v31 = load ptr, ptr %v30, align 8
   br label %g.head32
 g.head32:
@@ -928,35 +928,35 @@ entry:
   %v4 = load i64, ptr %v3, align 8
   %v5 = getelementptr inbounds i64, ptr %arguments, i64 1
   %v6 = load ptr, ptr %v5, align 8
-  %v7 = getelementptr inbounds i64, ptr %arguments, i64 2
+  %v7 = getelementptr inbounds i64, ptr %arguments, i64 6
   %v8 = load ptr, ptr %v7, align 8
-  %v9 = getelementptr inbounds i64, ptr %arguments, i64 4
+  %v9 = getelementptr inbounds i64, ptr %arguments, i64 8
   %v10 = load ptr, ptr %v9, align 8
-  %v11 = getelementptr inbounds i64, ptr %arguments, i64 6
+  %v11 = getelementptr inbounds i64, ptr %arguments, i64 10
   %v12 = load ptr, ptr %v11, align 8
-  %v13 = getelementptr inbounds i64, ptr %arguments, i64 8
+  %v13 = getelementptr inbounds i64, ptr %arguments, i64 12
   %v14 = load ptr, ptr %v13, align 8
-  %v15 = getelementptr inbounds i64, ptr %arguments, i64 10
+  %v15 = getelementptr inbounds i64, ptr %arguments, i64 14
   %v16 = load ptr, ptr %v15, align 8
-  %v17 = getelementptr inbounds i64, ptr %arguments, i64 3
+  %v17 = getelementptr inbounds i64, ptr %arguments, i64 7
   %v18 = load ptr, ptr %v17, align 8
-  %v19 = getelementptr inbounds i64, ptr %arguments, i64 5
+  %v19 = getelementptr inbounds i64, ptr %arguments, i64 9
   %v20 = load ptr, ptr %v19, align 8
-  %v21 = getelementptr inbounds i64, ptr %arguments, i64 7
+  %v21 = getelementptr inbounds i64, ptr %arguments, i64 11
   %v22 = load ptr, ptr %v21, align 8
-  %v23 = getelementptr inbounds i64, ptr %arguments, i64 9
+  %v23 = getelementptr inbounds i64, ptr %arguments, i64 13
   %v24 = load ptr, ptr %v23, align 8
-  %v25 = getelementptr inbounds i64, ptr %arguments, i64 11
+  %v25 = getelementptr inbounds i64, ptr %arguments, i64 15
   %v26 = load ptr, ptr %v25, align 8
-  %v27 = getelementptr inbounds i64, ptr %arguments, i64 12
+  %v27 = getelementptr inbounds i64, ptr %arguments, i64 18
   %v28 = load ptr, ptr %v27, align 8
   %v29 = getelementptr inbounds ptr, ptr %v2, i64 5
   store ptr %v28, ptr %v29, align 8
-  %v30 = getelementptr inbounds i64, ptr %arguments, i64 13
+  %v30 = getelementptr inbounds i64, ptr %arguments, i64 22
   %v31 = load ptr, ptr %v30, align 8
   %v32 = getelementptr inbounds ptr, ptr %v2, i64 6
   store ptr %v31, ptr %v32, align 8
-  %v33 = getelementptr inbounds i64, ptr %arguments, i64 14
+  %v33 = getelementptr inbounds i64, ptr %arguments, i64 28
   %v34 = load ptr, ptr %v33, align 8
   %v35 = getelementptr inbounds ptr, ptr %v2, i64 7
   store ptr %v34, ptr %v35, align 8
@@ -1044,50 +1044,49 @@ done2:
   ret void
 }
 
-define void @team(ptr %job) {
+define void @team(ptr %arguments) {
 entry:
   %v1 = call i32 @omp_get_thread_num()
   %v2 = sext i32 %v1 to i64
   %v3 = call i32 @omp_get_num_threads()
   %v4 = sext i32 %v3 to i64
-  call void @share(ptr %job, i64 %v2, i64 %v4)
+  call void @share(ptr %arguments, i64 %v2, i64 %v4)
   ret void
 }
 
-define internal void @share(ptr %job, i64 %thread, i64 %size) noinline {
+define internal void @share(ptr %arguments, i64 %thread, i64 %size) noinline {
 entry:
-  %v1 = load ptr, ptr %job, align 8
-  %v2 = getelementptr inbounds i64, ptr %job, i64 1
+  %v1 = getelementptr inbounds i64, ptr %arguments, i64 2
+  %v2 = getelementptr inbounds i64, ptr %arguments, i64 5
   %v3 = load ptr, ptr %v2, align 8
-  %v4 = getelementptr inbounds i64, ptr %job, i64 2
+  %v4 = getelementptr inbounds i64, ptr %arguments, i64 3
   %v5 = load i64, ptr %v4, align 8
-  %v6 = getelementptr inbounds i64, ptr %job, i64 3
+  %v6 = getelementptr inbounds i64, ptr %arguments, i64 4
   %v7 = load i64, ptr %v6, align 8
-  call void @prepare(ptr %v1, i64 %thread, i64 %size)
+  call void @prepare(ptr %arguments, i64 %thread, i64 %size)
   %v8 = icmp eq i64 %v5, 0
   br i1 %v8, label %then9, label %done9
 then9:
-  call void @work(ptr %v1, i64 0, i64 %v7, i64 %thread, i64 %size, i64 %thread, ptr %v3)
+  call void @work(ptr %arguments, i64 0, i64 %v7, i64 %thread, i64 %size, i64 %thread, ptr %v1)
   br label %done9
 done9:
   %v10 = icmp sgt i64 %v5, 0
   br i1 %v10, label %then11, label %done11
 then11:
-  call void @meet(ptr %v3, i64 %size)
+  call void @meet(ptr %v1, i64 %size)
   br label %part.head12
 part.head12:
-  %part13 = phi i64 [%thread, %then11], [%v21, %part.body12]
+  %part13 = phi i64 [%thread, %then11], [%v20, %part.body12]
   %v14 = icmp slt i64 %part13, %v5
   br i1 %v14, label %part.body12, label %part.done12
 part.body12:
-  %v15 = add nsw i64 %part13, 4
-  %v16 = getelementptr inbounds i64, ptr %job, i64 %v15
-  %v17 = load i64, ptr %v16, align 8
-  %v18 = add nsw i64 %part13, 5
-  %v19 = getelementptr inbounds i64, ptr %job, i64 %v18
-  %v20 = load i64, ptr %v19, align 8
-  call void @work(ptr %v1, i64 %v17, i64 %v20, i64 0, i64 1, i64 %thread, ptr %v3)
-  %v21 = add nsw i64 %part13, %size
+  %v15 = getelementptr inbounds i64, ptr %v3, i64 %part13
+  %v16 = load i64, ptr %v15, align 8
+  %v17 = add nsw i64 %part13, 1
+  %v18 = getelementptr inbounds i64, ptr %v3, i64 %v17
+  %v19 = load i64, ptr %v18, align 8
+  call void @work(ptr %arguments, i64 %v16, i64 %v19, i64 0, i64 1, i64 %thread, ptr %v1)
+  %v20 = add nsw i64 %part13, %size
   br label %part.head12
 part.done12:
   br label %done11
@@ -1095,8 +1094,8 @@ done11:
   ret void
 }
 
-define void @run(ptr %job) {
+define void @run(ptr %arguments) {
 entry:
-  call void @share(ptr %job, i64 0, i64 1)
+  call void @share(ptr %arguments, i64 0, i64 1)
   ret void
 }

@@ -12,6 +12,7 @@ from unrolled.graph.graph import Graph
 from unrolled.graph.operation import CONDITIONS
 from unrolled.kernels import eager
 from unrolled.kernels.autograd import node as compiled
+from unrolled.kernels.dispatch import Runner
 from unrolled.kernels.planning.split import hoisted, split
 from unrolled.kernels.runtime.recurrence import Recurrence, Recurrences
 
@@ -85,6 +86,20 @@ def by_kernel(
 def by_definition(graph: Graph, sizes: Any = SIZES) -> Run:
     """Runs a graph by its eager definition."""
     return partial(eager.run, eager.Program(graph, sizes))
+
+
+def by_runner(runner: Runner) -> Run:
+    """Runs a graph on what the runner finds best."""
+
+    def run(*arguments: Any, **options: Any) -> Any:
+        request = runner.request(*arguments, **options)
+        ((values, last),) = runner.run([request])
+        ends = zip(runner.graph.states, last, strict=True)
+        return dict(zip(request.record, values, strict=True)), {
+            n: end.squeeze(0) for n, end in ends
+        }
+
+    return run
 
 
 def probes(graph: Graph, kind: str = "many") -> list[str]:

@@ -24,12 +24,11 @@ from unrolled.cells import CELLS
 from unrolled.graph.graph import Graph
 from unrolled.kernels import dispatch
 from unrolled.kernels.dispatch import Runner
-from unrolled.kernels.runtime import cache, recurrence
-from unrolled.kernels.runtime import launch as kernel
+from unrolled.kernels.runtime import cache, code, recurrence
 from unrolled.kernels.runtime.cache import Cache
 from unrolled.kernels.runtime.torch_state import eager_only
 
-from .comparison import SIZES, assert_close, by_definition, call, cast, inferred, outcome
+from .comparison import SIZES, assert_close, by_definition, by_runner, call, cast, inferred, outcome
 
 GRAPH = CELLS["lstm"].graph
 
@@ -56,7 +55,8 @@ def runner(graph: Graph = GRAPH) -> Runner:
 
 
 def reason(numbers: Sample, record: Any = None, graph: Graph = GRAPH) -> str | None:
-    return runner(graph).obstacle(*numbers, [graph.output] if record is None else record)
+    names = [graph.output] if record is None else record
+    return runner(graph).obstacle(runner(graph).request(*numbers, names))
 
 
 def check(numbers: Sample, expected: str | None, eager_calls: list[str], **options: Any) -> None:
@@ -64,7 +64,7 @@ def check(numbers: Sample, expected: str | None, eager_calls: list[str], **optio
     assert reason(numbers) == expected
     known = inferred(by_definition(GRAPH), numbers, ["h"], **options)
     eager_calls.clear()
-    found = inferred(runner().run, numbers, ["h"], **options)
+    found = inferred(by_runner(runner()), numbers, ["h"], **options)
     assert eager_calls == ([] if expected is None else ["lstm"])
     for name, value in known.items():
         if not value.is_meta:
@@ -79,7 +79,7 @@ def test_plain_calls_take_the_kernel(eager_calls: list[str]) -> None:
         numbers = cast(call(GRAPH)[0], dtype)
         assert reason(numbers) is None
         eager_calls.clear()
-        runner().run(*numbers, ["h"])
+        by_runner(runner())(*numbers, ["h"])
         assert eager_calls == []
     for way in ("reverse", "ragged", "ragged reverse"):
         numbers, options = call(GRAPH, way)
@@ -116,7 +116,7 @@ def test_transforms_of_functions(eager_calls: list[str]) -> None:
     def output(x: Tensor) -> Tensor:
         given = numbers._replace(inputs={"x": x})
         reasons.append(reason(given))
-        return runner().run(*given, ["h"])[0]["h"]
+        return by_runner(runner())(*given, ["h"])[0]["h"]
 
     x = numbers.inputs["x"]
     known = output(x)
@@ -140,7 +140,7 @@ def test_forward_mode(eager_calls: list[str]) -> None:
         dual = numbers._replace(inputs={"x": forward_ad.make_dual(x, torch.ones_like(x))})
         expected = "forward-mode differentiation goes through the eager definition"
         assert reason(dual) == expected
-        values, _ = runner().run(*dual, ["h"])
+        values, _ = by_runner(runner())(*dual, ["h"])
         assert forward_ad.unpack_dual(values["h"]).tangent is not None
     assert eager_calls == ["lstm"]
     assert reason(numbers) is None
@@ -150,7 +150,7 @@ def test_dispatch_modes(eager_calls: list[str]) -> None:
     numbers, _ = call(GRAPH)
     with FlopCounterMode(display=False) as counter:
         assert reason(numbers) == "a mode watches the eager definition"
-        runner().run(*numbers, ["h"])
+        by_runner(runner())(*numbers, ["h"])
     steps, rows, inputs = numbers.inputs["x"].shape
     units = SIZES["hidden"]
     assert counter.get_total_flops() == 2 * steps * rows * 4 * units * (inputs + units)
@@ -162,7 +162,7 @@ def test_tensors_without_numbers(eager_calls: list[str]) -> None:
     with FakeTensorMode() as mode:
         fake = Sample(*({n: mode.from_tensor(v) for n, v in part.items()} for part in numbers))
         assert reason(fake) is not None
-        values, _ = runner().run(*fake, ["h"])
+        values, _ = by_runner(runner())(*fake, ["h"])
     assert values["h"].shape == (4, 5, SIZES["hidden"])
     assert reason(fake) == "FakeTensor is not a plain tensor"
     meta = Sample(*({n: v.to("meta") for n, v in part.items()} for part in numbers))
@@ -206,7 +206,7 @@ def test_tensors_of_other_classes(eager_calls: list[str]) -> None:
     numbers, _ = call(GRAPH)
     named = numbers._replace(inputs={"x": numbers.inputs["x"].as_subclass(Named)})
     assert reason(named) == "Named is not a plain tensor"
-    values, _ = runner().run(*named, ["h"])
+    values, _ = by_runner(runner())(*named, ["h"])
     assert type(values["h"]) is Named
     weights = {name: nn.Parameter(value) for name, value in numbers.weights.items()}
     buffers = {name: nn.Buffer(value) for name, value in numbers.weights.items()}
@@ -218,7 +218,7 @@ def test_tensors_of_other_classes(eager_calls: list[str]) -> None:
 def test_a_batch_without_rows(steps: int, rows: int, eager_calls: list[str]) -> None:
     numbers, _ = call(GRAPH, rows=rows)
     assert reason(numbers) == "there are no rows"
-    values, last = runner().run(*numbers, ["h"])
+    values, last = by_runner(runner())(*numbers, ["h"])
     assert values["h"].shape == (4, 0, SIZES["hidden"])
     assert last["c"].shape == (0, SIZES["hidden"])
     assert eager_calls == ["lstm"]
@@ -238,7 +238,7 @@ def test_values_that_are_computed_outside_the_loop(eager_calls: list[str]) -> No
     numbers, _ = call(graph)
     assert reason(numbers, ["h", "u"], graph) == "u is computed outside the loop"
     assert reason(numbers, ["h", "z"], graph) is None
-    values, _ = runner(graph).run(*numbers, ["u"])
+    values, _ = by_runner(runner(graph))(*numbers, ["u"])
     assert eager_calls == ["halved"]
     expected, _ = by_definition(graph)(*numbers, ["u"])
     assert values["u"].equal(expected["u"])
@@ -255,7 +255,7 @@ def test_conditions_cannot_be_recorded() -> None:
     numbers, _ = call(graph)
     assert reason(numbers, ["open_"], graph) == "open_ is a condition"
     assert reason(numbers, ["h"], graph) is None
-    values, _ = runner(graph).run(*numbers, ["open_"])
+    values, _ = by_runner(runner(graph))(*numbers, ["open_"])
     assert values["open_"].dtype is torch.bool
 
 
@@ -268,7 +268,7 @@ def test_cells_without_a_kernel(eager_calls: list[str]) -> None:
     numbers, _ = call(one.graph)
     expected = "a learned layer of the loop reads one number for all units"
     assert reason(numbers, graph=one.graph) == expected
-    found = outcome(runner(one.graph).run, numbers, ["h"])
+    found = outcome(by_runner(runner(one.graph)), numbers, ["h"])
     assert eager_calls == ["one"]
     assert_close(found, outcome(by_definition(one.graph), numbers, ["h"]))
 
@@ -285,7 +285,7 @@ def test_without_llvmlite(monkeypatch: pytest.MonkeyPatch, eager_calls: list[str
     found = reason(numbers)
     assert found is not None
     assert found.startswith("kernels need llvmlite: ")
-    runner().run(*numbers, ["h"])
+    by_runner(runner())(*numbers, ["h"])
     assert eager_calls == ["lstm"]
 
 
@@ -368,9 +368,9 @@ def test_surroundings_change_nothing(
     numbers = cast(numbers, torch.float32)
     gradients = context in (torch.inference_mode, torch.no_grad)
     run = inferred if gradients else outcome
-    expected = run(runner(graph).run, numbers, ["h"], **options)
+    expected = run(by_runner(runner(graph)), numbers, ["h"], **options)
     with context():
-        found = inferred(runner(graph).run, numbers, ["h"], **options)
+        found = inferred(by_runner(runner(graph)), numbers, ["h"], **options)
     for name, value in found.items():
         assert value.device.type == "cpu"
         assert value.dtype is torch.float32
@@ -396,10 +396,10 @@ def test_inference_first_and_training_later() -> None:
     """What is remembered of a shape in inference mode serves training too."""
     numbers, _ = call(GRAPH, steps=11, rows=2)
     with torch.inference_mode():
-        runner().run(*numbers, ["h"])
-        runner().run(*numbers, ["h"], None, True)
+        by_runner(runner())(*numbers, ["h"])
+        by_runner(runner())(*numbers, ["h"], None, True)
     expected = outcome(by_definition(GRAPH), numbers, ["h"])
-    assert_close(outcome(runner().run, numbers, ["h"]), expected)
+    assert_close(outcome(by_runner(runner()), numbers, ["h"]), expected)
 
 
 # Weights.
@@ -434,7 +434,7 @@ def test_changed_weights_are_seen_by_the_next_call(change: str, eager_calls: lis
 def test_many_threads_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """They ask for the same kernels, none of which is there yet, and use two threads each."""
     monkeypatch.setattr(recurrence, "_known", Cache(cache.kernels))
-    monkeypatch.setattr(kernel, "WORTH_A_THREAD", 1)
+    monkeypatch.setattr(code, "WORTH_A_THREAD", 1)
     torch.set_num_threads(2)
     cells = [CELLS[name].graph for name in ("lstm", "gru", "indrnn")]
     numbers = [call(graph)[0] for graph in cells]
@@ -448,7 +448,7 @@ def test_many_threads_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         which = number % 3
         ready.wait()
         for _ in range(5):
-            found = outcome(Runner(cells[which], SIZES).run, numbers[which], ["h"])
+            found = outcome(by_runner(Runner(cells[which], SIZES)), numbers[which], ["h"])
             assert_close(found, expected[which])
 
     with ThreadPoolExecutor(6) as pool:
@@ -462,13 +462,13 @@ def ran(numbers: Sample, threads: int) -> dict[str, Tensor]:
     In a process that was forked from one with threads, those wait for ever on several threads.
     """
     run = outcome if threads == 1 else inferred
-    return run(runner().run, numbers, ["h"])
+    return run(by_runner(runner()), numbers, ["h"])
 
 
 def _child(connection: Any, numbers: Sample, threads: int) -> None:
     """Runs a cell in another process and sends what comes out."""
     torch.set_num_threads(threads)
-    kernel.WORTH_A_THREAD = 1
+    code.WORTH_A_THREAD = 1
     connection.send({name: value.numpy() for name, value in ran(numbers, threads).items()})
     connection.close()
 
@@ -496,20 +496,20 @@ def in_process(method: str, numbers: Sample, threads: int) -> dict[str, Any]:
 @pytest.mark.parametrize("threads", [1, 2])
 def test_forked_processes(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The threads of the parent's kernels are not there, and nothing waits for them."""
-    monkeypatch.setattr(kernel, "WORTH_A_THREAD", 1)
+    monkeypatch.setattr(code, "WORTH_A_THREAD", 1)
     torch.set_num_threads(2)
     numbers, _ = call(GRAPH)
-    expected = outcome(runner().run, numbers, ["h"])
+    expected = outcome(by_runner(runner()), numbers, ["h"])
     found = in_process("fork", numbers, threads)
     assert found.keys() == (expected if threads == 1 else ran(numbers, threads)).keys()
     for name, value in found.items():
         torch.testing.assert_close(torch.from_numpy(value), expected[name])
-    assert kernel._forked is False
+    assert code._forked is False
 
 
 @pytest.mark.slow
 def test_spawned_processes() -> None:
     numbers, _ = call(GRAPH)
-    expected = outcome(runner().run, numbers, ["h"])
+    expected = outcome(by_runner(runner()), numbers, ["h"])
     for name, value in in_process("spawn", numbers, 2).items():
         torch.testing.assert_close(torch.from_numpy(value), expected[name])

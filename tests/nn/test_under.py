@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.replays import forget
 from torch import Tensor, nn
 from torch._dynamo.backends.registry import lookup_backend
 from torch.func import functional_call, grad, jvp, stack_module_state, vjp, vmap
@@ -553,7 +554,7 @@ def test_checkpointing(name: str, reentrant: bool) -> None:
     gradients = []
 
     def again() -> Tensor:  # what is computed again is a call like the first
-        module._known.clear()
+        forget(module)
         return checkpoint(lambda x: module(x)[0], x, use_reentrant=reentrant)
 
     for output in (module(x)[0], again()):

@@ -128,13 +128,13 @@ class Runner:
         from . import replay
         from .autograd import node as compiled
 
-        results = compiled.run(found, weights, inputs, states, *further)
+        values, last = compiled.run(found, weights, inputs, states, *further)
         if sizes is None:
             names = self.weights, tuple(self.graph.inputs)
             call = compiled.call(found, inputs, states, *further)
             replay.learn(self._replays, call, *names, request)
             self._replay = replay.replay
-        return results
+        return list(values.values()), [last[state] for state in self.graph.states]
 
     def _named(self, request: Request) -> tuple[Tensors, Tensors, Tensors]:
         """Return weights, inputs and states by name, with states where they are 0."""

@@ -57,7 +57,7 @@ class Replay:
             for units in call.states.values()
         ]
         inputs_, states = ([t.contiguous() for t in g or ()] for g in request[1:3])
-        self._guards = Guards([*inputs_, *request.weights, *states])
+        self._guards = Guards([*inputs_, *states, *request.weights])
         self._product = recurrence.product
         self._recorded = call.recorded_shapes
         self._count = len(call.record)
@@ -65,6 +65,7 @@ class Replay:
         self.trains = torch.is_grad_enabled() and any(each.requires_grad for each in tensors)
         single = call.is_single
         self._pairs = [] if single else [form.shape for form in call.pairs.values()]
+        self._is_bare = not (self._recorded or self._pairs or self._product)
         self._launch: Launch | None = None
         self.alone = call.forward_alone
         if not self.trains:
@@ -74,10 +75,14 @@ class Replay:
     def operands(self, request: Request) -> Operands | None:
         """Return the tensors of a request; None if they are not like those of the first."""
         weights, inputs, states = request[:3]
-        if not self._guards.same(*inputs, *weights, *(states or ())):
+        given = inputs if states is None else (*inputs, *states)
+        for each in given:  # a guard ends the process where there are no strides
+            if each.is_nested or each.is_mkldnn:
+                return None
+        if not self._guards.same(*given, *weights):
             inputs = [each.contiguous() for each in inputs]
             states = None if states is None else [each.contiguous() for each in states]
-            if not self._guards.alike([*inputs, *weights, *(states or ())]):
+            if not self._guards.alike([*inputs, *(states or ()), *weights]):
                 return None
         states = self.zeros if states is None else states
         return self._sources(inputs), states, self._weights(weights)
@@ -97,6 +102,8 @@ class Replay:
         """Return all operands of a launch without a graph, and which are its results."""
         sources, states, weights = operands
         last = list(map(_empty_like, states))
+        if self._is_bare:
+            return [*sources, *weights, *states, *last], [], last
         recorded = [empty(last[0], *shape) for shape in self._recorded]
         if self._product is not None:
             sources = self._product.run(sources, weights, self.call.time.total)
@@ -116,15 +123,15 @@ def replay(known: Cache, requests: Sequence[Request]) -> list[Results] | None:
     if not undisturbed():
         return None
     found: list[tuple[Replay, Operands]] = []
-    for request in requests:
-        for one in known.get(key(request), ()):
-            operands = one.operands(request)
-            if operands is not None:
-                found.append((one, operands))
-                break
-        else:
-            return None
     try:
+        for request in requests:
+            for one in known.get(key(request), ()):
+                operands = one.operands(request)
+                if operands is not None:
+                    found.append((one, operands))
+                    break
+            else:
+                return None
         if len(found) > 1:
             return _several(found)
         one, operands = found[0]
@@ -169,6 +176,8 @@ def learn(
         return
     tensors = [*request.inputs, *request.weights, *(request.states or ())]
     if not suits(call) or any(map(is_lazy, tensors)):
+        return
+    if any(each.is_nested or each.is_mkldnn for each in tensors):
         return
     one = Replay(call, names, inputs, request)
     variants = (one, *variants)[:VARIANTS]

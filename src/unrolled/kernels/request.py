@@ -20,7 +20,7 @@ class Request(NamedTuple):
         inputs: in the order of the graph, the cell's own first: (T, B, units); (N, units) if
             ragged; (B, units) for a step.
         states: before the first step, in the order of the graph: (1, B, units), or (B, units) for
-            a step; None if they are 0.
+            a step; None if they are 0 and the rows not ragged.
         record: names of the values to return for every step.
         batch_sizes: how many rows each step has, if they are ragged.
         reverse: whether steps run from the last to the first.

@@ -155,7 +155,8 @@ class Layer(Weighted):
         elif self._probes or steps.data.shape[0] == 0:
             output, last = self._watched(steps, states)
         else:
-            output, last = self._run(steps, None if hx is None and self._starts_at_0 else states)
+            are_0 = hx is None and self._starts_at_0 and steps.batch_sizes is None
+            output, last = self._run(steps, None if are_0 else states)
         final = {state: steps.outward(value) for state, value in last.items()}
         return steps.output(output), self._states_out(final)
 
@@ -168,8 +169,11 @@ class Layer(Weighted):
         if count > 1 and any(state.dim() != 3 or len(state) != count for state in states):
             return None
         runner = self._training_runner if self.training else self._runner
-        data = input.transpose(0, 1) if self.batch_first else input
-        found = self._layers(runner.replay, data, states)
+        try:
+            data = input.transpose(0, 1) if self.batch_first else input
+            found = self._layers(runner.run, data, states, first=runner.replay)
+        except RuntimeError:  # said in better words by what then checks the call
+            return None
         if found is None:
             return None
         output, last = found
@@ -185,39 +189,41 @@ class Layer(Weighted):
 
     def _layers(
         self,
-        run: Callable[[list[Request]], list[Results] | None],
+        run: Callable[[list[Request]], list[Results]],
         data: Tensor,
         states: tuple[Tensor, ...],
         masks: Masks = _no_masks,
         batch_sizes: Sequence[int] | None = None,
+        first: Callable[[list[Request]], list[Results] | None] | None = None,
     ) -> tuple[Tensor, Sequence[Tensor]] | None:
         """Return what all layers and directions return, one after the other.
 
         Args:
-            run: what serves the requests of a layer; None if it cannot.
+            run: what serves the requests of a layer.
             data: the steps, (T, B, I), or (N, I) if ragged.
             states: before the first step, (directions * layers, B, units) each; none if 0.
             masks: further inputs of the cell, given what a layer reads.
             batch_sizes: how many rows each step has, if they are ragged.
+            first: what serves those of the first layer, if not `run`; if it cannot, nobody does.
         """
         record = self._record
         if self._count == 1:  # nothing to take apart or to join
             inputs = (data, *masks(data))
             weights = self._weights("_l0")
-            results = run([Request(weights, inputs, states or None, record, batch_sizes)])
+            results = (first or run)([Request(weights, inputs, states or None, record, batch_sizes)])
             return None if results is None else (results[0][0][0], results[0][1])
-        last = list[Sequence[Tensor]]()
+        last: list[Sequence[Tensor]] = []
         parts = [state.split(1) for state in states]
         for number, suffixes in enumerate(self._all_suffixes):
             requests = []
             for suffix in suffixes:
                 place, reverse = len(last) + len(requests), len(requests) == 1
-                first = [part[place] for part in parts] or None
+                own = [part[place] for part in parts] or None
                 inputs = [data, *masks(data)]
                 requests.append(
-                    Request(self._weights(suffix), inputs, first, record, batch_sizes, reverse)
+                    Request(self._weights(suffix), inputs, own, record, batch_sizes, reverse)
                 )
-            results = run(requests)
+            results = run(requests) if number or first is None else first(requests)
             if results is None:
                 return None
             last += [final for _, final in results]

@@ -57,13 +57,18 @@ class Step(Weighted):
                 words where PyTorch has words for it.
         """
         given = self._tuple(hx)
-        if given is not None and type(input) is Tensor and input.dim() == 2 and not self._probes:
-            if not torch.compiler.is_compiling():  # it is like an earlier one if its checks hold
-                requests = (Request(self._weights(""), (input,), given or None),)
-                results = self._runner.replay(requests)
-                if results is not None:
-                    last = results[0][1]
-                    return tuple(last) if len(last) > 1 else last[0]
+        if (
+            given is not None
+            and type(input) is Tensor
+            and input.dim() == 2
+            and not self._probes
+            and not torch.compiler.is_compiling()
+        ):
+            # it is like an earlier one if its checks hold
+            results = self._runner.replay((Request(self._weights(""), (input,), given or None),))
+            if results is not None:
+                last = results[0][1]
+                return tuple(last) if len(last) > 1 else last[0]
         return self._checked(input, hx)
 
     def _checked(self, input: Tensor, hx: States | None) -> States:

@@ -101,7 +101,10 @@ class Weighted(Module, ABC):
         """
         keys = self._keys.get(suffix) or self._named(suffix)
         own: Any = self._parameters  # reading it is several times faster than an attribute
-        return [own[key] if key in own else getattr(self, key) for key in keys]
+        try:
+            return [own[key] for key in keys]
+        except KeyError:  # one is computed from others
+            return [getattr(self, key) for key in keys]
 
     def _named(self, suffix: str) -> list[str]:
         return [f"{name}{suffix}" for name in self._names]

@@ -11,6 +11,7 @@ from torch import Tensor
 
 import unrolled
 from graph.drawn import cells
+from kernels import comparison
 from samples import Sample
 from unrolled import (
     abs,
@@ -35,7 +36,7 @@ from unrolled.equations import Cell
 from unrolled.graph.graph import Graph
 from unrolled.graph.rewrite import variational_dropout, without_bias, zoneout
 from unrolled.kernels.planning.schedule import UnsupportedError
-from unrolled.kernels.runtime import launch as kernel
+from unrolled.kernels.runtime import code, kernel, launch
 from unrolled.kernels.runtime.recurrence import recurrences
 
 from ..comparison import (
@@ -181,7 +182,7 @@ def test_lengths(name: str, way: str, lengths: list[int]) -> None:
 @pytest.fixture
 def two(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two threads, however little there is to do; the number is restored after each test."""
-    monkeypatch.setattr(kernel, "WORTH_A_THREAD", 1)
+    monkeypatch.setattr(code, "WORTH_A_THREAD", 1)
     monkeypatch.setattr(kernel, "WORTH_MEETING", 1)
     torch.set_num_threads(2)
 
@@ -442,7 +443,8 @@ def test_fresh_memory_is_never_read(
     kind: str, poisoned: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor a layout's numbers beyond the last unit, nor what no pass has written."""
-    monkeypatch.setattr(kernel, "SMALL", -1)  # no scratch but from torch
+    monkeypatch.setattr(comparison, "known", {})  # nor memory that an earlier run has left
+    monkeypatch.setattr(launch, "SMALL", -1)  # no workspace but from torch
     all_cells = [*CELLS.values(), *OTHERS[KINDS.index(kind) :: 3]]
     found = [[everything(cell, way, kind) for way in WAYS] for cell in all_cells]
     assert "empty" in poisoned

@@ -15,6 +15,7 @@ from unrolled.kernels.codegen.kernel import PANEL, Source
 from unrolled.kernels.planning.schedule import Schedule
 from unrolled.kernels.planning.split import hoisted, split
 from unrolled.kernels.planning.training import TrainingPlan
+from unrolled.kernels.runtime.abi import Buffer, Field, Role, Rows
 from unrolled.kernels.runtime.jit import host
 
 from .targets import DTYPES, WIDTHS, target
@@ -32,8 +33,8 @@ def backward(cell: Cell, kind: Target, packed: bool = True) -> Source:
     schedule = Schedule(
         plan.backward,
         plan.given,
-        {name: node for name, (node, _) in plan.gradients.items()},
-        {f"sum {name}": node for name, node in plan.reduced.items()},
+        {buffer: node for buffer, (node, _) in plan.gradients.items()},
+        {Buffer(Role.SUM, name): node for name, node in plan.reduced.items()},
     )
     return Source(schedule, SIZES, {}, kind, packed)
 
@@ -63,41 +64,70 @@ def test_every_text_is_valid(cell: Cell, direction: Callable[..., Source], packe
         assert passes <= set(heads)
 
 
-# Arrays.
+# Buffers.
 
 
-def test_arrays_are_found_in_the_way_they_are_laid_out() -> None:
-    arrays = {array.name: array for array in forward(CELLS["lstm_peephole"], WIDE).arrays}
-    assert arrays["old h"][1:] == ("step", 17)
-    assert arrays["new c"][1:] == ("step", 17)
-    assert arrays["x"][1:] == ("step", SIZES["input"])
-    assert arrays["learned p_i"][1:] == ("vector", 0)
-    arrays = {array.name: array for array in backward(CELLS["lstm_layernorm"], WIDE).arrays}
-    assert arrays["sum norm_bias_i"].kind == "thread"
-    assert {arrays[name].kind for name in arrays if name.startswith("kept")} == {"rows"}
-    sums = [array for name, array in arrays.items() if re.fullmatch(r"sum \d+", name)]
+def fields(source: Source) -> dict[str, Field]:
+    """The buffers that a kernel is handed, by what messages call them."""
+    return {str(field.buffer): field for field in source.fields.block.fields}
+
+
+def test_buffers_are_found_in_the_way_they_are_laid_out() -> None:
+    found = fields(forward(CELLS["lstm_peephole"], WIDE))
+    assert found["old h"][2:] == (Rows.STEP, 17, 17)
+    assert found["new c"][2:] == (Rows.STEP, 17, 17)
+    assert found["input x"][2:] == (Rows.STEP, SIZES["input"], SIZES["input"])
+    assert found["learned p_i"][2:] == (Rows.ONE, 0, 17)
+    found = fields(backward(CELLS["lstm_layernorm"], WIDE))
+    assert found["sum norm_bias_i"][2:] == (Rows.THREAD, 17, 17)
+    kept = {name: field for name, field in found.items() if field.buffer.role is Role.KEPT}
+    assert {field.rows for field in kept.values()} == {Rows.BATCH}
+    sums = [field for name, field in kept.items() if re.fullmatch(r"kept sum \d+", name)]
     assert sums
-    assert all(array[1:] == ("rows", WIDE.lanes) for array in sums)
+    assert all(field.stride == field.width == WIDE.lanes for field in sums)
 
 
-def test_arrays_in_wider_rows() -> None:
-    """Values of one bank stand side by side; what is the same for all rows has no rows."""
+def test_buffers_in_wider_rows() -> None:
+    """Values of one bank stand side by side; what is the same for all rows has one row."""
     parts = hoisted(CELLS["lstm"].graph)
     schedule = Schedule(parts.step, {}, {}, {})
-    strides = {"hoisted_0": 4 * 17, "hoisted_1": 4 * 17, "hoisted_2": 0}
-    source = Source(schedule, SIZES, strides, WIDE, packed=False)
-    arrays = {array.name: array for array in source.arrays}
-    assert arrays["hoisted_1"][1:] == ("step", 4 * 17)
-    assert arrays["hoisted_2"][1:] == ("vector", 0)
-    assert arrays["hoisted_3"][1:] == ("step", 17)
+    widths = {"hoisted_0": 4 * 17, "hoisted_1": 4 * 17, "hoisted_2": 0}
+    strides = {Buffer(Role.INPUT, name): width for name, width in widths.items()}
+    found = fields(Source(schedule, SIZES, strides, WIDE, packed=False))
+    assert found["input hoisted_1"][2:] == (Rows.STEP, 4 * 17, 17)
+    assert found["input hoisted_2"][2:] == (Rows.ONE, 0, 17)
+    assert found["input hoisted_3"][2:] == (Rows.STEP, 17, 17)
+
+
+def test_buffers_that_have_rows_stand_first() -> None:
+    for source in (forward(CELLS["lstm_layernorm"], WIDE), backward(CELLS["gru"], WIDE)):
+        found = [field.rows is Rows.WHOLE for field in source.fields.block.fields]
+        assert found == sorted(found)
+        assert found.index(True) == source.moving
+
+
+def parameters(source: Source) -> dict[str, int]:
+    """The parameters that a kernel is handed, and how many numbers of each it reads."""
+    weights = [f for f in source.fields.block.fields if f.buffer.role is Role.WEIGHT]
+    assert all(field[2:] == (Rows.WHOLE, field.width, field.width) for field in weights)
+    return {field.buffer.name: field.width for field in weights}
 
 
 def test_parameters_are_listed_once() -> None:
-    assert sorted(forward(CELLS["lstm"], WIDE).weights) == [
-        *("bias_hh", "bias_ih", "weight_hh", "weight_ih"),
-    ]
-    assert sorted(backward(CELLS["lstm"], WIDE).weights) == ["weight_hh", "weight_ih"]
-    assert sorted(forward(CELLS["indrnn"], WIDE).weights) == ["bias_ih", "weight_ih"]
+    weights = {"weight_ih": 4 * 17 * SIZES["input"], "weight_hh": 4 * 17 * 17}
+    biases = {"bias_ih": 4 * 17, "bias_hh": 4 * 17}
+    assert parameters(forward(CELLS["lstm"], WIDE)) == weights | biases
+    assert parameters(backward(CELLS["lstm"], WIDE)) == weights
+    found = parameters(forward(CELLS["indrnn"], WIDE))
+    assert found == {"weight_ih": 17 * SIZES["input"], "bias_ih": 17}
+
+
+def test_only_kernels_for_many_rows_lay_matrices_out() -> None:
+    for packed in (True, False):
+        source = forward(CELLS["lstm"], WIDE, packed=packed)
+        found = [f for f in source.fields.block.fields if f.buffer.role is Role.PACKED]
+        sizes = [pack.size(WIDE.lanes) for pack in source.packs]
+        assert [field.stride for field in found] == (sizes if packed else [])
 
 
 # Matrices.

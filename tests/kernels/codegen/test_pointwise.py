@@ -34,7 +34,7 @@ def points(graph: Graph, kind: Target = WIDE) -> list[Point]:
     """The last groups of units of all passes."""
     source = Source(Schedule(split(graph).step, {}, {}, {}), SIZES, {}, kind, packed=True)
     return [
-        Point(source, f"point_{work.number}", work.work, work.blocks, work.valid)
+        Point(source.fields, kind, f"point_{work.number}", work.work, work.blocks, work.valid)
         for work in source.works
     ]
 
@@ -51,7 +51,7 @@ def one(name: str, hidden: int = 16) -> Point:
     schedule = Schedule(split(CELLS[name].graph).step, {}, {}, {})
     source = Source(schedule, {**SIZES, "hidden": hidden}, {}, WIDE, packed=True)
     (work,) = source.works
-    return Point(source, "point", work.work, work.blocks, work.valid)
+    return Point(source.fields, WIDE, "point", work.work, work.blocks, work.valid)
 
 
 def count(point: Point) -> int:
@@ -91,7 +91,7 @@ def test_all_that_is_read_is_there(cell: Cell) -> None:
                 other = point.loops.get(argument, -1)
                 assert other <= loop
                 if 0 <= other < loop:
-                    kept = point.source.memory(argument) is not None
+                    kept = point.fields.memory(argument) is not None
                     assert (argument in point.slots) != kept
 
 

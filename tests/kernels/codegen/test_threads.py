@@ -4,13 +4,14 @@ import ctypes
 import itertools
 import threading
 from functools import cache
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from unrolled.kernels.codegen.threads import team
+from unrolled.kernels.codegen.fields import SCALARS
+from unrolled.kernels.codegen.threads import threads
+from unrolled.kernels.runtime.abi import ArgumentBlock
 from unrolled.kernels.runtime.jit import Machine, host
 
 FAKE = """
@@ -58,10 +59,13 @@ end.of.work:
 }
 """
 """In place of a kernel's functions. In every round each part writes its number and meets the
-others, whose numbers then have to be the same. The arguments are: of each thread the size of its
-team, from 8 on the last round of each part, at 16 the errors, at 17 the number of rounds."""
+others, whose numbers then have to be the same. The arguments begin with: of each thread the size of
+its team, from 8 on the last round of each part, at 16 the errors, at 17 the number of rounds."""
 
 PARTS, ERRORS, ROUNDS = 8, 16, 17
+
+BLOCK = ArgumentBlock([*(f"own {word}" for word in range(18)), *reversed(SCALARS)])
+"""Those of a kernel follow, not in its order."""
 
 _place = threading.local()
 _calls: list[tuple[int, ...]] = []
@@ -78,7 +82,7 @@ CALLBACKS = {
 def machine() -> Machine:
     """The functions of a team; a Python thread says which of the team it is."""
     target = host("double")
-    text = team(SimpleNamespace(target=target)) + FAKE  # pyright: ignore[reportArgumentType]
+    text = threads(BLOCK, target) + FAKE
     text = text.replace("@omp_get_thread_num", "@test_thread_num")
     text = text.replace("@omp_get_num_threads", "@test_num_threads")
     names = {name: ctypes.cast(f, ctypes.c_void_p).value or 0 for name, f in CALLBACKS.items()}
@@ -86,24 +90,42 @@ def machine() -> Machine:
     return Machine(text, target, {**names, "sched_yield": yielding})
 
 
-def run(name: str, size: int, numbers: tuple[int, ...], rounds: int = 1) -> Any:
-    """Run a job on a team; what the arguments are after it, and how `work` was called."""
-    _calls.clear()
-    arguments, counter = np.zeros(32, np.int64), np.zeros(1, np.int64)
+def told(shards: tuple[int, ...], rows: int, rounds: int = 1) -> tuple[Any, Any]:
+    """The arguments of a kernel whose rows are sharded like this, and the table of the shards."""
+    parts, *begins = shards
+    arguments, table = np.zeros(BLOCK.size, np.int64), np.array(begins, np.int64)
+    known = {"parts": parts, "rows": rows, "shards": table.ctypes.data}
+    for name, value in known.items():
+        arguments[BLOCK.scalar(name)] = value
     arguments[ROUNDS] = rounds
-    job = np.array([arguments.ctypes.data, counter.ctypes.data, *numbers], np.int64)
+    return arguments, table
+
+
+def member(name: str, number: int, size: int, arguments: Any) -> threading.Thread:
+    """One of so many threads that run a function; it has to be started."""
     function = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(machine().address(name))
 
-    def member(number: int) -> None:
+    def work() -> None:
         _place.number, _place.size = number, size
-        function(job.ctypes.data)
+        function(arguments.ctypes.data)
 
-    threads = [threading.Thread(target=member, args=(n,), daemon=True) for n in range(size)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
+    return threading.Thread(target=work, daemon=True)
+
+
+def finish(team: list[threading.Thread]) -> None:
+    for thread in team:
         thread.join(60)
         assert not thread.is_alive(), "a thread waits for ever"
+
+
+def run(name: str, size: int, shards: tuple[int, ...], rows: int = 7, rounds: int = 1) -> Any:
+    """Run a function on a team; what the arguments are after it, and how `work` was called."""
+    _calls.clear()
+    arguments, _table = told(shards, rows, rounds)
+    team = [member(name, number, size, arguments) for number in range(size)]
+    for thread in team:
+        thread.start()
+    finish(team)
     return arguments, sorted(_calls)
 
 
@@ -111,10 +133,12 @@ def run(name: str, size: int, numbers: tuple[int, ...], rounds: int = 1) -> Any:
 def test_meetings(size: int) -> None:
     """No thread goes on before all have come, however often they meet."""
     rounds = 1000
-    arguments, calls = run("team", size, (0, 7), rounds)
+    arguments, calls = run("team", size, (0,), 7, rounds)
     assert calls == [(0, 7, part, size, part) for part in range(size)]  # all rows, some units
     assert arguments[PARTS : PARTS + size].tolist() == [rounds] * size
     assert arguments[ERRORS] == 0
+    if size > 1:
+        assert arguments[BLOCK.scalar("arrived")] == 2 * rounds * size
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4])
@@ -122,45 +146,30 @@ def test_meetings(size: int) -> None:
 def test_every_part_is_run_once(parts: int, size: int) -> None:
     """Also by a team that is smaller than was asked for, or larger."""
     begins = [part * part for part in range(parts + 1)]
-    arguments, calls = run("team", size, (parts, begins[-1], *begins))
+    arguments, calls = run("team", size, (parts, *begins))
     assert calls == [(begins[p], begins[p + 1], 0, 1, p % size) for p in range(parts)]
     assert arguments[:size].tolist() == [size] * size  # every thread has prepared its share
     assert not arguments[size:PARTS].any()
 
 
-@pytest.mark.parametrize("numbers", [(0, 5), (1, 5, 0, 5), (3, 5, 0, 2, 2, 5)], ids=str)
-def test_one_thread_without_a_team(numbers: tuple[int, ...]) -> None:
-    arguments, calls = run("run", 1, numbers)
+@pytest.mark.parametrize("shards", [(0,), (1, 0, 5), (3, 0, 2, 2, 5)], ids=str)
+def test_one_thread_without_a_team(shards: tuple[int, ...]) -> None:
+    arguments, calls = run("run", 1, shards, rows=5)
     assert arguments[0] == 1
-    pairs = list(itertools.pairwise(numbers[2:])) or [(0, 5)]
+    pairs = list(itertools.pairwise(shards[1:])) or [(0, 5)]
     assert calls == [(begin, end, 0, 1, 0) for begin, end in pairs]
 
 
 def test_work_begins_when_all_have_prepared() -> None:
     """One thread comes late: the rows' layouts of the others are not read before."""
     _calls.clear()
-    arguments, counter = np.zeros(32, np.int64), np.zeros(1, np.int64)
-    arguments[ROUNDS] = 1
-    numbers = [arguments.ctypes.data, counter.ctypes.data, 2, 4, 0, 2, 4]
-    job = np.array(numbers, np.int64)
-    function = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(machine().address("team"))
-    late = threading.Event()
-
-    def member(number: int) -> None:
-        _place.number, _place.size = number, 2
-        if number:
-            assert late.wait(60)
-        function(job.ctypes.data)
-
-    threads = [threading.Thread(target=member, args=(n,), daemon=True) for n in range(2)]
-    for thread in threads:
-        thread.start()
-    threads[0].join(0.1)
-    assert threads[0].is_alive()
+    arguments, _table = told((2, 0, 2, 4), rows=4)
+    team = [member("team", number, 2, arguments) for number in range(2)]
+    team[0].start()
+    team[0].join(0.1)
+    assert team[0].is_alive()
     assert arguments[:2].tolist() == [2, 0]
     assert _calls == []
-    late.set()
-    for thread in threads:
-        thread.join(60)
-        assert not thread.is_alive()
+    team[1].start()
+    finish(team)
     assert sorted(_calls) == [(0, 2, 0, 1, 0), (2, 4, 0, 1, 1)]

@@ -15,6 +15,7 @@ from unrolled.graph.notation import expression
 from unrolled.graph.operation import CONDITIONS, Operation
 from unrolled.kernels.planning.split import Split, hoisted, split
 from unrolled.kernels.planning.training import Place, TrainingPlan
+from unrolled.kernels.runtime.abi import Role
 
 from ..comparison import SIZES
 
@@ -100,10 +101,10 @@ def test_all_that_is_given_is_in_the_derivative(cell: Cell, parts: Parts) -> Non
     found = plan(cell.graph, parts=parts)
     nodes = set(found.backward.order)
     again = {found.again[node] for node in found.saved.values()}
-    for node, name in found.given.items():
-        assert name.startswith(("saved ", "after "))
+    for node, buffer in found.given.items():
+        assert buffer.role in (Role.SAVED, Role.AFTER)
         assert node.arguments
-        if name.startswith("saved "):
+        if buffer.role is Role.SAVED:
             assert node in again
     none = cell.name == "indrnn" or (cell.name == "min_gru" and parts is hoisted)
     assert any(node in nodes for node in found.given) or none

@@ -16,10 +16,11 @@ from unrolled.graph.graph import Graph
 from unrolled.graph.rewrite import without_bias
 from unrolled.kernels.planning.schedule import UnsupportedError
 from unrolled.kernels.planning.split import split
-from unrolled.kernels.runtime import launch, recurrence
+from unrolled.kernels.runtime import code, recurrence
+from unrolled.kernels.runtime.abi import Buffer, Role
 from unrolled.kernels.runtime.cache import OBJECT, Budget, Cache
 from unrolled.kernels.runtime.jit import Machine
-from unrolled.kernels.runtime.launch import FEW_ROWS
+from unrolled.kernels.runtime.kernel import FEW_ROWS
 from unrolled.kernels.runtime.recurrence import OFTEN, Recurrence, Recurrences, recurrences
 
 from ..comparison import SIZES, assert_close, by_definition, call, outcome
@@ -101,7 +102,7 @@ def test_the_chosen_kernels_give_what_the_definition_gives(steps: int, rows: int
 
 def test_inputs_that_are_read_as_they_are() -> None:
     assert of().many.reads_inputs_alone
-    assert of().many.strides == {"x": SIZES["input"]}
+    assert of().many.strides == {Buffer(Role.INPUT, "x"): SIZES["input"]}
     assert not of(sizes=LARGE).long.reads_inputs_alone
     assert set(of(sizes=LARGE).long.strides.values()) == {4 * 300}
 
@@ -168,7 +169,7 @@ def test_code_is_freed_with_the_last_module_that_uses_it(monkeypatch: pytest.Mon
         return layer
 
     monkeypatch.setattr(recurrence, "_known", Cache(Budget(2 * OBJECT)))
-    monkeypatch.setattr(launch, "Machine", noted)
+    monkeypatch.setattr(code, "Machine", noted)
     first, second = trained(5), trained(5)
     count = len(made)
     others = [trained(hidden) for hidden in (6, 7, 8)]
@@ -211,7 +212,7 @@ def test_a_kernel_as_text() -> None:
     found = of()
     forward, backward = found.many.text(backward=False), found.many.text(backward=True)
     assert forward.startswith("; lstm: 1 passes over the units of a row\n;   pass 0, H units:\n")
-    assert ";   array 0: " in forward
+    assert ";   buffer 0: " in forward
     assert "define void @run(" in forward
     assert "@pack_0(" in forward
     assert "@pack_0(" not in found.few.text(backward=False)

@@ -36,6 +36,7 @@ class Gradients:
         self.call = call
         self.plan = plan = call.training.plan
         self.dtype = call.recurrence.dtype
+        self.like = torch.empty(0, dtype=self.dtype, device="cpu")
         self.wanted_sources, self.wanted_states, wanted_weights = call.parted(wanted)
         self.product = call.recurrence.product
         asked = [] if self.product else zip(call.banks, self.wanted_sources, strict=True)
@@ -84,7 +85,7 @@ class Gradients:
         """Return what the loop reads and writes; arguments as of `run`."""
         call = self.call
         sources, states, weights = call.parted(tensors)
-        buffers = self._buffers(store)
+        buffers = self._buffers()
         if self.product is None or any(bank(names) in launch.reads for names in call.banks):
             read = call.read(sources, weights)
         else:  # no bank is read: any memory will do
@@ -92,12 +93,12 @@ class Gradients:
             banks = [u.view(-1, w) for u, w in zip(unread, self.product.widths, strict=True)]
             read = [*banks, *weights]
         given = [
-            self._dense(form, gradient, store)
+            self._dense(form, gradient)
             for form, gradient in zip(call.arriving.values(), gradients, strict=True)
         ]
-        pairs = [store.new_empty(form.shape) for form in call.pairs.values()]
+        pairs = [self.like.new_empty(form.shape) for form in call.pairs.values()]
         sums = {
-            name: store.new_zeros(launch.form(Buffer(Role.SUM, name)).shape)
+            name: self.like.new_zeros(launch.form(Buffer(Role.SUM, name)).shape)
             for name in self.plan.reduced
         }
         arrays = [*read, store, *given, *pairs, *buffers.values(), *sums.values()]
@@ -120,20 +121,20 @@ class Gradients:
             *(found.get(name) for name in call.weights),
         ]
 
-    def _buffers(self, store: Tensor) -> dict[int, Tensor]:
+    def _buffers(self) -> dict[int, Tensor]:
         """The arrays of the gradients, (N, width); those that are returned are new."""
         total = self.call.time.total
         return {
-            buffer: empty(store, total, width)
+            buffer: empty(self.like, total, width)
             if is_returned
             else reserve.take(self.dtype, total * width).view(total, width)
             for buffer, (width, is_returned) in self.widths.items()
         }
 
-    def _dense(self, form: Form, gradient: Tensor | None, like: Tensor) -> Tensor:
+    def _dense(self, form: Form, gradient: Tensor | None) -> Tensor:
         """Return an arriving gradient with its numbers in memory; 0 where there is none."""
         if gradient is None:
-            return like.new_zeros(form.shape)
+            return self.like.new_zeros(form.shape)
         return solid(gradient if gradient.layout is torch.strided else gradient.to_dense())
 
     def _sources(self, begun: Begun, summed: Mapping[str, Tensor]) -> list[Tensor | None]:
@@ -223,8 +224,8 @@ class Gradients:
     def _weights(self, begun: Begun, summed: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Sums over all rows and steps: large products, and what the loop has added up."""
         store = begun.store
-        found = {name: self._new(name, shape, store) for name, shape in self.weights.items()}
-        totals = [store.new_empty(layer.units) for layer in self.layers]
+        found = {name: self._new(name, shape) for name, shape in self.weights.items()}
+        totals = [self.like.new_empty(layer.units) for layer in self.layers]
         if self.layers:
             gathered = [
                 self.call.full(store, state).index_select(0, rows)
@@ -267,10 +268,10 @@ class Gradients:
         user = f"{call.recurrence.graph.name}, backward"
         return call.training.weights.launch(user, forms, sums, total)
 
-    def _new(self, name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
+    def _new(self, name: str, shape: tuple[int, ...]) -> Tensor:
         """The gradient of a parameter, 0 where no layer is going to write it."""
         is_written = self.plan.written[name] == shape[0]
-        return like.new_empty(shape) if is_written else like.new_zeros(shape)
+        return self.like.new_empty(shape) if is_written else self.like.new_zeros(shape)
 
 
 class Begun(NamedTuple):

@@ -237,24 +237,24 @@ def run(
     record: Sequence[str],
     batch_sizes: Sequence[int] | None = None,
     reverse: bool = False,
-) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
-    """Run a cell over a sequence, or a step: the recorded values, and the last states.
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Run a cell over a sequence, or a step; arguments and results are those of `eager.run`.
 
-    Arguments are those of `eager.run`; inputs of a step are (B, units), and states may be
-    (1, B, units). Last states have the shape of the first.
+    Inputs of a step are (B, units), and states may be (1, B, units): last states have that shape.
     """
     if batch_sizes is not None and batch_sizes[-1] == next(iter(states.values())).shape[-2]:
         shape = (len(batch_sizes), batch_sizes[0])  # all rows have the same length
         inputs = {name: value.unflatten(0, shape) for name, value in inputs.items()}
         values, last = run(recurrences, weights, inputs, states, record, None, reverse)
-        return [value.flatten(0, 1) for value in values], last
+        return {name: value.flatten(0, 1) for name, value in values.items()}, last
     call, banks, turned = prepared(
         recurrences, weights, inputs, states, record, batch_sizes, reverse
     )
-    values, last = _run(call, banks, states, weights)
+    recorded, last = _run(call, banks, states, weights)
+    values = dict(zip(record, recorded, strict=True))
     if turned is not None:
-        values = [value.index_select(0, turned) for value in values]
-    return values, last
+        values = {name: value.index_select(0, turned) for name, value in values.items()}
+    return values, dict(zip(call.states, last, strict=True))
 
 
 def _run(

@@ -18,7 +18,7 @@ from ...graph.node import Size
 from ...graph.verify import check_step
 from .. import eager
 from ..runtime import cache, timeline
-from ..runtime.buffers import arriving, sound
+from ..runtime.buffers import arriving, check, sound
 from ..runtime.cache import OBJECT, Cache
 from ..runtime.memory import ALIGNED, empty
 from ..runtime.torch_state import DTYPES
@@ -239,7 +239,7 @@ class _Run:
 
         operands = self.weights, self.inputs, self.states
         values, last = compiled.run(self.cell.recurrences, *operands, *self.further)
-        return _owned([*values, *last])
+        return _owned([*values.values(), *last.values()])
 
     def train(self) -> list[Tensor]:
         """Recorded values, last states, and what the backward pass needs."""
@@ -255,7 +255,8 @@ class _Run:
         store[call.store.size :] = 0
         states = [self.states[name].contiguous() for name in call.states]
         weights = [self.weights[name] for name in call.weights]
-        recorded, last = compiled.train(call, banks, states, weights, store)
+        kept = store[: call.store.size]  # it has room for every kernel's
+        recorded, last = compiled.train(call, banks, states, weights, kept)
         if turned is not None:
             recorded = [value.index_select(0, turned) for value in recorded]
         recorded = [value.view(*call.shape, value.shape[-1]) for value in recorded]
@@ -290,7 +291,8 @@ class _Run:
         backward = compiled.derivative(
             call, tuple(tensor.requires_grad for tensor in (*banks, *loop))
         )
-        kept = store.flatten()[: call.store.size]  # it has room for every kernel's
+        kept = store.flatten()[: call.store.size]
+        check(USER, call.recurrence.dtype, call.given, tensors)  # also what it need not read
         found = backward.run(tensors, kept, [*into, *gradients[count:]])
         return _summed(
             [*inputs.values(), *states.values(), *weights.values()], [*banks, *loop], found

@@ -16,7 +16,8 @@ class Guards:
 
     Compared are of each tensor type, dtype, device, shape, whether it requires a gradient, and what
     transforms, modes and autocast would make of it: by the check that PyTorch compiles for
-    `torch.compile`, in less than a tenth of a microsecond a tensor.
+    `torch.compile`, in less than a tenth of a microsecond a tensor. All tensors have to have
+    strides: see `_torch.has_strides`.
 
     Args:
         tensors: as they were.
@@ -33,7 +34,7 @@ class Guards:
     def __init__(self, tensors: Sequence[Tensor]) -> None:
         self._each = [_torch.guard([each], strides=False) for each in tensors]
         self.same: Callable[..., bool] = _never
-        """Return whether nothing is different, strides included; no tensor may stand twice."""
+        """Return whether nothing is different, strides included, and no tensor stands twice."""
         if len(set(map(id, tensors))) == len(tensors):
             self.same = _torch.guard(tensors, strides=True)
 

@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 import torch
+from tests.replays import prepared, replayed
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
-from unrolled.nn.quick import Inference, Training
 
 import unrolled
-from unrolled.kernels.runtime import launch as kernel
+from unrolled.kernels.runtime import code
 from unrolled.kernels.runtime.torch_state import eager_only
-from unrolled.nn import quick
 
 OPTIONS: list[dict[str, Any]] = [
     {},
@@ -59,8 +58,8 @@ def test_without_a_graph(kind: str, options: dict[str, Any], steps: int) -> None
             with eager_only():
                 expected = flat(layer(x, hx))
             close(found, expected)
-        assert quick.run(layer, x, hx) is not None
-    assert [type(way) for way in layer._known.values()] == [Inference, Inference]
+        assert replayed(lambda x=x, hx=hx: layer(x, hx))
+    assert not any(one.trains for one in prepared(layer))
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
@@ -84,8 +83,8 @@ def test_on_the_graph(kind: str, options: dict[str, Any]) -> None:
         close(gradients(), found)
         with eager_only():
             close(found, gradients())
-        assert quick.run(layer, x, hx) is not None
-        assert [type(way) for way in layer._known.values()] == [Training]
+    assert replayed(gradients)
+    assert all(one.trains for one in prepared(layer))
 
 
 @pytest.mark.parametrize("shape", [(40, 1, 32), (40, 1, 60), (40, 3, 32), (9, 30, 32)], ids=str)
@@ -101,10 +100,7 @@ def test_directions_at_once(shape: tuple[int, int, int]) -> None:
             expected = flat(layer(x, hx))
         for _ in range(3):
             close(flat(layer(x, hx)), expected)
-    ways = [way for way in layer._known.values() if isinstance(way, Inference)]
-    assert len(ways) == 2
-    for way in ways:
-        assert all((together is None) == (rows == 30) for together in way._together)
+    assert all((one.alone is None) == (rows == 30) for one in prepared(layer))
 
 
 def both_ways(kind: str, rows: int) -> tuple[Any, Tensor, list[Tensor]]:
@@ -113,12 +109,6 @@ def both_ways(kind: str, rows: int) -> tuple[Any, Tensor, list[Tensor]]:
     layer = getattr(unrolled, kind)(8, 32, 2, bidirectional=True, dtype=torch.float64)
     x = torch.randn(120, rows, 8, dtype=torch.float64, requires_grad=True)
     return layer, x, [x, *layer.parameters()]
-
-
-def ways_on_the_graph(layer: Any) -> list[bool]:
-    """Of each layer, whether its directions run at once."""
-    (way,) = (way for way in layer._known.values() if isinstance(way, Training))
-    return [together is not None for together in way._together]
 
 
 @pytest.mark.parametrize("rows", [1, 3, 30])
@@ -135,7 +125,7 @@ def test_directions_at_once_on_the_graph(kind: str, rows: int) -> None:
         expected = gradients()
     for _ in range(3):
         close(gradients(), expected)
-    assert ways_on_the_graph(layer) == [rows < 30] * 2
+    assert [one.alone is not None for one in prepared(layer)] == [rows < 30] * 4
 
 
 @pytest.mark.parametrize("place", [0, 1, 2, 3])
@@ -158,7 +148,6 @@ def test_one_of_two_directions_is_asked_for(place: int) -> None:
             for a, b in zip(gradients(), expected, strict=True):
                 zero = torch.zeros((), dtype=torch.float64)
                 close([zero if a is None else a], [zero if b is None else b.expand_as(a)])
-    assert len(layer._known) == 1
 
 
 def test_directions_at_once_are_differentiated_twice_and_in_batches() -> None:
@@ -178,7 +167,7 @@ def test_directions_at_once_are_differentiated_twice_and_in_batches() -> None:
             expected = derivative()
         for _ in range(2):
             close(derivative(), expected)
-    assert ways_on_the_graph(layer) == [True, True]
+    assert all(one.alone is not None for one in prepared(layer))
 
 
 @pytest.mark.parametrize("fixed", [False, True])
@@ -201,16 +190,20 @@ def test_directions_at_once_under_checkpoints(fixed: bool) -> None:
         close([each.detach() for each in gradients(create)], expected)
 
 
-def test_no_way_is_shared_or_stored() -> None:
+def test_copies_have_their_own_weights() -> None:
     layer = made("LSTM", {}).requires_grad_(False)
     x = torch.randn(6, 3, 4, dtype=torch.float64)
-    layer(x)
+    for _ in range(3):
+        expected = layer(x)[0]
     other = copy.deepcopy(layer)
-    assert len(layer._known) == 1
-    assert not other._known
-    assert not pickle.loads(pickle.dumps(layer))._known
+    third = pickle.loads(pickle.dumps(layer))
+    assert prepared(layer)
+    assert not prepared(third)
     other.weight_hh_l0.mul_(2)
-    assert not torch.equal(layer(x)[0], other(x)[0])
+    for _ in range(3):
+        assert torch.equal(layer(x)[0], expected)
+        assert torch.equal(third(x)[0], expected)
+        assert not torch.equal(other(x)[0], expected)
 
 
 @pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
@@ -224,7 +217,7 @@ def test_steps(kind: str) -> None:
         with eager_only():
             expected = cell(x, hx)
         torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
-    assert cell._quick_step(x, hx) is not None
+    assert replayed(lambda: cell(x, hx))
     with pytest.raises(RuntimeError, match="inconsistent hidden_size"):
         cell(x, tuple(state[:, 1:] for state in given) if len(given) > 1 else given[0][:, 1:])
     with pytest.raises(ValueError, match="Expected hx to be"):
@@ -336,7 +329,7 @@ def _child(connection: Any, layer: Any, x: Tensor) -> None:
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_forked_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """A call that is known takes threads that did not come along."""
-    monkeypatch.setattr(kernel, "WORTH_A_THREAD", 1)
+    monkeypatch.setattr(code, "WORTH_A_THREAD", 1)
     torch.set_num_threads(2)
     layer = made("LSTM", {}).requires_grad_(False)
     x = torch.randn(6, 3, 4, dtype=torch.float64)

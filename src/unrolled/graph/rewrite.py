@@ -122,14 +122,29 @@ def zoneout(graph: Graph, states: Iterable[str]) -> Graph:
     """
     inputs, values = dict(graph.inputs), dict(graph.values)
     for state in states:
-        if state not in graph.states:
-            raise CellError(f"zoneout: {graph.name} has no state {state!r}: {list(graph.states)}")
         name = zoneout_input(graph, state)
+        values[state] = _mixed(graph, state, Node(Operation.INPUT, (), name))
         inputs[name] = graph.states[state]
-        keep = Node(Operation.INPUT, (), name)
-        old = Node(Operation.STATE, (), state)
-        values[state] = keep * old + (1 - keep) * values[state]
     return Graph(graph.name, inputs, graph.states, values)
+
+
+def expected_zoneout(graph: Graph, probabilities: Mapping[str, float]) -> Graph:
+    """Return the cell whose states keep a fixed part of their old value: zoneout at evaluation.
+
+    Args:
+        graph: of a cell.
+        probabilities: by state, the part that is kept.
+    """
+    values = dict(graph.values)
+    values.update({state: _mixed(graph, state, p) for state, p in probabilities.items()})
+    return Graph(graph.name, graph.inputs, graph.states, values)
+
+
+def _mixed(graph: Graph, state: str, keep: Node | float) -> Node:
+    """Return a state of which a part keeps its old value."""
+    if state not in graph.states:
+        raise CellError(f"zoneout: {graph.name} has no state {state!r}: {list(graph.states)}")
+    return keep * Node(Operation.STATE, (), state) + (1 - keep) * graph.values[state]
 
 
 def zoneout_input(graph: Graph, state: str) -> str:

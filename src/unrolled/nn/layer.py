@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from ..equations import Cell
 from ..graph.graph import Graph
-from ..graph.rewrite import variational_dropout, zoneout, zoneout_input
+from ..graph.rewrite import expected_zoneout, variational_dropout, zoneout, zoneout_input
 from ..kernels.dispatch import Runner
 from ..kernels.request import Request, Results
 from ..kernels.runtime.buffers import sound
@@ -82,15 +82,17 @@ class Layer(Weighted):
         self.learn_initial_states = bool(learn_initial_states)
         self.recompute = bool(recompute)
         self.standard = fused.is_standard(cell)
-        self._make_runners()
-        self._x = next(iter(self.graph.inputs))
         # Whether something besides dropout is drawn at random in training.
         self._is_noisy = bool(self.zoneout or self.variational_dropout)
+        self._make_runners()
         self._all_suffixes = [self._suffixes(layer) for layer in range(num_layers)]
         self._count = num_layers * self._directions
-        self._starts_at_0 = not self.learn_initial_states
         self._record = (self.graph.output,)
-        self._state_units = [self._units[size] for size in self.graph.states.values()]
+        self._state_units = {s: self._units[size] for s, size in self.graph.states.items()}
+        self._initial_names = {
+            state: [f"initial_{state}{each}" for each in chain.from_iterable(self._all_suffixes)]
+            for state in self.graph.states
+        }
         for layer in range(num_layers):
             size = input_size if layer == 0 else self.output_size * self._directions
             for suffix in self._suffixes(layer):
@@ -101,11 +103,17 @@ class Layer(Weighted):
 
     def _make_runners(self) -> None:
         """What runs the equations outside training, and in training."""
-        graph = zoneout(self.graph, self.zoneout) if self.zoneout else self.graph
-        self._runner = Runner(graph, self._units, self.recompute)
-        self._training_runner = self._runner
-        if self.variational_dropout:
-            self._training_runner = Runner(variational_dropout(graph), self._units, self.recompute)
+        graph = expected_zoneout(self.graph, self.zoneout) if self.zoneout else self.graph
+        self._runner = self._training_runner = Runner(graph, self._units, self.recompute)
+        if self._is_noisy:
+            graph = zoneout(self.graph, self.zoneout)
+            if self.variational_dropout:
+                graph = variational_dropout(graph)
+            self._training_runner = Runner(graph, self._units, self.recompute)
+
+    @property
+    def _engine(self) -> Runner:
+        return self._training_runner if self.training else self._runner
 
     def _register_initial_states(self, suffix: str, device: Any, dtype: Any) -> None:
         if self.learn_initial_states:
@@ -155,7 +163,7 @@ class Layer(Weighted):
         elif self._probes or steps.data.shape[0] == 0:
             output, last = self._watched(steps, states)
         else:
-            are_0 = hx is None and self._starts_at_0 and steps.batch_sizes is None
+            are_0 = hx is None and not self.learn_initial_states and steps.batch_sizes is None
             output, last = self._run(steps, None if are_0 else states)
         final = {state: steps.outward(value) for state, value in last.items()}
         return steps.output(output), self._states_out(final)
@@ -168,9 +176,11 @@ class Layer(Weighted):
         count = self._count
         if count > 1 and any(state.dim() != 3 or len(state) != count for state in states):
             return None
-        runner = self._training_runner if self.training else self._runner
+        runner = self._engine
         try:
             data = input.transpose(0, 1) if self.batch_first else input
+            if not states and self.learn_initial_states:
+                states = tuple(self._learned_states(data.shape[1]).values())
             found = self._layers(runner.run, data, states, first=runner.replay)
         except RuntimeError:  # said in better words by what then checks the call
             return None
@@ -182,10 +192,10 @@ class Layer(Weighted):
         return output, tuple(last) if len(last) > 1 else last[0]
 
     def _is_special(self) -> bool:
-        """Return whether a call is more than the equations on zeros or given states."""
-        if self._probes or not self._starts_at_0 or torch.compiler.is_compiling():
+        """Return whether a call is more than the equations."""
+        if self._probes or torch.compiler.is_compiling():
             return True
-        return self._is_noisy or (self.training and self.dropout > 0)
+        return self.training and (self._is_noisy or self.dropout > 0)
 
     def _layers(
         self,
@@ -245,7 +255,7 @@ class Layer(Weighted):
         """Why the first layer runs by the eager definition; None if it runs on a kernel."""
         if steps.data.shape[0] == 0:
             return "every row has length 0"
-        runner = self._training_runner if self.training else self._runner
+        runner = self._engine
         first = [value[:1] for value in states.values()]
         inputs = [steps.data]
         return runner.obstacle(
@@ -268,7 +278,7 @@ class Layer(Weighted):
         self, steps: Steps, states: Mapping[str, Tensor] | None
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
         """All layers and directions; states that are None are 0."""
-        runner = self._training_runner if self.training else self._runner
+        runner = self._engine
         given = () if states is None else tuple(states.values())
         masks = self._mask_maker(steps)
         found = self._layers(runner.run, steps.data, given, masks, steps.batch_sizes)
@@ -295,7 +305,7 @@ class Layer(Weighted):
         assert states is not None
         if not self._probes:
             return [inputs[0].new_zeros(0, self.output_size)], states
-        runner = self._training_runner if self.training else self._runner
+        runner = self._engine
         call = Call(
             suffix,
             runner,
@@ -310,7 +320,7 @@ class Layer(Weighted):
 
     def _mask_maker(self, steps: Steps) -> Masks:
         """Return what makes the random inputs of the graph, given what a layer reads."""
-        runner = self._training_runner if self.training else self._runner
+        runner = self._engine
         if len(runner.graph.inputs) == 1:
             return _no_masks
         return partial(self._masks, runner.graph, steps)
@@ -322,7 +332,7 @@ class Layer(Weighted):
         own = {*self.graph.inputs, *kept}
         masked = {name: size for name, size in sizes.items() if name not in own}
         masks = {
-            **zoneout_masks(kept, sizes, steps, data, self.training),
+            **zoneout_masks(kept, sizes, data),
             **variational_masks(self.variational_dropout, masked, steps, data),
         }
         return [masks[name] for name in graph.inputs if name in masks]
@@ -362,25 +372,30 @@ class Layer(Weighted):
             raise RuntimeError(f"Expected {label} size {expected}, got {list(state.shape)}")
 
     def _initial_states(self, steps: Steps) -> dict[str, Tensor]:
-        count = self.num_layers * self._directions
-        if not self.learn_initial_states:
-            return {
-                state: steps.data.new_zeros(count, steps.batch, self._units[size])
-                for state, size in self.graph.states.items()
-            }
-        suffixes = [suffix for layer in range(self.num_layers) for suffix in self._suffixes(layer)]
+        if self.learn_initial_states:
+            return self._learned_states(steps.batch)
+        return {
+            state: steps.data.new_zeros(self._count, steps.batch, self._units[size])
+            for state, size in self.graph.states.items()
+        }
+
+    def _learned_states(self, batch: int) -> dict[str, Tensor]:
+        own: Any = self._parameters
+        names = [name for names in self._initial_names.values() for name in names]
+        given = {name: own[name] if name in own else getattr(self, name) for name in names}
+        (learned,) = sound(type(self).__name__, given)
         states = {}
-        for state, size in self.graph.states.items():
-            names = [f"initial_{state}{suffix}" for suffix in suffixes]
-            (learned,) = sound(type(self).__name__, {name: getattr(self, name) for name in names})
-            for name, value in learned.items():
-                if value.shape != (self._units[size],):
+        for state, units in self._state_units.items():
+            rows = []
+            for name in self._initial_names[state]:
+                value = learned[name]
+                if value.shape != (units,):
                     raise RuntimeError(
-                        f"{type(self).__name__}: {name} should have shape "
-                        f"{(self._units[size],)}, got {tuple(value.shape)}"
+                        f"{type(self).__name__}: {name} should have shape {(units,)}, "
+                        f"got {tuple(value.shape)}"
                     )
-            first = torch.stack(list(learned.values())).unsqueeze(1)
-            states[state] = first.expand(count, steps.batch, self._units[size])
+                rows.append(value.expand(1, batch, units))
+            states[state] = _joined(rows)
         return states
 
     @property

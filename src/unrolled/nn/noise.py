@@ -25,23 +25,13 @@ def probability(name: str, value: object) -> float:
 
 
 def zoneout_masks(
-    probabilities: Mapping[str, float],
-    units: Mapping[str, int],
-    sequence: Sequence,
-    data: Tensor,
-    training: bool,
+    probabilities: Mapping[str, float], units: Mapping[str, int], data: Tensor
 ) -> dict[str, Tensor]:
-    """The inputs, by name, that are 1 where a unit keeps its old value, for every step anew.
-
-    Outside training every unit keeps a part of its old value, as large as the probability.
-    """
+    """The inputs, by name, that are 1 where a unit keeps its old value, for every step anew."""
     masks = {}
     for name, p in probabilities.items():
         shape = (*data.shape[:-1], units[name])
-        if training:
-            masks[name] = (torch.rand(shape, device=data.device) < p).to(data.dtype)
-        else:
-            masks[name] = data.new_full((), p).expand(shape)
+        masks[name] = (torch.rand(shape, device=data.device) < p).to(data.dtype)
     return masks
 
 

@@ -35,11 +35,15 @@ class Guards:
         self._each = [_torch.guard([each], strides=False) for each in tensors]
         self.same: Callable[..., bool] = _never
         """Return whether nothing is different, strides included, and no tensor stands twice."""
+        self._together: Callable[..., bool] = _never
         if len(set(map(id, tensors))) == len(tensors):
             self.same = _torch.guard(tensors, strides=True)
+            self._together = _torch.guard(tensors, strides=False)
 
     def alike(self, tensors: Sequence[Tensor]) -> bool:
         """Return whether nothing but strides is different; a tensor may stand several times."""
+        if self._together(*tensors):
+            return True
         return all(check(each) for check, each in zip(self._each, tensors, strict=True))
 
 

@@ -183,6 +183,38 @@ def _has_graph_task() -> bool:
     return _graph_task() != -1
 
 
+def graph_task() -> int:
+    """Return the number of the backward pass that is going on, -1 outside."""
+    assert _graph_task is not None
+    return _graph_task()
+
+
+def at_end_of_backward(callback: Callable[[], None]) -> bool:
+    """Call a function when the backward pass that is going on has ended; False if that fails."""
+    try:
+        torch.autograd.Variable._execution_engine.queue_callback(callback)
+    except (AttributeError, RuntimeError):
+        return False
+    return True
+
+
+_saved_hooks: Callable[[bool], Any] | None = _find(
+    "torch._C._autograd", "_top_saved_tensors_default_hooks"
+)
+
+
+def hooks_saved_tensors() -> bool:
+    """Return whether hooks see what is saved for a backward pass, as under a checkpoint."""
+    return _saved_hooks is not None and _saved_hooks(False) is not None
+
+
+tells_backward_passes: bool = _graph_task is not None and _saved_hooks is not None
+"""Whether `graph_task` and `hooks_saved_tensors` work here.
+
+Without them every step of a cell makes the gradients of its weights alone, which is slower.
+"""
+
+
 is_in_backward: Callable[[], bool] = _has_graph_task if _graph_task is not None else _takes_callback
 """Return whether a backward pass is going on: what a checkpoint computes again is not recorded.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from typing import Any, final
 
@@ -9,6 +10,8 @@ import torch
 from torch import Tensor
 
 from .. import _torch
+from .autograd import collector
+from .autograd.collector import Anchor, CollectedStep
 from .autograd.node import Loop
 from .request import Request, Results, is_step, key
 from .runtime.buffers import is_lazy, picker
@@ -66,6 +69,8 @@ class Replay:
         single = call.is_single
         self._pairs = [] if single else [form.shape for form in call.pairs.values()]
         self._is_bare = not (self._recorded or self._pairs or self._product)
+        self._collects = self.trains and collector.suits(call, self._weights(request.weights))
+        self._anchor: weakref.ref[Anchor] | None = None
         self._launch: Launch | None = None
         self.alone = call.forward_alone
         if not self.trains:
@@ -91,12 +96,25 @@ class Replay:
         """Return recorded values and last states; None if a tensor is not as it has to be."""
         if self._launch is None:
             sources, states, weights = operands
+            if self._collects and not _torch.hooks_saved_tensors():
+                anchor = self._anchored(weights)
+                return self.split(
+                    CollectedStep.apply(self.call, anchor, anchor.tensor, *sources, *states)
+                )
             return self.split(Loop.apply((self.call,), *sources, *states, *weights))
         tensors, recorded, last = self.arrays(operands)
         worst = self._launch.start(tensors)
         if worst == SCATTERED:
             worst = self._launch.start([each.contiguous() for each in tensors])
         return (recorded, last) if worst == FITS else None
+
+    def _anchored(self, weights: Sequence[Tensor]) -> Anchor:
+        """Return what steps with these weights hang on, the same as before if they still do."""
+        anchor = None if self._anchor is None else self._anchor()
+        if anchor is None or not anchor.collector.serves(weights):
+            anchor = Anchor(self.call, weights)
+            self._anchor = weakref.ref(anchor)
+        return anchor
 
     def arrays(self, operands: Operands) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
         """Return all operands of a launch without a graph, and which are its results."""

@@ -219,7 +219,7 @@ def test_copies_that_reach_beyond_a_tensor_are_refused() -> None:
     loop = Loop("lstm")
     inside, beyond = Place(state_of("h"), 11 * 17), Place(state_of("c"), 11 * 17 + 1)
     for moves in ({"before": [Move(beyond, inside, 17)]}, {"after": [Move(inside, beyond, 17)]}):
-        with pytest.raises(RuntimeError, match="^lstm: a copy reaches beyond pair c$"):
+        with pytest.raises(RuntimeError, match=r"^lstm: a copy reaches beyond pair c$"):
             loop.launch(**moves)
     loop.launch(before=[Move(beyond, inside, 16)])
 
@@ -293,9 +293,9 @@ def assert_same(found: list[Tensor], expected: list[Tensor]) -> None:
 
 
 @pytest.mark.parametrize(("threads", "shards"), [(1, (1, 0, 4)), (2, (2, 0, 2, 4)), (2, (0,))])
-def test_one_launchon_many_threads_of_python(threads: int, shards: tuple[int, ...]) -> None:
+def test_one_launch_on_many_threads_of_python(threads: int, shards: tuple[int, ...]) -> None:
     """Each run has an argument block and memory of its own; later runs use them again."""
-    loop = Loop("lstm_layernorm" if shards else "lstm")
+    loop = Loop("lstm" if shards == (0,) else "lstm_layernorm")
     launch = loop.launch(threads, shards)
     given = [others(loop) for _ in range(4)]
     expected = [after(launch, tensors) for tensors in given]
@@ -339,7 +339,7 @@ def test_nothing_is_run_if_one_of_several_does_not_fit(inspector: str) -> None:
     good, bad = others(loop), others(loop)
     bad[-1] = bad[-1].float()
     for runs in ([(launch, good), (launch, bad)], [(launch, bad), (launch, good)]):
-        with pytest.raises(RuntimeError, match="^lstm: the weight .* got torch.float32"):
+        with pytest.raises(RuntimeError, match=r"^lstm: the weight .* got torch.float32"):
             run_concurrently(runs)
     assert (good[0][4:] == UNTOUCHED).all()
     assert (bad[0][4:] == UNTOUCHED).all()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, final
 
 import torch
@@ -10,10 +10,13 @@ from torch import Tensor
 
 from ...graph.node import Node
 from ...graph.operation import Operation
+from ...locks import cached_property
 from .. import eager
 from ..planning.training import LayerGradient
+from ..runtime import cache
 from ..runtime.abi import Buffer, Role
 from ..runtime.buffers import arriving, check, solid
+from ..runtime.cache import Cache
 from ..runtime.call import STORE, Call
 from ..runtime.launch import Launch, Place
 from ..runtime.launcher import Form
@@ -54,7 +57,11 @@ class Gradients:
             Buffer, tuple[str, Tensor]
         ] = {}  # rows of states that are not adjoining
         self.layers = [self._layer(layer) for layer in plan.layers] if self.weights else []
-        self._launches: dict[int, Launch] = {}  # of weight gradients, by number of threads
+        self._arriving = [form.shape for form in call.arriving.values()]
+        self._pairs = [form.shape for form in call.pairs.values()]
+        self._loops: dict[int, Launch] = {}  # by number of threads
+        self._launches: dict[int, Launch] = {}  # of weight gradients, likewise
+        self._of_steps = Cache(cache.calls)  # the same, by number of rows and threads
 
     def run(
         self, tensors: Sequence[Tensor], store: Tensor, gradients: Sequence[Tensor | None]
@@ -66,9 +73,19 @@ class Gradients:
             store: what it kept.
             gradients: of the recorded values and of the last states.
         """
-        begun = self.begin(self.call.backward(self.filled), tensors, store, gradients)
-        begun.launch.run(begun.tensors)
-        return self.end(begun)
+        return self.end(self.through(tensors, store, gradients))
+
+    def through(
+        self, tensors: Sequence[Tensor], store: Tensor, gradients: Sequence[Tensor | None]
+    ) -> Begun:
+        """Run the loop; arguments as of `run`."""
+        threads = torch.get_num_threads()
+        launch = self._loops.get(threads)
+        if launch is None:
+            launch = self._loops[threads] = self.call.backward(self.filled)
+        begun = self.begin(launch, tensors, store, gradients)
+        launch.run(begun.tensors)
+        return begun
 
     @property
     def alone(self) -> Launch | None:
@@ -86,17 +103,16 @@ class Gradients:
         call = self.call
         sources, states, weights = call.parted(tensors)
         buffers = self._buffers()
-        if self.product is None or any(bank(names) in launch.reads for names in call.banks):
+        if self.product is None or not launch.reads.isdisjoint(map(bank, call.banks)):
             read = call.read(sources, weights)
         else:  # no bank is read: any memory will do
             unread = [reserve.take(self.dtype, call.time.total * w) for w in self.product.widths]
             banks = [u.view(-1, w) for u, w in zip(unread, self.product.widths, strict=True)]
             read = [*banks, *weights]
-        given = [
-            self._dense(form, gradient)
-            for form, gradient in zip(call.arriving.values(), gradients, strict=True)
-        ]
-        pairs = [self.like.new_empty(form.shape) for form in call.pairs.values()]
+        if self.product is not None:
+            read += sources  # which the gradients of the weights read
+        given = list(map(self._dense, self._arriving, gradients))
+        pairs = list(map(self.like.new_empty, self._pairs))
         sums = {
             name: self.like.new_zeros(launch.form(Buffer(Role.SUM, name)).shape)
             for name in self.plan.reduced
@@ -106,20 +122,17 @@ class Gradients:
 
     def end(self, begun: Begun) -> list[Tensor | None]:
         """Return what `run` does, once the loop has run."""
-        call = self.call
+        found, summed = self.before(begun)
+        weights = self._weights(begun, summed)
+        return [*found, *(weights.get(name) for name in self.call.weights)]
+
+    def before(self, begun: Begun) -> tuple[list[Tensor | None], dict[str, Tensor]]:
+        """Return the gradients of sources and states, and what the loop has added up by name."""
         summed = {name: total.sum(0) for name, total in begun.sums.items()}
-        found = self._weights(begun, summed)
-        states = [
-            call.time.backward.final(pair).view(state.shape) if wanted else None
-            for pair, state, wanted in zip(
-                begun.pairs, begun.states, self.wanted_states, strict=True
-            )
-        ]
-        return [
-            *self._sources(begun, summed),
-            *states,
-            *(found.get(name) for name in call.weights),
-        ]
+        final = self.call.time.backward.final
+        triples = zip(begun.pairs, begun.states, self.wanted_states, strict=True)
+        states = [final(pair).view(s.shape) if wanted else None for pair, s, wanted in triples]
+        return [*self._sources(begun, summed), *states], summed
 
     def _buffers(self) -> dict[int, Tensor]:
         """The arrays of the gradients, (N, width); those that are returned are new."""
@@ -131,10 +144,10 @@ class Gradients:
             for buffer, (width, is_returned) in self.widths.items()
         }
 
-    def _dense(self, form: Form, gradient: Tensor | None) -> Tensor:
+    def _dense(self, shape: tuple[int, ...], gradient: Tensor | None) -> Tensor:
         """Return an arriving gradient with its numbers in memory; 0 where there is none."""
         if gradient is None:
-            return self.like.new_zeros(form.shape)
+            return self.like.new_zeros(shape)
         return solid(gradient if gradient.layout is torch.strided else gradient.to_dense())
 
     def _sources(self, begun: Begun, summed: Mapping[str, Tensor]) -> list[Tensor | None]:
@@ -186,7 +199,7 @@ class Gradients:
             weight, bias = f"weight_{block.group}", f"bias_{block.group}"
             begin = _rows(layer, block.row).start * self._width(source)
             into = Place(Buffer(Role.WEIGHT, weight), begin) if weight in self.weights else None
-            sources.append((self._source(source), into))
+            sources.append(_Source(self._source(source), self._width(source), into))
             if block.bias is not None and bias in self.weights:
                 biases.append((bias, _rows(layer, block.bias)))
         place = layer.place
@@ -223,16 +236,24 @@ class Gradients:
 
     def _weights(self, begun: Begun, summed: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Sums over all rows and steps: large products, and what the loop has added up."""
-        store = begun.store
+        gathered = [
+            self.call.full(begun.store, state).index_select(0, rows)
+            for state, rows in self.gathered.values()
+        ]
+        operands = [*begun.sources, begun.store, *gathered, *begun.buffers.values()]
+        return self._summed(self._launch, operands, summed)
+
+    def _summed(
+        self,
+        launch: Callable[[], Launch],
+        operands: Sequence[Tensor],
+        summed: Mapping[str, Tensor],
+    ) -> dict[str, Tensor]:
+        """Return the gradients of weights: products of rows of operands, and sums of vectors."""
         found = {name: self._new(name, shape) for name, shape in self.weights.items()}
         totals = [self.like.new_empty(layer.units) for layer in self.layers]
         if self.layers:
-            gathered = [
-                self.call.full(store, state).index_select(0, rows)
-                for state, rows in self.gathered.values()
-            ]
-            operands = [*begun.sources, store, *gathered, *begun.buffers.values()]
-            self._launch().run([*operands, *found.values(), *totals])
+            launch().run([*operands, *found.values(), *totals])
         for layer, total in zip(self.layers, totals, strict=True):
             for name, rows in layer.biases:
                 _write(found, name, rows, total)
@@ -258,15 +279,95 @@ class Gradients:
             forms[buffer] = Form(str(buffer), (total, call.states[state]))
         for buffer, (width, _) in self.widths.items():
             forms[_buffer(buffer)] = Form(str(_buffer(buffer)), (total, width))
+        return self._products(forms, total, lambda rows, _: rows)
+
+    def _products(
+        self, forms: dict[Buffer, Form], total: int, stands: Callable[[Rows, int], Rows]
+    ) -> Launch:
+        """Return the launch of all products.
+
+        Args:
+            forms: of the operands that are read.
+            total: how many rows they have.
+            stands: tells where rows of so many units stand, given where they do in this call.
+        """
         for name, shape in self.weights.items():
             forms[Buffer(Role.WEIGHT, name)] = Form(name, shape)
         sums = []
         for number, layer in enumerate(self.layers):
             bias = Buffer(Role.BIAS, str(number))
             forms[bias] = Form(str(bias), (layer.units,))
-            sums.append(Sums(layer.rows, layer.sources, Place(bias) if layer.biases else None))
-        user = f"{call.recurrence.graph.name}, backward"
-        return call.training.weights.launch(user, forms, sums, total)
+            sources = [(stands(each.rows, each.units), each.weight) for each in layer.sources]
+            rows = stands(layer.rows, layer.units)
+            sums.append(Sums(rows, sources, Place(bias) if layer.biases else None))
+        user = f"{self.call.recurrence.graph.name}, backward"
+        return self.call.training.weights.launch(user, forms, sums, total)
+
+    # Steps whose gradients of weights are made together.
+
+    @cached_property
+    def reads(self) -> dict[tuple[Rows, int], int]:
+        """The rows that the gradients of the weights are made of, and how many units they have."""
+        every = {(layer.rows, layer.units): 0 for layer in self.layers}
+        every |= {(each.rows, each.units): 0 for layer in self.layers for each in layer.sources}
+        return {key: number for number, key in enumerate(every)}
+
+    @cached_property
+    def _gathers(self) -> list[tuple[int, tuple[int, int], tuple[int, int], int]]:
+        """Of those rows, which operand holds them, their shape and strides, and where they begin.
+
+        Operands are sources, buffers, and what was kept.
+        """
+        operands = [*map(bank, self.call.sources), *map(_buffer, self.widths), STORE]
+        total = self.call.time.total
+        return [
+            (operands.index(rows.place.operand), (total, n), (rows.stride, 1), rows.place.offset)
+            for rows, n in self.reads
+        ]
+
+    def gather(self, begun: Begun) -> list[Tensor]:
+        """Return those rows of one step, each (B, units), once its loop has run."""
+        operands = [*begun.sources, *begun.buffers.values(), begun.store]
+        found = []
+        for place, shape, strides, offset in self._gathers:
+            whole = operands[place].contiguous()
+            found.append(whole.as_strided(shape, strides, whole.storage_offset() + offset))
+        return found
+
+    def of_steps(
+        self, rows: Sequence[Sequence[Tensor]], summed: Sequence[Mapping[str, Tensor]]
+    ) -> dict[str, Tensor]:
+        """Return the gradients of weights for several steps.
+
+        Args:
+            rows: of each step, what `gather` returned.
+            summed: of each, what its loop has added up.
+        """
+        operands = [torch.cat(each) for each in zip(*rows, strict=True)]
+        total = len(rows) * self.call.time.total
+
+        def launch() -> Launch:
+            key = total, torch.get_num_threads()
+            known = self._of_steps.get(key)
+            if known is None:
+                known = self._for_steps(total)
+                self._of_steps.keep(key, known, known.size)
+            return known
+
+        together = {name: sum(each[name] for each in summed) for name in self.plan.reduced}
+        return self._summed(launch, operands, together)  # pyright: ignore[reportArgumentType]
+
+    def _for_steps(self, total: int) -> Launch:
+        names = [Buffer(Role.SOURCE, f"rows {number}") for number in self.reads.values()]
+        forms = {
+            name: Form(str(name), (total, units))
+            for name, (_, units) in zip(names, self.reads, strict=True)
+        }
+
+        def stands(rows: Rows, units: int) -> Rows:
+            return Rows(Place(names[self.reads[rows, units]]), units)
+
+        return self._products(forms, total, stands)
 
     def _new(self, name: str, shape: tuple[int, ...]) -> Tensor:
         """The gradient of a parameter, 0 where no layer is going to write it."""
@@ -298,12 +399,26 @@ class Begun(NamedTuple):
     sums: dict[str, Tensor]
 
 
+class _Source(NamedTuple):
+    """What a learned layer read.
+
+    Attributes:
+        rows: where it stands.
+        units: how many it has.
+        weight: where the gradient of the matrix goes, if it is wanted.
+    """
+
+    rows: Rows
+    units: int
+    weight: Place | None
+
+
 class _Layer(NamedTuple):
     """The gradient of some learned layers."""
 
     rows: Rows
     units: int
-    sources: list[tuple[Rows, Place | None]]  # what was read; where the weight's gradient goes
+    sources: list[_Source]
     biases: list[tuple[str, slice]]  # and which rows
 
 

@@ -153,7 +153,7 @@ def _backward(
     if all(gradient is None for gradient in gradients) or not any(wanted):
         return [None for _ in tensors]
     again = torch.is_grad_enabled()
-    if again or any(map(is_batched, gradients)) or _are_special(tensors, gradients):
+    if again or any(map(is_batched, gradients)) or are_special(tensors, gradients):
         return by_definition(call, tensors, gradients, wanted, again)
     return derivative(call, wanted).run(tensors, store, gradients)
 
@@ -166,7 +166,7 @@ def _together(pieces: Sequence[Any]) -> list[list[Tensor | None]] | None:
     for call, tensors, store, wanted, gradients in pieces:
         if any(map(is_batched, gradients)) or all(each is None for each in gradients):
             return None
-        if _are_special(tensors, gradients):
+        if are_special(tensors, gradients):
             return None
         backward = derivative(call, wanted)
         if backward.alone is None:
@@ -182,8 +182,8 @@ def derivative(call: Call, wanted: tuple[bool, ...]) -> Gradients:
     return known or call.derivatives.setdefault(wanted, Gradients(call, wanted))
 
 
-def _are_special(tensors: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> bool:
-    """Whether a mode, or what a hook has put in a tensor's place, leaves this to PyTorch."""
+def are_special(tensors: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> bool:
+    """Return whether a mode, or what a hook has put in a tensor's place, leaves this to PyTorch."""
     there = (*tensors, *(gradient for gradient in gradients if gradient is not None))
     return is_watched() or any(type(tensor) not in PLAIN for tensor in there)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar, final
 
 import torch
@@ -23,9 +24,6 @@ from .timeline import Timeline
 Kind = str | tuple[str, frozenset[int]]
 """Of a launch: inference, a single step, forward, or backward into some buffers."""
 
-ALONE = 0
-"""Instead of the threads of a launch, if it is one of several that run at the same time."""
-
 STORE = Buffer(Role.STORE)
 """All that the forward pass keeps for the backward pass."""
 
@@ -36,6 +34,8 @@ NOWHERE = torch.zeros(1, dtype=torch.int64, device="cpu")
 """The beginning of the only step."""
 
 V = TypeVar("V")
+
+Prepare = Callable[[Kernel, int, tuple[int, ...]], Launch]
 
 Forms = dict[Buffer, Form]
 Places = dict[Buffer, Place]
@@ -84,7 +84,8 @@ class Call:
             self.sources = tuple((name,) for name in recurrence.split.hoisted.inputs)
         self.weights = recurrence.weights
         self.taken = len(self.sources) + len(self.states) + len(self.weights)
-        self._launches: dict[tuple[Kind, int], Launch] = {}
+        self._launches: dict[tuple[Kind, int], Launch] = {}  # by number of threads
+        self._alones: dict[tuple[Kind, int], Launch | None] = {}
         self.size = 2 * cache.OBJECT + time.size
         self.derivatives: dict[tuple[bool, ...], Any] = {}
 
@@ -132,6 +133,13 @@ class Call:
         weights = {b: form for b, form in self.given.items() if b.role is Role.WEIGHT}
         return banks | weights
 
+    @property
+    def _unread(self) -> Forms:
+        """Sources that no loop reads, but what comes before or after it."""
+        if self.recurrence.product is None:
+            return {}
+        return {bank(names): self.given[bank(names)] for names in self.sources}
+
     def read(self, sources: Sequence[Tensor], weights: Sequence[Tensor]) -> list[Tensor]:
         """Return the tensors of `_read`."""
         product = self.recurrence.product
@@ -156,7 +164,7 @@ class Call:
             places[Buffer(Role.LEARNED, name)] = Place(Buffer(Role.WEIGHT, name))
         return places
 
-    @property
+    @cached_property
     def recorded(self) -> Forms:
         """The recorded values, (N, units)."""
         return {
@@ -193,7 +201,7 @@ class Call:
                 self.time, kernel, threads, shards, forms, places, starts, after=after
             )
 
-        return self._launch("single", self.recurrence.inference(()), prepare)
+        return self._launch("single", lambda: self.recurrence.inference(()), prepare)
 
     def _both_states(self) -> tuple[Forms, Forms]:
         initial = self.rows_of_states(Role.INITIAL, "{}")
@@ -205,14 +213,15 @@ class Call:
 
         Of ragged sequences the last states are not written: they stand in the pairs.
         """
-        kernel = self.recurrence.inference(self.record)
-        return self._launch("inference", kernel, self._inference)
+        return self._launch("inference", self._inferring, self._inference)
 
     @property
     def inference_alone(self) -> Launch | None:
         """The same on one thread, if that is better where another call runs beside it."""
-        kernel = self.recurrence.inference(self.record)
-        return self._alone("inference", kernel, self._inference)
+        return self._alone("inference", self._inferring, self._inference)
+
+    def _inferring(self) -> Kernel:
+        return self.recurrence.inference(self.record)
 
     def _inference(self, kernel: Kernel, threads: int, shards: tuple[int, ...]) -> Launch:
         initial, final = self._both_states()
@@ -236,7 +245,7 @@ class Call:
             self.time, kernel, threads, shards, forms, places, starts, before, after
         )
 
-    @property
+    @cached_property
     def pairs(self) -> Forms:
         """For each state, an array for it before and after a step, (2 B, units)."""
         return {
@@ -250,12 +259,12 @@ class Call:
 
         Of ragged sequences the last states are not written: they stand in what is kept.
         """
-        return self._launch("forward", self.training.forward, self._forward)
+        return self._launch("forward", lambda: self.training.forward, self._forward)
 
     @property
     def forward_alone(self) -> Launch | None:
         """The same on one thread, if that is better where another call runs beside it."""
-        return self._alone("forward", self.training.forward, self._forward)
+        return self._alone("forward", lambda: self.training.forward, self._forward)
 
     def _forward(self, kernel: Kernel, threads: int, shards: tuple[int, ...]) -> Launch:
         initial, final = self._both_states()
@@ -294,20 +303,21 @@ class Call:
     def backward(self, buffers: frozenset[int]) -> Launch:
         """Return the derivative, from the last step to the first, into some buffers.
 
-        It takes what is read, what was kept, the gradients of recorded values and of last states;
+        It takes what is read, sources that are not, what was kept, the gradients of recorded values and of last states;
         pairs of gradients of states, the buffers of gradients, and sums.
         """
-        kernel = self.training.backward(buffers)
-        return self._launch(("backward", buffers), kernel, self._backward(buffers))
+        make = partial(self.training.backward, buffers)
+        return self._launch(("backward", buffers), make, self._backward(buffers))
 
     def backward_alone(self, buffers: frozenset[int]) -> Launch | None:
         """Return the same on one thread, if that is better where another call runs beside it."""
-        kernel = self.training.backward(buffers)
-        return self._alone(("backward", buffers), kernel, self._backward(buffers))
+        make = partial(self.training.backward, buffers)
+        return self._alone(("backward", buffers), make, self._backward(buffers))
 
-    def _backward(self, buffers: frozenset[int]) -> Callable[..., Launch]:
+    def _backward(self, buffers: frozenset[int]) -> Prepare:
         def prepare(kernel: Kernel, threads: int, shards: tuple[int, ...]) -> Launch:
-            forms = {**self._read, STORE: self._stored, **self.arriving, **self.pairs}
+            forms = {**self._read, **self._unread, STORE: self._stored}
+            forms |= {**self.arriving, **self.pairs}
             places = self._bindings | self.saved
             step, back = self.recurrence.split.step, self.time.backward
             for name in self.record:
@@ -342,7 +352,7 @@ class Call:
 
         return prepare
 
-    @property
+    @cached_property
     def arriving(self) -> Forms:
         """The gradients of the recorded values and of the last states."""
         recorded = {
@@ -351,25 +361,26 @@ class Call:
         }
         return recorded | self.rows_of_states(Role.FINAL, "the gradient of the last {}")
 
-    def _launch(self, kind: Kind, kernel: Kernel, prepare: Callable[..., Launch]) -> Launch:
+    def _launch(self, kind: Kind, make: Callable[[], Kernel], prepare: Prepare) -> Launch:
         """Return what takes all threads that are worth it."""
-        threads = kernel.threads(self.time.batch, self.time.total)
-        known = self._launches.get((kind, threads))
+        known = self._launches.get((kind, torch.get_num_threads()))
         if known is None:
             lengths = None if self.time.is_dense else self._time(kind).lengths.tolist()
+            kernel = make()
             shards = kernel.shards(self.time.batch, self.time.total, lengths)
-            known = self._launches[kind, threads] = self._kept(prepare(kernel, *shards))
+            known = self._kept(prepare(kernel, *shards))
+            self._launches[kind, torch.get_num_threads()] = known
         return known
 
-    def _alone(self, kind: Kind, kernel: Kernel, prepare: Callable[..., Launch]) -> Launch | None:
+    def _alone(self, kind: Kind, make: Callable[[], Kernel], prepare: Prepare) -> Launch | None:
         """Return what takes one thread, if that is better where another call runs beside it."""
-        rows, total = self.time.batch, self.time.total
-        if not self.time.is_dense or not kernel.gains_abreast(rows, total):
-            return None
-        known = self._launches.get((kind, ALONE))
-        if known is None:
-            known = self._launches[kind, ALONE] = self._kept(prepare(kernel, 1, (1, 0, rows)))
-        return known
+        key = kind, torch.get_num_threads()
+        if key not in self._alones:
+            kernel, rows = make(), self.time.batch
+            gains = self.time.is_dense and kernel.gains_abreast(rows, self.time.total)
+            known = self._kept(prepare(kernel, 1, (1, 0, rows))) if gains else None
+            self._alones[key] = known
+        return self._alones[key]
 
     @staticmethod
     def _kept(launch: Launch) -> Launch:

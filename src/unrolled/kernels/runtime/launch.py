@@ -11,6 +11,7 @@ from typing import NamedTuple, NoReturn, final
 import torch
 from torch import Tensor
 
+from ...locks import cached_property
 from ..codegen.concurrent import text
 from . import cache as caches
 from .abi import WORD, ArgumentBlock, Buffer, Copy, Field, Relocation, Role, Rows
@@ -225,10 +226,10 @@ class Launch:
         check(self.user, self.dtype, self._forms, tensors)
         raise RuntimeError(f"{self.user}: its tensors changed while they were looked at")
 
-    @property
-    def reads(self) -> Collection[Buffer]:
+    @cached_property
+    def reads(self) -> frozenset[Buffer]:
         """The operands that the kernel touches."""
-        return {place.operand for place in self._places.values()}
+        return frozenset(place.operand for place in self._places.values())
 
     def form(self, operand: Buffer) -> Form:
         """Return what an operand has to be."""

@@ -67,8 +67,7 @@ class Replay:
         tensors = [*request.inputs, *request.weights, *(request.states or ())]
         self.trains = torch.is_grad_enabled() and any(each.requires_grad for each in tensors)
         single = call.is_single
-        self._pairs = [] if single else [form.shape for form in call.pairs.values()]
-        self._is_bare = not (self._recorded or self._pairs or self._product)
+        self._is_bare = not self._recorded and self._product is None
         self._collects = self.trains and collector.suits(call, self._weights(request.weights))
         self._anchor: weakref.ref[Anchor] | None = None
         self._launch: Launch | None = None
@@ -125,8 +124,7 @@ class Replay:
         recorded = [empty(last[0], *shape) for shape in self._recorded]
         if self._product is not None:
             sources = self._product.run(sources, weights, self.call.time.total)
-        pairs = [last[0].new_empty(shape) for shape in self._pairs]
-        return [*sources, *weights, *states, *last, *recorded, *pairs], recorded, last
+        return [*sources, *weights, *states, *last, *recorded], recorded, last
 
     def split(self, results: Sequence[Tensor]) -> Results:
         """Return recorded values and last states of what autograd's node returns."""

@@ -112,13 +112,16 @@ class Gradients:
         if self.product is not None:
             read += sources  # which the gradients of the weights read
         given = list(map(self._dense, self._arriving, gradients))
-        pairs = list(map(self.like.new_empty, self._pairs))
+        if self._pairs:
+            ends = list(map(self.like.new_empty, self._pairs))
+        else:
+            ends = list(map(torch.empty_like, states))
         sums = {
             name: self.like.new_zeros(launch.form(Buffer(Role.SUM, name)).shape)
             for name in self.plan.reduced
         }
-        arrays = [*read, store, *given, *pairs, *buffers.values(), *sums.values()]
-        return Begun(launch, arrays, sources, states, weights, store, buffers, pairs, sums)
+        arrays = [*read, store, *given, *ends, *buffers.values(), *sums.values()]
+        return Begun(launch, arrays, sources, states, weights, store, buffers, ends, sums)
 
     def end(self, begun: Begun) -> list[Tensor | None]:
         """Return what `run` does, once the loop has run."""
@@ -129,10 +132,14 @@ class Gradients:
     def before(self, begun: Begun) -> tuple[list[Tensor | None], dict[str, Tensor]]:
         """Return the gradients of sources and states, and what the loop has added up by name."""
         summed = {name: total.sum(0) for name, total in begun.sums.items()}
-        final = self.call.time.backward.final
-        triples = zip(begun.pairs, begun.states, self.wanted_states, strict=True)
-        states = [final(pair).view(s.shape) if wanted else None for pair, s, wanted in triples]
-        return [*self._sources(begun, summed), *states], summed
+        ends: list[Tensor | None] = list(begun.ends)
+        if self._pairs:
+            final = self.call.time.backward.final
+            ends = [final(p).view(s.shape) for p, s in zip(begun.ends, begun.states, strict=True)]
+        for number, wanted in enumerate(self.wanted_states):
+            if not wanted:
+                ends[number] = None
+        return [*self._sources(begun, summed), *ends], summed
 
     def _buffers(self) -> dict[int, Tensor]:
         """The arrays of the gradients, (N, width); those that are returned are new."""
@@ -384,7 +391,7 @@ class Begun(NamedTuple):
         sources, states, weights: what the forward pass was given.
         store: what the forward pass kept.
         buffers: the arrays of the gradients, (N, width).
-        pairs: of each state, its gradients before and after a step.
+        ends: of each state, its gradients before the first step; if ragged, before and after one.
         sums: what each thread adds up.
     """
 
@@ -395,7 +402,7 @@ class Begun(NamedTuple):
     weights: Sequence[Tensor]
     store: Tensor
     buffers: dict[int, Tensor]
-    pairs: list[Tensor]
+    ends: list[Tensor]
     sums: dict[str, Tensor]
 
 

@@ -209,7 +209,7 @@ class Call:
 
     @property
     def inference(self) -> Launch:
-        """All steps: what is read, first states; last states, recorded values, pairs.
+        """All steps: what is read, first states; last states, recorded values, pairs if ragged.
 
         Of ragged sequences the last states are not written: they stand in the pairs.
         """
@@ -247,11 +247,15 @@ class Call:
 
     @cached_property
     def pairs(self) -> Forms:
-        """For each state, an array for it before and after a step, (2 B, units)."""
-        return {
-            Buffer(Role.PAIR, name): Form(name, (2 * self.time.batch, units))
-            for name, units in self.states.items()
-        }
+        """For each state, an array for it before and after a step, (2 B, units), if ragged."""
+        shapes = {} if self.time.is_dense else self._pairs
+        return {buffer: Form(buffer.name, shape) for buffer, shape in shapes.items()}
+
+    @property
+    def _pairs(self) -> dict[Buffer, tuple[int, int]]:
+        """The same, which is workspace of launches for rows of one length."""
+        batch = 2 * self.time.batch
+        return {Buffer(Role.PAIR, name): (batch, units) for name, units in self.states.items()}
 
     @property
     def forward(self) -> Launch:
@@ -303,8 +307,9 @@ class Call:
     def backward(self, buffers: frozenset[int]) -> Launch:
         """Return the derivative, from the last step to the first, into some buffers.
 
-        It takes what is read, sources that are not, what was kept, the gradients of recorded values and of last states;
-        pairs of gradients of states, the buffers of gradients, and sums.
+        It takes what is read, sources that are not, what was kept, the gradients of recorded values
+        and of last states; gradients of the first states, or pairs of them if ragged; the buffers
+        of gradients, and sums.
         """
         make = partial(self.training.backward, buffers)
         return self._launch(("backward", buffers), make, self._backward(buffers))
@@ -317,15 +322,16 @@ class Call:
     def _backward(self, buffers: frozenset[int]) -> Prepare:
         def prepare(kernel: Kernel, threads: int, shards: tuple[int, ...]) -> Launch:
             forms = {**self._read, **self._unread, STORE: self._stored}
-            forms |= {**self.arriving, **self.pairs}
+            forms |= {**self.arriving, **(self.pairs or self.leaving)}
             places = self._bindings | self.saved
             step, back = self.recurrence.split.step, self.time.backward
             for name in self.record:
                 key = Buffer(Role.INPUT, returned_input(step, name))
                 places[key] = Place(Buffer(Role.RECORDED, name))
-            old, new, _ = back.pair
+            old, new, last = back.pair
             starts: dict[Buffer, Tensor] = {}
             before: list[Move] = []
+            after: list[Move] = []
             for name, units in self.states.items():
                 starts[Buffer(Role.INPUT, name)] = back.old
                 starts[Buffer(Role.AFTER, name)] = back.new
@@ -338,6 +344,9 @@ class Call:
                 final = Place(Buffer(Role.FINAL, name))
                 before += [Move(final, pair, count)]
                 before += [Move(final, Place(pair.operand, count), count)]
+                if isinstance(last, slice):
+                    end = Place(pair.operand, last.start * units)
+                    after.append(Move(end, Place(Buffer(Role.INITIAL, name)), count))
             plan = self.training.plan
             for buffer, (_, place) in plan.stored(buffers).items():
                 whole = Buffer(Role.GRADIENT, f"buffer {place.buffer}")
@@ -348,7 +357,9 @@ class Call:
                 buffer = Buffer(Role.SUM, name)
                 forms[buffer] = Form(str(buffer), (threads, kernel.block.field(buffer).stride))
                 places[buffer] = Place(buffer)
-            return self._prepared(back, kernel, threads, shards, forms, places, starts, before)
+            return self._prepared(
+                back, kernel, threads, shards, forms, places, starts, before, after
+            )
 
         return prepare
 
@@ -360,6 +371,11 @@ class Call:
             for buffer, form in self.recorded.items()
         }
         return recorded | self.rows_of_states(Role.FINAL, "the gradient of the last {}")
+
+    @cached_property
+    def leaving(self) -> Forms:
+        """The gradients of the states before the first step."""
+        return self.rows_of_states(Role.INITIAL, "the gradient of the first {}")
 
     def _launch(self, kind: Kind, make: Callable[[], Kernel], prepare: Prepare) -> Launch:
         """Return what takes all threads that are worth it."""
@@ -404,13 +420,14 @@ class Call:
         after: Sequence[Move] = (),
     ) -> Launch:
         user = self.recurrence.graph.name
+        pairs = {b: rows * units for b, (rows, units) in self._pairs.items() if b not in forms}
         return Launch(
             user if time is self.time else f"{user}, backward",
             kernel.code,
             kernel.block,
             forms,
             {b: place for b, place in places.items() if b in kernel.block},
-            kernel.workspace(time.batch),
+            {**kernel.workspace(time.batch), **pairs},
             self.recurrence.dtype,
             threads,
             steps=Steps(time.counts, starts, time.step, shards, time.batch),

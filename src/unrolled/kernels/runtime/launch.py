@@ -121,42 +121,59 @@ class Launch:
         self._block = block
         self._steps = steps
         self._scalars = dict(scalars or {})
-        self._places = dict(bindings)
-        self._before, self._after = before, after
-        width = dtype.itemsize
-        starts = [0, *accumulate(aligned(count * width) for count in workspace.values())]
-        self._workspace = starts.pop() // width
-        for buffer, start in zip(workspace, starts, strict=True):
-            self._places[buffer] = Place(WORKSPACE, start // width)
+        self._before, self._after = list(before), list(after)
         self._strides = dict(strides or {})
-        self._check(workspace, optional)
+        self._check({**{b: Place(b) for b in workspace}, **bindings}, workspace, optional)
+        self._lay_out(bindings, workspace)
         self._nothing = torch.empty(0, dtype=dtype, device="cpu")
         self._varies = threads > 1 or self._workspace > SMALL
         self._ready: list[_Ready] = []  # for runs to come, as many as there were at one time
         self.size = caches.OBJECT + WORD * (block.size + 12 * len(self._places))
 
-    def _check(self, workspace: Mapping[Buffer, int], optional: Collection[Buffer]) -> None:
-        """RuntimeError unless all that the kernel touches lies in an operand."""
+    def _check(
+        self,
+        places: Mapping[Buffer, Place],
+        workspace: Mapping[Buffer, int],
+        optional: Collection[Buffer],
+    ) -> None:
+        """RuntimeError unless all that the kernel touches lies in an operand or workspace."""
+
+        def room(place: Place) -> int:
+            whole = workspace.get(place.operand)
+            return (self._forms[place.operand].numbers if whole is None else whole) - place.offset
+
         for field in self._block.fields:
-            place = self._places.get(field.buffer)
+            place = places.get(field.buffer)
             if place is None and field.buffer in optional:
                 continue
             if place is None:
                 raise RuntimeError(f"{self.user}: nothing is bound to the buffer {field.buffer}")
-            there = (
-                workspace[field.buffer]
-                if place.operand == WORKSPACE
-                else self._forms[place.operand].numbers - place.offset
-            )
-            if self._reach(field) > there:
+            if self._reach(field) > room(place):
                 raise RuntimeError(
                     f"{self.user}: the buffer {field.buffer} takes {self._reach(field)} numbers, "
-                    f"{there} are there"
+                    f"{room(place)} are there"
                 )
         for move in (*self._before, *self._after):
             for place in (move.source, move.target):
-                if place.offset + move.numbers > self._forms[place.operand].numbers:
+                if move.numbers > room(place):
                     raise RuntimeError(f"{self.user}: a copy reaches beyond {place.operand}")
+
+    def _lay_out(self, bindings: Mapping[Buffer, Place], workspace: Mapping[Buffer, int]) -> None:
+        """Set where buffers stand: those of the workspace one after the other."""
+        width = self.dtype.itemsize
+        starts = [0, *accumulate(aligned(count * width) for count in workspace.values())]
+        self._workspace = starts.pop() // width
+        own = {b: start // width for b, start in zip(workspace, starts, strict=True)}
+
+        def settled(place: Place) -> Place:
+            if place.operand not in own:
+                return place
+            return Place(WORKSPACE, own[place.operand] + place.offset)
+
+        every = {**{buffer: Place(buffer) for buffer in workspace}, **bindings}
+        self._places = {buffer: settled(place) for buffer, place in every.items()}
+        for moves in (self._before, self._after):
+            moves[:] = [Move(settled(m.source), settled(m.target), m.numbers) for m in moves]
 
     def _reach(self, field: Field) -> int:
         """Return how many numbers of a buffer a kernel touches, those included between rows."""

@@ -5,21 +5,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from functools import lru_cache
+from typing import Any, Protocol, final
 
 import torch
 from torch import Tensor
 
 from .. import _torch, locks
+from ..graph.graph import Graph
+from ..graph.node import Node
+from ..graph.operation import Operation
+from ..graph.rewrite import rewrite
 from ..kernels import eager
 from ..kernels.dispatch import Runner
 from ..kernels.request import Request
-from .replay import replayed
 from .sequence import Sequence as Form
-
-if TYPE_CHECKING:
-    from ..graph.graph import Graph
-    from .weights import Weighted
 
 Values = dict[str, Tensor]
 
@@ -76,6 +76,12 @@ class Call:
         )
 
 
+class Watched(Protocol):
+    """A module whose calls come to its probes."""
+
+    _probes: tuple[Probe, ...]
+
+
 class Probe:
     """Abstract: watches or changes the calls of some modules while it is attached to them.
 
@@ -84,9 +90,9 @@ class Probe:
 
     def __init__(self) -> None:
         self._thread = threading.get_ident()
-        self._modules: list[Weighted] = []
+        self._modules: list[Watched] = []
 
-    def attach(self, modules: Iterable[Weighted]) -> None:
+    def attach(self, modules: Iterable[Watched]) -> None:
         """From now on, calls of these modules come here."""
         for module in modules:
             with _lock():
@@ -108,16 +114,16 @@ class Probe:
     def __reduce__(self) -> tuple[type, tuple[()]]:
         return Detached, ()
 
-    def change(self, module: Weighted, call: Call) -> Call:
+    def change(self, module: Any, call: Call) -> Call:
         """The call that is made instead."""
         return call
 
-    def wanted(self, module: Weighted, call: Call) -> Sequence[str]:
+    def wanted(self, module: Any, call: Call) -> Sequence[str]:
         """Names of the values to be seen."""
         return ()
 
     def pass_on(
-        self, module: Weighted, call: Call, values: Values, last: Values
+        self, module: Any, call: Call, values: Values, last: Values
     ) -> tuple[Values, Values]:
         """The output of every step and the last states as the model goes on with them."""
         return values, last
@@ -132,7 +138,7 @@ class Probe:
         """Whether what is seen can be differentiated."""
         return False
 
-    def see(self, module: Weighted, call: Call, values: Mapping[str, Tensor]) -> None:
+    def see(self, module: Any, call: Call, values: Mapping[str, Tensor]) -> None:
         """Take the wanted values of every step, in the order of the inputs."""
 
 
@@ -144,7 +150,7 @@ class Detached(Probe):
 _lock = locks.Lock()
 
 
-def plain(module: Weighted) -> None:
+def plain(module: Watched) -> None:
     """RuntimeError where PyTorch compiles or traces a call, which would take it from its probes."""
     refuse_compilers(type(module).__name__)
 
@@ -163,7 +169,7 @@ def _refuse(user: str) -> None:
     )
 
 
-def probed(module: Weighted, call: Call) -> tuple[Values, Values]:
+def probed(module: Watched, call: Call) -> tuple[Values, Values]:
     """The output of every step and the last states; the module's probes watch and change."""
     probes = [probe for probe in module._probes if probe.active]
     for probe in probes:
@@ -207,3 +213,71 @@ def _both(call: Call, output: str, names: list[str], kept: bool) -> tuple[Values
 def _differentiated(call: Call) -> bool:
     tensors = (*call.inputs.values(), *call.states.values(), *call.weights.values())
     return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+
+
+# Values that no kernel hands out.
+
+
+def replayed(call: Call, names: Sequence[str]) -> tuple[Values, Values]:
+    """Run a call; results as of `Call.run`.
+
+    On a kernel, what it cannot hand out is computed after it for all steps at once: given the
+    states before each step, which it can hand out, no value depends on another step.
+    """
+    if call.form.data.shape[0] == 0:  # every row has length 0
+        program = call.program
+        units = {name: program.sizes[call.graph.sizes[call.graph.probes[name]]] for name in names}
+        empty = {name: call.form.data.new_zeros(0, units[name]) for name in names}
+        return empty, dict(call.states)
+    if call.obstacle(names) is None or call.obstacle([call.graph.output]) is not None:
+        return call.run(names)
+    given = [name for name in names if call.obstacle([name]) is None]
+    states = list(call.states)
+    values, last = call.run(list(dict.fromkeys([*given, *states])))
+    old = {state: before(call, state, values[state]) for state in states}
+    again = eager.Program(_open(call.graph), call.program.sizes)
+    inputs = {**call.inputs, **{_old(state): value for state, value in old.items()}}
+    slots = eager.hoisted(again, call.weights, inputs)
+    shape = call.form.data.shape[:-1]
+    for name in names:
+        if name not in values:
+            value = slots[again.values[name]]
+            values[name] = torch.broadcast_to(value, (*shape, *(value.shape[-1:] or (1,))))
+    return {name: values[name] for name in names}, last
+
+
+def before(call: Call, state: str, after: Tensor) -> Tensor:
+    """A state before every step, from the states after every step; both like the inputs."""
+    first, sizes = call.states[state], call.form.batch_sizes
+    if sizes is None:
+        parts = (
+            [after[1:], first.unsqueeze(0)] if call.reverse else [first.unsqueeze(0), after[:-1]]
+        )
+        return torch.cat(parts)
+    steps = list(after.split(list(sizes)))
+    if not call.reverse:
+        earlier = [first, *steps[:-1]]
+        return torch.cat([old[:count] for old, count in zip(earlier, sizes, strict=True)])
+    later = [*steps[1:], first[:0]]
+    return torch.cat(
+        [torch.cat([old, first[len(old) : n]]) for old, n in zip(later, sizes, strict=True)]
+    )
+
+
+def _old(state: str) -> str:
+    return f"old {state}"
+
+
+@lru_cache(maxsize=64)
+def _open(graph: Graph) -> Graph:
+    """The same values as functions of inputs alone: old states are inputs too."""
+
+    def rule(node: Node) -> Node | None:
+        if node.operation is not Operation.STATE:
+            return None
+        return Node(Operation.INPUT, (), _old(node.attribute))
+
+    new = rewrite(graph.probes.values(), rule)
+    inputs = dict(graph.inputs)
+    inputs.update({_old(state): size for state, size in graph.states.items()})
+    return Graph(graph.name, inputs, {}, {name: new[node] for name, node in graph.probes.items()})

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from .. import _torch, cells
 from ..equations import Cell
-
-if TYPE_CHECKING:
-    from .layer import Layer
-    from .sequence import Sequence
+from ..graph.graph import Graph
+from .sequence import Sequence
 
 FUSED: dict[str, tuple[Callable[..., Any], str]] = {
     "rnn_tanh": (torch.rnn_tanh, "RNN_TANH"),
@@ -25,18 +23,41 @@ FUSED: dict[str, tuple[Callable[..., Any], str]] = {
 """By cell, PyTorch's function and what cuDNN calls it."""
 
 
+class Stack(Protocol):
+    """Layers of one cell: see `nn.layer.Layer`."""
+
+    cell: Cell
+    graph: Graph
+    input_size: int
+    hidden_size: int
+    proj_size: int
+    num_layers: int
+    bias: bool
+    dropout: float
+    bidirectional: bool
+    training: bool
+    standard: bool
+    zoneout: dict[str, float]
+    variational_dropout: float
+
+    @property
+    def all_weights(self) -> list[list[Tensor]]:
+        """The parameters of each layer and direction."""
+        ...
+
+
 def is_standard(cell: Cell) -> bool:
     """Whether PyTorch has functions for these equations, not just for a cell of this name."""
     return cell.name in FUSED and cell == cells.CELLS[cell.name]
 
 
-def has_function(layer: Layer) -> bool:
+def has_function(layer: Stack) -> bool:
     """Whether PyTorch has a function that computes this layer."""
     plain = not layer.zoneout and not (layer.training and layer.variational_dropout)
     return plain and layer.standard
 
 
-def applies(layer: Layer, steps: Sequence) -> bool:
+def applies(layer: Stack, steps: Sequence) -> bool:
     """Whether a call goes to PyTorch's fused layer."""
     if steps.data.device.type != "cuda" or not has_function(layer):
         return False
@@ -44,7 +65,7 @@ def applies(layer: Layer, steps: Sequence) -> bool:
 
 
 def run(
-    layer: Layer, steps: Sequence, states: Mapping[str, Tensor]
+    layer: Stack, steps: Sequence, states: Mapping[str, Tensor]
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """All layers and directions at once."""
     function, _ = FUSED[layer.cell.name]
@@ -64,7 +85,7 @@ def run(
     return output, dict(zip(states, last, strict=True))
 
 
-def flatten(layer: Layer) -> None:
+def flatten(layer: Stack) -> None:
     """Lay the parameters out in one piece of memory where cuDNN can use that."""
     if not has_function(layer):
         return

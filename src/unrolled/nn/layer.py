@@ -220,7 +220,9 @@ class Layer(Weighted):
         if self._count == 1:  # nothing to take apart or to join
             inputs = (data, *masks(data))
             weights = self._weights("_l0")
-            results = (first or run)([Request(weights, inputs, states or None, record, batch_sizes)])
+            results = (first or run)(
+                [Request(weights, inputs, states or None, record, batch_sizes)]
+            )
             return None if results is None else (results[0][0][0], results[0][1])
         last: list[Sequence[Tensor]] = []
         parts = [state.split(1) for state in states]

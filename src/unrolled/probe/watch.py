@@ -16,8 +16,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from .. import _torch
 from ..nn.adopt import adopt, release
-from ..nn.call import Call, Probe, Values
-from ..nn.replay import before
+from ..nn.call import Call, Probe, Values, before
 from ..nn.weights import Weighted
 from .names import Place, places
 from .passage import Passage, Visit

@@ -302,6 +302,7 @@ def several() -> dict[str, Tensor]:
         "no rows": plain[:0],
         "no columns": plain[:, :0],
         "negated": torch._neg_view(plain),
+        "zeros without memory": torch._efficientzerotensor((2, 3), dtype=torch.float64),
     }
     short = {
         "freed": cut(plain.clone(), 0),
@@ -353,6 +354,7 @@ def test_the_machine_code_says_what_python_says() -> None:
         ("int64", (6, 3), WRONG),
         ("meta", (6, 3), WRONG),
         ("sparse", (6, 3), WRONG),
+        ("zeros without memory", (6, 3), WRONG),
     ],
 )
 def test_what_is_said_of_a_tensor(

@@ -59,8 +59,9 @@ def run(
     products: Sequence[Product],
     wanted: Sequence[bool] | None = None,
     bias: bool = True,
+    rows: int | None = None,
 ) -> None:
-    """Write the gradients; of what is not wanted nobody says where it goes."""
+    """Write the gradients, of all rows; of what is not wanted nobody says where it goes."""
     forms, tensors, sums = dict[Buffer, Form](), list[Tensor](), list[Sums]()
 
     def place(role: Role, name: str, tensor: Tensor, column: int = 0) -> Place:
@@ -74,13 +75,14 @@ def run(
         each = []
         pairs = zip(product.wide_sources, product.weights, strict=True)
         for at, (source, weight) in enumerate(pairs):
-            rows = Rows(place(Role.SOURCE, f"{number} {at}", source), source.shape[1])
+            read = Rows(place(Role.SOURCE, f"{number} {at}", source), source.shape[1])
             into = place(Role.WEIGHT, f"{number} {at}", weight)
-            each.append((rows, into if wanted is None or wanted[at] else None))
+            each.append((read, into if wanted is None or wanted[at] else None))
         into = place(Role.BIAS, f"{number}", product.bias)
         wide = Rows(gradient, product.wide.shape[1])
         sums.append(Sums(wide, each, into if bias else None))
-    made.launch("a test", forms, sums, len(products[0].wide)).run(tensors)
+    count = len(products[0].wide) if rows is None else rows
+    made.launch("a test", forms, sums, count).run(tensors)
 
 
 def check(product: Product) -> None:
@@ -143,15 +145,15 @@ def test_what_is_not_wanted_is_not_written() -> None:
 def test_what_has_no_room_is_refused() -> None:
     made = WeightGradients([Outer(6, (4,))], torch.float64)
     fits = some(20, 6, (4,), torch.float64)
-    (weight,), (source,) = fits.weights, fits.wide_sources
-    for product, message in (
-        (fits._replace(weights=[weight[:5]]), "weight 0[.]0 takes 24 numbers, 20 are there"),
-        (fits._replace(bias=fits.bias[1:]), "bias 0 takes 6 numbers, 5 are there"),
-        (fits._replace(wide=fits.wide[:, 3:]), "gradient 0 takes 120 numbers, 119 are there"),
-        (fits._replace(wide_sources=[source[1:]]), "source 0[.]0 takes 118 numbers, 114 are there"),
+    (weight,), more = fits.weights, torch.randn(21, 9).double()
+    for product, rows, message in (
+        (fits._replace(weights=[weight[:5]]), 20, "weight 0[.]0 takes 24 numbers, 20 are there"),
+        (fits._replace(bias=fits.bias[1:]), 20, "bias 0 takes 6 numbers, 5 are there"),
+        (fits, 21, "gradient 0 takes 186 numbers, 179 are there"),
+        (fits._replace(wide=more), 21, "source 0[.]0 takes 124 numbers, 120 are there"),
     ):
-        with pytest.raises(RuntimeError, match=f"a test: the buffer {message}"):
-            run(made, [product])
+        with pytest.raises(RuntimeError, match=f"^a test: the buffer {message}$"):
+            run(made, [product], rows=rows)
         assert weight.isnan().all()
         assert fits.bias.isnan().all()
     run(made, [fits])

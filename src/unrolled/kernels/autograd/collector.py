@@ -126,7 +126,7 @@ class Collect(torch.autograd.Function):
         return weights[0].new_empty(0)
 
     @staticmethod
-    def backward(ctx: Any, _: Tensor | None) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         """The gradients of the weights, of all steps."""
         return None, *ctx.collector.finish()
 

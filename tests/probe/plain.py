@@ -15,6 +15,11 @@ Hand = Callable[[str, int, Tensor], Tensor]
 """What becomes of a value: its name, the step, and the value (B, units)."""
 
 
+def weights(module: Any, suffix: str) -> dict[str, Tensor]:
+    """The parameters of one layer and direction by name."""
+    return dict(zip(module._names, module._weights(suffix), strict=True))
+
+
 def untouched(name: str, step: int, value: Tensor) -> Tensor:
     return value
 

@@ -30,7 +30,7 @@ from .models import (
     parts,
     step,
 )
-from .plain import Hand, lengthwise, loop
+from .plain import Hand, lengthwise, loop, weights
 
 
 @pytest.fixture(autouse=True)
@@ -88,7 +88,7 @@ def test_every_value_of_every_cell(name: str, backend: str) -> None:
         hand = by_hand(value, number, {1, 4}, slice(0, 1))
         expected, _ = lengthwise(
             module.graph,
-            module._weights("_l0_reverse"),
+            weights(module, "_l0_reverse"),
             x,
             parts(module, hx, 1),
             LENGTHS,
@@ -113,7 +113,7 @@ def test_every_value_of_every_step(name: str) -> None:
             for x_t in x:
                 state = module(x_t, state)
                 outputs.append(state[0] if isinstance(state, tuple) else state)
-        expected, _ = loop(module.graph, module._weights(""), x, first, by_hand(value, 0.6, {2, 3}))
+        expected, _ = loop(module.graph, weights(module, ""), x, first, by_hand(value, 0.6, {2, 3}))
         close(torch.stack(outputs), expected[next(iter(module.graph.states))])
 
 
@@ -297,7 +297,7 @@ def test_gradients_of_changed_runs(name: str) -> None:
         mask = torch.tensor([1, 0, 1, 0, 0], dtype=torch.bool)
         return torch.where(mask, number, old) if value == gate and t in (1, 3) else old
 
-    values, _ = loop(module.graph, module._weights("_l0"), x, parts(module, hx, 0), hand)
+    values, _ = loop(module.graph, weights(module, "_l0"), x, parts(module, hx, 0), hand)
     output = values["h"]
     loss = (output * torch.arange(output.numel()).view(output.shape)).sum()
     expected = torch.autograd.grad(loss, [number, *module.parameters()])

@@ -36,7 +36,7 @@ from .models import (
     parts,
     step,
 )
-from .plain import lengthwise, loop
+from .plain import lengthwise, loop, weights
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +65,7 @@ def check(module: Any, recording: unrolled.Recording, x: Tensor, hx: Any, length
         for way, suffix in enumerate(module._suffixes(number)):
             first = parts(module, hx, number * module._directions + way)
             values, _ = lengthwise(
-                graph, module._weights(suffix), data, first, lengths, reverse=way == 1
+                graph, weights(module, suffix), data, first, lengths, reverse=way == 1
             )
             for name, value in values.items():
                 close(recording[f"{suffix[1:]}.{name}"], value)
@@ -107,7 +107,7 @@ def test_every_value_of_every_step(name: str) -> None:
     with unrolled.record(module) as recording:
         for x_t in x:
             hx = module(x_t, hx)
-    values, _ = loop(module.graph, module._weights(""), x, first)
+    values, _ = loop(module.graph, weights(module, ""), x, first)
     assert set(recording) == {f"cell.{name}" for name in values}
     for value, expected in values.items():
         close(recording[f"cell.{value}"], expected)
@@ -222,7 +222,7 @@ def test_a_translator_with_a_loop_over_a_cell() -> None:
     assert recording["decoder.f"].shape == (7, B, H)
     first = {state: recording.initial[f"decoder.{state}"] for state in "hc"}
     decoder = model.decoder
-    values, _ = loop(decoder.graph, decoder._weights(""), recording["decoder.x"], first)
+    values, _ = loop(decoder.graph, weights(decoder, ""), recording["decoder.x"], first)
     for name, value in values.items():
         close(recording[f"decoder.{name}"], value)
     assert recording.lengths["decoder"].tolist() == [7] * B
@@ -319,7 +319,7 @@ def test_a_loss_on_a_gate_can_be_trained(name: str, backend: str) -> None:
     hx = initial(module, 1, B)
     names = [name for name in unrolled.names(module) if name != "l0.x"]
     first = parts(module, hx, 0)
-    values, _ = loop(module.graph, module._weights("_l0"), x, first)
+    values, _ = loop(module.graph, weights(module, "_l0"), x, first)
     weight = {n: torch.randn(values[n.removeprefix("l0.")].shape) for n in names}
     loss = sum((values[n.removeprefix("l0.")] * weight[n]).sum() for n in names)
     expected = torch.autograd.grad(loss, list(module.parameters()))

@@ -17,9 +17,10 @@ from .layers import (
     TrainingRow,
 )
 from .library import UserError
+from .neighbours import neighbours
 from .others import BesideInferenceRow, BesideTrainingRow, LoopRow, TapsRow, lstm_highway
 from .rivals import Rival, chosen, present
-from .work import CLASSES, GRID, MIDDLE, QUICK, STREAM, Shape, shape
+from .work import CLASSES, GRID, MIDDLE, QUICK, SMALL, STREAM, Shape, shape
 
 OTHERS = ("lstm_peephole", "lstm_coupled", lstm_highway.name, "lstm_layernorm")
 """Cells that are compared with our LSTM."""
@@ -31,14 +32,15 @@ CELLS = (*CLASSES, *OTHERS)
 @final
 @dataclass(frozen=True)
 class Shapes:
-    """The shapes of the rows beside torch.nn, of those beside ourselves, and of streams."""
+    """The shapes of rows beside torch.nn, beside ourselves, of streams, and of neighbours."""
 
     grid: Sequence[Shape] = GRID
     middle: Sequence[Shape] = MIDDLE
     stream: Sequence[Shape] = (STREAM,)
+    small: Sequence[Shape] = SMALL
 
 
-FEW = Shapes(QUICK, MIDDLE[:1])
+FEW = Shapes(QUICK, MIDDLE[:1], small=SMALL[:1])
 
 
 def every(shapes: Shapes) -> Iterator[Row]:
@@ -56,10 +58,14 @@ def every(shapes: Shapes) -> Iterator[Row]:
     yield from (LoopRow(lstm_highway.name, shape) for shape in shapes.middle[:1])
     for cell in ("lstm", "gru"):
         yield from (TapsRow(cell, shape) for shape in shapes.middle)
+    yield from neighbours(shapes.small)
 
 
 KINDS = tuple(dict.fromkeys(row.kind for row in every(Shapes())))
 """The kinds of rows that can be asked for."""
+
+USUAL = tuple(kind for kind in KINDS if kind != "neighbours")
+"""Those that are measured unless others are asked for."""
 
 SECONDS, QUICK_SECONDS = 1.0, 0.2
 
@@ -98,8 +104,8 @@ def choice(
     if seconds is not None and not 0 < seconds < float("inf"):
         raise UserError(f"--seconds {seconds:g}: expected a number above 0")
     shapes = [shape(text) for text in own]
-    sizes = FEW if quick else Shapes(shapes, shapes, shapes) if own else Shapes()
-    kinds = _names("--rows", kinds, KINDS)
+    sizes = FEW if quick else Shapes(*[shapes] * 4) if own else Shapes()
+    kinds = _names("--rows", kinds, KINDS) if kinds else USUAL
     cells = _names("--cells", cells, CELLS)
     rows = [row for row in every(sizes) if row.kind in kinds and row.cell in cells]
     if not rows:

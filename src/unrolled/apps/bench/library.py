@@ -5,8 +5,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+Named = Mapping[str, Tensor]
 
 PACKAGE = __name__.partition(".")[0]
 
@@ -28,3 +33,13 @@ else:
     UserError = _first("UserError", "errors", "train.errors")
     Runner = _first("Runner", "kernels.dispatch")
     eager_only = _first("eager_only", "testing", "kernels.surroundings")
+
+
+def recorded(
+    runner: Runner, weights: Named, inputs: Named, states: Named, record: Sequence[str]
+) -> Named:
+    """Return some values of a run by name."""
+    if not hasattr(runner, "request"):  # an older tree
+        return runner.run(weights, inputs, states, record)[0]  # pyright: ignore
+    ((values, _),) = runner.run([runner.request(weights, inputs, states, record)])
+    return dict(zip(record, values, strict=True))

@@ -17,7 +17,7 @@ from ...equations.language import affine, sigmoid, tanh
 from ...nn import Recurrent
 from .contender import Contender, Contest, Results
 from .layers import Row
-from .library import Runner, eager_only
+from .library import Runner, eager_only, recorded
 from .rivals import Rival
 from .work import INFERENCE, TRAINING, Feed, Shape, Step, contender, feed, flops, results
 
@@ -172,8 +172,7 @@ def _recorded(module: Recurrent, given: Feed, record: list[str]) -> Callable[[],
     inputs: dict[str, Tensor] = {next(iter(module.graph.inputs)): given.data}
 
     @torch.inference_mode()
-    def recorded() -> Results:
-        ((values, _),) = runner.run([runner.request(weights, inputs, states, record)])
-        return dict(zip(record, values, strict=True))
+    def work() -> Results:
+        return recorded(runner, weights, inputs, states, record)
 
-    return recorded
+    return work

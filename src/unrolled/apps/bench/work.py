@@ -53,6 +53,9 @@ QUICK = (Shape(100, 1, 32, 32), Shape(100, 32, 32, 64), Shape(50, 64, 128, 128))
 MIDDLE = (Shape(50, 64, 128, 128), Shape(100, 64, 256, 256))
 """Where one cell is compared with another: large enough that products are most of the work."""
 
+SMALL = (Shape(20, 16, 64, 64), Shape(5, 4, 20, 20))
+"""Where what is done around a kernel shows."""
+
 STREAM = Shape(100, 1, 64, 64)
 """A stream: T steps, each its own call."""
 

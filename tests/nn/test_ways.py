@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import torch
+from tests.replays import replayed
 from torch import Tensor
 
 import unrolled
-from tests.replays import replayed
 
 T, B, I, H = 4, 3, 5, 6
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 import torch
+from tests.replays import replayed
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 import unrolled
-from tests.replays import replayed
 from unrolled.kernels.autograd import collector
 from unrolled.kernels.autograd.collector import Anchor
 from unrolled.kernels.runtime.torch_state import eager_only

@@ -12,7 +12,7 @@ from torch import Tensor
 
 import unrolled
 
-T, B, I, H = 4, 3, 5, 6
+T, B, I, H = 4, 3, 5, 6  # noqa: E741
 
 LAYERS: dict[str, Callable[[], Any]] = {
     "LSTM": lambda: unrolled.LSTM(I, H),

@@ -228,8 +228,8 @@ def bench(
     rows: Annotated[
         list[str] | None,
         typer.Option(
-            help="Which rows: inference, training, packed, projected, streaming, cells, loop, taps, "
-            "neighbours; the last only if asked for."
+            help="Which rows: inference, training, packed, projected, streaming, cells, loop, taps,"
+            " neighbours; the last only if asked for."
         ),
     ] = None,
     cells: Annotated[list[str] | None, typer.Option(help="Rows of which cells: lstm,gru.")] = None,

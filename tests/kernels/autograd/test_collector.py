@@ -19,7 +19,7 @@ from unrolled.kernels.autograd import collector
 from unrolled.kernels.autograd.collector import Anchor
 from unrolled.kernels.runtime.torch_state import eager_only
 
-B, I, H = 3, 5, 6
+B, I, H = 3, 5, 6  # noqa: E741
 
 
 def cell(kind: str) -> Any:

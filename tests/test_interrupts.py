@@ -123,7 +123,7 @@ def test_calls_go_on(packed: bool, trains: bool, error: type[BaseException], ste
     x = inputs(packed)
     expected = flat(layer, x)
 
-    def forget() -> None:
+    def afresh() -> None:
         forget(layer)
         for runner in {layer._runner, layer._training_runner}:
             for found in runner._recurrences.values():
@@ -135,7 +135,7 @@ def test_calls_go_on(packed: bool, trains: bool, error: type[BaseException], ste
             torch.testing.assert_close(found, right)
 
     def first() -> None:
-        forget()
+        afresh()
         flat(layer, x)
 
     assert at_every_line(first, check, error, step) > 100

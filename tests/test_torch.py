@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from unrolled.kernels.codegen.inspection import FUNCTIONS
+from unrolled.kernels.codegen.launcher import FUNCTIONS
 
 from unrolled import _torch
 from without import CHECKS, hidden

@@ -52,7 +52,7 @@ class Collector:
                 return False
         return True
 
-    def check(self) -> None:
+    def _check(self) -> None:
         """Raise RuntimeError if a weight was changed in place since the steps were taken."""
         for name, weight, version in zip(self._names, self.weights, self._versions, strict=True):
             if weight._version != version:
@@ -67,6 +67,7 @@ class Collector:
         task = _torch.graph_task()
         known = self._passes.get(task)
         if known is None:
+            self._check()
             known = self._passes[task] = _Pass()
             _torch.at_end_of_backward(lambda: self._forget(task))
         return known
@@ -155,7 +156,7 @@ class CollectedStep(torch.autograd.Function):
         count = call.taken - len(call.weights)
         if all(gradient is None for gradient in gradients):
             return (None,) * (3 + count)
-        collector.check()
+        handed_in = collector.passing()
         *tensors, store = (solid(each) for each in ctx.saved_tensors)
         tensors += collector.weights
         wanted = (*ctx.needs_input_grad[3:], *collector.wanted)
@@ -163,12 +164,12 @@ class CollectedStep(torch.autograd.Function):
         if again or any(map(is_batched, gradients)) or are_special(tensors, gradients):
             found = by_definition(call, tensors, gradients, wanted, again)
             pairs = zip(call.weights, found[count:], strict=True)
-            collector.passing().add({name: each for name, each in pairs if each is not None})
+            handed_in.add({name: each for name, each in pairs if each is not None})
             return None, None, None, *found[:count]
         backward = derivative(call, wanted)
         begun = backward.through(tensors, store, gradients)
         found, summed = backward.before(begun)
-        collector.passing().hand_in(backward, backward.gather(begun), summed)
+        handed_in.hand_in(backward, backward.gather(begun), summed)
         return None, None, None, *found
 
 

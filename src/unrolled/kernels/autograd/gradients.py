@@ -26,6 +26,10 @@ from ..runtime.torch_state import PLAIN
 from ..runtime.weight_gradients import Rows, Sums
 
 
+SMALL = 1 << 16
+"""Numbers of an array that is not worth keeping."""
+
+
 @final
 class Gradients:
     """The backward pass of a call, for some of what the forward pass was given.
@@ -142,11 +146,11 @@ class Gradients:
         return [*self._sources(begun, summed), *ends], summed
 
     def _buffers(self) -> dict[int, Tensor]:
-        """The arrays of the gradients, (N, width); those that are returned are new."""
+        """The arrays of the gradients, (N, width); large ones that nobody else sees are kept."""
         total = self.call.time.total
         return {
             buffer: empty(self.like, total, width)
-            if is_returned
+            if is_returned or total * width < SMALL
             else reserve.take(self.dtype, total * width).view(total, width)
             for buffer, (width, is_returned) in self.widths.items()
         }
@@ -320,25 +324,31 @@ class Gradients:
         return {key: number for number, key in enumerate(every)}
 
     @cached_property
-    def _gathers(self) -> list[tuple[int, tuple[int, int], tuple[int, int], int]]:
+    def _gathers(self) -> list[tuple[int, tuple[int, int], tuple[int, int], int] | int]:
         """Of those rows, which operand holds them, their shape and strides, and where they begin.
 
-        Operands are sources, buffers, and what was kept.
+        Operands are sources, buffers, and what was kept; of one that is nothing else, its number.
         """
         operands = [*map(bank, self.call.sources), *map(_buffer, self.widths), STORE]
         total = self.call.time.total
-        return [
-            (operands.index(rows.place.operand), (total, n), (rows.stride, 1), rows.place.offset)
-            for rows, n in self.reads
-        ]
+        found = []
+        for rows, units in self.reads:
+            number, offset = operands.index(rows.place.operand), rows.place.offset
+            whole = number < len(operands) - 1 and rows.stride == units and offset == 0
+            found.append(number if whole else (number, (total, units), (rows.stride, 1), offset))
+        return found
 
     def gather(self, begun: Begun) -> list[Tensor]:
-        """Return those rows of one step, each (B, units), once its loop has run."""
+        """Return those rows of one step, B of them, once its loop has run."""
         operands = [*begun.sources, *begun.buffers.values(), begun.store]
         found = []
-        for place, shape, strides, offset in self._gathers:
-            whole = operands[place].contiguous()
-            found.append(whole.as_strided(shape, strides, whole.storage_offset() + offset))
+        for each in self._gathers:
+            if isinstance(each, int):
+                found.append(operands[each])
+                continue
+            place, shape, strides, offset = each
+            part = operands[place].contiguous()
+            found.append(part.as_strided(shape, strides, part.storage_offset() + offset))
         return found
 
     def of_steps(

@@ -83,6 +83,9 @@ def _ends(rows: Tensor, places: Any, like: Tensor) -> Tensor:
     return (rows if like.dim() == 2 else rows.unsqueeze(0)).index_select(-2, places)
 
 
+ORDINARY = {*PLAIN, type(None)}
+
+
 class Loop(torch.autograd.Function):
     """A loop, or some side by side, as one node of autograd.
 
@@ -184,8 +187,7 @@ def derivative(call: Call, wanted: tuple[bool, ...]) -> Gradients:
 
 def are_special(tensors: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> bool:
     """Return whether a mode, or what a hook has put in a tensor's place, leaves this to PyTorch."""
-    there = (*tensors, *(gradient for gradient in gradients if gradient is not None))
-    return is_watched() or any(type(tensor) not in PLAIN for tensor in there)
+    return is_watched() or not {*map(type, tensors), *map(type, gradients)} <= ORDINARY
 
 
 def is_batched(gradient: Tensor | None) -> bool:

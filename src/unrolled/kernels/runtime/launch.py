@@ -148,7 +148,7 @@ class Launch:
                 continue
             if place is None:
                 raise RuntimeError(f"{self.user}: nothing is bound to the buffer {field.buffer}")
-            if self._reach(field) > room(place):
+            if self._reach(field) > max(0, room(place)):
                 raise RuntimeError(
                     f"{self.user}: the buffer {field.buffer} takes {self._reach(field)} numbers, "
                     f"{room(place)} are there"

@@ -312,7 +312,8 @@ class Gradients:
             rows = stands(layer.rows, layer.units)
             sums.append(Sums(rows, sources, Place(bias) if layer.biases else None))
         user = f"{self.call.recurrence.graph.name}, backward"
-        return self.call.training.weights.launch(user, forms, sums, total)
+        weights = self.call.training.weights
+        return weights.template(user, forms, sums, total, weights.threads(total)).at()
 
     # Steps whose gradients of weights are made together.
 

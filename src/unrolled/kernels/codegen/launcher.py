@@ -101,14 +101,16 @@ def _prepare(target: Target) -> str:
     f.do("call void @inspect(ptr %table)")
     with f.when(f.let(f"icmp eq i64 {_scalar(f, 'worst')}, {FITS}")):
         operands, relocations, before, _ = _starts(f)
+        arguments = _scalar(f, "arguments", "ptr")
         with f.loop("r", "0", _scalar(f, "relocations")) as loop:
             entry = _entry(f, relocations, loop.at, len(Relocation._fields))
             operand = _field(f, entry, Relocation, "operand")
             address = _address(f, operands, operand, _field(f, entry, Relocation, "offset"))
-            word = f.let(f"inttoptr i64 {_field(f, entry, Relocation, 'word')} to ptr")
+            word = f.at(arguments, _field(f, entry, Relocation, "word"), "i64")
             f.do(f"store i64 {address}, ptr {word}, align 8")
-        with f.when(f.let(f"icmp ne ptr {_scalar(f, 'arrived', 'ptr')}, null")):
-            f.do(f"store i64 0, ptr {_scalar(f, 'arrived', 'ptr')}, align 8")
+        arrived = _scalar(f, "arrived")
+        with f.when(f.let(f"icmp sge i64 {arrived}, 0")):
+            f.do(f"store i64 0, ptr {f.at(arguments, arrived, 'i64')}, align 8")
         _copies(f, operands, before, _scalar(f, "before"))
     f.do("ret void")
     return f.text()

@@ -145,9 +145,9 @@ class Operand(NamedTuple):
 
 
 class Relocation(NamedTuple):
-    """A word that becomes the address of a place in an operand."""
+    """A word of the argument block that becomes the address of a place in an operand."""
 
-    word: int  # its address
+    word: int  # of the argument block
     operand: int
     offset: int  # bytes
 
@@ -172,7 +172,7 @@ HEADER = (
     "team",  # of the kernel, for several
     "threads",
     "arguments",
-    "arrived",  # the address of the word at which threads meet
+    "arrived",  # the word of the argument block at which threads meet, -1 if there is none
 )
 """The scalars of the launcher's table; operands, relocations and copies follow."""
 

@@ -149,7 +149,7 @@ def _extents(itemsizes: tuple[int, ...]) -> list[Table]:
 
 def _asking(itemsizes: tuple[int, ...]) -> Table:
     count = len(itemsizes)
-    return Table([(ANY, ANY)] * count, [ANY] * count, itemsizes, {})
+    return Table([ANY] * count, itemsizes, {}, [ANY] * (2 * count))
 
 
 def picker(names: Sequence[str], wanted: Sequence[str]) -> Callable[[Any], Any]:

@@ -14,7 +14,7 @@ from ...locks import cached_property
 from . import cache
 from .abi import Buffer, Role
 from .kernel import Kernel
-from .launch import Launch, Move, Place, Steps
+from .launch import Launch, Move, Place, Steps, Template
 from .launcher import Form
 from .memory import Layout, empty, layout
 from .product import bank
@@ -421,7 +421,7 @@ class Call:
     ) -> Launch:
         user = self.recurrence.graph.name
         pairs = {b: rows * units for b, (rows, units) in self._pairs.items() if b not in forms}
-        return Launch(
+        template = Template(
             user if time is self.time else f"{user}, backward",
             kernel.code,
             kernel.block,
@@ -430,10 +430,10 @@ class Call:
             {**kernel.workspace(time.batch), **pairs},
             self.recurrence.dtype,
             threads,
-            steps=Steps(time.counts, starts, time.step, shards, time.batch),
             before=before,
             after=after,
         )
+        return template.at(steps=Steps(time.counts, starts, time.step, shards, time.batch))
 
     # Tensors.
 

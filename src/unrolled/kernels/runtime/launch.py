@@ -6,19 +6,20 @@ import ctypes
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from itertools import accumulate
-from typing import NamedTuple, NoReturn, final
+from typing import Any, NamedTuple, NoReturn, final
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from ...locks import cached_property
 from ..codegen.concurrent import text
 from . import cache as caches
-from .abi import WORD, ArgumentBlock, Buffer, Copy, Field, Relocation, Role, Rows
+from .abi import WORD, ArgumentBlock, Buffer, Field, Role, Rows
 from .buffers import check
 from .code import Code, available
 from .jit import host
 from .launcher import FITS, SCATTERED, Form, Table, dtype_number
+from .linear import Number, Numbers
 from .memory import aligned, reserve
 
 SMALL = 1 << 18
@@ -37,7 +38,7 @@ class Place(NamedTuple):
     """
 
     operand: Buffer
-    offset: int = 0
+    offset: Number = 0
 
 
 class Move(NamedTuple):
@@ -45,7 +46,7 @@ class Move(NamedTuple):
 
     source: Place
     target: Place
-    numbers: int
+    numbers: Number
 
 
 class Steps(NamedTuple):
@@ -68,8 +69,8 @@ class Steps(NamedTuple):
 
 
 @final
-class Launch:
-    """A kernel with everything that it is handed but the tensors; threads may run it at one time.
+class Template:
+    """A launch but for sizes that are known later: every word as a function of these.
 
     Args:
         user: who is handed the tensors, for messages.
@@ -82,17 +83,16 @@ class Launch:
         dtype: of all tensors.
         threads: how many run it.
         scalars: words of the block.
-        steps: where the rows of the steps stand.
         before, after: numbers that are copied before and after the kernel.
         optional: buffers that need not be bound.
         strides: of buffers whose rows are further apart than declared.
 
     Attributes:
-        operands: as given.
-        sizes: of the bytes that it takes.
+        user, code, dtype, threads: as given.
+        operands: the names of the tensors, in order.
 
     Raises:
-        RuntimeError: a buffer is bound to no operand, or reaches beyond its end.
+        RuntimeError: a buffer is bound to no operand.
     """
 
     def __init__(
@@ -105,93 +105,186 @@ class Launch:
         workspace: Mapping[Buffer, int],
         dtype: torch.dtype,
         threads: int,
-        scalars: Mapping[str, int] | None = None,
-        steps: Steps | None = None,
+        scalars: Mapping[str, Number] | None = None,
         before: Sequence[Move] = (),
         after: Sequence[Move] = (),
         optional: Collection[Buffer] = (),
         strides: Mapping[Buffer, int] | None = None,
     ) -> None:
-        self.user = user
+        self.user, self.code, self.block = user, code, block
+        self.dtype, self.threads = dtype, threads
         self.operands = list(operands)
-        self.threads = threads
-        self.code = code
-        self.dtype = dtype
-        self._forms = operands
-        self._block = block
-        self._steps = steps
-        self._scalars = dict(scalars or {})
-        self._before, self._after = list(before), list(after)
-        self._strides = dict(strides or {})
-        self._check({**{b: Place(b) for b in workspace}, **bindings}, workspace, optional)
-        self._lay_out(bindings, workspace)
-        self._nothing = torch.empty(0, dtype=dtype, device="cpu")
-        self._varies = threads > 1 or self._workspace > SMALL
-        self._ready: list[_Ready] = []  # for runs to come, as many as there were at one time
-        self.size = caches.OBJECT + WORD * (block.size + 12 * len(self._places))
+        self.forms = operands
+        self.scalars = dict(scalars or {})
+        self._order = {buffer: number for number, buffer in enumerate((*operands, WORKSPACE))}
+        places = {**{buffer: Place(buffer) for buffer in workspace}, **bindings}
+        self._checks(places, workspace, (*before, *after), optional, strides or {})
+        width = dtype.itemsize
+        starts = [0, *accumulate(aligned(count * width) for count in workspace.values())]
+        self.workspace = starts.pop() // width
+        own = {b: start // width for b, start in zip(workspace, starts, strict=True)}
+        self.reads = frozenset(place.operand for place in places.values())
+        self._words([places, before, after], own)
+        self.nothing = torch.empty(0, dtype=dtype, device="cpu")
+        self.varies = threads > 1 or self.workspace > SMALL
+        self.ready: list[_Ready] = []  # for runs to come, as many as there were at one time
+        self.size = caches.OBJECT + WORD * (block.size + 12 * len(places))
 
-    def _check(
+    def _checks(
         self,
         places: Mapping[Buffer, Place],
         workspace: Mapping[Buffer, int],
+        moves: Sequence[Move],
         optional: Collection[Buffer],
+        strides: Mapping[Buffer, int],
     ) -> None:
-        """RuntimeError unless all that the kernel touches lies in an operand or workspace."""
+        """Note how many numbers there are of each buffer, and of both sides of each copy."""
 
-        def room(place: Place) -> int:
+        def room(place: Place) -> Number:
             whole = workspace.get(place.operand)
-            return (self._forms[place.operand].numbers if whole is None else whole) - place.offset
+            return (self.forms[place.operand].numbers if whole is None else whole) - place.offset
 
-        for field in self._block.fields:
-            place = places.get(field.buffer)
-            if place is None and field.buffer in optional:
-                continue
-            if place is None:
+        self._bound: list[Field] = []
+        for field in self.block.fields:
+            if field.buffer in places:
+                self._bound.append(field)
+            elif field.buffer not in optional:
                 raise RuntimeError(f"{self.user}: nothing is bound to the buffer {field.buffer}")
-            if self._reach(field) > max(0, room(place)):
-                raise RuntimeError(
-                    f"{self.user}: the buffer {field.buffer} takes {self._reach(field)} numbers, "
-                    f"{room(place)} are there"
-                )
-        for move in (*self._before, *self._after):
-            for place in (move.source, move.target):
-                if move.numbers > room(place):
-                    raise RuntimeError(f"{self.user}: a copy reaches beyond {place.operand}")
+        self._strides = np.array([strides.get(f.buffer, f.stride) for f in self._bound], np.int64)
+        self._widths = np.array([f.width for f in self._bound], np.int64)
+        self._rooms = Numbers([room(places[field.buffer]) for field in self._bound])
+        ends = [(move.numbers, place) for move in moves for place in (move.source, move.target)]
+        self._left = Numbers([room(place) - numbers for numbers, place in ends])
+        self._ends = [place.operand for _, place in ends]
 
-    def _lay_out(self, bindings: Mapping[Buffer, Place], workspace: Mapping[Buffer, int]) -> None:
-        """Set where buffers stand: those of the workspace one after the other."""
+    def _words(self, stands: Any, own: Mapping[Buffer, int]) -> None:
+        """Set the words of the launcher's table that differ with sizes."""
+        places, before, after = stands
         width = self.dtype.itemsize
-        starts = [0, *accumulate(aligned(count * width) for count in workspace.values())]
-        self._workspace = starts.pop() // width
-        own = {b: start // width for b, start in zip(workspace, starts, strict=True)}
 
-        def settled(place: Place) -> Place:
-            if place.operand not in own:
-                return place
-            return Place(WORKSPACE, own[place.operand] + place.offset)
+        def settled(place: Place) -> tuple[int, Number]:
+            if place.operand in own:
+                place = Place(WORKSPACE, own[place.operand] + place.offset)
+            return self._order[place.operand], place.offset * width
 
-        every = {**{buffer: Place(buffer) for buffer in workspace}, **bindings}
-        self._places = {buffer: settled(place) for buffer, place in every.items()}
-        for moves in (self._before, self._after):
-            moves[:] = [Move(settled(m.source), settled(m.target), m.numbers) for m in moves]
+        def copy(move: Move) -> tuple[Number, ...]:
+            return *settled(move.source), *settled(move.target), move.numbers * width
 
-    def _reach(self, field: Field) -> int:
-        """Return how many numbers of a buffer a kernel touches, those included between rows."""
-        if field.rows is Rows.WHOLE:
-            return field.stride
-        steps = self._steps
-        if field.rows is Rows.ONE:
-            rows = 1
-        elif field.rows is Rows.THREAD:
-            rows = self.threads
-        elif steps is None:
-            rows = self._scalars["rows"]
-        elif field.rows is Rows.BATCH:
-            rows = steps.batch
-        else:
-            rows = int((steps.starts.get(field.buffer, steps.others) + steps.counts).max())
-        stride = self._strides.get(field.buffer, field.stride)
-        return (rows - 1) * stride + field.width if rows else 0
+        relocations = [(self.block.address(f), *settled(places[f.buffer])) for f in self._bound]
+        copies = [copy(move) for move in (*before, *after)]
+        self.counts = len(relocations), len(before), len(after)
+        forms = list(self.forms.values())
+        numbers = [*(form.numbers for form in forms), self.workspace]
+        widths = [*(form.shape[-1] if form.shape else 1 for form in forms), self.workspace]
+        entries = (word for entry in (*relocations, *copies) for word in entry)
+        self.rest = Numbers([*numbers, *widths, *entries])
+
+    def at(self, sizes: Mapping[str, int] | None = None, steps: Steps | None = None) -> Launch:
+        """Return the launch for some sizes.
+
+        Args:
+            sizes: by name.
+            steps: where the rows of the steps stand.
+
+        Raises:
+            RuntimeError: a buffer or a copy reaches beyond the end of its operand.
+        """
+        return Launch(self, sizes or {}, steps)
+
+    def check(self, sizes: Mapping[str, int], rows: Sequence[int]) -> None:
+        """RuntimeError unless all that the kernel touches lies in an operand or workspace.
+
+        Args:
+            sizes: by name.
+            rows: how many of each buffer are touched; -1 of one that has none.
+        """
+        reached = np.array(rows, np.int64)
+        touched = np.where(reached > 0, (reached - 1) * self._strides + self._widths, 0)
+        touched = np.where(reached < 0, self._strides, touched)
+        rooms = self._rooms.at(sizes)
+        if (touched > np.maximum(rooms, 0)).any():
+            (first, *_) = np.flatnonzero(touched > np.maximum(rooms, 0))
+            raise RuntimeError(
+                f"{self.user}: the buffer {self._bound[first].buffer} takes {touched[first]} "
+                f"numbers, {rooms[first]} are there"
+            )
+        left = self._left.at(sizes)
+        if (left < 0).any():
+            (first, *_) = np.flatnonzero(left < 0)
+            raise RuntimeError(f"{self.user}: a copy reaches beyond {self._ends[first]}")
+
+    def rows(self, steps: Steps | None, sizes: Mapping[str, int]) -> list[int]:
+        """Return how many rows of each buffer a kernel touches, those included between."""
+        reached: dict[int, int] = {}
+
+        def of_table(table: Tensor, counts: Tensor) -> int:
+            if id(table) not in reached:
+                reached[id(table)] = int((table.numpy() + counts.numpy()).max())
+            return reached[id(table)]
+
+        found = []
+        for field in self._bound:
+            if field.rows is Rows.WHOLE:
+                found.append(-1)
+            elif field.rows is Rows.ONE:
+                found.append(1)
+            elif field.rows is Rows.THREAD:
+                found.append(self.threads)
+            elif steps is None:
+                found.append(int(Numbers([self.scalars["rows"]]).at(sizes)[0]))
+            elif field.rows is Rows.BATCH:
+                found.append(steps.batch)
+            else:
+                found.append(of_table(steps.starts.get(field.buffer, steps.others), steps.counts))
+        return found
+
+
+@final
+class Launch:
+    """A kernel with everything that it is handed but the tensors; threads may run it at one time.
+
+    Args:
+        template: what it is but for sizes.
+        sizes, steps: see `Template.at`.
+    """
+
+    def __init__(
+        self, template: Template, sizes: Mapping[str, int], steps: Steps | None
+    ) -> None:
+        self._template = template
+        template.check(sizes, template.rows(steps, sizes))
+        self._sizes = sizes
+        self.user, self.operands, self.code = template.user, template.operands, template.code
+        self._rest = template.rest.at(sizes)
+        self._block, self._alive = self._words(sizes, steps)
+        self._at = self._rest.ctypes.data, self._rest.nbytes, self._block.ctypes.data
+        self._varies = template.varies
+        self._pool = template.ready
+        self.size = caches.OBJECT + self._rest.nbytes + self._block.nbytes
+
+    def _words(
+        self, sizes: Mapping[str, int], steps: Steps | None
+    ) -> tuple[np.ndarray, tuple[object, ...]]:
+        """Return the argument block but for addresses of tensors, and what it refers to."""
+        block = self._template.block
+        words, alive = np.zeros(block.size, np.int64), ()
+        scalars: dict[str, int] = {}
+        if self._template.scalars:
+            values = Numbers(list(self._template.scalars.values())).at(sizes).tolist()
+            scalars = dict(zip(self._template.scalars, values, strict=True))
+        if steps is not None:
+            parts, *begins = steps.shards
+            shards = np.array(begins or [0], np.int64)
+            scalars |= {"steps": len(steps.counts), "counts": steps.counts.data_ptr()}
+            scalars |= {"parts": parts, "rows": steps.batch, "shards": shards.ctypes.data}
+            for field in block.fields:
+                if field.rows is Rows.STEP:
+                    table = steps.starts.get(field.buffer, steps.others)
+                    words[block.starts(field)] = table.data_ptr()
+            alive = (shards, steps)
+        for name, value in scalars.items():
+            words[block.scalar(name)] = value
+        return words, alive
 
     def run(self, tensors: Sequence[Tensor]) -> None:
         """Run the kernel; tensors that are not laid out row by row are copied first.
@@ -209,145 +302,110 @@ class Launch:
 
     def start(self, tensors: Sequence[Tensor]) -> int:
         """Run the kernel if all tensors are as they have to be; return the worst of them."""
-        try:
-            ready = self._ready.pop()
-        except IndexError:
-            ready = self._made()
-        if self._varies:
-            ready = self._fitted(ready)
+        ready = self._taken()
         worst = ready.run((*tensors, ready.memory))
-        self._ready.append(self._emptied(ready) if self._varies else ready)
+        self._pool.append(self._emptied(ready) if self._varies else ready)
         return worst
 
     def prepare(self, tensors: Sequence[Tensor]) -> _Ready:
         """Return the argument block, filled in; raise as `run`."""
-        try:
-            ready = self._fitted(self._ready.pop())
-        except IndexError:
-            ready = self._fitted(self._made())
+        ready = self._taken()
         worst = ready.table.inspect((*tensors, ready.memory))
         if worst == SCATTERED:
             tensors = [each if each.is_contiguous() else each.contiguous() for each in tensors]
             worst = ready.table.inspect((*tensors, ready.memory))
         if worst != FITS:
             self.refuse(tensors)
-        return ready._replace(alive=tensors)
+        ready.alive = tensors
+        return ready
 
     def finish(self, ready: _Ready) -> None:
         """Make the copies after the kernel; the argument block is used again."""
         ready.table.finish()
-        self._ready.append(self._emptied(ready))
+        self._pool.append(self._emptied(ready))
 
     def refuse(self, tensors: Sequence[Tensor]) -> NoReturn:
         """Raise RuntimeError, naming the first tensor that is not as it has to be."""
-        check(self.user, self.dtype, self._forms, tensors)
+        forms = {
+            buffer: form._replace(shape=tuple(Numbers(form.shape).at(self._sizes).tolist()))
+            for buffer, form in self._template.forms.items()
+        }
+        check(self.user, self._template.dtype, forms, tensors)
         raise RuntimeError(f"{self.user}: its tensors changed while they were looked at")
 
-    @cached_property
+    @property
     def reads(self) -> frozenset[Buffer]:
         """The operands that the kernel touches."""
-        return frozenset(place.operand for place in self._places.values())
+        return self._template.reads
 
     def form(self, operand: Buffer) -> Form:
         """Return what an operand has to be."""
-        return self._forms[operand]
+        return self._template.forms[operand]
 
-    def _fitted(self, ready: _Ready) -> _Ready:
-        """Return what has workspace, on as many threads as there are now."""
-        if self.threads > 1:
-            ready.table.set("threads", available(self.threads))
-        if self._workspace <= SMALL:
-            return ready
-        return ready._replace(memory=reserve.take(self.dtype, self._workspace))
+    def _taken(self) -> _Ready:
+        """Return an argument block of this launch, which nobody else uses."""
+        try:
+            ready = self._pool.pop()
+        except IndexError:
+            ready = _Ready(self._template, len(self._rest))
+        if ready.owner is not self:
+            rest, size, block = self._at
+            ready.table.load(rest, size)
+            ctypes.memmove(ready.arguments, block, self._block.nbytes)
+            ready.owner = self
+        if self._varies:
+            template = self._template
+            if template.threads > 1:
+                ready.table.set("threads", available(template.threads))
+            if template.workspace > SMALL:
+                ready.memory = reserve.take(template.dtype, template.workspace)
+        return ready
 
     def _emptied(self, ready: _Ready) -> _Ready:
         """Return what keeps nothing in memory that is large."""
-        memory = ready.memory if self._workspace <= SMALL else self._nothing
-        return ready._replace(memory=memory, alive=())
-
-    def _made(self) -> _Ready:
-        """Return an argument block and the launcher's table for it."""
-        block, width = self._block, self.dtype.itemsize
-        words = (ctypes.c_int64 * block.size)()
-        start = ctypes.addressof(words)
-        alive: tuple[object, ...] = ()
-        scalars = dict(self._scalars)
-        if self._steps is not None:
-            parts, *begins = self._steps.shards
-            shards = (ctypes.c_int64 * max(1, len(begins)))(*begins)
-            counts = self._steps.counts
-            scalars |= {"steps": len(counts), "counts": counts.data_ptr(), "parts": parts}
-            scalars |= {"rows": self._steps.batch, "shards": ctypes.addressof(shards)}
-            alive = (shards,)
-            for field in block.fields:
-                if field.rows is Rows.STEP:
-                    table = self._steps.starts.get(field.buffer, self._steps.others)
-                    words[block.starts(field)] = table.data_ptr()
-        for name, value in scalars.items():
-            words[block.scalar(name)] = value
-        order = {buffer: number for number, buffer in enumerate((*self.operands, WORKSPACE))}
-        relocations = [
-            Relocation(
-                start + WORD * block.address(field), order[place.operand], place.offset * width
-            )
-            for field in block.fields
-            if (place := self._places.get(field.buffer)) is not None
-        ]
-        arrived = start + WORD * block.scalar("arrived") if "arrived" in block.scalars else 0
-        forms = [
-            (form.numbers, form.shape[-1] if form.shape else 1) for form in self._forms.values()
-        ]
-        table = Table(
-            [*forms, (self._workspace, self._workspace)],
-            [dtype_number(self.dtype)] * len(order),
-            [width] * len(order),
-            {
-                "function": self.code.run,
-                "team": self.code.team,
-                "threads": self.threads,
-                "arguments": start,
-                "arrived": arrived,
-            },
-            relocations,
-            [_copy(move, order, width) for move in self._before],
-            [_copy(move, order, width) for move in self._after],
-        )
-        memory = self._nothing
-        if self._workspace <= SMALL:  # it is kept
-            caches.calls.charge(self.size + self._workspace * width)
-            memory = torch.empty(self._workspace, dtype=self.dtype, device="cpu")
-        return _Ready(table.run, memory, table, start, (words, *alive))
+        ready.alive = ()
+        if self._template.workspace > SMALL:
+            ready.memory = self._template.nothing
+        return ready
 
 
-class _Ready(NamedTuple):
-    """The argument block of one run.
+@final
+class _Ready:
+    """An argument block and the launcher's table for it.
 
     Attributes:
+        owner: the launch whose words they hold.
         run: runs the kernel, given its operands.
         memory: workspace.
         table: of the launcher.
         arguments: where the block stands.
-        words: the block, and its tables.
         alive: what else has to stay in memory.
     """
 
-    run: Callable[[Sequence[Tensor]], int]
-    memory: Tensor
-    table: Table
-    arguments: int
-    words: tuple[object, ...]
-    alive: Sequence[Tensor] = ()
+    __slots__ = ("_words", "alive", "arguments", "memory", "owner", "run", "table")
 
-
-def _copy(move: Move, order: Mapping[Buffer, int], width: int) -> Copy:
-    source, target = move.source, move.target
-    return Copy(
-        order[source.operand],
-        source.offset * width,
-        order[target.operand],
-        target.offset * width,
-        move.numbers * width,
-    )
+    def __init__(self, template: Template, rest: int) -> None:
+        block, width = template.block, template.dtype.itemsize
+        self._words = (ctypes.c_int64 * block.size)()
+        self.arguments = ctypes.addressof(self._words)
+        scalars = {
+            "function": template.code.run,
+            "team": template.code.team,
+            "threads": template.threads,
+            "arguments": self.arguments,
+        }
+        if "arrived" in block.scalars:
+            scalars["arrived"] = block.scalar("arrived")
+        count = len(template.operands) + 1
+        dtype = dtype_number(template.dtype)
+        self.table = Table([dtype] * count, [width] * count, scalars, [0] * rest, template.counts)
+        self.run = self.table.run
+        self.owner: Launch | None = None
+        self.alive: Sequence[Tensor] = ()
+        self.memory = template.nothing
+        if template.workspace <= SMALL:  # it is kept
+            caches.calls.charge(template.size + template.workspace * width)
+            self.memory = torch.empty(template.workspace, dtype=template.dtype, device="cpu")
 
 
 @cache
@@ -365,7 +423,7 @@ def run_concurrently(runs: Sequence[tuple[Launch, Sequence[Tensor]]]) -> None:
     list_ = (ctypes.c_int64 * len(words))(*words)
     code, threads = _concurrent(), available(min(torch.get_num_threads(), len(ready)))
     scalars = {"function": code.run, "team": code.team, "threads": threads}
-    table = Table([], [], [], scalars | {"arguments": ctypes.addressof(list_)})
+    table = Table([], [], scalars | {"arguments": ctypes.addressof(list_)}, [])
     table.run(())
     for (launch, _), each in zip(runs, ready, strict=True):
         launch.finish(each)

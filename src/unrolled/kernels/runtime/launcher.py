@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple, final
 
@@ -27,12 +27,12 @@ class Form(NamedTuple):
     """
 
     label: str
-    shape: tuple[int, ...]
+    shape: tuple[Any, ...]
 
     @property
-    def numbers(self) -> int:
+    def numbers(self) -> Any:
         """How many numbers it has."""
-        count = 1
+        count: Any = 1
         for size in self.shape:
             count *= size
         return count
@@ -104,47 +104,38 @@ class Table:
     """What the launcher is told of a launch; one for each that runs at the same time.
 
     Args:
-        forms: of the operands.
         dtypes: of each operand; None for any of its size.
         itemsizes: bytes of a number of each operand.
         scalars: the words of the table that are not counts.
-        relocations: words that become addresses.
-        before, after: the kernel, numbers that are copied.
+        rest: the words that differ with sizes: numbers and width of each operand, relocations,
+            copies before and after the kernel. See `rest`.
+        counts: of relocations, copies before, and copies after.
     """
 
     def __init__(
         self,
-        counts: Sequence[tuple[int, int]],
         dtypes: Sequence[int],
         itemsizes: Sequence[int],
-        scalars: dict[str, int],
-        relocations: Sequence[Relocation] = (),
-        before: Sequence[Copy] = (),
-        after: Sequence[Copy] = (),
+        scalars: Mapping[str, int],
+        rest: Sequence[int],
+        counts: tuple[int, int, int] = (0, 0, 0),
     ) -> None:
-        count = len(counts)
-        known = {"operands": count, "relocations": len(relocations)}
-        known |= {"before": len(before), "after": len(after), **scalars}
+        count = len(dtypes)
+        known = dict(zip(("relocations", "before", "after"), counts, strict=True))
+        known |= {"operands": count, "arrived": -1, **scalars}
         words = [known.get(name, 0) for name in HEADER]
-        columns = {
-            "itemsize": itemsizes,
-            "dtype": dtypes,
-            "numbers": [numbers for numbers, _ in counts],
-            "width": [width for _, width in counts],
-        }
-        for name in Operand._fields:
-            words += columns.get(name, [0] * count)
-        for entry in (*relocations, *before, *after):
-            words += entry
-        self._words = (ctypes.c_int64 * len(words))(*words)
+        words += [0] * (2 * count) + [*itemsizes, *dtypes]
+        self._rest = len(words)
+        self._words = (ctypes.c_int64 * (len(words) + len(rest)))(*words, *rest)
         self.address = ctypes.addressof(self._words)
         self._pack = struct.Struct(f"={count}q").pack_into
         self._addresses = slice(len(HEADER) + count, len(HEADER) + 2 * count)
-        self._expected = list(zip(itemsizes, dtypes, counts, strict=True))
-        self._copies = list(before), list(after)
-        self._relocations = list(relocations)
         self._functions = functions()
         self.run = self._runner()
+
+    def load(self, address: int, size: int) -> None:
+        """Take the words that differ with sizes from an address, so many bytes."""
+        ctypes.memmove(self.address + WORD * self._rest, address, size)
 
     def _runner(self) -> Callable[[Sequence[Tensor]], int]:
         """Return what runs the kernel if all operands are as they have to be.
@@ -184,15 +175,18 @@ class Table:
             self._pack(self._words, FIRST, *map(_torch.address, tensors))
             self._functions.prepare(self.address)
             return self._words[header("worst")]
-        said = [slow(t, *expected) for t, expected in zip(tensors, self._expected, strict=True)]
+        count, start = len(tensors), len(HEADER)
+        columns = [self._words[start + n * count :][:count] for n in range(2, len(Operand._fields))]
+        said = [slow(*each) for each in zip(tensors, *columns, strict=True)]
         worst = max((verdict for verdict, _ in said), default=FITS)
         self._words[self._addresses] = [address for _, address in said]
         if worst == FITS:
-            for word, operand, offset in self._relocations:
-                ctypes.c_int64.from_address(word).value = said[operand][1] + offset
-            if self.get("arrived"):
-                ctypes.c_int64.from_address(self.get("arrived")).value = 0
-            self._copy(self._copies[0])
+            block = self.get("arguments")
+            for word, operand, offset in self._entries(Relocation, "relocations"):
+                ctypes.c_int64.from_address(block + WORD * word).value = said[operand][1] + offset
+            if self.get("arrived") >= 0:
+                ctypes.c_int64.from_address(block + WORD * self.get("arrived")).value = 0
+            self._copy("before")
         return worst
 
     def finish(self) -> None:
@@ -200,17 +194,25 @@ class Table:
         if self._functions is not None:
             self._functions.finish(self.address)
         else:
-            self._copy(self._copies[1])
+            self._copy("after")
 
-    def _copy(self, copies: Sequence[Copy]) -> None:
+    def _entries(self, kind: type[Any], name: str) -> Iterator[Any]:
+        """Yield the relocations, or the copies before or after the kernel."""
+        start = self._rest + 2 * self.get("operands")
+        start += len(Relocation._fields) * self.get("relocations") * (name != "relocations")
+        start += len(Copy._fields) * self.get("before") * (name == "after")
+        size = len(kind._fields)
+        for number in range(self.get(name)):
+            yield kind(*self._words[start + number * size :][:size])
+
+    def _copy(self, which: str) -> None:
         addresses = self._words[self._addresses]
-        for source, source_at, target, target_at, size in copies:
+        for source, source_at, target, target_at, size in self._entries(Copy, which):
             ctypes.memmove(addresses[target] + target_at, addresses[source] + source_at, size)
 
 
-def slow(tensor: Tensor, itemsize: int, dtype: int, counts: tuple[int, int]) -> tuple[int, int]:
+def slow(tensor: Tensor, itemsize: int, dtype: int, numbers: int, width: int) -> tuple[int, int]:
     """Return what is said of a tensor, and where it stands: the meaning of the machine code."""
-    numbers, width = counts
     if tensor.layout is not torch.strided or tensor.device.type != "cpu":
         return WRONG, 0
     if dtype != ANY and dtype != _numbers().get(tensor.dtype):

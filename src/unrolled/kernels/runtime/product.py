@@ -20,7 +20,7 @@ from .abi import Buffer, Role
 from .buffers import picker
 from .cache import Cache
 from .kernel import Kernel
-from .launch import Launch, Place, Steps
+from .launch import Launch, Place, Steps, Template
 from .launcher import Form
 from .memory import empty, reserve
 
@@ -142,7 +142,7 @@ class Product:
             bindings[key] = place
         threads, shards = kernel.shards(rows, rows)
         steps = Steps(torch.tensor([rows], device="cpu"), {}, FIRST, shards, rows)
-        return Launch(
+        template = Template(
             graph.name,
             kernel.code,
             kernel.block,
@@ -151,8 +151,8 @@ class Product:
             kernel.workspace(rows),
             self._dtype,
             threads,
-            steps=steps,
         )
+        return template.at(steps=steps)
 
 
 def bank(names: Sequence[str]) -> Buffer:

@@ -12,8 +12,9 @@ from .abi import Buffer, Role
 from .code import Code, worthwhile
 from .jit import host
 from .kernel import DTYPES
-from .launch import Launch, Place
+from .launch import Place, Template
 from .launcher import Form
+from .linear import Number
 
 
 class Rows(NamedTuple):
@@ -61,7 +62,8 @@ class WeightGradients:
     >>> sums = Sums(Rows(Place(g), 5), [(Rows(Place(s), 3), Place(w))], Place(b))
     >>> shapes = {g: (9, 5), s: (9, 3), w: (5, 3), b: (5,)}
     >>> forms = {buffer: Form(str(buffer), shape) for buffer, shape in shapes.items()}
-    >>> kernel.launch("me", forms, [sums], rows=9).run([gradient, source, weight, bias])
+    >>> launch = kernel.template("me", forms, [sums], rows=9, threads=1).at()
+    >>> launch.run([gradient, source, weight, bias])
     >>> torch.allclose(weight, gradient.t() @ source), torch.allclose(bias, gradient.sum(0))
     (True, True)
     """
@@ -73,18 +75,22 @@ class WeightGradients:
         self.text.forget_text()
         self._operations = sum(2 * o.units * (1 + sum(o.lengths)) for o in self.text.outers)
 
-    def launch(
-        self, user: str, operands: Mapping[Buffer, Form], sums: Sequence[Sums], rows: int
-    ) -> Launch:
-        """Return the launch that writes all gradients.
+    def threads(self, rows: int) -> int:
+        """Return on how many threads N rows are shared."""
+        return worthwhile(rows * self._operations)
+
+    def template(
+        self, user: str, operands: Mapping[Buffer, Form], sums: Sequence[Sums], rows: Number, threads: int
+    ) -> Template:
+        """Return the launch that writes all gradients, but for sizes.
 
         Args:
             user: for messages.
             operands: what each tensor has to be.
             sums: of each outer product.
             rows: N.
+            threads: that run it.
         """
-        threads = worthwhile(rows * self._operations)
         scalars, bindings = {"rows": rows}, dict[Buffer, Place]()
         workspace, strides, optional = dict[Buffer, int](), dict[Buffer, int](), set[Buffer]()
 
@@ -104,7 +110,7 @@ class WeightGradients:
                 strides[Buffer(Role.SOURCE, name)] = source.stride
                 bind(Role.SOURCE, name, None if weight is None else source.place)
                 bind(Role.WEIGHT, name, weight)
-        return Launch(
+        return Template(
             user,
             self._code,
             self.text.block,

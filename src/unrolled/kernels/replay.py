@@ -52,12 +52,12 @@ class Replay:
     ) -> None:
         recurrence, time = call.recurrence, call.time
         self.call = call
-        self._sources = picker(inputs, [name for (name,) in call.sources])
-        self._weights = picker(names, call.weights)
+        self._sources = picker(inputs, [name for (name,) in call.outline.sources])
+        self._weights = picker(names, call.outline.weights)
         lead = () if is_step(request) else (1,)
         self.zeros = [
             torch.zeros(*lead, time.batch, units, dtype=recurrence.dtype, device="cpu")
-            for units in call.states.values()
+            for units in call.outline.states.values()
         ]
         inputs_, states = ([t.contiguous() for t in g or ()] for g in request[1:3])
         self._guards = Guards([*inputs_, *states, *request.weights])
@@ -71,10 +71,10 @@ class Replay:
         self._collects = self.trains and collector.suits(call, self._weights(request.weights))
         self._anchor: weakref.ref[Anchor] | None = None
         self._launch: Launch | None = None
-        self.alone = call.forward_alone
+        self.alone = call.alone("forward")
         if not self.trains:
-            self._launch = call.single if single else call.inference
-            self.alone = None if single else call.inference_alone
+            self._launch = call.launch("single" if single else "inference")
+            self.alone = None if single else call.alone("inference")
 
     def operands(self, request: Request) -> Operands | None:
         """Return the tensors of a request; None if they are not like those of the first."""

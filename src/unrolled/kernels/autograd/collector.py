@@ -40,7 +40,7 @@ class Collector:
 
     def __init__(self, call: Call, weights: Sequence[Tensor]) -> None:
         self.weights = weights
-        self._names = call.weights
+        self._names = call.outline.weights
         self._versions = [weight._version for weight in weights]
         self._passes: dict[int, _Pass] = {}  # by number of the backward pass
         self.wanted = tuple(weight.requires_grad for weight in weights)
@@ -96,7 +96,7 @@ class _Pass:
         known = self._rows.setdefault(gradients, [])
         known.append(rows)
         self._summed.setdefault(gradients, []).append(summed)
-        if len(known) * gradients.call.time.total >= MOST_ROWS:
+        if len(known) * gradients.outline.batch >= MOST_ROWS:
             self._make(gradients)
 
     def add(self, found: Found) -> None:
@@ -144,7 +144,7 @@ class CollectedStep(torch.autograd.Function):
         ctx.call, ctx.anchor = call, anchor
         ctx.save_for_backward(*tensors, store)
         ctx.set_materialize_grads(False)
-        count = len(call.sources)
+        count = len(call.outline.sources)
         weights = anchor.collector.weights
         recorded, last = train(call, tensors[:count], tensors[count:], weights, store)
         return (*recorded, *last)
@@ -153,7 +153,7 @@ class CollectedStep(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         """The gradients of sources and states; rows for those of the weights are handed in."""
         call, collector = ctx.call, ctx.anchor.collector
-        count = call.taken - len(call.weights)
+        count = call.outline.taken - len(call.outline.weights)
         if all(gradient is None for gradient in gradients):
             return (None,) * (3 + count)
         handed_in = collector.passing()
@@ -163,11 +163,11 @@ class CollectedStep(torch.autograd.Function):
         again = torch.is_grad_enabled()
         if again or any(map(is_batched, gradients)) or are_special(tensors, gradients):
             found = by_definition(call, tensors, gradients, wanted, again)
-            pairs = zip(call.weights, found[count:], strict=True)
+            pairs = zip(call.outline.weights, found[count:], strict=True)
             handed_in.add({name: each for name, each in pairs if each is not None})
             return None, None, None, *found[:count]
         backward = derivative(call, wanted)
-        begun = backward.through(tensors, store, gradients)
+        begun = backward.through(call, tensors, store, gradients)
         found, summed = backward.before(begun)
         handed_in.hand_in(backward, backward.gather(begun), summed)
         return None, None, None, *found

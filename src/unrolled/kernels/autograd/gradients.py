@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import torch
 from torch import Tensor
@@ -17,14 +17,15 @@ from ..runtime import cache
 from ..runtime.abi import Buffer, Role
 from ..runtime.buffers import arriving, check, solid
 from ..runtime.cache import Cache
-from ..runtime.call import STORE, Call
-from ..runtime.launch import Launch, Place
+from ..runtime.call import Call
+from ..runtime.launch import Launch, Place, Template
 from ..runtime.launcher import Form
+from ..runtime.linear import Numbers, size
 from ..runtime.memory import empty, reserve
+from ..runtime.outline import STORE, Outline
 from ..runtime.product import bank
 from ..runtime.torch_state import PLAIN
 from ..runtime.weight_gradients import Rows, Sums
-
 
 SMALL = 1 << 16
 """Numbers of an array that is not worth keeping."""
@@ -32,92 +33,93 @@ SMALL = 1 << 16
 
 @final
 class Gradients:
-    """The backward pass of a call, for some of what the forward pass was given.
+    """The backward pass of calls, for some of what the forward pass was given.
 
     Args:
-        call: of the forward pass.
+        outline: of the calls.
         wanted: for each of the sources, states and weights, whether its gradient is asked for.
     """
 
-    def __init__(self, call: Call, wanted: Sequence[bool]) -> None:
-        self.call = call
-        self.plan = plan = call.training.plan
-        self.dtype = call.recurrence.dtype
+    def __init__(self, outline: Outline, wanted: Sequence[bool]) -> None:
+        self.outline = outline
+        self.plan = plan = outline.training.plan
+        self.dtype = outline.recurrence.dtype
         self.like = torch.empty(0, dtype=self.dtype, device="cpu")
-        self.wanted_sources, self.wanted_states, wanted_weights = call.parted(wanted)
-        self.product = call.recurrence.product
-        asked = [] if self.product else zip(call.banks, self.wanted_sources, strict=True)
+        self.wanted_sources, self.wanted_states, wanted_weights = outline.parted(wanted)
+        self.product = outline.recurrence.product
+        asked = [] if self.product else zip(outline.banks, self.wanted_sources, strict=True)
         returned = {plan.hoisted[names] for names, wanted in asked if wanted} - {None}
         self.filled = frozenset(plan.optional & returned)
+        self._kind = "backward", self.filled
         places = [place for _, place in plan.stored(self.filled).values()]
         self.widths = {p.buffer: (plan.widths[p.buffer], p.buffer in returned) for p in places}
-        shapes = call.recurrence.shapes
-        pairs = zip(call.weights, wanted_weights, strict=True)
+        shapes = outline.recurrence.shapes
+        pairs = zip(outline.weights, wanted_weights, strict=True)
         self.weights = {name: shapes[name] for name, wanted in pairs if wanted}
-        learned = [node.attribute for node in call.recurrence.split.step.learned]
-        sizes = call.recurrence.sizes
+        learned = [node.attribute for node in outline.recurrence.split.step.learned]
+        sizes = outline.recurrence.sizes
         self.vectors = {p.name: None if p.size == "one" else sizes[p.size] for p in learned}
-        self.gathered: dict[
-            Buffer, tuple[str, Tensor]
-        ] = {}  # rows of states that are not adjoining
+        self.gathered: dict[Buffer, str] = {}  # rows of states that are not adjoining
         self.layers = [self._layer(layer) for layer in plan.layers] if self.weights else []
-        self._arriving = [form.shape for form in call.arriving.values()]
-        self._pairs = [form.shape for form in call.pairs.values()]
-        self._loops: dict[int, Launch] = {}  # by number of threads
-        self._launches: dict[int, Launch] = {}  # of weight gradients, likewise
-        self._of_steps = Cache(cache.calls)  # the same, by number of rows and threads
+        self._templates: dict[tuple[str, int], Template] = {}  # of weight gradients, by threads
+        self._places: dict[bool, list[Any]] = {}  # of the rows of a step, by direction
+        self._of_steps = Cache(cache.calls)  # launches, by number of rows and threads
 
     def run(
-        self, tensors: Sequence[Tensor], store: Tensor, gradients: Sequence[Tensor | None]
+        self,
+        call: Call,
+        tensors: Sequence[Tensor],
+        store: Tensor,
+        gradients: Sequence[Tensor | None],
     ) -> list[Tensor | None]:
         """Return the gradients with respect to sources, states and weights.
 
         Args:
+            call: of the forward pass.
             tensors: sources, states and weights, as the forward pass was given them.
             store: what it kept.
             gradients: of the recorded values and of the last states.
         """
-        return self.end(self.through(tensors, store, gradients))
+        return self.end(self.through(call, tensors, store, gradients))
 
     def through(
-        self, tensors: Sequence[Tensor], store: Tensor, gradients: Sequence[Tensor | None]
+        self,
+        call: Call,
+        tensors: Sequence[Tensor],
+        store: Tensor,
+        gradients: Sequence[Tensor | None],
     ) -> Begun:
         """Run the loop; arguments as of `run`."""
-        threads = torch.get_num_threads()
-        launch = self._loops.get(threads)
-        if launch is None:
-            launch = self._loops[threads] = self.call.backward(self.filled)
-        begun = self.begin(launch, tensors, store, gradients)
-        launch.run(begun.tensors)
+        begun = self.begin(call, call.launch(self._kind), tensors, store, gradients)
+        begun.launch.run(begun.tensors)
         return begun
 
-    @property
-    def alone(self) -> Launch | None:
-        """The loop on one thread, if that is better beside another call's."""
-        return self.call.backward_alone(self.filled)
+    def alone(self, call: Call) -> Launch | None:
+        """Return the loop on one thread, if that is better beside another call's."""
+        return call.alone(self._kind)
 
     def begin(
         self,
+        call: Call,
         launch: Launch,
         tensors: Sequence[Tensor],
         store: Tensor,
         gradients: Sequence[Tensor | None],
     ) -> Begun:
         """Return what the loop reads and writes; arguments as of `run`."""
-        call = self.call
-        sources, states, weights = call.parted(tensors)
-        buffers = self._buffers()
-        if self.product is None or not launch.reads.isdisjoint(map(bank, call.banks)):
+        sources, states, weights = self.outline.parted(tensors)
+        total, buffers = call.time.total, self._buffers(call.time.total)
+        if self.product is None or not launch.reads.isdisjoint(map(bank, self.outline.banks)):
             read = call.read(sources, weights)
         else:  # no bank is read: any memory will do
-            unread = [reserve.take(self.dtype, call.time.total * w) for w in self.product.widths]
+            unread = [reserve.take(self.dtype, total * w) for w in self.product.widths]
             banks = [u.view(-1, w) for u, w in zip(unread, self.product.widths, strict=True)]
             read = [*banks, *weights]
         if self.product is not None:
             read += sources  # which the gradients of the weights read
-        given = list(map(self._dense, self._arriving, gradients))
-        if self._pairs:
-            ends = list(map(self.like.new_empty, self._pairs))
+        given = list(map(self._dense, call.arriving, gradients))
+        if call.pairs:
+            ends = list(map(self.like.new_empty, call.pairs))
         else:
             ends = list(map(torch.empty_like, states))
         sums = {
@@ -125,29 +127,28 @@ class Gradients:
             for name in self.plan.reduced
         }
         arrays = [*read, store, *given, *ends, *buffers.values(), *sums.values()]
-        return Begun(launch, arrays, sources, states, weights, store, buffers, ends, sums)
+        return Begun(call, launch, arrays, sources, states, weights, store, buffers, ends, sums)
 
     def end(self, begun: Begun) -> list[Tensor | None]:
         """Return what `run` does, once the loop has run."""
         found, summed = self.before(begun)
         weights = self._weights(begun, summed)
-        return [*found, *(weights.get(name) for name in self.call.weights)]
+        return [*found, *(weights.get(name) for name in self.outline.weights)]
 
     def before(self, begun: Begun) -> tuple[list[Tensor | None], dict[str, Tensor]]:
         """Return the gradients of sources and states, and what the loop has added up by name."""
         summed = {name: total.sum(0) for name, total in begun.sums.items()}
         ends: list[Tensor | None] = list(begun.ends)
-        if self._pairs:
-            final = self.call.time.backward.final
+        if begun.call.pairs:
+            final = begun.call.time.backward.final
             ends = [final(p).view(s.shape) for p, s in zip(begun.ends, begun.states, strict=True)]
         for number, wanted in enumerate(self.wanted_states):
             if not wanted:
                 ends[number] = None
         return [*self._sources(begun, summed), *ends], summed
 
-    def _buffers(self) -> dict[int, Tensor]:
+    def _buffers(self, total: int) -> dict[int, Tensor]:
         """The arrays of the gradients, (N, width); large ones that nobody else sees are kept."""
-        total = self.call.time.total
         return {
             buffer: empty(self.like, total, width)
             if is_returned or total * width < SMALL
@@ -170,10 +171,10 @@ class Gradients:
             return [
                 self._bank(names, source, buffers, summed) if wanted else None
                 for names, source, wanted in zip(
-                    self.call.banks, sources, self.wanted_sources, strict=True
+                    self.outline.banks, sources, self.wanted_sources, strict=True
                 )
             ]
-        rows = self.call.time.total
+        rows = begun.call.time.total
         banks = [
             sources[0].new_zeros(rows, width) if buffer is None else buffers[buffer]
             for width, buffer in zip(self.product.widths, self.plan.hoisted.values(), strict=True)
@@ -189,7 +190,7 @@ class Gradients:
         summed: Mapping[str, Tensor],
     ) -> Tensor | None:
         """The gradient of what the loop reads."""
-        if names[0] in self.call.recurrence.split.vectors:
+        if names[0] in self.outline.recurrence.split.vectors:
             if summed.keys().isdisjoint(names):
                 return None
             return torch.cat([self._vector(name, source, summed) for name in names])
@@ -198,7 +199,7 @@ class Gradients:
 
     def _vector(self, name: str, source: Tensor, summed: Mapping[str, Tensor]) -> Tensor:
         """The gradient of what is the same for all rows and steps; 0 where nothing reads it."""
-        units = self.call.recurrence.width([name])
+        units = self.outline.recurrence.width([name])
         if name not in summed:
             return source.new_zeros(units)
         return summed[name].sum().view(1) if units == 1 else summed[name]
@@ -219,40 +220,44 @@ class Gradients:
 
     def _width(self, source: Node) -> int:
         """How many units what a layer reads has."""
-        return self.call.training.width_of(source)
+        return self.outline.training.width_of(source)
 
     def _source(self, source: Node) -> Rows:
         """Where what a layer read stands, for all N rows."""
-        call, plan = self.call, self.plan
-        step, units = call.recurrence.split.step, self._width(source)
+        outline, plan = self.outline, self.plan
+        step, units = outline.recurrence.split.step, self._width(source)
         if source.operation is Operation.INPUT:
-            for names in call.sources:
+            for names in outline.sources:
                 if source.attribute in names:
-                    width = units if self.product else call.recurrence.width(names)
+                    width = units if self.product else outline.recurrence.width(names)
                     return Rows(Place(bank(names)), width)
-        for state in call.states:
+        for state in outline.states:
             is_before = source.operation is Operation.STATE and source.attribute == state
+            if is_before and not outline.is_dense:
+                self.gathered[Buffer(Role.OLD, state)] = state
+                return Rows(Place(Buffer(Role.OLD, state)), units)
             if is_before or step.values[state] is source:
-                rows = call.time.before if is_before else call.time.after
-                if isinstance(rows, slice):
-                    place = call.full_place(state)
-                    return Rows(Place(STORE, place.offset + rows.start * units), units)
-                buffer = Buffer(Role.OLD if is_before else Role.NEW, state)
-                self.gathered[buffer] = state, rows
-                return Rows(Place(buffer), units)
+                first = size("states before" if is_before else "states after")
+                return Rows(Place(STORE, outline.full_place(state).offset + first * units), units)
         if source in plan.sources:
             return Rows(Place(_buffer(plan.sources[source])), units)
         buffer = next(buffer for buffer, node in plan.saved.items() if node is source)
-        return Rows(call.saved[buffer], call.training.width)
+        return Rows(outline.saved[buffer], outline.training.width)
 
     def _weights(self, begun: Begun, summed: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Sums over all rows and steps: large products, and what the loop has added up."""
+        call = begun.call
         gathered = [
-            self.call.full(begun.store, state).index_select(0, rows)
-            for state, rows in self.gathered.values()
+            call.full(begun.store, state)[call.time.before] for state in self.gathered.values()
         ]
         operands = [*begun.sources, begun.store, *gathered, *begun.buffers.values()]
-        return self._summed(self._launch, operands, summed)
+
+        def launch() -> Launch:
+            return call.prepared(
+                self, lambda: self._template("call", call.time.total).at(call.sizes("forward"))
+            )
+
+        return self._summed(launch, operands, summed)
 
     def _summed(
         self,
@@ -275,31 +280,33 @@ class Gradients:
                 _write(found, name, slice(0, units), total)
         return found
 
-    def _launch(self) -> Launch:
-        """Return what makes the gradients of the weights once the loop has run."""
-        threads = torch.get_num_threads()
-        if threads not in self._launches:
-            self._launches[threads] = self._prepared()
-        return self._launches[threads]
+    def _template(self, which: str, total: int) -> Template:
+        """Return the launch for one call, or for steps, on the threads that are worth it."""
+        threads = self.outline.training.weights.threads(total)
+        known = self._templates.get((which, threads))
+        if known is None:
+            made = self._for_call(threads) if which == "call" else self._for_steps(threads)
+            known = self._templates[which, threads] = made
+        return known
 
-    def _prepared(self) -> Launch:
-        call, total = self.call, self.call.time.total
-        forms = {bank(names): call.given[bank(names)] for names in call.sources}
-        forms[STORE] = Form("what was kept", (call.store.size,))
-        for buffer, (state, _) in self.gathered.items():
-            forms[buffer] = Form(str(buffer), (total, call.states[state]))
+    def _for_call(self, threads: int) -> Template:
+        outline, total = self.outline, self.outline.total
+        forms = {bank(names): outline.given[bank(names)] for names in outline.sources}
+        forms[STORE] = outline.stored
+        for buffer, state in self.gathered.items():
+            forms[buffer] = Form(str(buffer), (total, outline.states[state]))
         for buffer, (width, _) in self.widths.items():
             forms[_buffer(buffer)] = Form(str(_buffer(buffer)), (total, width))
-        return self._products(forms, total, lambda rows, _: rows)
+        return self._products(forms, threads, lambda rows, _: rows)
 
     def _products(
-        self, forms: dict[Buffer, Form], total: int, stands: Callable[[Rows, int], Rows]
-    ) -> Launch:
+        self, forms: dict[Buffer, Form], threads: int, stands: Callable[[Rows, int], Rows]
+    ) -> Template:
         """Return the launch of all products.
 
         Args:
             forms: of the operands that are read.
-            total: how many rows they have.
+            threads: that run it.
             stands: tells where rows of so many units stand, given where they do in this call.
         """
         for name, shape in self.weights.items():
@@ -311,9 +318,9 @@ class Gradients:
             sources = [(stands(each.rows, each.units), each.weight) for each in layer.sources]
             rows = stands(layer.rows, layer.units)
             sums.append(Sums(rows, sources, Place(bias) if layer.biases else None))
-        user = f"{self.call.recurrence.graph.name}, backward"
-        weights = self.call.training.weights
-        return weights.template(user, forms, sums, total, weights.threads(total)).at()
+        user = f"{self.outline.recurrence.graph.name}, backward"
+        weights = self.outline.training.weights
+        return weights.template(user, forms, sums, self.outline.total, threads)
 
     # Steps whose gradients of weights are made together.
 
@@ -324,17 +331,17 @@ class Gradients:
         every |= {(each.rows, each.units): 0 for layer in self.layers for each in layer.sources}
         return {key: number for number, key in enumerate(every)}
 
-    @cached_property
-    def _gathers(self) -> list[tuple[int, tuple[int, int], tuple[int, int], int] | int]:
+    def _gathers(self, call: Call) -> list[tuple[int, tuple[int, int], tuple[int, int], int] | int]:
         """Of those rows, which operand holds them, their shape and strides, and where they begin.
 
         Operands are sources, buffers, and what was kept; of one that is nothing else, its number.
         """
-        operands = [*map(bank, self.call.sources), *map(_buffer, self.widths), STORE]
-        total = self.call.time.total
+        operands = [*map(bank, self.outline.sources), *map(_buffer, self.widths), STORE]
+        total = call.time.total
+        offsets = Numbers([rows.place.offset for rows, _ in self.reads]).at(call.sizes("forward"))
         found = []
-        for rows, units in self.reads:
-            number, offset = operands.index(rows.place.operand), rows.place.offset
+        for (rows, units), offset in zip(self.reads, offsets.tolist(), strict=True):
+            number = operands.index(rows.place.operand)
             whole = number < len(operands) - 1 and rows.stride == units and offset == 0
             found.append(number if whole else (number, (total, units), (rows.stride, 1), offset))
         return found
@@ -342,8 +349,11 @@ class Gradients:
     def gather(self, begun: Begun) -> list[Tensor]:
         """Return those rows of one step, B of them, once its loop has run."""
         operands = [*begun.sources, *begun.buffers.values(), begun.store]
+        reverse = begun.call.reverse
+        if reverse not in self._places:
+            self._places[reverse] = self._gathers(begun.call)
         found = []
-        for each in self._gathers:
+        for each in self._places[reverse]:
             if isinstance(each, int):
                 found.append(operands[each])
                 continue
@@ -362,20 +372,21 @@ class Gradients:
             summed: of each, what its loop has added up.
         """
         operands = [torch.cat(each) for each in zip(*rows, strict=True)]
-        total = len(rows) * self.call.time.total
+        total = len(rows) * self.outline.batch
 
         def launch() -> Launch:
             key = total, torch.get_num_threads()
             known = self._of_steps.get(key)
             if known is None:
-                known = self._for_steps(total)
+                known = self._template("steps", total).at({"total": total})
                 self._of_steps.keep(key, known, known.size)
             return known
 
         together = {name: sum(each[name] for each in summed) for name in self.plan.reduced}
         return self._summed(launch, operands, together)  # pyright: ignore[reportArgumentType]
 
-    def _for_steps(self, total: int) -> Launch:
+    def _for_steps(self, threads: int) -> Template:
+        total = self.outline.total
         names = [Buffer(Role.SOURCE, f"rows {number}") for number in self.reads.values()]
         forms = {
             name: Form(str(name), (total, units))
@@ -385,7 +396,7 @@ class Gradients:
         def stands(rows: Rows, units: int) -> Rows:
             return Rows(Place(names[self.reads[rows, units]]), units)
 
-        return self._products(forms, total, stands)
+        return self._products(forms, threads, stands)
 
     def _new(self, name: str, shape: tuple[int, ...]) -> Tensor:
         """The gradient of a parameter, 0 where no layer is going to write it."""
@@ -397,6 +408,7 @@ class Begun(NamedTuple):
     """The derivative of a loop, ready to run.
 
     Attributes:
+        call: of the forward pass.
         launch: that makes it.
         tensors: its operands.
         sources, states, weights: what the forward pass was given.
@@ -406,6 +418,7 @@ class Begun(NamedTuple):
         sums: what each thread adds up.
     """
 
+    call: Call
     launch: Launch
     tensors: list[Tensor]
     sources: Sequence[Tensor]
@@ -472,15 +485,16 @@ def by_definition(
         tensors = check(call.recurrence.graph.name, call.recurrence.dtype, call.given, tensors)
     gradients = arriving(f"{call.recurrence.graph.name}, backward", gradients)
     tensors = [tensor.view_as(tensor) for tensor in tensors]  # one may be computed from another
-    sources, states, weights = call.parted(tensors)
-    first = {n: s.view(s.shape[-2:]) for n, s in zip(call.states, states, strict=True)}
-    named = dict(zip(call.weights, weights, strict=True))
+    outline = call.outline
+    sources, states, weights = outline.parted(tensors)
+    first = {n: s.view(s.shape[-2:]) for n, s in zip(outline.states, states, strict=True)}
+    named = dict(zip(outline.weights, weights, strict=True))
     program = call.recurrence.program if call.recurrence.is_whole else call.recurrence.step
     rows = _named_rows(call, sources)
     values, last = eager.run(
         program, named, rows, first, call.record, call.batch_sizes, call.reverse
     )
-    finals = (last[n].view(s.shape) for n, s in zip(call.states, states, strict=True))
+    finals = (last[n].view(s.shape) for n, s in zip(outline.states, states, strict=True))
     outputs = [*values.values(), *finals]
     given = [(o, g) for o, g in zip(outputs, gradients, strict=True) if g is not None]
     return eager.differentiated(given, tensors, wanted, again)
@@ -490,10 +504,10 @@ def _named_rows(call: Call, sources: Sequence[Tensor]) -> dict[str, Tensor]:
     """What a call was given by the names of the program's inputs, (*shape, units)."""
     recurrence = call.recurrence
     if recurrence.is_whole:
-        pairs = zip(call.sources, sources, strict=True)
+        pairs = zip(call.outline.sources, sources, strict=True)
         return {name: value.view(*call.shape, value.shape[-1]) for (name,), value in pairs}
     rows = {}
-    for names, source in zip(call.banks, sources, strict=True):
+    for names, source in zip(call.outline.banks, sources, strict=True):
         parts = source.split([recurrence.width([name]) for name in names], -1)
         for name, part in zip(names, parts, strict=True):
             fixed = name in recurrence.split.vectors

@@ -13,9 +13,11 @@ from ... import _torch
 from .. import eager
 from ..runtime import timeline
 from ..runtime.buffers import solid
+from ..runtime.cache import OBJECT
 from ..runtime.call import Call
 from ..runtime.launch import run_concurrently
 from ..runtime.memory import reserve
+from ..runtime.outline import Outline
 from ..runtime.recurrence import Recurrence, Recurrences
 from ..runtime.timeline import Timeline
 from ..runtime.torch_state import PLAIN, is_watched
@@ -32,10 +34,10 @@ def infer(
     last, recorded = call.results(states)
     tensors = [*call.read(sources, weights), *states, *last, *recorded]
     if call.is_single:
-        call.single.run(tensors)
+        call.launch("single").run(tensors)
         return recorded, last
-    pairs = [tensors[0].new_empty(form.shape) for form in call.pairs.values()]
-    call.inference.run([*tensors, *pairs])
+    pairs = list(map(tensors[0].new_empty, call.pairs))
+    call.launch("inference").run([*tensors, *pairs])
     if not call.time.is_dense:
         last = [_ends(pair, call.time.pair[2], s) for pair, s in zip(pairs, states, strict=True)]
     return recorded, last
@@ -54,7 +56,7 @@ def train(
     changes the output.
     """
     tensors, last, recorded = _begun(call, sources, states, weights, store)
-    call.forward.run(tensors)
+    call.launch("forward").run(tensors)
     return recorded, _last(call, last, states, store)
 
 
@@ -74,7 +76,7 @@ def _last(call: Call, last: Last, states: Sequence[Tensor], store: Tensor) -> La
     """Return the states after each row's last step, in memory of their own."""
     if call.time.is_dense:
         return last
-    full = [call.full(store, name) for name in call.states]
+    full = [call.full(store, name) for name in call.outline.states]
     return [_ends(rows, call.time.last, state) for rows, state in zip(full, states, strict=True)]
 
 
@@ -99,25 +101,27 @@ class Loop(torch.autograd.Function):
         The tensors are, of each call, sources, states and weights.
         """
         stores = [reserve.take(tensors[0].dtype, call.store.size) for call in calls]
-        parts = _parts(tensors, [call.taken for call in calls])
+        parts = _parts(tensors, [call.outline.taken for call in calls])
         ctx.calls = calls
         # call by call: checkpointing compares with nodes of one call each
         saved = [(*part, store) for part, store in zip(parts, stores, strict=True)]
         ctx.save_for_backward(*chain.from_iterable(saved))
         ctx.set_materialize_grads(False)
         pieces = list(zip(calls, parts, stores, strict=True))
-        alone = [call.forward_alone for call in calls] if len(calls) > 1 else []
+        alone = [call.alone("forward") for call in calls] if len(calls) > 1 else []
         launches = [launch for launch in alone if launch is not None]
         if len(launches) < len(calls):
-            done = [train(call, *call.parted(part), store) for call, part, store in pieces]
+            done = [train(call, *call.outline.parted(part), store) for call, part, store in pieces]
         else:
-            begun = [_begun(call, *call.parted(part), store) for call, part, store in pieces]
+            begun = [
+                _begun(call, *call.outline.parted(part), store) for call, part, store in pieces
+            ]
             run_concurrently(
                 [(launch, each[0]) for launch, each in zip(launches, begun, strict=True)]
             )
             ends = zip(begun, pieces, strict=True)
             done = [
-                (recorded, _last(call, last, call.parted(part)[1], store))
+                (recorded, _last(call, last, call.outline.parted(part)[1], store))
                 for (_, last, recorded), (call, part, store) in ends
             ]
         return tuple(tensor for recorded, last in done for tensor in (*recorded, *last))
@@ -127,11 +131,11 @@ class Loop(torch.autograd.Function):
         """The gradients of what `forward` took."""
         calls: tuple[Call, ...] = ctx.calls
         kept = [solid(each) for each in ctx.saved_tensors]  # checkpointing hands it out once
-        sizes = [call.taken for call in calls]
+        sizes = [call.outline.taken for call in calls]
         saved = _parts(kept, [size + 1 for size in sizes])
         parts, stores = [each[:-1] for each in saved], [each[-1] for each in saved]
         wanted = _parts(ctx.needs_input_grad[1:], sizes)
-        given = _parts(gradients, [len(call.record) + len(call.states) for call in calls])
+        given = _parts(gradients, [len(call.record) + len(call.outline.states) for call in calls])
         pieces = list(zip(calls, parts, stores, wanted, given, strict=True))
         found = _together(pieces) if len(calls) > 1 else None
         if found is None:
@@ -158,7 +162,7 @@ def _backward(
     again = torch.is_grad_enabled()
     if again or any(map(is_batched, gradients)) or are_special(tensors, gradients):
         return by_definition(call, tensors, gradients, wanted, again)
-    return derivative(call, wanted).run(tensors, store, gradients)
+    return derivative(call, wanted).run(call, tensors, store, gradients)
 
 
 def _together(pieces: Sequence[Any]) -> list[list[Tensor | None]] | None:
@@ -172,17 +176,18 @@ def _together(pieces: Sequence[Any]) -> list[list[Tensor | None]] | None:
         if are_special(tensors, gradients):
             return None
         backward = derivative(call, wanted)
-        if backward.alone is None:
+        alone = backward.alone(call)
+        if alone is None:
             return None
-        begun.append((backward, backward.begin(backward.alone, tensors, store, gradients)))
+        begun.append((backward, backward.begin(call, alone, tensors, store, gradients)))
     run_concurrently([(each.launch, each.tensors) for _, each in begun])
     return [backward.end(each) for backward, each in begun]
 
 
 def derivative(call: Call, wanted: tuple[bool, ...]) -> Gradients:
     """Return the backward pass for some of what the forward pass was given."""
-    known = call.derivatives.get(wanted)
-    return known or call.derivatives.setdefault(wanted, Gradients(call, wanted))
+    known = call.outline.derivatives
+    return known.get(wanted) or known.setdefault(wanted, Gradients(call.outline, wanted))
 
 
 def are_special(tensors: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> bool:
@@ -256,7 +261,7 @@ def run(
     values = dict(zip(record, recorded, strict=True))
     if turned is not None:
         values = {name: value.index_select(0, turned) for name, value in values.items()}
-    return values, dict(zip(call.states, last, strict=True))
+    return values, dict(zip(call.outline.states, last, strict=True))
 
 
 def _run(
@@ -266,8 +271,8 @@ def _run(
     weights: Mapping[str, Tensor],
 ) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
     """Return recorded values and last states, as part of a graph if one is asked for."""
-    first = [states[name].contiguous() for name in call.states]
-    own = [weights[name] for name in call.weights]
+    first = [states[name].contiguous() for name in call.outline.states]
+    own = [weights[name] for name in call.outline.weights]
     if torch.is_grad_enabled() and any(t.requires_grad for t in (*banks, *first, *own)):
         results = Loop.apply((call,), *banks, *first, *own)
         return results[: len(call.record)], results[len(call.record) :]
@@ -284,7 +289,8 @@ def dense(
     if call is None:
         recurrence = recurrences.best(steps, batch, record)
         time = timeline.dense(steps, batch, reverse)
-        call = Call(recurrence, record, time, (steps, batch), None, reverse)
+        outline = _outline(recurrences, recurrence, record, batch, True)
+        call = Call(outline, time, (steps, batch), None, reverse)
         call = recurrences.calls.keep(key, call, call.size)
     return call
 
@@ -299,9 +305,23 @@ def ragged(
     if call is None:
         time = timeline.ragged(batch_sizes, batch)
         recurrence = recurrences.best(len(time.counts), time.batch, record)
-        call = Call(recurrence, record, time, (time.total,), batch_sizes, False)
+        outline = _outline(recurrences, recurrence, record, batch, False)
+        call = Call(outline, time, (time.total,), batch_sizes, False)
         call = recurrences.calls.keep(key, call, call.size)
     return call
+
+
+def _outline(
+    recurrences: Recurrences,
+    recurrence: Recurrence,
+    record: tuple[str, ...],
+    batch: int,
+    is_dense: bool,
+) -> Outline:
+    """Return what calls of any length have in common."""
+    key = recurrence, record, batch, is_dense
+    known = recurrences.outlines.get(key)
+    return known or recurrences.outlines.keep(key, Outline(*key), 2 * OBJECT)
 
 
 def _banks(

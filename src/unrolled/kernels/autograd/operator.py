@@ -253,8 +253,8 @@ class _Run:
         for start in call.store.starts.values():  # the gaps: what operators return has to be fixed
             store[max(0, start - ALIGNED) : start] = 0
         store[call.store.size :] = 0
-        states = [self.states[name].contiguous() for name in call.states]
-        weights = [self.weights[name] for name in call.weights]
+        states = [self.states[name].contiguous() for name in call.outline.states]
+        weights = [self.weights[name] for name in call.outline.weights]
         kept = store[: call.store.size]  # it has room for every kernel's
         recorded, last = compiled.train(call, banks, states, weights, kept)
         if turned is not None:
@@ -282,7 +282,7 @@ class _Run:
             call, banks, turned = compiled.prepared(
                 self.cell.recurrences, weights, inputs, states, *self.further
             )
-        loop = [*states.values(), *(weights[name] for name in call.weights)]
+        loop = [*states.values(), *(weights[name] for name in call.outline.weights)]
         count = len(call.record)
         into = [g if g is None else g.reshape(call.time.total, -1) for g in gradients[:count]]
         if turned is not None:
@@ -293,7 +293,7 @@ class _Run:
         )
         kept = store.flatten()[: call.store.size]
         check(USER, call.recurrence.dtype, call.given, tensors)  # also what it need not read
-        found = backward.run(tensors, kept, [*into, *gradients[count:]])
+        found = backward.run(call, tensors, kept, [*into, *gradients[count:]])
         return _summed(
             [*inputs.values(), *states.values(), *weights.values()], [*banks, *loop], found
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from itertools import accumulate
 from typing import Any, NamedTuple, NoReturn, final
@@ -142,7 +142,8 @@ class Template:
 
         def room(place: Place) -> Number:
             whole = workspace.get(place.operand)
-            return (self.forms[place.operand].numbers if whole is None else whole) - place.offset
+            numbers: Number = self.forms[place.operand].numbers if whole is None else whole
+            return numbers - place.offset
 
         self._bound: list[Field] = []
         for field in self.block.fields:
@@ -248,9 +249,7 @@ class Launch:
         sizes, steps: see `Template.at`.
     """
 
-    def __init__(
-        self, template: Template, sizes: Mapping[str, int], steps: Steps | None
-    ) -> None:
+    def __init__(self, template: Template, sizes: Mapping[str, int], steps: Steps | None) -> None:
         self._template = template
         template.check(sizes, template.rows(steps, sizes))
         self._sizes = sizes

@@ -44,6 +44,10 @@ class Linear:
         """Return the difference."""
         return self + -1 * other
 
+    def __rsub__(self, other: int) -> Linear:
+        """Return the difference."""
+        return other + -1 * self
+
     def __repr__(self) -> str:
         """Return the sum in words."""
         names = [f"{count} {name}" for name, count in self.terms.items()]

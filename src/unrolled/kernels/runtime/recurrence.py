@@ -194,7 +194,7 @@ class Recurrences:
         self.many = Recurrence(graph, sizes, dtype, parts, packed=True, recompute=recompute)
         self.few = Recurrence(graph, sizes, dtype, parts, packed=False, recompute=recompute)
         self.long = self.many
-        self.calls = Cache(cache.calls)
+        self.calls, self.outlines = Cache(cache.calls), Cache(cache.calls)
         reads = sum(
             sizes[node.attribute.size] * sizes[self.many.split.step.sizes[source]]
             for node in self.many.split.step.layers

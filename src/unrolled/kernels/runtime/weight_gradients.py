@@ -80,7 +80,12 @@ class WeightGradients:
         return worthwhile(rows * self._operations)
 
     def template(
-        self, user: str, operands: Mapping[Buffer, Form], sums: Sequence[Sums], rows: Number, threads: int
+        self,
+        user: str,
+        operands: Mapping[Buffer, Form],
+        sums: Sequence[Sums],
+        rows: Number,
+        threads: int,
     ) -> Template:
         """Return the launch that writes all gradients, but for sizes.
 

@@ -25,7 +25,6 @@ from ..runtime.product import bank
 from ..runtime.torch_state import PLAIN
 from ..runtime.weight_gradients import Rows, Sums
 
-
 SMALL = 1 << 16
 """Numbers of an array that is not worth keeping."""
 

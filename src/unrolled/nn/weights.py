@@ -69,8 +69,7 @@ class Weighted(Module, ABC):
         self._keys = {suffix: self._named(suffix) for suffix in suffixes}  # of the parameters
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self.__dict__.pop("_known", None)  # of older releases
+        super().__setstate__({n: v for n, v in state.items() if n != "_known"})  # of older ones
         self._derive()
 
     @property

@@ -18,6 +18,7 @@ ALLOWED = {
     "_apply": "what moves a module to a device: layers of PyTorch's own override it as ours do",
     "_replace": "of named tuples",
     "_asdict": "of named tuples",
+    "_fields": "of named tuples",
 }
 """Private names of others that any file may use, and why."""
 

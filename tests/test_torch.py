@@ -18,9 +18,9 @@ from torch import Tensor
 from torch.autograd import forward_ad
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from unrolled.kernels.codegen.launcher import FUNCTIONS
 
 from unrolled import _torch
+from unrolled.kernels.codegen.launcher import FUNCTIONS
 from without import CHECKS, hidden
 
 NAMES = " ".join(CHECKS).split()
@@ -218,11 +218,16 @@ def test_without_keys_operators_are_not_called(gone: str) -> None:
 
 def test_guards() -> None:
     assert _torch.has_guards
-    check = _torch.guard([torch.ones(2, 3)])
-    assert check(torch.zeros(2, 3))
-    other = [torch.ones(3, 2), torch.ones(3, 2).t(), torch.ones(2, 3, dtype=torch.float64)]
+    check = _torch.guard([torch.ones(2, 3)], strides=True)
+    loose = _torch.guard([torch.ones(2, 3)], strides=False)
+    other = [torch.ones(3, 2), torch.ones(2, 3, dtype=torch.float64)]
     other += [torch.ones(2, 3, requires_grad=True), torch.nn.Parameter(torch.ones(2, 3))]
-    assert not any(map(check, other))
+    for each in (check, loose):
+        assert each(torch.zeros(2, 3))
+        assert not any(map(each, other))
+    turned = torch.ones(3, 2).t()
+    assert not check(turned)
+    assert loose(turned)
 
 
 def test_without_guards_or_with_other_ones(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -221,6 +221,30 @@ def recorded_once() -> None:
     _close(recording["l0.h"], output)
 
 
+def in_loops() -> None:
+    """Steps that share their weights have PyTorch's gradients, under checkpoints too."""
+    import unrolled
+
+    cells: list[Any] = [unrolled.GRUCell(3, 4), torch.nn.GRUCell(3, 4)]
+    cells[1].load_state_dict(cells[0].state_dict())
+
+    def loop(cell: Any, x: Tensor) -> Tensor:
+        h = torch.zeros(2, 4)
+        for step in x:
+            h = cell(step, h)
+        return h.square().sum()
+
+    for _ in range(4):
+        x = torch.randn(5, 2, 3, requires_grad=True)
+        for cell in cells:
+            cell.zero_grad()
+            (
+                loop(cell, x) + checkpoint(lambda x, c=cell: loop(c, x), x, use_reentrant=False)
+            ).backward()
+        for ours, theirs in zip(*(cell.parameters() for cell in cells), strict=True):
+            _close(ours.grad, theirs.grad)
+
+
 def no_libraries() -> None:
     """From here on there are no functions of C, and no OpenMP."""
     from unrolled import _torch
@@ -314,7 +338,8 @@ CHECKS: dict[str, tuple[Check, ...]] = {
     "torch.utils._device.DeviceContext": (*FEW, seen_by_function_modes),
     "torch._C._functorch.maybe_current_level": (*FEW, transformed, not_recorded_in_transforms),
     "torch.autograd.forward_ad._current_level": (*FEW, forward_mode),
-    "torch._C._current_graph_task_id": (*FEW, recorded_once),
+    "torch._C._current_graph_task_id": (*FEW, recorded_once, in_loops),
+    "torch._C._autograd._top_saved_tensors_default_hooks": (*FEW, in_loops),
     "torch.fx.experimental.symbolic_shapes.guard_scalar": (*FEW, compiled),
     "torch.compiler.is_exporting": (*FEW, exported),
     "torch._C._dispatch_tls_local_exclude_set torch._C._dispatch_tls_local_include_set "
@@ -326,7 +351,7 @@ CHECKS: dict[str, tuple[Check, ...]] = {
     "torch.Tensor._is_zerotensor": (*FEW, no_lazy_zeros),
     "torch._C._functorch.is_legacy_batchedtensor torch._C._functorch.is_batchedtensor "
     "torch._C._functorch.is_functorch_wrapped_tensor": (*FEW, transformed),
-    "torch.Tensor._version": (*FEW, flows),
+    "torch.Tensor._version": (*FEW, flows, in_loops),
     "torch.jit.ScriptModule": (*FEW, scripted),
     "torch._cudnn_rnn_flatten_weight": FEW,
     "torch.nn.Module._compiled_call_impl": (*FEW, adopted),

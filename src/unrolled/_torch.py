@@ -208,8 +208,10 @@ def hooks_saved_tensors() -> bool:
     return _saved_hooks is not None and _saved_hooks(False) is not None
 
 
-tells_backward_passes: bool = _graph_task is not None and _saved_hooks is not None
-"""Whether `graph_task` and `hooks_saved_tensors` work here.
+tells_backward_passes: bool = (
+    _graph_task is not None and _saved_hooks is not None and hasattr(Tensor, "_version")
+)
+"""Whether `graph_task`, `hooks_saved_tensors` and `version` work here.
 
 Without them every step of a cell makes the gradients of its weights alone, which is slower.
 """

@@ -82,17 +82,7 @@ class Layer(Weighted):
         self.learn_initial_states = bool(learn_initial_states)
         self.recompute = bool(recompute)
         self.standard = fused.is_standard(cell)
-        # Whether something besides dropout is drawn at random in training.
-        self._is_noisy = bool(self.zoneout or self.variational_dropout)
-        self._make_runners()
-        self._all_suffixes = [self._suffixes(layer) for layer in range(num_layers)]
-        self._count = num_layers * self._directions
-        self._record = (self.graph.output,)
-        self._state_units = {s: self._units[size] for s, size in self.graph.states.items()}
-        self._initial_names = {
-            state: [f"initial_{state}{each}" for each in chain.from_iterable(self._all_suffixes)]
-            for state in self.graph.states
-        }
+        self._derive()
         for layer in range(num_layers):
             size = input_size if layer == 0 else self.output_size * self._directions
             for suffix in self._suffixes(layer):
@@ -101,8 +91,19 @@ class Layer(Weighted):
         self.reset_parameters()
         self.flatten_parameters()
 
-    def _make_runners(self) -> None:
-        """What runs the equations outside training, and in training."""
+    def _derive(self) -> None:
+        super()._derive()
+        # Whether something besides dropout is drawn at random in training.
+        self._is_noisy = bool(self.zoneout or self.variational_dropout)
+        self._layers_suffixes = self._all_suffixes
+        self._count = self.num_layers * self._directions
+        self._record = (self.graph.output,)
+        self._state_units = {s: self._units[size] for s, size in self.graph.states.items()}
+        self._initial_names = {
+            state: [f"initial_{state}{each}" for each in chain.from_iterable(self._all_suffixes)]
+            for state in self.graph.states
+        }
+        # What runs the equations outside training, and in training.
         graph = expected_zoneout(self.graph, self.zoneout) if self.zoneout else self.graph
         self._runner = self._training_runner = Runner(graph, self._units, self.recompute)
         if self._is_noisy:
@@ -110,6 +111,10 @@ class Layer(Weighted):
             if self.variational_dropout:
                 graph = variational_dropout(graph)
             self._training_runner = Runner(graph, self._units, self.recompute)
+
+    @property
+    def _all_suffixes(self) -> Sequence[Sequence[str]]:
+        return [self._suffixes(layer) for layer in range(self.num_layers)]
 
     @property
     def _engine(self) -> Runner:
@@ -226,7 +231,7 @@ class Layer(Weighted):
             return None if results is None else (results[0][0][0], results[0][1])
         last: list[Sequence[Tensor]] = []
         parts = [state.split(1) for state in states]
-        for number, suffixes in enumerate(self._all_suffixes):
+        for number, suffixes in enumerate(self._layers_suffixes):
             requests = []
             for suffix in suffixes:
                 place, reverse = len(last) + len(requests), len(requests) == 1

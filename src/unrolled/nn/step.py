@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -32,14 +32,22 @@ class Step(Weighted):
         dtype: Any,
     ) -> None:
         super().__init__(cell, input_size, hidden_size, bias, proj_size)
-        self._runner = Runner(self.graph, self._units)
-        self._x = next(iter(self.graph.inputs))
-        self._state_units = {s: self._units[size] for s, size in self.graph.states.items()}
+        self._derive()
         self._register("", input_size, device, dtype)
         for parameter in parameters(cell.graph):
             if not hasattr(self, parameter.name):  # the biases of a module without, as in PyTorch
                 self.register_parameter(parameter.name, None)
         self.reset_parameters()
+
+    def _derive(self) -> None:
+        super()._derive()
+        self._runner = Runner(self.graph, self._units)
+        self._x = next(iter(self.graph.inputs))
+        self._state_units = {s: self._units[size] for s, size in self.graph.states.items()}
+
+    @property
+    def _all_suffixes(self) -> Sequence[Sequence[str]]:
+        return [[""]]
 
     def forward(self, input: Tensor, hx: States | None = None) -> States:
         """Take one step.

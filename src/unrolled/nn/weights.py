@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from abc import ABC
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import torch
@@ -54,10 +56,26 @@ class Weighted(Module, ABC):
         sizes = (input_size, hidden_size, proj_size, 1)
         names: tuple[Size, ...] = ("input", "hidden", "projection", "one")
         self._units: dict[Size, int] = dict(zip(names, sizes, strict=True))
-        self._keys: dict[str, list[str]] = {}  # of the parameters, by suffix
-        self._names = tuple(parameter.name for parameter in parameters(self.graph))
         self._probes = ()  # of the instance, so that compiled code looks for them
         self._initial_values: dict[str, float] = {}  # of parameters that are not drawn
+
+    def _derive(self) -> None:
+        """Set what follows from the options: anew in what was pickled, perhaps by an older release.
+
+        Now, not when it is asked for: torch.export allows no change in a call.
+        """
+        self._names = tuple(parameter.name for parameter in parameters(self.graph))
+        suffixes = chain.from_iterable(self._all_suffixes)
+        self._keys = {suffix: self._named(suffix) for suffix in suffixes}  # of the parameters
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__({n: v for n, v in state.items() if n != "_known"})  # of older ones
+        self._derive()
+
+    @property
+    @abstractmethod
+    def _all_suffixes(self) -> Sequence[Sequence[str]]:
+        """The endings of the parameters' names, of each layer, for each direction."""
 
     @property
     def output_size(self) -> int:
@@ -66,7 +84,6 @@ class Weighted(Module, ABC):
 
     def _register(self, suffix: str, input_size: int, device: Any, dtype: Any) -> None:
         """Make the parameters of one layer and direction."""
-        self._keys[suffix] = self._named(suffix)  # now: torch.export allows no change in a call
         units: dict[Size, int] = {**self._units, "input": input_size}
         for parameter in parameters(self.graph):
             shape = parameter.shape(units)
@@ -99,7 +116,7 @@ class Weighted(Module, ABC):
 
         They are read anew for every call: pruning, weight norm and functional calls replace them.
         """
-        keys = self._keys.get(suffix) or self._named(suffix)
+        keys = self._keys[suffix]
         own: Any = self._parameters  # reading it is several times faster than an attribute
         try:
             return [own[key] for key in keys]

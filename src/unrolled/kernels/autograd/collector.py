@@ -41,25 +41,26 @@ class Collector:
     def __init__(self, call: Call, weights: Sequence[Tensor]) -> None:
         self.weights = weights
         self._names = call.outline.weights
-        self._versions = [weight._version for weight in weights]
+        self._versions = [_torch.version(weight) for weight in weights]
         self._passes: dict[int, _Pass] = {}  # by number of the backward pass
         self.wanted = tuple(weight.requires_grad for weight in weights)
 
     def serves(self, weights: Sequence[Tensor]) -> bool:
         """Return whether a step with these weights can hang on the same node."""
         for weight, known, version in zip(weights, self.weights, self._versions, strict=True):
-            if weight is not known or weight._version != version:
+            if weight is not known or _torch.version(weight) != version:
                 return False
         return True
 
     def _check(self) -> None:
         """Raise RuntimeError if a weight was changed in place since the steps were taken."""
         for name, weight, version in zip(self._names, self.weights, self._versions, strict=True):
-            if weight._version != version:
+            now = _torch.version(weight)
+            if now != version:
                 raise RuntimeError(
                     "one of the variables needed for gradient computation has been modified by an "
-                    f"inplace operation: {name} is at version {weight._version}; expected version "
-                    f"{version} instead"
+                    f"inplace operation: {name} is at version {now}; expected version {version} "
+                    "instead"
                 )
 
     def passing(self) -> _Pass:

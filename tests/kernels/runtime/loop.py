@@ -14,7 +14,7 @@ from unrolled.kernels.planning.schedule import Schedule
 from unrolled.kernels.planning.split import split
 from unrolled.kernels.runtime.abi import Buffer, Role
 from unrolled.kernels.runtime.kernel import Kernel
-from unrolled.kernels.runtime.launch import Launch, Move, Place, Steps
+from unrolled.kernels.runtime.launch import Launch, Move, Place, Steps, Template
 from unrolled.kernels.runtime.launcher import Form
 
 from ..comparison import SIZES, by_definition, call
@@ -83,7 +83,7 @@ class Loop:
         after: list[Move] | None = None,
     ) -> Launch:
         """Prepare to run the kernel on tensors like these."""
-        return Launch(
+        template = Template(
             self.graph.name,
             self.kernel.code,
             self.kernel.block,
@@ -92,12 +92,11 @@ class Loop:
             self.workspace,
             torch.float64,
             threads,
-            steps=Steps(
-                torch.tensor(self.COUNTS), self.starts, torch.tensor([0, 4]), shards, batch=4
-            ),
             before=before or [],
             after=after or [],
         )
+        counts, starts = torch.tensor(self.COUNTS), torch.tensor([0, 4])
+        return template.at(steps=Steps(counts, self.starts, starts, shards, batch=4))
 
     @property
     def given(self) -> list[Tensor]:

@@ -21,7 +21,7 @@ from unrolled.kernels.runtime import abi, launcher
 from unrolled.kernels.runtime.abi import HEADER, WORD, ArgumentBlock, Buffer, Role, Rows
 from unrolled.kernels.runtime.code import Code
 from unrolled.kernels.runtime.jit import host
-from unrolled.kernels.runtime.launch import Launch, Place
+from unrolled.kernels.runtime.launch import Place, Template
 from unrolled.kernels.runtime.launcher import Form, Table, dtype_number, slow
 
 from .loop import Loop
@@ -102,8 +102,8 @@ def test_the_order_of_buffers_and_operands_changes_nothing(inspector: str) -> No
         for operands in itertools.permutations(given):
             given[Y].fill_(torch.nan)
             forms = {buffer: Form(str(buffer), (4, 2)) for buffer in operands}
-            launch = Launch("sums", code, block, forms, places, {}, torch.float64, 1, known)
-            launch.run([given[buffer] for buffer in operands])
+            template = Template("sums", code, block, forms, places, {}, torch.float64, 1, known)
+            template.at().run([given[buffer] for buffer in operands])
             torch.testing.assert_close(given[Y][:3], expected[:3], rtol=1e-15, atol=0)
             assert given[Y][3].isnan().all()
 
@@ -323,8 +323,8 @@ def test_the_machine_code_says_what_python_says() -> None:
     for (name, tensor), counts in itertools.product(several().items(), [*COUNTS, (ANY, ANY)]):
         for dtype in (dtype_number(torch.float64), dtype_number(torch.float32), ANY):
             size = tensor.element_size()
-            verdict, address = slow(tensor, size, dtype, counts)
-            table = Table([counts], [dtype], [size], {})
+            verdict, address = slow(tensor, size, dtype, *counts)
+            table = Table([dtype], [size], {}, counts)
             assert table.inspect([tensor]) == verdict, (name, counts, dtype)
             if verdict != WRONG:
                 assert list(table._words[table._addresses]) == [address] == [tensor.data_ptr()]
@@ -360,13 +360,13 @@ def test_the_machine_code_says_what_python_says() -> None:
 def test_what_is_said_of_a_tensor(
     name: str, counts: tuple[int, int], verdict: int, inspector: str
 ) -> None:
-    table = Table([counts], [dtype_number(torch.float64)], [8], {})
+    table = Table([dtype_number(torch.float64)], [8], {}, counts)
     assert table.inspect([several()[name]]) == verdict
 
 
 def test_the_worst_is_said_of_several(inspector: str) -> None:
     kinds = several()
-    table = Table([(6, 3), (6, 2)], [dtype_number(torch.float64)] * 2, [8, 8], {})
+    table = Table([dtype_number(torch.float64)] * 2, [8, 8], {}, [6, 6, 3, 2])
     plain, turned = kinds["plain"], kinds["turned"]
     assert table.inspect([plain, turned.contiguous()]) == FITS
     assert table.inspect([plain, turned]) == SCATTERED

@@ -263,7 +263,7 @@ def test_memory_of_the_kernel_is_kept_if_it_is_small(monkeypatch: pytest.MonkeyP
     launch = loop.launch()
     for _ in range(3):
         launch.run(loop.given)
-        (ready,) = launch._ready
+        (ready,) = launch._pool
         assert not ready.memory.numel()
     assert asked == [0, size, size, size]
     loop.check()
@@ -309,7 +309,7 @@ def test_one_launch_on_many_threads_of_python(threads: int, shards: tuple[int, .
         for results, known in zip(pool.map(work, given), expected, strict=True):
             for found in results:
                 assert_same(found, known)
-    assert 1 <= len(launch._ready) <= 4
+    assert 1 <= len(launch._pool) <= 4
 
 
 @pytest.mark.parametrize("threads", [1, 2, 4])
@@ -330,7 +330,7 @@ def test_launches_at_the_same_time(threads: int, inspector: str) -> None:
     run_concurrently(runs)
     for (_, tensors), known in zip(runs, expected, strict=True):
         assert_same(tensors, known)
-    assert len(first._ready) == 2
+    assert len(first._pool) == 2
 
 
 def test_nothing_is_run_if_one_of_several_does_not_fit(inspector: str) -> None:

@@ -82,7 +82,7 @@ def run(
         wide = Rows(gradient, product.wide.shape[1])
         sums.append(Sums(wide, each, into if bias else None))
     count = len(products[0].wide) if rows is None else rows
-    made.launch("a test", forms, sums, count).run(tensors)
+    made.template("a test", forms, sums, count, made.threads(count)).at().run(tensors)
 
 
 def check(product: Product) -> None:

@@ -38,6 +38,8 @@ class Role(Enum):
     SOURCE = "source"  # what a learned layer read, for the gradient of its weights
     WORKSPACE = "workspace"  # memory that a kernel alone uses
 
+    __hash__ = object.__hash__  # members are compared by identity; that of Enum is slow
+
 
 class Rows(Enum):
     """Where the rows of a step begin in a buffer."""

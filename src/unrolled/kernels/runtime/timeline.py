@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, final
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -35,7 +36,6 @@ class Timeline:
         total: N.
         initial: where the B states before the first step stand, among the B + N.
         last: where those after each row's last step stand.
-        before: for each of the N rows, where the state before its step stands.
         tables: of which the first four are parts, if all rows have all steps.
         falls: whether the last step is then taken first.
     """
@@ -49,7 +49,6 @@ class Timeline:
     total: int
     initial: slice
     last: Places
-    before: Places
     tables: Tables | None = None
     falls: bool = False
 
@@ -72,6 +71,15 @@ class Timeline:
         return slice(begin, begin + self.total)
 
     @cached_property
+    def before(self) -> Places:
+        """For each of the N rows, where the state before its step stands."""
+        if self.is_dense:
+            begin = self.batch if self.initial.start else 0
+            return slice(begin, begin + self.total)
+        row, t = _rows_and_steps(self.counts, self.step, self.total)
+        return self.old[t] + row
+
+    @cached_property
     def backward(self) -> Timeline:
         """The same steps, from the last to the first: every row that has a step takes the last."""
         if self.tables is not None:
@@ -90,9 +98,10 @@ class Timeline:
         """
         if self.tables is not None:
             return self.tables.pair(len(self.counts), self.batch)
-        parity = _count(len(self.counts)) % 2
-        last = self.lengths % 2 * self.batch + _count(self.batch)
-        return parity * self.batch, (1 - parity) * self.batch, last
+        parity = np.arange(len(self.counts)) % 2
+        halves = torch.from_numpy(np.stack([parity, 1 - parity]) * self.batch)
+        last = self.lengths.numpy() % 2 * self.batch + np.arange(self.batch)
+        return halves[0], halves[1], torch.from_numpy(last)
 
     def final(self, pair: Tensor) -> Tensor:
         """The states after each row's last step, (B, units), of an array like `pair`."""
@@ -195,7 +204,6 @@ def dense(steps: int, batch: int, reverse: bool) -> Timeline:
         total=total,
         initial=end if reverse else first,
         last=first if reverse else end,
-        before=slice(batch, batch + total) if reverse else slice(0, total),
         tables=tables,
         falls=reverse,
     )
@@ -203,18 +211,14 @@ def dense(steps: int, batch: int, reverse: bool) -> Timeline:
 
 def ragged(batch_sizes: Sequence[int], batch: int) -> Timeline:
     """Sequences of several lengths, sorted by falling length, on their way forward."""
-    counts = torch.tensor(batch_sizes, device=CPU)
-    step = counts.cumsum(0) - counts
-    old = torch.cat([step.new_zeros(1), batch + step[:-1]])
-    rows = _count(batch)
-    lengths = (counts.unsqueeze(1) > rows).sum(0)
-    after = torch.cat([step.new_zeros(1), batch + step])  # where states after 0, 1, ... steps begin
-    total = int(counts.sum())
-    row, t = _rows_and_steps(counts, step, total)
-    before = old[t] + row
-    last = after[lengths] + rows
-    first = slice(0, batch)
-    return Timeline(counts, step, old, batch + step, lengths, batch, total, first, last, before)
+    counts = np.array(batch_sizes, np.int64)
+    step, total, rows = counts.cumsum() - counts, int(counts.sum()), np.arange(batch)
+    old = np.concatenate([[0], batch + step[:-1]])
+    lengths = len(counts) - np.searchsorted(counts[::-1], rows, side="right")
+    after = np.concatenate([[0], batch + step])  # where states after 0, 1, ... steps begin
+    tables = torch.from_numpy(np.stack([counts, step, old, batch + step]))
+    ends = torch.from_numpy(np.stack([lengths, after[lengths] + rows]))
+    return Timeline(*tables.unbind(), ends[0], batch, total, slice(0, batch), ends[1])
 
 
 _turned = Cache(cache.calls)

@@ -289,7 +289,7 @@ def dense(
     if call is None:
         recurrence = recurrences.best(steps, batch, record)
         time = timeline.dense(steps, batch, reverse)
-        outline = _outline(recurrences, recurrence, record, batch, True)
+        outline = _outline(recurrence, record, batch, True)
         call = Call(outline, time, (steps, batch), None, reverse)
         call = recurrences.calls.keep(key, call, call.size)
     return call
@@ -305,23 +305,18 @@ def ragged(
     if call is None:
         time = timeline.ragged(batch_sizes, batch)
         recurrence = recurrences.best(len(time.counts), time.batch, record)
-        outline = _outline(recurrences, recurrence, record, batch, False)
+        outline = _outline(recurrence, record, batch, False)
         call = Call(outline, time, (time.total,), batch_sizes, False)
         call = recurrences.calls.keep(key, call, call.size)
     return call
 
 
 def _outline(
-    recurrences: Recurrences,
-    recurrence: Recurrence,
-    record: tuple[str, ...],
-    batch: int,
-    is_dense: bool,
+    recurrence: Recurrence, record: tuple[str, ...], batch: int, is_dense: bool
 ) -> Outline:
     """Return what calls of any length have in common."""
-    key = recurrence, record, batch, is_dense
-    known = recurrences.outlines.get(key)
-    return known or recurrences.outlines.keep(key, Outline(*key), 2 * OBJECT)
+    key, known = (record, batch, is_dense), recurrence.outlines
+    return known.get(key) or known.keep(key, Outline(recurrence, *key), 2 * OBJECT)
 
 
 def _banks(

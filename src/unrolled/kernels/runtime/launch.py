@@ -152,7 +152,11 @@ class Template:
             elif field.buffer not in optional:
                 raise RuntimeError(f"{self.user}: nothing is bound to the buffer {field.buffer}")
         self._strides = np.array([strides.get(f.buffer, f.stride) for f in self._bound], np.int64)
-        self._widths = np.array([f.width for f in self._bound], np.int64)
+        widths = [f.stride if f.rows is Rows.WHOLE else f.width for f in self._bound]
+        self._widths = np.array(widths, np.int64)
+        stepped = [field for field in self.block.fields if field.rows is Rows.STEP]
+        self.stepped = [field.buffer for field in stepped]
+        self.starts = np.array([self.block.starts(field) for field in stepped], np.int64)
         self._rooms = Numbers([room(places[field.buffer]) for field in self._bound])
         ends = [(move.numbers, place) for move in moves for place in (move.source, move.target)]
         self._left = Numbers([room(place) - numbers for numbers, place in ends])
@@ -197,14 +201,14 @@ class Template:
 
         Args:
             sizes: by name.
-            rows: how many of each buffer are touched; -1 of one that has none.
+            rows: how many of each buffer are touched.
         """
-        reached = np.array(rows, np.int64)
-        touched = np.where(reached > 0, (reached - 1) * self._strides + self._widths, 0)
-        touched = np.where(reached < 0, self._strides, touched)
-        rooms = self._rooms.at(sizes)
-        if (touched > np.maximum(rooms, 0)).any():
-            (first, *_) = np.flatnonzero(touched > np.maximum(rooms, 0))
+        reached, rooms = np.array(rows, np.int64), self._rooms.at(sizes)
+        touched = (reached - 1) * self._strides + self._widths
+        touched[reached == 0] = 0
+        over = touched > rooms
+        if over.any() and (over & (touched > 0)).any():
+            (first, *_) = np.flatnonzero(over & (touched > 0))
             raise RuntimeError(
                 f"{self.user}: the buffer {self._bound[first].buffer} takes {touched[first]} "
                 f"numbers, {rooms[first]} are there"
@@ -217,17 +221,13 @@ class Template:
     def rows(self, steps: Steps | None, sizes: Mapping[str, int]) -> list[int]:
         """Return how many rows of each buffer a kernel touches, those included between."""
         reached: dict[int, int] = {}
-
-        def of_table(table: Tensor, counts: Tensor) -> int:
-            if id(table) not in reached:
-                reached[id(table)] = int((table.numpy() + counts.numpy()).max())
-            return reached[id(table)]
-
+        if steps is not None:
+            tables = {id(table): table for table in (steps.others, *steps.starts.values())}
+            ends = np.stack([table.numpy() for table in tables.values()]) + steps.counts.numpy()
+            reached = dict(zip(tables, ends.max(axis=1).tolist(), strict=True))
         found = []
         for field in self._bound:
-            if field.rows is Rows.WHOLE:
-                found.append(-1)
-            elif field.rows is Rows.ONE:
+            if field.rows in (Rows.WHOLE, Rows.ONE):
                 found.append(1)
             elif field.rows is Rows.THREAD:
                 found.append(self.threads)
@@ -236,7 +236,7 @@ class Template:
             elif field.rows is Rows.BATCH:
                 found.append(steps.batch)
             else:
-                found.append(of_table(steps.starts.get(field.buffer, steps.others), steps.counts))
+                found.append(reached[id(steps.starts.get(field.buffer, steps.others))])
         return found
 
 
@@ -276,10 +276,9 @@ class Launch:
             shards = np.array(begins or [0], np.int64)
             scalars |= {"steps": len(steps.counts), "counts": steps.counts.data_ptr()}
             scalars |= {"parts": parts, "rows": steps.batch, "shards": shards.ctypes.data}
-            for field in block.fields:
-                if field.rows is Rows.STEP:
-                    table = steps.starts.get(field.buffer, steps.others)
-                    words[block.starts(field)] = table.data_ptr()
+            others = steps.others
+            tables = [steps.starts.get(buffer, others) for buffer in self._template.stepped]
+            words[self._template.starts] = [table.data_ptr() for table in tables]
             alive = (shards, steps)
         for name, value in scalars.items():
             words[block.scalar(name)] = value

@@ -95,6 +95,7 @@ class Recurrence:
         self._forward = Cache(self._recorded)
         self._training = Cache(self._recorded)
         self._product: product.Product | None = None
+        self.outlines = Cache(cache.calls)  # of calls
 
     @property
     def product(self) -> product.Product | None:
@@ -194,7 +195,7 @@ class Recurrences:
         self.many = Recurrence(graph, sizes, dtype, parts, packed=True, recompute=recompute)
         self.few = Recurrence(graph, sizes, dtype, parts, packed=False, recompute=recompute)
         self.long = self.many
-        self.calls, self.outlines = Cache(cache.calls), Cache(cache.calls)
+        self.calls = Cache(cache.calls)
         reads = sum(
             sizes[node.attribute.size] * sizes[self.many.split.step.sizes[source]]
             for node in self.many.split.step.layers

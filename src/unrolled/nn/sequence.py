@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Sequence as Items
+from itertools import accumulate
 from typing import final
 
 import torch
@@ -161,11 +163,20 @@ class Padded(Sequence):
         self._lengths = lengths
         order = sorted(range(self.batch), key=lambda row: -lengths[row])
         longest = max(lengths, default=0)
-        self.batch_sizes = [sum(length > t for length in lengths) for t in range(longest)]
+        ending = Counter(lengths)
+        ended = accumulate(ending[step] for step in range(longest))
+        self.batch_sizes = [self.batch - count for count in ended]
         self.order = torch.tensor(order, dtype=torch.long, device=data.device)
-        starts = [t * self.batch for t in range(longest)]
-        places = [self.order[:n] + s for n, s in zip(self.batch_sizes, starts, strict=True)]
-        self.places = torch.cat([self.order[:0], *places])
+        self.back = self.order.argsort()
+        starts = self.batch * torch.arange(longest, device=data.device)
+        places = starts.unsqueeze(1) + self.order
+        if torch.compiler.is_compiling():  # which knows no sizes that depend on numbers
+            self.places = torch.cat(
+                [row[:n] for row, n in zip(places, self.batch_sizes, strict=True)]
+            )
+        else:
+            sizes = torch.tensor(self.batch_sizes, dtype=torch.long, device=data.device)
+            self.places = places[torch.arange(self.batch, device=data.device) < sizes.unsqueeze(1)]
         self.data = time_first.flatten(0, 1).index_select(0, self.places)
 
     @property
@@ -198,7 +209,7 @@ class Padded(Sequence):
 
     def outward(self, state: Tensor) -> Tensor:
         """Rows as they were given."""
-        return state.index_select(1, self.order.argsort())
+        return state.index_select(1, self.back)
 
 
 def _sound(name: str, input: Tensor | PackedSequence) -> Tensor | PackedSequence:

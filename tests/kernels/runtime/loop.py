@@ -94,9 +94,10 @@ class Loop:
             threads,
             before=before or [],
             after=after or [],
+            tables={buffer: number for number, buffer in enumerate(self.starts, 1)},
         )
-        counts, starts = torch.tensor(self.COUNTS), torch.tensor([0, 4])
-        return template.at(steps=Steps(counts, self.starts, starts, shards, batch=4))
+        tables = [torch.tensor([0, 4]), *self.starts.values()]
+        return template.at(steps=Steps.of(torch.tensor(self.COUNTS), tables, shards, batch=4))
 
     @property
     def given(self) -> list[Tensor]:

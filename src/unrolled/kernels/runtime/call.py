@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, final
 
 import torch
@@ -17,9 +17,6 @@ from .linear import Linear
 from .memory import Layout, empty, layout
 from .outline import Kind, Outline
 from .timeline import Timeline
-
-NOWHERE = torch.zeros(1, dtype=torch.int64, device="cpu")
-"""The beginning of the only step."""
 
 
 @final
@@ -86,7 +83,7 @@ class Call:
 
     def _at(self, kind: Kind, threads: int, shards: tuple[int, ...]) -> Launch:
         time = self._time(kind)
-        steps = Steps(time.counts, self._starts(kind), time.step, shards, time.batch)
+        steps = Steps(time.counts, *time.directory, shards, time.batch, time)
         return self.kept(self.outline.template(kind, threads).at(self.sizes(kind), steps))
 
     @staticmethod
@@ -106,21 +103,6 @@ class Call:
     def _time(self, kind: Kind) -> Timeline:
         """Return the steps in the order in which a launch takes them."""
         return self.time if isinstance(kind, str) else self.time.backward
-
-    def _starts(self, kind: Kind) -> Mapping[Buffer, Tensor]:
-        """Return, of states, at which row each step begins."""
-        time, starts = self._time(kind), dict[Buffer, Tensor]()
-        for name in self.outline.states:
-            own, old, new = name, Role.OLD, Role.NEW
-            places = (time.old, time.new) if kind == "forward" else time.pair[:2]
-            if kind == "single":
-                places = NOWHERE, NOWHERE
-            elif isinstance(kind, tuple):
-                starts[Buffer(Role.INPUT, name)] = time.old
-                starts[Buffer(Role.AFTER, name)] = time.new
-                own = f"d_{name}"
-            starts |= zip((Buffer(old, own), Buffer(new, own)), places, strict=True)
-        return starts
 
     def sizes(self, kind: Kind) -> dict[str, int]:
         """Return what the outline leaves open."""

@@ -50,22 +50,31 @@ class Move(NamedTuple):
 
 
 class Steps(NamedTuple):
-    """Where the rows of the steps stand; tables are (T,) int64.
+    """Where the rows of the steps stand.
 
     Attributes:
-        counts: how many rows each step has.
-        starts: by buffer, at which row each step begins.
-        others: the same for all other buffers.
+        counts: how many rows each step has, (T,) int64.
+        addresses: of tables (T,) int64 of the rows at which steps begin.
+        ends: of each table, the row before which all steps that begin there end.
         shards: into how many parts the rows are shared, 0 if units are; then where each begins,
             and the last one ends.
         batch: B.
+        alive: the tables.
     """
 
     counts: Tensor
-    starts: Mapping[Buffer, Tensor]
-    others: Tensor
+    addresses: np.ndarray
+    ends: np.ndarray
     shards: tuple[int, ...]
     batch: int
+    alive: object
+
+    @staticmethod
+    def of(counts: Tensor, tables: Sequence[Tensor], shards: tuple[int, ...], batch: int) -> Steps:
+        """Return steps of which the tables are tensors."""
+        ends = np.stack([table.numpy() for table in tables]) + counts.numpy()
+        addresses = np.array([table.data_ptr() for table in tables], np.int64)
+        return Steps(counts, addresses, ends.max(axis=1), shards, batch, tables)
 
 
 @final
@@ -86,6 +95,7 @@ class Template:
         before, after: numbers that are copied before and after the kernel.
         optional: buffers that need not be bound.
         strides: of buffers whose rows are further apart than declared.
+        tables: by buffer, which table of `Steps` tells where its rows begin; the first if none.
 
     Attributes:
         user, code, dtype, threads: as given.
@@ -110,6 +120,7 @@ class Template:
         after: Sequence[Move] = (),
         optional: Collection[Buffer] = (),
         strides: Mapping[Buffer, int] | None = None,
+        tables: Mapping[Buffer, int] | None = None,
     ) -> None:
         self.user, self.code, self.block = user, code, block
         self.dtype, self.threads = dtype, threads
@@ -118,6 +129,7 @@ class Template:
         self.scalars = dict(scalars or {})
         self._order = {buffer: number for number, buffer in enumerate((*operands, WORKSPACE))}
         places = {**{buffer: Place(buffer) for buffer in workspace}, **bindings}
+        self._tables = dict(tables or {})
         self._checks(places, workspace, (*before, *after), optional, strides or {})
         width = dtype.itemsize
         starts = [0, *accumulate(aligned(count * width) for count in workspace.values())]
@@ -155,8 +167,16 @@ class Template:
         widths = [f.stride if f.rows is Rows.WHOLE else f.width for f in self._bound]
         self._widths = np.array(widths, np.int64)
         stepped = [field for field in self.block.fields if field.rows is Rows.STEP]
-        self.stepped = [field.buffer for field in stepped]
         self.starts = np.array([self.block.starts(field) for field in stepped], np.int64)
+        self.starts_from = np.array([self._tables.get(f.buffer, 0) for f in stepped], np.int64)
+        self._rows = np.zeros(len(self._bound), np.int64)  # of a table if not above 0
+        for number, field in enumerate(self._bound):
+            if field.rows in (Rows.WHOLE, Rows.ONE):
+                self._rows[number] = 1
+            elif field.rows is Rows.THREAD:
+                self._rows[number] = self.threads
+            elif field.rows is Rows.STEP and "counts" in self.block.scalars:
+                self._rows[number] = -1 - self._tables.get(field.buffer, 0)
         self._rooms = Numbers([room(places[field.buffer]) for field in self._bound])
         ends = [(move.numbers, place) for move in moves for place in (move.source, move.target)]
         self._left = Numbers([room(place) - numbers for numbers, place in ends])
@@ -196,16 +216,16 @@ class Template:
         """
         return Launch(self, sizes or {}, steps)
 
-    def check(self, sizes: Mapping[str, int], rows: Sequence[int]) -> None:
+    def check(self, sizes: Mapping[str, int], rows: np.ndarray) -> None:
         """RuntimeError unless all that the kernel touches lies in an operand or workspace.
 
         Args:
             sizes: by name.
             rows: how many of each buffer are touched.
         """
-        reached, rooms = np.array(rows, np.int64), self._rooms.at(sizes)
-        touched = (reached - 1) * self._strides + self._widths
-        touched[reached == 0] = 0
+        rooms = self._rooms.at(sizes)
+        touched = (rows - 1) * self._strides + self._widths
+        touched[rows == 0] = 0
         over = touched > rooms
         if over.any() and (over & (touched > 0)).any():
             (first, *_) = np.flatnonzero(over & (touched > 0))
@@ -218,26 +238,15 @@ class Template:
             (first, *_) = np.flatnonzero(left < 0)
             raise RuntimeError(f"{self.user}: a copy reaches beyond {self._ends[first]}")
 
-    def rows(self, steps: Steps | None, sizes: Mapping[str, int]) -> list[int]:
+    def rows(self, steps: Steps | None, sizes: Mapping[str, int]) -> np.ndarray:
         """Return how many rows of each buffer a kernel touches, those included between."""
-        reached: dict[int, int] = {}
-        if steps is not None:
-            tables = {id(table): table for table in (steps.others, *steps.starts.values())}
-            ends = np.stack([table.numpy() for table in tables.values()]) + steps.counts.numpy()
-            reached = dict(zip(tables, ends.max(axis=1).tolist(), strict=True))
-        found = []
-        for field in self._bound:
-            if field.rows in (Rows.WHOLE, Rows.ONE):
-                found.append(1)
-            elif field.rows is Rows.THREAD:
-                found.append(self.threads)
-            elif steps is None:
-                found.append(int(Numbers([self.scalars["rows"]]).at(sizes)[0]))
-            elif field.rows is Rows.BATCH:
-                found.append(steps.batch)
-            else:
-                found.append(reached[id(steps.starts.get(field.buffer, steps.others))])
-        return found
+        if steps is None:
+            every = int(Numbers([self.scalars.get("rows", 0)]).at(sizes)[0])
+            return np.where(self._rows > 0, self._rows, every)
+        rows = np.where(self._rows == 0, steps.batch, self._rows)
+        from_tables = rows < 0
+        rows[from_tables] = steps.ends[-1 - rows[from_tables]]
+        return rows
 
 
 @final
@@ -276,9 +285,7 @@ class Launch:
             shards = np.array(begins or [0], np.int64)
             scalars |= {"steps": len(steps.counts), "counts": steps.counts.data_ptr()}
             scalars |= {"parts": parts, "rows": steps.batch, "shards": shards.ctypes.data}
-            others = steps.others
-            tables = [steps.starts.get(buffer, others) for buffer in self._template.stepped]
-            words[self._template.starts] = [table.data_ptr() for table in tables]
+            words[self._template.starts] = steps.addresses[self._template.starts_from]
             alive = (shards, steps)
         for name, value in scalars.items():
             words[block.scalar(name)] = value

@@ -15,6 +15,7 @@ from .launcher import Form
 from .linear import Linear, size
 from .product import bank
 from .recurrence import Recurrence, Training
+from .timeline import TABLES
 
 Kind = str | tuple[str, frozenset[int]]
 """Of a launch: single, inference, forward, or backward into some buffers."""
@@ -235,9 +236,23 @@ class Outline:
             threads,
             before=before,
             after=after,
+            tables={buffer: TABLES.index(name) for buffer, name in self._tables(kind).items()},
         )
         cache.calls.charge(template.size)
         return template
+
+    def _tables(self, kind: Kind) -> dict[Buffer, str]:
+        """Return which table tells where the rows of a state begin."""
+        old, new = {
+            "single": ("only", "only"),
+            "forward": ("old", "new"),
+        }.get(str(kind), ("old of a pair", "new of a pair"))
+        tables: dict[Buffer, str] = {}
+        for name in self.states:
+            own = f"d_{name}" if isinstance(kind, tuple) else name
+            tables |= {Buffer(Role.OLD, own): old, Buffer(Role.NEW, own): new}
+            tables |= {Buffer(Role.INPUT, name): "old", Buffer(Role.AFTER, name): "new"}
+        return tables
 
     def _bindings(self) -> Places:
         """Where stands what every loop reads."""

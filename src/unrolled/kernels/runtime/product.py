@@ -141,7 +141,7 @@ class Product:
                 key = Buffer(Role.INPUT, returned_input(graph, name))
             bindings[key] = place
         threads, shards = kernel.shards(rows, rows)
-        steps = Steps(torch.tensor([rows], device="cpu"), {}, FIRST, shards, rows)
+        steps = Steps.of(torch.tensor([rows], device="cpu"), [FIRST], shards, rows)
         template = Template(
             graph.name,
             kernel.code,

@@ -18,6 +18,13 @@ Places = slice | Tensor
 CPU = torch.device("cpu")  # whatever device new tensors go to by default
 
 
+TABLES = ("step", "old", "new", "old of a pair", "new of a pair", "only")
+"""Of the rows at which steps begin: see `Timeline`, its `pair`, and where there is one step."""
+
+NOWHERE = torch.zeros(1, dtype=torch.int64, device="cpu")
+"""The beginning of the only step."""
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class Timeline:
@@ -102,6 +109,15 @@ class Timeline:
         halves = torch.from_numpy(np.stack([parity, 1 - parity]) * self.batch)
         last = self.lengths.numpy() % 2 * self.batch + np.arange(self.batch)
         return halves[0], halves[1], torch.from_numpy(last)
+
+    @cached_property
+    def directory(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where the `TABLES` stand, and the row before which all steps end that begin there."""
+        tables = (self.step, self.old, self.new, *self.pair[:2])
+        counts = self.counts.numpy()
+        ends = np.stack([table.numpy() for table in tables]) + counts
+        addresses = [table.data_ptr() for table in (*tables, NOWHERE)]
+        return np.array(addresses, np.int64), np.append(ends.max(axis=1), counts[0])
 
     def final(self, pair: Tensor) -> Tensor:
         """The states after each row's last step, (B, units), of an array like `pair`."""
@@ -218,7 +234,15 @@ def ragged(batch_sizes: Sequence[int], batch: int) -> Timeline:
     after = np.concatenate([[0], batch + step])  # where states after 0, 1, ... steps begin
     tables = torch.from_numpy(np.stack([counts, step, old, batch + step]))
     ends = torch.from_numpy(np.stack([lengths, after[lengths] + rows]))
-    return Timeline(*tables.unbind(), ends[0], batch, total, slice(0, batch), ends[1])
+    parts = dict(zip(("counts", "step", "old", "new"), tables.unbind(), strict=True))
+    return Timeline(
+        **parts,
+        lengths=ends[0],
+        batch=batch,
+        total=total,
+        initial=slice(0, batch),
+        last=ends[1],
+    )
 
 
 _turned = Cache(cache.calls)

@@ -161,7 +161,7 @@ def test_kernels_are_made_whole(
     def work() -> None:
         recurrence._known.clear()
         forget(layer)
-        layer._make_runners()
+        layer._derive()
         flat(layer, x)
 
     def check() -> None:

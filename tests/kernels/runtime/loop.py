@@ -16,6 +16,7 @@ from unrolled.kernels.runtime.abi import Buffer, Role
 from unrolled.kernels.runtime.kernel import Kernel
 from unrolled.kernels.runtime.launch import Launch, Move, Place, Steps, Template
 from unrolled.kernels.runtime.launcher import Form
+from unrolled.kernels.runtime.timeline import Directory
 
 from ..comparison import SIZES, by_definition, call
 
@@ -96,8 +97,9 @@ class Loop:
             after=after or [],
             tables={buffer: number for number, buffer in enumerate(self.starts, 1)},
         )
-        tables = [torch.tensor([0, 4]), *self.starts.values()]
-        return template.at(steps=Steps.of(torch.tensor(self.COUNTS), tables, shards, batch=4))
+        counts = torch.tensor(self.COUNTS)
+        tables = Directory.of(counts, [torch.tensor([0, 4]), *self.starts.values()])
+        return template.at(steps=Steps(counts, tables, shards, batch=4))
 
     @property
     def given(self) -> list[Tensor]:

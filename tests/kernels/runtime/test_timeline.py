@@ -18,6 +18,12 @@ def states(time: Timeline, place: slice | Tensor) -> list[int]:
     return torch.arange(time.batch + time.total)[place].tolist()
 
 
+def turns(time: Timeline) -> tuple[list[int], list[int]]:
+    """Where, in a pair, the states stand before each step, and after it."""
+    _, _, _, old, new, _ = time.directory.alive
+    return old.tolist(), new.tolist()
+
+
 STEPS = ("counts", "step", "old", "new")
 
 
@@ -83,13 +89,13 @@ def test_lengths_share_their_tables() -> None:
 
 
 def test_two_steps_of_states_take_turns() -> None:
-    old, new, last = ragged([3, 1, 1], 4).pair
-    assert old.tolist() == [0, 4, 0]
-    assert new.tolist() == [4, 0, 4]
-    assert last.tolist() == [4, 5, 6, 3]  # after 3, 1, 1 and 0 steps
-    old, new, last = dense(2, 3, reverse=False).pair
-    assert (old.tolist(), new.tolist(), last) == ([0, 3], [3, 0], slice(0, 3))
-    assert dense(3, 2, reverse=False).pair[2] == slice(2, 4)
+    time = ragged([3, 1, 1], 4)
+    assert turns(time) == ([0, 4, 0], [4, 0, 4])
+    assert time.half.tolist() == [4, 5, 6, 3]  # after 3, 1, 1 and 0 steps
+    time = dense(2, 3, reverse=False)
+    assert turns(time) == ([0, 3], [3, 0])
+    assert time.half == slice(0, 3)
+    assert dense(3, 2, reverse=False).half == slice(2, 4)
 
 
 def test_rows_are_turned_round() -> None:
@@ -103,7 +109,7 @@ def test_places_are_on_the_cpu() -> None:
         time, backwards = ragged([2, 1], 2), turned((2, 1))
         others = dense(13, 17, reverse=True)
     for each in (time, time.backward, others, others.backward):
-        tensors = [each.counts, each.step, each.old, each.new, each.lengths, *each.pair[:2]]
+        tensors = [each.counts, each.step, each.old, each.new, each.lengths]
         assert all(tensor.device.type == "cpu" for tensor in tensors)
         assert all(tensor.dtype is torch.int64 for tensor in tensors)
     assert backwards.device.type == "cpu"
@@ -120,7 +126,7 @@ def test_every_row_finds_its_way(lengths: list[int]) -> None:
     time = ragged(batch_sizes(lengths), len(lengths))
     place = torch.arange(time.batch)[time.initial]
     through_pair = place.clone()
-    old, new, last = time.pair
+    old, new = map(torch.tensor, turns(time))
     step = 0
     for t, count in enumerate(time.counts.tolist()):
         rows = torch.arange(count)
@@ -131,7 +137,7 @@ def test_every_row_finds_its_way(lengths: list[int]) -> None:
         through_pair[:count] = new[t] + rows
         step += count
     assert place.equal(torch.arange(time.batch + time.total)[time.last])
-    assert through_pair.equal(last)
+    assert through_pair.equal(torch.as_tensor(time.half))
     assert step == time.total
 
 

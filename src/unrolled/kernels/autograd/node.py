@@ -39,7 +39,7 @@ def infer(
     pairs = list(map(tensors[0].new_empty, call.pairs))
     call.launch("inference").run([*tensors, *pairs])
     if not call.time.is_dense:
-        last = [_ends(pair, call.time.pair[2], s) for pair, s in zip(pairs, states, strict=True)]
+        last = [_ends(pair, call.time.half, s) for pair, s in zip(pairs, states, strict=True)]
     return recorded, last
 
 

@@ -83,7 +83,7 @@ class Call:
 
     def _at(self, kind: Kind, threads: int, shards: tuple[int, ...]) -> Launch:
         time = self._time(kind)
-        steps = Steps(time.counts, *time.directory, shards, time.batch, time)
+        steps = Steps(time.counts, time.directory, shards, time.batch)
         return self.kept(self.outline.template(kind, threads).at(self.sizes(kind), steps))
 
     @staticmethod
@@ -109,7 +109,7 @@ class Call:
         sizes = {"total": self.time.total}
         if kind == "single":
             return sizes
-        half = self._time(kind).pair[2]
+        half = self._time(kind).half
         if isinstance(half, slice):
             sizes["last half"] = half.start
         if kind == "inference":

@@ -21,6 +21,7 @@ from .jit import host
 from .launcher import FITS, SCATTERED, Form, Table, dtype_number
 from .linear import Number, Numbers
 from .memory import aligned, reserve
+from .timeline import Directory
 
 SMALL = 1 << 18
 """Numbers of workspace that a launch keeps for its next run: faster than new memory."""
@@ -54,27 +55,16 @@ class Steps(NamedTuple):
 
     Attributes:
         counts: how many rows each step has, (T,) int64.
-        addresses: of tables (T,) int64 of the rows at which steps begin.
-        ends: of each table, the row before which all steps that begin there end.
+        tables: of the rows at which steps begin, (T,) int64.
         shards: into how many parts the rows are shared, 0 if units are; then where each begins,
             and the last one ends.
         batch: B.
-        alive: the tables.
     """
 
     counts: Tensor
-    addresses: np.ndarray
-    ends: np.ndarray
+    tables: Directory
     shards: tuple[int, ...]
     batch: int
-    alive: object
-
-    @staticmethod
-    def of(counts: Tensor, tables: Sequence[Tensor], shards: tuple[int, ...], batch: int) -> Steps:
-        """Return steps of which the tables are tensors."""
-        ends = np.stack([table.numpy() for table in tables]) + counts.numpy()
-        addresses = np.array([table.data_ptr() for table in tables], np.int64)
-        return Steps(counts, addresses, ends.max(axis=1), shards, batch, tables)
 
 
 @final
@@ -245,7 +235,7 @@ class Template:
             return np.where(self._rows > 0, self._rows, every)
         rows = np.where(self._rows == 0, steps.batch, self._rows)
         from_tables = rows < 0
-        rows[from_tables] = steps.ends[-1 - rows[from_tables]]
+        rows[from_tables] = steps.tables.ends[-1 - rows[from_tables]]
         return rows
 
 
@@ -285,7 +275,7 @@ class Launch:
             shards = np.array(begins or [0], np.int64)
             scalars |= {"steps": len(steps.counts), "counts": steps.counts.data_ptr()}
             scalars |= {"parts": parts, "rows": steps.batch, "shards": shards.ctypes.data}
-            words[self._template.starts] = steps.addresses[self._template.starts_from]
+            words[self._template.starts] = steps.tables.addresses[self._template.starts_from]
             alive = (shards, steps)
         for name, value in scalars.items():
             words[block.scalar(name)] = value

@@ -23,6 +23,7 @@ from .kernel import Kernel
 from .launch import Launch, Place, Steps, Template
 from .launcher import Form
 from .memory import empty, reserve
+from .timeline import Directory
 
 FIRST = torch.zeros(1, dtype=torch.int64, device="cpu")
 """Where the rows of the only step begin."""
@@ -141,7 +142,8 @@ class Product:
                 key = Buffer(Role.INPUT, returned_input(graph, name))
             bindings[key] = place
         threads, shards = kernel.shards(rows, rows)
-        steps = Steps.of(torch.tensor([rows], device="cpu"), [FIRST], shards, rows)
+        counts = torch.tensor([rows], device="cpu")
+        steps = Steps(counts, Directory.of(counts, [FIRST]), shards, rows)
         template = Template(
             graph.name,
             kernel.code,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import NamedTuple, final
 
 import numpy as np
@@ -19,7 +20,7 @@ CPU = torch.device("cpu")  # whatever device new tensors go to by default
 
 
 TABLES = ("step", "old", "new", "old of a pair", "new of a pair", "only")
-"""Of the rows at which steps begin: see `Timeline`, its `pair`, and where there is one step."""
+"""Of the rows at which steps begin: see `Timeline`, its `half`, and where there is one step."""
 
 NOWHERE = torch.zeros(1, dtype=torch.int64, device="cpu")
 """The beginning of the only step."""
@@ -98,31 +99,59 @@ class Timeline:
         return replace(self, **turned, lengths=(self.lengths > 0) * len(self.counts))
 
     @cached_property
-    def pair(self) -> tuple[Tensor, Tensor, Places]:
-        """For states of which only two steps are kept, 2 B rows: old, new, and where the last are.
+    def half(self) -> Places:
+        """Of states of which two steps are kept in turn, 2 B rows: where those after the last are.
 
         For rows that enter late, on the way back, both halves have to hold the first states.
         """
-        if self.tables is not None:
-            return self.tables.pair(len(self.counts), self.batch)
-        parity = np.arange(len(self.counts)) % 2
-        halves = torch.from_numpy(np.stack([parity, 1 - parity]) * self.batch)
+        if self.is_dense:
+            last = len(self.counts) % 2 * self.batch
+            return slice(last, last + self.batch)
         last = self.lengths.numpy() % 2 * self.batch + np.arange(self.batch)
-        return halves[0], halves[1], torch.from_numpy(last)
+        return torch.from_numpy(last)
 
     @cached_property
-    def directory(self) -> tuple[np.ndarray, np.ndarray]:
+    def directory(self) -> Directory:
         """Where the `TABLES` stand, and the row before which all steps end that begin there."""
-        tables = (self.step, self.old, self.new, *self.pair[:2])
-        counts = self.counts.numpy()
-        ends = np.stack([table.numpy() for table in tables]) + counts
-        addresses = [table.data_ptr() for table in (*tables, NOWHERE)]
-        return np.array(addresses, np.int64), np.append(ends.max(axis=1), counts[0])
+        if self.tables is not None:
+            turns = self.tables.pair(len(self.counts))
+        else:
+            turns = _turns(len(self.counts), self.batch)
+        only = NOWHERE if len(self.counts) == 1 else self.step
+        return Directory.of(self.counts, (self.step, self.old, self.new, *turns, only))
 
     def final(self, pair: Tensor) -> Tensor:
-        """The states after each row's last step, (B, units), of an array like `pair`."""
-        last = self.pair[2]
-        return pair[last] if isinstance(last, slice) else pair.index_select(0, last)
+        """The states after each row's last step, (B, units), of an array like a pair."""
+        half = self.half
+        return pair[half] if isinstance(half, slice) else pair.index_select(0, half)
+
+
+class Directory(NamedTuple):
+    """Where tables stand.
+
+    Attributes:
+        addresses: of each of `TABLES`.
+        ends: of each, the row before which all steps end that begin there.
+        alive: what has to stay in memory.
+    """
+
+    addresses: np.ndarray
+    ends: np.ndarray
+    alive: object
+
+    @staticmethod
+    def of(counts: Tensor, tables: Sequence[Tensor]) -> Directory:
+        """Return the directory of some tables of steps with so many rows each."""
+        ends = np.stack([table.numpy() for table in tables]) + counts.numpy()
+        addresses = np.array([table.data_ptr() for table in tables], np.int64)
+        return Directory(addresses, ends.max(axis=1), tables)
+
+
+@lru_cache(maxsize=64)
+def _turns(steps: int, batch: int) -> tuple[Tensor, Tensor]:
+    """Return 0, B, 0, B, ... and B, 0, B, 0, ..."""
+    parity = np.arange(steps) % 2 * batch
+    return torch.from_numpy(parity), torch.from_numpy(batch - parity)
 
 
 def check(user: str, batch_sizes: Sequence[int], batch: int, rows: int) -> None:
@@ -185,10 +214,9 @@ class Tables(NamedTuple):
             {"old": after, "new": step} if reverse else {"old": step, "new": after}
         )
 
-    def pair(self, steps: int, batch: int) -> tuple[Tensor, Tensor, slice]:
-        """As of a timeline."""
-        last = steps % 2 * batch
-        return self.turns[:steps], self.turns[1 : 1 + steps], slice(last, last + batch)
+    def pair(self, steps: int) -> tuple[Tensor, Tensor]:
+        """Where, in a pair, the states stand before each step, and after it."""
+        return self.turns[:steps], self.turns[1 : 1 + steps]
 
 
 _tables = Cache(cache.calls)  # by number of rows
@@ -227,21 +255,26 @@ def dense(steps: int, batch: int, reverse: bool) -> Timeline:
 
 def ragged(batch_sizes: Sequence[int], batch: int) -> Timeline:
     """Sequences of several lengths, sorted by falling length, on their way forward."""
-    counts = np.array(batch_sizes, np.int64)
-    step, total, rows = counts.cumsum() - counts, int(counts.sum()), np.arange(batch)
-    old = np.concatenate([[0], batch + step[:-1]])
+    places = np.empty((4, len(batch_sizes)), np.int64)
+    counts, step, old, new = places
+    counts[:] = batch_sizes
+    np.cumsum(counts, out=step)
+    total = int(step[-1])
+    step -= counts
+    np.add(step, batch, out=new)
+    old[0] = 0
+    old[1:] = new[:-1]
+    rows = np.arange(batch)
     lengths = len(counts) - np.searchsorted(counts[::-1], rows, side="right")
-    after = np.concatenate([[0], batch + step])  # where states after 0, 1, ... steps begin
-    tables = torch.from_numpy(np.stack([counts, step, old, batch + step]))
-    ends = torch.from_numpy(np.stack([lengths, after[lengths] + rows]))
-    parts = dict(zip(("counts", "step", "old", "new"), tables.unbind(), strict=True))
+    last = np.where(lengths > 0, new[lengths - 1], 0) + rows
+    names = ("counts", "step", "old", "new")
     return Timeline(
-        **parts,
-        lengths=ends[0],
+        **dict(zip(names, torch.from_numpy(places).unbind(), strict=True)),
+        lengths=torch.from_numpy(lengths),
         batch=batch,
         total=total,
         initial=slice(0, batch),
-        last=ends[1],
+        last=torch.from_numpy(last),
     )
 
 

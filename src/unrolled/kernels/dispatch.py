@@ -123,7 +123,7 @@ class Runner:
         found = self._chosen(tensors, x, request.record)
         further = request.record, sizes, request.reverse
         if isinstance(found, str):
-            given = weights, _sequences(inputs, request), _rows(states)
+            given = weights, _sequences(inputs, request), _rows(states, request)
             return _shaped(request, *eager.run(self.program, *given, *further))
         from . import replay
         from .autograd import node as compiled
@@ -150,7 +150,7 @@ class Runner:
         """Run a request, as torch.compile reads it."""
         self._check(request)
         weights, inputs, states = self._named(request)
-        inputs, states = _sequences(inputs, request), _rows(states)
+        inputs, states = _sequences(inputs, request), _rows(states, request)
         further = request.record, request.batch_sizes, request.reverse
         tensors = [*inputs.values(), *states.values(), *weights.values()]
         if surroundings() is None and _kinds(tensors) is None:
@@ -214,9 +214,15 @@ def _sequences(inputs: Tensors, request: Request) -> Tensors:
     return {name: value.unsqueeze(0) for name, value in inputs.items()}
 
 
-def _rows(states: Tensors) -> Tensors:
+def _rows(states: Tensors, request: Request) -> Tensors:
     """Return states for the definition, (B, units)."""
-    return {n: value.squeeze(0) if value.dim() == 3 else value for n, value in states.items()}
+    found = {}
+    for name, state in states.items():
+        if state.dim() == 1:
+            found[name] = state.expand(request.inputs[0].shape[1], -1)
+        else:
+            found[name] = state.squeeze(0) if state.dim() == 3 else state
+    return found
 
 
 def _shaped(request: Request, values: Tensors, last: Tensors) -> Results:

@@ -55,7 +55,7 @@ class Replay:
         self._sources = picker(inputs, [name for (name,) in call.outline.sources])
         self._weights = picker(names, call.outline.weights)
         lead = () if is_step(request) else (1,)
-        self.zeros = [
+        self.zeros = [  # instead of states that are not given
             torch.zeros(*lead, time.batch, units, dtype=recurrence.dtype, device="cpu")
             for units in call.outline.states.values()
         ]
@@ -68,6 +68,7 @@ class Replay:
         self.trains = torch.is_grad_enabled() and any(each.requires_grad for each in tensors)
         single = call.is_single
         self._is_bare = not self._recorded and self._product is None
+        self._is_shared = call.outline.shared
         self._collects = self.trains and collector.suits(call, self._weights(request.weights))
         self._anchor: weakref.ref[Anchor] | None = None
         self._launch: Launch | None = None
@@ -118,7 +119,7 @@ class Replay:
     def arrays(self, operands: Operands) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
         """Return all operands of a launch without a graph, and which are its results."""
         sources, states, weights = operands
-        last = list(map(_empty_like, states))
+        last = self.call.last(states) if self._is_shared else list(map(_empty_like, states))
         if self._is_bare:
             return [*sources, *weights, *states, *last], [], last
         recorded = [empty(last[0], *shape) for shape in self._recorded]

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 Results = tuple[Sequence[Tensor], Sequence[Tensor]]
-"""The recorded values, in the order of `Request.record`; the last states, shaped as the first."""
+"""The recorded values, in the order of `Request.record`; the last states, shaped as the first,
+(1, B, units) if those were the same for all rows."""
 
 
 class Request(NamedTuple):
@@ -20,7 +21,8 @@ class Request(NamedTuple):
         inputs: in the order of the graph, the cell's own first: (T, B, units); (N, units) if
             ragged; (B, units) for a step.
         states: before the first step, in the order of the graph: (1, B, units), or (B, units) for
-            a step; None if they are 0 and the rows not ragged.
+            a step. If the rows are not ragged, None if they are 0, or (units,) if they are the same
+            for all rows of a sequence.
         record: names of the values to return for every step.
         batch_sizes: how many rows each step has, if they are ragged.
         reverse: whether steps run from the last to the first.

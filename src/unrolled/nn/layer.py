@@ -168,8 +168,9 @@ class Layer(Weighted):
         elif self._probes or steps.data.shape[0] == 0:
             output, last = self._watched(steps, states)
         else:
-            are_0 = hx is None and not self.learn_initial_states and steps.batch_sizes is None
-            output, last = self._run(steps, None if are_0 else states)
+            plain_start = hx is None and steps.batch_sizes is None
+            parts = self._parts(() if plain_start else tuple(states.values()))
+            output, last = self._run(steps, parts)
         final = {state: steps.outward(value) for state, value in last.items()}
         return steps.output(output), self._states_out(final)
 
@@ -184,9 +185,8 @@ class Layer(Weighted):
         runner = self._engine
         try:
             data = input.transpose(0, 1) if self.batch_first else input
-            if not states and self.learn_initial_states:
-                states = tuple(self._learned_states(data.shape[1]).values())
-            found = self._layers(runner.run, data, states, first=runner.replay)
+            parts = self._parts(states)
+            found = self._layers(runner.run, data, parts, first=runner.replay)
         except RuntimeError:  # said in better words by what then checks the call
             return None
         if found is None:
@@ -206,7 +206,7 @@ class Layer(Weighted):
         self,
         run: Callable[[list[Request]], list[Results]],
         data: Tensor,
-        states: tuple[Tensor, ...],
+        states: Sequence[Sequence[Tensor]],
         masks: Masks = _no_masks,
         batch_sizes: Sequence[int] | None = None,
         first: Callable[[list[Request]], list[Results] | None] | None = None,
@@ -216,26 +216,24 @@ class Layer(Weighted):
         Args:
             run: what serves the requests of a layer.
             data: the steps, (T, B, I), or (N, I) if ragged.
-            states: before the first step, (directions * layers, B, units) each; none if 0.
+            states: before the first step, of each state one for each layer and direction,
+                (1, B, units), or (units,) if all rows share it; none if they are 0.
             masks: further inputs of the cell, given what a layer reads.
             batch_sizes: how many rows each step has, if they are ragged.
             first: what serves those of the first layer, if not `run`; if it cannot, nobody does.
         """
         record = self._record
         if self._count == 1:  # nothing to take apart or to join
-            inputs = (data, *masks(data))
-            weights = self._weights("_l0")
-            results = (first or run)(
-                [Request(weights, inputs, states or None, record, batch_sizes)]
-            )
+            inputs, own = (data, *masks(data)), [state for (state,) in states] or None
+            only = Request(self._weights("_l0"), inputs, own, record, batch_sizes)
+            results = (first or run)([only])
             return None if results is None else (results[0][0][0], results[0][1])
         last: list[Sequence[Tensor]] = []
-        parts = [state.split(1) for state in states]
         for number, suffixes in enumerate(self._layers_suffixes):
             requests = []
             for suffix in suffixes:
                 place, reverse = len(last) + len(requests), len(requests) == 1
-                own = [part[place] for part in parts] or None
+                own = [state[place] for state in states] or None
                 inputs = [data, *masks(data)]
                 requests.append(
                     Request(self._weights(suffix), inputs, own, record, batch_sizes, reverse)
@@ -281,14 +279,28 @@ class Layer(Weighted):
             self._watched(steps, states)
         return fused.run(self, steps, states)
 
+    def _parts(self, states: tuple[Tensor, ...]) -> Sequence[Sequence[Tensor]]:
+        """Return the states of each layer and direction, those that are learned if none are given.
+
+        Args:
+            states: (directions * layers, B, units) each.
+        """
+        if states:
+            return [(state,) if self._count == 1 else state.split(1) for state in states]
+        if not self.learn_initial_states:
+            return ()
+        own: Any = self._parameters
+        return [
+            [own[name] if name in own else getattr(self, name) for name in names]
+            for names in self._initial_names.values()
+        ]
+
     def _run(
-        self, steps: Steps, states: Mapping[str, Tensor] | None
+        self, steps: Steps, states: Sequence[Sequence[Tensor]]
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
-        """All layers and directions; states that are None are 0."""
-        runner = self._engine
-        given = () if states is None else tuple(states.values())
-        masks = self._mask_maker(steps)
-        found = self._layers(runner.run, steps.data, given, masks, steps.batch_sizes)
+        """All layers and directions; arguments as of `_layers`."""
+        runner, masks = self._engine, self._mask_maker(steps)
+        found = self._layers(runner.run, steps.data, states, masks, steps.batch_sizes)
         assert found is not None
         return found[0], dict(zip(self.graph.states, found[1], strict=True))
 
@@ -301,8 +313,8 @@ class Layer(Weighted):
         def run(requests: list[Request]) -> list[Results]:
             return [self._watch(next(suffixes), steps, request) for request in requests]
 
-        masks = self._mask_maker(steps)
-        found = self._layers(run, steps.data, tuple(states.values()), masks, steps.batch_sizes)
+        masks, parts = self._mask_maker(steps), self._parts(tuple(states.values()))
+        found = self._layers(run, steps.data, parts, masks, steps.batch_sizes)
         assert found is not None
         return found[0], dict(zip(self.graph.states, found[1], strict=True))
 

@@ -120,6 +120,8 @@ class Gradients:
         given = list(map(self._dense, call.arriving, gradients))
         if call.pairs:
             ends = list(map(self.like.new_empty, call.pairs))
+        elif self.outline.shared:
+            ends = [self.like.new_empty(call.time.batch, len(state)) for state in states]
         else:
             ends = list(map(torch.empty_like, states))
         sums = {
@@ -142,6 +144,8 @@ class Gradients:
         if begun.call.pairs:
             final = begun.call.time.backward.final
             ends = [final(p).view(s.shape) for p, s in zip(begun.ends, begun.states, strict=True)]
+        if self.outline.shared:
+            ends = [end.sum(0) for end in begun.ends]
         for number, wanted in enumerate(self.wanted_states):
             if not wanted:
                 ends[number] = None
@@ -487,16 +491,21 @@ def by_definition(
     tensors = [tensor.view_as(tensor) for tensor in tensors]  # one may be computed from another
     outline = call.outline
     sources, states, weights = outline.parted(tensors)
-    first = {n: s.view(s.shape[-2:]) for n, s in zip(outline.states, states, strict=True)}
+    first = {
+        n: s.expand(outline.batch, -1) if outline.shared else s.view(s.shape[-2:])
+        for n, s in zip(outline.states, states, strict=True)
+    }
     named = dict(zip(outline.weights, weights, strict=True))
     program = call.recurrence.program if call.recurrence.is_whole else call.recurrence.step
     rows = _named_rows(call, sources)
     values, last = eager.run(
         program, named, rows, first, call.record, call.batch_sizes, call.reverse
     )
-    finals = (last[n].view(s.shape) for n, s in zip(outline.states, states, strict=True))
-    outputs = [*values.values(), *finals]
-    given = [(o, g) for o, g in zip(outputs, gradients, strict=True) if g is not None]
+    recorded = len(call.record)
+    finals = zip((last[name] for name in outline.states), gradients[recorded:], strict=True)
+    pairs = [*zip(values.values(), gradients[:recorded], strict=True)]
+    pairs += [(end if g is None else end.view(g.shape), g) for end, g in finals]
+    given = [(output, gradient) for output, gradient in pairs if gradient is not None]
     return eager.differentiated(given, tensors, wanted, again)
 
 

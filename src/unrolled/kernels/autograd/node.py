@@ -233,7 +233,8 @@ def call(
         batch = next(iter(states.values())).shape[-2]
         return ragged(recurrences, tuple(record), tuple(batch_sizes), batch)
     steps, batch = first.shape[:-1] if first.dim() == 3 else (1, len(first))
-    return dense(recurrences, tuple(record), steps, batch, reverse)
+    shared = next(iter(states.values())).dim() == 1
+    return dense(recurrences, tuple(record), steps, batch, reverse, shared)
 
 
 def run(
@@ -280,16 +281,21 @@ def _run(
 
 
 def dense(
-    recurrences: Recurrences, record: tuple[str, ...], steps: int, batch: int, reverse: bool
+    recurrences: Recurrences,
+    record: tuple[str, ...],
+    steps: int,
+    batch: int,
+    reverse: bool,
+    shared: bool,
 ) -> Call:
     """The call for sequences of one length; the last ones are kept."""
 
-    key = record, steps, batch, reverse
+    key = record, steps, batch, reverse, shared
     call = recurrences.calls.get(key)
     if call is None:
         recurrence = recurrences.best(steps, batch, record)
         time = timeline.dense(steps, batch, reverse)
-        outline = _outline(recurrence, record, batch, True)
+        outline = _outline(recurrence, record, batch, True, shared)
         call = Call(outline, time, (steps, batch), None, reverse)
         call = recurrences.calls.keep(key, call, call.size)
     return call
@@ -305,17 +311,17 @@ def ragged(
     if call is None:
         time = timeline.ragged(batch_sizes, batch)
         recurrence = recurrences.best(len(time.counts), time.batch, record)
-        outline = _outline(recurrence, record, batch, False)
+        outline = _outline(recurrence, record, batch, False, False)
         call = Call(outline, time, (time.total,), batch_sizes, False)
         call = recurrences.calls.keep(key, call, call.size)
     return call
 
 
 def _outline(
-    recurrence: Recurrence, record: tuple[str, ...], batch: int, is_dense: bool
+    recurrence: Recurrence, record: tuple[str, ...], batch: int, is_dense: bool, shared: bool
 ) -> Outline:
     """Return what calls of any length have in common."""
-    key, known = (record, batch, is_dense), recurrence.outlines
+    key, known = (record, batch, is_dense, shared), recurrence.outlines
     return known.get(key) or known.keep(key, Outline(recurrence, *key), 2 * OBJECT)
 
 

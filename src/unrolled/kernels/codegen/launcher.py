@@ -133,12 +133,16 @@ def _address(f: Function, operands: str, operand: str, offset: str) -> str:
 def _copies(f: Function, operands: str, start: str, count: str) -> None:
     with f.loop("c", "0", count) as loop:
         entry = _entry(f, start, loop.at, len(Copy._fields))
-        source, source_at, target, target_at, size = (
+        source, source_at, target, target_at, size, times = (
             _field(f, entry, Copy, name) for name in Copy._fields
         )
         source = f.let(f"inttoptr i64 {_address(f, operands, source, source_at)} to ptr")
-        target = f.let(f"inttoptr i64 {_address(f, operands, target, target_at)} to ptr")
-        f.do(f"call void @llvm.memcpy.p0.p0.i64(ptr {target}, ptr {source}, i64 {size}, i1 false)")
+        first = _address(f, operands, target, target_at)
+        with f.loop("t", "0", times) as turn:
+            target = f.let(f"add i64 {first}, {f.let(f'mul nsw i64 {turn.at}, {size}')}")
+            target = f.let(f"inttoptr i64 {target} to ptr")
+            sizes = f"i64 {size}, i1 false"
+            f.do(f"call void @llvm.memcpy.p0.p0.i64(ptr {target}, ptr {source}, {sizes})")
 
 
 def _inspect(target: Target) -> str:

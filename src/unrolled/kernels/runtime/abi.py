@@ -162,6 +162,7 @@ class Copy(NamedTuple):
     target: int
     target_offset: int
     size: int
+    times: int  # how often it is written, one after the other
 
 
 HEADER = (

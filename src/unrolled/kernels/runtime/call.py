@@ -55,6 +55,7 @@ class Call:
     def is_single(self) -> bool:
         """Whether it is one step that records nothing but states."""
         steps = self.time.is_dense and self.time.batch == self.time.total
+        steps = steps and not self.outline.shared
         return steps and self.outline.states.keys() >= set(self.record)
 
     # Launches.
@@ -154,8 +155,14 @@ class Call:
 
     def results(self, states: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         """Return new arrays for the last states, like the first, and for recorded values."""
-        last = [torch.empty_like(state) for state in states]
+        last = self.last(states)
         return last, [empty(last[0], *shape) for shape in self.recorded_shapes]
+
+    def last(self, states: Sequence[Tensor]) -> list[Tensor]:
+        """Return new arrays for the last states, like the first: (1, B, units) if shared."""
+        if not self.outline.shared:
+            return list(map(torch.empty_like, states))
+        return [state.new_empty(1, self.time.batch, len(state)) for state in states]
 
     @cached_property
     def recorded_shapes(self) -> list[tuple[int, ...]]:

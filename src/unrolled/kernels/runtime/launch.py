@@ -43,11 +43,18 @@ class Place(NamedTuple):
 
 
 class Move(NamedTuple):
-    """Numbers that are copied before or after the kernel."""
+    """Numbers that are copied before or after the kernel.
+
+    Attributes:
+        source, target: where the first of them stands.
+        numbers: how many.
+        times: how often they are written, one after the other.
+    """
 
     source: Place
     target: Place
     numbers: Number
+    times: int = 1
 
 
 class Steps(NamedTuple):
@@ -168,7 +175,8 @@ class Template:
             elif field.rows is Rows.STEP and "counts" in self.block.scalars:
                 self._rows[number] = -1 - self._tables.get(field.buffer, 0)
         self._rooms = Numbers([room(places[field.buffer]) for field in self._bound])
-        ends = [(move.numbers, place) for move in moves for place in (move.source, move.target)]
+        ends = [(move.numbers, move.source) for move in moves]
+        ends += [(move.numbers * move.times, move.target) for move in moves]
         self._left = Numbers([room(place) - numbers for numbers, place in ends])
         self._ends = [place.operand for _, place in ends]
 
@@ -183,7 +191,8 @@ class Template:
             return self._order[place.operand], place.offset * width
 
         def copy(move: Move) -> tuple[Number, ...]:
-            return *settled(move.source), *settled(move.target), move.numbers * width
+            places = *settled(move.source), *settled(move.target)
+            return *places, move.numbers * width, move.times
 
         relocations = [(self.block.address(f), *settled(places[f.buffer])) for f in self._bound]
         copies = [copy(move) for move in (*before, *after)]

@@ -207,8 +207,10 @@ class Table:
 
     def _copy(self, which: str) -> None:
         addresses = self._words[self._addresses]
-        for source, source_at, target, target_at, size in self._entries(Copy, which):
-            ctypes.memmove(addresses[target] + target_at, addresses[source] + source_at, size)
+        for source, source_at, target, target_at, size, times in self._entries(Copy, which):
+            for turn in range(times):
+                into = addresses[target] + target_at + turn * size
+                ctypes.memmove(into, addresses[source] + source_at, size)
 
 
 def slow(tensor: Tensor, itemsize: int, dtype: int, numbers: int, width: int) -> tuple[int, int]:

@@ -45,6 +45,7 @@ class Outline:
         record: names of the values that are returned for every step.
         batch: B.
         is_dense: whether all rows have all steps.
+        shared: whether all rows begin with the same states, which are given once.
 
     Attributes:
         banks: names of what the loop reads, as they stand side by side.
@@ -57,10 +58,15 @@ class Outline:
     """
 
     def __init__(
-        self, recurrence: Recurrence, record: tuple[str, ...], batch: int, is_dense: bool
+        self,
+        recurrence: Recurrence,
+        record: tuple[str, ...],
+        batch: int,
+        is_dense: bool,
+        shared: bool,
     ) -> None:
         self.recurrence, self.record = recurrence, record
-        self.batch, self.is_dense = batch, is_dense
+        self.batch, self.is_dense, self.shared = batch, is_dense, shared
         self.total = size("total")
         self.banks = recurrence.split.banks
         self.states = recurrence.states
@@ -102,9 +108,17 @@ class Outline:
             else:
                 shape = (self.total, recurrence.width(names))
             forms[bank(names)] = Form(" ".join(names), shape)
-        forms |= self.rows_of_states(Role.INITIAL, "{}")
+        forms |= self.first_states
         weights = {Buffer(Role.WEIGHT, n): Form(n, recurrence.shapes[n]) for n in self.weights}
         return forms | weights
+
+    @cached_property
+    def first_states(self) -> Forms:
+        """The states before the first step, (B, units), or (units,) if they are shared."""
+        forms = self.rows_of_states(Role.INITIAL, "{}")
+        if not self.shared:
+            return forms
+        return {buffer: form._replace(shape=form.shape[1:]) for buffer, form in forms.items()}
 
     def rows_of_states(self, role: Role, label: str) -> Forms:
         """Return an operand for each state, (B, units)."""
@@ -117,8 +131,8 @@ class Outline:
     def _read(self) -> Forms:
         """What every loop reads: banks and weights."""
         if self.recurrence.product is None:
-            states = self.rows_of_states(Role.INITIAL, "{}")
-            return {buffer: form for buffer, form in self.given.items() if buffer not in states}
+            given = self.given.items()
+            return {b: form for b, form in given if b.role is not Role.INITIAL}
         banks = {
             bank(names): Form(" ".join(names), (self.total, self.recurrence.width(names)))
             for names in self.banks
@@ -271,8 +285,14 @@ class Outline:
         return places
 
     def _both_states(self) -> tuple[Forms, Forms]:
-        initial = self.rows_of_states(Role.INITIAL, "{}")
-        return initial, self.rows_of_states(Role.FINAL, "the last {}")
+        return self.first_states, self.rows_of_states(Role.FINAL, "the last {}")
+
+    def _entering(self, name: str, units: int, target: Place) -> Move:
+        """Return the copy of a state before the first step, a row for each of the batch."""
+        source = Place(Buffer(Role.INITIAL, name))
+        if self.shared:
+            return Move(source, target, units, self.batch)
+        return Move(source, target, self.batch * units)
 
     def _single(self) -> Parts:
         """One step: what is read, states before it; states after it, recorded states."""
@@ -301,13 +321,12 @@ class Outline:
         for name, units in self.states.items():
             pair, count = Buffer(Role.PAIR, name), self.batch * units
             places |= {Buffer(role, name): Place(pair) for role in (Role.OLD, Role.NEW)}
-            source = Place(Buffer(Role.INITIAL, name))
-            before.append(Move(source, Place(pair), count))
+            before.append(self._entering(name, units, Place(pair)))
             if self.is_dense:
                 target = Place(Buffer(Role.FINAL, name))
                 after.append(Move(Place(pair, size("last half") * units), target, count))
             else:  # rows that enter late read the other half
-                before.append(Move(source, Place(pair, count), count))
+                before.append(self._entering(name, units, Place(pair, count)))
         return forms, places, before, after
 
     def _forward(self) -> Parts:
@@ -323,7 +342,7 @@ class Outline:
             place, count = self.full_place(name), self.batch * units
             places |= {Buffer(role, name): place for role in (Role.OLD, Role.NEW)}
             into = Place(STORE, place.offset + size("first states") * units)
-            before.append(Move(Place(Buffer(Role.INITIAL, name)), into, count))
+            before.append(self._entering(name, units, into))
             if self.is_dense:
                 end = Place(STORE, place.offset + size("last states") * units)
                 after.append(Move(end, Place(Buffer(Role.FINAL, name)), count))

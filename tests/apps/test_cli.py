@@ -268,7 +268,7 @@ def test_every_kernel_is_printed() -> None:
 
 def test_options_of_kernels() -> None:
     text = run("kernel", "gru", "--hidden", 64)
-    assert ";   array 0: old h\n" in text
+    assert ";   buffer 0: old h\n" in text
     assert "product  weight_hh[0, 1, 2] @ h" in text
     assert " x float>" in text
     assert " x double>" in run("kernel", "gru", "--hidden", 64, "--double")

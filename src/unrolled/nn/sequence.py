@@ -166,17 +166,17 @@ class Padded(Sequence):
         ending = Counter(lengths)
         ended = accumulate(ending[step] for step in range(longest))
         self.batch_sizes = [self.batch - count for count in ended]
-        self.order = torch.tensor(order, dtype=torch.long, device=data.device)
-        self.back = self.order.argsort()
-        starts = self.batch * torch.arange(longest, device=data.device)
-        places = starts.unsqueeze(1) + self.order
+        first, device = torch.tensor(order, dtype=torch.long, device="cpu"), data.device
+        starts = self.batch * torch.arange(longest, device="cpu")
+        places = starts.unsqueeze(1) + first
         if torch.compiler.is_compiling():  # which knows no sizes that depend on numbers
-            self.places = torch.cat(
-                [row[:n] for row, n in zip(places, self.batch_sizes, strict=True)]
-            )
+            rows = [row[:n] for row, n in zip(places, self.batch_sizes, strict=True)]
+            places = torch.cat([first[:0], *rows])
         else:
-            sizes = torch.tensor(self.batch_sizes, dtype=torch.long, device=data.device)
-            self.places = places[torch.arange(self.batch, device=data.device) < sizes.unsqueeze(1)]
+            sizes = torch.tensor(self.batch_sizes, dtype=torch.long, device="cpu")
+            places = places[torch.arange(self.batch, device="cpu") < sizes.unsqueeze(1)]
+        self.order, self.back = first.to(device), first.argsort().to(device)
+        self.places = places.to(device)
         self.data = time_first.flatten(0, 1).index_select(0, self.places)
 
     @property

@@ -224,6 +224,19 @@ def test_steps(kind: str) -> None:
         cell(x, (*given, given[0]))
 
 
+def test_inference_makes_no_kernel_of_training() -> None:
+    layer = unrolled.LSTM(4, 59)  # a size that no other test has
+    x = torch.randn(6, 3, 4)
+    with torch.no_grad():
+        for _ in range(4):
+            layer(x)
+    (one,) = prepared(layer)
+    assert not one.trains
+    assert not one.call.recurrence._training
+    layer(x)[0].sum().backward()
+    assert one.call.recurrence._training
+
+
 def test_options_that_change_are_seen() -> None:
     layer = made("LSTM", {"num_layers": 2})
     x = torch.randn(3, 3, 4, dtype=torch.float64)

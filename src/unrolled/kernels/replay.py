@@ -66,16 +66,16 @@ class Replay:
         self._count = len(call.record)
         tensors = [*request.inputs, *request.weights, *(request.states or ())]
         self.trains = torch.is_grad_enabled() and any(each.requires_grad for each in tensors)
-        single = call.is_single
         self._is_bare = not self._recorded and self._product is None
         self._is_shared = call.outline.shared
         self._collects = self.trains and collector.suits(call, self._weights(request.weights))
         self._anchor: weakref.ref[Anchor] | None = None
         self._launch: Launch | None = None
-        self.alone = call.alone("forward")
-        if not self.trains:
-            self._launch = call.launch("single" if single else "inference")
-            self.alone = None if single else call.alone("inference")
+        if self.trains:
+            self.alone = call.alone("forward")
+        else:
+            self._launch = call.launch("single" if call.is_single else "inference")
+            self.alone = None if call.is_single else call.alone("inference")
 
     def operands(self, request: Request) -> Operands | None:
         """Return the tensors of a request; None if they are not like those of the first."""

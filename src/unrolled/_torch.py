@@ -169,13 +169,18 @@ Without the name: by trying what PyTorch refuses elsewhere, which is slower.
 _graph_task: Callable[[], int] | None = _find("torch._C", "_current_graph_task_id")
 
 
-def _takes_callback() -> bool:
-    """Return the same by trying what PyTorch refuses elsewhere."""
+def at_end_of_backward(callback: Callable[[], None]) -> bool:
+    """Call a function when the backward pass that is going on has ended; False if that fails."""
     try:
-        torch.autograd.Variable._execution_engine.queue_callback(lambda: None)
+        torch.autograd.Variable._execution_engine.queue_callback(callback)
     except (AttributeError, RuntimeError):
         return False
     return True
+
+
+def _takes_callback() -> bool:
+    """Return whether a backward pass is going on, by what PyTorch refuses elsewhere."""
+    return at_end_of_backward(lambda: None)
 
 
 def _has_graph_task() -> bool:
@@ -187,15 +192,6 @@ def graph_task() -> int:
     """Return the number of the backward pass that is going on, -1 outside."""
     assert _graph_task is not None
     return _graph_task()
-
-
-def at_end_of_backward(callback: Callable[[], None]) -> bool:
-    """Call a function when the backward pass that is going on has ended; False if that fails."""
-    try:
-        torch.autograd.Variable._execution_engine.queue_callback(callback)
-    except (AttributeError, RuntimeError):
-        return False
-    return True
 
 
 _saved_hooks: Callable[[bool], Any] | None = _find(

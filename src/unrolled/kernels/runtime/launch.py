@@ -225,9 +225,9 @@ class Template:
         rooms = self._rooms.at(sizes)
         touched = (rows - 1) * self._strides + self._widths
         touched[rows == 0] = 0
-        over = touched > rooms
-        if over.any() and (over & (touched > 0)).any():
-            (first, *_) = np.flatnonzero(over & (touched > 0))
+        over = np.flatnonzero((touched > rooms) & (touched > 0))
+        if len(over):
+            first = over[0]
             raise RuntimeError(
                 f"{self.user}: the buffer {self._bound[first].buffer} takes {touched[first]} "
                 f"numbers, {rooms[first]} are there"

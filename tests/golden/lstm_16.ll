@@ -120,72 +120,73 @@ define internal void @pack_0(ptr %to, ptr %weight, i64 %begin, i64 %end) noinlin
 entry:
   br label %g.head1
 g.head1:
-  %g2 = phi i64 [%begin, %entry], [%v51, %r.done8]
+  %g2 = phi i64 [%begin, %entry], [%v52, %r.done9]
   %v3 = icmp slt i64 %g2, %end
   br i1 %v3, label %g.body1, label %g.done1
 g.body1:
-  %v4 = mul nsw i64 %g2, 32
-  %v5 = getelementptr inbounds double, ptr %to, i64 %v4
-  %v6 = mul nsw i64 %g2, 2
-  %v7 = add nsw i64 %v6, 0
-  br label %r.head8
-r.head8:
-  %r9 = phi i64 [0, %g.body1], [%v50, %k.done26]
-  %v10 = icmp slt i64 %r9, 4
-  br i1 %v10, label %r.body8, label %r.done8
-r.body8:
-  %v11 = add nsw i64 %r9, 0
-  %v12 = add nsw i64 %r9, 0
-  %v13 = mul nsw i64 %v12, 16
-  %v14 = mul nsw i64 %v11, 2
-  %v15 = getelementptr inbounds double, ptr %v5, i64 %v14
-  %v16 = add nsw i64 %v7, 0
-  %v17 = call i64 @llvm.smin.i64(i64 %v16, i64 15)
-  %v18 = add nsw i64 %v17, %v13
-  %v19 = mul nsw i64 %v18, 3
-  %v20 = getelementptr inbounds double, ptr %weight, i64 %v19
-  %v21 = add nsw i64 %v7, 1
-  %v22 = call i64 @llvm.smin.i64(i64 %v21, i64 15)
-  %v23 = add nsw i64 %v22, %v13
-  %v24 = mul nsw i64 %v23, 3
-  %v25 = getelementptr inbounds double, ptr %weight, i64 %v24
-  br label %k.head26
-k.head26:
-  %k27 = phi i64 [0, %r.body8], [%v39, %k.body26]
-  %v28 = icmp slt i64 %k27, 2
-  br i1 %v28, label %k.body26, label %k.done26
-k.body26:
-  %v29 = getelementptr inbounds double, ptr %v20, i64 %k27
-  %v30 = load <2 x double>, ptr %v29, align 8
-  %v31 = getelementptr inbounds double, ptr %v25, i64 %k27
-  %v32 = load <2 x double>, ptr %v31, align 8
-  %v33 = shufflevector <2 x double> %v30, <2 x double> %v32, <2 x i32> <i32 0, i32 2>
-  %v34 = shufflevector <2 x double> %v30, <2 x double> %v32, <2 x i32> <i32 1, i32 3>
-  %v35 = mul nsw i64 %k27, 8
-  %v36 = getelementptr inbounds double, ptr %v15, i64 %v35
-  %v37 = getelementptr inbounds double, ptr %v36, i64 0
-  store <2 x double> %v33, ptr %v37, align 8
-  %v38 = getelementptr inbounds double, ptr %v36, i64 8
+  %v4 = sub nsw i64 %g2, %begin
+  %v5 = mul nsw i64 %v4, 32
+  %v6 = getelementptr inbounds double, ptr %to, i64 %v5
+  %v7 = mul nsw i64 %g2, 2
+  %v8 = add nsw i64 %v7, 0
+  br label %r.head9
+r.head9:
+  %r10 = phi i64 [0, %g.body1], [%v51, %k.done27]
+  %v11 = icmp slt i64 %r10, 4
+  br i1 %v11, label %r.body9, label %r.done9
+r.body9:
+  %v12 = add nsw i64 %r10, 0
+  %v13 = add nsw i64 %r10, 0
+  %v14 = mul nsw i64 %v13, 16
+  %v15 = mul nsw i64 %v12, 2
+  %v16 = getelementptr inbounds double, ptr %v6, i64 %v15
+  %v17 = add nsw i64 %v8, 0
+  %v18 = call i64 @llvm.smin.i64(i64 %v17, i64 15)
+  %v19 = add nsw i64 %v18, %v14
+  %v20 = mul nsw i64 %v19, 3
+  %v21 = getelementptr inbounds double, ptr %weight, i64 %v20
+  %v22 = add nsw i64 %v8, 1
+  %v23 = call i64 @llvm.smin.i64(i64 %v22, i64 15)
+  %v24 = add nsw i64 %v23, %v14
+  %v25 = mul nsw i64 %v24, 3
+  %v26 = getelementptr inbounds double, ptr %weight, i64 %v25
+  br label %k.head27
+k.head27:
+  %k28 = phi i64 [0, %r.body9], [%v40, %k.body27]
+  %v29 = icmp slt i64 %k28, 2
+  br i1 %v29, label %k.body27, label %k.done27
+k.body27:
+  %v30 = getelementptr inbounds double, ptr %v21, i64 %k28
+  %v31 = load <2 x double>, ptr %v30, align 8
+  %v32 = getelementptr inbounds double, ptr %v26, i64 %k28
+  %v33 = load <2 x double>, ptr %v32, align 8
+  %v34 = shufflevector <2 x double> %v31, <2 x double> %v33, <2 x i32> <i32 0, i32 2>
+  %v35 = shufflevector <2 x double> %v31, <2 x double> %v33, <2 x i32> <i32 1, i32 3>
+  %v36 = mul nsw i64 %k28, 8
+  %v37 = getelementptr inbounds double, ptr %v16, i64 %v36
+  %v38 = getelementptr inbounds double, ptr %v37, i64 0
   store <2 x double> %v34, ptr %v38, align 8
-  %v39 = add nsw i64 %k27, 2
-  br label %k.head26
-k.done26:
-  %v40 = getelementptr inbounds double, ptr %v20, i64 2
-  %v41 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v40, i32 8, <2 x i1> <i1 1, i1 0>, <2 x double> zeroinitializer)
-  %v42 = getelementptr inbounds double, ptr %v25, i64 2
-  %v43 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v42, i32 8, <2 x i1> <i1 1, i1 0>, <2 x double> zeroinitializer)
-  %v44 = shufflevector <2 x double> %v41, <2 x double> %v43, <2 x i32> <i32 0, i32 2>
-  %v45 = shufflevector <2 x double> %v41, <2 x double> %v43, <2 x i32> <i32 1, i32 3>
-  %v46 = mul nsw i64 2, 8
-  %v47 = getelementptr inbounds double, ptr %v15, i64 %v46
-  %v48 = getelementptr inbounds double, ptr %v47, i64 0
-  store <2 x double> %v44, ptr %v48, align 8
-  %v49 = getelementptr inbounds double, ptr %v47, i64 8
+  %v39 = getelementptr inbounds double, ptr %v37, i64 8
+  store <2 x double> %v35, ptr %v39, align 8
+  %v40 = add nsw i64 %k28, 2
+  br label %k.head27
+k.done27:
+  %v41 = getelementptr inbounds double, ptr %v21, i64 2
+  %v42 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v41, i32 8, <2 x i1> <i1 1, i1 0>, <2 x double> zeroinitializer)
+  %v43 = getelementptr inbounds double, ptr %v26, i64 2
+  %v44 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v43, i32 8, <2 x i1> <i1 1, i1 0>, <2 x double> zeroinitializer)
+  %v45 = shufflevector <2 x double> %v42, <2 x double> %v44, <2 x i32> <i32 0, i32 2>
+  %v46 = shufflevector <2 x double> %v42, <2 x double> %v44, <2 x i32> <i32 1, i32 3>
+  %v47 = mul nsw i64 2, 8
+  %v48 = getelementptr inbounds double, ptr %v16, i64 %v47
+  %v49 = getelementptr inbounds double, ptr %v48, i64 0
   store <2 x double> %v45, ptr %v49, align 8
-  %v50 = add nsw i64 %r9, 1
-  br label %r.head8
-r.done8:
-  %v51 = add nsw i64 %g2, 1
+  %v50 = getelementptr inbounds double, ptr %v48, i64 8
+  store <2 x double> %v46, ptr %v50, align 8
+  %v51 = add nsw i64 %r10, 1
+  br label %r.head9
+r.done9:
+  %v52 = add nsw i64 %g2, 1
   br label %g.head1
 g.done1:
   ret void
@@ -195,60 +196,61 @@ define internal void @pack_1(ptr %to, ptr %weight, i64 %begin, i64 %end) noinlin
 entry:
   br label %g.head1
 g.head1:
-  %g2 = phi i64 [%begin, %entry], [%v41, %r.done8]
+  %g2 = phi i64 [%begin, %entry], [%v42, %r.done9]
   %v3 = icmp slt i64 %g2, %end
   br i1 %v3, label %g.body1, label %g.done1
 g.body1:
-  %v4 = mul nsw i64 %g2, 128
-  %v5 = getelementptr inbounds double, ptr %to, i64 %v4
-  %v6 = mul nsw i64 %g2, 2
-  %v7 = add nsw i64 %v6, 0
-  br label %r.head8
-r.head8:
-  %r9 = phi i64 [0, %g.body1], [%v40, %k.done26]
-  %v10 = icmp slt i64 %r9, 4
-  br i1 %v10, label %r.body8, label %r.done8
-r.body8:
-  %v11 = add nsw i64 %r9, 0
-  %v12 = add nsw i64 %r9, 0
-  %v13 = mul nsw i64 %v12, 16
-  %v14 = mul nsw i64 %v11, 2
-  %v15 = getelementptr inbounds double, ptr %v5, i64 %v14
-  %v16 = add nsw i64 %v7, 0
-  %v17 = call i64 @llvm.smin.i64(i64 %v16, i64 15)
-  %v18 = add nsw i64 %v17, %v13
-  %v19 = mul nsw i64 %v18, 16
-  %v20 = getelementptr inbounds double, ptr %weight, i64 %v19
-  %v21 = add nsw i64 %v7, 1
-  %v22 = call i64 @llvm.smin.i64(i64 %v21, i64 15)
-  %v23 = add nsw i64 %v22, %v13
-  %v24 = mul nsw i64 %v23, 16
-  %v25 = getelementptr inbounds double, ptr %weight, i64 %v24
-  br label %k.head26
-k.head26:
-  %k27 = phi i64 [0, %r.body8], [%v39, %k.body26]
-  %v28 = icmp slt i64 %k27, 16
-  br i1 %v28, label %k.body26, label %k.done26
-k.body26:
-  %v29 = getelementptr inbounds double, ptr %v20, i64 %k27
-  %v30 = load <2 x double>, ptr %v29, align 8
-  %v31 = getelementptr inbounds double, ptr %v25, i64 %k27
-  %v32 = load <2 x double>, ptr %v31, align 8
-  %v33 = shufflevector <2 x double> %v30, <2 x double> %v32, <2 x i32> <i32 0, i32 2>
-  %v34 = shufflevector <2 x double> %v30, <2 x double> %v32, <2 x i32> <i32 1, i32 3>
-  %v35 = mul nsw i64 %k27, 8
-  %v36 = getelementptr inbounds double, ptr %v15, i64 %v35
-  %v37 = getelementptr inbounds double, ptr %v36, i64 0
-  store <2 x double> %v33, ptr %v37, align 8
-  %v38 = getelementptr inbounds double, ptr %v36, i64 8
+  %v4 = sub nsw i64 %g2, %begin
+  %v5 = mul nsw i64 %v4, 128
+  %v6 = getelementptr inbounds double, ptr %to, i64 %v5
+  %v7 = mul nsw i64 %g2, 2
+  %v8 = add nsw i64 %v7, 0
+  br label %r.head9
+r.head9:
+  %r10 = phi i64 [0, %g.body1], [%v41, %k.done27]
+  %v11 = icmp slt i64 %r10, 4
+  br i1 %v11, label %r.body9, label %r.done9
+r.body9:
+  %v12 = add nsw i64 %r10, 0
+  %v13 = add nsw i64 %r10, 0
+  %v14 = mul nsw i64 %v13, 16
+  %v15 = mul nsw i64 %v12, 2
+  %v16 = getelementptr inbounds double, ptr %v6, i64 %v15
+  %v17 = add nsw i64 %v8, 0
+  %v18 = call i64 @llvm.smin.i64(i64 %v17, i64 15)
+  %v19 = add nsw i64 %v18, %v14
+  %v20 = mul nsw i64 %v19, 16
+  %v21 = getelementptr inbounds double, ptr %weight, i64 %v20
+  %v22 = add nsw i64 %v8, 1
+  %v23 = call i64 @llvm.smin.i64(i64 %v22, i64 15)
+  %v24 = add nsw i64 %v23, %v14
+  %v25 = mul nsw i64 %v24, 16
+  %v26 = getelementptr inbounds double, ptr %weight, i64 %v25
+  br label %k.head27
+k.head27:
+  %k28 = phi i64 [0, %r.body9], [%v40, %k.body27]
+  %v29 = icmp slt i64 %k28, 16
+  br i1 %v29, label %k.body27, label %k.done27
+k.body27:
+  %v30 = getelementptr inbounds double, ptr %v21, i64 %k28
+  %v31 = load <2 x double>, ptr %v30, align 8
+  %v32 = getelementptr inbounds double, ptr %v26, i64 %k28
+  %v33 = load <2 x double>, ptr %v32, align 8
+  %v34 = shufflevector <2 x double> %v31, <2 x double> %v33, <2 x i32> <i32 0, i32 2>
+  %v35 = shufflevector <2 x double> %v31, <2 x double> %v33, <2 x i32> <i32 1, i32 3>
+  %v36 = mul nsw i64 %k28, 8
+  %v37 = getelementptr inbounds double, ptr %v16, i64 %v36
+  %v38 = getelementptr inbounds double, ptr %v37, i64 0
   store <2 x double> %v34, ptr %v38, align 8
-  %v39 = add nsw i64 %k27, 2
-  br label %k.head26
-k.done26:
-  %v40 = add nsw i64 %r9, 1
-  br label %r.head8
-r.done8:
-  %v41 = add nsw i64 %g2, 1
+  %v39 = getelementptr inbounds double, ptr %v37, i64 8
+  store <2 x double> %v35, ptr %v39, align 8
+  %v40 = add nsw i64 %k28, 2
+  br label %k.head27
+k.done27:
+  %v41 = add nsw i64 %r10, 1
+  br label %r.head9
+r.done9:
+  %v42 = add nsw i64 %g2, 1
   br label %g.head1
 g.done1:
   ret void
@@ -830,17 +832,17 @@ entry:
   %v7 = load ptr, ptr %v6, align 8
   %v8 = getelementptr inbounds i64, ptr %arguments, i64 18
   %v9 = load ptr, ptr %v8, align 8
-  call void @pack_0(ptr %v9, ptr %v7, i64 %v2, i64 %v5)
-  %v10 = getelementptr inbounds i64, ptr %arguments, i64 20
-  %v11 = load ptr, ptr %v10, align 8
-  %v12 = getelementptr inbounds i64, ptr %arguments, i64 22
+  %v10 = mul nsw i64 %v2, 32
+  %v11 = getelementptr inbounds double, ptr %v9, i64 %v10
+  call void @pack_0(ptr %v11, ptr %v7, i64 %v2, i64 %v5)
+  %v12 = getelementptr inbounds i64, ptr %arguments, i64 20
   %v13 = load ptr, ptr %v12, align 8
-  call void @pack_1(ptr %v13, ptr %v11, i64 %v2, i64 %v5)
-  %v14 = getelementptr inbounds i64, ptr %arguments, i64 28
+  %v14 = getelementptr inbounds i64, ptr %arguments, i64 22
   %v15 = load ptr, ptr %v14, align 8
-  %v16 = getelementptr inbounds i64, ptr %arguments, i64 24
-  %v17 = load ptr, ptr %v16, align 8
-  %v18 = getelementptr inbounds i64, ptr %arguments, i64 26
+  %v16 = mul nsw i64 %v2, 128
+  %v17 = getelementptr inbounds double, ptr %v15, i64 %v16
+  call void @pack_1(ptr %v17, ptr %v13, i64 %v2, i64 %v5)
+  %v18 = getelementptr inbounds i64, ptr %arguments, i64 28
   %v19 = load ptr, ptr %v18, align 8
   %v20 = getelementptr inbounds i64, ptr %arguments, i64 24
   %v21 = load ptr, ptr %v20, align 8
@@ -854,69 +856,73 @@ entry:
   %v29 = load ptr, ptr %v28, align 8
   %v30 = getelementptr inbounds i64, ptr %arguments, i64 26
   %v31 = load ptr, ptr %v30, align 8
-  br label %g.head32
-g.head32:
-  %g33 = phi i64 [%v2, %entry], [%v85, %g.body32]
-  %v34 = icmp slt i64 %g33, %v5
-  br i1 %v34, label %g.body32, label %g.done32
-g.body32:
-  %v35 = mul nsw i64 %g33, 2
-  %v36 = add nsw i64 %v35, 0
-  %v37 = sub nsw i64 16, %v36
-  %v38 = insertelement <2 x i64> poison, i64 %v37, i64 0
-  %v39 = shufflevector <2 x i64> %v38, <2 x i64> poison, <2 x i32> zeroinitializer
-  %v40 = icmp slt <2 x i64> <i64 0, i64 1>, %v39
-  %v41 = add nsw i64 %v36, 0
-  %v42 = getelementptr inbounds double, ptr %v29, i64 %v41
-  %v43 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v42, i32 8, <2 x i1> %v40, <2 x double> zeroinitializer)
-  %v44 = fadd <2 x double> splat (double 0x0000000000000000), %v43
-  %v45 = add nsw i64 %v36, 0
-  %v46 = getelementptr inbounds double, ptr %v31, i64 %v45
-  %v47 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v46, i32 8, <2 x i1> %v40, <2 x double> zeroinitializer)
-  %v48 = fadd <2 x double> %v44, %v47
-  %v49 = mul nsw i64 %g33, 8
-  %v50 = getelementptr inbounds double, ptr %v15, i64 %v49
-  %v51 = getelementptr inbounds double, ptr %v50, i64 0
-  store <2 x double> %v48, ptr %v51, align 8
-  %v52 = add nsw i64 %v36, 16
-  %v53 = getelementptr inbounds double, ptr %v29, i64 %v52
-  %v54 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v53, i32 8, <2 x i1> %v40, <2 x double> zeroinitializer)
-  %v55 = fadd <2 x double> splat (double 0x0000000000000000), %v54
-  %v56 = add nsw i64 %v36, 16
-  %v57 = getelementptr inbounds double, ptr %v31, i64 %v56
-  %v58 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v57, i32 8, <2 x i1> %v40, <2 x double> zeroinitializer)
-  %v59 = fadd <2 x double> %v55, %v58
-  %v60 = mul nsw i64 %g33, 8
-  %v61 = getelementptr inbounds double, ptr %v15, i64 %v60
-  %v62 = getelementptr inbounds double, ptr %v61, i64 2
-  store <2 x double> %v59, ptr %v62, align 8
-  %v63 = add nsw i64 %v36, 32
-  %v64 = getelementptr inbounds double, ptr %v29, i64 %v63
-  %v65 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v64, i32 8, <2 x i1> %v40, <2 x double> zeroinitializer)
-  %v66 = fadd <2 x double> splat (double 0x0000000000000000), %v65
-  %v67 = add nsw i64 %v36, 32
-  %v68 = getelementptr inbounds double, ptr %v31, i64 %v67
-  %v69 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v68, i32 8, <2 x i1> %v40, <2 x double> zeroinitializer)
-  %v70 = fadd <2 x double> %v66, %v69
-  %v71 = mul nsw i64 %g33, 8
-  %v72 = getelementptr inbounds double, ptr %v15, i64 %v71
-  %v73 = getelementptr inbounds double, ptr %v72, i64 4
-  store <2 x double> %v70, ptr %v73, align 8
-  %v74 = add nsw i64 %v36, 48
-  %v75 = getelementptr inbounds double, ptr %v29, i64 %v74
-  %v76 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v75, i32 8, <2 x i1> %v40, <2 x double> zeroinitializer)
-  %v77 = fadd <2 x double> splat (double 0x0000000000000000), %v76
-  %v78 = add nsw i64 %v36, 48
-  %v79 = getelementptr inbounds double, ptr %v31, i64 %v78
-  %v80 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v79, i32 8, <2 x i1> %v40, <2 x double> zeroinitializer)
-  %v81 = fadd <2 x double> %v77, %v80
-  %v82 = mul nsw i64 %g33, 8
-  %v83 = getelementptr inbounds double, ptr %v15, i64 %v82
-  %v84 = getelementptr inbounds double, ptr %v83, i64 6
-  store <2 x double> %v81, ptr %v84, align 8
-  %v85 = add nsw i64 %g33, 1
-  br label %g.head32
-g.done32:
+  %v32 = getelementptr inbounds i64, ptr %arguments, i64 24
+  %v33 = load ptr, ptr %v32, align 8
+  %v34 = getelementptr inbounds i64, ptr %arguments, i64 26
+  %v35 = load ptr, ptr %v34, align 8
+  br label %g.head36
+g.head36:
+  %g37 = phi i64 [%v2, %entry], [%v89, %g.body36]
+  %v38 = icmp slt i64 %g37, %v5
+  br i1 %v38, label %g.body36, label %g.done36
+g.body36:
+  %v39 = mul nsw i64 %g37, 2
+  %v40 = add nsw i64 %v39, 0
+  %v41 = sub nsw i64 16, %v40
+  %v42 = insertelement <2 x i64> poison, i64 %v41, i64 0
+  %v43 = shufflevector <2 x i64> %v42, <2 x i64> poison, <2 x i32> zeroinitializer
+  %v44 = icmp slt <2 x i64> <i64 0, i64 1>, %v43
+  %v45 = add nsw i64 %v40, 0
+  %v46 = getelementptr inbounds double, ptr %v33, i64 %v45
+  %v47 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v46, i32 8, <2 x i1> %v44, <2 x double> zeroinitializer)
+  %v48 = fadd <2 x double> splat (double 0x0000000000000000), %v47
+  %v49 = add nsw i64 %v40, 0
+  %v50 = getelementptr inbounds double, ptr %v35, i64 %v49
+  %v51 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v50, i32 8, <2 x i1> %v44, <2 x double> zeroinitializer)
+  %v52 = fadd <2 x double> %v48, %v51
+  %v53 = mul nsw i64 %g37, 8
+  %v54 = getelementptr inbounds double, ptr %v19, i64 %v53
+  %v55 = getelementptr inbounds double, ptr %v54, i64 0
+  store <2 x double> %v52, ptr %v55, align 8
+  %v56 = add nsw i64 %v40, 16
+  %v57 = getelementptr inbounds double, ptr %v33, i64 %v56
+  %v58 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v57, i32 8, <2 x i1> %v44, <2 x double> zeroinitializer)
+  %v59 = fadd <2 x double> splat (double 0x0000000000000000), %v58
+  %v60 = add nsw i64 %v40, 16
+  %v61 = getelementptr inbounds double, ptr %v35, i64 %v60
+  %v62 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v61, i32 8, <2 x i1> %v44, <2 x double> zeroinitializer)
+  %v63 = fadd <2 x double> %v59, %v62
+  %v64 = mul nsw i64 %g37, 8
+  %v65 = getelementptr inbounds double, ptr %v19, i64 %v64
+  %v66 = getelementptr inbounds double, ptr %v65, i64 2
+  store <2 x double> %v63, ptr %v66, align 8
+  %v67 = add nsw i64 %v40, 32
+  %v68 = getelementptr inbounds double, ptr %v33, i64 %v67
+  %v69 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v68, i32 8, <2 x i1> %v44, <2 x double> zeroinitializer)
+  %v70 = fadd <2 x double> splat (double 0x0000000000000000), %v69
+  %v71 = add nsw i64 %v40, 32
+  %v72 = getelementptr inbounds double, ptr %v35, i64 %v71
+  %v73 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v72, i32 8, <2 x i1> %v44, <2 x double> zeroinitializer)
+  %v74 = fadd <2 x double> %v70, %v73
+  %v75 = mul nsw i64 %g37, 8
+  %v76 = getelementptr inbounds double, ptr %v19, i64 %v75
+  %v77 = getelementptr inbounds double, ptr %v76, i64 4
+  store <2 x double> %v74, ptr %v77, align 8
+  %v78 = add nsw i64 %v40, 48
+  %v79 = getelementptr inbounds double, ptr %v33, i64 %v78
+  %v80 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v79, i32 8, <2 x i1> %v44, <2 x double> zeroinitializer)
+  %v81 = fadd <2 x double> splat (double 0x0000000000000000), %v80
+  %v82 = add nsw i64 %v40, 48
+  %v83 = getelementptr inbounds double, ptr %v35, i64 %v82
+  %v84 = call <2 x double> @llvm.masked.load.v2f64.p0(ptr %v83, i32 8, <2 x i1> %v44, <2 x double> zeroinitializer)
+  %v85 = fadd <2 x double> %v81, %v84
+  %v86 = mul nsw i64 %g37, 8
+  %v87 = getelementptr inbounds double, ptr %v19, i64 %v86
+  %v88 = getelementptr inbounds double, ptr %v87, i64 6
+  store <2 x double> %v85, ptr %v88, align 8
+  %v89 = add nsw i64 %g37, 1
+  br label %g.head36
+g.done36:
   ret void
 }
 
@@ -948,67 +954,71 @@ entry:
   %v24 = load ptr, ptr %v23, align 8
   %v25 = getelementptr inbounds i64, ptr %arguments, i64 15
   %v26 = load ptr, ptr %v25, align 8
-  %v27 = getelementptr inbounds i64, ptr %arguments, i64 18
+  %v27 = getelementptr inbounds i64, ptr %arguments, i64 16
   %v28 = load ptr, ptr %v27, align 8
-  %v29 = getelementptr inbounds ptr, ptr %v2, i64 5
-  store ptr %v28, ptr %v29, align 8
-  %v30 = getelementptr inbounds i64, ptr %arguments, i64 22
-  %v31 = load ptr, ptr %v30, align 8
-  %v32 = getelementptr inbounds ptr, ptr %v2, i64 6
-  store ptr %v31, ptr %v32, align 8
-  %v33 = getelementptr inbounds i64, ptr %arguments, i64 28
-  %v34 = load ptr, ptr %v33, align 8
-  %v35 = getelementptr inbounds ptr, ptr %v2, i64 7
-  store ptr %v34, ptr %v35, align 8
-  %v36 = mul nsw i64 8, %part
-  %v37 = sdiv i64 %v36, %parts
-  %v38 = add nsw i64 %part, 1
-  %v39 = mul nsw i64 8, %v38
-  %v40 = sdiv i64 %v39, %parts
-  br label %t.head41
-t.head41:
-  %t42 = phi i64 [0, %entry], [%v72, %t.body41]
-  %v43 = icmp slt i64 %t42, %v4
-  br i1 %v43, label %t.body41, label %t.done41
-t.body41:
-  %v44 = getelementptr inbounds i64, ptr %v6, i64 %t42
-  %v45 = load i64, ptr %v44, align 8
-  %v46 = call i64 @llvm.smin.i64(i64 %v45, i64 %end)
-  %v47 = getelementptr inbounds i64, ptr %v18, i64 %t42
-  %v48 = load i64, ptr %v47, align 8
-  %v49 = mul nsw i64 %v48, 16
-  %v50 = getelementptr inbounds double, ptr %v8, i64 %v49
-  %v51 = getelementptr inbounds ptr, ptr %v2, i64 0
-  store ptr %v50, ptr %v51, align 8
-  %v52 = getelementptr inbounds i64, ptr %v20, i64 %t42
-  %v53 = load i64, ptr %v52, align 8
-  %v54 = mul nsw i64 %v53, 16
-  %v55 = getelementptr inbounds double, ptr %v10, i64 %v54
-  %v56 = getelementptr inbounds ptr, ptr %v2, i64 1
-  store ptr %v55, ptr %v56, align 8
-  %v57 = getelementptr inbounds i64, ptr %v22, i64 %t42
-  %v58 = load i64, ptr %v57, align 8
-  %v59 = mul nsw i64 %v58, 16
-  %v60 = getelementptr inbounds double, ptr %v12, i64 %v59
-  %v61 = getelementptr inbounds ptr, ptr %v2, i64 2
-  store ptr %v60, ptr %v61, align 8
-  %v62 = getelementptr inbounds i64, ptr %v24, i64 %t42
-  %v63 = load i64, ptr %v62, align 8
-  %v64 = mul nsw i64 %v63, 3
-  %v65 = getelementptr inbounds double, ptr %v14, i64 %v64
-  %v66 = getelementptr inbounds ptr, ptr %v2, i64 3
-  store ptr %v65, ptr %v66, align 8
-  %v67 = getelementptr inbounds i64, ptr %v26, i64 %t42
-  %v68 = load i64, ptr %v67, align 8
-  %v69 = mul nsw i64 %v68, 16
-  %v70 = getelementptr inbounds double, ptr %v16, i64 %v69
-  %v71 = getelementptr inbounds ptr, ptr %v2, i64 4
-  store ptr %v70, ptr %v71, align 8
-  call void @pass_0(ptr %arguments, ptr %v2, ptr %v1, i64 %begin, i64 %v46, i64 %v37, i64 %v40)
+  %v29 = getelementptr inbounds i64, ptr %arguments, i64 18
+  %v30 = load ptr, ptr %v29, align 8
+  %v31 = getelementptr inbounds ptr, ptr %v2, i64 5
+  store ptr %v30, ptr %v31, align 8
+  %v32 = getelementptr inbounds i64, ptr %arguments, i64 20
+  %v33 = load ptr, ptr %v32, align 8
+  %v34 = getelementptr inbounds i64, ptr %arguments, i64 22
+  %v35 = load ptr, ptr %v34, align 8
+  %v36 = getelementptr inbounds ptr, ptr %v2, i64 6
+  store ptr %v35, ptr %v36, align 8
+  %v37 = getelementptr inbounds i64, ptr %arguments, i64 28
+  %v38 = load ptr, ptr %v37, align 8
+  %v39 = getelementptr inbounds ptr, ptr %v2, i64 7
+  store ptr %v38, ptr %v39, align 8
+  %v40 = mul nsw i64 8, %part
+  %v41 = sdiv i64 %v40, %parts
+  %v42 = add nsw i64 %part, 1
+  %v43 = mul nsw i64 8, %v42
+  %v44 = sdiv i64 %v43, %parts
+  br label %t.head45
+t.head45:
+  %t46 = phi i64 [0, %entry], [%v76, %t.body45]
+  %v47 = icmp slt i64 %t46, %v4
+  br i1 %v47, label %t.body45, label %t.done45
+t.body45:
+  %v48 = getelementptr inbounds i64, ptr %v6, i64 %t46
+  %v49 = load i64, ptr %v48, align 8
+  %v50 = call i64 @llvm.smin.i64(i64 %v49, i64 %end)
+  %v51 = getelementptr inbounds i64, ptr %v18, i64 %t46
+  %v52 = load i64, ptr %v51, align 8
+  %v53 = mul nsw i64 %v52, 16
+  %v54 = getelementptr inbounds double, ptr %v8, i64 %v53
+  %v55 = getelementptr inbounds ptr, ptr %v2, i64 0
+  store ptr %v54, ptr %v55, align 8
+  %v56 = getelementptr inbounds i64, ptr %v20, i64 %t46
+  %v57 = load i64, ptr %v56, align 8
+  %v58 = mul nsw i64 %v57, 16
+  %v59 = getelementptr inbounds double, ptr %v10, i64 %v58
+  %v60 = getelementptr inbounds ptr, ptr %v2, i64 1
+  store ptr %v59, ptr %v60, align 8
+  %v61 = getelementptr inbounds i64, ptr %v22, i64 %t46
+  %v62 = load i64, ptr %v61, align 8
+  %v63 = mul nsw i64 %v62, 16
+  %v64 = getelementptr inbounds double, ptr %v12, i64 %v63
+  %v65 = getelementptr inbounds ptr, ptr %v2, i64 2
+  store ptr %v64, ptr %v65, align 8
+  %v66 = getelementptr inbounds i64, ptr %v24, i64 %t46
+  %v67 = load i64, ptr %v66, align 8
+  %v68 = mul nsw i64 %v67, 3
+  %v69 = getelementptr inbounds double, ptr %v14, i64 %v68
+  %v70 = getelementptr inbounds ptr, ptr %v2, i64 3
+  store ptr %v69, ptr %v70, align 8
+  %v71 = getelementptr inbounds i64, ptr %v26, i64 %t46
+  %v72 = load i64, ptr %v71, align 8
+  %v73 = mul nsw i64 %v72, 16
+  %v74 = getelementptr inbounds double, ptr %v16, i64 %v73
+  %v75 = getelementptr inbounds ptr, ptr %v2, i64 4
+  store ptr %v74, ptr %v75, align 8
+  call void @pass_0(ptr %arguments, ptr %v2, ptr %v1, i64 %begin, i64 %v50, i64 %v41, i64 %v44)
   call void @meet(ptr %meeting, i64 %parts)
-  %v72 = add nsw i64 %t42, 1
-  br label %t.head41
-t.done41:
+  %v76 = add nsw i64 %t46, 1
+  br label %t.head45
+t.done45:
   ret void
 }
 

@@ -12,6 +12,7 @@ from unrolled.graph.graph import Graph
 from unrolled.graph.operation import CONDITIONS
 from unrolled.kernels import eager
 from unrolled.kernels.autograd import node as compiled
+from unrolled.kernels.codegen.packing import Layout
 from unrolled.kernels.dispatch import Runner
 from unrolled.kernels.planning.split import hoisted, split
 from unrolled.kernels.runtime.recurrence import Recurrence, Recurrences
@@ -29,7 +30,7 @@ WAYS: dict[str, tuple[bool, bool]] = {
 }
 """Whether rows have lengths of their own, and whether they run from the end."""
 
-KINDS = ("many", "few", "long")
+KINDS = ("many", "few", "single", "long")
 """The kernels of a cell: for many rows, for few, and for few rows over many steps."""
 
 Run = Callable[..., tuple[dict[str, Tensor], dict[str, Tensor]]]
@@ -69,7 +70,7 @@ def kernels(
     if key not in known:
         found = Recurrences(graph, sizes, dtype, recompute=kind == "recompute")
         if kind == "long":  # however large its weights are
-            found.long = Recurrence(graph, sizes, dtype, hoisted(graph), packed=False)
+            found.long = Recurrence(graph, sizes, dtype, hoisted(graph), layout=Layout.HELD)
         name = "many" if kind == "recompute" else kind
         found.best = lambda steps, rows, record: getattr(found, name)
         known[key] = found

@@ -12,6 +12,7 @@ from unrolled.cells import CELLS
 from unrolled.equations import Cell
 from unrolled.kernels.codegen.ir import Target
 from unrolled.kernels.codegen.kernel import PANEL, Source
+from unrolled.kernels.codegen.packing import Layout
 from unrolled.kernels.planning.schedule import Schedule
 from unrolled.kernels.planning.split import hoisted, split
 from unrolled.kernels.planning.training import TrainingPlan
@@ -23,12 +24,12 @@ from .targets import DTYPES, WIDTHS, target
 WIDE = Target("float", 64, 32)
 
 
-def forward(cell: Cell, kind: Target, hidden: int = 17, packed: bool = True) -> Source:
+def forward(cell: Cell, kind: Target, hidden: int = 17, layout: Layout = Layout.WHOLE) -> Source:
     schedule = Schedule(split(cell.graph).step, {}, {}, {})
-    return Source(schedule, {**SIZES, "hidden": hidden}, {}, kind, packed)
+    return Source(schedule, {**SIZES, "hidden": hidden}, {}, kind, layout)
 
 
-def backward(cell: Cell, kind: Target, packed: bool = True) -> Source:
+def backward(cell: Cell, kind: Target, layout: Layout = Layout.WHOLE) -> Source:
     plan = TrainingPlan(split(cell.graph), (cell.output,), SIZES)
     schedule = Schedule(
         plan.backward,
@@ -36,7 +37,7 @@ def backward(cell: Cell, kind: Target, packed: bool = True) -> Source:
         {buffer: node for buffer, (node, _) in plan.gradients.items()},
         {Buffer(Role.SUM, name): node for name, node in plan.reduced.items()},
     )
-    return Source(schedule, SIZES, {}, kind, packed)
+    return Source(schedule, SIZES, {}, kind, layout)
 
 
 def test_the_text_of_an_lstm(golden: Callable[[str, str], None]) -> None:
@@ -47,19 +48,23 @@ def test_equal_schedules_have_equal_texts() -> None:
     assert forward(CELLS["gru"], WIDE).text == forward(CELLS["gru"], WIDE).text
 
 
-@pytest.mark.parametrize("packed", [True, False], ids=["many", "few"])
+@pytest.mark.parametrize("layout", Layout)
 @pytest.mark.parametrize("direction", [forward, backward])
 @pytest.mark.parametrize("cell", CELLS.values(), ids=str)
-def test_every_text_is_valid(cell: Cell, direction: Callable[..., Source], packed: bool) -> None:
+def test_every_text_is_valid(cell: Cell, direction: Callable[..., Source], layout: Layout) -> None:
     host("float")  # names the processor that LLVM reads the text for
     for dtype, width in zip(2 * DTYPES, 2 * list(WIDTHS), strict=False):
-        source = direction(cell, target(dtype, width), packed=packed)
+        source = direction(cell, target(dtype, width), layout=layout)
         binding.parse_assembly(source.text).verify()
         heads = re.findall(r"^define [^@]*@(\w+)\(", source.text, re.MULTILINE)
         assert len(set(heads)) == len(heads)
         assert {"run", "team"} <= set(heads)
-        packings = {f"pack_{number}" for number in range(len(source.packs))}
-        assert packings & set(heads) == (packings if packed else set())
+        laid_out = {
+            f"pack_{number}"
+            for number, pack in enumerate(source.packs)
+            if layout.lays_out(pack.factor)
+        }
+        assert {head for head in heads if head.startswith("pack_")} == laid_out
         passes = {f"pass_{number}" for number in range(len(source.schedule.passes))}
         assert passes <= set(heads)
 
@@ -93,7 +98,7 @@ def test_buffers_in_wider_rows() -> None:
     schedule = Schedule(parts.step, {}, {}, {})
     widths = {"hoisted_0": 4 * 17, "hoisted_1": 4 * 17, "hoisted_2": 0}
     strides = {Buffer(Role.INPUT, name): width for name, width in widths.items()}
-    found = fields(Source(schedule, SIZES, strides, WIDE, packed=False))
+    found = fields(Source(schedule, SIZES, strides, WIDE, layout=Layout.HELD))
     assert found["input hoisted_1"][2:] == (Rows.STEP, 4 * 17, 17)
     assert found["input hoisted_2"][2:] == (Rows.ONE, 0, 17)
     assert found["input hoisted_3"][2:] == (Rows.STEP, 17, 17)
@@ -122,21 +127,30 @@ def test_parameters_are_listed_once() -> None:
     assert found == {"weight_ih": 17 * SIZES["input"], "bias_ih": 17}
 
 
-def test_only_kernels_for_many_rows_lay_matrices_out() -> None:
-    for packed in (True, False):
-        source = forward(CELLS["lstm"], WIDE, packed=packed)
+def test_kernels_lay_out_no_matrix_all_of_them_or_a_group_for_each_thread() -> None:
+    def laid_out(source: Source) -> list[tuple[Rows, int]]:
         found = [f for f in source.fields.block.fields if f.buffer.role is Role.PACKED]
-        sizes = [pack.size(WIDE.lanes) for pack in source.packs]
-        assert [field.stride for field in found] == (sizes if packed else [])
+        return [(field.rows, field.stride) for field in found]
+
+    for direction in (forward, backward):
+        packs = direction(CELLS["lstm"], WIDE).packs
+        whole = [(Rows.WHOLE, pack.size(WIDE.lanes)) for pack in packs]
+        group = [(Rows.THREAD, pack.group_size(WIDE.lanes)) for pack in packs]
+        for layout, sizes in (
+            (Layout.HELD, []),
+            (Layout.WHOLE, whole),
+            (Layout.PANEL, group if direction is forward else []),
+        ):
+            assert laid_out(direction(CELLS["lstm"], WIDE, layout=layout)) == sizes
 
 
 # Matrices.
 
 
-@pytest.mark.parametrize("packed", [True, False], ids=["many", "few"])
+@pytest.mark.parametrize("layout", Layout)
 @pytest.mark.parametrize("cell", CELLS.values(), ids=str)
-def test_units_are_in_whole_groups(cell: Cell, packed: bool) -> None:
-    for source in (forward(cell, WIDE, packed=packed), backward(cell, WIDE, packed=packed)):
+def test_units_are_in_whole_groups(cell: Cell, layout: Layout) -> None:
+    for source in (forward(cell, WIDE, layout=layout), backward(cell, WIDE, layout=layout)):
         for work in source.works:
             units = SIZES[work.work.size]
             width = work.blocks * WIDE.lanes
@@ -188,9 +202,9 @@ def test_one_text_serves_all_parts_of_k(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_few_rows_read_weights_as_they_are() -> None:
     """Each unit's along its row; those of a transposed product stand side by side already."""
-    names = set(tiles(forward(CELLS["lstm"], WIDE, packed=False)))
+    names = set(tiles(forward(CELLS["lstm"], WIDE, layout=Layout.HELD)))
     assert names == {f"dot_{length}_{units}" for length in (3, 17) for units in (16, 1)}
-    names = set(tiles(backward(CELLS["lstm"], WIDE, packed=False)))
+    names = set(tiles(backward(CELLS["lstm"], WIDE, layout=Layout.HELD)))
     assert names
     assert all(name.startswith("tile_") for name in names)
 

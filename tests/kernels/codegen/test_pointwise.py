@@ -20,6 +20,7 @@ from unrolled.kernels.codegen import kernel as source
 from unrolled.kernels.codegen import pointwise as pointwise
 from unrolled.kernels.codegen.ir import Target
 from unrolled.kernels.codegen.kernel import CHUNK, Source
+from unrolled.kernels.codegen.packing import Layout
 from unrolled.kernels.codegen.pointwise import BODY, LLVM, LOOPS, Point
 from unrolled.kernels.planning.schedule import Schedule
 from unrolled.kernels.planning.split import split
@@ -32,7 +33,7 @@ WIDE = Target("float", 64, 32)
 
 def points(graph: Graph, kind: Target = WIDE) -> list[Point]:
     """The last groups of units of all passes."""
-    source = Source(Schedule(split(graph).step, {}, {}, {}), SIZES, {}, kind, packed=True)
+    source = Source(Schedule(split(graph).step, {}, {}, {}), SIZES, {}, kind, layout=Layout.WHOLE)
     return [
         Point(source.fields, kind, f"point_{work.number}", work.work, work.blocks, work.valid)
         for work in source.works
@@ -49,7 +50,7 @@ def of(function: Callable[..., Any]) -> list[Point]:
 def one(name: str, hidden: int = 16) -> Point:
     """Of a cell of one pass and, by default, of one full vector."""
     schedule = Schedule(split(CELLS[name].graph).step, {}, {}, {})
-    source = Source(schedule, {**SIZES, "hidden": hidden}, {}, WIDE, packed=True)
+    source = Source(schedule, {**SIZES, "hidden": hidden}, {}, WIDE, layout=Layout.WHOLE)
     (work,) = source.works
     return Point(source.fields, WIDE, "point", work.work, work.blocks, work.valid)
 
@@ -99,7 +100,7 @@ def test_a_buffer_has_room_for_all_that_waits() -> None:
     for name in ("lstm", "lstm_layernorm", "slstm"):
         kind = host("double")
         schedule = Schedule(split(CELLS[name].graph).step, {}, {}, {})
-        source = Source(schedule, SIZES, {}, kind, packed=True)
+        source = Source(schedule, SIZES, {}, kind, layout=Layout.WHOLE)
         sums = max(work.blocks * len(work.work.products) for work in source.works)
         slots = max(work.slots for work in source.works)
         assert source.buffer() == CHUNK * (sums + slots) * kind.lanes
@@ -190,7 +191,7 @@ CHAINS: list[Callable[..., Any]] = [
 @pytest.mark.parametrize("function", CHAINS, ids=lambda function: function.__name__)
 def test_values_of_several_loops(function: Callable[..., Any]) -> None:
     graph = unrolled.cell(function).graph
-    kind = KINDS[CHAINS.index(function) % 3]
+    kind = KINDS[CHAINS.index(function) % len(KINDS)]
     compare(graph, "ragged reverse", kind=kind)
     compare(graph, "forward", probes(graph, kind), kind)
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from samples import Sample
 from unrolled.cells import CELLS
 from unrolled.graph.graph import Graph
+from unrolled.kernels.codegen.packing import Layout
 from unrolled.kernels.planning.schedule import Schedule
 from unrolled.kernels.planning.split import split
 from unrolled.kernels.runtime.abi import Buffer, Role
@@ -25,10 +26,13 @@ UNTOUCHED = 12345.0
 
 
 def made(
-    graph: Graph, sizes: Any = SIZES, dtype: torch.dtype = torch.float64, packed: bool = True
+    graph: Graph,
+    sizes: Any = SIZES,
+    dtype: torch.dtype = torch.float64,
+    layout: Layout = Layout.WHOLE,
 ) -> Kernel:
     """A kernel that stores nothing but states."""
-    return Kernel(Schedule(split(graph).step, {}, {}, {}), sizes, {}, dtype, packed)
+    return Kernel(Schedule(split(graph).step, {}, {}, {}), sizes, {}, dtype, layout)
 
 
 class Loop:
@@ -39,10 +43,10 @@ class Loop:
 
     COUNTS = (3, 1)
 
-    def __init__(self, name: str, sizes: Any = SIZES, packed: bool = True) -> None:
+    def __init__(self, name: str, sizes: Any = SIZES, layout: Layout = Layout.WHOLE) -> None:
         self.graph, self.sizes = CELLS[name].graph, sizes
         self.step = split(self.graph).step
-        self.kernel = made(self.graph, sizes, packed=packed)
+        self.kernel = made(self.graph, sizes, layout=layout)
         numbers, _ = call(self.graph, rows=4, sizes=sizes)
         self.tensors: dict[Buffer, Tensor] = {}
         self.bindings: dict[Buffer, Place] = {}
@@ -58,7 +62,7 @@ class Loop:
             self._give(Buffer(Role.INPUT, name), rows, Role.INPUT)
         for name, weight in numbers.weights.items():
             self._give(Buffer(Role.WEIGHT, name), weight, Role.WEIGHT, Role.LEARNED)
-        self.workspace = self.kernel.workspace(4)
+        self.workspace = self.kernel.workspace(4, threads=4)
 
     def _give(self, operand: Buffer, tensor: Tensor, *roles: Role) -> None:
         """Hand a tensor over, which is the kernel's buffer with each of these roles."""

@@ -31,6 +31,7 @@ from unrolled.cells import CELLS
 from unrolled.equations import Cell
 from unrolled.kernels.codegen import kernel as source
 from unrolled.kernels.codegen.ir import Target
+from unrolled.kernels.codegen.packing import Layout
 from unrolled.kernels.runtime import code, kernel, launcher
 from unrolled.kernels.runtime import launch as launches
 from unrolled.kernels.runtime.abi import Buffer, Role
@@ -66,7 +67,7 @@ def test_narrow_vectors(cell: Cell, narrow: str) -> None:
     """Each cell with one kind of kernels on one processor, with another on the other."""
     turn = list(CELLS.values()).index(cell) + (narrow == "16 bytes")
     for way in ("forward", "ragged reverse"):
-        compare(cell.graph, way, kind=KINDS[turn % 3])
+        compare(cell.graph, way, kind=KINDS[turn % len(KINDS)])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -100,7 +101,7 @@ def test_weights_that_are_read_in_parts(
 
 @pytest.mark.usefixtures("_alone")
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names an x86 processor")
-@pytest.mark.parametrize("kind", ["many", "few"])
+@pytest.mark.parametrize("kind", ["many", "few", "single"])
 def test_a_processor_without_anything(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without fused multiply-add, LLVM calls the function fma of the system."""
     monkeypatch.setattr(kernel, "host", lambda dtype: Target(dtype, 16, 16, "x86-64"))
@@ -124,11 +125,11 @@ SHARDS = [
 
 
 @OPENMP
-@pytest.mark.parametrize("packed", [True, False], ids=["many", "few"])
+@pytest.mark.parametrize("layout", Layout)
 @pytest.mark.parametrize("hidden", [1, 7, 16, 33])
 @pytest.mark.parametrize("name", ["lstm_peephole", "gru_reset_before"])
-def test_only_the_rows_of_a_step_are_written(name: str, hidden: int, packed: bool) -> None:
-    loop = Loop(name, {**SIZES, "hidden": hidden}, packed)
+def test_only_the_rows_of_a_step_are_written(name: str, hidden: int, layout: Layout) -> None:
+    loop = Loop(name, {**SIZES, "hidden": hidden}, layout)
     for threads, shards in SHARDS:
         loop.forget()
         loop.launch(threads, shards).run(loop.given)
@@ -137,15 +138,15 @@ def test_only_the_rows_of_a_step_are_written(name: str, hidden: int, packed: boo
 
 @posix
 @FORKED
-@pytest.mark.parametrize("packed", [True, False], ids=["many", "few"])
+@pytest.mark.parametrize("layout", Layout)
 @pytest.mark.parametrize("sizes", [(1, 1, 1), (3, 7, 2), (5, 17, 9), (16, 32, 8)], ids=str)
 @pytest.mark.parametrize("name", ["lstm_peephole", "lstm_projected", "lstm_layernorm"])
 def test_nothing_else_is_read_or_written(
-    name: str, sizes: tuple[int, int, int], packed: bool
+    name: str, sizes: tuple[int, int, int], layout: Layout
 ) -> None:
     """All arrays end where memory ends, or begin where it begins; also the kernel's own."""
     known = dict(zip(("input", "hidden", "projection"), sizes, strict=True))
-    loop = Loop(name, {**known, "one": 1}, packed)
+    loop = Loop(name, {**known, "one": 1}, layout)
     assert loop.workspace
 
     def work(before: bool, apart: bool) -> None:
@@ -411,7 +412,7 @@ def test_units_are_shared_where_rows_are_few_and_steps_long(
 ) -> None:
     torch.set_num_threads(4)
     large = {**SIZES, "hidden": 1024}
-    loop = made(CELLS["lstm"].graph, large, packed=False)
+    loop = made(CELLS["lstm"].graph, large, layout=Layout.HELD)
     assert loop.shards(1, 1000) == (4, (0,))
     assert loop.shards(3, 1000) == (4, (0,))
     assert loop.shards(3, 6, [3, 2, 1]) == (4, (0,))
@@ -421,11 +422,13 @@ def test_units_are_shared_where_rows_are_few_and_steps_long(
     assert loop.shards(most + 1, 1000)[1][0] == 4  # parts of the rows
     monkeypatch.setattr(kernel, "LARGE", 1 << 30)
     assert loop.shards(kernel.FEW_ROWS, 1000)[1][0] == 4  # each has a row of its own
-    small = made(CELLS["lstm"].graph, packed=False)
+    small = made(CELLS["lstm"].graph, layout=Layout.HELD)
     assert small.shards(3, 10**6)[1][0] == 3
     monkeypatch.setattr(kernel, "WORTH_MEETING", 1)
     assert small.shards(3, 10**6) == (4, (0,))
-    sums = made(CELLS["lstm_layernorm"].graph, packed=False)  # all units of a row meet in a sum
+    sums = made(
+        CELLS["lstm_layernorm"].graph, layout=Layout.HELD
+    )  # all units of a row meet in a sum
     assert sums.shards(3, 10**6) == (3, (3, 0, 1, 2, 3))
 
 

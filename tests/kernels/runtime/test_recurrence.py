@@ -14,6 +14,7 @@ from unrolled import affine, mean, tanh
 from unrolled.cells import CELLS
 from unrolled.graph.graph import Graph
 from unrolled.graph.rewrite import without_bias
+from unrolled.kernels.codegen.packing import Layout
 from unrolled.kernels.planning.schedule import UnsupportedError
 from unrolled.kernels.planning.split import split
 from unrolled.kernels.runtime import code, recurrence
@@ -44,23 +45,24 @@ def test_many_rows_and_few() -> None:
         steps = -(-OFTEN // rows)
         assert found.best(steps, rows, ["h"]) is found.many
         assert found.best(steps - 1, rows, ["h"]) is found.few
-    assert found.best(1, OFTEN, ["h"]) is found.many
+    assert found.best(1, OFTEN, ["h"]) is found.single
     assert found.best(1, 1, []) is found.few
-    assert (found.many.packed, found.few.packed) == (True, False)
+    layouts = [kernels.layout for kernels in (found.few, found.single, found.many)]
+    assert layouts == [Layout.HELD, Layout.PANEL, Layout.WHOLE]
     assert found.many.split is found.few.split
     assert found.long is found.many  # the weights that read the input are small
 
 
 def test_few_rows_over_many_steps_read_the_input_before_the_loop() -> None:
     found = of(sizes=LARGE)
-    assert found.long.packed
+    assert found.long.layout is Layout.WHOLE
     assert found.long.split is not found.many.split
     assert found.best(100, FEW_ROWS, ["h"]) is found.many
     assert found.best(100, FEW_ROWS - 1, ["h"]) is found.long
     assert found.best(OFTEN, 1, ["h", "i", "i_pre"]) is found.long
     assert found.best(OFTEN - 1, 1, ["h"]) is found.few
     assert found.best(1, OFTEN - 1, ["h"]) is found.few
-    assert found.best(1, OFTEN, ["h"]) is found.many
+    assert found.best(1, OFTEN, ["h"]) is found.single
 
 
 def test_large_weights_are_read_once() -> None:
@@ -116,7 +118,7 @@ def test_widths() -> None:
 
 
 def test_kernels_are_compiled_once_whoever_asks_first() -> None:
-    found = Recurrence(LSTM, SIZES, torch.float64, split(LSTM), packed=True)
+    found = Recurrence(LSTM, SIZES, torch.float64, split(LSTM), layout=Layout.WHOLE)
     with ThreadPoolExecutor(4) as pool:
         kernels = list(pool.map(lambda _: found.inference(("h",)), range(4)))
         training = list(pool.map(lambda _: found.training(("h",)), range(4)))

@@ -11,6 +11,7 @@ from ...graph.operation import Operation
 from ...locks import cached_property
 from ..planning.schedule import Factor, Pass, Schedule
 from ..runtime.abi import ArgumentBlock, Buffer, Field, Role, Rows
+from .packing import Layout, Pack
 
 SCALARS = ["steps", "counts", "arrived", "parts", "rows", "shards"]
 """Of a kernel's argument block: T; the table of the rows of each step; how many threads have come
@@ -89,11 +90,14 @@ class Fields:
         """Return the field of a buffer without rows."""
         return self.block.declare(buffer, Rows.WHOLE, count, count)
 
-    def matrix(self, number: int, factor: Factor, packed: int) -> None:
-        """Declare a weight, and where it is laid out if that takes any numbers."""
-        self.parameter(f"weight_{factor.group}")
-        if packed:
-            self._whole(Buffer(Role.PACKED, str(number)), packed)
+    def matrix(self, number: int, pack: Pack, lanes: int, layout: Layout) -> None:
+        """Declare a weight, and where it is laid out if it is."""
+        self.parameter(f"weight_{pack.factor.group}")
+        if layout.lays_out(pack.factor):
+            is_whole = layout is Layout.WHOLE
+            rows = Rows.WHOLE if is_whole else Rows.THREAD
+            size = pack.size(lanes) if is_whole else pack.group_size(lanes)
+            self.block.declare(Buffer(Role.PACKED, str(number)), rows, size, size)
 
     def start_values(self, number: int, work: Pass, count: int) -> None:
         """Declare biases, and where the start values of a pass's sums stand."""

@@ -27,7 +27,7 @@ from . import mathematics, tile
 from .arguments import Arguments
 from .fields import Fields
 from .ir import Function, Target
-from .packing import Pack, packing
+from .packing import Layout, Pack, packing
 from .pointwise import Point
 from .threads import threads
 
@@ -76,7 +76,7 @@ class Source:
         units: how many units I, H and P are.
         strides: of buffers that stand in wider rows, those rows' width; 0 if all rows are one.
         target: the processor.
-        packed: whether weights are laid out for tiles of many rows, or read as they are.
+        layout: how weights are read.
 
     Attributes:
         block: what the kernel is handed.
@@ -91,12 +91,12 @@ class Source:
         units: Mapping[Size, int],
         strides: Mapping[Buffer, int],
         target: Target,
-        packed: bool,
+        layout: Layout,
     ) -> None:
         self.schedule = schedule
         self.units = units
         self.target = target
-        self.packed = packed
+        self.layout = layout
         self.fields = fields = Fields(schedule, units, strides)
         self.packs: list[Pack] = []
         self._functions: dict[str, str] = {}
@@ -108,7 +108,7 @@ class Source:
                 fields.source(pack.factor)
         self.moving = len(fields.block.fields)  # the buffers that have rows
         for number, pack in enumerate(self.packs):
-            fields.matrix(number, pack.factor, pack.size(target.lanes) if packed else 0)
+            fields.matrix(number, pack, target.lanes, layout)
         for work in self.works:
             count = work.groups * work.blocks * len(work.work.products) * target.lanes
             fields.start_values(work.number, work.work, count)
@@ -151,7 +151,11 @@ class Source:
     def _module(self) -> str:
         main = _Main(self)
         routines = [mathematics.routine(name, self.target) for name in sorted(self._routines)]
-        packings = [packing(i, p, self.target) for i, p in enumerate(self.packs) if self.packed]
+        packings = [
+            packing(number, pack, self.target)
+            for number, pack in enumerate(self.packs)
+            if self.layout.lays_out(pack.factor)
+        ]
         bodies = list(self._functions.values())
         return "\n\n".join(
             [
@@ -187,11 +191,14 @@ class Source:
         """All rows of one group of units, a chunk at a time."""
         unit = f.let(f"mul nsw i64 {group}, {work.blocks * self.target.lanes}")
         slots = f.at("%tile", str(self._sums()))
+        if self.layout is Layout.PANEL:
+            self._lay_out(f, work, group)
         with f.loop("c", "%begin", "%end", str(self.chunk)) as chunk:
             left = f.let(f"sub nsw i64 %end, {chunk.at}")
             rows = f.let(f"call i64 @llvm.smin.i64(i64 {left}, i64 {self.chunk})")
             for number in range(len(work.packs)):
-                if self.packed or work.packs[number].factor.transposed:
+                factor = work.packs[number].factor
+                if factor.transposed or self.layout.lays_out(factor):
                     self._tiles(f, work, number, group, unit, chunk.at, rows, valid)
                 else:
                     self._dots(f, work, number, group, unit, chunk.at, rows, valid)
@@ -200,6 +207,17 @@ class Source:
                     f"call void @{name}(ptr %frame, ptr %tile, ptr {slots}, "
                     f"i64 {chunk.at}, i64 {rows}, i64 {unit})"
                 )
+
+    def _lay_out(self, f: Function, work: Work, group: str) -> None:
+        """Lay out the weights of one group, for all rows of a thread."""
+        after = f.let(f"add nsw i64 {group}, 1")
+        read = Arguments(f, self.fields.block)
+        for number, pack in enumerate(work.packs, work.first):
+            if not self.layout.lays_out(pack.factor):
+                continue
+            panel = f.load("ptr", f.at("%frame", str(self.matrix(number)), "ptr"))
+            weight = read.address(Buffer(Role.WEIGHT, f"weight_{pack.factor.group}"))
+            f.do(f"call void @pack_{number}(ptr {panel}, ptr {weight}, i64 {group}, i64 {after})")
 
     @cached_property
     def chunk(self) -> int:
@@ -270,9 +288,10 @@ class Source:
         source, stride = self._row(f, work, number, row)
         base = f.load("ptr", f.at("%frame", str(self.matrix(work.first + number)), "ptr"))
         readable = len(used) * lanes
-        if self.packed:
-            pitch = len(used) * lanes
-            weight = f.at(base, f.let(f"mul nsw i64 {group}, {pack.group_size(lanes)}"))
+        if self.layout.lays_out(pack.factor):
+            pitch, weight = len(used) * lanes, base
+            if self.layout is Layout.WHOLE:
+                weight = f.at(base, f.let(f"mul nsw i64 {group}, {pack.group_size(lanes)}"))
         else:  # transposed: a row of the matrix holds the units side by side
             pitch, readable = pack.units, valid
             begin = f.let(f"add nsw i64 {unit}, {pack.factor.rows[0] * pack.length * pitch}")
@@ -318,7 +337,7 @@ class Source:
     def fetches(self) -> bool:
         """Whether tiles fetch what is going to be read: if the weights are in no near cache."""
         size = sum(pack.size(self.target.lanes) for pack in self.packs) * self.target.bytes
-        return self.packed and size >= FAR[self.target.vector_bytes]
+        return self.layout is Layout.WHOLE and size >= FAR[self.target.vector_bytes]
 
     def _part(self, columns: int, length: int) -> int:
         """How much of k is read at a time: parts of like length."""
@@ -383,9 +402,11 @@ class _Main:
         read = Arguments(f, source.fields.block)
         for work in source.works:
             begin, end = share(f, str(work.groups), "%part", "%parts")
-            for place in range(len(work.packs)) if source.packed else ():
+            for place, pack in enumerate(work.packs) if source.layout is Layout.WHOLE else ():
                 number = work.first + place
-                weight, into = self._weight(read, work.packs[place]), self._packed(read, number)
+                weight, base = self._weight(read, pack), self._packed(read, number)
+                size = pack.group_size(self.target.lanes)
+                into = f.at(base, f.let(f"mul nsw i64 {begin}, {size}"))
                 f.do(f"call void @pack_{number}(ptr {into}, ptr {weight}, i64 {begin}, i64 {end})")
             self._biases(f, read, work, begin, end)
         f.do("ret void")
@@ -444,7 +465,10 @@ class _Main:
         bases = [read.address(field.buffer) for field in fields]
         offsets = [read.starts(f) if f.rows is Rows.STEP else "" for f in fields]
         for number, pack in enumerate(source.packs):
-            base = self._packed(read, number) if source.packed else self._weight(read, pack)
+            base = self._weight(read, pack)
+            if source.layout.lays_out(pack.factor):
+                field = source.fields.block.field(Buffer(Role.PACKED, str(number)))
+                base = self._now(f, field, read.address(field.buffer), "", "")
             f.store_pointer(base, f.at(frame, str(source.matrix(number)), "ptr"))
         for work in source.works:
             if work.work.products:

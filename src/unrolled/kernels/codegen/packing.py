@@ -6,10 +6,28 @@ used: it may hold anything.
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import NamedTuple, final
 
 from ..planning.schedule import Factor
 from .ir import Function, Target
+
+
+class Layout(Enum):
+    """How a kernel reads its weights."""
+
+    HELD = "held"  # as the module holds them: for few rows
+    WHOLE = "whole"  # laid out before the loop: for many steps
+    PANEL = "panel"  # laid out for each group of units as its turn comes: for one step of many rows
+
+    def lays_out(self, factor: Factor) -> bool:
+        """Return whether a matrix is laid out.
+
+        For one step it is not worth it if its units stand side by side already.
+        """
+        if self is Layout.PANEL:
+            return not factor.transposed
+        return self is Layout.WHOLE
 
 
 @final
@@ -44,13 +62,14 @@ class Pack(NamedTuple):
 
 
 def packing(number: int, pack: Pack, target: Target) -> str:
-    """The function that lays out the groups from %from to %to."""
+    """Return the function that lays out the groups from %begin to %end."""
     head = (
         f"define internal void @pack_{number}(ptr %to, ptr %weight, i64 %begin, i64 %end) noinline"
     )
     f = Function(head, target)
     with f.loop("g", "%begin", "%end") as group:
-        into = f.at("%to", f.let(f"mul nsw i64 {group.at}, {pack.group_size(target.lanes)}"))
+        place = f.let(f"sub nsw i64 {group.at}, %begin")
+        into = f.at("%to", f.let(f"mul nsw i64 {place}, {pack.group_size(target.lanes)}"))
         unit = f.let(f"mul nsw i64 {group.at}, {pack.blocks * target.lanes}")
         for block in range(pack.blocks):
             first = f.let(f"add nsw i64 {unit}, {block * target.lanes}")

@@ -12,6 +12,7 @@ import torch
 from ...graph.learned import Size
 from ...locks import cached_property
 from ..codegen.kernel import Source
+from ..codegen.packing import Layout
 from ..planning.schedule import Schedule
 from .abi import Buffer, Role, Rows
 from .code import Code, worthwhile
@@ -50,7 +51,7 @@ class Kernel:
         units: how many units I, H and P are.
         strides: of buffers that stand in wider rows, those rows' width; 0 if all rows are one.
         dtype: float32 or float64.
-        packed: whether weights are laid out anew for tiles of many rows, or read as they are.
+        layout: how weights are read.
 
     Attributes:
         code: the machine code.
@@ -63,12 +64,12 @@ class Kernel:
         units: Mapping[Size, int],
         strides: Mapping[Buffer, int],
         dtype: torch.dtype,
-        packed: bool,
+        layout: Layout,
     ) -> None:
         self.target = host(DTYPES[dtype])
         self.dtype = dtype
         self.schedule = schedule
-        self.source = Source(schedule, units, strides, self.target, packed)
+        self.source = Source(schedule, units, strides, self.target, layout)
         self.code = Code(self.source.text, self.target)
         self.size = self.code.size
         self.block = self.source.fields.block
@@ -78,17 +79,18 @@ class Kernel:
         """Write the module of the kernel once more: it is not kept."""
         source = self.source
         fields = source.fields
-        again = Source(source.schedule, source.units, fields.strides, source.target, source.packed)
+        again = Source(source.schedule, source.units, fields.strides, source.target, source.layout)
         return again.text
 
     def named(self, role: Role) -> list[str]:
         """Return the names of the buffers with a role."""
         return [field.buffer.name for field in self.block.fields if field.buffer.role is role]
 
-    def workspace(self, rows: int) -> dict[Buffer, int]:
+    def workspace(self, rows: int, threads: int) -> dict[Buffer, int]:
         """Return how many numbers each buffer takes that the kernel alone uses, for B rows."""
+        times = {Rows.BATCH: rows, Rows.THREAD: threads}
         return {
-            field.buffer: field.stride * (rows if field.rows is Rows.BATCH else 1)
+            field.buffer: field.stride * times.get(field.rows, 1)
             for field in self.block.fields
             if field.buffer.role in WORKSPACE
         }

@@ -245,7 +245,7 @@ class Outline:
             kernel.block,
             forms,
             {b: place for b, place in places.items() if b in kernel.block},
-            {**kernel.workspace(self.batch), **pairs},
+            {**kernel.workspace(self.batch, threads), **pairs},
             self.recurrence.dtype,
             threads,
             before=before,

@@ -13,6 +13,7 @@ from ...graph.graph import Graph
 from ...graph.learned import Size
 from ...graph.operation import Operation
 from ...locks import cached_property
+from ..codegen.packing import Layout
 from ..planning.schedule import Schedule
 from ..planning.split import Split
 from . import cache
@@ -74,7 +75,11 @@ class Product:
         }
         stored = {Buffer(Role.RECORDED, name): node for name, node in graph.values.items()}
         self._kernel = Kernel(
-            Schedule(graph, {}, stored, {}), sizes, self._strides(Role.RECORDED), dtype, packed=True
+            Schedule(graph, {}, stored, {}),
+            sizes,
+            self._strides(Role.RECORDED),
+            dtype,
+            layout=Layout.WHOLE,
         )
         self._names = self._kernel.named(Role.WEIGHT)
         self._read = picker(weights, self._names)
@@ -96,7 +101,7 @@ class Product:
         }
         strides = self._strides(Role.INPUT, lambda name: returned_input(self._graph, name))
         return Kernel(
-            Schedule(graph, {}, stored, {}), self._sizes, strides, self._dtype, packed=True
+            Schedule(graph, {}, stored, {}), self._sizes, strides, self._dtype, layout=Layout.WHOLE
         )
 
     def run(self, inputs: Sequence[Tensor], weights: Sequence[Tensor], rows: int) -> list[Tensor]:
@@ -150,7 +155,7 @@ class Product:
             kernel.block,
             operands,
             bindings,
-            kernel.workspace(rows),
+            kernel.workspace(rows, threads),
             self._dtype,
             threads,
         )

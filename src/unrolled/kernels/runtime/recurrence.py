@@ -13,6 +13,7 @@ from ...graph.node import Node, Size, ordered
 from ...graph.operation import ACTIVATIONS, Operation
 from ...locks import cached_property, compiling
 from .. import eager
+from ..codegen.packing import Layout
 from ..codegen.weight_gradients import Outer
 from ..planning.schedule import Schedule, UnsupportedError, unsupported
 from ..planning.split import Split, hoisted, split
@@ -26,7 +27,7 @@ from .weight_gradients import WeightGradients
 V = TypeVar("V")
 
 OFTEN = 16
-"""Rows in all steps together from which on weights are laid out anew, or products hoisted."""
+"""Rows in all steps together from which on weights are laid out, or products hoisted."""
 
 COSTLY = 640
 """Activations of a cell at most: kernels of a training step take LLVM 5 to 10 s for so many."""
@@ -50,7 +51,7 @@ class Recurrence:
         sizes: how many units I, H, P and 1 are.
         dtype: float32 or float64.
         parts: of the graph, what is computed before the loop and what in it.
-        packed: whether its kernels are for many rows.
+        layout: how its kernels read weights.
         recompute: whether a training step stores nothing but states.
 
     Attributes:
@@ -66,14 +67,14 @@ class Recurrence:
         sizes: Mapping[Size, int],
         dtype: torch.dtype,
         parts: Split,
-        packed: bool,
+        layout: Layout,
         recompute: bool = False,
     ) -> None:
         self.graph = graph
         self.sizes = dict(sizes)
         self.dtype = dtype
         self.split = parts
-        self.packed = packed
+        self.layout = layout
         self.recompute = recompute
         self.hoisted = eager.Program(self.split.hoisted, sizes)
         self.step = eager.Program(self.split.step, sizes)
@@ -170,14 +171,14 @@ class Recurrence:
     def compiled(self, schedule: Schedule, strides: Mapping[Buffer, int]) -> Kernel:
         """The kernel of a schedule."""
         strides = {**self.strides, **strides}
-        kernel = Kernel(schedule, self.sizes, strides, self.dtype, self.packed)
+        kernel = Kernel(schedule, self.sizes, strides, self.dtype, self.layout)
         self._recorded.charge(kernel.size)
         return kernel
 
 
 @final
 class Recurrences:
-    """One cell at one size and dtype: the kernels for many rows, and those for few.
+    """One cell at one size and dtype: the kernels for many rows, for few, and for a single step.
 
     Raises:
         UnsupportedError: if no kernel can be written; the message says why.
@@ -192,8 +193,10 @@ class Recurrences:
     ) -> None:
         _check_length(graph)
         parts = split(graph)
-        self.many = Recurrence(graph, sizes, dtype, parts, packed=True, recompute=recompute)
-        self.few = Recurrence(graph, sizes, dtype, parts, packed=False, recompute=recompute)
+        few, single, many = Layout.HELD, Layout.PANEL, Layout.WHOLE
+        self.few = Recurrence(graph, sizes, dtype, parts, few, recompute)
+        self.single = Recurrence(graph, sizes, dtype, parts, single, recompute)
+        self.many = Recurrence(graph, sizes, dtype, parts, many, recompute)
         self.long = self.many
         self.calls = Cache(cache.calls)
         reads = sum(
@@ -203,16 +206,19 @@ class Recurrences:
             if source.operation is Operation.INPUT
         )
         if reads >= LARGE and not recompute:  # what is computed before the loop is stored
-            self.long = Recurrence(graph, sizes, dtype, hoisted(graph), packed=True)
+            self.long = Recurrence(graph, sizes, dtype, hoisted(graph), many)
 
     def best(self, steps: int, rows: int, record: Sequence[str]) -> Recurrence:
         """The kernels for so many steps of so many rows that can store what is recorded.
 
-        To lay weights out pays once they are read often. Few rows over many steps read the input
-        before the loop: every step would read its weights again.
+        To lay weights out pays once they are read often. For a single step they are laid out group
+        by group: all of them together would leave the nearest caches before they are read. Few rows
+        over many steps read the input before the loop: every step would read its weights again.
         """
         if steps * rows < OFTEN:
             return self.few
+        if steps == 1:
+            return self.single
         if rows >= FEW_ROWS:
             return self.many
         inside = all(name in self.long.split.step.probes for name in record)

@@ -926,7 +926,7 @@ g.done36:
   ret void
 }
 
-define internal void @work(ptr %arguments, i64 %begin, i64 %end, i64 %part, i64 %parts, i64 %thread, ptr %meeting) {
+define internal void @work(ptr %arguments, i64 %begin, i64 %end, i64 %part, i64 %parts, i64 %thread, ptr %counter) {
 entry:
   %v1 = alloca [896 x double], align 64
   %v2 = alloca [9 x ptr], align 8
@@ -1015,18 +1015,16 @@ t.body45:
   %v75 = getelementptr inbounds ptr, ptr %v2, i64 4
   store ptr %v74, ptr %v75, align 8
   call void @pass_0(ptr %arguments, ptr %v2, ptr %v1, i64 %begin, i64 %v50, i64 %v41, i64 %v44)
-  call void @meet(ptr %meeting, i64 %parts)
+  call void @barrier(ptr %counter, i64 %parts)
   %v76 = add nsw i64 %t46, 1
   br label %t.head45
 t.done45:
   ret void
 }
 
-declare i32 @omp_get_thread_num()
-declare i32 @omp_get_num_threads()
 declare i32 @sched_yield()
 
-define internal void @meet(ptr %counter, i64 %parts) noinline {
+define internal void @barrier(ptr %counter, i64 %parts) noinline {
 entry:
   %v1 = icmp sgt i64 %parts, 1
   br i1 %v1, label %then2, label %done2
@@ -1054,16 +1052,6 @@ done2:
   ret void
 }
 
-define void @team(ptr %arguments) {
-entry:
-  %v1 = call i32 @omp_get_thread_num()
-  %v2 = sext i32 %v1 to i64
-  %v3 = call i32 @omp_get_num_threads()
-  %v4 = sext i32 %v3 to i64
-  call void @share(ptr %arguments, i64 %v2, i64 %v4)
-  ret void
-}
-
 define internal void @share(ptr %arguments, i64 %thread, i64 %size) noinline {
 entry:
   %v1 = getelementptr inbounds i64, ptr %arguments, i64 2
@@ -1083,7 +1071,7 @@ done9:
   %v10 = icmp sgt i64 %v5, 0
   br i1 %v10, label %then11, label %done11
 then11:
-  call void @meet(ptr %v1, i64 %size)
+  call void @barrier(ptr %v1, i64 %size)
   br label %part.head12
 part.head12:
   %part13 = phi i64 [%thread, %then11], [%v20, %part.body12]
@@ -1104,8 +1092,21 @@ done11:
   ret void
 }
 
+declare i32 @omp_get_thread_num()
+declare i32 @omp_get_num_threads()
+
 define void @run(ptr %arguments) {
 entry:
   call void @share(ptr %arguments, i64 0, i64 1)
+  ret void
+}
+
+define void @team(ptr %arguments) {
+entry:
+  %v1 = call i32 @omp_get_thread_num()
+  %v2 = sext i32 %v1 to i64
+  %v3 = call i32 @omp_get_num_threads()
+  %v4 = sext i32 %v3 to i64
+  call void @share(ptr %arguments, i64 %v2, i64 %v4)
   ret void
 }

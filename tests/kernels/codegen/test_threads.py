@@ -1,4 +1,4 @@
-"""Threads that share a kernel's work, and meet."""
+"""Threads that share a kernel's work, and wait for each other."""
 
 import ctypes
 import itertools
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from unrolled.kernels.codegen.fields import SCALARS
-from unrolled.kernels.codegen.threads import threads
+from unrolled.kernels.codegen.threads import kernel
 from unrolled.kernels.runtime.abi import ArgumentBlock
 from unrolled.kernels.runtime.jit import Machine, host
 
@@ -33,7 +33,7 @@ next:
   %mine.at = getelementptr i64, ptr %arguments, i64 %part
   %mine.place = getelementptr i64, ptr %mine.at, i64 8
   store atomic i64 %round, ptr %mine.place monotonic, align 8
-  call void @meet(ptr %meeting, i64 %parts)
+  call void @barrier(ptr %meeting, i64 %parts)
   br label %look
 look:
   %other = phi i64 [0, %next], [%following, %look]
@@ -48,7 +48,7 @@ look:
   %more = icmp slt i64 %following, %parts
   br i1 %more, label %look, label %done
 done:
-  call void @meet(ptr %meeting, i64 %parts)
+  call void @barrier(ptr %meeting, i64 %parts)
   %after = add i64 %round, 1
   %rounds.at = getelementptr i64, ptr %arguments, i64 17
   %rounds = load i64, ptr %rounds.at
@@ -58,7 +58,7 @@ end.of.work:
   ret void
 }
 """
-"""In place of a kernel's functions. In every round each part writes its number and meets the
+"""In place of a kernel's functions. In every round each part writes its number and waits for the
 others, whose numbers then have to be the same. The arguments begin with: of each thread the size of
 its team, from 8 on the last round of each part, at 16 the errors, at 17 the number of rounds."""
 
@@ -82,7 +82,7 @@ CALLBACKS = {
 def machine() -> Machine:
     """The functions of a team; a Python thread says which of the team it is."""
     target = host("double")
-    text = threads(BLOCK, target) + FAKE
+    text = kernel(BLOCK, target) + FAKE
     text = text.replace("@omp_get_thread_num", "@test_thread_num")
     text = text.replace("@omp_get_num_threads", "@test_num_threads")
     names = {name: ctypes.cast(f, ctypes.c_void_p).value or 0 for name, f in CALLBACKS.items()}

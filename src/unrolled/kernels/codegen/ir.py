@@ -8,6 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple, final
 
+Integer = str | int
+"""An i64: the name of a value, or a number that is known when the text is written."""
+
 
 @final
 @dataclass(frozen=True)
@@ -59,17 +62,17 @@ class Target:
         return f"<{self.lanes} x i1>"
 
     def number(self, value: float) -> str:
-        """A number as LLVM reads it: the bits of its double."""
+        """Return a number as LLVM reads it: the bits of its double."""
         if self.dtype == "float":
             value = struct.unpack("f", struct.pack("f", value))[0]
         return f"0x{struct.unpack('Q', struct.pack('d', value))[0]:016X}"
 
     def splat(self, value: float) -> str:
-        """A vector constant with one value in all lanes."""
+        """Return a vector constant with one value in all lanes."""
         return f"splat ({self.dtype} {self.number(value)})"
 
     def integer_splat(self, value: int) -> str:
-        """A vector constant of integers."""
+        """Return a vector constant of integers."""
         return f"splat (i{8 * self.bytes} {value})"
 
 
@@ -92,19 +95,43 @@ class Function:
         self.count = 0
 
     def name(self, stem: str = "") -> str:
-        """A name that was not used before."""
+        """Return a name that was not used before."""
         self.count += 1
         return f"%{stem or 'v'}{self.count}"
 
     def do(self, text: str) -> None:
-        """An instruction without a value."""
+        """Write an instruction without a value."""
         self.lines.append(f"  {text}")
 
     def let(self, text: str, stem: str = "") -> str:
-        """An instruction with a value; its name."""
+        """Write an instruction with a value; return the value's name."""
         name = self.name(stem)
         self.do(f"{name} = {text}")
         return name
+
+    # Arithmetic of whole numbers, which are values or known now.
+
+    def add(self, a: Integer, b: Integer) -> str:
+        """Return a + b."""
+        return self.let(f"add nsw i64 {a}, {b}")
+
+    def sub(self, a: Integer, b: Integer) -> str:
+        """Return a - b."""
+        return self.let(f"sub nsw i64 {a}, {b}")
+
+    def mul(self, a: Integer, b: Integer) -> str:
+        """Return a * b."""
+        return self.let(f"mul nsw i64 {a}, {b}")
+
+    def div(self, a: Integer, b: Integer) -> str:
+        """Return a / b, rounded towards 0."""
+        return self.let(f"sdiv i64 {a}, {b}")
+
+    def least(self, a: Integer, b: Integer) -> str:
+        """Return the lesser of two."""
+        return self.let(f"call i64 @llvm.smin.i64(i64 {a}, i64 {b})")
+
+    # Blocks.
 
     def begin(self, label: str) -> None:
         """Start the block of a label."""
@@ -115,12 +142,12 @@ class Function:
     def loop(
         self,
         stem: str,
-        start: str,
-        stop: str,
-        step: str = "1",
+        start: Integer,
+        stop: Integer,
+        step: Integer = 1,
         carried: Sequence[tuple[str, str]] = (),
     ) -> Iterator[Loop]:
-        """A loop over i64 while the index is below `stop`; `carried` are (type, first value)."""
+        """Write a loop while an i64 is below `stop`; `carried` are (type, first value)."""
         self.count += 1
         names = {part: f"{stem}.{part}{self.count}" for part in ("head", "body", "done")}
         before = self.label
@@ -134,7 +161,7 @@ class Function:
         self.begin(names["body"])
         inside = Loop(index, list(phis))
         yield inside
-        following = self.let(f"add nsw i64 {index}, {step}")
+        following = self.add(index, step)
         self.do(f"br label %{names['head']}")
         phi_lines = [f"  {index} = phi i64 [{start}, %{before}], [{following}, %{self.label}]"]
         for phi, (kind, first), last in zip(phis, carried, inside.carried, strict=True):
@@ -145,7 +172,7 @@ class Function:
 
     @contextmanager
     def when(self, condition: str) -> Iterator[None]:
-        """What is done only where a condition holds; values made in it end with it."""
+        """Write what is done only where a condition holds; values made in it end with it."""
         self.count += 1
         then, done = f"then{self.count}", f"done{self.count}"
         self.do(f"br i1 {condition}, label %{then}, label %{done}")
@@ -156,7 +183,7 @@ class Function:
 
     @contextmanager
     def cases(self, value: str, numbers: Sequence[int]) -> Iterator[Iterator[int]]:
-        """What is done for each of some values of an i64; the first stands for every other."""
+        """Write what is done for some values of an i64; the first stands for every other."""
         self.count += 1
         names = {number: f"case{self.count}.{number}" for number in numbers}
         done = f"done{self.count}"
@@ -173,39 +200,43 @@ class Function:
         self.begin(done)
 
     def text(self) -> str:
-        """The whole function."""
+        """Return the whole function."""
         return "\n".join([f"{self.head} {{", *self.lines, "}"])
 
     # Addresses and memory.
 
-    def at(self, base: str, index: str, kind: str | None = None) -> str:
-        """The address of an element."""
+    def at(self, base: str, index: Integer, kind: str | None = None) -> str:
+        """Return the address of an element."""
         return self.let(
             f"getelementptr inbounds {kind or self.target.dtype}, ptr {base}, i64 {index}"
         )
 
+    def row(self, base: str, number: Integer, stride: Integer) -> str:
+        """Return the address of a row's first element."""
+        return self.at(base, self.mul(number, stride))
+
     def load(self, kind: str, address: str) -> str:
-        """A value from memory, aligned as its elements are."""
+        """Load a value, aligned as its elements are."""
         align = {"ptr": 8, "i64": 8}.get(kind, self.target.bytes)
         return self.let(f"load {kind}, ptr {address}, align {align}")
 
     def store(self, kind: str, value: str, address: str) -> None:
-        """A value into memory."""
+        """Store a value."""
         self.do(f"store {kind} {value}, ptr {address}, align {self.target.bytes}")
 
     def store_pointer(self, value: str, address: str) -> None:
-        """An address into memory."""
+        """Store an address."""
         self.do(f"store ptr {value}, ptr {address}, align 8")
 
     def first_lanes(self, count: int) -> str | None:
-        """The mask of the first lanes; None for all."""
+        """Return the mask of the first lanes; None for all."""
         lanes = self.target.lanes
         if count >= lanes:
             return None
         return f"<{', '.join(f'i1 {int(lane < count)}' for lane in range(lanes))}>"
 
     def mask(self, count: str) -> str:
-        """The mask of the first lanes, as many as the i64 `count` says."""
+        """Return the mask of the first lanes, as many as the i64 `count` says."""
         lanes = self.target.lanes
         kind = f"<{lanes} x i64>"
         one = self.let(f"insertelement {kind} poison, i64 {count}, i64 0")
@@ -215,7 +246,7 @@ class Function:
         return self.let(f"icmp slt {kind} <{numbers}>, {everywhere}")
 
     def load_lanes(self, address: str, mask: str | None) -> str:
-        """A vector from memory; 0 in the lanes that the mask leaves out."""
+        """Load a vector; 0 in the lanes that the mask leaves out."""
         kind = self.target.vector
         if mask is None:
             return self.load(kind, address)
@@ -226,7 +257,7 @@ class Function:
         )
 
     def store_lanes(self, value: str, address: str, mask: str | None) -> None:
-        """A vector into memory, but for the lanes that the mask leaves out."""
+        """Store a vector, but for the lanes that the mask leaves out."""
         kind = self.target.vector
         if mask is None:
             self.store(kind, value, address)
@@ -238,7 +269,7 @@ class Function:
         )
 
     def broadcast(self, value: str) -> str:
-        """A number in all lanes."""
+        """Return a vector with a number in all lanes."""
         target = self.target
         one = self.let(f"insertelement {target.vector} poison, {target.dtype} {value}, i64 0")
         zeros = f"<{target.lanes} x i32> zeroinitializer"

@@ -9,8 +9,8 @@
             everything else, row by row and unit by unit                  (point_...)
 
 The group of units is outside, so that its part of the weights stays in the cache for all rows.
-Threads own rows for the whole sequence; where rows are few they own units, and meet after every
-pass.
+Threads own rows for the whole sequence; where rows are few they own units, and wait
+for each other after every pass.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from ...graph.learned import Size
 from ...locks import cached_property
 from ..planning.schedule import Pass, Schedule
 from ..runtime.abi import Buffer, Field, Role, Rows
-from . import mathematics, tile
+from . import mathematics, threads, tile
 from .arguments import Arguments
 from .fields import Fields
 from .ir import Function, Target
 from .packing import Layout, Pack, packing
 from .pointwise import Point
-from .threads import threads
+from .threads import share
 
 CHUNK = 64
 """Rows whose sums are held at the same time, if they fit."""
@@ -138,7 +138,7 @@ class Source:
         return found
 
     def _points(self, work: Work) -> None:
-        """What a pass computes unit by unit, for a full group and for the last one."""
+        """Write what a pass computes unit by unit, for a full group and for the last one."""
         full = work.blocks * self.target.lanes
         for valid in {full, work.valid} if work.groups > 1 else {work.valid}:
             name = f"point_{work.number}_{valid}"
@@ -164,12 +164,12 @@ class Source:
                 *bodies,
                 main.prepare(),
                 main.work(),
-                threads(self.fields.block, self.target),
+                threads.kernel(self.fields.block, self.target),
             ]
         )
 
     def _pass(self, work: Work) -> str:
-        """One pass over the groups of units from %from to %to, for the rows of a thread."""
+        """Write one pass over the groups of units from %from to %to, for the rows of a thread."""
         f = Function(
             f"define internal void @pass_{work.number}(ptr %arguments, ptr %frame, ptr %tile, "
             "i64 %begin, i64 %end, i64 %from, i64 %to) noinline",
@@ -177,7 +177,7 @@ class Source:
         )
         full = work.blocks * self.target.lanes
         whole = work.groups if work.valid == full else work.groups - 1
-        stop = f.let(f"call i64 @llvm.smin.i64(i64 %to, i64 {whole})")
+        stop = f.least("%to", whole)
         if whole:
             with f.loop("g", "%from", stop) as group:
                 self._group(f, work, group.at, full)
@@ -188,14 +188,14 @@ class Source:
         return f.text()
 
     def _group(self, f: Function, work: Work, group: str, valid: int) -> None:
-        """All rows of one group of units, a chunk at a time."""
-        unit = f.let(f"mul nsw i64 {group}, {work.blocks * self.target.lanes}")
-        slots = f.at("%tile", str(self._sums()))
+        """Write all rows of one group of units, a chunk at a time."""
+        unit = f.mul(group, work.blocks * self.target.lanes)
+        slots = f.at("%tile", self._sums())
         if self.layout is Layout.PANEL:
             self._lay_out(f, work, group)
-        with f.loop("c", "%begin", "%end", str(self.chunk)) as chunk:
-            left = f.let(f"sub nsw i64 %end, {chunk.at}")
-            rows = f.let(f"call i64 @llvm.smin.i64(i64 {left}, i64 {self.chunk})")
+        with f.loop("c", "%begin", "%end", self.chunk) as chunk:
+            left = f.sub("%end", chunk.at)
+            rows = f.least(left, self.chunk)
             for number in range(len(work.packs)):
                 factor = work.packs[number].factor
                 if factor.transposed or self.layout.lays_out(factor):
@@ -210,40 +210,40 @@ class Source:
 
     def _lay_out(self, f: Function, work: Work, group: str) -> None:
         """Lay out the weights of one group, for all rows of a thread."""
-        after = f.let(f"add nsw i64 {group}, 1")
+        after = f.add(group, 1)
         read = Arguments(f, self.fields.block)
         for number, pack in enumerate(work.packs, work.first):
             if not self.layout.lays_out(pack.factor):
                 continue
-            panel = f.load("ptr", f.at("%frame", str(self.matrix(number)), "ptr"))
+            panel = f.load("ptr", f.at("%frame", self.matrix(number), "ptr"))
             weight = read.address(Buffer(Role.WEIGHT, f"weight_{pack.factor.group}"))
             f.do(f"call void @pack_{number}(ptr {panel}, ptr {weight}, i64 {group}, i64 {after})")
 
     @cached_property
     def chunk(self) -> int:
-        """How many rows a chunk has: fewer if very many values of each have to be held."""
+        """The number of rows of a chunk: fewer if very many values of each have to be held."""
         rows = CHUNK
         while rows > 1 and rows * self._held() * self.target.vector_bytes > STACK:
             rows //= 2
         return rows
 
     def _held(self) -> int:
-        """The vectors that are held of a row: sums of the largest pass, and values that wait."""
+        """Return how many vectors are held of a row: sums of the largest pass, values that wait."""
         return self._columns_held() + max(work.slots for work in self.works)
 
     def _columns_held(self) -> int:
         return max(work.blocks * len(work.work.products) for work in self.works)
 
     def _sums(self) -> int:
-        """The numbers of the largest pass's sums, for all rows of a chunk."""
+        """Return how many numbers the largest pass's sums are, for all rows of a chunk."""
         return self.chunk * self._columns_held() * self.target.lanes
 
     def buffer(self) -> int:
-        """The numbers of the sums and of the values that wait, for all rows of a chunk."""
+        """Return how many numbers sums and waiting values are, for all rows of a chunk."""
         return max(1, self.chunk * self._held() * self.target.lanes)
 
     def _columns(self, work: Work, number: int) -> tuple[tuple[int, ...], tuple[bool, ...]]:
-        """The sums that a matrix adds to, block by block, and whether it is the first to."""
+        """Return the sums that a matrix adds to, block by block, and whether it is the first to."""
         targets = work.packs[number].factor.targets
         before = {t for pack in work.packs[:number] for t in pack.factor.targets}
         products = len(work.work.products)
@@ -251,16 +251,16 @@ class Source:
         return used, tuple(t not in before for _ in range(work.blocks) for t in targets)
 
     def _row(self, f: Function, work: Work, number: int, row: str) -> tuple[str, int]:
-        """Where a row of what a matrix reads stands, and how far the next is from it."""
+        """Return the address of a row that a matrix reads, and how far the next is from it."""
         field = self.fields.source(work.packs[number].factor)
-        base = f.load("ptr", f.at("%frame", str(field.place), "ptr"))
-        return f.at(base, f.let(f"mul nsw i64 {row}, {field.stride}")), field.stride
+        base = f.load("ptr", f.at("%frame", field.place, "ptr"))
+        return f.row(base, row, field.stride), field.stride
 
     def _bias(self, f: Function, work: Work, group: str) -> str:
-        """The start values of a group's sums."""
+        """Return where the start values of a group's sums stand."""
         columns = work.blocks * len(work.work.products)
-        base = f.load("ptr", f.at("%frame", str(self.bias(work)), "ptr"))
-        return f.at(base, f.let(f"mul nsw i64 {group}, {columns * self.target.lanes}"))
+        base = f.load("ptr", f.at("%frame", self.bias(work), "ptr"))
+        return f.row(base, group, columns * self.target.lanes)
 
     def bias(self, work: Work) -> int:
         """Return the place in the frame of a pass's start values: after the matrices."""
@@ -281,20 +281,20 @@ class Source:
         rows: str,
         valid: int,
     ) -> None:
-        """One matrix, times the rows of a chunk."""
+        """Write the product of one matrix and the rows of a chunk."""
         pack, lanes = work.packs[number], self.target.lanes
         used, first = self._columns(work, number)
         columns = work.blocks * len(work.work.products)
         source, stride = self._row(f, work, number, row)
-        base = f.load("ptr", f.at("%frame", str(self.matrix(work.first + number)), "ptr"))
+        base = f.load("ptr", f.at("%frame", self.matrix(work.first + number), "ptr"))
         readable = len(used) * lanes
         if self.layout.lays_out(pack.factor):
             pitch, weight = len(used) * lanes, base
             if self.layout is Layout.WHOLE:
-                weight = f.at(base, f.let(f"mul nsw i64 {group}, {pack.group_size(lanes)}"))
+                weight = f.row(base, group, pack.group_size(lanes))
         else:  # transposed: a row of the matrix holds the units side by side
             pitch, readable = pack.units, valid
-            begin = f.let(f"add nsw i64 {unit}, {pack.factor.rows[0] * pack.length * pitch}")
+            begin = f.add(unit, pack.factor.rows[0] * pack.length * pitch)
             weight = f.at(base, begin)
         bias = self._bias(f, work, group)
         part = self._part(len(used), pack.length)
@@ -308,28 +308,28 @@ class Source:
             self._functions.setdefault(shape.name, tile.tiles(shape, self.target))
             start, step = (bias, 0) if any(begins) else ("%tile", columns * lanes)
             length = min(part, pack.length - begin)
-            fetched = f"ptr {f.at(ahead, str(begin * pitch))}, " if self.fetches else ""
+            fetched = f"ptr {f.at(ahead, begin * pitch)}, " if self.fetches else ""
             f.do(
                 f"call void @{shape.name}(ptr %tile, ptr {start}, i64 {step}, "
-                f"ptr {f.at(source, str(begin))}, i64 {stride}, "
-                f"ptr {f.at(weight, str(begin * pitch))}, i64 {pitch}, i64 {length}, "
+                f"ptr {f.at(source, begin)}, i64 {stride}, "
+                f"ptr {f.at(weight, begin * pitch)}, i64 {pitch}, i64 {length}, "
                 f"{fetched}i64 {rows})"
             )
 
     def _next(self, f: Function, work: Work, number: int, group: str, row: str) -> str:
-        """The weights that are read once all rows of a thread have read those of a group.
+        """Return where the weights stand that are read once all rows have read a group.
 
         Only the first chunk of rows fetches them; for the others it is where they read already.
         """
         lanes = self.target.lanes
         following = (number + 1) % len(work.packs)
         if following <= number:
-            group = f.let(f"add nsw i64 {group}, 1")
+            group = f.add(group, 1)
         found = []
         for place, at in ((following, group), (number, group)):
-            base = f.load("ptr", f.at("%frame", str(self.matrix(work.first + place)), "ptr"))
+            base = f.load("ptr", f.at("%frame", self.matrix(work.first + place), "ptr"))
             size = work.packs[place].group_size(lanes)
-            found.append(f.at(base, f.let(f"mul nsw i64 {at}, {size}")))
+            found.append(f.row(base, at, size))
         is_first = f.let(f"icmp eq i64 {row}, %begin")
         return f.let(f"select i1 {is_first}, ptr {found[0]}, ptr {found[1]}")
 
@@ -340,7 +340,7 @@ class Source:
         return self.layout is Layout.WHOLE and size >= FAR[self.target.vector_bytes]
 
     def _part(self, columns: int, length: int) -> int:
-        """How much of k is read at a time: parts of like length."""
+        """Return how much of k is read at a time: parts of equal length."""
         room = PANEL[self.target.vector_bytes] // (columns * self.target.vector_bytes)
         parts = -(-length // max(room, 1))
         return -(-length // parts)
@@ -356,13 +356,13 @@ class Source:
         rows: str,
         valid: int,
     ) -> None:
-        """One matrix as PyTorch holds it, times the few rows of a chunk."""
+        """Write the product of one matrix as PyTorch holds it and the few rows of a chunk."""
         pack, lanes = work.packs[number], self.target.lanes
         used, first = self._columns(work, number)
         products = len(work.work.products)
         columns = work.blocks * products
         source, stride = self._row(f, work, number, row)
-        base = f.load("ptr", f.at("%frame", str(self.matrix(work.first + number)), "ptr"))
+        base = f.load("ptr", f.at("%frame", self.matrix(work.first + number), "ptr"))
         bias = self._bias(f, work, group)
         for place, (column, is_first) in enumerate(zip(used, first, strict=True)):
             block, target = divmod(place, len(pack.factor.targets))
@@ -372,14 +372,12 @@ class Source:
             name = tile.dot_name(pack.length, units)
             self._functions.setdefault(name, tile.dot(pack.length, units, self.target))
             begin = pack.factor.rows[target] * pack.units + block * lanes
-            weight = f.at(
-                base, f.let(f"mul nsw i64 {f.let(f'add nsw i64 {unit}, {begin}')}, {pack.length}")
-            )
-            into = f.at("%tile", str(column * lanes))
+            weight = f.row(base, f.add(unit, begin), pack.length)
+            into = f.at("%tile", column * lanes)
             start, step = (bias, 0) if is_first else ("%tile", columns * lanes)
             f.do(
                 f"call void @{name}(ptr {into}, i64 {columns * lanes}, "
-                f"ptr {f.at(start, str(column * lanes))}, i64 {step}, ptr {source}, i64 {stride}, "
+                f"ptr {f.at(start, column * lanes)}, i64 {step}, ptr {source}, i64 {stride}, "
                 f"ptr {weight}, i64 {rows})"
             )
 
@@ -401,12 +399,12 @@ class _Main:
         )
         read = Arguments(f, source.fields.block)
         for work in source.works:
-            begin, end = share(f, str(work.groups), "%part", "%parts")
+            begin, end = share(f, work.groups, "%part", "%parts")
             for place, pack in enumerate(work.packs) if source.layout is Layout.WHOLE else ():
                 number = work.first + place
                 weight, base = self._weight(read, pack), self._packed(read, number)
                 size = pack.group_size(self.target.lanes)
-                into = f.at(base, f.let(f"mul nsw i64 {begin}, {size}"))
+                into = f.row(base, begin, size)
                 f.do(f"call void @pack_{number}(ptr {into}, ptr {weight}, i64 {begin}, i64 {end})")
             self._biases(f, read, work, begin, end)
         f.do("ret void")
@@ -432,26 +430,26 @@ class _Main:
             for group, _ in parts
         }
         with f.loop("g", begin, end) as group:
-            first = f.let(f"mul nsw i64 {group.at}, {work.blocks * lanes}")
+            first = f.mul(group.at, work.blocks * lanes)
             for block in range(work.blocks):
-                unit = f.let(f"add nsw i64 {first}, {block * lanes}")
-                mask = f.mask(f.let(f"sub nsw i64 {units}, {unit}"))
+                unit = f.add(first, block * lanes)
+                mask = f.mask(f.sub(units, unit))
                 for product, parts in enumerate(work.work.biases):
                     total = self.target.splat(0)
                     for name, row in parts:
-                        at = f.let(f"add nsw i64 {unit}, {row * units}")
+                        at = f.add(unit, row * units)
                         value = f.load_lanes(f.at(bases[name], at), mask)
                         total = f.let(f"fadd {kind} {total}, {value}")
                     column = block * len(products) + product
-                    at = f.let(f"mul nsw i64 {group.at}, {work.blocks * len(products) * lanes}")
-                    f.store(kind, total, f.at(f.at(into, at), str(column * lanes)))
+                    at = f.mul(group.at, work.blocks * len(products) * lanes)
+                    f.store(kind, total, f.at(f.at(into, at), column * lanes))
 
     def work(self) -> str:
-        """All steps for the rows from %begin to %end, and of them the units of one part."""
+        """Return the function of all steps: rows from %begin to %end, units of one part."""
         source = self.source
         f = Function(
             "define internal void @work(ptr %arguments, i64 %begin, i64 %end, i64 %part, "
-            "i64 %parts, i64 %thread, ptr %meeting)",
+            "i64 %parts, i64 %thread, ptr %counter)",
             self.target,
         )
         buffer = f.let(f"alloca [{source.buffer()} x {self.target.dtype}], align 64")
@@ -469,40 +467,32 @@ class _Main:
             if source.layout.lays_out(pack.factor):
                 field = source.fields.block.field(Buffer(Role.PACKED, str(number)))
                 base = self._now(f, field, read.address(field.buffer), "", "")
-            f.store_pointer(base, f.at(frame, str(source.matrix(number)), "ptr"))
+            f.store_pointer(base, f.at(frame, source.matrix(number), "ptr"))
         for work in source.works:
             if work.work.products:
                 base = read.address(Buffer(Role.BIAS, str(work.number)))
-                f.store_pointer(base, f.at(frame, str(source.bias(work)), "ptr"))
-        shares = [share(f, str(work.groups), "%part", "%parts") for work in source.works]
-        with f.loop("t", "0", steps) as time:
+                f.store_pointer(base, f.at(frame, source.bias(work), "ptr"))
+        shares = [share(f, work.groups, "%part", "%parts") for work in source.works]
+        with f.loop("t", 0, steps) as time:
             count = f.load("i64", f.at(counts, time.at, "i64"))
-            last = f.let(f"call i64 @llvm.smin.i64(i64 {count}, i64 %end)")
+            last = f.least(count, "%end")
             for field, base, offset in zip(fields, bases, offsets, strict=True):
                 now = self._now(f, field, base, offset, time.at)
-                f.store_pointer(now, f.at(frame, str(field.place), "ptr"))
+                f.store_pointer(now, f.at(frame, field.place, "ptr"))
             for work, (begin, end) in zip(source.works, shares, strict=True):
                 f.do(
                     f"call void @pass_{work.number}(ptr %arguments, ptr {frame}, ptr {buffer}, "
                     f"i64 %begin, i64 {last}, i64 {begin}, i64 {end})"
                 )
-                f.do("call void @meet(ptr %meeting, i64 %parts)")
+                f.do("call void @barrier(ptr %counter, i64 %parts)")
         f.do("ret void")
         return f.text()
 
     def _now(self, f: Function, field: Field, base: str, starts: str, t: str) -> str:
         """Return where a buffer's rows of this step begin."""
         if field.rows is Rows.THREAD:
-            return f.at(base, f.let(f"mul nsw i64 %thread, {field.stride}"))
+            return f.row(base, "%thread", field.stride)
         if field.rows is not Rows.STEP:
             return base
         row = f.load("i64", f.at(starts, t, "i64"))
-        return f.at(base, f.let(f"mul nsw i64 {row}, {field.stride}"))
-
-
-def share(f: Function, count: str, part: str, parts: str) -> tuple[str, str]:
-    """Where one of so many like parts begins and ends."""
-    begin = f.let(f"sdiv i64 {f.let(f'mul nsw i64 {count}, {part}')}, {parts}")
-    after = f.let(f"add nsw i64 {part}, 1")
-    end = f.let(f"sdiv i64 {f.let(f'mul nsw i64 {count}, {after}')}, {parts}")
-    return begin, end
+        return f.row(base, row, field.stride)

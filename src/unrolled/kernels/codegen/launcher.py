@@ -51,28 +51,28 @@ def text(target: Target) -> str:
 
 def _scalar(f: Function, name: str, kind: str = "i64") -> str:
     """Return the value of a scalar of the table."""
-    return f.load(kind, f.at("%table", str(header(name)), "i64"))
+    return f.load(kind, f.at("%table", header(name), "i64"))
 
 
 def _entry(f: Function, start: str, number: str, size: int) -> str:
     """Return where an entry of so many words stands."""
-    return f.at(start, f.let(f"mul nsw i64 {number}, {size}"), "i64")
+    return f.at(start, f.mul(number, size), "i64")
 
 
 def _field(f: Function, entry: str, kind: type, name: str) -> str:
     """Return the value of a word of an entry."""
-    return f.load("i64", f.at(entry, str(kind._fields.index(name)), "i64"))  # pyright: ignore
+    return f.load("i64", f.at(entry, kind._fields.index(name), "i64"))  # pyright: ignore
 
 
 def _operand(f: Function, operands: str, number: str, name: str) -> str:
     """Return where a word of an operand stands: the same words of all stand side by side."""
-    column = f.let(f"mul nsw i64 {_scalar(f, 'operands')}, {Operand._fields.index(name)}")
-    return f.at(operands, f.let(f"add nsw i64 {column}, {number}"), "i64")
+    column = f.mul(_scalar(f, "operands"), Operand._fields.index(name))
+    return f.at(operands, f.add(column, number), "i64")
 
 
 def _starts(f: Function) -> tuple[str, str, str, str]:
     """Return where operands, relocations, and the copies before and after stand."""
-    operands = f.at("%table", str(len(HEADER)), "i64")
+    operands = f.at("%table", len(HEADER), "i64")
     relocations = _entry(f, operands, _scalar(f, "operands"), len(Operand._fields))
     before = _entry(f, relocations, _scalar(f, "relocations"), len(Relocation._fields))
     after = _entry(f, before, _scalar(f, "before"), len(Copy._fields))
@@ -102,7 +102,7 @@ def _prepare(target: Target) -> str:
     with f.when(f.let(f"icmp eq i64 {_scalar(f, 'worst')}, {FITS}")):
         operands, relocations, before, _ = _starts(f)
         arguments = _scalar(f, "arguments", "ptr")
-        with f.loop("r", "0", _scalar(f, "relocations")) as loop:
+        with f.loop("r", 0, _scalar(f, "relocations")) as loop:
             entry = _entry(f, relocations, loop.at, len(Relocation._fields))
             operand = _field(f, entry, Relocation, "operand")
             address = _address(f, operands, operand, _field(f, entry, Relocation, "offset"))
@@ -131,15 +131,15 @@ def _address(f: Function, operands: str, operand: str, offset: str) -> str:
 
 
 def _copies(f: Function, operands: str, start: str, count: str) -> None:
-    with f.loop("c", "0", count) as loop:
+    with f.loop("c", 0, count) as loop:
         entry = _entry(f, start, loop.at, len(Copy._fields))
         source, source_at, target, target_at, size, times = (
             _field(f, entry, Copy, name) for name in Copy._fields
         )
         source = f.let(f"inttoptr i64 {_address(f, operands, source, source_at)} to ptr")
         first = _address(f, operands, target, target_at)
-        with f.loop("t", "0", times) as turn:
-            target = f.let(f"add i64 {first}, {f.let(f'mul nsw i64 {turn.at}, {size}')}")
+        with f.loop("t", 0, times) as turn:
+            target = f.let(f"add i64 {first}, {f.mul(turn.at, size)}")
             target = f.let(f"inttoptr i64 {target} to ptr")
             sizes = f"i64 {size}, i1 false"
             f.do(f"call void @llvm.memcpy.p0.p0.i64(ptr {target}, ptr {source}, {sizes})")
@@ -149,10 +149,10 @@ def _inspect(target: Target) -> str:
     """Return the function that fills in the addresses of operands, and the worst verdict."""
     f = Function("define internal void @inspect(ptr %table)", target)
     answers = {name: f.let("alloca i64, align 8", name) for name in FUNCTIONS}
-    worst, verdict = f.at("%table", str(header("worst")), "i64"), f.let("alloca i64, align 8")
+    worst, verdict = f.at("%table", header("worst"), "i64"), f.let("alloca i64, align 8")
     f.do(f"store i64 {FITS}, ptr {worst}, align 8")
-    operands = f.at("%table", str(len(HEADER)), "i64")
-    with f.loop("i", "0", _scalar(f, "operands")) as loop:
+    operands = f.at("%table", len(HEADER), "i64")
+    with f.loop("i", 0, _scalar(f, "operands")) as loop:
         f.do(f"store i64 {WRONG}, ptr {verdict}, align 8")
         words = {name: _operand(f, operands, loop.at, name) for name in Operand._fields}
         _judge(f, answers, words, verdict)
@@ -188,9 +188,9 @@ def _judge(f: Function, answers: dict[str, str], words: dict[str, str], verdict:
         dim = f.let(f"select i1 {answered}, i64 {dim}, i64 0")  # nested tensors do not answer
         reach, contiguous, last = _dimensions(f, dim, sizes, strides)
         empty = f.let(f"icmp eq i64 {numel}, 0")
-        end = f.let(f"add nsw i64 {f.let(f'add nsw i64 {offset}, {reach}')}, 1")
-        inside = f.let(f"icmp sle i64 {f.let(f'mul nsw i64 {end}, {itemsize}')}, {extent}")
-        base = f.let(f"sub i64 {address}, {f.let(f'mul nsw i64 {offset}, {itemsize}')}")
+        end = f.add(f.add(offset, reach), 1)
+        inside = f.let(f"icmp sle i64 {f.mul(end, itemsize)}, {extent}")
+        base = f.let(f"sub i64 {address}, {f.mul(offset, itemsize)}")
         there = _every(f, inside, f.let(f"icmp ne i64 {base}, 0"))
         free = f.let(f"icmp slt i64 {numbers}, 0")
         fits = _every(f, _same(f, numel, numbers), f.let(f"or i1 {free}, {_same(f, last, width)}"))
@@ -205,18 +205,18 @@ def _dimensions(f: Function, dim: str, sizes: str, strides: str) -> tuple[str, s
     """Return the place of the last number, whether a tensor is contiguous, and its last size."""
     sizes, strides = (f.let(f"inttoptr i64 {p} to ptr") for p in (sizes, strides))
     carried = [("i64", "0"), ("i64", "1"), ("i1", "true"), ("i64", "1")]
-    with f.loop("d", "0", dim, carried=carried) as dims:
+    with f.loop("d", 0, dim, carried=carried) as dims:
         reach, dense, contiguous, last = dims.carried
-        place = f.let(f"sub nsw i64 {f.let(f'sub nsw i64 {dim}, 1')}, {dims.at}")
+        place = f.sub(f.sub(dim, 1), dims.at)
         size = f.load("i64", f.at(sizes, place, "i64"))
         stride = f.load("i64", f.at(strides, place, "i64"))
-        step = f.let(f"mul nsw i64 {f.let(f'sub nsw i64 {size}, 1')}, {stride}")
+        step = f.mul(f.sub(size, 1), stride)
         one = f.let(f"icmp eq i64 {size}, 1")
         beside = f.let(f"icmp eq i64 {stride}, {dense}")
         is_last = f.let(f"icmp eq i64 {dims.at}, 0")
         dims.carried[:] = [
-            f.let(f"add nsw i64 {reach}, {step}"),
-            f.let(f"mul nsw i64 {dense}, {size}"),
+            f.add(reach, step),
+            f.mul(dense, size),
             _every(f, contiguous, f.let(f"or i1 {one}, {beside}")),
             f.let(f"select i1 {is_last}, i64 {size}, i64 {last}"),
         ]

@@ -30,17 +30,17 @@ def _binary(f: Function, operation: str, a: str, b: str) -> str:
 
 
 def fma(f: Function, a: str, b: str, c: str) -> str:
-    """a * b + c, rounded once."""
+    """Return a * b + c, rounded once."""
     return intrinsic(f, "fma", a, b, c)
 
 
 def fmuladd(f: Function, a: str, b: str, c: str) -> str:
-    """a * b + c, rounded once where the processor can."""
+    """Return a * b + c, rounded once where the processor can."""
     return intrinsic(f, "fmuladd", a, b, c)
 
 
 def intrinsic(f: Function, name: str, *values: str) -> str:
-    """One of LLVM's own functions of vectors."""
+    """Call one of LLVM's own functions of vectors."""
     target = f.target
     suffix = f"v{target.lanes}f{8 * target.bytes}"
     arguments = ", ".join(f"{target.vector} {value}" for value in values)
@@ -48,18 +48,18 @@ def intrinsic(f: Function, name: str, *values: str) -> str:
 
 
 def select(f: Function, condition: str, a: str, b: str) -> str:
-    """a where the condition holds, else b."""
+    """Return a where the condition holds, else b."""
     kind = f.target.vector
     return f.let(f"select {f.target.mask} {condition}, {kind} {a}, {kind} {b}")
 
 
 def compare(f: Function, how: str, a: str, b: str) -> str:
-    """A condition; false where either is NaN for ordered comparisons (o...)."""
+    """Return a condition; false where either is NaN for ordered comparisons (o...)."""
     return f.let(f"fcmp {how} {f.target.vector} {a}, {b}")
 
 
 def _tail(f: Function, r: str, terms: int) -> str:
-    """r^2/2! + ... + r^terms/terms!, by Horner; to be added to r last, where little is lost."""
+    """Return r^2/2! + ... + r^terms/terms!, by Horner; added to r last, little of it is lost."""
     target = f.target
     total = target.splat(1 / math.factorial(terms))
     for k in range(terms - 1, 1, -1):
@@ -68,7 +68,7 @@ def _tail(f: Function, r: str, terms: int) -> str:
 
 
 def _reduced(f: Function, x: str) -> tuple[str, str, str]:
-    """n and r of x = n ln 2 + r, and what rounding took from r."""
+    """Return n and r of x = n ln 2 + r, and what rounding took from r."""
     target = f.target
     dtype, magic = target.dtype, target.splat(MAGIC[target.dtype])
     shifted = fma(f, x, target.splat(1 / math.log(2)), magic)
@@ -80,7 +80,7 @@ def _reduced(f: Function, x: str) -> tuple[str, str, str]:
 
 
 def _scaled(f: Function, x: str, n: str) -> str:
-    """x times 2^n for whole n, with denormal and infinite results."""
+    """Return x times 2^n for whole n, with denormal and infinite results."""
     target = f.target
     if target.has_avx512:
         return _avx512(f, "mask.scalef", x, n, x, rounding=True)
@@ -96,7 +96,7 @@ def _scaled(f: Function, x: str, n: str) -> str:
 
 
 def _power_of_two(f: Function, n: str) -> str:
-    """2^n for integers n within the exponent's range."""
+    """Return 2^n for integers n within the exponent's range."""
     target = f.target
     kind = target.integers
     exponent = f.let(f"add {kind} {n}, {target.integer_splat(BIAS[target.dtype])}")
@@ -105,7 +105,7 @@ def _power_of_two(f: Function, n: str) -> str:
 
 
 def _avx512(f: Function, name: str, *values: str, rounding: bool = False) -> str:
-    """One of the instructions that only AVX-512 has, in all lanes."""
+    """Write one of the instructions that only AVX-512 has, in all lanes."""
     target = f.target
     suffix = {"float": "ps", "double": "pd"}[target.dtype]
     arguments = [f"{target.vector} {value}" for value in values]
@@ -118,7 +118,7 @@ def _avx512(f: Function, name: str, *values: str, rounding: bool = False) -> str
 
 
 def _reciprocal(f: Function, x: str) -> str:
-    """1 / x for x that is neither 0 nor infinite nor denormal.
+    """Return 1 / x for x that is neither 0 nor infinite nor denormal.
 
     AVX-512 has a guess with 14 good bits, which Newton's steps double; dividing takes longer.
     """
@@ -134,7 +134,7 @@ def _reciprocal(f: Function, x: str) -> str:
 
 
 def _clamped(f: Function, x: str, low: float | None, high: float | None) -> str:
-    """x within bounds; NaN stays."""
+    """Return x within bounds; NaN stays."""
     if low is not None:
         bound = f.target.splat(low)
         x = select(f, compare(f, "olt", x, bound), bound, x)
@@ -145,7 +145,7 @@ def _clamped(f: Function, x: str, low: float | None, high: float | None) -> str:
 
 
 def exp(f: Function, x: str) -> str:
-    """e^x, with infinities, zeros and denormal results."""
+    """Return e^x, with infinities, zeros and denormal results."""
     target = f.target
     n, r, lost = _reduced(f, _clamped(f, x, *EXP_RANGE[target.dtype]))
     tail = _binary(f, "fadd", _tail(f, r, EXP_TERMS[target.dtype]), lost)
@@ -156,7 +156,7 @@ def exp(f: Function, x: str) -> str:
 
 
 def sigmoid(f: Function, x: str) -> str:
-    """1 / (1 + t) or t / (1 + t) with t = e^-|x|, which cannot overflow."""
+    """Return 1 / (1 + t) or t / (1 + t) with t = e^-|x|, which cannot overflow."""
     target = f.target
     size = f.let(f"fneg {target.vector} {intrinsic(f, 'fabs', x)}")
     n, r, _ = _reduced(f, _clamped(f, size, EXP_RANGE[target.dtype][0], None))
@@ -168,7 +168,7 @@ def sigmoid(f: Function, x: str) -> str:
 
 
 def tanh(f: Function, x: str) -> str:
-    """d / (d + 2) with d = e^2|x| - 1; d and the quotient carry what rounding takes from them."""
+    """Return d / (d + 2), d = e^2|x| - 1; both carry what rounding takes from them."""
     target = f.target
     size = _clamped(f, intrinsic(f, "fabs", x), None, TANH_LIMIT[target.dtype])
     n, r, r_lost = _reduced(f, _binary(f, "fadd", size, size))
@@ -190,7 +190,7 @@ def tanh(f: Function, x: str) -> str:
 
 
 def _sum(f: Function, a: str, b: str) -> tuple[str, str]:
-    """a + b and what rounding took from it (Knuth's two-sum)."""
+    """Return a + b and what rounding took from it (Knuth's two-sum)."""
     total = _binary(f, "fadd", a, b)
     part = _binary(f, "fsub", total, a)
     a_lost = _binary(f, "fsub", a, _binary(f, "fsub", total, part))
@@ -198,7 +198,7 @@ def _sum(f: Function, a: str, b: str) -> tuple[str, str]:
 
 
 def log(f: Function, x: str) -> str:
-    """The natural logarithm: NaN below 0, -infinity at 0, denormal arguments included."""
+    """Return the natural logarithm: NaN below 0, -infinity at 0, denormal arguments included."""
     target = f.target
     dtype, kind = target.dtype, target.integers
     tiny = compare(f, "olt", x, target.splat(2.0 ** (2 - BIAS[dtype])))
@@ -244,7 +244,7 @@ def call(f: Function, name: str, x: str) -> str:
 
 
 def routine(name: str, target: Target) -> str:
-    """The text of one routine."""
+    """Return the text of one routine."""
     kind = target.vector
     f = Function(f"define internal {kind} @{name}({kind} %x) alwaysinline", target)
     f.do(f"ret {kind} {ROUTINES[name](f, '%x')}")

@@ -49,15 +49,15 @@ class Pack(NamedTuple):
     groups: int
 
     def columns(self) -> int:
-        """How many vectors stand side by side for one k."""
+        """Return how many vectors stand side by side for one k."""
         return self.blocks * len(self.factor.targets)
 
     def group_size(self, lanes: int) -> int:
-        """The numbers of one group; k is rounded up to whole vectors."""
+        """Return how many numbers a group is; k is rounded up to whole vectors."""
         return -(-self.length // lanes) * lanes * self.columns() * lanes
 
     def size(self, lanes: int) -> int:
-        """The numbers of the whole."""
+        """Return how many numbers all groups are."""
         return self.groups * self.group_size(lanes)
 
 
@@ -68,26 +68,26 @@ def packing(number: int, pack: Pack, target: Target) -> str:
     )
     f = Function(head, target)
     with f.loop("g", "%begin", "%end") as group:
-        place = f.let(f"sub nsw i64 {group.at}, %begin")
-        into = f.at("%to", f.let(f"mul nsw i64 {place}, {pack.group_size(target.lanes)}"))
-        unit = f.let(f"mul nsw i64 {group.at}, {pack.blocks * target.lanes}")
+        place = f.sub(group.at, "%begin")
+        into = f.row("%to", place, pack.group_size(target.lanes))
+        unit = f.mul(group.at, pack.blocks * target.lanes)
         for block in range(pack.blocks):
-            first = f.let(f"add nsw i64 {unit}, {block * target.lanes}")
+            first = f.add(unit, block * target.lanes)
             if pack.factor.transposed:
                 _copied(f, pack, into, first, block)
                 continue
             for start, count in _runs(pack.factor.rows):
                 place = pack.factor.rows.index(start)
-                with f.loop("r", "0", str(count)) as row:  # one text for all of them
-                    column = f.let(f"add nsw i64 {row.at}, {block * len(pack.factor.rows) + place}")
-                    own = f.let(f"add nsw i64 {row.at}, {start}")
+                with f.loop("r", 0, count) as row:  # one text for all of them
+                    column = f.add(row.at, block * len(pack.factor.rows) + place)
+                    own = f.add(row.at, start)
                     _turned(f, pack, into, first, own, column)
     f.do("ret void")
     return f.text()
 
 
 def _runs(rows: tuple[int, ...]) -> list[tuple[int, int]]:
-    """Runs of adjoining rows: the first, and how many."""
+    """Return runs of adjoining rows: the first, and how many."""
     runs: list[tuple[int, int]] = []
     for row in rows:
         if runs and row == sum(runs[-1]):
@@ -98,51 +98,49 @@ def _runs(rows: tuple[int, ...]) -> list[tuple[int, int]]:
 
 
 def _turned(f: Function, pack: Pack, into: str, first: str, row: str, column: str) -> None:
-    """One column of a group: the weights of a vector of units, which stand in rows."""
+    """Lay out one column of a group: the weights of a vector of units, which stand in rows."""
     target, lanes, length = f.target, f.target.lanes, pack.length
     last = pack.units - 1
     rows = []
-    begin = f.let(f"mul nsw i64 {row}, {pack.units}")
-    into = f.at(into, f.let(f"mul nsw i64 {column}, {lanes}"))
+    begin = f.mul(row, pack.units)
+    into = f.row(into, column, lanes)
     for lane in range(lanes):
-        unit = f.let(f"add nsw i64 {first}, {lane}")
-        unit = f.let(f"call i64 @llvm.smin.i64(i64 {unit}, i64 {last})")
-        at = f.let(f"add nsw i64 {unit}, {begin}")
-        rows.append(f.at("%weight", f.let(f"mul nsw i64 {at}, {length}")))
+        unit = f.add(first, lane)
+        unit = f.least(unit, last)
+        at = f.add(unit, begin)
+        rows.append(f.row("%weight", at, length))
     stride = pack.columns() * lanes
 
     def square(k: str, count: int) -> None:
         mask = f.first_lanes(count)
         vectors = transposed(f, [f.load_lanes(f.at(address, k), mask) for address in rows])
-        base = f.at(into, f.let(f"mul nsw i64 {k}, {stride}"))
+        base = f.row(into, k, stride)
         for place, vector in enumerate(vectors):
-            f.store(target.vector, vector, f.at(base, str(place * stride)))
+            f.store(target.vector, vector, f.at(base, place * stride))
 
     whole = length // lanes * lanes
     if whole:
-        with f.loop("k", "0", str(whole), str(lanes)) as loop:
+        with f.loop("k", 0, whole, lanes) as loop:
             square(loop.at, lanes)
     if length % lanes:
         square(str(whole), length % lanes)
 
 
 def _copied(f: Function, pack: Pack, into: str, first: str, block: int) -> None:
-    """One column of a group of a transposed matrix: its units stand side by side already."""
+    """Lay out one column of a transposed matrix: its units stand side by side already."""
     target, lanes = f.target, f.target.lanes
     (row,) = pack.factor.rows
-    left = f.let(f"sub nsw i64 {pack.units}, {first}")
-    with f.loop("k", "0", str(pack.length)) as loop:
-        at = f.let(f"add nsw i64 {loop.at}, {row * pack.length}")
-        source = f.at(
-            "%weight", f.let(f"add nsw i64 {f.let(f'mul nsw i64 {at}, {pack.units}')}, {first}")
-        )
+    left = f.sub(pack.units, first)
+    with f.loop("k", 0, pack.length) as loop:
+        at = f.add(loop.at, row * pack.length)
+        source = f.at("%weight", f.add(f.mul(at, pack.units), first))
         value = f.load_lanes(source, f.mask(left) if pack.units % (lanes * pack.blocks) else None)
-        place = f.let(f"mul nsw i64 {loop.at}, {pack.columns() * lanes}")
-        f.store(target.vector, value, f.at(f.at(into, place), str(block * lanes)))
+        place = f.mul(loop.at, pack.columns() * lanes)
+        f.store(target.vector, value, f.at(f.at(into, place), block * lanes))
 
 
 def transposed(f: Function, vectors: list[str]) -> list[str]:
-    """The columns of a square whose rows are given: in each round, halves of two rows change."""
+    """Return the columns of a square of given rows: in each round, halves of two rows change."""
     lanes, kind = f.target.lanes, f.target.vector
     size = lanes // 2
     while size:

@@ -121,7 +121,7 @@ class Point:
     def _function(
         self, name: str, parts: Sequence[tuple[int, int]], blocks: int, valid: int
     ) -> str:
-        """Some of the loops: of each the block and the number."""
+        """Write some of the loops, given by block and number."""
         self.f = Function(
             f"define internal void @{name}(ptr %frame, ptr %tile, ptr %slots, i64 %row, i64 %rows, "
             "i64 %unit) noinline",
@@ -144,7 +144,7 @@ class Point:
         return self.f.text()
 
     def _tasks(self) -> dict[int, list[Callable[[], None]]]:
-        """What each loop computes and writes to memory, in order."""
+        """Return what each loop computes and writes to memory, in order."""
         tasks = defaultdict[int, list[Callable[[], None]]](list)
         graph, kept = self.schedule.graph, self.fields.kept
 
@@ -190,7 +190,7 @@ class Point:
         self._store(self._number(node), field)
 
     def _crossing(self) -> dict[Node, int]:
-        """The values that a later loop reads and that no array keeps, numbered."""
+        """Return the values that a later loop reads and that no array keeps, numbered."""
         found: dict[Node, int] = {}
         for node, loop in self.loops.items():
             for argument in node.arguments:
@@ -200,17 +200,17 @@ class Point:
         return found
 
     def _rows(self, blocks: int, block: int, valid: int) -> None:
-        """One loop over the rows of one block."""
+        """Write one loop over the rows of one block."""
         lanes, columns = self.target.lanes, len(self.work.products)
-        with self.f.loop("q", "0", "%rows") as rows:
+        with self.f.loop("q", 0, "%rows") as rows:
             self.values = {}
-            self.row = self.f.let(f"add nsw i64 %row, {rows.at}")
-            self.unit = self.f.let(f"add nsw i64 %unit, {block * lanes}")
+            self.row = self.f.add("%row", rows.at)
+            self.unit = self.f.add("%unit", block * lanes)
             self.mask = self.f.first_lanes(valid - block * lanes)
-            tile = self.f.let(f"mul nsw i64 {rows.at}, {blocks * columns * lanes}")
-            tile = self.f.let(f"add nsw i64 {tile}, {block * columns * lanes}")
+            tile = self.f.mul(rows.at, blocks * columns * lanes)
+            tile = self.f.add(tile, block * columns * lanes)
             self.tile = self.f.at("%tile", tile)
-            slots = self.f.let(f"mul nsw i64 {rows.at}, {len(self.slots) * lanes}")
+            slots = self.f.mul(rows.at, len(self.slots) * lanes)
             self.slot = self.f.at("%slots", slots)
             for task in self.tasks[self.loop]:
                 task()
@@ -221,14 +221,14 @@ class Point:
         return self.bases.setdefault(place, f"%base{place}")
 
     def _row(self, field: Field) -> str:
-        """The address of this row."""
+        """Return the address of this row."""
         f, base = self.f, self._base(field.place)
         if field.rows in (Rows.ONE, Rows.THREAD):
             return base
-        return f.at(base, f.let(f"mul nsw i64 {self.row}, {field.stride}"))
+        return f.row(base, self.row, field.stride)
 
     def _address(self, field: Field) -> str:
-        """Of the vector of this row and block."""
+        """Return the address of the vector of this row and block."""
         return self.f.at(self._row(field), self.unit)
 
     def _load(self, field: Field) -> str:
@@ -261,20 +261,20 @@ class Point:
         self._store(f.let(f"fadd {kind} {known}, {self.value(node)}"), field)
 
     def _slot(self, node: Node) -> str:
-        """Where a value waits for a later loop."""
-        return self.f.at(self.slot, str(self.slots[node] * self.target.lanes))
+        """Return where a value waits for a later loop."""
+        return self.f.at(self.slot, self.slots[node] * self.target.lanes)
 
     # Values.
 
     def _number(self, node: Node) -> str:
-        """A value as it is kept: of a condition, 1 or 0."""
+        """Return a value as it is kept: of a condition, 1 or 0."""
         value = self.value(node)
         if node.operation not in CONDITIONS:
             return value
         return mathematics.select(self.f, value, self.target.splat(1), self.target.splat(0))
 
     def value(self, node: Node) -> str:
-        """A node's vector for this row and block; what it is computed from comes first."""
+        """Return a node's vector for this row and block; what it is computed from comes first."""
         stack = [node]
         while stack:
             last = stack[-1]
@@ -288,7 +288,7 @@ class Point:
         return self.values[node]
 
     def _computed_from(self, node: Node) -> tuple[Node, ...]:
-        """The values that have to be known; none of what is read from memory."""
+        """Return the values that have to be known; none of what is read from memory."""
         if node.operation in (Operation.DIMENSION, Operation.SUM) or not node.arguments:
             return ()
         if 0 <= self.loops.get(node, -1) < self.loop:
@@ -298,7 +298,7 @@ class Point:
         return () if node in self.products or self._is_elsewhere(node) else node.arguments
 
     def _is_elsewhere(self, node: Node) -> bool:
-        """Whether a value is computed in another pass; numbers of a row are computed in each."""
+        """Return whether another pass computes a value; numbers of a row are computed in each."""
         home = (self.work.stage, self.work.size)
         return self.schedule.sizes[node] != "one" and self.schedule.home(node) != home
 
@@ -308,7 +308,7 @@ class Point:
             return self._waiting(node)
         if node in self.products:
             place = self.products[node]
-            return f.load(target.vector, f.at(self.tile, str(place * target.lanes)))
+            return f.load(target.vector, f.at(self.tile, place * target.lanes))
         if operation is Operation.CONSTANT:
             return target.splat(node.attribute)
         if operation is Operation.DIMENSION:
@@ -339,26 +339,26 @@ class Point:
         return rule(f, *arguments)
 
     def _waiting(self, node: Node) -> str:
-        """A value of an earlier loop."""
+        """Return a value of an earlier loop."""
         if node in self.slots:
             return self._again(node, self.f.load(self.target.vector, self._slot(node)))
         return self._kept(node)
 
     def _kept(self, node: Node) -> str:
-        """A value that an array holds."""
+        """Return a value that an array holds."""
         field = self.fields.memory(node)
         assert field is not None, "what is read later is kept"
         return self._again(node, self._load(field))
 
     def _again(self, node: Node, kept: str) -> str:
-        """A value of the number as which it was kept."""
+        """Return a value, given the number as which it was kept."""
         if node.operation in CONDITIONS:
             return mathematics.compare(self.f, "one", kept, self.target.splat(0))
         return kept
 
 
 def _loops(work: Pass) -> dict[Node, int]:
-    """In which loop over the rows each value is computed; -1: in every loop that reads it.
+    """Return in which loop over the rows a value is computed; -1: in every loop that reads it.
 
     Each exponential, or what is made of one, has a loop of its own. It is a long chain of
     instructions, each waiting for the one before: a processor is busy only if the chains of

@@ -60,7 +60,7 @@ CHAINS = 8
 
 
 def shape(products: int, units: int, target: Target) -> tuple[int, int]:
-    """The rows and blocks of units of a tile, so that its sums stay in registers.
+    """Return the rows and blocks of units of a tile, so that its sums stay in registers.
 
     Besides the sums, a number of each row and one weight have to be held. Blocks are few where
     many would stand empty.
@@ -95,22 +95,22 @@ LINE = 64
 
 
 def tiles(tile: Tile, target: Target) -> str:
-    """All heights of a tile, and the function that covers %rows rows with tiles of like height."""
+    """Write all heights of a tile, and what covers %rows rows with tiles of about equal height."""
     heights = range(1, tile.rows + 1)
     parts = [_tile(tile._replace(rows=height), target) for height in heights]
     head = f"define internal void @{tile.name}({tile.parameters}, i64 %rows) noinline"
     f = Function(head, target)
-    more = f.let(f"add nsw i64 %rows, {tile.rows - 1}")
-    count = f.let(f"sdiv i64 {more}, {tile.rows}")
-    low = f.let(f"sdiv i64 %rows, {f.let(f'call i64 @llvm.smax.i64(i64 {count}, i64 1)')}")
-    higher = f.let(f"sub nsw i64 %rows, {f.let(f'mul nsw i64 {low}, {count}')}")
-    with f.loop("i", "0", count, carried=[("i64", "0")]) as loop:
+    more = f.add("%rows", tile.rows - 1)
+    count = f.div(more, tile.rows)
+    low = f.div("%rows", f.let(f"call i64 @llvm.smax.i64(i64 {count}, i64 1)"))
+    higher = f.sub("%rows", f.mul(low, count))
+    with f.loop("i", 0, count, carried=[("i64", "0")]) as loop:
         (row,) = loop.carried
         taller = f.let(f"zext i1 {f.let(f'icmp slt i64 {loop.at}, {higher}')} to i64")
-        height = f.let(f"add nsw i64 {low}, {taller}")
-        into = f.at("%tile", f.let(f"mul nsw i64 {row}, {tile.columns * target.lanes}"))
-        start = f.at("%start", f.let(f"mul nsw i64 {row}, %step"))
-        source = f.at("%source", f.let(f"mul nsw i64 {row}, %stride"))
+        height = f.add(low, taller)
+        into = f.row("%tile", row, tile.columns * target.lanes)
+        start = f.row("%start", row, "%step")
+        source = f.row("%source", row, "%stride")
         arguments = (
             f"ptr {into}, ptr {start}, i64 %step, ptr {source}, i64 %stride, ptr %weight, "
             "i64 %pitch, i64 %length"
@@ -120,38 +120,38 @@ def tiles(tile: Tile, target: Target) -> str:
         with f.cases(height, heights) as case:
             for number in case:
                 f.do(f"call void @{tile.name}_{number}({arguments})")
-        loop.carried[0] = f.let(f"add nsw i64 {row}, {height}")
+        loop.carried[0] = f.add(row, height)
     f.do("ret void")
     return "\n\n".join([*parts, f.text()])
 
 
 def _ahead(f: Function, tile: Tile, number: str) -> str:
-    """What a tile fetches: the first ones share what is ahead, a line for each k.
+    """Return what a tile fetches: the first ones share what is ahead, a line for each k.
 
     The others fetch what they read: nothing more is left to be done.
     """
     shares = max(1, len(tile.used) * f.target.vector_bytes // LINE)
-    begin = f.let(f"mul nsw i64 {number}, %length")
-    begin = f.let(f"mul nsw i64 {begin}, {LINE // f.target.bytes}")
+    begin = f.mul(number, "%length")
+    begin = f.mul(begin, LINE // f.target.bytes)
     share = f.at("%ahead", begin)
     is_one = f.let(f"icmp slt i64 {number}, {shares}")
     return f.let(f"select i1 {is_one}, ptr {share}, ptr %weight")
 
 
 def _tile(tile: Tile, target: Target) -> str:
-    """One height of a tile."""
+    """Write one height of a tile."""
     head = f"define internal void @{tile.name}_{tile.rows}({tile.parameters}) noinline"
     f = Function(head, target)
-    sources = [f.at("%source", f.let(f"mul nsw i64 %stride, {row}")) for row in range(tile.rows)]
+    sources = [f.row("%source", "%stride", row) for row in range(tile.rows)]
     if not tile.late:
         grown = _grown(f, tile, _begun(f, tile), sources, "%weight", "%length")
         _store(f, tile, grown)
     else:
         kind = target.vector
-        with f.loop("part", "0", "%length", str(tile.late)) as part:
-            left = f.let(f"sub nsw i64 %length, {part.at}")
-            length = f.let(f"call i64 @llvm.smin.i64(i64 {left}, i64 {tile.late})")
-            weight = f.at("%weight", f.let(f"mul nsw i64 {part.at}, %pitch"))
+        with f.loop("part", 0, "%length", tile.late) as part:
+            left = f.sub("%length", part.at)
+            length = f.least(left, tile.late)
+            weight = f.row("%weight", part.at, "%pitch")
             none = [target.splat(0)] * (tile.rows * len(tile.used))
             own = [f.at(source, part.at) for source in sources]
             grown = _grown(f, tile, none, own, weight, length)
@@ -162,15 +162,15 @@ def _tile(tile: Tile, target: Target) -> str:
 
 
 def _begun(f: Function, tile: Tile) -> list[str]:
-    """What the sums begin with."""
+    """Return what the sums begin with."""
     kind, lanes = f.target.vector, f.target.lanes
     sums = []
     for row in range(tile.rows):
-        start = f.at("%start", f.let(f"mul nsw i64 %step, {row}"))
+        start = f.row("%start", "%step", row)
         for column, first in zip(tile.used, tile.first, strict=True):
             place = row * tile.columns + column
             base, offset = (start, column) if first else ("%tile", place)
-            sums.append(f.load(kind, f.at(base, str(offset * lanes))))
+            sums.append(f.load(kind, f.at(base, offset * lanes)))
     return sums
 
 
@@ -178,20 +178,20 @@ def _store(f: Function, tile: Tile, sums: list[str]) -> None:
     for place, total in enumerate(sums):
         row, column = divmod(place, len(tile.used))
         into = (row * tile.columns + tile.used[column]) * f.target.lanes
-        f.store(f.target.vector, total, f.at("%tile", str(into)))
+        f.store(f.target.vector, total, f.at("%tile", into))
 
 
 def _grown(
     f: Function, tile: Tile, sums: list[str], sources: list[str], weight: str, length: str
 ) -> list[str]:
-    """The sums with all products; few sums are grown in several chains."""
+    """Return the sums with all products; few sums are grown in several chains."""
     kind = f.target.vector
     chains = min(4, -(-CHAINS // len(sums)))
     none = [f.target.splat(0)] * len(sums)
     chained = [sums, *[none] * (chains - 1)]
-    whole = f.let(f"mul nsw i64 {f.let(f'sdiv i64 {length}, {chains}')}, {chains}")
+    whole = f.mul(f.div(length, chains), chains)
     carried = [(kind, value) for chain in chained for value in chain]
-    with f.loop("k", "0", whole, str(chains), carried=carried) as loop:
+    with f.loop("k", 0, whole, chains, carried=carried) as loop:
         for chain in range(chains):
             k = f.let(f"add nuw nsw i64 {loop.at}, {chain}") if chain else loop.at
             begin = chain * len(sums)
@@ -217,15 +217,15 @@ def _turn(
     weight: str,
     k: str,
 ) -> None:
-    """One number of each row, times the weights of the columns."""
+    """Add one number of each row, times the weights of the columns."""
     target = f.target
     if tile.ahead:
-        line = f.let(f"mul nsw i64 {k}, {LINE // target.bytes}")
+        line = f.mul(k, LINE // target.bytes)
         f.do(f"call void @llvm.prefetch.p0(ptr {f.at('%ahead', line)}, i32 0, i32 2, i32 1)")
     numbers = [f.broadcast(f.load(target.dtype, f.at(source, k))) for source in sources]
-    base = f.at(weight, f.let(f"mul nsw i64 {k}, %pitch"))
+    base = f.row(weight, k, "%pitch")
     for column in range(len(tile.used)):
-        address = f.at(base, str(column * target.lanes))
+        address = f.at(base, column * target.lanes)
         vector = f.load_lanes(address, f.first_lanes(tile.units - column * target.lanes))
         for row, number in enumerate(numbers):
             place = begin + row * len(tile.used) + column
@@ -233,25 +233,25 @@ def _turn(
 
 
 def dot(length: int, valid: int, target: Target) -> str:
-    """Sums for one vector of units of which `valid` exist: each unit's weights along their row.
+    """Write sums for one vector of units of which `valid` exist: weights are read along their rows.
 
     The sums of a unit grow in the lanes of one vector; at last they are added up across it.
     """
     kind, lanes = target.vector, target.lanes
     f = Function(f"define internal void @{dot_name(length, valid)}({DOT}) noinline", target)
-    with f.loop("r", "0", "%rows") as loop:
-        source = f.at("%source", f.let(f"mul nsw i64 {loop.at}, %stride"))
+    with f.loop("r", 0, "%rows") as loop:
+        source = f.row("%source", loop.at, "%stride")
         sums = [target.splat(0)] * lanes
         whole = length // lanes * lanes
         if whole:
             carried = [(kind, value) for value in sums]
-            with f.loop("k", "0", str(whole), str(lanes), carried=carried) as inner:
+            with f.loop("k", 0, whole, lanes, carried=carried) as inner:
                 inner.carried[:] = _along(f, inner.carried, source, inner.at, length, valid, lanes)
             sums = inner.carried
         if length % lanes:
             sums = _along(f, sums, source, str(whole), length, valid, length % lanes)
-        begin = f.load(kind, f.at("%start", f.let(f"mul nsw i64 {loop.at}, %step")))
-        into = f.at("%tile", f.let(f"mul nsw i64 {loop.at}, %width"))
+        begin = f.load(kind, f.row("%start", loop.at, "%step"))
+        into = f.row("%tile", loop.at, "%width")
         f.store(kind, f.let(f"fadd {kind} {begin}, {across(f, sums)}"), into)
     f.do("ret void")
     return f.text()
@@ -263,26 +263,26 @@ DOT = (
 
 
 def dot_name(length: int, valid: int) -> str:
-    """The name of such a function."""
+    """Return the name of such a function."""
     return f"dot_{length}_{valid}"
 
 
 def _along(
     f: Function, sums: list[str], source: str, k: str, length: int, valid: int, count: int
 ) -> list[str]:
-    """The sums with one vector of `count` products more for each unit."""
+    """Return the sums with one vector of `count` products more for each unit."""
     mask = f.first_lanes(count)
     numbers = f.load_lanes(f.at(source, k), mask)
     base = f.at("%weight", k)
     grown = []
     for unit, total in enumerate(sums):
-        row = f.at(base, str(min(unit, valid - 1) * length))
+        row = f.at(base, min(unit, valid - 1) * length)
         grown.append(mathematics.fmuladd(f, numbers, f.load_lanes(row, mask), total))
     return grown
 
 
 def across(f: Function, sums: list[str]) -> str:
-    """The vector whose lanes are the sums over the lanes of as many vectors.
+    """Return the vector whose lanes are the sums over the lanes of as many vectors.
 
     In each round two vectors become one: half as many lanes are left of each.
     """
@@ -302,7 +302,7 @@ def across(f: Function, sums: list[str]) -> str:
 def _paired(
     f: Function, a: tuple[list[int], str], b: tuple[list[int], str], size: int
 ) -> tuple[list[int], str]:
-    """Two vectors as one: of each run of 2 * size lanes, one half is added to the other."""
+    """Add half of each run of 2 * size lanes to the other half, of two vectors in one."""
     (owners, first), (others, second) = a, b
     lanes, kind = len(owners), f.target.vector
     low, high, held = [], [], []

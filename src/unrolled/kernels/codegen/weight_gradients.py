@@ -19,8 +19,8 @@ from ..runtime.abi import ArgumentBlock, Buffer, Role, Rows
 from . import tile
 from .arguments import Arguments
 from .ir import Function, Target
-from .kernel import share
 from .packing import transposed
+from .threads import entries, share
 
 PART = {16: 128, 32: 128, 64: 512}
 """Rows that are taken at a time, by bytes of a vector."""
@@ -75,12 +75,17 @@ class Outers:
         self.block = self._declared()
         for number, outer in enumerate(self.outers):
             self._functions[f"outer_{number}"] = _Writer(self, number, outer).text
-        self.text = "\n\n".join([*self._functions.values(), *_entries(self)])
+        self.text = "\n\n".join([*self._functions.values(), entries(target, self._entry)])
 
     def forget_text(self) -> None:
         """Drop the text, which takes ten times the memory of its machine code."""
         self.text = ""
         self._functions.clear()
+
+    def _entry(self, f: Function, part: str, parts: str) -> None:
+        """Write a thread's part of all outer products."""
+        for number in range(len(self.outers)):
+            f.do(f"call void @outer_{number}(ptr %arguments, i64 {part}, i64 {parts})")
 
     def _declared(self) -> ArgumentBlock:
         """Return the argument block; weights and biases named after their outer product."""
@@ -99,7 +104,7 @@ class Outers:
         return block
 
     def memory(self, outer: Outer, threads: int) -> int:
-        """The numbers of an outer product's own memory."""
+        """Return how many numbers an outer product's own memory is."""
         lanes, part = self.target.lanes, PART[self.target.vector_bytes]
         padded = -(-outer.units // lanes) * lanes
         widths = [self.width(length) for length in outer.lengths]
@@ -107,7 +112,7 @@ class Outers:
         return padded * (part + sums + 2) + threads * part * max(widths, default=0)
 
     def width(self, length: int) -> int:
-        """How many numbers of a source are multiplied at a time."""
+        """Return how many numbers of a source are multiplied at a time."""
         if length not in self._widths:
             self._widths[length] = self._width(length)
         return self._widths[length]
@@ -116,7 +121,7 @@ class Outers:
         return tile.shape(1, length, self.target)[1] * self.target.lanes
 
     def tile(self, length: int) -> str:
-        """The function that adds up products for a source of that many columns."""
+        """Return the function that adds up products for a source of that many columns."""
         rows, blocks = tile.shape(1, length, self.target)
         every = tuple(range(blocks))
         wide = blocks * self.target.lanes
@@ -141,34 +146,34 @@ class _Writer:
         self.f = f = Function(head, self.target)
         self.read = Arguments(f, outers.block)
         groups = -(-outer.units // self.lanes)
-        begin, end = share(f, str(groups), "%part", "%parts")
-        self.first = f.let(f"mul nsw i64 {begin}, {self.lanes}")
-        last = f.let(f"mul nsw i64 {end}, {self.lanes}")
-        self.padded = f.let(f"sub nsw i64 {last}, {self.first}")
-        self.valid = f.let(f"call i64 @llvm.smin.i64(i64 {last}, i64 {outer.units})")
-        self.valid = f.let(f"sub nsw i64 {self.valid}, {self.first}")
+        begin, end = share(f, groups, "%part", "%parts")
+        self.first = f.mul(begin, self.lanes)
+        last = f.mul(end, self.lanes)
+        self.padded = f.sub(last, self.first)
+        self.valid = f.least(last, outer.units)
+        self.valid = f.sub(self.valid, self.first)
         self.number = number
         self.rows = self.read.scalar("rows")
         gradient = self.read.address(Buffer(Role.GRADIENT, f"{number}"))
         self.gradient = f.at(gradient, self.first)
         self.stride = self.read.scalar(stride(f"{number}"))
         memory = self.read.address(Buffer(Role.WORKSPACE, f"{number}"))
-        self.turned = f.at(memory, f.let(f"mul nsw i64 {self.first}, {self.part}"))
+        self.turned = f.row(memory, self.first, self.part)
         free = groups * self.lanes * self.part
-        self.bias = f.at(f.at(memory, str(free)), self.first)
+        self.bias = f.at(f.at(memory, free), self.first)
         free += groups * self.lanes
-        self.partial = f.at(f.at(memory, str(free)), self.first)  # of the bias, for some rows
+        self.partial = f.at(f.at(memory, free), self.first)  # of the bias, for some rows
         free += groups * self.lanes
         self.sums = []
         for length in outer.lengths:
             width = outers.width(length)
             wide = -(-length // width) * width
-            base = f.at(memory, str(free))
-            self.sums.append(f.at(base, f.let(f"mul nsw i64 {self.first}, {wide}")))
+            base = f.at(memory, free)
+            self.sums.append(f.row(base, self.first, wide))
             free += groups * self.lanes * wide
         widest = max(map(outers.width, outer.lengths), default=0)
-        own = f.let(f"mul nsw i64 %part, {self.part * widest}")
-        self.panel = f.at(f.at(memory, str(free)), own)
+        own = f.mul("%part", self.part * widest)
+        self.panel = f.at(f.at(memory, free), own)
         with f.when(f.let(f"icmp sgt i64 {self.padded}, 0")):
             self._body()
         f.do("ret void")
@@ -180,11 +185,11 @@ class _Writer:
         for length, sums in zip(self.outer.lengths, self.sums, strict=True):
             width = self.outers.width(length)
             wide = -(-length // width) * width
-            self._clear(sums, f.let(f"mul nsw i64 {self.padded}, {wide}"))
-        with f.loop("n", "0", self.rows, str(self.part)) as chunk:
-            left = f.let(f"sub nsw i64 {self.rows}, {chunk.at}")
-            count = f.let(f"call i64 @llvm.smin.i64(i64 {left}, i64 {self.part})")
-            at = f.at(self.gradient, f.let(f"mul nsw i64 {chunk.at}, {self.stride}"))
+            self._clear(sums, f.mul(self.padded, wide))
+        with f.loop("n", 0, self.rows, self.part) as chunk:
+            left = f.sub(self.rows, chunk.at)
+            count = f.least(left, self.part)
+            at = f.row(self.gradient, chunk.at, self.stride)
             self._turn(at, count)
             for number in range(len(self.outer.lengths)):
                 self._source(number, chunk.at, count)
@@ -196,50 +201,50 @@ class _Writer:
         return names(self.number, self.outer)[place]
 
     def _clear(self, base: str, count: str) -> None:
-        """Zeros, whole vectors of them."""
+        """Store zeros, whole vectors of them."""
         f, target = self.f, self.target
-        with f.loop("z", "0", count, str(self.lanes)) as loop:
+        with f.loop("z", 0, count, self.lanes) as loop:
             f.store(target.vector, target.splat(0), f.at(base, loop.at))
 
     def _each_vector(self, action: Callable[[str, str | None], None]) -> None:
         """Do something for each vector of units; the last may be narrower than a register."""
         f = self.f
         rest = self.outer.units % self.lanes
-        whole = f.let(f"sdiv i64 {self.valid}, {self.lanes}")
-        whole = f.let(f"mul nsw i64 {whole}, {self.lanes}")
-        with f.loop("m", "0", whole, str(self.lanes)) as loop:
+        whole = f.div(self.valid, self.lanes)
+        whole = f.mul(whole, self.lanes)
+        with f.loop("m", 0, whole, self.lanes) as loop:
             action(loop.at, None)
         if rest:
             with f.when(f.let(f"icmp slt i64 {whole}, {self.valid}")):
                 action(whole, f.first_lanes(rest))
 
     def _turn(self, gradient: str, count: str) -> None:
-        """The gradients of some rows, unit by unit; and what they add up to.
+        """Transpose the gradients of some rows, and add them up.
 
         As many rows as a vector has lanes are read side by side: each in the order of its memory.
         """
         f = self.f
         self.chunk, self.count = gradient, count
         self._clear(self.partial, self.padded)
-        whole = f.let(f"sdiv i64 {count}, {self.lanes}")
-        whole = f.let(f"mul nsw i64 {whole}, {self.lanes}")
-        with f.loop("n", "0", whole, str(self.lanes)) as loop:
+        whole = f.div(count, self.lanes)
+        whole = f.mul(whole, self.lanes)
+        with f.loop("n", 0, whole, self.lanes) as loop:
             self._each_vector(lambda unit, mask: self._square(unit, mask, loop.at, True))
         with f.when(f.let(f"icmp slt i64 {whole}, {count}")):
             self._each_vector(lambda unit, mask: self._square(unit, mask, whole, False))
         self._each_vector(lambda unit, mask: self._add(self.partial, self.bias, unit))
 
     def _square(self, unit: str, mask: str | None, row: str, is_whole: bool) -> None:
-        """A vector of units of as many rows, turned; beyond the last row there is nothing."""
+        """Transpose a vector of units of as many rows; beyond the last row there is nothing."""
         f, kind, lanes = self.f, self.target.vector, self.lanes
         column = f.at(self.chunk, unit)
-        last = f.let(f"sub nsw i64 {self.count}, 1")
+        last = f.sub(self.count, 1)
         rows = []
         for lane in range(lanes):
-            n = f.let(f"add nsw i64 {row}, {lane}")
+            n = f.add(row, lane)
             if not is_whole:
-                n = f.let(f"call i64 @llvm.smin.i64(i64 {n}, i64 {last})")
-            address = f.at(column, f.let(f"mul nsw i64 {n}, {self.stride}"))
+                n = f.least(n, last)
+            address = f.row(column, n, self.stride)
             rows.append(f.load_lanes(address, mask))
         into = f.at(self.partial, unit)
         total = f.load(kind, into)
@@ -247,17 +252,17 @@ class _Writer:
             total = f.let(f"fadd {kind} {total}, {self._total(rows)}")
         else:
             with f.loop("n", row, self.count, carried=[(kind, total)]) as loop:
-                address = f.at(column, f.let(f"mul nsw i64 {loop.at}, {self.stride}"))
+                address = f.row(column, loop.at, self.stride)
                 value = f.load_lanes(address, mask)
                 loop.carried[0] = f.let(f"fadd {kind} {loop.carried[0]}, {value}")
             total = loop.carried[0]
         f.store(kind, total, into)
-        into = f.at(self.turned, f.let(f"mul nsw i64 {unit}, {self.part}"))
+        into = f.row(self.turned, unit, self.part)
         for lane, vector in enumerate(transposed(f, rows)):
-            f.store(kind, vector, f.at(f.at(into, str(lane * self.part)), row))
+            f.store(kind, vector, f.at(f.at(into, lane * self.part), row))
 
     def _total(self, vectors: list[str]) -> str:
-        """Their sum, two and two: rounding errors grow slowly."""
+        """Return their sum, two and two: rounding errors grow slowly."""
         while len(vectors) > 1:
             pairs = zip(vectors[::2], vectors[1::2], strict=True)
             vectors = [self.f.let(f"fadd {self.target.vector} {a}, {b}") for a, b in pairs]
@@ -271,14 +276,14 @@ class _Writer:
         f.store(kind, f.let(f"fadd {kind} {f.load(kind, place)}, {value}"), place)
 
     def _source(self, number: int, row: str, count: str) -> None:
-        """One source: all products of some rows with the gradients."""
+        """Write all products of some rows of one source with the gradients."""
         f, length = self.f, self.outer.lengths[number]
         source = self._name(number)
         base, pitch = (
             self.read.address(Buffer(Role.SOURCE, source)),
             self.read.scalar(stride(source)),
         )
-        base = f.at(base, f.let(f"mul nsw i64 {row}, {pitch}"))
+        base = f.row(base, row, pitch)
         width, name = self.outers.width(length), self.outers.tile(length)
         weight = self.read.address(Buffer(Role.WEIGHT, source))
         with f.when(f.let(f"icmp ne ptr {weight}, null")):
@@ -288,12 +293,12 @@ class _Writer:
                 )
                 if begin == end:
                     continue
-                with f.loop("g", str(begin), str(end)) as group:
-                    column = f.let(f"mul nsw i64 {group.at}, {width}")
+                with f.loop("g", begin, end) as group:
+                    column = f.mul(group.at, width)
                     valid = width if whole else length % width
                     self._panel(f.at(base, column), pitch, count, width, valid)
-                    size = f.let(f"mul nsw i64 {self.padded}, {width}")
-                    into = f.at(self.sums[number], f.let(f"mul nsw i64 {group.at}, {size}"))
+                    size = f.mul(self.padded, width)
+                    into = f.row(self.sums[number], group.at, size)
                     f.do(
                         f"call void @{name}(ptr {into}, ptr {into}, i64 {width}, "
                         f"ptr {self.turned}, i64 {self.part}, ptr {self.panel}, i64 {width}, "
@@ -303,14 +308,14 @@ class _Writer:
     def _panel(self, base: str, stride: str, count: str, width: int, valid: int) -> None:
         """Lay out some columns of a source side by side."""
         f, lanes = self.f, self.lanes
-        with f.loop("n", "0", count) as loop:
-            row = f.at(base, f.let(f"mul nsw i64 {loop.at}, {stride}"))
-            into = f.at(self.panel, f.let(f"mul nsw i64 {loop.at}, {width}"))
+        with f.loop("n", 0, count) as loop:
+            row = f.row(base, loop.at, stride)
+            into = f.row(self.panel, loop.at, width)
             for begin in range(0, width, lanes):
                 value = self.target.splat(0)
                 if begin < valid:
-                    value = f.load_lanes(f.at(row, str(begin)), f.first_lanes(valid - begin))
-                f.store(self.target.vector, value, f.at(into, str(begin)))
+                    value = f.load_lanes(f.at(row, begin), f.first_lanes(valid - begin))
+                f.store(self.target.vector, value, f.at(into, begin))
 
     def _write_bias(self) -> None:
         f = self.f
@@ -324,42 +329,28 @@ class _Writer:
         self.f.store_lanes(value, self.f.at(self.into, unit), mask)
 
     def _write(self, number: int) -> None:
-        """The sums of one source, row by row."""
+        """Write out the sums of one source, row by row."""
         f, length = self.f, self.outer.lengths[number]
         width = self.outers.width(length)
         start = self.read.address(Buffer(Role.WEIGHT, self._name(number)))
-        weight = f.at(start, f.let(f"mul nsw i64 {self.first}, {length}"))
+        weight = f.row(start, self.first, length)
         with (
             f.when(f.let(f"icmp ne ptr {start}, null")),
-            f.loop("m", "0", self.valid) as unit,
+            f.loop("m", 0, self.valid) as unit,
         ):
-            into = f.at(weight, f.let(f"mul nsw i64 {unit.at}, {length}"))
-            row = f.at(self.sums[number], f.let(f"mul nsw i64 {unit.at}, {width}"))
-            size = f.let(f"mul nsw i64 {self.padded}, {width}")
+            into = f.row(weight, unit.at, length)
+            row = f.row(self.sums[number], unit.at, width)
+            size = f.mul(self.padded, width)
             if length // width:
-                with f.loop("g", "0", str(length // width)) as group:
-                    start = f.at(row, f.let(f"mul nsw i64 {group.at}, {size}"))
-                    self._copy(start, f.at(into, f.let(f"mul nsw i64 {group.at}, {width}")), width)
+                with f.loop("g", 0, length // width) as group:
+                    start = f.row(row, group.at, size)
+                    self._copy(start, f.row(into, group.at, width), width)
             if length % width:
-                start = f.at(row, f.let(f"mul nsw i64 {size}, {length // width}"))
-                self._copy(start, f.at(into, str(length // width * width)), length % width)
+                start = f.row(row, size, length // width)
+                self._copy(start, f.at(into, length // width * width), length % width)
 
     def _copy(self, start: str, into: str, count: int) -> None:
         f = self.f
         for begin in range(0, count, self.lanes):
-            value = f.load(self.target.vector, f.at(start, str(begin)))
-            f.store_lanes(value, f.at(into, str(begin)), f.first_lanes(count - begin))
-
-
-def _entries(outers: Outers) -> list[str]:
-    """What a thread runs: ``run`` alone, ``team`` as one of several."""
-    alone = Function("define void @run(ptr %arguments)", outers.target)
-    team = Function("define void @team(ptr %arguments)", outers.target)
-    thread = team.let(f"sext i32 {team.let('call i32 @omp_get_thread_num()')} to i64")
-    size = team.let(f"sext i32 {team.let('call i32 @omp_get_num_threads()')} to i64")
-    for f, part, parts in ((alone, "0", "1"), (team, thread, size)):
-        for number in range(len(outers.outers)):
-            f.do(f"call void @outer_{number}(ptr %arguments, i64 {part}, i64 {parts})")
-        f.do("ret void")
-    declared = "declare i32 @omp_get_thread_num()\ndeclare i32 @omp_get_num_threads()"
-    return [declared, alone.text(), team.text()]
+            value = f.load(self.target.vector, f.at(start, begin))
+            f.store_lanes(value, f.at(into, begin), f.first_lanes(count - begin))

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..codegen.concurrent import text
+from ..codegen.threads import concurrent
 from . import cache as caches
 from .abi import WORD, ArgumentBlock, Buffer, Field, Role, Rows
 from .buffers import check
@@ -415,7 +415,7 @@ class _Ready:
 @cache
 def _concurrent() -> Code:
     target = host("float")
-    return Code(text(target), target)
+    return Code(concurrent(target), target)
 
 
 def run_concurrently(runs: Sequence[tuple[Launch, Sequence[Tensor]]]) -> None:

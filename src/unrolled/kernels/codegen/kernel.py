@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import final
+from typing import NamedTuple, final
 
 from ...graph.learned import Size
 from ...locks import cached_property
@@ -65,6 +65,25 @@ class Work:
     packs: list[Pack] = field(default_factory=list)
     slots: int = 0  # values that wait for a later loop over the rows
     points: dict[int, list[str]] = field(default_factory=dict)  # functions, by units of a group
+
+
+@final
+class Chunk(NamedTuple):
+    """Some rows and one group of units of a pass, as they are written.
+
+    Attributes:
+        work: the pass.
+        group, unit: the number of the group and of its first unit.
+        row, rows: the number of the first row, and how many there are.
+        valid: units that the group has.
+    """
+
+    work: Work
+    group: str
+    unit: str
+    row: str
+    rows: str
+    valid: int
 
 
 @final
@@ -193,19 +212,19 @@ class Source:
         slots = f.at("%tile", self._sums())
         if self.layout is Layout.PANEL:
             self._lay_out(f, work, group)
-        with f.loop("c", "%begin", "%end", self.chunk) as chunk:
-            left = f.sub("%end", chunk.at)
-            rows = f.least(left, self.chunk)
+        with f.loop("c", "%begin", "%end", self.chunk) as loop:
+            rows = f.least(f.sub("%end", loop.at), self.chunk)
+            chunk = Chunk(work, group, unit, loop.at, rows, valid)
             for number in range(len(work.packs)):
                 factor = work.packs[number].factor
                 if factor.transposed or self.layout.lays_out(factor):
-                    self._tiles(f, work, number, group, unit, chunk.at, rows, valid)
+                    self._tiles(f, chunk, number)
                 else:
-                    self._dots(f, work, number, group, unit, chunk.at, rows, valid)
+                    self._dots(f, chunk, number)
             for name in work.points[valid]:
                 f.do(
                     f"call void @{name}(ptr %frame, ptr %tile, ptr {slots}, "
-                    f"i64 {chunk.at}, i64 {rows}, i64 {unit})"
+                    f"i64 {loop.at}, i64 {rows}, i64 {unit})"
                 )
 
     def _lay_out(self, f: Function, work: Work, group: str) -> None:
@@ -270,18 +289,9 @@ class Source:
         """Return the place in the frame of a matrix."""
         return self.moving + number
 
-    def _tiles(
-        self,
-        f: Function,
-        work: Work,
-        number: int,
-        group: str,
-        unit: str,
-        row: str,
-        rows: str,
-        valid: int,
-    ) -> None:
+    def _tiles(self, f: Function, chunk: Chunk, number: int) -> None:
         """Write the product of one matrix and the rows of a chunk."""
+        work, group, unit, row, rows, valid = chunk
         pack, lanes = work.packs[number], self.target.lanes
         used, first = self._columns(work, number)
         columns = work.blocks * len(work.work.products)
@@ -345,18 +355,9 @@ class Source:
         parts = -(-length // max(room, 1))
         return -(-length // parts)
 
-    def _dots(
-        self,
-        f: Function,
-        work: Work,
-        number: int,
-        group: str,
-        unit: str,
-        row: str,
-        rows: str,
-        valid: int,
-    ) -> None:
+    def _dots(self, f: Function, chunk: Chunk, number: int) -> None:
         """Write the product of one matrix as PyTorch holds it and the few rows of a chunk."""
+        work, group, unit, row, rows, valid = chunk
         pack, lanes = work.packs[number], self.target.lanes
         used, first = self._columns(work, number)
         products = len(work.work.products)

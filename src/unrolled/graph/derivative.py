@@ -98,7 +98,9 @@ def derivative(graph: Graph, returned: Iterable[str] = ()) -> Graph:
     probes = {name: again[graph.probes[name]] for name in returned}
     seeds = {state: Node(Operation.STATE, (), f"d_{state}") for state in graph.states}
     sizes = Graph("forward", {**graph.inputs, **graph.states}, {}, forward).sizes
-    further = {returned_input(graph, name): sizes[node] for name, node in probes.items()}
+    further: dict[str, Size] = {
+        returned_input(graph, name): sizes[node] for name, node in probes.items()
+    }
     arriving = [(forward[state], seed) for state, seed in seeds.items()]
     for name, node in probes.items():
         arriving.append((node, Node(Operation.INPUT, (), returned_input(graph, name))))
@@ -115,7 +117,7 @@ def derivative(graph: Graph, returned: Iterable[str] = ()) -> Graph:
         if node in needed and node.operation is not Operation.INPUT:
             values.setdefault(f"{name}_new" if name in graph.states else name, node)
     inputs: dict[str, Size] = {**graph.inputs, **graph.states, **further}
-    states = {f"d_{state}": size for state, size in graph.states.items()}
+    states: dict[str, Size] = {f"d_{state}": size for state, size in graph.states.items()}
     backward = Graph(f"{graph.name}_backward", inputs, states, in_order(values), backward=True)
     return map_graph(backward, simplified)
 

@@ -12,6 +12,8 @@ from .operation import ARITHMETIC, CONDITIONS, Operation
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from .learned import Size
+
 
 def rewrite(roots: Iterable[Node], rule: Callable[[Node], Node | None]) -> dict[Node, Node]:
     """Rebuild all nodes below `roots`; `rule` gets each with new arguments, None keeps it."""
@@ -99,7 +101,7 @@ def zoneout(graph: Graph, states: Iterable[str]) -> Graph:
     """
     keep = {state: Node(Operation.INPUT, (), zoneout_input(graph, state)) for state in states}
     values = _mixed(graph, keep)
-    further = {node.attribute: graph.states[state] for state, node in keep.items()}
+    further: dict[str, Size] = {node.attribute: graph.states[state] for state, node in keep.items()}
     return Graph(graph.name, {**graph.inputs, **further}, graph.states, values)
 
 

@@ -129,14 +129,16 @@ def _size(
         return "one"
     if operation is Operation.TRANSPOSED:
         return attribute.layer.blocks[attribute.source].size
-    known = [found[argument] for argument in node.arguments]
+    known: list[Size | None] = [found[argument] for argument in node.arguments]
     if operation is Operation.BROADCAST:
         return known[1]
     if operation in (Operation.NORMALIZE, Operation.OUTER):
         return known[0]
     # Pointwise: numbers fit every size; None while one is missing.
-    several = (size for size in known if size is not None and size != "one")
-    return next(several, None if None in known else "one")
+    for size in known:
+        if size is not None and size != "one":
+            return size
+    return None if None in known else "one"
 
 
 def _agree(node: Node, found: Mapping[Node, Size], describe: Callable[[Node], str]) -> None:

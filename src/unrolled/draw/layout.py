@@ -291,12 +291,12 @@ class _Composition:
         dx, dy, half = width / 2 + 0.03, height / 2 + 0.12, LETTER * 0.46
         # On the right, below its line, unless the name of a value that leaves down stands there.
         named = self.out.get(key) == DOWN and self._names(key, x, y)
-        right = half + 0.03 if named else -half - 0.03
+        right = y + half + 0.03 if named else y - half - 0.03
         place: dict[int, tuple[float, float, str]] = {
             LEFT: (x - dx, y + half + 0.03, "right"),
             UP: (x - 0.08, y + dy + half, "right"),
             DOWN: (x - 0.08, y - dy - half, "right"),
-            RIGHT: (x + dx, y + right, "left"),
+            RIGHT: (x + dx, right, "left"),
         }
         return [
             Label(f"sign {key} {side}", mark, *place[side][:2], "sign", place[side][2], 0.8)  # pyright: ignore[reportArgumentType]

@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from .palette import DIM, INK, LIT_EDGE, LOOKS, PALE, PAPER, RED, WIRE, WIRE_DIM, WIRE_LIT, Look
-from .shapes import LETTER, Box, Label, Line, Shape, Strip
+from .shapes import LETTER, Bounds, Box, Label, Line, Shape, Strip
 from .type import MATH, MONOSPACE, dressed, style
 from .type import figure as new_figure
 
@@ -28,7 +28,7 @@ DPI = 144
 HEAD = 0.17
 
 
-def figure(shapes: Sequence[Shape], bounds: tuple[float, float, float, float]) -> Figure:
+def figure(shapes: Sequence[Shape], bounds: Bounds) -> Figure:
     """Return a figure with nothing but the shapes.
 
     Args:
@@ -47,7 +47,7 @@ def figure(shapes: Sequence[Shape], bounds: tuple[float, float, float, float]) -
     return made
 
 
-def svg(shapes: Sequence[Shape], bounds: tuple[float, float, float, float]) -> str:
+def svg(shapes: Sequence[Shape], bounds: Bounds) -> str:
     """Return the same as SVG, its text as text."""
     with style():
         return encoded(dressed(figure(shapes, bounds)), "svg").decode()

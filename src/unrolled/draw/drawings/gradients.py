@@ -76,14 +76,9 @@ def _switches(words: Words, both: Sequence[Factors]) -> Figure:
         lower.set_xlabel(words("steps"))
     grid[0, 0].set_ylabel(words("factor of each step"), fontsize=13)
     grid[1, 0].set_ylabel(words("size of the product"), fontsize=13)
-    made.text(
-        0.07,
-        0.012,
-        words("dots: units (singular values; on the direct path of a cell state its gate)")
-        + "   "
-        + words("line: greatest factor of the whole step"),
-        fontsize=11,
-    )
+    dots = words("dots: units (singular values; on the direct path of a cell state its gate)")
+    line = words("line: greatest factor of the whole step")
+    made.text(0.07, 0.012, f"{dots}   {line}", fontsize=11)
     made.subplots_adjust(left=0.085, right=0.985, bottom=0.12, top=0.94, hspace=0.1, wspace=0.14)
     return made
 
@@ -132,27 +127,13 @@ def _paths(words: Words, found: Ways) -> Scene:
         f"\\prod_{{\\mathrm{{steps}}}} \\frac{{\\partial s'}}{{\\partial s}}$"
     )
     middle = steps * pitch / 2
-    count = 2 ** (steps - 1)
+    said = words("{count} paths from {end} back to {start}; bold: the direct one")
+    count = said.format(count=2 ** (steps - 1), end=f"${end}$", start=f"${start}$")
+    about = f"{words('numbers: largest factor of each derivative')}, {found.model}"
     shapes += [
         Label("formula", formula, middle - 2.4, rise + 1.6, size=1.35),
-        Label(
-            "count",
-            words("{count} paths from {end} back to {start}; bold: the direct one").format(
-                count=count, end=f"${end}$", start=f"${start}$"
-            ),
-            middle + 3.6,
-            rise + 1.6,
-            "caption",
-            size=0.8,
-        ),
-        Label(
-            "model",
-            f"{words('numbers: largest factor of each derivative')}, {found.model}",
-            middle,
-            -1.15,
-            "caption",
-            size=0.75,
-        ),
+        Label("count", count, middle + 3.6, rise + 1.6, "caption", size=0.8),
+        Label("model", about, middle, -1.15, "caption", size=0.75),
     ]
     return Scene(tuple(shapes), "paths")
 
@@ -203,25 +184,16 @@ def _terms(words: Words, found: Terms) -> Figure:
     upper, lower = made.subplots(2, 1, height_ratios=(1.7, 1))
     strokes = ["-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.5, 1.2, 1.5)), "-"]
     for number, name in enumerate(found.names):
-        label = FORMULAS.get(name, name)
-        upper.plot(
-            found.sizes[:, number], color=SERIES[number], linestyle=strokes[number % 5], label=label
-        )
-    upper.plot(
-        found.around,
-        color=ORANGE,
-        linestyle=(0, (1, 1)),
-        linewidth=2,
-        label=words("through $o_{t-1}$, two steps"),
-    )
+        look = {"color": SERIES[number], "linestyle": strokes[number % 5]}
+        upper.plot(found.sizes[:, number], **look, label=FORMULAS.get(name, name))
+    label = words("through $o_{t-1}$, two steps")
+    upper.plot(found.around, color=ORANGE, linestyle=(0, (1, 1)), linewidth=2, label=label)
     upper.plot(found.exact, color=INK, linewidth=1.2, label=words("exact"))
     pieces.letters(upper, found.tokens)
     upper.set_xlim(-0.5, len(found.tokens) - 0.5)
     upper.set_ylim(bottom=0)
-    upper.set_title(
-        "$\\partial c_t / \\partial c_{t-1}$: "
-        + words("size of each term  (Frobenius norm / $\\sqrt{H}$)")
-    )
+    said = words("size of each term  (Frobenius norm / $\\sqrt{H}$)")
+    upper.set_title("$\\partial c_t / \\partial c_{t-1}$: " + said)
     upper.legend(ncols=3, fontsize=13, loc="upper center", bbox_to_anchor=(0.5, -0.09))
     places = numpy.arange(len(found.errors))
     popular, gates = zip(*found.errors.values(), strict=True)
@@ -233,10 +205,8 @@ def _terms(words: Words, found: Terms) -> Figure:
         lower.bar_label(drawn, fmt="%.0f%%", fontsize=11, padding=2)
     lower.set_xticks(places, [str(k) for k in found.errors])
     lower.set_xlabel(f"{words('steps back')} $k$        {found.model}", fontsize=12)
-    lower.set_title(
-        words("how far popular formulas are off:") + " $\\partial c_t / \\partial c_{t-k}$",
-        fontsize=14,
-    )
+    said = words("how far popular formulas are off:")
+    lower.set_title(said + " $\\partial c_t / \\partial c_{t-k}$", fontsize=14)
     lower.set_yticks([])
     lower.spines["left"].set_visible(False)
     lower.set_ylim(0, max(10.0, 150 * max(max(popular), max(gates))))

@@ -174,7 +174,8 @@ def _gate_steps(graph: Graph, kind: str, names: str) -> list[set[str]]:
 def _gate(subject: Subject, name: str, title: str, values: str) -> Picture:
     """Light what computes some values, one after the other, their equations beside the cell."""
     graph = _lstm(subject, name)
-    scene, text = cell_scene(graph), written(graph, [*values], size=1.1)
+    scene = replace(cell_scene(graph), title="")
+    text = written(graph, [*values], size=1.1)
     faint = text.lit(set())
     steps = [set(), *_gate_steps(graph, name, values)]
     frames = []

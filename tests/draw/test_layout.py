@@ -113,7 +113,7 @@ def test_signs_stand_apart_from_names() -> None:
     @unrolled.cell
     def chosen(x, h, c):
         v1 = where(h < c, h, c * 0.5)  # leaves downwards, and reads one value from the right
-        v2 = sigmoid(v1)  # noqa: F841
+        v2 = sigmoid(v1)
         h = tanh(sigmoid(h)) + affine(x)
         c = c * 0.5 + sigmoid(affine(h)) * c
         return locals()

@@ -94,7 +94,7 @@ def test_a_difference_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_wrong_derivative_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     rules = derivative.__globals__["DERIVATIVE"]
-    monkeypatch.setitem(rules, Operation.TANH, lambda node, g: (g * (1 - node),))
+    monkeypatch.setitem(rules, Operation.TANH, lambda node, g, a: (g * (1 - node),))
 
     @unrolled.cell
     def wrongly_differentiated(x, h):

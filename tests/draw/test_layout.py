@@ -5,6 +5,8 @@ from hypothesis import given, settings
 from tests.draw.geometry import problems
 from tests.graph.drawn import cells as drawn
 
+import unrolled
+from unrolled import affine, sigmoid, tanh, where
 from unrolled.cells import CELLS
 from unrolled.draw.layout import scene
 from unrolled.draw.scene import Scene
@@ -105,6 +107,18 @@ def test_states_leave_at_the_height_at_which_they_come(name: str) -> None:
 def test_random_cells(cell: Cell) -> None:
     assert problems(scene(cell.graph)) == {}
     check_structure(cell.graph)
+
+
+def test_signs_stand_apart_from_names() -> None:
+    @unrolled.cell
+    def chosen(x, h, c):
+        v1 = where(h < c, h, c * 0.5)  # leaves downwards, and reads one value from the right
+        v2 = sigmoid(v1)
+        h = tanh(sigmoid(h)) + affine(x)
+        c = c * 0.5 + sigmoid(affine(h)) * c
+        return locals()
+
+    assert problems(scene(chosen.graph)) == {}
 
 
 @pytest.mark.parametrize("name", ["rnn_tanh", "gru"])

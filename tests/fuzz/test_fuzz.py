@@ -81,7 +81,7 @@ def _no_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_no_kernels")
 def test_a_planted_fault_is_found_and_shrunk(monkeypatch: pytest.MonkeyPatch) -> None:
     rules = derivative.__globals__["DERIVATIVE"]
-    monkeypatch.setitem(rules, Operation.TANH, lambda node, g: (g * (1 - node),))
+    monkeypatch.setitem(rules, Operation.TANH, lambda node, g, a: (g * (1 - node),))
     verdict = check(CELL, CALL)
     assert verdict.status == "failed"
     assert "gradient of weight_ih_l0 differs by" in verdict.detail
@@ -96,7 +96,7 @@ def test_a_planted_fault_is_found_and_shrunk(monkeypatch: pytest.MonkeyPatch) ->
 def test_what_is_near_a_kink_is_drawn_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fuzz.check.MARGIN", dict.fromkeys(sys.modules["fuzz.check"].MARGIN, 1e9))
     rules = derivative.__globals__["DERIVATIVE"]
-    monkeypatch.setitem(rules, Operation.RELU, lambda node, g: (g,))
+    monkeypatch.setitem(rules, Operation.RELU, lambda node, g, a: (g,))
     cell = Written(("h",), (Line("v0", "relu({0})", ("h",)), Line("h", "tanh({0})", ("v0",))))
     verdict = check(cell, Call(hidden_size=9))
     assert (verdict.status, verdict.detail) == ("excused", "near a kink of relu")

@@ -44,9 +44,9 @@ def plain(words: str) -> str:
     return printable(words).replace("$", "\\$")
 
 
-def order_of(values: ndarray) -> ndarray:
-    """Return units in the order of their mean, so that a heat map has a shape: (H,)."""
-    return numpy.argsort(-values.mean(0), kind="stable")
+def by_mean(values: ndarray) -> ndarray:
+    """Return values (T, H) with the units in the order of their mean: the picture has a shape."""
+    return values[:, numpy.argsort(-values.mean(0), kind="stable")]
 
 
 def heat(axes: Axes, values: ndarray, name: str, signed: bool) -> Any:
@@ -71,30 +71,16 @@ def fading(axes: Axes, curves: Sequence[tuple[str, ndarray]], upto: int | None =
     ends = []
     for number, (name, sizes) in enumerate(curves):
         shown = sizes[: upto + 1] if upto is not None else sizes
-        color = SERIES[number % len(SERIES)]
-        axes.plot(
-            range(len(shown)),
-            shown,
-            color=color,
-            linestyle=DASHES[number % len(DASHES)],
-            linewidth=2.8,
-        )
+        color, dashes = SERIES[number % len(SERIES)], DASHES[number % len(DASHES)]
+        axes.plot(range(len(shown)), shown, color=color, linestyle=dashes, linewidth=2.8)
         axes.plot(len(shown) - 1, shown[-1], "o", color=color, markersize=7)
         ends.append((float(shown[-1]), len(shown) - 1, name, color))
     axes.grid(axis="y", linewidth=0.6)
     floor, ceiling = numpy.log10(axes.get_ylim())
     falling = spaced([-float(numpy.log10(end[0])) for end in ends], float(ceiling - floor) / 17)
+    bold: dict[str, Any] = {"va": "center", "ha": "right", "fontsize": 13, "fontweight": "bold"}
     for (_, step, name, color), fallen in zip(ends, falling, strict=True):
-        axes.text(
-            step + 0.9,
-            10.0**-fallen,
-            name,
-            color=color,
-            va="center",
-            ha="right",
-            fontsize=13,
-            fontweight="bold",
-        )
+        axes.text(step + 0.9, 10.0**-fallen, name, color=color, **bold)
 
 
 def spaced(heights: Sequence[float], gap: float) -> list[float]:
@@ -132,8 +118,7 @@ def saturation(axes: Axes, points: Mapping[str, tuple[ndarray, ndarray]]) -> Non
 
 def spectrum(axes: Axes, factors: ndarray) -> None:
     """Draw the mean forget gate of every unit, sorted, and the span of 80 % of its steps."""
-    order = numpy.argsort(-factors.mean(0), kind="stable")
-    sorted_ = factors[:, order]
+    sorted_ = by_mean(factors)
     low, high = numpy.quantile(sorted_, [0.1, 0.9], axis=0)
     places = numpy.arange(sorted_.shape[1])
     axes.fill_between(places, low, high, color=BLUE, alpha=0.22, linewidth=0, step="mid")
@@ -144,13 +129,15 @@ def spectrum(axes: Axes, factors: ndarray) -> None:
 
 def colored_text(axes: Axes, tokens: Sequence[str], values: ndarray, width: int = 60) -> None:
     """Write a text in lines, each character on the colour of its value, from -1 to 1."""
+    from matplotlib.patches import Rectangle
+
     from .render import ink_on, shade
 
     rows = -(-len(tokens) // width)
     for n, (token, value) in enumerate(zip(tokens, values, strict=True)):
         x, y = n % width, -(n // width)
         fill = shade(float(value))
-        axes.add_patch(_field(x, y, fill))
+        axes.add_patch(Rectangle((x, y), 1, 1, facecolor=fill, edgecolor="white", linewidth=0.8))
         axes.text(
             x + 0.5, y + 0.5, visible(token), ha="center", va="center", color=ink_on(fill),
             fontsize=14, family=MONOSPACE,
@@ -160,21 +147,12 @@ def colored_text(axes: Axes, tokens: Sequence[str], values: ndarray, width: int 
     axes.axis("off")
 
 
-def _field(x: float, y: float, fill: str) -> Any:
-    from matplotlib.patches import Rectangle
-
-    return Rectangle((x, y), 1, 1, facecolor=fill, edgecolor="white", linewidth=0.8)
-
-
-def triangle(axes: Axes, shares: ndarray, tokens: Sequence[str], upto: int | None = None) -> None:
+def triangle(axes: Axes, shares: ndarray, tokens: Sequence[str], upto: int) -> None:
     """Draw how much of each input (columns) is in the state after each step (rows), as shares."""
-    shown = numpy.ma.masked_where(~numpy.tri(len(shares), dtype=bool), shares)
-    if upto is not None:
-        shown = numpy.ma.masked_where(
-            numpy.arange(len(shares))[:, None] * numpy.ones_like(shares) > upto, shown
-        )
     from matplotlib.colors import PowerNorm
 
+    later = numpy.arange(len(shares))[:, None] > upto
+    shown = numpy.ma.masked_where(~numpy.tri(len(shares), dtype=bool) | later, shares)
     image = axes.imshow(shown, cmap=dark(), norm=PowerNorm(0.5, 0, 1), aspect="auto")
     inset = axes.inset_axes((0.66, 0.9, 0.3, 0.022))
     bar = axes.figure.colorbar(image, cax=inset, orientation="horizontal", ticks=[0, 0.1, 0.5, 1])

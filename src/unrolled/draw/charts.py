@@ -62,7 +62,12 @@ def gates(
     (4, 5)
     """
     Words(language)
-    arrays = _panels("gates", values, tokens)
+    arrays = _arrays("gates", values, "nothing")
+    for name, array in arrays.items():
+        if len(array) != len(tokens):
+            raise DrawError(
+                f"gates: {name} has {len(array)} steps, but there are {len(tokens)} characters"
+            )
     start = _start(len(tokens), MOST)
     arrays = {name: array[start:] for name, array in arrays.items()}
     return Picture(lambda: _gates(arrays, tokens[start:], title), values=dict(arrays))
@@ -127,9 +132,7 @@ def saturation(values: Mapping[str, Any], title: str = "", language: str = "en")
     (10, 2)
     """
     words = Words(language)
-    arrays = {name: _array("saturation", name, value, 2) for name, value in values.items()}
-    if not arrays:
-        raise DrawError("saturation: there is no gate to draw")
+    arrays = _arrays("saturation", values, "no gate")
     return Picture(lambda: _saturation(arrays, title, words), values=dict(arrays))
 
 
@@ -174,16 +177,11 @@ def _array(chart: str, name: str, value: Any, dimensions: int) -> ndarray:
     return array
 
 
-def _panels(chart: str, values: Mapping[str, Any], tokens: Sequence[str]) -> dict[str, ndarray]:
-    arrays = {name: _array(chart, name, value, 2) for name, value in values.items()}
-    if not arrays:
-        raise DrawError(f"{chart}: there is nothing to draw")
-    for name, array in arrays.items():
-        if len(array) != len(tokens):
-            raise DrawError(
-                f"{chart}: {name} has {len(array)} steps, but there are {len(tokens)} characters"
-            )
-    return arrays
+def _arrays(chart: str, values: Mapping[str, Any], none: str) -> dict[str, ndarray]:
+    """Return arrays (T, H); `none` says what is missing if there are none."""
+    if not values:
+        raise DrawError(f"{chart}: there is {none} to draw")
+    return {name: _array(chart, name, value, 2) for name, value in values.items()}
 
 
 def _start(steps: int, limit: int) -> int:
@@ -240,7 +238,7 @@ def _gates(arrays: Mapping[str, ndarray], tokens: Sequence[str], title: str) -> 
 def _panel(made: Figure, axes: Axes, name: str, values: ndarray) -> None:
     signed = bool((values < 0).any())
     scale = max(1.0, float(numpy.nanmax(numpy.abs(values)))) if signed else 1.0
-    image = pieces.heat(axes, values[:, pieces.order_of(values)] / scale, name, signed)
+    image = pieces.heat(axes, pieces.by_mean(values) / scale, name, signed)
     bar = made.colorbar(image, ax=axes, pad=0.012, aspect=9, fraction=0.03, ticks=[0, 0.5, 1])
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
     bar.ax.tick_params(length=0, labelsize=10)

@@ -51,6 +51,9 @@ class Drawing:
 
 CHARTS = 100
 
+DRAWINGS: dict[str, Drawing] = {}
+"""Every drawing by its name; the package of the drawings sorts them by their numbers."""
+
 
 def drawing(
     number: int, name: str, about: str, takes: str = "", moves: bool = False
@@ -58,6 +61,8 @@ def drawing(
     """Make a drawing of the function under it."""
 
     def made(function: Callable[[Subject], Picture]) -> Drawing:
-        return Drawing(number, name, about, function, frozenset(takes.split()), moves)
+        return DRAWINGS.setdefault(
+            name, Drawing(number, name, about, function, frozenset(takes.split()), moves)
+        )
 
     return made

@@ -17,6 +17,8 @@ from ..graph.operation import ACTIVATIONS, LEAVES, Operation
 from ..printing.latex import learned_symbol, symbol, weight_symbol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..graph.graph import Graph
 
 Role = Literal["layer", "operation", "learned", "constant", "input", "state", "next", "join"]
@@ -148,6 +150,15 @@ class _Builder:
             if name not in graph.states:
                 self.names.setdefault(node, []).append(name)
         self.kept = set(graph.values.values())
+        # The old states that operations outside of layers read: they have a belt.
+        self.peeped = {
+            argument
+            for node in graph.order
+            if node.operation is not Operation.AFFINE
+            and not any(each.operation is Operation.LEARNED for each in node.arguments)
+            for argument in node.arguments
+            if argument.operation is Operation.STATE
+        }
 
     def build(self) -> Elements:
         parts = self._parts()
@@ -268,24 +279,10 @@ class _Builder:
         cover.add(cores[0])
         text = "\n".join(reversed(texts)) or _weight(cores[0])
         bundle = cores[0].arguments
-        if all(source.operation in (Operation.INPUT, Operation.STATE) for source in read) and not (
-            set(self._peeped()) & set(read)
-        ):
+        if all(source.operation in TERMINALS for source in read) and not self.peeped & set(read):
             bundle, read = (*bundle, *read), {}
-        return _Part(
-            "layer", text, self._in_order(cover), bundle, tuple((source, "") for source in read)
-        )
-
-    def _peeped(self) -> dict[Node, None]:
-        """Return the old states that operations outside of layers read: they have a belt."""
-        return {
-            argument: None
-            for node in self.graph.order
-            if node.operation is not Operation.AFFINE
-            for argument in node.arguments
-            if argument.operation is Operation.STATE
-            and not any(each.operation is Operation.LEARNED for each in node.arguments)
-        }
+        reads = tuple((source, "") for source in read)
+        return _Part("layer", text, self._in_order(cover), bundle, reads)
 
     def _terms(self, node: Node, cover: set[Node]) -> list[Node]:
         """Return the sum of an affine map and learned vectors times values, taken apart."""
@@ -427,18 +424,22 @@ def _between(node: Node, below: Node) -> set[Node]:
 
 def _log_sigmoid(node: Node) -> Node | None:
     """Return v if a node is log_sigmoid(v), else None."""
-    if node.operation is not Operation.SUB or node.arguments[0].operation is not Operation.MINIMUM:
-        return None
-    below = node.arguments[0].arguments[0]
-    return below if language.log_sigmoid(below) is node else None
+    return _read(node, language.log_sigmoid, Operation.SUB, Operation.MINIMUM)
 
 
 def _mean(node: Node) -> Node | None:
     """Return v if a node is mean(v), else None."""
-    if node.operation is not Operation.DIV or node.arguments[0].operation is not Operation.SUM:
+    return _read(node, language.mean, Operation.DIV, Operation.SUM)
+
+
+def _read(
+    node: Node, function: Callable[[Node], Node], last: Operation, first: Operation
+) -> Node | None:
+    """Return v if a node is function(v), which ends in `last` of `first` of v, else None."""
+    if node.operation is not last or node.arguments[0].operation is not first:
         return None
     below = node.arguments[0].arguments[0]
-    return below if language.mean(below) is node else None
+    return below if function(below) is node else None
 
 
 def name_text(name: str, time: str = "t") -> str:

@@ -16,7 +16,7 @@ from .elements import Element, Elements, elements, name_text
 from .placement import LARGE, Placement, Slot, placements
 from .routing import DOWN, LEFT, RIGHT, STEPS, UP, Demand, Full, Router, Vertex, side_of
 from .scene import Scene
-from .shapes import LETTER, Box, Label, Line, Shape, text_width
+from .shapes import LETTER, Bounds, Box, Label, Line, Shape, hull, text_width
 
 if TYPE_CHECKING:
     from ..graph.graph import Graph
@@ -66,25 +66,15 @@ def _scene(graph: Graph) -> Scene:
     found = elements(graph)
     tried = TRIED if len(found.wires) <= LARGE else 1
     routed = [_route(found, placed) for placed in placements(found)[:tried]]
-    best = min(range(len(routed)), key=lambda n: (routed[n].price, n))
-    return _Composition(found, routed[best]).scene()
+    return _Composition(found, min(routed, key=lambda wiring: wiring.price)).scene()
 
 
-class _Routed(NamedTuple):
-    """Lines in the grid of tracks."""
-
-    placed: Placement
-    tracks: int  # between two columns or rows
-    paths: dict[tuple[str, str], list[Vertex]]
-    price: float
-
-
-def _route(found: Elements, placed: Placement) -> _Routed:
+def _route(found: Elements, placed: Placement) -> _Wiring:
     """Route all lines, with as many tracks as it takes."""
     tracks = 3
     while True:
         try:
-            return _Wiring(found, placed, tracks).route()
+            return _Wiring(found, placed, tracks)
         except Full:
             if tracks > MOST_TRACKS:
                 name = found.graph.name
@@ -94,7 +84,11 @@ def _route(found: Elements, placed: Placement) -> _Routed:
 
 @final
 class _Wiring:
-    """The demands of a placement, on a grid with some number of tracks."""
+    """The lines of a placement, on a grid with some number of tracks between columns and rows.
+
+    Raises:
+        Full: there are too few tracks.
+    """
 
     def __init__(self, found: Elements, placed: Placement, tracks: int) -> None:
         self.found, self.placed, self.tracks = found, placed, tracks
@@ -110,60 +104,49 @@ class _Wiring:
             {self.vertex(cell) for cell in cells},
         )
         self.belt = {key for keys in placed.belts.values() for key in keys}
+        self.on_belts = {
+            wire
+            for state, keys in placed.belts.items()
+            for wire in pairwise([state, *keys, f"{state}'"])
+        }
+        self.paths = self._route()
+        lengths = sum(len(path) for path in self.paths.values())
+        self.price = 3 * self.router.crossings + 2 * self.router.bends + 0.05 * lengths
 
     def vertex(self, cell: Slot) -> Vertex:
         """Return the middle of a cell."""
         scale = self.tracks + 1
         return (cell.column - self.left) * scale, (cell.row - self.low) * scale
 
-    def route(self) -> _Routed:
+    def _route(self) -> dict[tuple[str, str], list[Vertex]]:
         """Route all lines: the shortest first, those on belts before all others."""
-        paths: dict[tuple[str, str], list[Vertex]] = {}
-        wires = [(wire.source, wire.target) for wire in self.found.wires]
-        for source, target in sorted(wires, key=self._rank):
-            paths[source, target] = self.router.connect(self._demand(source, target))
-        net = self.found.sources(f"{self.found.graph.output}'")[0]
-        cells = self.placed.cells
-        paths[net, "output"] = self.router.connect(
-            Demand(
-                net,
-                self.vertex(cells[net]),
-                self.vertex(self.placed.output),
-                self._leave(net, "output"),
-                {DOWN: 0.0},
+        wires = sorted([(wire.source, wire.target) for wire in self.found.wires], key=self._rank)
+        wires.append((self.found.sources(f"{self.found.graph.output}'")[0], "output"))
+        cells = {**self.placed.cells, "output": self.placed.output}
+        return {
+            (source, target): self.router.connect(
+                Demand(
+                    source,
+                    self.vertex(cells[source]),
+                    self.vertex(cells[target]),
+                    self._leave(source),
+                    self._enter(source, target),
+                )
             )
-        )
-        lengths = sum(len(path) for path in paths.values())
-        price = 3 * self.router.crossings + 2 * self.router.bends + 0.05 * lengths
-        return _Routed(self.placed, self.tracks, paths, price)
+            for source, target in wires
+        }
 
     def _rank(self, wire: tuple[str, str]) -> tuple[float, ...]:
         source, target = wire
         a, b = self.placed.cells[source], self.placed.cells[target]
         length = abs(a.column - b.column) + abs(a.row - b.row)
-        if self._on_belt(source, target):
+        if wire in self.on_belts:
             return (0, length, a.column, a.row, b.column, b.row)
         if self.found.elements[source].role in ("join", "input", "state"):
             return (2, -a.row, -length, a.column, b.column, b.row)  # the farthest lays the trunk
         return (1, length, a.column, a.row, b.column, b.row)
 
-    def _on_belt(self, source: str, target: str) -> bool:
-        belts = self.placed.belts.items()
-        return any(
-            (source, target) in pairwise([state, *keys, f"{state}'"]) for state, keys in belts
-        )
-
-    def _demand(self, source: str, target: str) -> Demand:
-        cells = self.placed.cells
-        return Demand(
-            source,
-            self.vertex(cells[source]),
-            self.vertex(cells[target]),
-            self._leave(source, target),
-            self._enter(source, target),
-        )
-
-    def _leave(self, source: str, target: str) -> dict[int, float]:
+    def _leave(self, source: str) -> dict[int, float]:
         """Return the sides through which a value leaves its element, with prices."""
         element = self.found.elements[source]
         if element.role in ("state", "join") or source in self.belt:
@@ -184,8 +167,10 @@ class _Wiring:
 
     def _enter(self, source: str, target: str) -> dict[int, float]:
         """Return the sides through which a value enters, with prices."""
+        if target == "output":
+            return {DOWN: 0.0}
         role = self.found.elements[target].role
-        if role == "next" or self._on_belt(source, target):
+        if role == "next" or (source, target) in self.on_belts:
             return {LEFT: 0.0}
         if role == "join":
             return {LEFT: 0.0, DOWN: 0.3, UP: 0.6}
@@ -209,23 +194,19 @@ class _Extent(NamedTuple):
         return _Extent(*map(max, self, other))
 
 
-NONE = _Extent(0.0, 0.0, 0.0, 0.0)
-
-
 @final
 @dataclass
 class _Composition:
     """Coordinates for what was placed and routed."""
 
     found: Elements
-    routed: _Routed
+    wiring: _Wiring
     shapes: list[Shape] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.placed = self.routed.placed
-        self.wiring = _Wiring(self.found, self.placed, self.routed.tracks)
-        self.vertices = {key: self.wiring.vertex(cell) for key, cell in self.placed.cells.items()}
-        self.vertices["output"] = self.wiring.vertex(self.placed.output)
+        self.placed = self.wiring.placed
+        cells = {**self.placed.cells, "output": self.placed.output}
+        self.vertices = {key: self.wiring.vertex(cell) for key, cell in cells.items()}
         self.places = {node: n for n, node in enumerate(self.found.graph.order)}
         self.sizes = {key: self._size(element) for key, element in self.found.elements.items()}
         self.sizes["output"] = (0.62, 0.62)
@@ -249,7 +230,7 @@ class _Composition:
         out: dict[str, int] = {}
         marks: dict[str, list[tuple[int, str]]] = {}
         text = {(wire.source, wire.target): wire.mark for wire in self.found.wires}
-        for (source, target), path in self.routed.paths.items():
+        for (source, target), path in self.wiring.paths.items():
             out[source] = side_of(path[0], path[1])
             if mark := text.get((source, target)):
                 marks.setdefault(target, []).append((side_of(path[-1], path[-2]), mark))
@@ -289,11 +270,14 @@ class _Composition:
         """Return the signs beside lines whose order matters."""
         width, height = self.sizes[key]
         dx, dy, half = width / 2 + 0.03, height / 2 + 0.12, LETTER * 0.46
+        # On the right, below its line, unless the name of a value that leaves down stands there.
+        named = self.out.get(key) == DOWN and self._names(key, x, y)
+        right = y + half + 0.03 if named else y - half - 0.03
         place: dict[int, tuple[float, float, str]] = {
             LEFT: (x - dx, y + half + 0.03, "right"),
             UP: (x - 0.08, y + dy + half, "right"),
             DOWN: (x - 0.08, y - dy - half, "right"),
-            RIGHT: (x + dx, y - half - 0.03, "left"),
+            RIGHT: (x + dx, right, "left"),
         }
         return [
             Label(f"sign {key} {side}", mark, *place[side][:2], "sign", place[side][2], 0.8)  # pyright: ignore[reportArgumentType]
@@ -304,30 +288,21 @@ class _Composition:
 
     def _coordinates(self) -> tuple[dict[int, float], dict[int, float]]:
         """Return the place of every track and middle that is used."""
-        used_x: set[int] = {v[0] for v in self.vertices.values()}
-        used_y: set[int] = {v[1] for v in self.vertices.values()}
-        for path in self.routed.paths.values():
-            for a, b in pairwise(path):
-                if a[0] == b[0]:
-                    used_x.add(a[0])
-                else:
-                    used_y.add(a[1])
-        wide: dict[int, _Extent] = {}
-        high: dict[int, _Extent] = {}
-        for key, (i, j) in self.vertices.items():
-            extent = self._extent(key)
-            wide[i] = wide.get(i, NONE).union(extent)
-            high[j] = high.get(j, NONE).union(extent)
         first, last, lowest, top = self.placed.inside
-        scale = self.routed.tracks + 1
-        inside_x = ((first - self.wiring.left) * scale, (last - self.wiring.left) * scale)
-        inside_y = ((lowest - self.wiring.low) * scale, (top - self.wiring.low) * scale)
-        return (
-            _spread(
-                sorted(used_x), {i: (e.left, e.right) for i, e in wide.items()}, inside_x, scale
-            ),
-            _spread(sorted(used_y), {j: (e.down, e.up) for j, e in high.items()}, inside_y, scale),
-        )
+        corners = [self.wiring.vertex(cell) for cell in (Slot(first, lowest), Slot(last, top))]
+        pieces = [piece for path in self.wiring.paths.values() for piece in pairwise(path)]
+        places = []
+        for axis, ends in enumerate(zip(*corners, strict=True)):
+            used = {a[axis] for a, b in pieces if a[axis] == b[axis]}
+            extents: dict[int, tuple[float, float]] = {}
+            for key, vertex in self.vertices.items():
+                low, high = self._extent(key)[2 * axis : 2 * axis + 2]
+                known = extents.get(vertex[axis], (0.0, 0.0))
+                extents[vertex[axis]] = (max(known[0], low), max(known[1], high))
+            places.append(
+                _spread(sorted(used | set(extents)), extents, ends, self.wiring.tracks + 1)
+            )
+        return places[0], places[1]
 
     def _at(self, key: str) -> tuple[float, float]:
         i, j = self.vertices[key]
@@ -346,40 +321,33 @@ class _Composition:
         return Scene(tuple(self.shapes), self.found.graph.name)
 
     def _frame(self, lines: list[Line]) -> Box:
-        keys = [
-            k for k, e in self.found.elements.items() if e.role not in ("input", "state", "next")
-        ]
-        sides: list[tuple[float, float, float, float]] = []
-        for key in keys:
-            x, y = self._at(key)
-            e = self._extent(key)
-            sides.append((x - e.left, y - e.down, x + e.right, y + e.up))
+        sides: list[Bounds] = []
+        for key, element in self.found.elements.items():
+            if element.role not in ("input", "state", "next"):
+                (x, y), e = self._at(key), self._extent(key)
+                sides.append((x - e.left, y - e.down, x + e.right, y + e.up))
         sides += [(x, y, x, y) for line in lines for x, y in line.points[1:-1]]
+        inside = sides[0][0] if sides else 0.0
         for state in self.found.graph.states:
             for key in (state, f"{state}'"):
-                y, x = self._at(key)[1], (sides or [(0.0, 0.0)])[0][0]
-                sides.append((x, y, x, y))
-        left, down, right, up = (
-            pick(side)
-            for pick, side in zip((min, min, max, max), zip(*sides, strict=True), strict=True)
-        )
+                y = self._at(key)[1]
+                sides.append((inside, y, inside, y))
+        left, down, right, up = hull(sides)
         left, right = left - EDGE, right + EDGE
         down, up = down - EDGE, up + EDGE
-        return Box(
-            "frame", "frame", (left + right) / 2, (down + up) / 2, right - left, up - down, 0.3
-        )
+        middle = (left + right) / 2, (down + up) / 2
+        return Box("frame", "frame", *middle, right - left, up - down, 0.3)
 
     def _lines(self) -> list[Line]:
         order = {(wire.source, wire.target): n for n, wire in enumerate(self.found.wires)}
-        paths = sorted(self.routed.paths.items(), key=lambda item: order.get(item[0], len(order)))
+        paths = sorted(self.wiring.paths.items(), key=lambda item: order.get(item[0], len(order)))
         return [self._line(source, target, path) for (source, target), path in paths]
 
     def _line(self, source: str, target: str, path: list[Vertex]) -> Line:
         points = [(self.xs[i], self.ys[j]) for i, j in _corners(path)]
         points[0] = self._border(source, points[0], side_of(path[0], path[1]))
         points[-1] = self._border(target, points[-1], side_of(path[-1], path[-2]))
-        element = self.found.elements.get(target)
-        joins = element is not None and element.role == "join"
+        joins = target != "output" and self.found.elements[target].role == "join"
         return Line(
             f"{source} -> {target}",
             tuple(points),
@@ -451,14 +419,12 @@ def _spread(
             reach = extents.get(before, (0.0, 0.0))[1] + extents.get(index, (0.0, 0.0))[0]
             if before in extents and index in extents:
                 at += reach + GAP
-            elif before in extents or index in extents:
-                at += max(reach + PADDING, TRACK)
             else:
-                at += TRACK
-            crosses = before < inside[0] <= index or before <= inside[1] < index
-            crosses = crosses or before < inside[0] < index
-            outer = before < inside[0] and before % scale == 0
-            outer = outer or (index > inside[1] and index % scale == 0)
-            at += (LEAD + EDGE - GAP) if (outer and crosses) or outer else 0.0
+                at += (
+                    max(reach + PADDING, TRACK) if before in extents or index in extents else TRACK
+                )
+            is_first = before < inside[0] and before % scale == 0
+            if is_first or (index > inside[1] and index % scale == 0):
+                at += LEAD + EDGE - GAP
         places[index] = at
     return places

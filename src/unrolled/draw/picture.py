@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any, final
 import numpy
 
 from .. import atomic
-from ..errors import DrawError
+from ..errors import DrawError, refusing
 from .render import encoded, figure
 from .scene import Scene
+from .shapes import hull
 from .type import dressed, style
 
 if TYPE_CHECKING:
@@ -109,16 +110,13 @@ def still(scene: Scene, **values: Any) -> Picture:
     return Picture(lambda: figure(scene.shapes, scene.bounds), (), scene, values or None)
 
 
-def moving(
-    scenes: Sequence[Scene], seconds: float = 0.6, shown: Scene | None = None, **values: Any
-) -> Picture:
+def moving(scenes: Sequence[Scene], seconds: float = 0.6, **values: Any) -> Picture:
     """Return the animation of scenes, all cut to the same bounds; the still picture is the last
     one.
     """
-    sides = list(zip(*(scene.bounds for scene in scenes), strict=True))
-    bounds = (min(sides[0]), min(sides[1]), max(sides[2]), max(sides[3]))
+    bounds = hull([scene.bounds for scene in scenes])
     film = animated(lambda scene: figure(scene.shapes, bounds), scenes, seconds)
-    return replace(still(shown if shown is not None else scenes[-1], **values), frames=film.frames)
+    return replace(still(scenes[-1], **values), frames=film.frames)
 
 
 # Files.
@@ -138,16 +136,20 @@ def kind_of(path: Path) -> str:
 def check_path(path: Path, moves: bool) -> None:
     """Raise DrawError, before anything is computed, for a file that could not be written."""
     kind = kind_of(path)
-    if kind in MOVING and not moves:
-        raise DrawError(
-            f"nothing moves in this drawing: write it as .png, .svg or .pdf, not .{kind}"
-        )
+    _check_moves(kind, moves)
     if kind == "mp4":
         _ffmpeg()
     if not path.parent.is_dir():
         raise DrawError(f"cannot write {path}: there is no folder {path.parent}")
     if path.is_dir():
         raise DrawError(f"cannot write {path}: it is a folder")
+
+
+def _check_moves(kind: str, moves: bool) -> None:
+    if kind in MOVING and not moves:
+        raise DrawError(
+            f"nothing moves in this drawing: write it as .png, .svg or .pdf, not .{kind}"
+        )
 
 
 def save(picture: Picture, path: str | Path) -> None:
@@ -159,18 +161,13 @@ def save(picture: Picture, path: str | Path) -> None:
     """
     path = Path(path)
     data = encode(picture, kind_of(path))
-    try:
+    with refusing(f"write {path}", DrawError):
         atomic.write(path, data)
-    except OSError as error:
-        raise DrawError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def encode(picture: Picture, kind: str) -> bytes:
     """Return a picture as the bytes of a file."""
-    if kind in MOVING and not picture.frames:
-        raise DrawError(
-            f"nothing moves in this drawing: write it as .png, .svg or .pdf, not .{kind}"
-        )
+    _check_moves(kind, bool(picture.frames))
     if kind == "json":
         if picture.scene is None:
             raise DrawError("this drawing is a chart, not a scene: write it as .png, .svg or .pdf")

@@ -9,13 +9,13 @@ behind. Lines join in rows below the layers; inputs enter from under them.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from itertools import permutations
+from itertools import count, permutations
 from typing import TYPE_CHECKING, NamedTuple, final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from .elements import Element, Elements
+    from .elements import Elements
 
 
 class Slot(NamedTuple):
@@ -96,9 +96,8 @@ class _Grid:
     def _above(self) -> dict[str, set[str]]:
         above: dict[str, set[str]] = {}
         for key in self._order():
-            above[key] = set()
-            for source in self.sources[key]:
-                above[key] |= above[source] | {source}
+            sources = self.sources[key]
+            above[key] = set(sources).union(*(above[source] for source in sources))
         return above
 
     def _order(self, layers: Sequence[str] = ()) -> list[str]:
@@ -185,33 +184,20 @@ class _Grid:
         """Give every belt a row of its own, the first state's the highest; lift what is above."""
         # What does not lead to a belt but stands in its row or above moves under nothing: it has
         # columns of its own. So only belts and the rows of operations on the way to belts matter.
-        order = sorted(
-            self.belts,
-            key=lambda s: (rows[self.belts[s][0]], -list(self.belts).index(s)),
-        )
-        used: set[int] = set()
-        for state in order:
-            wanted = rows[self.belts[state][0]]
-            while wanted in used or any(
-                rows[key] == wanted for key in rows if key not in self.belt_of
-            ):
-                wanted += 1
+        used = {row for key, row in rows.items() if key not in self.belt_of}
+        last_first = list(self.belts.values())[::-1]
+        for belt in sorted(last_first, key=lambda belt: rows[belt[0]]):
+            wanted = next(row for row in count(rows[belt[0]]) if row not in used)
             used.add(wanted)
-            for key in self.belts[state]:
-                rows[key] = wanted
+            rows.update(dict.fromkeys(belt, wanted))
 
     def _lower(self, rows: dict[str, int]) -> None:
         """Set the rows of what comes down from belts; lift belts where there is too little room."""
         if not self.falling:
             return
         depth = max(self.falling.values())
-        reached = {
-            self.belt_of[key]
-            for f in self.falling
-            for key in self.sources[f]
-            if key in self.belt_of
-        }
-        lowest = min((rows[self.belts[state][0]] for state in reached), default=depth + 1)
+        read = {source for key in self.falling for source in self.sources[key]}
+        lowest = min((rows[key] for key in read if key in self.belt_of), default=depth + 1)
         lift = max(0, depth + 1 - lowest)
         for key in rows:
             if rows[key] >= lowest:
@@ -224,12 +210,36 @@ class _Grid:
     def place(self, order: Sequence[str]) -> Placement:
         """Put everything into columns, with the layers in this order from left to right."""
         cells: dict[str, Slot] = {}
-        taken: set[Slot] = set()
-        columns = _Columns(self, cells, taken)
+        layers = 0  # the last column with a layer or a join
         for key in self._order(order):
-            columns.put(key)
-        self._align(cells, taken)
-        return self._terminals(cells, taken)
+            role = self.elements[key].role
+            if role in ("input", "state", "next"):  # they come at last
+                continue
+            before = [cells[source] for source in self.sources[key] if source in cells]
+            after = max((cell.column + 1 for cell in before), default=0)
+            if role == "layer":
+                cell = Slot(max(layers + 1, after), 0)
+            elif role == "join":
+                cell = _free(Slot(max(layers + bool(layers), after), -1), (0, -1), cells)
+            else:
+                cell = _free(Slot(self._column(key, cells), self.levels[key]), (1, 0), cells)
+            if role in ("layer", "join"):
+                layers = cell.column
+            cells[key] = cell
+        self._align(cells)
+        return self._terminals(cells)
+
+    def _column(self, key: str, cells: Mapping[str, Slot]) -> int:
+        """Return the first column in which an operation can stand, given those of its sources."""
+        known = [source for source in self.sources[key] if source in cells]
+        if key in self.falling:
+            columns = [cells[s].column + (s not in self.falling) for s in known]
+        else:
+            columns = [cells[s].column + (cells[s].row == self.levels[key]) for s in known]
+        if key in self.belt_of:
+            belt = self.belts[self.belt_of[key]]
+            columns += [cells[earlier].column + 1 for earlier in belt if earlier in cells]
+        return max([1, *columns])
 
     def improved(self, placed: Placement) -> Placement:
         """Move single operations to other columns as long as that is cheaper."""
@@ -260,42 +270,34 @@ class _Grid:
                     return None
         return replace(placed, cells={**placed.cells, key: new})
 
-    def _align(self, cells: dict[str, Slot], taken: set[Slot]) -> None:
+    def _align(self, cells: dict[str, Slot]) -> None:
         """Move what comes down from a belt over what it leads to."""
         for key in reversed(list(self.falling)):
             users = [t for t in self.targets[key] if t in cells and t in self.falling]
             if len(users) != 1:
                 continue
             wanted = Slot(cells[users[0]].column, cells[key].row)
-            if wanted.column > cells[key].column and wanted not in taken:
-                taken.discard(cells[key])
+            if wanted.column > cells[key].column and wanted not in cells.values():
                 cells[key] = wanted
-                taken.add(wanted)
 
-    def _terminals(self, cells: dict[str, Slot], taken: set[Slot]) -> Placement:
+    def _terminals(self, cells: dict[str, Slot]) -> Placement:
         """Add the joins' rows, the terminals and the frame."""
         states = list(self.found.graph.states)
-        lines = [state for state in states if state not in self.belts]
         first = min((c.column for c in cells.values()), default=0)
         last = max((c.column for c in cells.values()), default=0) + 1
         lowest = min([-1, *(c.row for c in cells.values())])
         top = max([1 if self.belts else 0, *(c.row for c in cells.values())])
         rows = {state: cells[self.belts[state][0]].row for state in self.belts}
-        for state in lines:
-            row = -1
-            while row in rows.values():
-                row -= 1
-            rows[state] = row
+        for state in states:
+            if state not in rows:
+                rows[state] = next(row for row in count(-1, -1) if row not in rows.values())
         lowest = min(lowest, *rows.values())
         for state in states:
             cells[state] = Slot(first - 1, rows[state])
             cells[f"{state}'"] = Slot(last + 1, rows[state])
         for name in self.found.graph.inputs:
             column = min((cells[t].column for t in self.targets[name] if t in cells), default=first)
-            while Slot(column, lowest - 1) in taken:
-                column += 1
-            cells[name] = Slot(column, lowest - 1)
-            taken.add(cells[name])
+            cells[name] = _free(Slot(column, lowest - 1), (1, 0), cells)
         return Placement(self.belts, cells, (first, last, lowest, top), Slot(last, top + 1))
 
     # Cost.
@@ -325,6 +327,13 @@ class _Grid:
         return total + 0.3 * len({c.row for c in cells.values()})
 
 
+def _free(cell: Slot, step: tuple[int, int], cells: Mapping[str, Slot]) -> Slot:
+    """Return the first cell from this one on in which nothing stands."""
+    while cell in cells.values():
+        cell = Slot(cell.column + step[0], cell.row + step[1])
+    return cell
+
+
 def _crosses(
     one: tuple[str, Slot, Slot, int, int], other: tuple[str, Slot, Slot, int, int]
 ) -> bool:
@@ -334,59 +343,3 @@ def _crosses(
     left, right = sorted((a.column, b.column))
     low, high = sorted((c.row, d.row))
     return left < upright < right and low < across < high
-
-
-@final
-class _Columns:
-    """Puts elements one after the other as far to the left as they can stand."""
-
-    def __init__(self, grid: _Grid, cells: dict[str, Slot], taken: set[Slot]) -> None:
-        self.grid = grid
-        self.cells = cells
-        self.taken = taken
-        self.layers = 0  # the last column with a layer
-
-    def put(self, key: str) -> None:
-        """Choose the cell of an element whose sources have theirs; terminals come later."""
-        element: Element = self.grid.elements[key]
-        if element.role in ("input", "state", "next"):
-            return
-        if element.role == "layer":
-            cell = self._layer(key)
-        elif element.role == "join":
-            cell = self._join(key)
-        else:
-            cell = self._operation(key)
-        self.cells[key] = cell
-        self.taken.add(cell)
-
-    def _before(self, key: str) -> list[Slot]:
-        return [self.cells[source] for source in self.grid.sources[key] if source in self.cells]
-
-    def _layer(self, key: str) -> Slot:
-        column = max([self.layers + 1, *(cell.column + 1 for cell in self._before(key))])
-        self.layers = column
-        return Slot(column, 0)
-
-    def _join(self, key: str) -> Slot:
-        column = max([self.layers + bool(self.layers), *(c.column + 1 for c in self._before(key))])
-        self.layers = column
-        row = -1
-        while Slot(column, row) in self.taken:
-            row -= 1
-        return Slot(column, row)
-
-    def _operation(self, key: str) -> Slot:
-        grid, row = self.grid, self.grid.levels[key]
-        if key in grid.falling:
-            known = [source for source in grid.sources[key] if source in self.cells]
-            column = max(self.cells[s].column + (s not in grid.falling) for s in known)
-        else:
-            column = max((c.column + (c.row == row) for c in self._before(key)), default=1)
-        if key in grid.belt_of:
-            earlier = [self.cells[k] for k in grid.belts[grid.belt_of[key]] if k in self.cells]
-            column = max([column, *(cell.column + 1 for cell in earlier)])
-        cell = Slot(max(column, 1), row)
-        while cell in self.taken:
-            cell = Slot(cell.column + 1, row)
-        return cell

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import math
+from itertools import pairwise, product
 from typing import TYPE_CHECKING, Any
 
 from .palette import DIM, INK, LIT_EDGE, LOOKS, PALE, PAPER, RED, WIRE, WIRE_DIM, WIRE_LIT, Look
-from .shapes import LETTER, Box, Label, Line, Shape, Strip
+from .shapes import LETTER, Bounds, Box, Label, Line, Point, Shape, Strip
 from .type import MATH, MONOSPACE, dressed, style
 from .type import figure as new_figure
 
@@ -28,7 +29,7 @@ DPI = 144
 HEAD = 0.17
 
 
-def figure(shapes: Sequence[Shape], bounds: tuple[float, float, float, float]) -> Figure:
+def figure(shapes: Sequence[Shape], bounds: Bounds) -> Figure:
     """Return a figure with nothing but the shapes.
 
     Args:
@@ -47,7 +48,7 @@ def figure(shapes: Sequence[Shape], bounds: tuple[float, float, float, float]) -
     return made
 
 
-def svg(shapes: Sequence[Shape], bounds: tuple[float, float, float, float]) -> str:
+def svg(shapes: Sequence[Shape], bounds: Bounds) -> str:
     """Return the same as SVG, its text as text."""
     with style():
         return encoded(dressed(figure(shapes, bounds)), "svg").decode()
@@ -107,15 +108,9 @@ def _box(box: Box, axes: Axes) -> None:
     look = _look(box)
     lit = box.light == "lit" and box.role != "frame"
     fill = look.fill if box.value is None else shade(box.value)
-    axes.add_patch(
-        PathPatch(
-            _round_box(box),
-            facecolor=fill,
-            edgecolor=look.edge,
-            linewidth=(LIT_EDGE if lit else look.width),
-            zorder=1 if box.role in ("frame", "note") else 4,
-        )
-    )
+    stroke: dict[str, Any] = {"edgecolor": look.edge, "linewidth": LIT_EDGE if lit else look.width}
+    z = 1 if box.role in ("frame", "note") else 4
+    axes.add_patch(PathPatch(_round_box(box), facecolor=fill, zorder=z, **stroke))
     color = look.text if box.value is None else ink_on(fill)
     lines = box.text.split("\n")
     for n, text in enumerate(lines):
@@ -146,21 +141,12 @@ def _round_box(box: Box) -> Any:
 
 
 def _label(label: Label, axes: Axes) -> None:
-    color = PALE if label.light == "dim" else WIRE_LIT if label.light == "lit" else INK
-    weight = "bold" if label.role == "title" else "normal"
-    options = {"family": MONOSPACE} if label.role == "code" else {}
-    _text(
-        axes,
-        label.x,
-        label.y,
-        label.text,
-        label.size,
-        ha=label.align,
-        color=color,
-        zorder=6,
-        weight=weight,
-        **options,
-    )
+    options: dict[str, Any] = {"ha": label.align, "zorder": 6}
+    options["color"] = {"dim": PALE, "lit": WIRE_LIT, "plain": INK}[label.light]
+    options["weight"] = "bold" if label.role == "title" else "normal"
+    if label.role == "code":
+        options["family"] = MONOSPACE
+    _text(axes, label.x, label.y, label.text, label.size, **options)
 
 
 def _text(axes: Axes, x: float, y: float, text: str, size: float, **options: Any) -> None:
@@ -176,16 +162,12 @@ def _strip(strip: Strip, axes: Axes) -> None:
     from matplotlib.patches import Rectangle
 
     left, down, _, up = strip.bounds
+    side = strip.field
     for n, value in enumerate(strip.values):
-        x, y = (
-            (left + n * strip.field, down) if strip.across else (left, up - (n + 1) * strip.field)
-        )
+        corner = (left + n * side, down) if strip.across else (left, up - (n + 1) * side)
         fill = "#f2f4f6" if strip.light == "dim" else shade(value)
-        axes.add_patch(
-            Rectangle(
-                (x, y), strip.field, strip.field, facecolor=fill, edgecolor=PAPER, lw=0.8, zorder=5
-            )
-        )
+        look: dict[str, Any] = {"facecolor": fill, "edgecolor": PAPER, "lw": 0.8}
+        axes.add_patch(Rectangle(corner, side, side, **look, zorder=5))
 
 
 SHADES = (
@@ -207,19 +189,18 @@ def shade(value: float) -> str:
     place = (max(-1.0, min(1.0, value)) + 1) / 2 * (len(SHADES) - 1)
     low = min(int(place), len(SHADES) - 2)
     part = place - low
-    channels = (
-        round(
-            int(SHADES[low][n : n + 2], 16) * (1 - part)
-            + int(SHADES[low + 1][n : n + 2], 16) * part
-        )
-        for n in (1, 3, 5)
-    )
-    return "#" + "".join(f"{channel:02x}" for channel in channels)
+    ends = zip(_channels(SHADES[low]), _channels(SHADES[low + 1]), strict=True)
+    return "#" + "".join(f"{round(a * (1 - part) + b * part):02x}" for a, b in ends)
+
+
+def _channels(color: str) -> tuple[int, ...]:
+    """Return red, green and blue, from 0 to 255."""
+    return tuple(bytes.fromhex(color[1:]))
 
 
 def ink_on(fill: str) -> str:
     """Return black or white, whichever can be read on a colour."""
-    r, g, b = (int(fill[n : n + 2], 16) for n in (1, 3, 5))
+    r, g, b = _channels(fill)
     return INK if 0.3 * r + 0.59 * g + 0.11 * b > 140 else PAPER
 
 
@@ -249,9 +230,8 @@ def _line(line: Line, axes: Axes, z: float) -> None:
             (base[0] + dx * HEAD * 0.2, base[1] + dy * HEAD * 0.2),
             (base[0] + dy * half, base[1] - dx * half),
         ]
-        axes.add_patch(
-            Polygon(corners, closed=True, facecolor=color, edgecolor="none", zorder=z + 1)
-        )
+        look: dict[str, Any] = {"facecolor": color, "edgecolor": "none"}
+        axes.add_patch(Polygon(corners, closed=True, **look, zorder=z + 1))
 
 
 def _bridges(line: Line, axes: Axes, crossed: list[tuple[float, float]], frames: list[Box]) -> None:
@@ -264,12 +244,10 @@ def _bridges(line: Line, axes: Axes, crossed: list[tuple[float, float]], frames:
             left, down, right, up = frame.bounds
             if left <= x <= right and down <= y <= up:
                 ground = _look(frame).fill
-        for shade_, width, far, z in (
-            (ground, thick + 5.0, reach, 3.1),
-            (color, thick, reach + 0.02, 3.2),
-        ):
+        gap, piece = (ground, thick + 5.0, reach, 3.1), (color, thick, reach + 0.02, 3.2)
+        for paint, width, far, z in (gap, piece):
             ends = ([x, x], [y - far, y + far])
-            axes.plot(*ends, color=shade_, linewidth=width, solid_capstyle="butt", zorder=z)
+            axes.plot(*ends, color=paint, linewidth=width, solid_capstyle="butt", zorder=z)
 
 
 def _ink(line: Line) -> tuple[str, float]:
@@ -279,36 +257,32 @@ def _ink(line: Line) -> tuple[str, float]:
     return color, STROKE * line.width * (1.35 if line.light == "lit" else 1.0)
 
 
-def _crossings(lines: list[Line]) -> dict[str, list[tuple[float, float]]]:
+def _crossings(lines: list[Line]) -> dict[str, list[Point]]:
     """Return for each line where an upright piece runs over a level piece of another value."""
-    found: dict[str, list[tuple[float, float]]] = {}
-    for over in lines:
-        for under in lines:
-            hides = over.light == "dim" and under.light == "lit"
-            if over.net and under.net and over.net != under.net and not hides:
-                found.setdefault(over.id, []).extend(_meets(over, under))
+    found: dict[str, list[Point]] = {}
+    for over, under in product(lines, lines):
+        hides = over.light == "dim" and under.light == "lit"
+        if over.net and under.net and over.net != under.net and not hides:
+            found.setdefault(over.id, []).extend(_meets(over, under))
     return found
 
 
-def _meets(over: Line, under: Line) -> list[tuple[float, float]]:
-    places = []
-    for (a, b), (c, d) in zip(over.points, over.points[1:], strict=False):
-        if abs(a - c) > 1e-6:
-            continue
-        for (e, f), (g, h) in zip(under.points, under.points[1:], strict=False):
-            level = abs(f - h) < 1e-6
-            if (
-                level
-                and min(e, g) < a - 1e-6 < max(e, g) - 2e-6
-                and min(b, d) < f - 1e-6 < max(b, d) - 2e-6
-            ):
-                places.append((a, f))
-    return places
+def _meets(over: Line, under: Line) -> list[Point]:
+    """Return where upright pieces of a line cross level pieces of another."""
+
+    def inside(at: float, one: float, other: float) -> bool:
+        return min(one, other) < at - 1e-6 < max(one, other) - 2e-6
+
+    return [
+        (a, f)
+        for (a, b), (c, d) in pairwise(over.points)
+        if abs(a - c) <= 1e-6
+        for (e, f), (g, h) in pairwise(under.points)
+        if abs(f - h) < 1e-6 and inside(a, e, g) and inside(f, b, d)
+    ]
 
 
-def _towards(
-    a: tuple[float, float], b: tuple[float, float], distance: float
-) -> tuple[float, float]:
+def _towards(a: Point, b: Point, distance: float) -> Point:
     length = math.hypot(b[0] - a[0], b[1] - a[1]) or 1.0
     return a[0] + (b[0] - a[0]) * distance / length, a[1] + (b[1] - a[1]) * distance / length
 

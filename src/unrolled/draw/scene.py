@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, final
 
 from . import render
-from .shapes import KINDS, Box, Label, Light, Line, Shape
+from .shapes import KINDS, Bounds, Box, Label, Light, Line, Shape, hull
 
 
 @final
@@ -28,12 +29,9 @@ class Scene:
         return Scene((*self.shapes, *other.shapes), self.title or other.title)
 
     @property
-    def bounds(self) -> tuple[float, float, float, float]:
+    def bounds(self) -> Bounds:
         """Left, bottom, right, top of everything."""
-        sides = list(zip(*(shape.bounds for shape in self.shapes), strict=True))
-        if not sides:
-            return 0.0, 0.0, 1.0, 1.0
-        return min(sides[0]), min(sides[1]), max(sides[2]), max(sides[3])
+        return hull([shape.bounds for shape in self.shapes] or [(0.0, 0.0, 1.0, 1.0)])
 
     @property
     def boxes(self) -> dict[str, Box]:
@@ -59,21 +57,22 @@ class Scene:
 
         def new(shape: Shape) -> Shape:
             named = replace(shape, id=prefix + shape.id)
-            if isinstance(named, Line):
-                ends = {
-                    end: prefix + getattr(named, end)
-                    for end in ("source", "target", "net")
-                    if getattr(named, end)
-                }
-                named = replace(named, **ends)
-            return named
+            if not isinstance(named, Line):
+                return named
+            ends = {end: getattr(named, end) for end in ("source", "target", "net")}
+            return replace(named, **{end: prefix + id_ for end, id_ in ends.items() if id_})
 
         return replace(self, shapes=tuple(new(shape) for shape in self.shapes))
 
-    def lit(self, ids: set[str], others: Light = "dim") -> Scene:
-        """Return the scene with the shapes of some ids highlighted."""
-        shapes = (replace(s, light="lit" if s.id in ids else others) for s in self.shapes)
-        return replace(self, shapes=tuple(shapes))
+    def lit(self, ids: Set[str], plain: Set[str] = frozenset()) -> Scene:
+        """Return the scene with the shapes of some ids highlighted, the others put back but for
+        those that stay plain.
+        """
+
+        def light(id_: str) -> Light:
+            return "lit" if id_ in ids else "plain" if id_ in plain else "dim"
+
+        return replace(self, shapes=tuple(replace(s, light=light(s.id)) for s in self.shapes))
 
     def to_json(self) -> dict[str, Any]:
         """Return the scene as data; `from_json` reads it back."""
@@ -84,8 +83,7 @@ class Scene:
     def from_json(cls, data: dict[str, Any]) -> Scene:
         """Return the scene of `to_json`; raise ValueError for anything else."""
         try:
-            shapes = tuple(_shape(entry) for entry in data["shapes"])
-            return cls(shapes, data["title"])
+            return cls(tuple(map(_shape, data["shapes"])), data["title"])
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a scene: {error!r}") from error
 

@@ -8,12 +8,23 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, final
+from typing import TYPE_CHECKING, ClassVar, Literal, final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Light = Literal["plain", "lit", "dim"]
 """The emphasis of a shape: highlighted, put back, or neither."""
 
 Point = tuple[float, float]
+Bounds = tuple[float, float, float, float]
+"""Left, bottom, right, top."""
+
+
+def hull(bounds: Sequence[Bounds]) -> Bounds:
+    """Return the bounds of everything."""
+    left, down, right, up = zip(*bounds, strict=True)
+    return min(left), min(down), max(right), max(up)
 
 
 @final
@@ -44,7 +55,7 @@ class Box:
     light: Light = "plain"
 
     @property
-    def bounds(self) -> tuple[float, float, float, float]:
+    def bounds(self) -> Bounds:
         """Left, bottom, right, top."""
         w, h = self.width / 2, self.height / 2
         return self.x - w, self.y - h, self.x + w, self.y + h
@@ -81,7 +92,7 @@ class Line:
     light: Light = "plain"
 
     @property
-    def bounds(self) -> tuple[float, float, float, float]:
+    def bounds(self) -> Bounds:
         """Left, bottom, right, top."""
         xs, ys = zip(*self.points, strict=True)
         return min(xs), min(ys), max(xs), max(ys)
@@ -114,7 +125,7 @@ class Label:
     light: Light = "plain"
 
     @property
-    def bounds(self) -> tuple[float, float, float, float]:
+    def bounds(self) -> Bounds:
         """Left, bottom, right, top, by an estimate of the text's width."""
         tall = 2.6 if "\\frac" in self.text else 1.15
         width, height = text_width(self.text) * self.size, LETTER * tall * self.size
@@ -148,7 +159,7 @@ class Strip:
     light: Light = "plain"
 
     @property
-    def bounds(self) -> tuple[float, float, float, float]:
+    def bounds(self) -> Bounds:
         """Left, bottom, right, top."""
         long, short = len(self.values) * self.field / 2, self.field / 2
         w, h = (long, short) if self.across else (short, long)

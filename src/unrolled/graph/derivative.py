@@ -17,7 +17,7 @@ from ..errors import CellError
 from .graph import Graph, in_order
 from .learned import Term
 from .node import Node, constant, mean, ordered, where
-from .operation import POINTWISE, Operation
+from .operation import CONDITIONS, LEAVES, POINTWISE, Operation
 from .rewrite import map_graph, simplified, states_as_inputs
 
 if TYPE_CHECKING:
@@ -26,108 +26,56 @@ if TYPE_CHECKING:
     from .learned import Size
 
 
-def _nothing(node: Node, g: Node) -> tuple[None, ...]:
+def _nothing(node: Node, g: Node, *arguments: Node) -> tuple[None, ...]:
     """Return None for what has no gradient: leaves, conditions, numbers of units."""
-    return tuple(None for _ in node.arguments)
+    return (None,) * len(arguments)
 
 
-def _mul(node: Node, g: Node) -> tuple[Node, ...]:
-    a, b = node.arguments
-    return g * b, g * a
+def _smaller(g: Node, a: Node, b: Node) -> Node:
+    """Return g where a < b, half of it where they are equal, else 0."""
+    return where(a < b, g, where(b < a, 0, 0.5 * g))
 
 
-def _div(node: Node, g: Node) -> tuple[Node, ...]:
-    quotient = g / node.arguments[1]
-    return quotient, -(quotient * node)
-
-
-def _sigmoid(node: Node, g: Node) -> tuple[Node, ...]:
-    return (g * (node * (1 - node)),)
-
-
-def _tanh(node: Node, g: Node) -> tuple[Node, ...]:
-    return (g * (1 - node * node),)
-
-
-def _abs(node: Node, g: Node) -> tuple[Node, ...]:
-    (a,) = node.arguments
-    return (where(a > 0, g, where(a < 0, -g, 0)),)
-
-
-def _minimum(node: Node, g: Node) -> tuple[Node, ...]:
-    """Give all to the smaller one, half to each where they are equal."""
-    a, b = node.arguments
-    return _shared(a < b, b < a, g), _shared(b < a, a < b, g)
-
-
-def _maximum(node: Node, g: Node) -> tuple[Node, ...]:
-    """Give all to the larger one, half to each where they are equal."""
-    a, b = node.arguments
-    return _shared(b < a, a < b, g), _shared(a < b, b < a, g)
-
-
-def _shared(chosen: Node, other: Node, g: Node) -> Node:
-    return where(chosen, g, where(other, 0, 0.5 * g))
-
-
-def _select(node: Node, g: Node) -> tuple[Node | None, ...]:
-    condition = node.arguments[0]
-    return None, where(condition, g, 0), where(condition, 0, g)
-
-
-def _sum(node: Node, g: Node) -> tuple[Node, ...]:
-    return (Node(Operation.BROADCAST, (g, node.arguments[0])),)
-
-
-def _broadcast(node: Node, g: Node) -> tuple[Node | None, ...]:
-    return Node(Operation.SUM, (g,)), None
-
-
-def _normalize(node: Node, g: Node) -> tuple[Node, ...]:
+def _normalize(node: Node, g: Node, a: Node) -> tuple[Node, ...]:
     """Scale g less its parts along 1 and along the result (Ba et al. 2016)."""
-    (a,) = node.arguments
     centred = a - mean(a)
     scale = 1 / Node(Operation.SQRT, (mean(centred * centred) + node.attribute,))
     return (scale * (g - mean(g) - node * mean(g * node)),)
 
 
-def _affine(node: Node, g: Node) -> tuple[Node, ...]:
+def _affine(node: Node, g: Node, *sources: Node) -> tuple[Node, ...]:
     """Bring g to each source through the transposed weight."""
-    terms = [Term(node.attribute, index) for index in range(len(node.arguments))]
+    terms = [Term(node.attribute, index) for index in range(len(sources))]
     return tuple(Node(Operation.TRANSPOSED, (g,), term) for term in terms)
 
 
-DERIVATIVE: dict[Operation, Callable[[Node, Node], tuple[Node | None, ...]]] = {
-    Operation.CONSTANT: _nothing,
-    Operation.INPUT: _nothing,
-    Operation.STATE: _nothing,
-    Operation.LEARNED: _nothing,
-    Operation.ADD: lambda node, g: (g, g),
-    Operation.SUB: lambda node, g: (g, -g),
-    Operation.MUL: _mul,
-    Operation.DIV: _div,
-    Operation.NEG: lambda node, g: (-g,),
-    Operation.SIGMOID: _sigmoid,
-    Operation.TANH: _tanh,
-    Operation.RELU: lambda node, g: (where(node <= 0, 0, g),),
-    Operation.EXP: lambda node, g: (g * node,),
-    Operation.LOG: lambda node, g: (g / node.arguments[0],),
-    Operation.SQRT: lambda node, g: (0.5 * g / node,),
-    Operation.ABS: _abs,
-    Operation.MINIMUM: _minimum,
-    Operation.MAXIMUM: _maximum,
-    Operation.LESS: _nothing,
-    Operation.LESS_EQUAL: _nothing,
-    Operation.SELECT: _select,
-    Operation.SUM: _sum,
-    Operation.DIMENSION: _nothing,
-    Operation.BROADCAST: _broadcast,
+WITHOUT_GRADIENT = (*LEAVES, *CONDITIONS, Operation.DIMENSION)
+
+DERIVATIVE: dict[Operation, Callable[..., tuple[Node | None, ...]]] = {
+    **dict.fromkeys(WITHOUT_GRADIENT, _nothing),
+    Operation.ADD: lambda v, g, a, b: (g, g),
+    Operation.SUB: lambda v, g, a, b: (g, -g),
+    Operation.MUL: lambda v, g, a, b: (g * b, g * a),
+    Operation.DIV: lambda v, g, a, b: (g / b, -(g / b * v)),
+    Operation.NEG: lambda v, g, a: (-g,),
+    Operation.SIGMOID: lambda v, g, a: (g * (v * (1 - v)),),
+    Operation.TANH: lambda v, g, a: (g * (1 - v * v),),
+    Operation.RELU: lambda v, g, a: (where(v <= 0, 0, g),),
+    Operation.EXP: lambda v, g, a: (g * v,),
+    Operation.LOG: lambda v, g, a: (g / a,),
+    Operation.SQRT: lambda v, g, a: (0.5 * g / v,),
+    Operation.ABS: lambda v, g, a: (where(a > 0, g, where(a < 0, -g, 0)),),
+    Operation.MINIMUM: lambda v, g, a, b: (_smaller(g, a, b), _smaller(g, b, a)),
+    Operation.MAXIMUM: lambda v, g, a, b: (_smaller(g, b, a), _smaller(g, a, b)),
+    Operation.SELECT: lambda v, g, where_, a, b: (None, where(where_, g, 0), where(where_, 0, g)),
+    Operation.SUM: lambda v, g, a: (Node(Operation.BROADCAST, (g, a)),),
+    Operation.BROADCAST: lambda v, g, a, like: (Node(Operation.SUM, (g,)), None),
     Operation.NORMALIZE: _normalize,
     Operation.AFFINE: _affine,
 }
-"""For each operation of a forward step: from its node and the gradient with respect to it, the
-gradients with respect to its arguments. TRANSPOSED and OUTER stand only in derivatives, which are
-differentiated through the eager backend."""
+"""For each operation of a forward step: from its node v, the gradient g with respect to it, and its
+arguments, the gradients with respect to these. TRANSPOSED and OUTER stand only in derivatives,
+which are differentiated through the eager backend."""
 
 
 def derivative(graph: Graph, returned: Iterable[str] = ()) -> Graph:
@@ -153,17 +101,15 @@ def derivative(graph: Graph, returned: Iterable[str] = ()) -> Graph:
     further: dict[str, Size] = {
         returned_input(graph, name): sizes[node] for name, node in probes.items()
     }
-    arriving = [(forward[state], seeds[state]) for state in graph.states]
+    arriving = [(forward[state], seed) for state, seed in seeds.items()]
     for name, node in probes.items():
         arriving.append((node, Node(Operation.INPUT, (), returned_input(graph, name))))
     gradients = _gradients(ordered([node for node, _ in arriving]), arriving, sizes)
     values: dict[str, Node] = {}
-    for state in graph.states:
-        leaf = Node(Operation.INPUT, (), state)
-        values[f"d_{state}"] = gradients.get(leaf, _zero(seeds[state]))
-    for name in graph.inputs:
+    for name in (*graph.states, *graph.inputs):
         leaf = Node(Operation.INPUT, (), name)
-        values[f"d_{name}"] = gradients.get(leaf, _zero(leaf))
+        zero = Node(Operation.BROADCAST, (constant(0), seeds.get(name, leaf)))
+        values[f"d_{name}"] = gradients.get(leaf, zero)
     for name, node in _named_gradients(graph, forward, gradients).items():
         values.setdefault(name, node)
     needed = set(ordered(list(values.values())))
@@ -171,25 +117,14 @@ def derivative(graph: Graph, returned: Iterable[str] = ()) -> Graph:
         if node in needed and node.operation is not Operation.INPUT:
             values.setdefault(f"{name}_new" if name in graph.states else name, node)
     inputs: dict[str, Size] = {**graph.inputs, **graph.states, **further}
-    return map_graph(
-        Graph(
-            f"{graph.name}_backward",
-            inputs,
-            {f"d_{state}": size for state, size in graph.states.items()},
-            in_order(values),
-            backward=True,
-        ),
-        simplified,
-    )
+    states: dict[str, Size] = {f"d_{state}": size for state, size in graph.states.items()}
+    backward = Graph(f"{graph.name}_backward", inputs, states, in_order(values), backward=True)
+    return map_graph(backward, simplified)
 
 
 def returned_input(graph: Graph, name: str) -> str:
     """Return the name of the derivative's input for the gradient with respect to a value."""
     return graph.unused(f"returned_{name}")
-
-
-def _zero(like: Node) -> Node:
-    return Node(Operation.BROADCAST, (constant(0), like))
 
 
 def _gradients(
@@ -206,8 +141,8 @@ def _gradients(
     for node in reversed(order):
         if node not in gradients:
             continue
-        rule = DERIVATIVE[node.operation]
-        for argument, g in zip(node.arguments, rule(node, gradients[node]), strict=True):
+        parts = DERIVATIVE[node.operation](node, gradients[node], *node.arguments)
+        for argument, g in zip(node.arguments, parts, strict=True):
             if g is None or argument.operation is Operation.CONSTANT:
                 continue
             spread = node.operation in POINTWISE and sizes[node] != "one"

@@ -67,11 +67,9 @@ class Graph:
                 raise CellError(f"{name}: the state {state} has no next value")
         for node in self.order:
             self._check_leaf(node)
-        found = sizes(self.order, inputs, states, values, self.describe)
-        set_field("sizes", found)
-        set_field(
-            "states", {state: self._state_size(state, size) for state, size in states.items()}
-        )
+        set_field("sizes", sizes(self.order, inputs, states, values, self.describe))
+        known = {state: self._state_size(state, size) for state, size in states.items()}
+        set_field("states", known)
 
     def _state_size(self, state: str, size: Size | None) -> Size:
         old, new = Node(Operation.STATE, (), state), self.values[state]
@@ -90,16 +88,12 @@ class Graph:
         return size
 
     def _check_leaf(self, node: Node) -> None:
-        known: dict[Operation, Mapping[str, Size]] = {
-            Operation.INPUT: self.inputs,
-            Operation.STATE: self.states,
-        }
-        names = known.get(node.operation)
+        names = {Operation.INPUT: self.inputs, Operation.STATE: self.states}.get(node.operation)
         if names is not None and node.attribute not in names:
-            known_names = short(", ".join([*self.inputs, *self.states]))
+            known = short(", ".join([*self.inputs, *self.states]))
             raise CellError(
                 f"{self.describe(node)}: unknown name: {node.attribute} is not "
-                f"an input or state of {self.name} ({known_names})"
+                f"an input or state of {self.name} ({known})"
             )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Graph:
@@ -169,20 +163,23 @@ class Graph:
 
     def unused(self, name: str) -> str:
         """Return a name like this one that no input, state, value or learned part has."""
-        taken = {*self.inputs, *self.states, *self.values}
-        taken.update(node.attribute.name for node in self.learned)
+        taken = self.taken
         while name in taken:
             name = f"{name}_"
         return name
 
+    @property
+    def taken(self) -> set[str]:
+        """The names of its inputs, states, values and learned parts."""
+        learned = {node.attribute.name for node in self.learned}
+        return {*self.inputs, *self.states, *self.values} | learned
+
     def describe(self, node: Node) -> str:
         """Return where a node stands, for messages: ``lstm: f = sigmoid(...)``."""
         name = self.owners.get(node)
-        return (
-            f"{self.name}: {name} = {expression(self.values[name], self.names)}"
-            if name
-            else self.name
-        )
+        if name is None:
+            return self.name
+        return f"{self.name}: {name} = {expression(self.values[name], self.names)}"
 
 
 LONG = 60
@@ -198,8 +195,7 @@ REPEATED = 10
 def _long_parts(graph: Graph) -> dict[str, Node]:
     """Return the values without a name that are printed as lines, under new names."""
     uses = Counter(argument for node in graph.order for argument in node.arguments)
-    taken = {*graph.values, *graph.inputs, *graph.states}
-    taken.update(getattr(node.attribute, "name", "") for node in graph.learned)
+    taken = graph.taken
     free = (name for name in map("v{}".format, count(1)) if name not in taken)
     lengths: dict[Node, int] = {}
     depths: dict[Node, int] = {}
@@ -208,12 +204,10 @@ def _long_parts(graph: Graph) -> dict[str, Node]:
         length = 1 + sum(lengths[argument] for argument in node.arguments)
         depth = 1 + max((depths[argument] for argument in node.arguments), default=0)
         is_name = node in graph.names or not node.arguments
-        if not is_name and (
-            length > LONG or depth > DEEP or (length > REPEATED and uses[node] > 1)
-        ):
-            is_name = True
+        is_long = length > LONG or depth > DEEP or (length > REPEATED and uses[node] > 1)
+        if is_long and not is_name:
             found[next(free)] = node
-        lengths[node], depths[node] = (1, 0) if is_name else (length, depth)
+        lengths[node], depths[node] = (1, 0) if is_name or is_long else (length, depth)
     return found
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from enum import IntEnum
+from itertools import zip_longest
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, final
 
-from .learned import Layer, Term
+from .learned import Layer
 from .limits import short
-from .operation import EPSILON, Operation
+from .operation import ACTIVATIONS, EPSILON, Operation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -76,15 +77,12 @@ class Writer:
         return self.rules[node.operation](node, self)
 
 
-def form(template: str, level: Level, *operands: Level) -> Rule:
-    """Return the rule that fills a template with the arguments, each held by its level."""
+def form(template: str, level: Level = Level.ATOM, *operands: Level) -> Rule:
+    """Return the rule that fills a template with the arguments, each held by its level, or any."""
 
     def rule(node: Node, writer: Writer) -> Text:
-        texts = (
-            writer.operand(argument, operand)
-            for argument, operand in zip(node.arguments, operands, strict=False)
-        )
-        return Text(template.format(*texts), level)
+        pairs = zip_longest(node.arguments, operands, fillvalue=Level.ANY)
+        return Text(template.format(*(writer.operand(*pair) for pair in pairs)), level)
 
     return rule
 
@@ -101,10 +99,9 @@ def sum_of_products(
         product: the template of a weight times a source.
     """
     terms = []
-    for index, (source, block) in enumerate(
-        zip(node.arguments, node.attribute.blocks, strict=True)
-    ):
-        terms.append(product.format(weight(index, "W"), writer.operand(source, Level.SIGN)))
+    for index, block in enumerate(node.attribute.blocks):
+        source = writer.operand(node.arguments[index], Level.SIGN)
+        terms.append(product.format(weight(index, "W"), source))
         if block.bias is not None:
             terms.append(weight(index, "b"))
     return Text(" + ".join(terms), Level.SUM if len(terms) > 1 else Level.PRODUCT)
@@ -130,9 +127,8 @@ def _normalize(node: Node, writer: Writer) -> Text:
 
 
 def _transposed(node: Node, writer: Writer) -> Text:
-    term: Term = node.attribute
     gradient = writer.operand(node.arguments[0], Level.SIGN)
-    return Text(f"{term.weight}.T @ {gradient}", Level.PRODUCT)
+    return Text(f"{node.attribute.weight}.T @ {gradient}", Level.PRODUCT)
 
 
 def _constant(node: Node, writer: Writer) -> Text:
@@ -141,44 +137,30 @@ def _constant(node: Node, writer: Writer) -> Text:
     return Text(number(node.attribute), Level.SIGN if node.attribute < 0 else Level.ATOM)
 
 
-def _name(node: Node, writer: Writer) -> Text:
-    return Text(node.attribute, Level.ATOM)
-
-
-def _learned(node: Node, writer: Writer) -> Text:
-    return Text(getattr(node.attribute, "name", "learned"), Level.ATOM)
-
-
-ANY, COMPARISON, SUM, PRODUCT, SIGN, ATOM = Level
+_, COMPARISON, SUM, PRODUCT, SIGN, ATOM = Level
+FUNCTIONS = ACTIVATIONS | {Operation.LOG, Operation.SQRT, Operation.ABS, Operation.SUM}
 NOTATION: dict[Operation, Rule] = {
+    **{operation: form(f"{operation.value}({{}})") for operation in FUNCTIONS},
     Operation.CONSTANT: _constant,
-    Operation.INPUT: _name,
-    Operation.STATE: _name,
-    Operation.LEARNED: _learned,
+    Operation.INPUT: lambda node, writer: Text(node.attribute, ATOM),
+    Operation.STATE: lambda node, writer: Text(node.attribute, ATOM),
+    Operation.LEARNED: lambda node, writer: Text(getattr(node.attribute, "name", "learned"), ATOM),
     Operation.ADD: form("{} + {}", SUM, SUM, PRODUCT),
     Operation.SUB: form("{} - {}", SUM, SUM, PRODUCT),
     Operation.MUL: form("{} * {}", PRODUCT, PRODUCT, SIGN),
     Operation.DIV: form("{} / {}", PRODUCT, PRODUCT, SIGN),
     Operation.NEG: form("-{}", SIGN, SIGN),
-    Operation.SIGMOID: form("sigmoid({})", ATOM, ANY),
-    Operation.TANH: form("tanh({})", ATOM, ANY),
-    Operation.RELU: form("relu({})", ATOM, ANY),
-    Operation.EXP: form("exp({})", ATOM, ANY),
-    Operation.LOG: form("log({})", ATOM, ANY),
-    Operation.SQRT: form("sqrt({})", ATOM, ANY),
-    Operation.ABS: form("abs({})", ATOM, ANY),
-    Operation.MINIMUM: form("minimum({}, {})", ATOM, ANY, ANY),
-    Operation.MAXIMUM: form("maximum({}, {})", ATOM, ANY, ANY),
+    Operation.MINIMUM: form("minimum({}, {})"),
+    Operation.MAXIMUM: form("maximum({}, {})"),
     Operation.LESS: form("{} < {}", COMPARISON, SUM, SUM),
     Operation.LESS_EQUAL: form("{} <= {}", COMPARISON, SUM, SUM),
-    Operation.SELECT: form("where({}, {}, {})", ATOM, ANY, ANY, ANY),
-    Operation.SUM: form("sum({})", ATOM, ANY),
-    Operation.DIMENSION: form("len({})", ATOM, ANY),
-    Operation.BROADCAST: form("full_like({1}, {0})", ATOM, ANY, ANY),
+    Operation.SELECT: form("where({}, {}, {})"),
+    Operation.DIMENSION: form("len({})"),
+    Operation.BROADCAST: form("full_like({1}, {0})"),
     Operation.NORMALIZE: _normalize,
     Operation.AFFINE: _affine,
     Operation.TRANSPOSED: _transposed,
-    Operation.OUTER: form("outer({}, {})", ATOM, ANY, ANY),
+    Operation.OUTER: form("outer({}, {})"),
 }
 """For each operation, how a node of it is written."""
 

@@ -56,21 +56,7 @@ class Operation(Enum):
 LEAVES = frozenset({Operation.CONSTANT, Operation.INPUT, Operation.STATE, Operation.LEARNED})
 CONDITIONS = frozenset({Operation.LESS, Operation.LESS_EQUAL})
 ACTIVATIONS = frozenset({Operation.SIGMOID, Operation.TANH, Operation.RELU, Operation.EXP})
-POINTWISE = frozenset(
-    {
-        Operation.ADD,
-        Operation.SUB,
-        Operation.MUL,
-        Operation.DIV,
-        Operation.NEG,
-        Operation.LOG,
-        Operation.SQRT,
-        Operation.ABS,
-        Operation.MINIMUM,
-        Operation.MAXIMUM,
-        Operation.LESS,
-        Operation.LESS_EQUAL,
-        Operation.SELECT,
-        *ACTIVATIONS,
-    }
-)
+UNARY = ACTIVATIONS | {Operation.NEG, Operation.LOG, Operation.SQRT, Operation.ABS}
+ARITHMETIC = frozenset({Operation.ADD, Operation.SUB, Operation.MUL, Operation.DIV})
+BINARY = ARITHMETIC | CONDITIONS | {Operation.MINIMUM, Operation.MAXIMUM}
+POINTWISE = UNARY | BINARY | {Operation.SELECT}

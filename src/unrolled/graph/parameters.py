@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .operation import Operation
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -33,47 +31,36 @@ def parameters(graph: Graph) -> tuple[Parameter, ...]:
     Weights come first (``weight_ih``, ``weight_hh``, then those of other sources), biases in the
     same order, projections, and at last learned vectors and scalars.
     """
-    weights: dict[str, _Rows] = {}
-    biases: dict[str, _Rows] = {}
-    projections: dict[str, _Rows] = {}
+    weights: dict[str, Parameter] = {}
+    biases: dict[str, Parameter] = {}
+    projections: dict[str, Parameter] = {}
+
+    def grow(arrays: dict[str, Parameter], name: str, size: Size, columns: Size | None) -> None:
+        """Add a block of rows to an array."""
+        known = arrays.get(name, Parameter(name, (), columns, None))
+        arrays[name] = known._replace(rows=(*known.rows, size))
+
     for size, block in _blocks(graph):
-        arrays = projections if size == "projection" else weights
-        arrays.setdefault(f"weight_{block.group}", _Rows(block.size, [])).sizes.append(size)
+        is_projection = size == "projection"
+        grow(projections if is_projection else weights, f"weight_{block.group}", size, block.size)
         if block.bias is not None:
-            biases.setdefault(f"bias_{block.group}", _Rows(None, [])).sizes.append(size)
-    arrays = {**weights, **biases, **projections}
-    vectors = [
+            grow(biases, f"bias_{block.group}", size, None)
+    vectors = (
         Parameter(node.attribute.name, (node.attribute.size,), None, node.attribute.init)
         for node in graph.learned
-    ]
-    return (
-        *(Parameter(name, tuple(rows.sizes), rows.columns, None) for name, rows in arrays.items()),
-        *vectors,
     )
-
-
-class _Rows(NamedTuple):
-    """An array of learned layers while its blocks are counted."""
-
-    columns: Size | None
-    sizes: list[Size]  # of the blocks
+    return (*weights.values(), *biases.values(), *projections.values(), *vectors)
 
 
 def _blocks(graph: Graph) -> list[tuple[Size, Block]]:
     """Return all blocks with their layer's size; ih and hh first, each group by its rows."""
-    found = [
-        (node.attribute.size, block) for node in graph.layers for block in node.attribute.blocks
-    ]
-    first = ("ih", "hh")
-    return sorted(
-        found,
-        key=lambda pair: (
-            pair[1].group not in first,
-            first.index(pair[1].group) if pair[1].group in first else 0,
-            pair[1].group,
-            pair[1].row,
-        ),
-    )
+
+    def place(pair: tuple[Size, Block]) -> tuple[int, str, int]:
+        group = pair[1].group
+        return {"ih": 0, "hh": 1}.get(group, 2), group, pair[1].row
+
+    layers = (node.attribute for node in graph.layers)
+    return sorted(((layer.size, block) for layer in layers for block in layer.blocks), key=place)
 
 
 def weights(graph: Graph, arrays: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,12 +78,9 @@ def weights(graph: Graph, arrays: Mapping[str, Any]) -> dict[str, Any]:
 
     found: dict[str, Any] = {}
     for node in graph.layers:
-        for index, block in enumerate(node.attribute.blocks):
-            found[node.attribute.weight(index)] = rows(f"weight_{block.group}", block.row)
+        layer = node.attribute
+        for index, block in enumerate(layer.blocks):
+            found[layer.weight(index)] = rows(f"weight_{block.group}", block.row)
             if block.bias is not None:
-                name = node.attribute.weight(index, "b")
-                found[name] = rows(f"bias_{block.group}", block.bias)
-    for node in graph.learned:
-        assert node.operation is Operation.LEARNED
-        found[node.attribute.name] = arrays[node.attribute.name]
-    return found
+                found[layer.weight(index, "b")] = rows(f"bias_{block.group}", block.bias)
+    return found | {node.attribute.name: arrays[node.attribute.name] for node in graph.learned}

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..errors import CellError
 from .graph import Graph, in_order
 from .node import Node, constant, ordered
-from .operation import CONDITIONS, Operation
+from .operation import ARITHMETIC, CONDITIONS, Operation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from .learned import Size
 
 
 def rewrite(roots: Iterable[Node], rule: Callable[[Node], Node | None]) -> dict[Node, Node]:
@@ -34,10 +36,6 @@ def states_as_inputs(roots: Iterable[Node]) -> dict[Node, Node]:
     return rewrite(roots, rule)
 
 
-def _number(node: Node) -> float | None:
-    return node.attribute if node.operation is Operation.CONSTANT else None
-
-
 def simplified(node: Node) -> Node | None:
     """Return the simpler node that equals this one for every value, or None.
 
@@ -52,40 +50,26 @@ def simplified(node: Node) -> Node | None:
 def _simplified(node: Node) -> Node | None:
     """Take one turn of `simplified`; each leaves fewer operations or fewer signs."""
     operation, arguments = node.operation, node.arguments
-    numbers = [_number(argument) for argument in arguments]
     if operation is Operation.NEG:
-        if numbers[0] is not None:
-            return constant(-numbers[0])
-        return arguments[0].arguments[0] if arguments[0].operation is Operation.NEG else None
+        (a,) = arguments
+        if a.operation is Operation.CONSTANT:
+            return constant(-a.attribute)
+        return a.arguments[0] if a.operation is Operation.NEG else None
     if operation is Operation.SELECT:
         return arguments[1] if arguments[1] is arguments[2] else None
-    if operation not in _NEUTRAL:
+    if operation not in ARITHMETIC:
         return None
     a, b = arguments
-    left, right = _NEUTRAL[operation]
-    if numbers[1] is not None and numbers[1] == right:
+    is_sum = operation in (Operation.ADD, Operation.SUB)
+    neutral = 0.0 if is_sum else 1.0
+    if b.operation is Operation.CONSTANT and b.attribute == neutral:
         return a
-    if numbers[0] is not None and numbers[0] == left:
+    commutes = operation in (Operation.ADD, Operation.MUL)
+    if commutes and a.operation is Operation.CONSTANT and a.attribute == neutral:
         return b
-    return _moved_sign(operation, a, b)
-
-
-# The number that changes nothing, on the left and on the right.
-_NEUTRAL = {
-    Operation.ADD: (0.0, 0.0),
-    Operation.SUB: (None, 0.0),
-    Operation.MUL: (1.0, 1.0),
-    Operation.DIV: (None, 1.0),
-}
-
-
-def _moved_sign(operation: Operation, a: Node, b: Node) -> Node | None:
-    """Turn a + (-b) into a - b, a - (-b) into a + b."""
-    if b.operation is Operation.NEG and operation is Operation.ADD:
-        return a - b.arguments[0]
-    if b.operation is Operation.NEG and operation is Operation.SUB:
-        return a + b.arguments[0]
-    if a.operation is Operation.NEG and operation is Operation.ADD:
+    if is_sum and b.operation is Operation.NEG:  # a + (-b), a - (-b)
+        return a - b.arguments[0] if operation is Operation.ADD else a + b.arguments[0]
+    if operation is Operation.ADD and a.operation is Operation.NEG:
         return b - a.arguments[0]
     return None
 
@@ -93,13 +77,8 @@ def _moved_sign(operation: Operation, a: Node, b: Node) -> Node | None:
 def map_graph(graph: Graph, rule: Callable[[Node], Node | None]) -> Graph:
     """Return the graph with every node passed through `rule`."""
     new = rewrite(graph.values.values(), rule)
-    return Graph(
-        graph.name,
-        graph.inputs,
-        graph.states,
-        in_order({name: new[node] for name, node in graph.values.items()}),
-        graph.backward,
-    )
+    values = in_order({name: new[node] for name, node in graph.values.items()})
+    return Graph(graph.name, graph.inputs, graph.states, values, graph.backward)
 
 
 def without_bias(graph: Graph) -> Graph:
@@ -120,12 +99,10 @@ def zoneout(graph: Graph, states: Iterable[str]) -> Graph:
     For each state s there is a new input ``zoneout_s`` with the state's size: 1 keeps the old
     value of a unit, 0 takes the new one, a number between mixes them; see `zoneout_input`.
     """
-    inputs, values = dict(graph.inputs), dict(graph.values)
-    for state in states:
-        name = zoneout_input(graph, state)
-        values[state] = _mixed(graph, state, Node(Operation.INPUT, (), name))
-        inputs[name] = graph.states[state]
-    return Graph(graph.name, inputs, graph.states, values)
+    keep = {state: Node(Operation.INPUT, (), zoneout_input(graph, state)) for state in states}
+    values = _mixed(graph, keep)
+    further: dict[str, Size] = {node.attribute: graph.states[state] for state, node in keep.items()}
+    return Graph(graph.name, {**graph.inputs, **further}, graph.states, values)
 
 
 def expected_zoneout(graph: Graph, probabilities: Mapping[str, float]) -> Graph:
@@ -135,16 +112,17 @@ def expected_zoneout(graph: Graph, probabilities: Mapping[str, float]) -> Graph:
         graph: of a cell.
         probabilities: by state, the part that is kept.
     """
+    return Graph(graph.name, graph.inputs, graph.states, _mixed(graph, probabilities))
+
+
+def _mixed(graph: Graph, keep: Mapping[str, Node | float]) -> dict[str, Node]:
+    """Return the values of a cell of whose states a part keeps its old value."""
     values = dict(graph.values)
-    values.update({state: _mixed(graph, state, p) for state, p in probabilities.items()})
-    return Graph(graph.name, graph.inputs, graph.states, values)
-
-
-def _mixed(graph: Graph, state: str, keep: Node | float) -> Node:
-    """Return a state of which a part keeps its old value."""
-    if state not in graph.states:
-        raise CellError(f"zoneout: {graph.name} has no state {state!r}: {list(graph.states)}")
-    return keep * Node(Operation.STATE, (), state) + (1 - keep) * graph.values[state]
+    for state, part in keep.items():
+        if state not in graph.states:
+            raise CellError(f"zoneout: {graph.name} has no state {state!r}: {list(graph.states)}")
+        values[state] = part * Node(Operation.STATE, (), state) + (1 - part) * values[state]
+    return values
 
 
 def zoneout_input(graph: Graph, state: str) -> str:
@@ -167,9 +145,8 @@ def variational_dropout(graph: Graph) -> Graph:
     def rule(node: Node) -> Node | None:
         if node.operation is not Operation.AFFINE:
             return None
-        masked = []
-        for source, block in zip(node.arguments, node.attribute.blocks, strict=True):
-            masked.append(Node(Operation.INPUT, (), names[block.group]) * source)
+        blocks = zip(node.arguments, node.attribute.blocks, strict=True)
+        masked = (Node(Operation.INPUT, (), names[b.group]) * source for source, b in blocks)
         return Node(Operation.AFFINE, tuple(masked), node.attribute)
 
     for layer in graph.layers:

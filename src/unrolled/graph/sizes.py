@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, cast, final
+from typing import TYPE_CHECKING, final
 
 from ..errors import CellError
 from .learned import Size
@@ -46,10 +46,7 @@ class _Inference:
         states: Mapping[str, Size | None],
         values: Mapping[str, Node],
     ) -> None:
-        self.order = order
-        self.inputs = inputs
-        self.states = dict(states)
-        self.values = values
+        self.order, self.inputs, self.states, self.values = order, inputs, dict(states), values
         self.found: dict[Node, Size | None] = dict.fromkeys(order)
         self.places = {node: place for place, node in enumerate(order)}
         self.users: dict[Node, list[int]] = {}
@@ -130,46 +127,37 @@ def _size(
         return attribute.size
     if operation in (Operation.CONSTANT, Operation.SUM, Operation.DIMENSION):
         return "one"
-    if operation is Operation.BROADCAST:
-        return found[node.arguments[1]]
     if operation is Operation.TRANSPOSED:
         return attribute.layer.blocks[attribute.source].size
+    known: list[Size | None] = [found[argument] for argument in node.arguments]
+    if operation is Operation.BROADCAST:
+        return known[1]
     if operation in (Operation.NORMALIZE, Operation.OUTER):
-        return found[node.arguments[0]]
-    return _common(node, found)
-
-
-def _common(node: Node, found: Mapping[Node, Size | None]) -> Size | None:
-    """Return the size that a pointwise operation gives to its value, None while one is missing."""
-    known = [found[argument] for argument in node.arguments]
+        return known[0]
+    # Pointwise: numbers fit every size; None while one is missing.
     for size in known:
-        if size not in (None, "one"):
-            return cast("Size", size)
+        if size is not None and size != "one":
+            return size
     return None if None in known else "one"
 
 
 def _agree(node: Node, found: Mapping[Node, Size], describe: Callable[[Node], str]) -> None:
     """Raise CellError where the arguments of a node do not fit each other."""
-    if node.operation is Operation.SELECT and node.arguments[0].operation not in CONDITIONS:
-        raise CellError(
-            f"{describe(node)}: where() needs a condition such as a < b as its first argument"
+    is_select = node.operation is Operation.SELECT
+    conditions = [argument.operation in CONDITIONS for argument in node.arguments]
+    several = {a: found[a] for a in node.arguments if found[a] != "one"}
+    problem = None
+    if is_select and not conditions[0]:
+        problem = "where() needs a condition such as a < b as its first argument"
+    elif any(conditions[is_select:]):
+        problem = "a condition such as a < b can only be used in where()"
+    elif node.operation is Operation.BROADCAST and node.arguments[0] in several:
+        problem = "only a value of one unit can be spread over units"
+    elif node.operation in POINTWISE and len(set(several.values())) > 1:
+        parts = [f"{expression(a)} has {UNITS[size]} units" for a, size in several.items()]
+        problem = (
+            f"sizes that cannot agree: {', '.join(parts)}; "
+            "bring them together with affine() or project()"
         )
-    for argument in node.arguments[1 if node.operation is Operation.SELECT else 0 :]:
-        if argument.operation in CONDITIONS:
-            raise CellError(
-                f"{describe(node)}: a condition such as a < b can only be used in where()"
-            )
-    if node.operation is Operation.BROADCAST and found[node.arguments[0]] != "one":
-        raise CellError(f"{describe(node)}: only a value of one unit can be spread over units")
-    if node.operation in POINTWISE:
-        different = {found[argument] for argument in node.arguments} - {"one"}
-        if len(different) > 1:
-            parts = ", ".join(
-                f"{expression(argument)} has {UNITS[found[argument]]} units"
-                for argument in node.arguments
-                if found[argument] != "one"
-            )
-            raise CellError(
-                f"{describe(node)}: sizes that cannot agree: {parts}; "
-                "bring them together with affine() or project()"
-            )
+    if problem is not None:
+        raise CellError(f"{describe(node)}: {problem}")

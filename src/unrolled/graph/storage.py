@@ -13,7 +13,7 @@ from . import limits
 from .graph import Graph
 from .learned import Block, Layer, Learned, Size, Term
 from .node import Node
-from .operation import ACTIVATIONS, LEAVES, POINTWISE, Operation
+from .operation import BINARY, LEAVES, UNARY, Operation
 from .verify import check_graph, check_step
 
 Name = Annotated[str, Meta(max_length=limits.STORED_NAME)]
@@ -112,11 +112,7 @@ def to_json(graph: Graph) -> dict[str, Any]:
         "states": dict(graph.states),
         "backward": graph.backward,
         "nodes": [
-            [
-                node.operation.value,
-                [place[argument] for argument in node.arguments],
-                _encode(node.attribute),
-            ]
+            [node.operation.value, [place[a] for a in node.arguments], _encode(node.attribute)]
             for node in graph.order
         ],
         "values": {name: place[node] for name, node in graph.values.items()},
@@ -145,16 +141,10 @@ def converted(data: Any, schema: type[Any], what: str) -> Any:
 
 ARGUMENTS = {
     **dict.fromkeys(LEAVES, 0),
-    **dict.fromkeys(POINTWISE, 2),
-    **dict.fromkeys(ACTIVATIONS, 1),
-    **dict.fromkeys((Operation.NEG, Operation.LOG, Operation.SQRT, Operation.ABS), 1),
+    **dict.fromkeys((*UNARY, Operation.SUM, Operation.DIMENSION, Operation.NORMALIZE), 1),
+    **dict.fromkeys((*BINARY, Operation.BROADCAST, Operation.OUTER), 2),
     Operation.SELECT: 3,
-    Operation.SUM: 1,
-    Operation.DIMENSION: 1,
-    Operation.BROADCAST: 2,
-    Operation.NORMALIZE: 1,
     Operation.TRANSPOSED: 1,
-    Operation.OUTER: 2,
 }
 """The number of arguments of each operation; AFFINE has one for each block."""
 
@@ -182,17 +172,13 @@ def _attribute(stored: StoredNode) -> Any:
     operation.
     """
     operation, attribute = stored.operation, stored.attribute
-    known = isinstance(attribute, ATTRIBUTE.get(operation, type(None)))
-    if known and isinstance(attribute, StoredLayer) and operation is Operation.AFFINE:
-        known = len(stored.arguments) == len(attribute.blocks)
-    elif known:
-        known = len(stored.arguments) == ARGUMENTS[operation]
-    if not known:
-        raise CellError(
-            f"not the equations of a cell: {operation.value} has no such arguments or attribute"
-        )
-    stored_kinds = (StoredLearned, StoredLayer, StoredTerm)
-    return attribute.read() if isinstance(attribute, stored_kinds) else attribute
+    if isinstance(attribute, ATTRIBUTE.get(operation, type(None))):
+        is_layer = isinstance(attribute, StoredLayer)
+        if len(stored.arguments) == (len(attribute.blocks) if is_layer else ARGUMENTS[operation]):
+            return attribute.read() if isinstance(attribute, Struct) else attribute
+    raise CellError(
+        f"not the equations of a cell: {operation.value} has no such arguments or attribute"
+    )
 
 
 def _encode(attribute: Any) -> Any:

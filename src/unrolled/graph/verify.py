@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import keyword
 import unicodedata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import CellError
 from . import limits
@@ -38,7 +38,7 @@ def check_graph(graph: Graph) -> None:
         _check_numbers(graph, node)
     sources: dict[str, Node] = {}
     heights: dict[str, str] = {}
-    seen: set[tuple[str, int]] = set()
+    seen: set[tuple[str, int | None]] = set()
     for layer, source, block in _blocks(graph):
         group, size = block.group, layer.attribute.size
         if sources.setdefault(group, source) is not source:
@@ -52,10 +52,10 @@ def check_graph(graph: Graph) -> None:
         for name, row in ((f"weight_{group}", block.row), (f"bias_{group}", block.bias)):
             if row is not None and (name, row) in seen:
                 raise CellError(f"{graph.name}: {name} has rows twice: block {row}")
-            if row is not None:
-                seen.add((name, row))
-    for layer in _layers(graph):
-        for block in layer.blocks:
+            seen.add((name, row))
+    for node in graph.order:  # layers included that only a gradient mentions
+        layer = node.attribute.layer if isinstance(node.attribute, Term) else node.attribute
+        for block in layer.blocks if isinstance(layer, Layer) else ():
             if max(block.row, block.bias or 0) >= limits.SOURCES:
                 raise CellError(
                     f"{graph.name}: weight_{block.group} has no block of rows {block.row}: "
@@ -72,12 +72,14 @@ def check_step(graph: Graph) -> None:
     for layer, _, block in _blocks(graph):
         _check_kind(graph, layer.attribute, block)
         rows.setdefault(block.group, []).append(block)
+    arrays = [node.attribute.name for node in graph.learned]
     for group, blocks in rows.items():
         blocks.sort(key=lambda block: block.row)
-        _check_dense(graph, f"weight_{group}", [block.row for block in blocks])
         biases = [block.bias for block in blocks if block.bias is not None]
+        _check_dense(graph, f"weight_{group}", [block.row for block in blocks])
         _check_dense(graph, f"bias_{group}", biases)
-    _check_unique(graph, _parameter_names(graph), "learned arrays")
+        arrays += [f"weight_{group}", *([f"bias_{group}"] if biases else [])]
+    _check_unique(graph, arrays, "learned arrays")
     _check_unique(graph, _printed_names(graph), "learned parts")
 
 
@@ -86,14 +88,14 @@ def check_cell(graph: Graph) -> None:
     _check_head(graph)
     for name in (*graph.inputs, *graph.values, *_printed_names(graph)):
         _check_name(graph, name)
-    counts = (
+    widths = [len(layer.arguments) for layer in graph.layers]
+    for what, count, most in (
         ("nodes", len(graph.order), limits.NODES),
         ("named values", len(graph.values), limits.VALUES),
         ("states", len(graph.states), limits.STATES),
-        ("sources of learned layers", sum(1 for _ in _blocks(graph)), limits.SOURCES),
-        ("sources of one learned layer", _widest(graph), limits.WIDTH),
-    )
-    for what, count, most in counts:
+        ("sources of learned layers", sum(widths), limits.SOURCES),
+        ("sources of one learned layer", max(widths, default=0), limits.WIDTH),
+    ):
         limits.check_count(graph.name, what, count, most)
     check_graph(graph)
     check_step(graph)
@@ -141,10 +143,8 @@ def _check_name(graph: Graph, name: str) -> None:
 def _check_numbers(graph: Graph, node: Node) -> None:
     """Check that the numbers in a node fit float32 and are finite."""
     attribute = node.attribute
-    if node.operation is Operation.LEARNED and isinstance(attribute, Learned):
-        number = attribute.init
-    else:
-        number = attribute if isinstance(attribute, float) else None
+    is_number = isinstance(attribute, float)
+    number = attribute.init if isinstance(attribute, Learned) else attribute if is_number else None
     if number is not None and not abs(number) <= limits.LARGEST:
         raise CellError(
             f"{graph.describe(node)}: the number {number!r} is not finite in float32: "
@@ -184,16 +184,6 @@ def _check_unique(graph: Graph, names: Iterable[str], what: str) -> None:
         seen.add(name)
 
 
-def _parameter_names(graph: Graph) -> list[str]:
-    """Return the names of the learned arrays."""
-    found: dict[str, None] = {}
-    for _, _, block in _blocks(graph):
-        found[f"weight_{block.group}"] = None
-        if block.bias is not None:
-            found[f"bias_{block.group}"] = None
-    return [*found, *(node.attribute.name for node in graph.learned)]
-
-
 def _printed_names(graph: Graph) -> list[str]:
     """Return the names of everything learned in the printed equations."""
     weights = [name for node in graph.layers for name in node.attribute.names]
@@ -205,16 +195,3 @@ def _blocks(graph: Graph) -> Iterator[tuple[Node, Node, Block]]:
     for layer in graph.layers:
         for source, block in zip(layer.arguments, layer.attribute.blocks, strict=True):
             yield layer, source, block
-
-
-def _widest(graph: Graph) -> int:
-    """Return the number of values that the layer reads that reads most."""
-    return max((len(layer.arguments) for layer in graph.layers), default=0)
-
-
-def _layers(graph: Graph) -> Iterator[Layer]:
-    """Yield the attributes of all learned layers, those included that only a gradient mentions."""
-    for node in graph.order:
-        attribute: Any = node.attribute
-        if isinstance(attribute, (Layer, Term)):
-            yield attribute.layer if isinstance(attribute, Term) else attribute

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from ..graph.graph import Graph
 
 GREEK = frozenset(
-    (
+    [
         *("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa"),
         *("lambda", "mu", "nu", "xi", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi"),
         *("psi", "omega"),
-    )
+    ]
 )
 
 
@@ -33,11 +33,8 @@ def symbol(name: str, time: str) -> str:
     """Return a value at a time: ``c_{t-1}``, ``m^{\\mathrm{new}}_t``."""
     inner, _, exponent = name.partition("_")
     raised = f"^{{{letter(exponent)}}}" if exponent else ""
-    return f"{letter(inner)}{raised}_{_braced(time)}"
-
-
-def _braced(index: str) -> str:
-    return index if len(index) == 1 else f"{{{index}}}"
+    index = time if len(time) == 1 else f"{{{time}}}"
+    return f"{letter(inner)}{raised}_{index}"
 
 
 def learned_symbol(name: str) -> str:
@@ -54,8 +51,7 @@ def weight_symbol(layer: Layer, index: int, kind: str = "W") -> str:
 
 
 def _affine(node: Node, writer: Writer) -> Text:
-    layer: Layer = node.attribute
-    return sum_of_products(node, writer, partial(weight_symbol, layer), "{} {}")
+    return sum_of_products(node, writer, partial(weight_symbol, node.attribute), "{} {}")
 
 
 def _transposed(node: Node, writer: Writer) -> Text:
@@ -76,18 +72,6 @@ def _constant(node: Node, writer: Writer) -> Text:
     return Text(number(node.attribute), Level.SIGN if node.attribute < 0 else Level.ATOM)
 
 
-def _input(node: Node, writer: Writer) -> Text:
-    return Text(symbol(node.attribute, "t"), Level.ATOM)
-
-
-def _state(node: Node, writer: Writer) -> Text:
-    return Text(symbol(node.attribute, "t-1"), Level.ATOM)
-
-
-def _learned(node: Node, writer: Writer) -> Text:
-    return Text(learned_symbol(node.attribute.name), Level.ATOM)
-
-
 def _product(node: Node, writer: Writer) -> Text:
     """Write numbers directly before what they multiply; join vectors by a circled dot."""
     a, b = node.arguments
@@ -98,41 +82,37 @@ def _product(node: Node, writer: Writer) -> Text:
 
 
 def _function(name: str) -> Rule:
-    return form(f"{name}\\left({{}}\\right)", Level.ATOM, Level.ANY)
+    return form(f"{name}\\left({{}}\\right)")
 
 
-ANY, COMPARISON, SUM, PRODUCT, SIGN, ATOM = Level
-LATEX = {
+_, COMPARISON, SUM, PRODUCT, SIGN, ATOM = Level
+LATEX: dict[Operation, Rule] = {
     Operation.CONSTANT: _constant,
-    Operation.INPUT: _input,
-    Operation.STATE: _state,
-    Operation.LEARNED: _learned,
+    Operation.INPUT: lambda node, writer: Text(symbol(node.attribute, "t"), ATOM),
+    Operation.STATE: lambda node, writer: Text(symbol(node.attribute, "t-1"), ATOM),
+    Operation.LEARNED: lambda node, writer: Text(learned_symbol(node.attribute.name), ATOM),
     Operation.ADD: form("{} + {}", SUM, SUM, SUM),
     Operation.SUB: form("{} - {}", SUM, SUM, PRODUCT),
     Operation.MUL: _product,
-    Operation.DIV: form("\\frac{{{}}}{{{}}}", ATOM, ANY, ANY),
+    Operation.DIV: form("\\frac{{{}}}{{{}}}"),
     Operation.NEG: form("-{}", SIGN, SIGN),
     Operation.SIGMOID: _function("\\sigma"),
     Operation.TANH: _function("\\tanh"),
     Operation.RELU: _function("\\mathrm{{relu}}"),
     Operation.EXP: _function("\\exp"),
     Operation.LOG: _function("\\log"),
-    Operation.SQRT: form("\\sqrt{{{}}}", ATOM, ANY),
-    Operation.ABS: form("\\left|{}\\right|", ATOM, ANY),
-    Operation.MINIMUM: form("\\min\\left({},\\, {}\\right)", ATOM, ANY, ANY),
-    Operation.MAXIMUM: form("\\max\\left({},\\, {}\\right)", ATOM, ANY, ANY),
+    Operation.SQRT: form("\\sqrt{{{}}}"),
+    Operation.ABS: form("\\left|{}\\right|"),
+    Operation.MINIMUM: form("\\min\\left({},\\, {}\\right)"),
+    Operation.MAXIMUM: form("\\max\\left({},\\, {}\\right)"),
     Operation.LESS: form("{} < {}", COMPARISON, SUM, SUM),
     Operation.LESS_EQUAL: form("{} \\leq {}", COMPARISON, SUM, SUM),
     Operation.SELECT: form(
-        "\\left({1} \\;\\mathrm{{if}}\\; {0} \\;\\mathrm{{else}}\\; {2}\\right)",
-        ATOM,
-        ANY,
-        ANY,
-        ANY,
+        "\\left({1} \\;\\mathrm{{if}}\\; {0} \\;\\mathrm{{else}}\\; {2}\\right)"
     ),
     Operation.SUM: form("\\sum {}", PRODUCT, PRODUCT),
     Operation.DIMENSION: _function("\\dim"),
-    Operation.BROADCAST: form("{}", ATOM, ATOM),
+    Operation.BROADCAST: lambda node, writer: Text(writer.operand(node.arguments[0], ATOM), ATOM),
     Operation.NORMALIZE: _function("\\mathrm{{norm}}"),
     Operation.AFFINE: _affine,
     Operation.TRANSPOSED: _transposed,
@@ -142,11 +122,14 @@ LATEX = {
 
 def equations(graph: Graph) -> dict[str, tuple[str, str]]:
     """Return the left and right side of each line in print (see `Graph.lines`)."""
-    name = _backward if graph.backward else _forward
     return {
-        value: (name(graph, value), _right_side(graph, value, node))
+        value: (_left_side(graph, value), _right_side(graph, value, node))
         for value, node in graph.lines.items()
     }
+
+
+def _left_side(graph: Graph, name: str) -> str:
+    return _backward(graph, name) if graph.backward else symbol(name, "t")
 
 
 def _right_side(graph: Graph, line: str, value: Node) -> str:
@@ -154,15 +137,9 @@ def _right_side(graph: Graph, line: str, value: Node) -> str:
         if graph.backward and node.operation in (Operation.INPUT, Operation.STATE):
             return _old(graph, node)
         found = graph.line_names.get(node)
-        if found is None or found == line:
-            return None
-        return (_backward if graph.backward else _forward)(graph, found)
+        return None if found is None or found == line else _left_side(graph, found)
 
     return Writer(LATEX, "\\left({}\\right)", name).operand(value)
-
-
-def _forward(graph: Graph, name: str) -> str:
-    return symbol(name, "t")
 
 
 def _backward(graph: Graph, name: str) -> str:

@@ -6,13 +6,12 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from ..errors import CellError
-from ..graph.learned import Layer
 from ..graph.node import Node
 from ..graph.notation import NOTATION, Rule, Text, Writer
 from ..graph.operation import EPSILON, Operation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from ..graph.graph import Graph
 
@@ -39,6 +38,8 @@ def sum(v):
 """,
 }
 
+CALLED = (*FROM_NUMPY, *BUILT_IN, *HELPERS)
+
 
 def python(graph: Graph, doc: str = "") -> str:
     """Return a function that computes one step, for single rows: NumPy vectors x (I,), h (H,), ...
@@ -54,8 +55,9 @@ def python(graph: Graph, doc: str = "") -> str:
     for name, count in names.items():
         if count > 1:
             raise CellError(f"{graph.name}: {count} arguments of its code would be called {name}")
-    functions = _functions({name for line in arguments for name in line} | set(graph.lines))
-    renamed = _renamed(graph)
+    taken = {*names, *graph.lines}
+    functions = _functions(taken)
+    renamed = _renamed(graph, taken)
     lines = []
     for name, node in graph.lines.items():
         first = graph.line_names.get(node, name)
@@ -76,7 +78,7 @@ def _title(graph: Graph) -> str:
     """Return the function's name: the cell's, unless it has none or that of what it calls."""
     if not graph.name.isidentifier():
         return "step"
-    return f"{graph.name}_" if graph.name in (*FROM_NUMPY, *BUILT_IN, *HELPERS) else graph.name
+    return f"{graph.name}_" if graph.name in CALLED else graph.name
 
 
 def _docstring(doc: str) -> str:
@@ -100,15 +102,8 @@ def _right_side(
 
 def _functions(names: set[str]) -> dict[str, str]:
     """Return other names for the functions after which something in the equations is called."""
-    functions = (*FROM_NUMPY, *BUILT_IN, *HELPERS)
-    renamed: dict[str, str] = {}
-    for function in functions:
-        other = function
-        while other in names:
-            other += "_"
-        if other != function:
-            renamed[function] = other
-    return renamed
+    renamed = {name: _unused(name, names) for name in CALLED}
+    return {name: other for name, other in renamed.items() if other != name}
 
 
 def _calling(rule: Rule, functions: Mapping[str, str]) -> Rule:
@@ -117,9 +112,8 @@ def _calling(rule: Rule, functions: Mapping[str, str]) -> Rule:
     def renamed(node: Node, writer: Writer) -> Text:
         text, level = rule(node, writer)
         function, bracket, rest = text.partition("(")
-        return Text(
-            f"{functions.get(function, function)}{bracket}{rest}" if bracket else text, level
-        )
+        called = functions.get(function, function) if bracket else function
+        return Text(f"{called}{bracket}{rest}", level)
 
     return renamed
 
@@ -131,78 +125,70 @@ def _arguments(graph: Graph) -> list[list[str]]:
     for node in graph.order:
         if node.operation is Operation.TRANSPOSED:  # of a layer that is not computed again
             names.setdefault(node.attribute.layer, {})[node.attribute.weight] = None
-    lines += [list(names[layer]) for layer in sorted(names, key=_first_row)]
+    first_row = {layer: min(block.row for block in layer.blocks) for layer in names}
+    lines += [list(names[layer]) for layer in sorted(names, key=first_row.__getitem__)]
     if graph.learned:
         lines.append([node.attribute.name for node in graph.learned])
     return lines
 
 
-def _first_row(layer: Layer) -> int:
-    return min(block.row for block in layer.blocks)
-
-
-def _renamed(graph: Graph) -> dict[str, str]:
+def _renamed(graph: Graph, taken: set[str]) -> dict[str, str]:
     """Return second names for states whose old value is read after their new one is known."""
     places = {name: place for place, name in enumerate(graph.lines)}
     read: dict[str, int] = {}  # in which line each old state is read last
     for place, line in enumerate(graph.lines.values()):
         for state in _states_of(graph, line):
             read[state] = place
-    taken = {name for line in _arguments(graph) for name in line} | set(graph.lines)
     renamed: dict[str, str] = {}
     for state in graph.states:
         if read.get(state, -1) > places[state]:
-            renamed[state] = f"{state}_next"
-            while renamed[state] in taken:
-                renamed[state] += "_"
-            taken.add(renamed[state])
+            renamed[state] = _unused(f"{state}_next", {*taken, *renamed.values()})
     return renamed
+
+
+def _unused(name: str, taken: set[str]) -> str:
+    """Return a name like this one that nothing has."""
+    while name in taken:
+        name += "_"
+    return name
 
 
 def _states_of(graph: Graph, line: Node) -> set[str]:
     """Return the old states that the line which defines a value reads."""
-    found: set[str] = set()
-    seen = {line}
-    stack = [line]
+    seen, stack = {line}, [line]
     while stack:
         node = stack.pop()
-        if node.operation is Operation.STATE:
-            found.add(node.attribute)
-        for argument in node.arguments if node is line or node not in graph.line_names else ():
-            if argument not in seen:
-                seen.add(argument)
-                stack.append(argument)
-    return found
+        below = node.arguments if node is line or node not in graph.line_names else ()
+        stack += set(below) - seen
+        seen.update(below)
+    return {node.attribute for node in seen if node.operation is Operation.STATE}
 
 
 def _preamble(body: str, functions: Mapping[str, str]) -> str:
     """Return the imports and helper functions that the body needs."""
-    helpers = []
-    for name, text in HELPERS.items():
-        called = functions.get(name, name)
-        if _calls(body, called):
-            helpers.append(text.replace(f"def {name}(", f"def {called}("))
-    helper_text = "".join(helpers)
+    called = {name: functions.get(name, name) for name in CALLED}
+    helpers = "".join(
+        text.replace(f"def {name}(", f"def {called[name]}(")
+        for name, text in HELPERS.items()
+        if _calls(body, called[name])
+    )
     imports = []
     for name in FROM_NUMPY:
-        called = functions.get(name, name)
-        if _calls(helper_text, name) or (called == name and _calls(body, name)):
+        is_renamed = name in functions
+        if _calls(helpers, name) or (not is_renamed and _calls(body, name)):
             imports.append(name)
-        if called != name and _calls(body, called):
-            imports.append(f"{name} as {called}")
+        if is_renamed and _calls(body, called[name]):
+            imports.append(f"{name} as {called[name]}")
     import_text = f"from numpy import {', '.join(imports)}\n" if imports else ""
     others = "".join(
         f"{functions[name]} = {name}\n"
         for name in BUILT_IN
         if name in functions and _calls(body, functions[name])
     )
-    spaced = helper_text.replace("\ndef ", "\n\ndef ")
-    before = f"{import_text}{others}{spaced}"
+    before = import_text + others + helpers.replace("\ndef ", "\n\ndef ")
     return f"{before}\n\n" if before else ""
 
 
 def _calls(text: str, name: str) -> bool:
     """Return whether the text calls the function `name` itself, not one whose name ends like it."""
-    before: Callable[[str], bool] = lambda part: not part[-1:].isidentifier()  # noqa: E731
-    parts = text.split(f"{name}(")
-    return any(before(part) for part in parts[:-1])
+    return any(not part[-1:].isidentifier() for part in text.split(f"{name}(")[:-1])

@@ -5,20 +5,12 @@ import importlib
 import pkgutil
 
 from ...errors import DrawError
+from .. import drawing
 from ..drawing import Drawing
 
-DRAWINGS: dict[str, Drawing] = {
-    each.name: each
-    for each in sorted(
-        (
-            value
-            for module in pkgutil.iter_modules(__path__)
-            for value in vars(importlib.import_module(f"{__name__}.{module.name}")).values()
-            if isinstance(value, Drawing)
-        ),
-        key=lambda each: each.number,
-    )
-}
+for module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{module.name}")
+DRAWINGS = dict(sorted(drawing.DRAWINGS.items(), key=lambda item: item[1].number))
 """Every drawing by its name, in order."""
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import TYPE_CHECKING
 
 from ...cells import find
 from ..drawing import drawing
 from ..layout import scene as cell_scene
-from ..parts import CIRCLE, HIGH, PITCH, WIDE, arrow, below, block, caption, circle, step
+from ..parts import CIRCLE, HIGH, PITCH, WIDE, arrow, below, block, circle, step
 from ..picture import Picture, moving, still
 from ..scene import Scene
 from ..shapes import Box, Label, Light, Line, Shape, Strip, text_width
@@ -23,24 +23,11 @@ if TYPE_CHECKING:
     from ..subject import Subject
 
 
-def _loop(x: float = 0.0) -> list[Shape]:
-    side, y = WIDE / 2, 0.0
-    return [
-        *step("loop", x, "$x_t$", "$h_t$"),
-        Line(
-            "again",
-            (
-                (x + side, y + 0.25),
-                (x + side + 0.65, y + 0.25),
-                (x + side + 0.65, y - HIGH / 2 - 0.42),
-                (x - side - 0.65, y - HIGH / 2 - 0.42),
-                (x - side - 0.65, y + 0.25),
-                (x - side, y + 0.25),
-            ),
-            net="again",
-            radius=0.3,
-        ),
-    ]
+def _loop() -> list[Shape]:
+    side, high, low = WIDE / 2, 0.25, -HIGH / 2 - 0.42
+    far = side + 0.65
+    way = ((side, high), (far, high), (far, low), (-far, low), (-far, high), (-side, high))
+    return [*step("loop", 0.0, "$x_t$", "$h_t$"), Line("again", way, net="again", radius=0.3)]
 
 
 @drawing(1, "loop", "the network rolled up: one box, an arrow back to itself")
@@ -50,24 +37,16 @@ def loop(subject: Subject) -> Picture:
     return still(below(scene, subject.words("the same weights at every step")))
 
 
-def _row(count: int, first: float, tokens: list[str], outs: list[str]) -> list[Shape]:
-    """Return closed steps in a row with the state handed on."""
-    shapes: list[Shape] = []
-    for n in range(count):
-        shapes += step(str(n), first + n * PITCH, tokens[n], outs[n])
-        if n:
-            x = first + n * PITCH
-            shapes.append(arrow(f"state {n}", (x - PITCH + WIDE / 2, 0), (x - WIDE / 2, 0)))
-    return shapes
-
-
 @drawing(2, "chain", "unrolled: copies of one box in a row, shared weights")
 def chain(subject: Subject) -> Picture:
     """Draw the loop and the same network unrolled."""
     first = 4.2
-    names = ["0", "1", "2", "t"]
     shapes = [*_loop(), Label("equals", "$=$", 2.2, 0, size=1.8)]
-    shapes += _row(3, first, [f"$x_{n}$" for n in names], [f"$h_{n}$" for n in names])
+    for n in range(3):
+        x = first + n * PITCH
+        shapes += step(str(n), x, f"$x_{n}$", f"$h_{n}$")
+        if n:
+            shapes.append(arrow(f"state {n}", (x - PITCH + WIDE / 2, 0), (x - WIDE / 2, 0)))
     last = first + 3 * PITCH + 0.9
     shapes += step("last", last, "$x_t$", "$h_t$")
     edge, dots = first + 2 * PITCH + WIDE / 2, first + 2.5 * PITCH + 0.45
@@ -76,9 +55,8 @@ def chain(subject: Subject) -> Picture:
         Label("dots", "$\\cdots$", dots, 0, size=1.3),
         arrow("state 4", (dots + 0.35, 0), (last - WIDE / 2, 0)),
     ]
-    return still(
-        below(Scene(tuple(shapes), "chain"), subject.words("the same weights at every step"))
-    )
+    scene = Scene(tuple(shapes), "chain")
+    return still(below(scene, subject.words("the same weights at every step")))
 
 
 SHOWN, FIELD = 8, 0.27
@@ -90,14 +68,10 @@ def passing(subject: Subject) -> Picture:
     """Draw the recorded hidden state, carried from step to step."""
     name = subject.cell.name if subject.cell else "rnn_tanh"
     story = subject.numbers.story(6, name, "memory")
-    states = story.values[_output(story.graph)]
+    states = story.values[story.graph.output]
     scale = float(abs(states).max()) or 1.0
-    frames = [
-        _passed(story.tokens, states / scale, n, late)
-        for n in range(len(states))
-        for late in (0, 1)
-    ]
-    frames.append(_passed(story.tokens, states / scale, len(states), 0))
+    moments = [*product(range(len(states)), (False, True)), (len(states), False)]
+    frames = [_passed(story.tokens, states / scale, *moment) for moment in moments]
     under = subject.words("{model}: units 1-{last} of $h_t$").format(
         model=story.model, last=min(SHOWN, states.shape[1])
     )
@@ -105,24 +79,17 @@ def passing(subject: Subject) -> Picture:
     return moving(scenes, 0.45, h=states)
 
 
-def _output(graph: Graph) -> str:
-    return graph.output
-
-
-def _passed(tokens: Sequence[str], states: object, now: int, late: int) -> Scene:
+def _passed(tokens: Sequence[str], states: ndarray, now: int, late: bool) -> Scene:
     """Return the chain while step `now` works (late: has worked); what is done keeps its state."""
-    import numpy
-
     shapes: list[Shape] = []
-    values = numpy.asarray(states)
     for n, token in enumerate(tokens):
         x = n * (PITCH + 0.3)
-        done = n < now or (n == now and late == 1)
+        done = n < now or (n == now and late)
         light: Light = "lit" if n == now else "plain" if done else "dim"
         low, high = -HIGH / 2, HIGH / 2
         shapes += [
             Line(f"in {n}", ((x, low - 0.7), (x, low)), light=light),
-            replace(block(f"A {n}", x, 0), light=light),
+            replace(block(f"A {n}", x), light=light),
             replace(circle(f"x {n}", "input", x, low - 0.7 - CIRCLE, shown(token)), light=light),
         ]
         if n:
@@ -130,16 +97,16 @@ def _passed(tokens: Sequence[str], states: object, now: int, late: int) -> Scene
             left = x - PITCH - 0.3 + WIDE / 2
             shapes.append(Line(f"state {n}", ((left, 0), (x - WIDE / 2, 0)), light=came))
         if n and n <= now:
-            middle, handed = x - (PITCH + 0.3) / 2, _units(values[n - 1])
+            middle, handed = x - (PITCH + 0.3) / 2, _units(states[n - 1])
             shapes.append(Strip(f"handed {n}", middle, 0.28, handed, field=FIELD / 2, across=True))
         if done:
-            part = _units(values[n])
+            part = _units(states[n])
             at = high + 0.45 + len(part) * FIELD / 2
             shapes += [
                 Line(f"out {n}", ((x, high), (x, high + 0.42)), light=light),
                 Strip(f"h {n}", x, at, part, field=FIELD),
             ]
-    top = HIGH / 2 + 0.45 + len(_units(values[0])) * FIELD + 0.35
+    top = HIGH / 2 + 0.45 + len(_units(states[0])) * FIELD + 0.35
     shapes.append(Label("top", "$h_t$", 0, top))
     return Scene(tuple(shapes), "passing")
 
@@ -155,24 +122,15 @@ def _scaled(scene: Scene, words: str, scale: float) -> Scene:
     y, steps = down - 0.5, 9
     wide = text_width(words) * 0.7
     at = (left + right) / 2 - (wide + 3.4) / 2
-    bar = at + wide + 1.0
-    return scene + Scene(
-        (
-            Label("under", words, at, y, "caption", "left", 0.7),
-            Label(
-                "least", f"{-scale:.2g}".replace("-", "−"), bar - 0.1, y, "caption", "right", 0.7
-            ),
-            Strip(
-                "scale",
-                bar + steps * 0.09,
-                y,
-                tuple(2 * n / (steps - 1) - 1 for n in range(steps)),
-                field=0.18,
-                across=True,
-            ),
-            Label("most", f"{scale:.2g}", bar + steps * 0.18 + 0.1, y, "caption", "left", 0.7),
-        )
+    bar, end = at + wide + 1.0, f"{scale:.2g}"
+    colors = tuple(2 * n / (steps - 1) - 1 for n in range(steps))
+    shapes = (
+        Label("under", words, at, y, "caption", "left", 0.7),
+        Label("least", f"−{end}".replace("-", "−"), bar - 0.1, y, "caption", "right", 0.7),
+        Strip("scale", bar + steps * 0.09, y, colors, field=0.18, across=True),
+        Label("most", end, bar + steps * 0.18 + 0.1, y, "caption", "left", 0.7),
     )
+    return scene + Scene(shapes)
 
 
 def shown(token: str) -> str:
@@ -193,7 +151,7 @@ def general(subject: Subject) -> Picture:
         Line("branch", ((WIDE / 2, 0), (1.7, 0), (1.7, y1 - 0.35)), net="h'"),
         arrow("logits", (1.7, y1 + 0.35), (1.7, y2 - 0.35)),
         arrow("y", (1.7, y2 + 0.35), (1.7, y2 + 1.05)),
-        block("f", 0, 0, "$f$"),
+        block("f", 0, "$f$"),
         circle("x in", "input", 0, -1.6 - CIRCLE, "$x$"),
         circle("h in", "head", -2.6 - CIRCLE, 0, "$h$"),
         circle("h out", "head", head + 1.6 + CIRCLE, 0, "$h'$"),
@@ -208,20 +166,20 @@ def general(subject: Subject) -> Picture:
 def _opened(graph: Graph, subject: Subject) -> Scene:
     """Return a cell between two closed copies of itself, the state lines going through."""
     inner = cell_scene(graph)
-    frame = inner.boxes["frame"]
-    left, _, right, _ = frame.bounds
-    wide, gap = 1.9, 1.0
-    kept: list[Shape] = []
-    for shape in inner.shapes:
-        end = isinstance(shape, Label) and shape.role == "state"
-        if not end:
-            kept.append(shape)
-    heights = {s: inner.boxes[s].y for s in graph.states}
-    kept = [_stretched(shape, graph, left - gap, right + gap) for shape in kept]
-    shapes = list(kept)
-    for side, x in (("before", left - gap - wide / 2), ("after", right + gap + wide / 2)):
-        shapes += _closed(inner, graph, side, x, wide, heights)
+    left, _, right, _ = inner.boxes["frame"].bounds
+    left, right = left - GAP, right + GAP
+    shapes = [
+        _stretched(shape, graph, left, right)
+        for shape in inner.shapes
+        if not (isinstance(shape, Label) and shape.role == "state")
+    ]
+    shapes += _closed(inner, graph, "before", left - CLOSED / 2)
+    shapes += _closed(inner, graph, "after", right + CLOSED / 2)
     return Scene(tuple(shapes), graph.name)
+
+
+GAP, CLOSED = 1.0, 1.9
+"""Between an opened cell and its closed copies, and the width of these."""
 
 
 def _stretched(shape: Shape, graph: Graph, left: float, right: float) -> Shape:
@@ -236,9 +194,7 @@ def _stretched(shape: Shape, graph: Graph, left: float, right: float) -> Shape:
     return replace(shape, points=tuple(points))
 
 
-def _closed(
-    inner: Scene, graph: Graph, side: str, x: float, wide: float, heights: dict[str, float]
-) -> list[Shape]:
+def _closed(inner: Scene, graph: Graph, side: str, x: float) -> list[Shape]:
     """Return a closed copy with its own input, output and the ends of its state lines."""
     frame = inner.boxes["frame"]
     _, down, _, up = frame.bounds
@@ -248,14 +204,16 @@ def _closed(
     shapes: list[Shape] = [
         Line(f"in {side}", ((x, low + 0.31), (x, down))),
         Line(f"out {side}", ((x, up), (x, high - 0.31))),
-        Box(f"A {side}", "closed", x, frame.y, wide, frame.height, 0.3, "$A$", 1.6),
+        Box(f"A {side}", "closed", x, frame.y, CLOSED, frame.height, 0.3, "$A$", 1.6),
         Box(f"x {side}", "input", x, low, 0.62, 0.62, 0.31, f"$x_{{{index}}}$", 0.8),
         Box(f"h {side}", "output", x, high, 0.62, 0.62, 0.31, f"${graph.output}_{{{index}}}$", 0.8),
     ]
-    for state, y in heights.items():
-        edge = x - wide / 2 if side == "before" else x + wide / 2
-        far = edge - 0.7 if side == "before" else edge + 0.7
-        ends = ((far, y), (edge, y)) if side == "before" else ((edge, y), (far, y))
+    for state in graph.states:
+        y = inner.boxes[state].y
+        if side == "before":
+            ends = ((x - CLOSED / 2 - 0.7, y), (x - CLOSED / 2, y))
+        else:
+            ends = ((x + CLOSED / 2, y), (x + CLOSED / 2 + 0.7, y))
         shapes.append(Line(f"{state} {side}", ends))
     return shapes
 
@@ -274,7 +232,8 @@ def lstm_chain(subject: Subject) -> Picture:
 
 # One drawing of many small chains.
 
-KINDS: tuple[tuple[str, str, int, tuple[int, ...], tuple[int, ...]], ...] = (
+Kind = tuple[str, str, int, tuple[int, ...], tuple[int, ...]]
+KINDS: tuple[Kind, ...] = (
     ("one to many", "image to caption", 4, (0,), (0, 1, 2, 3)),
     ("many to one", "text to class", 4, (0, 1, 2, 3), (3,)),
     ("many to many, equal", "word to tag", 4, (0, 1, 2, 3), (0, 1, 2, 3)),
@@ -297,9 +256,7 @@ def structures(subject: Subject) -> Picture:
     return still(Scene(tuple(shapes), "structures"))
 
 
-def _structure(
-    subject: Subject, number: int, kind: tuple[str, str, int, tuple[int, ...], tuple[int, ...]]
-) -> Scene:
+def _structure(subject: Subject, number: int, kind: Kind) -> Scene:
     title, example, count, inputs, outputs = kind
     wide, high, pitch, rise = 0.62, 0.95, 1.15, 1.75
     shapes: list[Shape] = []
@@ -319,7 +276,7 @@ def _structure(
     w = subject.words
     shapes += [
         Label(f"t {number}", w(title), middle, rise + high / 2 + 0.55, "title", size=1.0),
-        caption(f"e {number}", middle, -rise - high / 2 - 0.45, w(example), 0.9),
+        Label(f"e {number}", w(example), middle, -rise - high / 2 - 0.45, "caption", size=0.9),
     ]
     return Scene(tuple(shapes))
 
@@ -358,28 +315,19 @@ def _gap(
         at.append(at[-1] + max(1.35, (text_width(before) + text_width(word)) / 2 * 0.85 + 0.45))
     last = len(words) - 1
     for n, (x, word) in enumerate(zip(at, words, strict=True)):
-        lit: Light = "lit" if n in (source,) else "plain"
+        lit: Light = "lit" if n == source else "plain"
         way: Light = "lit" if source < n else "plain"
+        role = "layer" if n >= source else "closed"
         if n:
             ends = ((at[n - 1] + wide / 2, 0), (x - wide / 2, 0))
             shapes.append(Line(f"s {number}.{n}", ends, light=way))
-        dots = word == "…"
-        if dots:
+        if word == "…":
             shapes.append(Label(f"A {number}.{n}", "$\\cdots$", x, 0.0, size=1.2))
             shapes.append(Label(f"x {number}.{n}", "…", x, -1.75, size=0.85))
             continue
         shapes += [
             Line(f"i {number}.{n}", ((x, -1.45), (x, -high / 2)), light=lit),
-            Box(
-                f"A {number}.{n}",
-                "layer" if n >= source else "closed",
-                x,
-                0,
-                wide,
-                high,
-                0.14,
-                "$A$",
-            ),
+            Box(f"A {number}.{n}", role, x, 0, wide, high, 0.14, "$A$"),
             Label(f"x {number}.{n}", word, x, -1.75, size=0.85, light=lit),
         ]
     x = at[last]

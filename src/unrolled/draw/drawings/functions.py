@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy import ndarray
 
     from ..subject import Subject
+    from ..words import Words
 
 
 def sigmoid(x: Any) -> Any:
@@ -38,48 +39,37 @@ CURVES: tuple[tuple[str, Any, Any, str, tuple[float, float]], ...] = (
 @drawing(8, "activations", "tanh and σ squashing values; each with its derivative", moves=True)
 def activations(subject: Subject) -> Picture:
     """Draw both functions and their derivatives; in the animation a value wanders through them."""
-    w = subject.words
     sweep = [*numpy.linspace(-4, 4, 17), *numpy.linspace(4, -4, 17)[1:-1]]
-    picture = animated(partial(_activations, w), [*sweep, 1.0], 0.16)
+    picture = animated(_activations, [*sweep, 1.0], 0.16)
     frames = list(picture.frames)
     frames[16] = replace(frames[16], seconds=0.6)
     return replace(picture, frames=frames)
 
 
-def _activations(words: Any, at: float) -> Figure:
+def _activations(at: float) -> Figure:
     made = figure(11, 4.8)
     x = numpy.linspace(-5, 5, 401)
-    for axes, (symbol, function, slope, color, limits) in zip(
-        made.subplots(1, 2), CURVES, strict=True
-    ):
+    for axes, curve in zip(made.subplots(1, 2), CURVES, strict=True):
+        symbol, function, slope, color, limits = curve
         axes.axhline(0, color=PALE, linewidth=1)
         axes.axvline(0, color=PALE, linewidth=1)
         for limit in limits:
             axes.axhline(limit, color=PALE, linewidth=1, linestyle=(0, (4, 3)))
         axes.plot(x, function(x), color=color, linewidth=3.2, label=f"${symbol}(x)$")
-        axes.plot(
-            x,
-            slope(x),
-            color=INK,
-            linewidth=2,
-            linestyle=(0, (4, 2)),
-            label=f"${symbol}'(x)$",
-        )
+        dashed = {"color": INK, "linewidth": 2, "linestyle": (0, (4, 2))}
+        axes.plot(x, slope(x), **dashed, label=f"${symbol}'(x)$")
         y = float(function(at))
         axes.plot([at, at, -5], [-1.3, y, y], color=RED, linewidth=1.5)
         axes.plot(at, y, "o", color=RED, markersize=9, zorder=5)
         axes.plot(at, float(slope(at)), "o", color=INK, markersize=6, zorder=5)
-        axes.text(-4.9, y + 0.05, f"{y:.2f}".replace("-", "−"), color=RED, fontsize=14, va="bottom")
-        axes.text(
-            at + 0.12, -1.28, f"{at:.1f}".replace("-", "−"), color=RED, fontsize=14, va="bottom"
-        )
+        for place, text in (((-4.9, y + 0.05), f"{y:.2f}"), ((at + 0.12, -1.28), f"{at:.1f}")):
+            axes.text(*place, text.replace("-", "−"), color=RED, fontsize=14, va="bottom")
         axes.set_xlim(-5, 5)
         axes.set_ylim(-1.3, 1.3)
         axes.set_yticks([-1, 0, 1])
         axes.set_xlabel("$x$")
-        axes.legend(
-            loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, fontsize=16, handlelength=1.8
-        )
+        above = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0)}
+        axes.legend(**above, ncols=2, fontsize=16, handlelength=1.8)
     made.subplots_adjust(left=0.05, right=0.98, bottom=0.13, top=0.88, wspace=0.15)
     return made
 
@@ -95,37 +85,32 @@ def squash(subject: Subject) -> Picture:
     for _ in range(TIMES):
         held.append(numpy.tanh(3 * held[-1]))
     kept = numpy.array(held).T
-    return animated(
-        lambda n: _squash(subject, free, kept, n),
-        range(TIMES + 1),
-        0.5,
-        values={"free": free, "held": kept},
-    )
+    values = {"free": free, "held": kept}
+    make = partial(_squash, subject.words, free, kept)
+    return animated(make, range(TIMES + 1), 0.5, values)
 
 
-def _squash(subject: Subject, free: ndarray, kept: ndarray, upto: int) -> Figure:
+def _squash(words: Words, free: ndarray, kept: ndarray, upto: int) -> Figure:
     made = figure(11, 4.8)
-    w = subject.words
-    titles = (w("times 3"), w("times 3, then tanh"))
-    spans = ((-800, 3600), (-1.25, 1.25))
-    for axes, values, title, span in zip(
-        made.subplots(1, 2), (free, kept), titles, spans, strict=True
-    ):
+    panels = (
+        (free, words("times 3"), (-800, 3600)),
+        (kept, words("times 3, then tanh"), (-1.25, 1.25)),
+    )
+    for axes, (values, title, span) in zip(made.subplots(1, 2), panels, strict=True):
         now = [float(line[upto]) for line in values]
         places = spaced(now, (span[1] - span[0]) / 14)
         marked = zip(values, (BLUE, GREEN, RED), "osD", places, strict=True)
         for line, color, mark, place in marked:
             axes.plot(range(upto + 1), line[: upto + 1], color=color, marker=mark, markersize=7)
             number = f"{line[upto]:,.2f}".replace("-", "−")
-            axes.text(
-                upto + 0.25, place, number, color=color, va="center", fontsize=14, fontweight="bold"
-            )
+            bold = {"fontsize": 14, "fontweight": "bold"}
+            axes.text(upto + 0.25, place, number, color=color, va="center", **bold)
         axes.set_title(title)
         axes.set_xlim(-0.3, TIMES + 2.3)
         axes.set_ylim(*span)
         axes.set_xticks(range(TIMES + 1))
         axes.axhline(0, color=PALE, linewidth=1)
-        axes.set_xlabel(w("step"))
+        axes.set_xlabel(words("step"))
     made.subplots_adjust(left=0.07, right=0.98, bottom=0.13, top=0.9, wspace=0.18)
     return made
 
@@ -158,15 +143,9 @@ def _surface(subject: Subject, model: str, x: ndarray, y: ndarray, factor: ndarr
     wide, high = (min(12.0, max(3.0, float(numpy.quantile(abs(v), 0.97)))) for v in (x, y))
     across, up = numpy.linspace(-wide, wide, 241), numpy.linspace(-high, high, 201)
     heights = (1 - numpy.tanh(across) ** 2)[None, :] * sigmoid(up)[:, None]
-    image = left.imshow(
-        heights,
-        extent=(-wide, wide, -high, high),
-        origin="lower",
-        cmap=dark(),
-        vmin=0,
-        vmax=1,
-        aspect="auto",
-    )
+    extent = (-wide, wide, -high, high)
+    colors = {"cmap": dark(), "vmin": 0, "vmax": 1}
+    image = left.imshow(heights, extent=extent, origin="lower", aspect="auto", **colors)
     lines = left.contour(across, up, heights, levels=[0.1, 0.5, 0.9], colors=INK, linewidths=1.1)
     left.scatter(x, y, s=7, color=RED, alpha=0.45, linewidths=0)
     left.set_xlim(-wide, wide)
@@ -178,12 +157,8 @@ def _surface(subject: Subject, model: str, x: ndarray, y: ndarray, factor: ndarr
     bar.add_lines(lines)
     _histogram(right, subject, factor)
     beyond = float(((abs(x) > wide) | (abs(y) > high)).mean())
-    outside = (
-        subject.words("; {share} of the points lie outside").format(share=f"{beyond:.0%}")
-        if beyond > 0.005
-        else ""
-    )
-    made.text(0.06, 0.015, model + outside, fontsize=11)
+    outside = subject.words("; {share} of the points lie outside").format(share=f"{beyond:.0%}")
+    made.text(0.06, 0.015, model + (outside if beyond > 0.005 else ""), fontsize=11)
     made.subplots_adjust(left=0.06, right=0.98, bottom=0.17, top=0.88, wspace=0.12)
     return made
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy
@@ -16,7 +17,7 @@ from ..palette import BLUE, GREEN, INK, ORANGE, PALE, PINK, RED, SERIES
 from ..parts import CIRCLE, circle
 from ..picture import Picture, animated, still
 from ..scene import Scene
-from ..shapes import LETTER, Label, Line, Shape, text_width
+from ..shapes import LETTER, Label, Line, Point, Shape, text_width
 from ..type import figure
 from .measured import FRAMES, LONG
 
@@ -75,14 +76,9 @@ def _switches(words: Words, both: Sequence[Factors]) -> Figure:
         lower.set_xlabel(words("steps"))
     grid[0, 0].set_ylabel(words("factor of each step"), fontsize=13)
     grid[1, 0].set_ylabel(words("size of the product"), fontsize=13)
-    made.text(
-        0.07,
-        0.012,
-        words("dots: units (singular values; on the direct path of a cell state its gate)")
-        + "   "
-        + words("line: greatest factor of the whole step"),
-        fontsize=11,
-    )
+    dots = words("dots: units (singular values; on the direct path of a cell state its gate)")
+    line = words("line: greatest factor of the whole step")
+    made.text(0.07, 0.012, f"{dots}   {line}", fontsize=11)
     made.subplots_adjust(left=0.085, right=0.985, bottom=0.12, top=0.94, hspace=0.1, wspace=0.14)
     return made
 
@@ -102,93 +98,65 @@ def _paths(words: Words, found: Ways) -> Scene:
     steps = len(found.sizes)
     shapes: list[Shape] = []
     largest = float(found.sizes.max()) or 1.0
-    for t in range(steps):
-        for a, later in enumerate(found.states):
-            for b, earlier in enumerate(found.states):
-                size = float(found.sizes[t, a, b])
-                shapes += _way(t, later, earlier, size, largest, height, pitch, r, upper)
-    for t in range(steps + 1):
-        for state in found.states:
-            index = "t" if t == steps else f"t-{steps - t}"
-            role = "layer" if state == upper else "output"
-            text = f"${symbol(state, index)}$"
-            shapes.append(circle(f"{state} {t}", role, t * pitch, height[state], text, r))
-            shapes[-1] = replace(shapes[-1], size=0.8)
+    for t, later, earlier in product(range(steps), found.states, found.states):
+        size = float(found.sizes[t, found.states.index(later), found.states.index(earlier)])
+        start = (t * pitch, height[earlier])
+        line = Line(
+            f"{earlier} {t} -> {later}",
+            _between(start, ((t + 1) * pitch, height[later]), r),
+            source=f"{earlier} {t}",
+            target=f"{later} {t + 1}",
+            net=f"{earlier} {t} -> {later}",
+            width=0.7 + 2.2 * size / largest,
+            value=size,
+        )
+        is_direct = later == earlier == upper
+        light = {"light": "lit"} if is_direct else {"role": "thread"}
+        place = _beside(start, ((t + 1) * pitch, height[later]), f"{size:.2f}")
+        label = Label(f"size {line.id}", f"{size:.2f}", *place, "sign", size=SIGN)
+        shapes += [replace(line, **light), label]
+    for t, state in product(range(steps + 1), found.states):
+        index = "t" if t == steps else f"t-{steps - t}"
+        role = "layer" if state == upper else "output"
+        text = f"${symbol(state, index)}$"
+        box = circle(f"{state} {t}", role, t * pitch, height[state], text, r)
+        shapes.append(replace(box, size=0.8))
     start, end = f"{upper}_{{t-{steps}}}", f"{upper}_t"
     formula = (
         f"$\\frac{{\\partial {end}}}{{\\partial {start}}} = \\sum_{{\\mathrm{{paths}}}}\\;\\; "
         f"\\prod_{{\\mathrm{{steps}}}} \\frac{{\\partial s'}}{{\\partial s}}$"
     )
     middle = steps * pitch / 2
-    count = 2 ** (steps - 1)
+    said = words("{count} paths from {end} back to {start}; bold: the direct one")
+    count = said.format(count=2 ** (steps - 1), end=f"${end}$", start=f"${start}$")
+    about = f"{words('numbers: largest factor of each derivative')}, {found.model}"
     shapes += [
         Label("formula", formula, middle - 2.4, rise + 1.6, size=1.35),
-        Label(
-            "count",
-            words("{count} paths from {end} back to {start}; bold: the direct one").format(
-                count=count, end=f"${end}$", start=f"${start}$"
-            ),
-            middle + 3.6,
-            rise + 1.6,
-            "caption",
-            size=0.8,
-        ),
-        Label(
-            "model",
-            f"{words('numbers: largest factor of each derivative')}, {found.model}",
-            middle,
-            -1.15,
-            "caption",
-            size=0.75,
-        ),
+        Label("count", count, middle + 3.6, rise + 1.6, "caption", size=0.8),
+        Label("model", about, middle, -1.15, "caption", size=0.75),
     ]
     return Scene(tuple(shapes), "paths")
-
-
-def _way(
-    t: int,
-    later: str,
-    earlier: str,
-    size: float,
-    largest: float,
-    height: dict[str, float],
-    pitch: float,
-    r: float,
-    upper: str,
-) -> list[Shape]:
-    """Return the line of one derivative, with its size beside it."""
-    x, y = t * pitch, height[earlier]
-    u, v = (t + 1) * pitch, height[later]
-    long = ((u - x) ** 2 + (v - y) ** 2) ** 0.5
-    dx, dy = (u - x) / long * r, (v - y) / long * r
-    direct = later == earlier == upper
-    name = f"{earlier} {t} -> {later}"
-    line = Line(
-        name,
-        ((x + dx, y + dy), (u - dx, v - dy)),
-        role="wire" if direct else "thread",
-        source=f"{earlier} {t}",
-        target=f"{later} {t + 1}",
-        net=name,
-        width=0.7 + 2.2 * size / largest,
-        light="lit" if direct else "plain",
-        value=size,
-    )
-    if later == earlier:
-        place = ((x + u) / 2, y + (0.27 if y else -0.3))
-    else:
-        place = _outside(x, y, (u - x) / long, (v - y) / long, 0.27 * long, f"{size:.2f}")
-    return [line, Label(f"size {name}", f"{size:.2f}", *place, "sign", size=SIGN)]
 
 
 SIGN = 0.72
 """The size of the numbers beside lines."""
 
 
-def _outside(
-    x: float, y: float, dx: float, dy: float, along: float, text: str
-) -> tuple[float, float]:
-    """Return the place of a text beside a slanted line, on the side that other lines are not on."""
+def _between(start: Point, end: Point, radius: float) -> tuple[Point, Point]:
+    """Return the ends of the line between two circles."""
+    (x, y), (u, v) = start, end
+    long = ((u - x) ** 2 + (v - y) ** 2) ** 0.5
+    dx, dy = (u - x) / long * radius, (v - y) / long * radius
+    return (x + dx, y + dy), (u - dx, v - dy)
+
+
+def _beside(start: Point, end: Point, text: str) -> Point:
+    """Return the place of a text beside a line, on the side that other lines are not on."""
+    (x, y), (u, v) = start, end
+    if v == y:
+        return (x + u) / 2, y + (0.27 if y else -0.3)
+    long = ((u - x) ** 2 + (v - y) ** 2) ** 0.5
+    dx, dy, along = (u - x) / long, (v - y) / long, 0.27 * long
     wide, high = text_width(text) * SIGN / 2, LETTER * 1.15 * SIGN / 2
     away = abs(dy) * wide + abs(dx) * high + 0.1
     return x + dx * along + abs(dy) * away, y + dy * along + (dx if dy < 0 else -dx) * away
@@ -216,25 +184,16 @@ def _terms(words: Words, found: Terms) -> Figure:
     upper, lower = made.subplots(2, 1, height_ratios=(1.7, 1))
     strokes = ["-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.5, 1.2, 1.5)), "-"]
     for number, name in enumerate(found.names):
-        label = FORMULAS.get(name, name)
-        upper.plot(
-            found.sizes[:, number], color=SERIES[number], linestyle=strokes[number % 5], label=label
-        )
-    upper.plot(
-        found.around,
-        color=ORANGE,
-        linestyle=(0, (1, 1)),
-        linewidth=2,
-        label=words("through $o_{t-1}$, two steps"),
-    )
+        look = {"color": SERIES[number], "linestyle": strokes[number % 5]}
+        upper.plot(found.sizes[:, number], **look, label=FORMULAS.get(name, name))
+    label = words("through $o_{t-1}$, two steps")
+    upper.plot(found.around, color=ORANGE, linestyle=(0, (1, 1)), linewidth=2, label=label)
     upper.plot(found.exact, color=INK, linewidth=1.2, label=words("exact"))
     pieces.letters(upper, found.tokens)
     upper.set_xlim(-0.5, len(found.tokens) - 0.5)
     upper.set_ylim(bottom=0)
-    upper.set_title(
-        "$\\partial c_t / \\partial c_{t-1}$: "
-        + words("size of each term  (Frobenius norm / $\\sqrt{H}$)")
-    )
+    said = words("size of each term  (Frobenius norm / $\\sqrt{H}$)")
+    upper.set_title("$\\partial c_t / \\partial c_{t-1}$: " + said)
     upper.legend(ncols=3, fontsize=13, loc="upper center", bbox_to_anchor=(0.5, -0.09))
     places = numpy.arange(len(found.errors))
     popular, gates = zip(*found.errors.values(), strict=True)
@@ -246,10 +205,8 @@ def _terms(words: Words, found: Terms) -> Figure:
         lower.bar_label(drawn, fmt="%.0f%%", fontsize=11, padding=2)
     lower.set_xticks(places, [str(k) for k in found.errors])
     lower.set_xlabel(f"{words('steps back')} $k$        {found.model}", fontsize=12)
-    lower.set_title(
-        words("how far popular formulas are off:") + " $\\partial c_t / \\partial c_{t-k}$",
-        fontsize=14,
-    )
+    said = words("how far popular formulas are off:")
+    lower.set_title(said + " $\\partial c_t / \\partial c_{t-k}$", fontsize=14)
     lower.set_yticks([])
     lower.spines["left"].set_visible(False)
     lower.set_ylim(0, max(10.0, 150 * max(max(popular), max(gates))))

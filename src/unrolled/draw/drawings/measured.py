@@ -55,16 +55,11 @@ def _memory(words: Words, story: Story, shares: ndarray, now: int) -> Figure:
     made = figure(10.5, 9.4)
     top, main = made.subplots(2, 1, height_ratios=(1, 6.4))
     pieces.bars(top, shares[now, : now + 1], len(shares))
-    top.set_ylim(
-        0, float(shares[max(2, len(shares) // 8) :].max()) * 1.15 if len(shares) > 3 else 1
-    )
+    late = shares[max(2, len(shares) // 8) :]
+    top.set_ylim(0, float(late.max()) * 1.15 if len(shares) > 3 else 1)
     top.set_xticks([])
-    top.set_title(
-        words("share of each input in the state after step {step}").format(step=now + 1)
-        + ": "
-        + words("gradient × input"),
-        fontsize=14,
-    )
+    said = words("share of each input in the state after step {step}").format(step=now + 1)
+    top.set_title(f"{said}: {words('gradient × input')}", fontsize=14)
     pieces.triangle(main, shares, story.tokens, now)
     main.set_ylabel("$t$", rotation=0, labelpad=14, fontsize=16)
     main.set_xlabel(f"{words('input')} $x_s$        {story.model}", fontsize=12, labelpad=8)
@@ -95,30 +90,29 @@ def _intent(subject: Subject, reading: Reading, now: int, done: bool = False) ->
         if n:
             way: Light = "lit" if n == now and not done else "plain" if n <= now else "dim"
             shapes.append(Line(f"state {n}", ((x - WORD + 0.575, 0), (x - 0.575, 0)), light=way))
-    shapes += _classes(subject, reading, now)
+    shapes += _classes(subject.words, reading, now)
     shapes += _code(reading, now, done, len(reading.words) * WORD - 0.3)
     return Scene(tuple(shapes), "intent")
 
 
-def _classes(subject: Subject, reading: Reading, now: int) -> list[Shape]:
+def _classes(words: Words, reading: Reading, now: int) -> list[Shape]:
     """Return a bar for each class after every word, as long as its probability."""
-    count = len(reading.classes)
     best = int(reading.probabilities[now].argmax()) if now >= 0 else -1
+    heights = [1.5 + 0.6 * place for place in range(len(reading.classes))][::-1]
     shapes: list[Shape] = []
-    for number, name in enumerate(reading.classes):
-        light: Light = "lit" if number == best else "plain"
-        y = _height(number, count)
-        text = subject.words(name)
-        shapes.append(Label(f"class {number}", text, -0.95, y, "name", "right", 0.85, light=light))
-    for n in range(now + 1):
-        x = n * WORD
-        shapes.append(
-            Line(f"read out {n}", ((x, HIGH / 2), (x, 1.15)), light="lit" if n == now else "plain")
-        )
-        likely = int(reading.probabilities[n].argmax())
-        for number in range(count):
-            role = "output" if number == likely else "head"
-            shapes += _bar(n, number, float(reading.probabilities[n][number]), count, role)
+    for number, (name, y) in enumerate(zip(reading.classes, heights, strict=True)):
+        label = Label(f"class {number}", words(name), -0.95, y, "name", "right", 0.85)
+        shapes.append(replace(label, light="lit" if number == best else "plain"))
+    for n, row in enumerate(reading.probabilities[: now + 1]):
+        x, light = n * WORD, "lit" if n == now else "plain"
+        shapes.append(Line(f"read out {n}", ((x, HIGH / 2), (x, 1.15)), light=light))
+        for number, (p, y) in enumerate(zip(map(float, row), heights, strict=True)):
+            left, wide = x - 0.72, max(0.02, FULL * p)
+            role = "output" if number == row.argmax() else "head"
+            shapes += [
+                Box(f"bar {n} {number}", role, left + wide / 2, y, wide, 0.38, 0.04),
+                Label(f"p {n} {number}", f"{p:.2f}", left + wide + 0.08, y, "sign", "left", 0.62),
+            ]
     return shapes
 
 
@@ -126,35 +120,13 @@ WORD, FULL = 2.1, 0.95
 """From one word to the next, and how long the bar of a probability of 1 is."""
 
 
-def _height(number: int, count: int) -> float:
-    return 1.5 + 0.6 * (count - 1 - number)
-
-
-def _bar(word: int, number: int, p: float, count: int, role: str) -> list[Shape]:
-    left, y = word * WORD - 0.72, _height(number, count)
-    wide = max(0.02, FULL * p)
-    return [
-        Box(f"bar {word} {number}", role, left + wide / 2, y, wide, 0.38, 0.04),
-        Label(f"p {word} {number}", f"{p:.2f}", left + wide + 0.08, y, "sign", "left", 0.62),
-    ]
-
-
 def _code(reading: Reading, now: int, done: bool, x: float) -> list[Shape]:
     """Return the code; the line that reads words is lit while one is read, then the readout."""
     lines = reading.code.split("\n")
-    wide = max(map(len, lines)) * 0.2 + 0.5
+    wide, high = max(map(len, lines)) * 0.2 + 0.5, 0.52 * len(lines) + 0.4
     top = 3.2
-    shapes: list[Shape] = [
-        Box(
-            "code",
-            "note",
-            x + wide / 2,
-            top - 0.26 * len(lines),
-            wide,
-            0.52 * len(lines) + 0.4,
-            0.12,
-        )
-    ]
+    middle = x + wide / 2, top - 0.26 * len(lines)
+    shapes: list[Shape] = [Box("code", "note", *middle, wide, high, 0.12)]
     at_work = "softmax" if done else "embedding(" if now >= 0 else ""
     for number, line in enumerate(lines):
         light: Light = "lit" if at_work and at_work in line else "plain"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ...cells import find
@@ -13,7 +14,7 @@ from ..layout import scene as cell_scene
 from ..parts import above
 from ..picture import Picture, moving, still
 from ..scene import Scene
-from ..shapes import Box, Label, Line, Shape, text_width
+from ..shapes import Box, Label, Line, Shape, hull, text_width
 
 if TYPE_CHECKING:
     from ...equations import Cell
@@ -52,56 +53,32 @@ def _broken(text: str) -> list[str]:
     return [text[:middle], f"{text[middle + 1 :]}"]
 
 
-def _beside(scene: Scene, other: Scene, gap: float = 0.7) -> Scene:
+def _beside(scene: Scene, other: Scene) -> Scene:
     """Return a scene with another one to its right, their middles at one height."""
     _, down, right, up = scene.bounds
     left, low, _, high = other.bounds
-    moved = other.moved(right + gap - left, (down + up) / 2 - (low + high) / 2)
-    return Scene((*scene.shapes, *moved.shapes), scene.title)
+    return scene + other.moved(right + 0.7 - left, (down + up) / 2 - (low + high) / 2)
 
 
-def _under(scene: Scene, other: Scene, gap: float = 0.55) -> Scene:
+def _under(scene: Scene, other: Scene) -> Scene:
     """Return a scene with another one under it, in the middle."""
     left, down, right, _ = scene.bounds
     a, _, b, high = other.bounds
-    moved = other.moved((left + right) / 2 - (a + b) / 2, down - gap - high)
-    return Scene((*scene.shapes, *moved.shapes), scene.title)
+    return scene + other.moved((left + right) / 2 - (a + b) / 2, down - 0.55 - high)
 
 
 def stages(graph: Graph) -> list[set[str]]:
     """Return the shapes that come to life one after the other: lines in, then what they lead to."""
     scene = cell_scene(graph)
-    depth: dict[str, int] = {}
-    waiting = [*graph.inputs, *graph.states]
-    depth.update(dict.fromkeys(waiting, 0))
-    lines = scene.lines
-    changed = True
-    while changed:
-        changed = False
-        for line in lines:
-            sources = [each.source for each in lines if each.target == line.target]
-            if line.target not in depth and all(source in depth for source in sources):
-                depth[line.target] = 1 + max(depth[source] for source in sources)
-                changed = True
-    steps: list[set[str]] = []
-    for level in range(max(depth.values()) + 1):
-        ids = {key for key, found in depth.items() if found == level}
-        lit = {line.id for line in lines if line.target in ids}
-        steps.append(ids | lit | {f"name {key}" for key in ids})
-    return [step for step in steps if step]
-
-
-def _growing(scene: Scene, steps: list[set[str]]) -> list[Scene]:
-    """Return the scene with each stage lit, earlier ones plain, later ones dim."""
-    frames = []
-    for now in range(len(steps)):
-        done = set().union(*steps[:now], {"frame"})
-        shapes = [
-            replace(s, light="lit" if s.id in steps[now] else "plain" if s.id in done else "dim")
-            for s in scene.shapes
-        ]
-        frames.append(Scene(tuple(shapes), scene.title))
-    return [*frames, scene]
+    depth = dict.fromkeys([*graph.inputs, *graph.states], 0)
+    waiting: dict[str, set[str]] = {}
+    for line in scene.lines:
+        waiting.setdefault(line.target, set()).add(line.source)
+    while ready := {key for key, sources in waiting.items() if sources <= set(depth)}:
+        for key in ready:
+            depth[key] = 1 + max(depth[source] for source in waiting.pop(key))
+    levels = range(max(depth.values()) + 1)
+    return [_part(graph, {key for key, found in depth.items() if found == n}) for n in levels]
 
 
 @drawing(6, "rnn-cell", "one RNN step: join → tanh → h'", "cell", moves=True)
@@ -117,9 +94,11 @@ def lstm_cell(subject: Subject) -> Picture:
 
 
 def _cell(cell: Cell, bare: bool = False) -> Picture:
+    """Light each stage of a cell in turn, with its equations underneath unless it is to be bare."""
     graph = cell.graph
-    scene = cell_scene(graph)
-    frames = _growing(scene, stages(graph))
+    scene, steps = cell_scene(graph), stages(graph)
+    done = [{"frame"}.union(*steps[:now]) for now in range(len(steps))]
+    frames = [*map(scene.lit, steps, done), scene]
     if not bare:
         text = written(graph, list(graph.values))
         frames = [_under(frame, text) for frame in frames]
@@ -131,10 +110,8 @@ def _cell(cell: Cell, bare: bool = False) -> Picture:
 
 def _part(graph: Graph, needed: set[str]) -> set[str]:
     """Return the lit shapes: some boxes, their labels, and the lines that end at one of them."""
-    scene = cell_scene(graph)
-    lit = set(needed) | {f"name {key}" for key in needed}
-    lit |= {line.id for line in scene.lines if line.target in needed}
-    return lit
+    lines = {line.id for line in cell_scene(graph).lines if line.target in needed}
+    return needed | lines | {f"name {key}" for key in needed}
 
 
 def _lstm(subject: Subject, name: str) -> Graph:
@@ -162,63 +139,56 @@ def _owned(graph: Graph, *names: str) -> set[str]:
     }
 
 
-def _onward(graph: Graph, name: str) -> set[str]:
-    """Return the lines that leave what computes a value."""
-    owned = _owned(graph, name)
-    return {line.id for line in cell_scene(graph).lines if line.source in owned}
+GATES = (
+    (16, "forget", "forget gate lit, its equation beside it", "forget gate", "f"),
+    (17, "input", "input gate and candidate lit", "input gate and candidate", "ig"),
+    (18, "update", "the cell-state update lit", "cell state update", "c"),
+    (19, "output", "output gate and hidden state lit", "output gate and hidden state", "oh"),
+)
+"""Drawings of gates: number, name, what is shown; title, values whose equations stand beside."""
 
 
-GATES: dict[str, tuple[str, list[str]]] = {
-    "forget": ("forget gate", ["f"]),
-    "input": ("input gate and candidate", ["i", "g"]),
-    "update": ("cell state update", ["c"]),
-    "output": ("output gate and hidden state", ["o", "h"]),
-}
-"""For each drawing its title, and the values whose equations stand beside."""
-
-
-def _gate_steps(graph: Graph, kind: str) -> list[set[str]]:
+def _gate_steps(graph: Graph, kind: str, names: str) -> list[set[str]]:
     """Return what is lit, one after the other."""
     scene = cell_scene(graph)
     joins = {box.id for box in scene.boxes.values() if box.role == "join"}
     come = _part(graph, {*graph.inputs, "h", *joins})
-    if kind in ("forget", "input"):
-        _, names = GATES[kind]
-        return [come, *(_part(graph, _owned(graph, name)) | _onward(graph, name) for name in names)]
+    owned = [_owned(graph, name) for name in names]
     if kind == "output":
-        read = _part(graph, _owned(graph, "h")) | _part(graph, {"h'", "output"})
-        return [come, _part(graph, _owned(graph, "o")), read]
-    update = _owned(graph, "c")
-    by_gate = {
-        name: {line.target for line in scene.lines if line.source == f"box {name}"} & update
-        for name in ("f", "i")
-    }
-    first = _part(graph, by_gate["f"]) | {"c", "name c"}
-    return [
-        first,
-        _part(graph, by_gate["i"]),
-        _part(graph, update - by_gate["f"] - by_gate["i"]) | _part(graph, {"c'"}),
-    ]
+        return [come, _part(graph, owned[0]), _part(graph, owned[1] | {"h'", "output"})]
+    if kind != "update":
+        onward = [{line.id for line in scene.lines if line.source in boxes} for boxes in owned]
+        return [
+            come,
+            *(_part(graph, boxes) | lines for boxes, lines in zip(owned, onward, strict=True)),
+        ]
+    (update,) = owned
+    kept, added = (
+        {line.target for line in scene.lines if line.source == f"box {gate}"} & update
+        for gate in ("f", "i")
+    )
+    rest = (update - kept - added) | {"c'"}
+    return [_part(graph, kept) | {"c", "name c"}, _part(graph, added), _part(graph, rest)]
 
 
-def _gate(subject: Subject, kind: str) -> Picture:
-    graph = _lstm(subject, kind)
-    title, names = GATES[kind]
-    scene = cell_scene(graph)
-    steps = _gate_steps(graph, kind)
-    lit: set[str] = set()
+def _gate(subject: Subject, name: str, title: str, values: str) -> Picture:
+    """Light what computes some values, one after the other, their equations beside the cell."""
+    graph = _lstm(subject, name)
+    scene = replace(cell_scene(graph), title="")
+    text = written(graph, [*values], size=1.1)
+    faint = text.lit(set())
+    steps = [set(), *_gate_steps(graph, name, values)]
     frames = []
-    text = written(graph, names, size=1.1)
-    faint = Scene(tuple(replace(s, light="dim") for s in text.shapes))
-    dim = Scene(tuple(replace(s, light="dim") for s in scene.shapes))
-    w = subject.words
-    frames.append(above(_beside(dim, faint), w(title)))
-    for number, step in enumerate(steps):
-        lit |= step
-        shapes = [replace(s, light="lit" if s.id in lit else "dim") for s in scene.shapes]
-        equations_ = text if number else faint
-        frames.append(above(_beside(Scene(tuple(shapes)), equations_), w(title)))
+    for number in range(len(steps)):
+        lit = scene.lit(set().union(*steps[: number + 1]))
+        beside = _beside(lit, text if number > 1 else faint)
+        frames.append(above(beside, subject.words(title)))
     return moving(frames, 0.9)
+
+
+for number, name, about, title, values in GATES:
+    make = partial(_gate, name=name, title=title, values=values)
+    drawing(number, name, about, "cell", moves=True)(make)
 
 
 @drawing(14, "belt", "the cell-state line alone", "cell")
@@ -226,27 +196,15 @@ def belt(subject: Subject) -> Picture:
     """Draw the belt of the state that carries the memory, everything else put back."""
     graph = (subject.cell or find("lstm")).graph
     scene = cell_scene(graph)
-    state = _carried(graph)
-    chain, at = {state, f"{state}'"}, state
-    goal = f"{state}'"
-    y = scene.boxes[state].y
-    lines: set[str] = set()
-    while at != goal:
-        onward = [
-            line
-            for line in scene.lines
-            if line.source == at
-            and abs(scene.boxes[line.target].y - y) < 1e-6
-            and line.target != "output"
-        ]
-        if not onward:
-            break
-        nearest = min(onward, key=lambda line: scene.boxes[line.target].x)
+    at = _carried(graph)
+    chain, lines = {at, f"{at}'"}, set()
+    ends = {box.id: box for box in scene.boxes.values() if abs(box.y - scene.boxes[at].y) < 1e-6}
+    while onward := [line for line in scene.lines if line.source == at and line.target in ends]:
+        nearest = min(onward, key=lambda line: ends[line.target].x)
         lines.add(nearest.id)
         at = nearest.target
         chain.add(at)
-    lit = chain | lines | {f"name {key}" for key in chain}
-    return still(scene.lit(lit))
+    return still(scene.lit(chain | lines | {f"name {key}" for key in chain}))
 
 
 def _carried(graph: Graph) -> str:
@@ -254,10 +212,9 @@ def _carried(graph: Graph) -> str:
     operations.
     """
     scene = cell_scene(graph)
-    for state in [s for s in graph.states if s != graph.output] + [graph.output]:
-        y = scene.boxes[state].y
-        on_it = [b for b in scene.boxes.values() if b.role == "operation" and abs(b.y - y) < 1e-6]
-        if on_it:
+    heights = [box.y for box in scene.boxes.values() if box.role == "operation"]
+    for state in sorted(graph.states, key=lambda state: state == graph.output):
+        if any(abs(y - scene.boxes[state].y) < 1e-6 for y in heights):
             return state
     raise DrawError(
         f"belt shows a state that is carried by pointwise operations: {graph.name} has none"
@@ -285,69 +242,29 @@ def gate(subject: Subject) -> Picture:
     return still(Scene(tuple(shapes), "gate"))
 
 
-@drawing(16, "forget", "forget gate lit, its equation beside it", "cell", moves=True)
-def forget(subject: Subject) -> Picture:
-    """Draw the forget gate."""
-    return _gate(subject, "forget")
-
-
-@drawing(17, "input", "input gate and candidate lit", "cell", moves=True)
-def input_(subject: Subject) -> Picture:
-    """Draw what is written, and how much of it."""
-    return _gate(subject, "input")
-
-
-@drawing(18, "update", "the cell-state update lit", "cell", moves=True)
-def update(subject: Subject) -> Picture:
-    """Draw the new cell state."""
-    return _gate(subject, "update")
-
-
-@drawing(19, "output", "output gate and hidden state lit", "cell", moves=True)
-def output(subject: Subject) -> Picture:
-    """Draw what the cell shows of its state."""
-    return _gate(subject, "output")
-
-
 VARIANTS = (("peepholes", "lstm_peephole"), ("coupled gates", "lstm_coupled"), ("GRU", "gru"))
 
 
 @drawing(20, "variants", "peephole, coupled gates, GRU, drawn from their equations", "cell")
 def variants(subject: Subject) -> Picture:
     """Draw three variants with their equations; with a cell, the LSTM beside it."""
-    chosen = VARIANTS
+    chosen = [(title, find(name).graph) for title, name in VARIANTS]
     if subject.cell is not None:
-        chosen = (("LSTM", "lstm"), (subject.cell.name, ""))
-    panels = []
-    for title, name in chosen:
-        graph = find(name).graph if name else subject.cell.graph  # pyright: ignore[reportOptionalMemberAccess]
-        scene = cell_scene(graph)
-        panels.append(
-            (scene.moved(0, -scene.boxes["frame"].bounds[3]), graph, subject.words(title))
-        )
-    low = min(panel.bounds[1] for panel, _, _ in panels)
-    top = max(panel.bounds[3] for panel, _, _ in panels)
-    return still(_row([_variant(panel, graph, title, low, top) for panel, graph, title in panels]))
-
-
-def _variant(panel: Scene, graph: Graph, title: str, low: float, top: float) -> Scene:
-    """Return a cell between its title and its equations; low, top: where all cells end."""
-    text = written(graph, list(graph.values))
-    left, _, right, _ = panel.boxes["frame"].bounds
-    a, _, b, high = text.bounds
-    middle = (left + right) / 2
-    placed = text.moved(middle - (a + b) / 2, low - 0.7 - high)
-    return panel + placed + Scene((Label("title", title, middle, top + 0.5, "title", size=1.2),))
-
-
-def _row(scenes: list[Scene], gap: float = 0.9) -> Scene:
-    shapes: list[Shape] = []
-    at = 0.0
-    for number, scene in enumerate(scenes):
-        left, _, right, _ = scene.bounds
-        shapes += scene.moved(at - left, 0).renamed(f"{number} ").shapes
-        at += right - left + gap
-    return Scene(tuple(shapes))
+        chosen = [("LSTM", find("lstm").graph), (subject.cell.name, subject.cell.graph)]
+    scenes = [cell_scene(graph) for _, graph in chosen]
+    panels = [scene.moved(0, -scene.boxes["frame"].bounds[3]) for scene in scenes]
+    _, low, _, top = hull([panel.bounds for panel in panels])
+    row, at = Scene(), 0.0
+    for number, (panel, (title, graph)) in enumerate(zip(panels, chosen, strict=True)):
+        middle, text = panel.boxes["frame"].x, written(graph, list(graph.values))
+        a, _, b, high = text.bounds
+        placed = text.moved(middle - (a + b) / 2, low - 0.7 - high)
+        label = Label("title", subject.words(title), middle, top + 0.5, "title", size=1.2)
+        whole = panel + placed + Scene((label,))
+        left, _, right, _ = whole.bounds
+        row += replace(whole.moved(at - left, 0).renamed(f"{number} "), title="")
+        at += right - left + 0.9
+    return still(row)
 
 
 @drawing(12, "legend", "layer, pointwise operation, vector, join, fork")

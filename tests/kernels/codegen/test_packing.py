@@ -44,7 +44,8 @@ def numbers(kind: Target, pack: Pack) -> Numbers:
 def packer(pack: Pack, kind: Target) -> ctypes._CFuncPtr:
     """The function that lays out some groups."""
     f = Function("define void @lay_out(ptr %to, ptr %weight, i64 %begin, i64 %end)", kind)
-    f.do("call void @pack_0(ptr %to, ptr %weight, i64 %begin, i64 %end)")
+    first = f.row("%to", "%begin", pack.group_size(kind.lanes))
+    f.do(f"call void @pack_0(ptr {first}, ptr %weight, i64 %begin, i64 %end)")
     f.do("ret void")
     text = "\n\n".join([packing(0, pack, kind), f.text()])
     return function(text, "lay_out", kind, POINTER, POINTER, INTEGER, INTEGER)

@@ -1,38 +1,43 @@
-"""Rows of the layers that torch.nn has too: called, trained, and fed as a stream."""
+"""Rows of the layers that torch.nn has too: called, trained, and run step by step."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, ClassVar, final
+from functools import cache, partial
+from typing import Any, TypeAlias, final
 
 import torch
 from torch import Tensor
 from torch.nn import Module
 
 from ... import nn
-from .contender import Contender, Contest, Results
+from .contender import Contender, Contest, Results, numbered
 from .rivals import Rival
-from .work import INFERENCE, TRAINING, Shape, StandardLayer, Step, contender, results
+from .work import Shape, StandardLayer, Step, contender, results
+
+Maker: TypeAlias = Callable[[str, Shape, Sequence[Rival]], Contest]
+"""Makes everything that is needed to do a row's work, from its cell, its shape and the rivals."""
 
 
+@final
 @dataclass(frozen=True)
-class Row(ABC):
-    """Abstract: a line of the table, a piece of work at one shape.
+class Row:
+    """A line of the table, a piece of work at one shape.
 
     Attributes:
         kind: name by which a user asks for it.
         heading: title of the rows that differ in shape alone; ``{cell}`` stands for the cell's
             name, ``{CELL}`` for the same in capitals.
+        make: makes the contenders.
         cell: name of the cell that does the work.
         shape: sizes of the work.
     """
 
-    kind: ClassVar[str]
-    heading: ClassVar[str]
-
+    kind: str
+    heading: str
+    make: Maker
     cell: str
     shape: Shape
 
@@ -41,166 +46,99 @@ class Row(ABC):
         """The heading with the cell's name in it."""
         return self.heading.format(cell=self.cell, CELL=self.cell.upper())
 
-    @abstractmethod
     def contest(self, rivals: Sequence[Rival]) -> Contest:
         """Make everything that is needed to do the work."""
+        return self.make(self.cell, self.shape, rivals)
 
 
-class StandardRow(Row):
-    """Abstract: our layer beside that of torch.nn.
+def standard(step: Step, is_open: bool = False, **options: bool) -> Maker:
+    """Return how our layer is compared with that of torch.nn, both with the same weights.
 
-    Attributes:
+    Args:
         step: the work of one call.
-        projected, ragged: as of `StandardLayer`.
-        open: whether other libraries take part.
+        is_open: whether other libraries take part.
+        options: of `StandardLayer`.
     """
 
-    step: ClassVar[Step]
-    projected: ClassVar[bool] = False
-    ragged: ClassVar[bool] = False
-    open: ClassVar[bool] = False
-
-    def contest(self, rivals: Sequence[Rival]) -> Contest:
-        """Make layers with the same weights."""
-        layer = StandardLayer(self.cell, self.shape, self.projected, self.ragged)
+    def make(cell: str, shape: Shape, rivals: Sequence[Rival]) -> Contest:
+        layer = StandardLayer(cell, shape, **options)
 
         @cache
         def expected() -> Results:
-            return results(self.step, layer.exact, layer.feed.to(torch.float64))
+            return results(step, layer.exact, layer.feed.to(torch.float64))
 
         threads = torch.get_num_threads()
-        others = [each.contender(layer, threads, expected) for each in rivals if self.open]
-        theirs = contender("torch.nn", self.step, layer.theirs, layer.feed, expected)
-        ours = contender("unrolled", self.step, layer.ours, layer.feed, expected)
+        others = [each.contender(layer, threads, expected) for each in rivals if is_open]
+        theirs = contender("torch.nn", step, layer.theirs, layer.feed, expected)
+        ours = contender("unrolled", step, layer.ours, layer.feed, expected)
         return Contest(ours, (theirs, *others))
 
-
-@final
-class InferenceRow(StandardRow):
-    """The call alone, beside torch.nn and the rivals."""
-
-    kind = "inference"
-    heading = "{CELL} inference"
-    step = INFERENCE
-    open = True
+    return make
 
 
-@final
-class TrainingRow(StandardRow):
-    """The call and all its gradients, on sequences of one length."""
-
-    kind = "training"
-    heading = "{CELL} training"
-    step = TRAINING
+Call = Callable[[Module, Tensor, Any], tuple[Tensor, Any]]
+"""Returns the output of a step, and the states after it."""
 
 
-@final
-class PackedRow(StandardRow):
-    """The call and its gradients, on packed sequences with lengths between T/4 and T."""
-
-    kind = "packed"
-    heading = "packed {CELL} training, lengths T/4 to T"
-    step = TRAINING
-    ragged = True
+def _cell_call(module: Module, x: Tensor, states: Any) -> tuple[Tensor, Any]:
+    states = module(x, states)
+    return states[0], states
 
 
-@final
-class ProjectedRow(StandardRow):
-    """The call and its gradients, with a hidden state projected to half its units."""
-
-    kind = "projected"
-    heading = "projected {CELL} training, proj_size H/2"
-    step = TRAINING
-    projected = True
+def _layer_call(module: Module, x: Tensor, states: Any) -> tuple[Tensor, Any]:
+    return module(x, states)
 
 
-Call = Callable[[Tensor, tuple[Tensor, ...]], tuple[Tensor, ...]]
+def stepwise(name: str, learns: bool) -> Maker:
+    """Return how a module in a loop of Python is compared with that of torch.nn.
 
+    Args:
+        name: of the module: LSTMCell, or LSTM, which is called with T = 1.
+        learns: whether the gradients of the weights are taken, too.
+    """
+    call = _layer_call if name == "LSTM" else _cell_call
+    work, named = (
+        (_train if learns else _stream),
+        partial(numbered, "result" if learns else "state"),
+    )
 
-class StreamRow(Row):
-    """Abstract: T calls; times are those of one."""
-
-    kind = "streaming"
-
-    @abstractmethod
-    def calls(self, layer: StandardLayer) -> tuple[Call, Call, Call]:
-        """Return one step by ours, by torch.nn, and by torch.nn in float64."""
-
-    @abstractmethod
-    def items(self, layer: StandardLayer) -> tuple[list[Tensor], tuple[Tensor, ...]]:
-        """Return the input of each call, and the states before the first."""
-
-    def contest(self, rivals: Sequence[Rival]) -> Contest:
-        """Make our stream and that of torch.nn."""
-        layer = StandardLayer(self.cell, self.shape)
-        ours, theirs, exact = self.calls(layer)
-        steps, states = self.items(layer)
+    def make(cell: str, shape: Shape, rivals: Sequence[Rival]) -> Contest:
+        layer = StandardLayer(cell, shape)
+        ours, theirs = (getattr(library, name)(shape.I, shape.H) for library in (nn, torch.nn))
+        steps, states = list(layer.feed.data.split(1)), layer.feed.states
+        weights = layer.theirs.state_dict()
+        if name == "LSTMCell":
+            steps, states = list(layer.feed.data), tuple(state[0] for state in states)
+            weights = {name.removesuffix("_l0"): weight for name, weight in weights.items()}
+        for module in (ours, theirs):
+            module.load_state_dict(weights)
 
         @cache
         def expected() -> Results:
-            doubled = [step.double() for step in steps]
-            return _named(_stream(exact, doubled, tuple(state.double() for state in states))())
+            doubled = [[each.double() for each in given] for given in (steps, states)]
+            return named(work(call, copy.deepcopy(theirs).double(), *doubled))
 
-        def contender(name: str, call: Call) -> Contender:
-            work = _stream(call, steps, states)
-            return Contender(name, work, _named, expected, layer.flops, steps=len(steps))
+        def contender(name: str, module: Module) -> Contender:
+            loop, flops = partial(work, call, module, steps, states), layer.flops * (1 + 2 * learns)
+            return Contender(name, loop, named, expected, flops, steps=shape.T)
 
         return Contest(contender("unrolled", ours), (contender("torch.nn", theirs),))
 
-
-@final
-class StreamingCellRow(StreamRow):
-    """LSTMCell."""
-
-    heading = "LSTMCell, for each step of a stream"
-
-    def calls(self, layer: StandardLayer) -> tuple[Call, Call, Call]:
-        """Make modules with the weights of the layer."""
-        made = (nn.LSTMCell, torch.nn.LSTMCell, torch.nn.LSTMCell)
-        ours, theirs, exact = (each(self.shape.I, self.shape.H) for each in made)
-        weights = layer.theirs.state_dict()
-        for module in (ours, theirs, exact):
-            module.load_state_dict({name.removesuffix("_l0"): w for name, w in weights.items()})
-        return ours, theirs, exact.double()
-
-    def items(self, layer: StandardLayer) -> tuple[list[Tensor], tuple[Tensor, ...]]:
-        """Return (B, I) and (B, H)."""
-        states = tuple(state[0] for state in layer.feed.states)
-        return list(layer.feed.data), states
+    return make
 
 
-@final
-class StreamingLayerRow(StreamRow):
-    """LSTM, called with T = 1."""
-
-    heading = "LSTM with T = 1, for each step of a stream"
-
-    def calls(self, layer: StandardLayer) -> tuple[Call, Call, Call]:
-        """Return the layers."""
-        return _last(layer.ours), _last(layer.theirs), _last(layer.exact)
-
-    def items(self, layer: StandardLayer) -> tuple[list[Tensor], tuple[Tensor, ...]]:
-        """Return (1, B, I) and (1, B, H)."""
-        return list(layer.feed.data.split(1)), layer.feed.states
+@torch.inference_mode()
+def _stream(call: Call, module: Module, steps: Sequence[Tensor], states: Any) -> Sequence[Tensor]:
+    """Return the states after the last step."""
+    for step in steps:
+        _, states = call(module, step, states)
+    return states
 
 
-def _last(module: Module) -> Call:
-    def call(x: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return module(x, states)[1]
-
-    return call
-
-
-def _stream(call: Call, steps: Sequence[Tensor], first: tuple[Tensor, ...]) -> Callable[[], Any]:
-    @torch.inference_mode()
-    def work() -> tuple[Tensor, ...]:
-        states = first
-        for step in steps:
-            states = call(step, states)
-        return states
-
-    return work
-
-
-def _named(states: Any) -> Results:
-    return {f"state {place}": state for place, state in enumerate(states)}
+def _train(call: Call, module: Module, steps: Sequence[Tensor], states: Any) -> Sequence[Tensor]:
+    """Return the sum of all outputs, and its gradients with respect to the weights."""
+    total = torch.zeros((), dtype=steps[0].dtype)
+    for step in steps:
+        output, states = call(module, step, states)
+        total = total + output.sum()
+    return [total, *torch.autograd.grad(total, list(module.parameters()))]

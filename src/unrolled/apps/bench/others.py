@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import ClassVar, final
+from typing import final
 
 import torch
 from torch import Tensor
@@ -16,10 +16,10 @@ from ...equations import Cell, cell
 from ...equations.language import affine, sigmoid, tanh
 from ...nn import Recurrent
 from .contender import Contender, Contest, Results
-from .layers import Row
+from .layers import Maker
 from .library import Runner, eager_only, recorded
 from .rivals import Rival
-from .work import INFERENCE, TRAINING, Feed, Shape, Step, contender, feed, flops, results
+from .work import TRAINING, Feed, Shape, Step, contender, drawn, feed, flops, results
 
 
 @cell
@@ -69,9 +69,7 @@ def find(name: str) -> Cell:
 
 def layer(cell: Cell, shape: Shape) -> Recurrent:
     """Return a layer of a cell, always with the same weights."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return Recurrent(cell, shape.I, shape.H)
+    return drawn(Recurrent, cell, shape.I, shape.H)
 
 
 def fed(cell: Cell, shape: Shape) -> Feed:
@@ -90,77 +88,47 @@ def by_definition(cell: Cell, shape: Shape, step: Step) -> Callable[[], Results]
     return expected
 
 
-class BesideRow(Row):
-    """Abstract: another cell beside our own LSTM, for each operation of the products."""
+def beside_lstm(step: Step) -> Maker:
+    """Return how another cell is compared with our own LSTM of the same shape."""
 
-    kind = "cells"
-    step: ClassVar[Step]
+    def make(name: str, shape: Shape, rivals: Sequence[Rival]) -> Contest:
+        cell, other = (
+            contender(
+                each.name, step, layer(each, shape), fed(each, shape),
+                by_definition(each, shape, step),
+            )
+            for each in (find(name), cells.lstm)
+        )  # fmt: skip
+        return Contest(cell, (other,))
 
-    def contest(self, rivals: Sequence[Rival]) -> Contest:
-        """Make layers of the same shape."""
-        return Contest(self._contender(find(self.cell)), (self._contender(cells.lstm),))
-
-    def _contender(self, cell: Cell) -> Contender:
-        expected = by_definition(cell, self.shape, self.step)
-        module, given = layer(cell, self.shape), fed(cell, self.shape)
-        return contender(cell.name, self.step, module, given, expected)
-
-
-@final
-class BesideInferenceRow(BesideRow):
-    """The call alone."""
-
-    heading = "{cell} inference, per operation"
-    step = INFERENCE
+    return make
 
 
-@final
-class BesideTrainingRow(BesideRow):
-    """The call and its gradients."""
-
-    heading = "{cell} training, per operation"
-    step = TRAINING
-
-
-@final
-class LoopRow(Row):
-    """A user's cell beside the loop of PyTorch operations that computes the same."""
-
-    kind = "loop"
-    heading = "{cell} training"
-
-    def contest(self, rivals: Sequence[Rival]) -> Contest:
-        """Make both with the same weights."""
-        ours, given = layer(lstm_highway, self.shape), fed(lstm_highway, self.shape)
-        expected = by_definition(lstm_highway, self.shape, TRAINING)
-        loop = contender("PyTorch loop", TRAINING, HandWritten(ours), given, expected)
-        return Contest(contender("unrolled", TRAINING, ours, given, expected), (loop,))
+def beside_loop(name: str, shape: Shape, rivals: Sequence[Rival]) -> Contest:
+    """Compare a user's cell with the loop of PyTorch operations that computes the same."""
+    ours, given = layer(lstm_highway, shape), fed(lstm_highway, shape)
+    expected = by_definition(lstm_highway, shape, TRAINING)
+    loop = contender("PyTorch loop", TRAINING, HandWritten(ours), given, expected)
+    return Contest(contender("unrolled", TRAINING, ours, given, expected), (loop,))
 
 
-@final
-class TapsRow(Row):
-    """The call with every named value recorded, beside the call alone."""
+def recording(name: str, shape: Shape, rivals: Sequence[Rival]) -> Contest:
+    """Compare the call with every named value recorded with the call alone."""
+    cell, given = cells.find(name), fed(cells.find(name), shape)
+    module = layer(cell, shape)
 
-    kind = "taps"
-    heading = "{CELL} inference with every value recorded"
+    def recorder(name: str, record: list[str]) -> Contender:
+        exact, doubled = layer(cell, shape).double(), given.to(torch.float64)
 
-    def contest(self, rivals: Sequence[Rival]) -> Contest:
-        """Make the same kernel twice, but for what it records."""
-        cell, given = cells.find(self.cell), fed(cells.find(self.cell), self.shape)
-        module = layer(cell, self.shape)
+        def expected() -> Results:
+            with eager_only():
+                return _recorded(exact, doubled, record)()
 
-        def recorder(name: str, record: list[str]) -> Contender:
-            exact, doubled = layer(cell, self.shape).double(), given.to(torch.float64)
+        count = flops(module, given.rows)
+        return Contender(name, _recorded(module, given, record), dict, expected, count)
 
-            def expected() -> Results:
-                with eager_only():
-                    return _recorded(exact, doubled, record)()
-
-            count = flops(module, given.rows)
-            return Contender(name, _recorded(module, given, record), dict, expected, count)
-
-        output = recorder("not recorded", [cell.graph.output])
-        return Contest(recorder("recorded", list(cell.graph.values)), (output,))
+    output = recorder("not recorded", [cell.graph.output])
+    return Contest(recorder("recorded", list(cell.graph.values)), (output,))
 
 
 def _recorded(module: Recurrent, given: Feed, record: list[str]) -> Callable[[], Results]:

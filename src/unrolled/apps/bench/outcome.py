@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, final
 
 from .clock import Ratio, geometric_mean, measure, ratio
 from .contender import Contender, RefusalError
-from .layers import InferenceRow, Row
+from .layers import Row
 from .rivals import Rival
 from .work import Shape
 
@@ -113,7 +113,7 @@ def _ratios(outcome: Timing) -> Iterator[tuple[str, float]]:
     medians = {name: each.median for name, each in outcome.ratios.items()}
     yield from medians.items()
     rivals = [value for name, value in medians.items() if name != "torch.nn"]
-    if isinstance(outcome.row, InferenceRow) and len(rivals) > 1:
+    if outcome.row.kind == "inference" and len(rivals) > 1:
         yield BEST, min(rivals)
 
 

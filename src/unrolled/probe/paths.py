@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import final
 
-import torch
 from torch import Tensor
 
 from ..graph import derivative
@@ -21,8 +20,7 @@ from ..graph.node import Node, constant, ordered
 from ..graph.notation import expression
 from ..graph.operation import LEAVES, POINTWISE, Operation
 from ..graph.rewrite import rewrite, simplified, states_as_inputs
-from ..kernels.eager import run
-from .jacobian import Stretch, evaluated, joined, opened, parted, program, returned
+from .jacobian import Stretch, backward, evaluated, opened, returned, rows_of, vjp
 
 DIRECT = "direct"
 
@@ -124,28 +122,17 @@ def contributions(step: Stretch, vectors: Tensor) -> dict[str, Tensor]:
 def _before(step: Stretch, vectors: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the direct contribution, and the gradients with respect to the layers' values."""
     found = cut(step.graph)
-    once = program(_cut_backward(step.graph), step.units)
-    names = [f"d_{key}" for key in found.labels]
     given = {**step.given, **evaluated(step, _layer_values(step.graph))}
-    spread = {name: value.unsqueeze(-2) for name, value in given.items()}
-    seeds = parted(vectors, step.widths)
-    gradients, last = run(once, step.weights, spread, seeds, names, reverse=True)
-    shape = vectors.shape[:-1]
+    opened_step = Stretch(step.graph, step.units, step.weights, given)
+    back = backward(found.graph, (), tuple(found.labels))
+    gradients, direct = vjp(opened_step, back, vectors, [f"d_{key}" for key in found.labels])
     at_layers = {
-        key: gradients[f"d_{key}"][0].expand(*shape, step.units[found.graph.inputs[key]])
+        key: gradients[f"d_{key}"][0].expand(
+            *vectors.shape[:-1], step.units[found.graph.inputs[key]]
+        )
         for key in found.labels
     }
-    return joined(last, step.widths, shape), at_layers
-
-
-@lru_cache(maxsize=256)
-def _cut_backward(graph: Graph) -> Graph:
-    """Return one backward step without learned layers, with the gradients at their values."""
-    found = cut(graph)
-    whole = derivative(found.graph)
-    names = [*(f"d_{state}" for state in graph.states), *(f"d_{key}" for key in found.labels)]
-    values = {name: whole.values[name] for name in names}
-    return Graph(whole.name, whole.inputs, whole.states, values, backward=True)
+    return direct, at_layers
 
 
 @lru_cache(maxsize=256)
@@ -220,11 +207,8 @@ def written(graph: Graph, node: Node) -> str:
 def factors(stretch: Stretch, state: str) -> Tensor:
     """Return the coefficient of a state's direct path at every step, (T, B, units)."""
     flat = stretch.flat()
-    like = next(iter(flat.given.values()))
-    parts = [
-        like.new_full((flat.rows, 1, width), float(name == state))
-        for name, width in flat.widths.items()
-    ]
-    direct, _ = _before(flat, torch.cat(parts, -1))
-    found = parted(direct, flat.widths)[f"d_{state}"]
-    return found.unflatten(0, (stretch.steps, stretch.rows)).squeeze(-2)
+    own = rows_of(state, flat.widths)
+    seeds = flat.like.new_zeros(flat.rows, 1, flat.size)
+    seeds[..., own] = 1
+    direct, _ = _before(flat, seeds)
+    return direct[..., own].unflatten(0, (stretch.steps, stretch.rows)).squeeze(-2)

@@ -10,14 +10,13 @@ from typing import final
 import torch
 from torch import Tensor
 
-from ..graph import derivative
 from ..graph.graph import Graph
 from ..graph.learned import Size
 from ..graph.node import Node, ordered
 from ..graph.operation import Operation
 from ..graph.rewrite import rewrite, states_as_inputs
 from ..kernels.eager import run
-from .jacobian import Stretch, identity, program, rows_of
+from .jacobian import Stretch, backward, identity, program, rows_of
 from .passage import Passage
 from .paths import DIRECT, contributions
 
@@ -70,37 +69,25 @@ def carrier(graph: Graph) -> str:
 
     ``c`` of an LSTM, ``h`` of a GRU.
     """
-    others = [state for state in graph.states if state != graph.output]
     below = set(ordered([graph.values[graph.output]]))
-    for state in others:
-        value = graph.values[state]
-        if value in below and value.arguments and _keeps(graph, state):
+    for state in graph.states:
+        old, value = Node(Operation.STATE, (), state), graph.values[state]
+        is_read = state != graph.output and value in below and bool(value.arguments)
+        if is_read and old in set(ordered([value])):
             return state
     return graph.output
-
-
-def _keeps(graph: Graph, state: str) -> bool:
-    """Return whether a state's next value depends on its old one."""
-    old = Node(Operation.STATE, (), state)
-    return old in set(ordered([graph.values[state]]))
 
 
 @lru_cache(maxsize=256)
 def _readout(graph: Graph, state: str) -> Graph:
     """Return the new states as functions of one of them: a cell whose input is that new state."""
-    value, name = graph.values[state], f"{state} new"
-
-    new = states_as_inputs(graph.values.values())
-    target, leaf = new[value], Node(Operation.INPUT, (), name)
+    name, new = f"{state} new", states_as_inputs(graph.values.values())
+    target, leaf = new[graph.values[state]], Node(Operation.INPUT, (), name)
     again = rewrite(new.values(), lambda node: leaf if node is target else None)
-    values = {other: again[new[graph.values[other]]] for other in graph.states}
     states: dict[str, Size] = {f"old {other}": size for other, size in graph.states.items()}
-    renamed = {f"old {other}": values[other] for other in graph.states}
+    renamed = {f"old {other}": again[new[graph.values[other]]] for other in graph.states}
     inputs: dict[str, Size] = {**graph.inputs, **graph.states, name: graph.states[state]}
-    whole = derivative(Graph(graph.name, inputs, states, renamed))
-    kept = {f"d_{name}": whole.values[f"d_{name}"]}
-    kept |= {f"d_{other}": whole.values[f"d_{other}"] for other in states}
-    return Graph(whole.name, whole.inputs, whole.states, kept, backward=True)
+    return backward(Graph(graph.name, inputs, states, renamed), (), (name,))
 
 
 def readout(step: Stretch, state: str) -> Tensor:
@@ -138,12 +125,11 @@ def terms(passage: Passage, later: int, earlier: int, row: int, state: str | Non
         raise ValueError(f"{passage.name}: terms need an earlier step before step {later}")
     own = rows_of(state, passage.widths)
     eye = passage.identity
-    outs = [readout(passage.stretches(row, [step])[0], state) for step in [earlier, *steps[:-1]]]
+    outs = [readout(passage.step(row, step), state) for step in [earlier, *steps[:-1]]]
     popular = gates = eye[own, own]
     shares: dict[str, Tensor] = {}
     for step, out in zip(steps, outs, strict=True):
-        (stretch,) = passage.stretches(row, [step])
-        found = contributions(stretch, eye[own].unsqueeze(0))
+        found = contributions(passage.step(row, step), eye[own].unsqueeze(0))
         shares = {name: value[0] for name, value in found.items()}
         popular = torch.stack(list(shares.values())).sum(0) @ out @ popular
         gates = shares[DIRECT][:, own] @ gates

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from statistics import median
 from typing import Any, NamedTuple, final
 
+from ..files import dated
 from .clock import Ratio, geometric_mean, measure, ratio
 from .contender import Contender, RefusalError
 from .layers import Row
@@ -124,15 +124,14 @@ def report(
     machine: dict[str, Any], ceiling: dict[int, float], threads: int, outcomes: Sequence[Timing]
 ) -> dict[str, Any]:
     """Return the run as JSON has it; times in seconds, rates in billions of operations a second."""
-    return {
-        "version": VERSION,
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "machine": machine,
-        "threads": threads,
-        "ceiling_gflops": {str(count): value for count, value in ceiling.items()},
-        "rows": [_row(outcome, ceiling[threads]) for outcome in outcomes],
-        "means": [mean._asdict() for mean in means(outcomes)],
-    }
+    return dated(
+        VERSION,
+        machine=machine,
+        threads=threads,
+        ceiling_gflops={str(count): value for count, value in ceiling.items()},
+        rows=[_row(outcome, ceiling[threads]) for outcome in outcomes],
+        means=[mean._asdict() for mean in means(outcomes)],
+    )
 
 
 def _row(outcome: Timing, ceiling: float) -> dict[str, Any]:

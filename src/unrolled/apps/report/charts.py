@@ -63,10 +63,10 @@ def against_gap(
     for number, (name, figures) in enumerate(entrants.items()):
         gaps = list(figures)
         means = [100 * each.mean for each in figures.values()]
-        low = [m - 100 * f.spread[0] for m, f in zip(means, figures.values(), strict=True)]
-        high = [100 * f.spread[1] - m for m, f in zip(means, figures.values(), strict=True)]
+        low = [max(0.0, 100 * f.mean - 100 * f.spread[0]) for f in figures.values()]
+        high = [max(0.0, 100 * f.spread[1] - 100 * f.mean) for f in figures.values()]
         axes.errorbar(
-            gaps, means, yerr=[_least(low), _least(high)], label=name, marker=MARKS[number % 7],
+            gaps, means, yerr=[low, high], label=name, marker=MARKS[number % 7],
             markersize=7, capsize=3, elinewidth=1.2, **_look(number),
         )  # fmt: skip
     every = sorted({gap for figures in entrants.values() for gap in figures})
@@ -76,10 +76,6 @@ def against_gap(
     axes.minorticks_off()
     axes.set_ylim(-3, 104)
     return _finish(made, axes)
-
-
-def _least(values: Sequence[float]) -> list[float]:
-    return [max(0.0, value) for value in values]
 
 
 @style()

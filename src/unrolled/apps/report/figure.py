@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ...draw.picture import Picture
 
 COLOR = re.compile(r"#[0-9a-f]{6}\b")
+ATTRIBUTE = re.compile(r' (fill|stroke)="(#[0-9a-f]{6})"')
 THREAD, GROUND = "#8d99a6", "#f2f4f6"
 BLACK, WHITE = "#000000", "#ffffff"
 
@@ -68,13 +69,13 @@ def inline(figure: Figure, about: str) -> Markup:
         figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     text = buffer.getvalue().decode()
     body = text[text.index("<svg") :]
-    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-    body = re.sub(r"<!--.*?-->", "", body, flags=re.DOTALL)
+    body = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", body, flags=re.DOTALL)
     body = re.sub(r"\s*\n\s*", "\n", body)
     themed = set(_themed())
+    # Only in a style can a colour be a variable.
     body = COLOR.sub(
         lambda found: f"var(--f{found[0][1:]})" if found[0].lower() in themed else found[0],
-        _styled(body),
+        ATTRIBUTE.sub(r' style="\1: \2"', body),
     )
     return Markup(_headed(_own_ids(body), about))
 
@@ -82,14 +83,6 @@ def inline(figure: Figure, about: str) -> Markup:
 def picture(made: Picture, about: str) -> Markup:
     """Return one of the drawings as an SVG element."""
     return inline(made.figure(), about)
-
-
-ATTRIBUTE = re.compile(r' (fill|stroke)="(#[0-9a-f]{6})"')
-
-
-def _styled(body: str) -> str:
-    """Turn colours in attributes into styles: only there can they be variables."""
-    return ATTRIBUTE.sub(r' style="\1: \2"', body)
 
 
 def _own_ids(body: str) -> str:

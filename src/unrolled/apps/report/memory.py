@@ -14,10 +14,10 @@ from ..draw.request import subject
 from ..study.grammar import STORIES, Grammar
 from ..study.outcome import Outcome, Reading
 from ..study.table import Figure as Scores
-from ..study.table import gathered, number, ordered
+from ..study.table import Found, gathered, lines, number, ordered
 from . import charts
 from .figure import inline, picture
-from .page import Rows, Section, Speech, TableCell
+from .page import Section, Speech, TableCell
 
 SHOWN_GAP = 20
 """Words in the gap of the examples."""
@@ -43,7 +43,7 @@ def memory(outcomes: Sequence[Outcome], speech: Speech) -> Section:
         "gaps": picture(gaps, speech("What decides the last word is near, or far away.")),
         "examples": [_example(name, speech) for name in STORIES],
         "accuracy": inline(accuracy, speech("Accuracy against the gap")),
-        "table": accuracy_table(found, speech),
+        **accuracy_table(found, speech),
         "caption": caption(outcomes, speech),
         "learning": _learning(last, speech),
         "learning_caption": learning_caption,
@@ -75,37 +75,25 @@ def shown_gap(outcomes: Sequence[Outcome]) -> int:
     return 100 if 100 in gaps else max(gaps)
 
 
-Found = Mapping[str, Mapping[str, Mapping[int, Scores]]]
-"""Scores by task, entrant and gap."""
-
-
-def accuracy_table(found: Found, speech: Speech) -> Rows:
+def accuracy_table(found: Found, speech: Speech) -> dict[str, list[Any]]:
     """Tabulate the held-out answers that are right, of both tasks, cells down."""
     titles = {"short": speech("short task"), "long": speech("long task")}
     return _table(found, {task: f"{title}, " for task, title in titles.items()}, speech)
 
 
-def _table(found: Found, titles: Mapping[str, str], speech: Speech) -> Rows:
-    """Tabulate scores, cells down and gaps across, of tasks by what stands before their gaps."""
-    columns = [
-        (task, gap)
-        for task in titles
-        for gap in sorted({gap for each in found.get(task, {}).values() for gap in each})
-    ]
+def _table(found: Found, titles: Mapping[str, str], speech: Speech) -> dict[str, list[Any]]:
+    """Tabulate scores, cells down and gaps across, of tasks by what stands before their gaps.
+
+    Returns:
+        The headings of the columns, ``head``, and rows that begin with a heading of their own.
+    """
+    columns, made = lines(found, titles)
     head = [speech("cell"), *(f"{titles[task]}{speech('gap')} {gap}" for task, gap in columns)]
-    body = []
-    for name in dict.fromkeys(name for task in titles for name in found.get(task, {})):
-        row: list[Any] = [name]
-        for task, gap in columns:
-            scores = found[task].get(name, {}).get(gap)
-            row.append("–" if scores is None else _entry(scores))
-        seconds = [s.seconds for t in found.values() for s in t.get(name, {}).values()]
-        body.append([*row, f"{sum(seconds) / len(seconds):.0f}"])
-    return Rows([*head, speech("seconds for a trial")], body)
-
-
-def _entry(scores: Scores) -> TableCell:
-    return TableCell(str(scores), scores.solved == len(scores.outcomes))
+    body: list[list[Any]] = []
+    for name, figures, seconds in made:
+        cells = (TableCell(str(f), f.all_solved) if f else "–" for f in figures)
+        body.append([name, *cells, f"{seconds:.0f}"])
+    return {"head": [*head, speech("seconds for a trial")], "body": body}
 
 
 def caption(outcomes: Sequence[Outcome], speech: Speech) -> str:
@@ -189,6 +177,6 @@ def _read(outcome: Outcome) -> dict[str, Any]:
 def _other(task: str, found: Mapping[str, Mapping[int, Scores]], speech: Speech) -> dict[str, Any]:
     first = next(iter(next(iter(found.values())).values())).outcomes[0]
     return {
-        "table": _table({task: found}, {task: ""}, speech),
+        **_table({task: found}, {task: ""}, speech),
         "caption": f"{speech(OTHERS[task])}; {speech('chance')} {number(first.chance)}.",
     }

@@ -48,15 +48,6 @@ class TableCell:
     good: bool = False
 
 
-@final
-@dataclass(frozen=True)
-class Rows:
-    """A table: the headings of its columns, and rows that begin with a heading of their own."""
-
-    head: list[str]
-    body: list[list[Any]]
-
-
 _FOLDER = resources.files("unrolled.apps.report").joinpath("templates")
 
 CHINESE: dict[str, str] = json.loads(_FOLDER.joinpath("chinese.json").read_text("utf-8"))

@@ -69,11 +69,11 @@ def exploding(m: Measurement) -> Finding | None:
         "smaller or orthogonal recurrent weights (spectral radius about 1), tanh instead of relu, "
         "clipping of the gradient's norm, layer norm (lstm_layernorm), or a gated cell"
     )
-    if m.infinite is not None and m.fed:
-        text = f"what it reads is infinite or NaN, and so are its states from step {m.infinite} on"
-        return Finding("exploding", m.layer, text, BEFORE, {"infinite": m.infinite})
     if m.infinite is not None:
         text = f"its states are infinite or NaN from step {m.infinite} on"
+        if m.fed:
+            text = f"what it reads is infinite or NaN, and so are {text.replace(' are', '', 1)}"
+        advice = BEFORE if m.fed else advice
         return Finding("exploding", m.layer, text, advice, {"infinite": m.infinite})
     end = (m.curve[-1] - m.curve[0]).item() / 2.302585
     rising = m.rate is not None and m.rate >= RISING and end >= 1

@@ -11,11 +11,10 @@ from torch.nn import Module
 from torch.nn.utils.rnn import PackedSequence
 
 from ..nn.sequence import Packed
-from . import paths
 from .jacobian import rows_of
 from .memory import FRACTION, MemoryLength, ablation, influence, memory_length
 from .passage import Passage
-from .terms import Terms, terms
+from .paths import Terms, contributions, terms
 from .watch import Watch, called, run_model, unknown, watching
 
 Loss = Callable[[Any], Tensor]
@@ -252,7 +251,7 @@ class GradientFlow:
         passage = self.passage(layer)
         passage.check_row(row)
         passage.check_step(step, row, "step")
-        found = paths.contributions(passage.step(row, step), passage.identity.unsqueeze(0))
+        found = contributions(passage.step(row, step), passage.identity.unsqueeze(0))
         return {name: value[0] for name, value in found.items()}
 
     def terms(

@@ -19,8 +19,7 @@ from ..graph.operation import Operation
 from ..graph.rewrite import states_as_inputs
 from .jacobian import evaluated, opened
 from .passage import Passage
-from .paths import coefficient, without_layers
-from .terms import carrier
+from .paths import carrier, coefficient, without_layers
 
 SQUASHING = (Operation.SIGMOID, Operation.TANH)
 BOUND = 0.05

@@ -13,8 +13,7 @@ from .gates import Saturation, bias, keeping, saturation
 from .jacobian import rows_of, walk
 from .memory import FRACTION, direct_factors, reach
 from .passage import Passage
-from .paths import coefficient, written
-from .terms import carrier
+from .paths import carrier, coefficient, written
 
 ROWS = 8
 """The number of rows of a batch in which the gradient is followed."""

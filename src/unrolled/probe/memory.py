@@ -13,8 +13,7 @@ from torch import Tensor
 from ..kernels.eager import run
 from .jacobian import identity, program, rows_of, with_inputs
 from .passage import Passage
-from .paths import coefficient, factors, written
-from .terms import carrier
+from .paths import carrier, coefficient, factors, written
 
 FRACTION = 0.01
 """The fraction of a gradient that counts as forgotten."""

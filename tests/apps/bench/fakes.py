@@ -9,9 +9,9 @@ import torch
 
 from unrolled.apps.bench.choice import Shapes, every
 from unrolled.apps.bench.contender import Contender, Contest
-from unrolled.apps.bench.layers import Row
 from unrolled.apps.bench.outcome import Timing
 from unrolled.apps.bench.rivals import Rival
+from unrolled.apps.bench.rows import Row
 from unrolled.apps.bench.work import Shape, StandardLayer
 
 SMALL = Shape(3, 2, 4, 5)

@@ -1,8 +1,8 @@
 import pytest
 
 from unrolled.apps.bench.choice import CELLS, KINDS, Shapes, every
-from unrolled.apps.bench.layers import Row
 from unrolled.apps.bench.rivals import RIVALS, missing
+from unrolled.apps.bench.rows import Row
 
 from .fakes import SMALL, inference
 

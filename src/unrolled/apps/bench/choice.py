@@ -7,26 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from . import neighbours
-from .layers import Maker, Row, standard, stepwise
+from . import neighbours, rows, work
 from .library import UserError
 from .neighbours import beside_neighbour
-from .others import beside_loop, beside_lstm, lstm_highway, recording
 from .rivals import Rival, chosen, present
-from .work import (
-    CLASSES,
-    GRID,
-    INFERENCE,
-    MIDDLE,
-    QUICK,
-    SMALL,
-    STREAM,
-    TRAINING,
-    Shape,
-    parsed_shape,
-)
+from .rows import Maker, Row
+from .work import CLASSES, INFERENCE, TRAINING, Shape
 
-OTHERS = ("lstm_peephole", "lstm_coupled", lstm_highway.name, "lstm_layernorm")
+OTHERS = ("lstm_peephole", "lstm_coupled", rows.lstm_highway.name, "lstm_layernorm")
 """Cells that are compared with our LSTM."""
 
 CELLS = (*CLASSES, *OTHERS)
@@ -38,10 +26,10 @@ CELLS = (*CLASSES, *OTHERS)
 class Shapes:
     """The shapes of rows beside torch.nn, beside ourselves, of streams, and of neighbours."""
 
-    grid: Sequence[Shape] = GRID
-    middle: Sequence[Shape] = MIDDLE
-    stream: Sequence[Shape] = (STREAM,)
-    small: Sequence[Shape] = SMALL
+    grid: Sequence[Shape] = work.GRID
+    middle: Sequence[Shape] = work.MIDDLE
+    stream: Sequence[Shape] = (work.STREAM,)
+    small: Sequence[Shape] = work.SMALL
 
     @property
     def first(self) -> Sequence[Shape]:
@@ -49,34 +37,35 @@ class Shapes:
         return self.middle[:1]
 
 
-FEW = Shapes(QUICK, MIDDLE[:1], small=SMALL[:1])
+FEW = Shapes(work.QUICK, work.MIDDLE[:1], small=work.SMALL[:1])
 
 
 LSTM = ("lstm",)
 GROUPS: tuple[tuple[str, str, Maker, Sequence[str], str], ...] = (
-    ("inference", "{CELL} inference", standard(INFERENCE, True), tuple(CLASSES), "grid"),
-    ("training", "{CELL} training", standard(TRAINING), tuple(CLASSES), "grid"),
+    ("inference", "{CELL} inference", rows.standard(INFERENCE, True), tuple(CLASSES), "grid"),
+    ("training", "{CELL} training", rows.standard(TRAINING), tuple(CLASSES), "grid"),
     (
-        "packed", "packed {CELL} training, lengths T/4 to T", standard(TRAINING, ragged=True),
+        "packed", "packed {CELL} training, lengths T/4 to T", rows.standard(TRAINING, ragged=True),
         LSTM, "grid",
     ),
     (
-        "projected", "projected {CELL} training, proj_size H/2", standard(TRAINING, projected=True),
-        LSTM, "grid",
+        "projected", "projected {CELL} training, proj_size H/2",
+        rows.standard(TRAINING, projected=True), LSTM, "grid",
     ),
     (
-        "streaming", "LSTMCell, for each step of a stream", stepwise("LSTMCell", False), LSTM,
+        "streaming", "LSTMCell, for each step of a stream", rows.stepwise("LSTMCell", False), LSTM,
         "stream",
     ),
     (
-        "streaming", "LSTM with T = 1, for each step of a stream", stepwise("LSTM", False), LSTM,
-        "stream",
+        "streaming", "LSTM with T = 1, for each step of a stream", rows.stepwise("LSTM", False),
+        LSTM, "stream",
     ),
-    ("cells", "{cell} inference, per operation", beside_lstm(INFERENCE), OTHERS, "middle"),
-    ("cells", "{cell} training, per operation", beside_lstm(TRAINING), OTHERS, "middle"),
-    ("loop", "{cell} training", beside_loop, (lstm_highway.name,), "first"),
+    ("cells", "{cell} inference, per operation", rows.beside_lstm(INFERENCE), OTHERS, "middle"),
+    ("cells", "{cell} training, per operation", rows.beside_lstm(TRAINING), OTHERS, "middle"),
+    ("loop", "{cell} training", rows.beside_loop, (rows.lstm_highway.name,), "first"),
     (
-        "taps", "{CELL} inference with every value recorded", recording, ("lstm", "gru"), "middle",
+        "taps", "{CELL} inference with every value recorded", rows.recording, ("lstm", "gru"),
+        "middle",
     ),
 )  # fmt: skip
 """All rows but those of neighbours, in the order of the table: kind, heading, maker, cells, and
@@ -92,8 +81,8 @@ NEIGHBOURS = (
         )
         for difference, pair in pairs.items()
     ),
-    ("LSTMCell in a loop of Python, for each step of training", stepwise("LSTMCell", True)),
-    ("LSTM with T = 1 in a loop of Python, for each step of training", stepwise("LSTM", True)),
+    ("LSTMCell in a loop of Python, for each step of training", rows.stepwise("LSTMCell", True)),
+    ("LSTM with T = 1 in a loop of Python, for each step of training", rows.stepwise("LSTM", True)),
 )
 """Headings and makers of the rows of neighbours."""
 
@@ -149,17 +138,17 @@ def choice(
         raise UserError("--quick and --own both choose the shapes: give one of them")
     if seconds is not None and not 0 < seconds < float("inf"):
         raise UserError(f"--seconds {seconds:g}: expected a number above 0")
-    shapes = [parsed_shape(text) for text in own]
+    shapes = [work.parsed_shape(text) for text in own]
     sizes = FEW if quick else Shapes(*[shapes] * 4) if own else Shapes()
     kinds = _names("--rows", kinds, KINDS) if kinds else USUAL
     cells = _names("--cells", cells, CELLS)
-    rows = [row for row in every(sizes) if row.kind in kinds and row.cell in cells]
-    if not rows:
+    wanted = [row for row in every(sizes) if row.kind in kinds and row.cell in cells]
+    if not wanted:
         raise UserError(
             f"no row of {', '.join(kinds)} is about {', '.join(cells)}: leave out --rows or --cells"
         )
     return Choice(
-        rows,
+        wanted,
         present() if rivals is None else chosen(_split([rivals])),
         seconds if seconds is not None else QUICK_SECONDS if quick else SECONDS,
     )

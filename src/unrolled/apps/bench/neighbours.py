@@ -14,9 +14,9 @@ from torch.nn import Module
 
 from ... import nn
 from .contender import Contender, Contest, Results, numbered
-from .layers import Maker
 from .library import eager_only
 from .rivals import Rival
+from .rows import Maker
 from .work import Shape, drawn, flops
 
 CALLS = 20

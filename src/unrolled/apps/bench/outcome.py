@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, final
 from ..files import dated
 from .clock import Ratio, geometric_mean, measure, ratio
 from .contender import Contender, RefusalError
-from .layers import Row
 from .rivals import Rival
+from .rows import Row
 from .work import Shape
 
 

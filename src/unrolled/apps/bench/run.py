@@ -65,13 +65,13 @@ def line(outcome: Timing, ceiling: float) -> str:
 
 def summary(means: Sequence[Mean]) -> str:
     """Return the geometric means."""
-    lines = [f"\n{'geometric means':<46} {'opponent':>14} {'mean':>6} {'least':>6} at"]
-    for each in means:
-        lines.append(
-            f"{each.title:<46} {each.opponent:>14} {short(each.mean):>6} {short(each.least):>6} "
-            f"{each.shape}"
-        )
-    return "\n".join(lines)
+    lines = (
+        f"{each.title:<46} {each.opponent:>14} {short(each.mean):>6} {short(each.least):>6} "
+        f"{each.shape}"
+        for each in means
+    )
+    head = f"\n{'geometric means':<46} {'opponent':>14} {'mean':>6} {'least':>6} at"
+    return "\n".join([head, *lines])
 
 
 def duration(seconds: float) -> str:

@@ -19,9 +19,8 @@ from ...errors import DrawError, UserError
 from ...printing.latex import symbol
 from ...probe.flow import GradientFlow, gradient_flow
 from ...probe.jacobian import rows_of
-from ...probe.paths import DIRECT
+from ...probe.paths import AROUND, DIRECT, carrier
 from ...probe.record import record
-from ...probe.terms import AROUND, carrier
 from ..train import checkpoint as checkpoints
 from ..train import text as texts
 from .models import moments, trained

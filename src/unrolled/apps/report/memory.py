@@ -15,8 +15,7 @@ from ..study.grammar import STORIES, Grammar
 from ..study.outcome import Outcome, Reading
 from ..study.table import Figure as Scores
 from ..study.table import Found, gathered, lines, number, ordered
-from . import charts
-from .figure import inline, picture
+from .figures import against_distance, against_gap, inline, learning, picture
 from .page import Section, Speech, TableCell
 
 SHOWN_GAP = 20
@@ -35,7 +34,7 @@ def memory(outcomes: Sequence[Outcome], speech: Speech) -> Section:
     gap = last[0].gap
     gaps = find("gaps").picture(subject(language=speech.pictures.language))
     words = speech.chart
-    accuracy = charts.against_gap(
+    accuracy = against_gap(
         long, last[0].chance, words("words in the gap"), words("held-out answers right, %")
     )
     learning_caption = f"{speech('Training loss with a gap of')} {gap} {speech('words')}."
@@ -136,7 +135,7 @@ def _learning(outcomes: Sequence[Outcome], speech: Speech) -> Markup:
         for each in outcomes
     }
     across, up = speech.chart("steps of training"), speech.chart("training loss, nats")
-    return inline(charts.learning(curves, across, up, False), speech("Learning curves"))
+    return inline(learning(curves, across, up, False), speech("Learning curves"))
 
 
 def _gradients(outcomes: Sequence[Outcome], speech: Speech) -> dict[str, Markup]:
@@ -145,7 +144,7 @@ def _gradients(outcomes: Sequence[Outcome], speech: Speech) -> dict[str, Markup]
     for name, moment, words in (("before", 0.0, "before"), ("after", 1.0, "after")):
         curves = {each.entrant: each.gradients[moment] for each in outcomes}
         about = f"{speech('Gradient against distance')}, {speech(f'{words} training')}"
-        made[name] = inline(charts.against_distance(curves, across, up), about)
+        made[name] = inline(against_distance(curves, across, up), about)
     return made
 
 

@@ -24,8 +24,7 @@ from ..draw.numbers import Measured
 from ..train import log, text
 from ..train.language import sample
 from ..train.sample_inputs import excerpts
-from . import charts
-from .figure import inline, picture
+from .figures import against_distance, inline, learning, picture
 from .memory import shade_level
 from .page import Section, Speech, TableCell
 
@@ -114,7 +113,7 @@ def _learning(run: Run, speech: Speech) -> Markup | None:
     if held:
         curves[speech.chart("held out")] = tuple(zip(*held, strict=True))  # pyright: ignore[reportArgumentType]
     across, up = speech.chart("steps of training"), speech.chart("loss")
-    return inline(charts.learning(curves, across, up, False), speech("Learning curves"))
+    return inline(learning(curves, across, up, False), speech("Learning curves"))
 
 
 POINTS = 150
@@ -140,7 +139,7 @@ def inside(run: Run, speech: Speech) -> Section:
 
     fades = {fade.model: fade.sizes.tolist() for fade in numbers.fades()}
     across, up = speech.chart("steps back"), speech.chart("gradient, relative")
-    gradient = charts.against_distance(fades, across, up)
+    gradient = against_distance(fades, across, up)
     data: dict[str, Any] = {
         "sentence": run.sentence,
         "gates": drawn("gates"),

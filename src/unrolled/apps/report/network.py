@@ -12,7 +12,7 @@ from ...draw.palette import INK
 from ...draw.type import dressed, figure, style
 from ...equations import Cell
 from ..draw.request import subject
-from .figure import inline, picture
+from .figures import inline, picture
 from .page import Section, Speech
 
 HEIGHT, SIZE = 0.36, 15

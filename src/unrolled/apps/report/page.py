@@ -98,7 +98,7 @@ def page(title: str, lead: str, sections: Sequence[Section], speech: Speech) -> 
         sections: in their order.
         speech: the language of the page.
     """
-    from .figure import variables
+    from .figures import variables
 
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("unrolled.apps.report"),

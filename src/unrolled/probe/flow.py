@@ -133,12 +133,8 @@ def _checked(value: Any) -> Tensor:
 
 def _arrive(passages: Mapping[str, Passage], value: Tensor) -> None:
     """Bring the gradients of a loss to the visits."""
-    places = [
-        (visit, name, edge)
-        for passage in passages.values()
-        for visit in passage.visits
-        for name, edge in visit.edges.items()
-    ]
+    visits = [visit for passage in passages.values() for visit in passage.visits]
+    places = [(visit, name, edge) for visit in visits for name, edge in visit.edges.items()]
     edges = [edge for _, _, edge in places]
     ones = torch.ones_like(value)
     found = torch.autograd.grad(value, edges, ones, allow_unused=True) if edges else ()

@@ -154,7 +154,5 @@ class _Recorder(Probe):
     def _initial(self, call: Call) -> dict[str, Tensor]:
         """Return the states before the first step, by themselves."""
         first = {state: call.form.outward(value[None])[0] for state, value in call.states.items()}
-        return {
-            state: (value if self._keep_graph else value.detach()).clone()
-            for state, value in first.items()
-        }
+        keep = self._keep_graph
+        return {s: (value if keep else value.detach()).clone() for s, value in first.items()}

@@ -182,14 +182,12 @@ def against_gap(
 
 @style()
 def learning(
-    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], across: str, up: str, log: bool
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], across: str, up: str
 ) -> Figure:
     """Return one curve for each name: places and heights."""
     made, axes = _canvas(across, up)
     for number, (name, (places, heights)) in enumerate(curves.items()):
         axes.plot(places, heights, label=name, **_look(number))
-    if log:
-        axes.set_yscale("log")
     return _finish(made, axes)
 
 

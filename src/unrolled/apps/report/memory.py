@@ -61,17 +61,12 @@ OTHERS = {
 
 
 def _longest(outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Return the outcomes of the first seed with the longest gap, one for each entrant."""
-    gap = shown_gap(outcomes)
+    """Return outcomes of the first seed, with a gap of 100 if that was tried, or the longest."""
+    gaps = {each.gap for each in outcomes if each.task == "long"}
+    gap = 100 if 100 in gaps else max(gaps)
     chosen = [each for each in outcomes if each.task == "long" and each.gap == gap]
     seed = min(each.seed for each in chosen)
     return list(ordered({each.entrant: each for each in chosen if each.seed == seed}).values())
-
-
-def shown_gap(outcomes: Sequence[Outcome]) -> int:
-    """Return the gap that curves are shown for: 100 if it is there, else the longest."""
-    gaps = {each.gap for each in outcomes if each.task == "long"}
-    return 100 if 100 in gaps else max(gaps)
 
 
 def accuracy_table(found: Found, speech: Speech) -> dict[str, list[Any]]:
@@ -112,14 +107,8 @@ def _example(name: str, speech: Speech) -> dict[str, Any]:
     sentence = grammar.sentence(gap, random.Random(7))
     facts = {fact[n] for fact, n in zip(grammar.facts, sentence.answer, strict=True)}
     opening = len(grammar.story.openings[0].split())
-    kinds = [
-        "fact"
-        if word in facts and place < opening
-        else "filler"
-        if opening <= place < opening + gap
-        else ""
-        for place, word in enumerate(sentence.words)
-    ]
+    kinds = ["fact" if word in facts else "" for word in sentence.words[:opening]]
+    kinds += ["filler"] * gap + [""] * (len(sentence.words) - opening - gap)
     return {
         "title": speech(f"A sentence of the {name} task"),
         "words": [
@@ -135,7 +124,7 @@ def _learning(outcomes: Sequence[Outcome], speech: Speech) -> Markup:
         for each in outcomes
     }
     across, up = speech.chart("steps of training"), speech.chart("training loss, nats")
-    return inline(learning(curves, across, up, False), speech("Learning curves"))
+    return inline(learning(curves, across, up), speech("Learning curves"))
 
 
 def _gradients(outcomes: Sequence[Outcome], speech: Speech) -> dict[str, Markup]:

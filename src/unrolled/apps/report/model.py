@@ -113,7 +113,7 @@ def _learning(run: Run, speech: Speech) -> Markup | None:
     if held:
         curves[speech.chart("held out")] = tuple(zip(*held, strict=True))  # pyright: ignore[reportArgumentType]
     across, up = speech.chart("steps of training"), speech.chart("loss")
-    return inline(learning(curves, across, up, False), speech("Learning curves"))
+    return inline(learning(curves, across, up), speech("Learning curves"))
 
 
 POINTS = 150

@@ -34,7 +34,7 @@ from .jacobian import (
     returned,
     rows_of,
     vjp,
-)  # fmt: skip
+)
 from .passage import Passage
 
 DIRECT, AROUND = "direct", "around"

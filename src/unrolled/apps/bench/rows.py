@@ -30,7 +30,7 @@ from .work import (
     feed,
     flops,
     results,
-)  # fmt: skip
+)
 
 Maker: TypeAlias = Callable[[str, Shape, Sequence[Rival]], Contest]
 """Makes everything that is needed to do a row's work, from its cell, its shape and the rivals."""

@@ -129,15 +129,11 @@ def lines(found: Found, tasks: Iterable[str]) -> tuple[list[tuple[str, int]], li
 
 def tables(outcomes: Iterable[Outcome]) -> list[Group]:
     """Return one table for each task; mean over seeds, in brackets the least and the greatest."""
-    outcomes = list(outcomes)
-    tasks = dict.fromkeys(outcome.task for outcome in outcomes)
-    return [_table([each for each in outcomes if each.task == task]) for task in tasks]
+    return [_table(task, {task: entrants}) for task, entrants in gathered(outcomes).items()]
 
 
-def _table(outcomes: list[Outcome]) -> Group:
-    """Return the table of one task."""
-    first = outcomes[0]
-    columns, made = lines(gathered(outcomes), [first.task])
+def _table(task: str, found: Found) -> Group:
+    columns, made = lines(found, [task])
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("cell")
     for title in (*(f"gap {gap}" for _, gap in columns), "s/trial"):
@@ -145,7 +141,9 @@ def _table(outcomes: list[Outcome]) -> Group:
     for entrant, figures, seconds in made:
         cells = [Text(str(f or ""), "bold" if f and f.all_solved else "") for f in figures]
         table.add_row(Text(printable(entrant)), *cells, f"{seconds:.1f}")
+    outcomes = [o for _, figures, _ in made for f in figures if f for o in f.outcomes]
+    first = outcomes[0]
     chance = f"{100 * first.chance:.1f} %" if first.unit == "accuracy" else number(first.chance)
     seeds = len({outcome.seed for outcome in outcomes})
     note = f"{seeds} seed{'s' if seeds > 1 else ''}; chance {chance}; bold: solved"
-    return Group(Text(HEADINGS[first.task], "bold"), table, Text(note, "dim"))
+    return Group(Text(HEADINGS[task], "bold"), table, Text(note, "dim"))

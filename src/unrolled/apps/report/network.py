@@ -88,4 +88,4 @@ def _cell(cell: Cell, speech: Speech) -> dict[str, object]:
 
 def _code(words: str) -> Markup:
     """Mark words between backquotes as code."""
-    return Markup(re.sub("`([^`]*)(?:`|$)", r"<code>\1</code>", escape(words)))
+    return Markup(re.sub("`([^`]*)(?:`|$)", r"<code>\1</code>", str(escape(words))))

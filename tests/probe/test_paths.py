@@ -6,8 +6,7 @@ from torch.autograd.functional import jacobian
 
 import unrolled
 from unrolled.cells import CELLS
-from unrolled.probe.paths import coefficient, written
-from unrolled.probe.terms import carrier
+from unrolled.probe.paths import carrier, coefficient, written
 
 from .subjects import ALL, B, H, I, T, layer
 

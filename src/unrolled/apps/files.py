@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from .. import atomic
 from ..errors import refusing
+
+
+def dated(version: int, **data: Any) -> dict[str, Any]:
+    """Return data under the version of its format and the time."""
+    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return {"version": version, "date": now, **data}
 
 
 def write_json(path: Path, data: dict[str, Any]) -> None:

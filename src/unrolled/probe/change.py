@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, NamedTuple, cast, final
+from typing import NamedTuple, cast, final
 
 import torch
 from torch import Tensor
@@ -147,7 +147,9 @@ class Target:
             self._units = self.units.places(self.size)
         except IndexError as error:
             raise IndexError(f"edit: {name}: {error}") from None
-        self.function = _function(change.value)
+        self.function: Function | None = None
+        if callable(change.value) and not isinstance(change.value, Tensor):
+            self.function = cast("Function", change.value)
         self.source = None if self.function else self._source(change.value)
 
     def _source(self, value: object) -> Tensor | _Patched:
@@ -176,35 +178,31 @@ class Target:
         """
         self.reached = max(self.reached, start + form.steps)
         try:
-            part = self._part(form, layout, start)
+            if not (layout.batched or self.rows.everything):
+                raise IndexError("rows: the input has no batch: leave out rows=")
+            steps, choices = self.steps.within(start, form.steps)
+            rows = self.rows.places(form.batch)
         except IndexError as error:
             raise IndexError(f"edit: {self.name}: {error}") from None
+        part = CallPart(form, layout, start, steps, choices, rows, self._units)
         like = form.data
         mask = torch.zeros(form.steps, form.batch, self.size, dtype=torch.bool, device=like.device)
         content = torch.zeros(mask.shape, dtype=like.dtype, device=like.device)
         if not all(part.shape):
             return mask, content
         mesh = part.mesh(like.device)
-        if self.source is None:
+        if not isinstance(self.source, _Patched):
             mask[mesh] = True
-        elif isinstance(self.source, _Patched):
-            values, held = self.source.fill(part)
-            self._put = self._put or bool(held.any())
-            if not self.source.shift and self.steps.everything:
-                self._count(len(self.source.values), part.start + form.steps)
-            mask[mesh] = held.to(like.device).unsqueeze(-1).expand(part.shape)
-            content[mesh] = values.to(like)
-        else:
-            mask[mesh] = True
-            content[mesh] = self._broadcast(self.source, part).to(like)
+            if self.source is not None:
+                content[mesh] = self._broadcast(self.source, part).to(like)
+            return mask, content
+        values, held = self.source.fill(part)
+        self._put = self._put or bool(held.any())
+        if not self.source.shift and self.steps.everything:
+            self._count(len(self.source.values), part.start + form.steps)
+        mask[mesh] = held.to(like.device).unsqueeze(-1).expand(part.shape)
+        content[mesh] = values.to(like)
         return mask, content
-
-    def _part(self, form: Form, layout: Layout, start: int) -> CallPart:
-        if not (layout.batched or self.rows.everything):
-            raise IndexError("rows: the input has no batch: leave out rows=")
-        steps, choices = self.steps.within(start, form.steps)
-        rows = self.rows.places(form.batch)
-        return CallPart(form, layout, start, steps, choices, rows, self._units)
 
     def _broadcast(self, value: Tensor, part: CallPart) -> Tensor:
         """Return the part of a tensor that belongs to a call, (chosen steps, rows, units)."""
@@ -215,20 +213,39 @@ class Target:
             self._count(value.shape[axis], part.choices[-1] + 1)
             value = value.index_select(axis, index(part.choices, value.device))
         steps, rows, units = part.shape
-        shape = {
-            (True, False): (steps, rows, units),
-            (True, True): (rows, steps, units),
-        }.get((part.layout.batched, part.layout.batch_first), (steps, units))
+        shape = (rows, steps, units) if part.layout.batch_first else (steps, rows, units)
+        if not part.layout.batched:
+            shape = (steps, units)
         try:
-            return part.layout.inward(value.expand(shape))
+            value = value.expand(shape)
         except RuntimeError:
             raise self._misfit(value, f"the chosen part {shape}") from None
+        if not part.layout.batched:
+            return value.unsqueeze(1)
+        return value.transpose(0, 1) if part.layout.batch_first else value
 
     def _misfit(self, value: Tensor, place: str) -> ValueError:
         return ValueError(f"edit: {self.name}: a tensor {tuple(value.shape)} does not fit {place}")
 
     def _count(self, given: int, used: int) -> None:
         self._given, self._used = given, max(self._used, used)
+
+    def applied(self, value: Tensor) -> Tensor:
+        """Return the function's result for one step, (rows, units)."""
+        assert self.function is not None
+        result = self.function(value)
+        if not isinstance(result, Tensor):
+            raise TypeError(
+                f"edit: {self.name}: the function should return a tensor, got "
+                f"{type(result).__name__}"
+            )
+        try:
+            return result.expand(value.shape)
+        except RuntimeError:
+            raise ValueError(
+                f"edit: {self.name}: the function should return {tuple(value.shape)}, "
+                f"got {tuple(result.shape)}"
+            ) from None
 
     def finish(self) -> None:
         """Raise, after all calls, if part of the change was never reached.
@@ -254,11 +271,6 @@ class Target:
                 f"edit: {self.name}: step {missing[0]} was never reached: the calls had "
                 f"{self.reached} steps"
             )
-
-
-def _function(value: Any) -> Function | None:
-    is_function = callable(value) and not isinstance(value, Tensor)
-    return cast("Function", value) if is_function else None
 
 
 @final

@@ -7,13 +7,14 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, final
 
+import msgspec
 import torch
 from torch.nn import Module
 
 from ..printable import printable
-from . import shown
-from .finding import STUCK, Finding, findings
+from .finding import Finding, findings
 from .measurement import Measurement, measure
+from .shown import Shown
 from .watch import called, check_finite, run_model, watching
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def diagnose(model: Module, x: Any, of: str | Iterable[str] = "*") -> Diagnosis:
 
 
 @final
-class Diagnosis:
+class Diagnosis(Shown):
     """The result of `diagnose`.
 
     Attributes:
@@ -85,7 +86,8 @@ class Diagnosis:
     def verdict(self) -> str:
         """The findings in plain words, one line each, or that there is none."""
         if self.healthy:
-            return f"Healthy: nothing was found in {_counted(len(self.layers), 'layer')}."
+            count = len(self.layers)
+            return f"Healthy: nothing was found in {count} layer{'s'[: count != 1]}."
         return "\n".join(
             f"{finding.layer}: {finding.code}: {finding.text}. What usually helps: "
             f"{finding.advice}."
@@ -96,22 +98,14 @@ class Diagnosis:
         """Return the diagnosis as data for JSON: verdict, codes, findings, and every layer's
         numbers.
         """
-        return {
+        data = {
             "healthy": self.healthy,
             "codes": sorted(self.codes),
             "verdict": self.verdict,
-            "findings": [
-                {
-                    "code": finding.code,
-                    "layer": finding.layer,
-                    "text": finding.text,
-                    "advice": finding.advice,
-                    "numbers": _plain(dict(finding.numbers)),
-                }
-                for finding in self.findings
-            ],
-            "layers": {name: _plain(_numbers(each)) for name, each in self.layers.items()},
+            "findings": self.findings,
+            "layers": {name: _numbers(each) for name, each in self.layers.items()},
         }
+        return json.loads(msgspec.json.encode(data))  # null for numbers that JSON has not
 
     def json(self) -> str:
         """Return the diagnosis as JSON text."""
@@ -128,17 +122,14 @@ class Diagnosis:
             parts += [Text(), text, Text(f"  {finding.advice}")]
         if self.healthy:
             parts += [Text(), Text(self.verdict, "bold green")]
-        parts += [Text(), *(Text(note, "dim") for note in _notes(self.layers.values()))]
-        return Group(*parts)
-
-    def __str__(self) -> str:
-        return shown.text(self)
+        parts.append(Text())
+        if short := [m.layer for m in self.layers.values() if m.rate is None]:
+            words = f"Too few steps in a row to follow a gradient: {', '.join(short)}."
+            parts.append(Text(words, "dim"))
+        return Group(*parts, Text(LEGEND, "dim"))
 
     def __repr__(self) -> str:
         return f"Diagnosis({', '.join(sorted(self.codes)) or 'healthy'})"
-
-    def _repr_html_(self) -> str:
-        return shown.html(self)
 
 
 TITLES = ("steps", "units", "factor", "reach", "keeps", "stuck", "dead", "same")
@@ -170,53 +161,25 @@ def _table(measurements: Iterable[Measurement]) -> Table:
 
 def _worst(m: Measurement) -> str:
     """Return the activation with the most stuck units."""
-    parts = {
-        name: (each.harmful > STUCK).double().mean().item() for name, each in m.saturation.items()
-    }
-    if not parts:
+    if not m.stuck:
         return "-"
-    name = max(parts, key=lambda each: parts[each])
-    return f"{name} {100 * parts[name]:.0f} %"
-
-
-def _notes(measurements: Iterable[Measurement]) -> list[str]:
-    """Return what could not be measured, and what the columns mean."""
-    short = [m.layer for m in measurements if m.rate is None]
-    notes = [f"Too few steps in a row to follow a gradient: {', '.join(short)}."] if short else []
-    return [*notes, LEGEND]
+    name, part = max(m.stuck.items(), key=lambda pair: pair[1])
+    return f"{name} {100 * part:.0f} %"
 
 
 def _numbers(m: Measurement) -> dict[str, Any]:
     return {
-        "cell": m.cell,
-        "steps": m.steps,
-        "units": m.units,
-        "infinite": m.infinite,
-        "rate": m.rate,
-        "reach": m.reach,
-        "left": m.left,
+        **_of(m, "cell", "steps", "units", "infinite", "rate", "reach", "left"),
         "growth": 10**m.growth,
         "curve": (m.curve / math.log(10)).tolist(),
-        "factor": m.factor,
-        "keep": m.keep,
-        "bias": m.bias,
+        **_of(m, "factor", "keep", "bias"),
         "saturation": {
             name: {"low": each.low.mean().item(), "high": each.high.mean().item()}
             for name, each in m.saturation.items()
         },
-        "dead": m.dead,
-        "duplicates": [list(pair) for pair in m.duplicates],
+        **_of(m, "dead", "duplicates"),
     }
 
 
-def _plain(value: Any) -> Any:
-    """Return data with None for numbers that JSON has not."""
-    if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+def _of(m: Measurement, *names: str) -> dict[str, Any]:
+    return {name: getattr(m, name) for name in names}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from functools import partial
 from typing import Any, final
 
 import torch
@@ -13,14 +12,13 @@ from torch import Tensor
 from torch.nn import Module
 
 from ..graph.graph import Graph
-from ..graph.rewrite import edited
+from ..graph.rewrite import Edit, edited
 from ..kernels.dispatch import Runner
 from ..kernels.eager import Program
 from ..nn.call import Call, Probe, refuse_compilers
-from ..nn.sequence import Sequence as Form
 from ..nn.weights import Weighted
-from .change import Change, Function, Target
-from .names import Place, layout, matching
+from .change import Change, Target
+from .names import layout, matching
 from .selection import Chosen
 
 
@@ -82,14 +80,9 @@ def edit(
             named[name] = pattern
             key = place.module, place.suffix
             targets.setdefault(key, []).append(Target(name, place, value, whole))
-            _check_name(place, value)
+            if value not in place.graph.inputs:
+                edited(place.graph, [value])  # ValueError where nothing can be changed
     return _editing(model, _Editor(model, targets), tuple(named))
-
-
-def _check_name(place: Place, value: str) -> None:
-    """Raise ValueError for a name of the equations under which nothing can be changed."""
-    if value not in place.graph.inputs:
-        edited(place.graph, [value])
 
 
 @contextmanager
@@ -101,7 +94,8 @@ def _editing(model: Module, editor: _Editor, names: tuple[str, ...]) -> Iterator
     finally:
         editor.detach()
         hook.remove()
-    editor.finish()
+    for target in editor.all_targets:
+        target.finish()
 
 
 @final
@@ -112,7 +106,9 @@ class _Editor(Probe):
         super().__init__()
         self._targets = targets
         self._starts: dict[tuple[Module, str], int] = {}
-        self._engines: dict[tuple[Module, str, Graph], _Engine] = {}
+        self._engines: dict[
+            tuple[Module, str, Graph], tuple[Runner | Program, dict[str, Edit]]
+        ] = {}
         self._is_step = any(not suffix for module, suffix in targets if module is model)
         self.modules: list[Any] = list(dict.fromkeys(module for module, _ in targets))
 
@@ -123,11 +119,10 @@ class _Editor(Probe):
         if self.active and not self._is_step:
             self._starts.clear()
 
-    def finish(self) -> None:
-        """Raise, after all calls, if part of a change was never reached."""
-        for targets in self._targets.values():
-            for target in targets:
-                target.finish()
+    @property
+    def all_targets(self) -> list[Target]:
+        """Everything that is changed."""
+        return [target for targets in self._targets.values() for target in targets]
 
     @property
     def changes(self) -> bool:
@@ -142,82 +137,37 @@ class _Editor(Probe):
         start = self._starts.get(key, 0)
         self._starts[key] = start + call.form.steps
         inputs = dict(call.inputs)
-        filled = {}
+        filled: list[tuple[Target, Tensor, Tensor]] = []
         for target in self._targets[key]:
             mask, content = target.fill(call.form, layout(module, call), start)
             mask, content = call.form.gather(mask), call.form.gather(content)
             if target.value in inputs:
                 old = inputs[target.value]
                 if target.function is not None:
-                    content = _stepwise(target, old, call.form)
+                    sizes = call.form.batch_sizes
+                    parts = old.unbind(0) if sizes is None else old.split(list(sizes))
+                    join = torch.stack if sizes is None else torch.cat
+                    content = join([target.applied(part) for part in parts])
                 inputs[target.value] = torch.where(mask, content, old)
             else:
-                filled[target.value] = target, mask.to(call.form.data.dtype), content
+                filled.append((target, mask.to(call.form.data.dtype), content))
         if not filled:
             return replace(call, inputs=inputs)
-        return self._engine(module, call).changed(call, inputs, filled)
-
-    def _engine(self, module: Weighted, call: Call) -> _Engine:
-        key = module, call.suffix, call.graph
-        if key not in self._engines:
-            targets = [t for t in self._targets[key[:2]] if t.value not in call.inputs]
-            self._engines[key] = _Engine(call, targets)
-        return self._engines[key]
-
-
-@final
-class _Engine:
-    """The equations with changed values, ready to be computed."""
-
-    def __init__(self, call: Call, targets: list[Target]) -> None:
-        graph, self.edits = edited(call.graph, [target.value for target in targets])
-        computed = {
-            self.edits[target.value].replacement: (
-                partial(_applied, target, target.function),
-                self.edits[target.value].value,
-            )
-            for target in targets
-            if target.function is not None
-        }
-        eager = computed or isinstance(call.engine, Program)
-        sizes = call.program.sizes
-        self.engine = Program(graph, sizes, computed) if eager else Runner(graph, sizes)
-
-    def changed(
-        self,
-        call: Call,
-        inputs: dict[str, Tensor],
-        filled: Mapping[str, tuple[Target, Tensor, Tensor]],
-    ) -> Call:
-        """Return the call with masks and replacements among its inputs."""
-        for value, (target, mask, content) in filled.items():
-            edit = self.edits[value]
-            inputs[edit.mask] = mask
+        if (known := (*key, call.graph)) not in self._engines:
+            self._engines[known] = _edited(call, [target for target, _, _ in filled])
+        engine, edits = self._engines[known]
+        for target, mask, content in filled:
+            inputs[edits[target.value].mask] = mask
             if target.function is None:
-                inputs[edit.replacement] = content
-        return replace(call, engine=self.engine, inputs=inputs)
+                inputs[edits[target.value].replacement] = content
+        return replace(call, engine=engine, inputs=inputs)
 
 
-def _applied(target: Target, function: Function, value: Tensor) -> Tensor:
-    """Return the function's result for one step."""
-    result = function(value)
-    if not isinstance(result, Tensor):
-        raise TypeError(
-            f"edit: {target.name}: the function should return a tensor, got {type(result).__name__}"
-        )
-    try:
-        return result.expand(value.shape)
-    except RuntimeError:
-        raise ValueError(
-            f"edit: {target.name}: the function should return {tuple(value.shape)}, "
-            f"got {tuple(result.shape)}"
-        ) from None
-
-
-def _stepwise(target: Target, value: Tensor, form: Form) -> Tensor:
-    """Return the function's results for the steps of an input."""
-    assert target.function is not None
-    sizes = form.batch_sizes
-    if sizes is None:
-        return torch.stack([_applied(target, target.function, v) for v in value.unbind(0)])
-    return torch.cat([_applied(target, target.function, v) for v in value.split(list(sizes))])
+def _edited(call: Call, targets: list[Target]) -> tuple[Runner | Program, dict[str, Edit]]:
+    """Return what computes the equations with changed values, and where these are put in."""
+    graph, edits = edited(call.graph, [target.value for target in targets])
+    functions = [(t, edits[t.value]) for t in targets if t.function is not None]
+    computed = {edit.replacement: (t.applied, edit.value) for t, edit in functions}
+    sizes = call.program.sizes
+    is_eager = computed or isinstance(call.engine, Program)
+    return Program(graph, sizes, computed) if is_eager else Runner(graph, sizes), edits

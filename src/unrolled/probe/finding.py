@@ -16,8 +16,6 @@ EXPLODING = 1.5
 rate fits its start and its end. In fresh and trained networks it hardly gets greater at all."""
 RISING = 1.1
 """A step that multiplies by more than this, and has made a gradient 10 times greater, goes on."""
-STUCK = 0.8
-"""A unit is stuck if its activation is at an end for more than this part of all steps."""
 SATURATED = 0.6
 """A gate is saturated if more than this part of its units is stuck: weights 50 times too large
 give 0.9 and more, trained language models up to 0.4."""
@@ -71,11 +69,11 @@ def exploding(m: Measurement) -> Finding | None:
         "smaller or orthogonal recurrent weights (spectral radius about 1), tanh instead of relu, "
         "clipping of the gradient's norm, layer norm (lstm_layernorm), or a gated cell"
     )
-    if m.infinite is not None and m.fed:
-        text = f"what it reads is infinite or NaN, and so are its states from step {m.infinite} on"
-        return Finding("exploding", m.layer, text, BEFORE, {"infinite": m.infinite})
     if m.infinite is not None:
         text = f"its states are infinite or NaN from step {m.infinite} on"
+        if m.fed:
+            text = f"what it reads is infinite or NaN, and so are {text.replace(' are', '', 1)}"
+        advice = BEFORE if m.fed else advice
         return Finding("exploding", m.layer, text, advice, {"infinite": m.infinite})
     end = (m.curve[-1] - m.curve[0]).item() / 2.302585
     rising = m.rate is not None and m.rate >= RISING and end >= 1
@@ -145,14 +143,11 @@ def forget_bias(m: Measurement) -> Finding | None:
 
 def saturated(m: Measurement) -> Finding | None:
     """Find gates whose activations are at their ends most of the time."""
-    parts = {
-        name: (each.harmful > STUCK).double().mean().item() for name, each in m.saturation.items()
-    }
-    worst = {name: part for name, part in parts.items() if part > SATURATED}
+    worst = [name for name, part in m.stuck.items() if part > SATURATED]
     if not worst:
         return None
     means = {name: m.saturation[name].harmful.mean().item() for name in worst}
-    listed = ", ".join(f"{name} {100 * means[name]:.0f} %" for name in worst)
+    listed = ", ".join(f"{name} {100 * mean:.0f} %" for name, mean in means.items())
     text = f"activations are within 0.05 of their ends most of the time: {listed} of all values"
     advice = (
         "smaller weights or weight decay, inputs of mean 0 and variance 1, a smaller learning "
@@ -163,7 +158,7 @@ def saturated(m: Measurement) -> Finding | None:
 
 def dead_units(m: Measurement) -> Finding | None:
     """Find units that do not react to the input."""
-    if not m.dead or len(m.dead) < UNITS * m.units:
+    if len(m.dead) < max(1, UNITS * m.units):
         return None
     text = f"{len(m.dead)} of {m.units} units never change with the input: {_listed(m.dead)}"
     advice = (
@@ -176,7 +171,7 @@ def dead_units(m: Measurement) -> Finding | None:
 
 def duplicate_units(m: Measurement) -> Finding | None:
     """Find units that do what another does."""
-    if not m.duplicates or len(m.duplicates) < UNITS * m.units:
+    if len(m.duplicates) < max(1, UNITS * m.units):
         return None
     pairs = ", ".join(f"{b} like {a}" for a, b in m.duplicates[:5])
     more = ", ..." if len(m.duplicates) > 5 else ""

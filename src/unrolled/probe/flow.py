@@ -11,15 +11,17 @@ from torch.nn import Module
 from torch.nn.utils.rnn import PackedSequence
 
 from ..nn.sequence import Packed
-from . import paths
-from .jacobian import identity, rows_of, transported
+from .jacobian import rows_of
 from .memory import FRACTION, MemoryLength, ablation, influence, memory_length
 from .passage import Passage
-from .terms import Terms, terms
-from .watch import Watch, called, known, run_model, watching
+from .paths import Terms, contributions, terms
+from .watch import Watch, called, run_model, unknown, watching
 
 Loss = Callable[[Any], Tensor]
-ORDERS = ("fro", 2)
+INDEPENDENT = (
+    "gradient_flow: the loss does not depend on the states of these layers: compute it from "
+    "the model's output, without detach(), argmax() or no_grad() on the way"
+)
 
 
 def gradient_flow(
@@ -125,31 +127,19 @@ def _checked(value: Any) -> Tensor:
             "it, for example by .sum() or .mean()"
         )
     if not value.requires_grad:
-        raise ValueError(_independent())
+        raise ValueError(INDEPENDENT)
     return value
-
-
-def _independent() -> str:
-    return (
-        "gradient_flow: the loss does not depend on the states of these layers: compute it from "
-        "the model's output, without detach(), argmax() or no_grad() on the way"
-    )
 
 
 def _arrive(passages: Mapping[str, Passage], value: Tensor) -> None:
     """Bring the gradients of a loss to the visits."""
-    places = [
-        (visit, name, edge)
-        for passage in passages.values()
-        for visit in passage.visits
-        for name, edge in visit.edges.items()
-    ]
-    if not places:
-        raise ValueError(_independent())
+    visits = [visit for passage in passages.values() for visit in passage.visits]
+    places = [(visit, name, edge) for visit in visits for name, edge in visit.edges.items()]
     edges = [edge for _, _, edge in places]
-    found = torch.autograd.grad(value, edges, torch.ones_like(value), allow_unused=True)
+    ones = torch.ones_like(value)
+    found = torch.autograd.grad(value, edges, ones, allow_unused=True) if edges else ()
     if all(gradient is None for gradient in found):
-        raise ValueError(_independent())
+        raise ValueError(INDEPENDENT)
     for (visit, name, _), gradient in zip(places, found, strict=True):
         visit.arriving[name] = gradient
         visit.edges = {}
@@ -190,7 +180,9 @@ class GradientFlow:
         """Return what went through a layer; raise ValueError, with the nearest names, for an
         unknown one.
         """
-        return known(self._passages, layer)
+        if layer not in self._passages:
+            raise ValueError(unknown(layer, self._passages))
+        return self._passages[layer]
 
     def gradient(self, layer: str) -> dict[str, Tensor]:
         """Return the gradient of the loss with respect to each state after every step, (T, B,
@@ -219,9 +211,7 @@ class GradientFlow:
         passage.check_row(row)
         found = torch.zeros(passage.steps, sum(passage.widths.values()), dtype=torch.float64)
         for step in passage.order(row):
-            (stretch,) = passage.stretches(row, [step])
-            matrix = transported(stretch, identity(stretch))[0]
-            found[step] = torch.linalg.svdvals(matrix)
+            found[step] = torch.linalg.svdvals(passage.carried(passage.identity, [step], row))
         return found
 
     def distance(
@@ -238,19 +228,13 @@ class GradientFlow:
         Returns:
             (K + 1,), K the number of steps before T; the paths through all states are counted.
         """
-        if ord not in ORDERS:
+        if ord not in ("fro", 2):
             raise ValueError(f"distance: ord should be 'fro' or 2, got {ord!r}")
         passage = self.passage(layer)
         passage.check_row(row)
-        later = passage.last(row) if later is None else later
         own = rows_of(passage.graph.output, passage.widths)
-        order = passage.order(row)
-        passage.check_step(later, row, "later")
-        steps = order[1 : order.index(later) + 1]
-        passage.check_unbroken(steps, row)
-        vectors = passage.identity[own].unsqueeze(0)
-        on_the_way = (vectors, *passage.walk(vectors, steps, row))
-        return torch.stack([torch.linalg.matrix_norm(v[0, :, own], ord).cpu() for v in on_the_way])
+        parts = passage.fading(row, passage.last(row) if later is None else later)
+        return torch.stack([torch.linalg.matrix_norm(part[:, own], ord).cpu() for part in parts])
 
     def contributions(self, layer: str, step: int, row: int = 0) -> dict[str, Tensor]:
         """Return the Jacobian of one step by the last learned layer on the way, (S, S) each.
@@ -263,8 +247,7 @@ class GradientFlow:
         passage = self.passage(layer)
         passage.check_row(row)
         passage.check_step(step, row, "step")
-        (stretch,) = passage.stretches(row, [step])
-        found = paths.contributions(stretch, identity(stretch))
+        found = contributions(passage.step(row, step), passage.identity.unsqueeze(0))
         return {name: value[0] for name, value in found.items()}
 
     def terms(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple, final
@@ -19,8 +19,7 @@ from ..graph.operation import Operation
 from ..graph.rewrite import states_as_inputs
 from .jacobian import evaluated, opened
 from .passage import Passage
-from .paths import coefficient, without_layers
-from .terms import carrier
+from .paths import carrier, coefficient, without_layers
 
 SQUASHING = (Operation.SIGMOID, Operation.TANH)
 BOUND = 0.05
@@ -91,17 +90,18 @@ def bias(graph: Graph, weights: Mapping[str, Tensor]) -> Tensor | None:
     layers = {term: count for term, count in terms.items() if term.operation is Operation.AFFINE}
     total = None
     for layer, count in layers.items():
-        for block in layer.attribute.blocks:
-            if block.bias is not None:
-                rows = _rows(graph, weights, f"bias_{block.group}", block.bias) * count
-                total = rows if total is None else total + rows
+        for rows in biases(graph, weights, layer):
+            total = rows * count if total is None else total + rows * count
     return None if total is None else found.sign * total
 
 
-def _rows(graph: Graph, weights: Mapping[str, Tensor], name: str, block: int) -> Tensor:
-    count = next(len(p.rows) for p in parameters(graph) if p.name == name)
-    height = weights[name].shape[0] // count
-    return weights[name][block * height : (block + 1) * height]
+def biases(graph: Graph, weights: Mapping[str, Tensor], layer: Node) -> Iterator[Tensor]:
+    """Yield the rows of the biases that a learned layer adds, as views, (units,) each."""
+    counts = {each.name: len(each.rows) for each in parameters(graph)}
+    for block in layer.attribute.blocks:
+        if block.bias is not None:
+            name = f"bias_{block.group}"
+            yield weights[name].unflatten(0, (counts[name], -1))[block.bias]
 
 
 @final

@@ -71,19 +71,19 @@ class Stretch:
     given: Mapping[str, Tensor]
 
     @property
+    def like(self) -> Tensor:
+        """One of what is given, for its dtype, its device and its shape."""
+        return next(iter(self.given.values()))
+
+    @property
     def steps(self) -> int:
         """T."""
-        return next(iter(self.given.values())).shape[0]
+        return self.like.shape[0]
 
     @property
     def rows(self) -> int:
         """B."""
-        return next(iter(self.given.values())).shape[1]
-
-    @property
-    def device(self) -> torch.device:
-        """The device of the numbers."""
-        return next(iter(self.given.values())).device
+        return self.like.shape[1]
 
     @property
     def widths(self) -> dict[str, int]:
@@ -120,19 +120,42 @@ def parted(vectors: Tensor, widths: Mapping[str, int]) -> dict[str, Tensor]:
 
 def identity(stretch: Stretch) -> Tensor:
     """Return the rows of the identity for every row, (B, S, S)."""
-    like = next(iter(stretch.given.values()))
-    eye = torch.eye(stretch.size, dtype=like.dtype, device=like.device)
+    eye = torch.eye(stretch.size, dtype=stretch.like.dtype, device=stretch.like.device)
     return eye.expand(stretch.rows, -1, -1)
 
 
 def rows_of(state: str, widths: Mapping[str, int]) -> slice:
     """Return where a state stands among the joined states."""
-    start = 0
-    for name, width in widths.items():
-        if name == state:
-            return slice(start, start + width)
-        start += width
-    raise KeyError(state)
+    before = list(widths.values())[: list(widths).index(state)]
+    return slice(sum(before), sum(before) + widths[state])
+
+
+def vjp(
+    stretch: Stretch,
+    graph: Graph,
+    vectors: Tensor,
+    names: Sequence[str] = (),
+    extra: Mapping[str, Tensor] | None = None,
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Return vector-Jacobian products: run backward steps over a stretch.
+
+    Args:
+        stretch: T steps.
+        graph: one backward step, such as `backward` makes.
+        vectors: (B, K, S), gradients with respect to the states after the last step.
+        names: of the gradients to return for every step.
+        extra: further inputs of the graph, (T, B, K, units).
+
+    Returns:
+        The gradients by name, (T, B, K, units), and those with respect to the states before the
+        first step, (B, K, S).
+    """
+    spread = {name: value.unsqueeze(-2) for name, value in stretch.given.items()}
+    seeds = parted(vectors, stretch.widths)
+    steps = program(graph, stretch.units)
+    given = {**spread, **(extra or {})}
+    found, last = run(steps, stretch.weights, given, seeds, list(names), reverse=True)
+    return found, joined(last, stretch.widths, vectors.shape[:-1])
 
 
 def walk(stretch: Stretch, vectors: Tensor) -> Iterator[Tensor]:
@@ -143,37 +166,21 @@ def walk(stretch: Stretch, vectors: Tensor) -> Iterator[Tensor]:
         vectors: (B, K, S), gradients with respect to the states after the last step.
     """
     widths = stretch.widths
-    steps = program(backward(stretch.graph), stretch.units)
     names = [f"d_{state}" for state in widths]
     for stop in range(stretch.steps, 0, -CHUNK):
         part = stretch.part(max(0, stop - CHUNK), stop)
-        seeds = parted(vectors, widths)
-        found, _ = run(steps, part.weights, _spread(part), seeds, names, reverse=True)
+        found, _ = vjp(part, backward(stretch.graph), vectors, names)
         for t in range(part.steps - 1, -1, -1):
             each = {name: value[t] for name, value in found.items()}
             vectors = joined(each, widths, vectors.shape[:-1])
             yield vectors
 
 
-def transported(stretch: Stretch, vectors: Tensor) -> Tensor:
-    """Return vectors times the product of all Jacobians, (B, K, S)."""
-    steps = program(backward(stretch.graph), stretch.units)
-    for stop in range(stretch.steps, 0, -CHUNK):
-        part = stretch.part(max(0, stop - CHUNK), stop)
-        seeds = parted(vectors, stretch.widths)
-        _, last = run(steps, part.weights, _spread(part), seeds, [], reverse=True)
-        vectors = joined(last, stretch.widths, vectors.shape[:-1])
-    return vectors
-
-
 def with_inputs(step: Stretch, vectors: Tensor, name: str) -> tuple[Tensor, Tensor]:
     """Return vectors times the Jacobians of one step: by the states, (B, K, S), and by an input."""
-    once = program(backward(step.graph, (), (name,)), step.units)
-    seeds = parted(vectors, step.widths)
-    found, last = run(once, step.weights, _spread(step), seeds, [f"d_{name}"], reverse=True)
-    shape = vectors.shape[:-1]
+    found, by_states = vjp(step, backward(step.graph, (), (name,)), vectors, [f"d_{name}"])
     by_input = found[f"d_{name}"][0]
-    return joined(last, step.widths, shape), by_input.expand(*shape, by_input.shape[-1])
+    return by_states, by_input.expand(*vectors.shape[:-1], by_input.shape[-1])
 
 
 def returned(step: Stretch, vectors: Tensor, name: str) -> Tensor:
@@ -184,17 +191,9 @@ def returned(step: Stretch, vectors: Tensor, name: str) -> Tensor:
         vectors: (B, K, units of the value).
         name: of the value.
     """
-    once = program(backward(step.graph, (name,)), step.units)
-    shape = vectors.shape[:-1]
-    zero = parted(vectors.new_zeros(()).expand(*shape, step.size), step.widths)
-    given = {**_spread(step), returned_input(step.graph, name): vectors.unsqueeze(0)}
-    _, last = run(once, step.weights, given, zero, [], reverse=True)
-    return joined(last, step.widths, shape)
-
-
-def _spread(stretch: Stretch) -> dict[str, Tensor]:
-    """Return the inputs of a backward step, with a dimension for the vectors."""
-    return {name: value.unsqueeze(-2) for name, value in stretch.given.items()}
+    zero = vectors.new_zeros(*vectors.shape[:-1], step.size)
+    extra = {returned_input(step.graph, name): vectors.unsqueeze(0)}
+    return vjp(step, backward(step.graph, (name,)), zero, extra=extra)[1]
 
 
 def opened(graph: Graph, nodes: Mapping[str, Node]) -> Graph:
@@ -211,13 +210,12 @@ def opened(graph: Graph, nodes: Mapping[str, Node]) -> Graph:
 
 def evaluated(stretch: Stretch, graph: Graph) -> dict[str, Tensor]:
     """Return the values of an opened graph at every step, (T, B, units)."""
-    like = next(iter(stretch.given.values()))
+    shape = (stretch.steps, stretch.rows)
     kept = {
-        name: like.new_zeros(stretch.rows, stretch.units[size])
+        name: stretch.like.new_zeros(stretch.rows, stretch.units[size])
         for name, size in graph.states.items()
     }
     names = [name for name in graph.values if name not in kept]
     loop = program(graph, stretch.units)
     values, _ = run(loop, stretch.weights, stretch.given, kept, names)
-    shape = (stretch.steps, stretch.rows)
     return {name: value.expand(*shape, value.shape[-1]) for name, value in values.items()}

@@ -13,8 +13,7 @@ from .gates import Saturation, bias, keeping, saturation
 from .jacobian import rows_of, walk
 from .memory import FRACTION, direct_factors, reach
 from .passage import Passage
-from .paths import coefficient, written
-from .terms import carrier
+from .paths import carrier, coefficient, written
 
 ROWS = 8
 """The number of rows of a batch in which the gradient is followed."""
@@ -22,6 +21,8 @@ VECTORS = 8
 """The number of random gradients that stand for all: a Frobenius norm to within a tenth or so."""
 FADED = 1e-12
 """The fraction of a gradient below which it is followed no further."""
+STUCK = 0.8
+"""A unit is stuck if its activation is at an end for more than this part of all steps."""
 NOTHING = -1e4
 """The logarithm that stands for a gradient of 0."""
 SAMPLES = 20_000
@@ -65,6 +66,12 @@ class Measurement:
     keep: float | None
     bias: float | None
     separate: bool
+
+    @property
+    def stuck(self) -> dict[str, float]:
+        """The fraction of units that are stuck at an end, by activation."""
+        harmful = {name: each.harmful for name, each in self.saturation.items()}
+        return {name: (each > STUCK).double().mean().item() for name, each in harmful.items()}
 
     @property
     def back(self) -> int:
@@ -133,15 +140,10 @@ def measure(passage: Passage) -> Measurement:
 
 def _infinite(passage: Passage) -> int | None:
     """Return the first step, in the order of any row, after which a state is not finite."""
-    finite = torch.stack([s.isfinite().all(-1) for s in passage.states().values()]).all(0)
-    if bool(finite.all()):
+    broken = (~passage.finite.all(1)).nonzero().flatten().tolist()
+    if not broken:
         return None
-    steps = [
-        next(step for step in passage.order(row) if not finite[step, row])
-        for row in range(passage.rows)
-        if not all(finite[step, row] for step in passage.order(row))
-    ]
-    return max(steps) if passage.reverse else min(steps)
+    return max(broken) if passage.reverse else min(broken)
 
 
 def _fed(passage: Passage) -> bool:
@@ -182,8 +184,7 @@ def _row_curve(passage: Passage, row: int) -> Tensor:
 
 def _usable(passage: Passage, row: int) -> list[int]:
     """Return the longest run of a row's steps with finite states that go on from each other."""
-    finite = torch.stack([s[:, row].isfinite().all(-1) for s in passage.states().values()]).all(0)
-    seams = passage.seams(row)
+    finite, seams = passage.finite[:, row].tolist(), passage.seams(row)
     runs: list[list[int]] = [[]]
     for step in passage.order(row):
         if step in seams or not finite[step]:

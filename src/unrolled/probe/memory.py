@@ -13,8 +13,7 @@ from torch import Tensor
 from ..kernels.eager import run
 from .jacobian import identity, program, rows_of, with_inputs
 from .passage import Passage
-from .paths import coefficient, factors, written
-from .terms import carrier
+from .paths import carrier, coefficient, factors, written
 
 FRACTION = 0.01
 """The fraction of a gradient that counts as forgotten."""
@@ -54,7 +53,7 @@ def memory_length(passage: Passage, row: int, fraction: float) -> MemoryLength:
     """Return the memory length of a layer; `row` is the one that is measured."""
     if not 0 < fraction < 1:
         raise ValueError(f"memory: fraction should be between 0 and 1, got {fraction!r}")
-    curve = fading(passage, row)
+    curve = torch.stack([torch.linalg.vector_norm(v).cpu() for v in passage.fading(row)])
     direct = direct_factors(passage)
     lengths = half_lives = None
     if direct is not None:
@@ -81,17 +80,6 @@ def direct_factors(passage: Passage) -> Tensor | None:
     return torch.cat([factors(stretch, state)[valid] for stretch, valid in passage.pieces()])
 
 
-def fading(passage: Passage, row: int) -> Tensor:
-    """Return the size of dh_T/ds_{T-k} for k = 0, 1, ...: by all states s together, (K + 1,)."""
-    passage.check_row(row)
-    steps = passage.order(row)[1:]
-    passage.check_unbroken(steps, row)
-    own = rows_of(passage.graph.output, passage.widths)
-    vectors = passage.identity[own].unsqueeze(0)
-    on_the_way = (vectors, *passage.walk(vectors, steps, row))
-    return torch.stack([torch.linalg.vector_norm(v).cpu() for v in on_the_way])
-
-
 def reach(curve: Tensor, fraction: float) -> int | None:
     """Return the first k > 1 at which a curve is below a fraction of its value at 1, or None."""
     if len(curve) < 3:
@@ -108,7 +96,7 @@ def influence(passage: Passage, row: int) -> Tensor:
     found = torch.zeros(passage.steps, passage.steps, dtype=torch.float64)
     moved = passage.identity[:0]
     for count, step in enumerate(order):
-        (stretch,) = passage.stretches(row, [step])
+        stretch = passage.step(row, step)
         by_states, by_input = with_inputs(stretch, identity(stretch), x)
         new = by_input[0] @ stretch.given[x][0, 0]
         moved = torch.cat([moved @ by_states[0].T, new.unsqueeze(0)])

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from fnmatch import translate
-from functools import lru_cache
-from typing import final
+from fnmatch import fnmatchcase
+from typing import Any, final
 
 from torch.nn import Module
 
@@ -152,21 +150,18 @@ def matching(
         ValueError: for a pattern that matches nothing, with the names that come nearest.
     """
     is_several = isinstance(patterns, Iterable) and not isinstance(patterns, str)
-    wanted: list[str] = []
-    for pattern in patterns if is_several else [patterns]:
+    wanted: list[Any] = list(patterns) if is_several else [patterns]
+    for pattern in wanted:
         if not isinstance(pattern, str):
             raise TypeError(f"{user}: names are strings such as 'lstm.l0.f', got {pattern!r}")
-        wanted.append(pattern)
     known = places(model)
     found: dict[str, tuple[Place, str]] = {}
     missing = dict.fromkeys(wanted)
-    tests = [(pattern, matcher(pattern)) for pattern in missing]
     for place in known:
-        prefixes = (place.name, *place.aliases)
         for value in place.values:
-            for prefix in prefixes:
+            for prefix in (place.name, *place.aliases):
                 name = f"{prefix}.{value}"
-                hits = [pattern for pattern, matches in tests if matches(name)]
+                hits = [pattern for pattern in wanted if fnmatchcase(name, pattern)]
                 if hits:
                     found[f"{place.name}.{value}"] = place, value
                 for pattern in hits:
@@ -175,12 +170,6 @@ def matching(
         first = next(iter(missing), "nothing")
         raise ValueError(f"{user}: {_unknown(model, first, known)}")
     return found
-
-
-@lru_cache(maxsize=256)
-def matcher(pattern: str) -> Callable[[str], object]:
-    """Return a test of names against a pattern, upper and lower case being different."""
-    return re.compile(translate(pattern)).match
 
 
 def _unknown(model: Module, pattern: str, known: Sequence[Place]) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import accumulate, groupby
 from typing import final
 
 import torch
@@ -19,11 +22,12 @@ from ..graph.operation import Operation
 from ..kernels import eager
 from ..locks import cached_property
 from ..nn.call import Call, Values
-from .jacobian import Stretch, backward, program, transported, walk
+from .jacobian import Stretch, backward, program, rows_of, walk
 from .names import Place
 
 CHUNK = 64
 """The number of steps in memory at a time."""
+ALL = slice(0, None)
 
 
 @final
@@ -62,6 +66,12 @@ class Visit:
         }
 
     @cached_property
+    def valid(self) -> Tensor:
+        """Which steps of which rows there are, (T, B)."""
+        times = torch.arange(self.steps).unsqueeze(1)
+        return (times < self.call.form.lengths).to(self.call.form.data.device)
+
+    @cached_property
     def spread_after(self) -> Values:
         """The states after every step, (T, B, units), 0 after a row's end."""
         return {state: self.call.form.spread(value) for state, value in self.after.items()}
@@ -76,23 +86,22 @@ class Visit:
             Which of the inputs' rows a piece stands for, and the gradients there, float64.
         """
         graph, sizes = self.call.graph, self.call.form.batch_sizes
-        carried = {f"d_{state}": self._at_the_end(state) for state in graph.states}
+        carried = {f"d_{s}": self._arrived(s, self.call.states[s]) for s in graph.states}
+        output = self.after[graph.output]
         if self.steps == 1 and sizes is None:
             total = dict(zip(graph.states, carried.values(), strict=True))
-            total[graph.output] = total[graph.output] + self._returned(slice(0, None)).squeeze(0)
-            yield slice(0, None), {state: value.unsqueeze(0) for state, value in total.items()}
+            total[graph.output] = total[graph.output] + self._arrived("", output).squeeze(0)
+            yield ALL, {state: value.unsqueeze(0) for state, value in total.items()}
             return
         loop = program(_summed(graph), self.call.program.sizes)
         names = {state: f"total {state}" for state in graph.states}
         for steps in _pieces(self.steps if sizes is None else len(sizes), self.call.reverse):
-            part = None if sizes is None else sizes[steps]
-            rows = (
-                steps
-                if sizes is None
-                else slice(sum(sizes[: steps.start]), sum(sizes[: steps.stop]))
-            )
+            part, rows = None, steps
+            if sizes is not None:
+                part = sizes[steps]
+                rows = slice(sum(sizes[: steps.start]), sum(sizes[: steps.stop]))
             given = {k: v[rows].double() for k, v in {**self.call.inputs, **self.before}.items()}
-            given[returned_input(graph, graph.output)] = self._returned(rows)
+            given[returned_input(graph, graph.output)] = self._arrived("", output, rows)
             count = None if part is None else part[0]
             seeds = {name: value[:count] for name, value in carried.items()}
             found, last = eager.run(
@@ -101,22 +110,10 @@ class Visit:
             yield rows, {state: found[name] for state, name in names.items()}
             carried = {k: torch.cat([last[k], v[len(last[k]) :]]) for k, v in carried.items()}
 
-    def _returned(self, rows: slice) -> Tensor:
-        """Return the gradient that reaches the output of every step from outside."""
-        found = self.arriving.get("")
-        like = self.after[self.call.graph.output][rows]
-        return (
-            like.new_zeros(like.shape, dtype=torch.float64)
-            if found is None
-            else found[rows].double()
-        )
-
-    def _at_the_end(self, state: str) -> Tensor:
-        """Return the gradient with respect to a state after the last step, (B, units)."""
-        found, first = self.arriving.get(state), self.call.states[state]
-        return (
-            first.new_zeros(first.shape, dtype=torch.float64) if found is None else found.double()
-        )
+    def _arrived(self, name: str, like: Tensor, rows: slice = ALL) -> Tensor:
+        """Return the gradient that reaches some rows of an output or a last state from outside."""
+        found = self.arriving.get(name)
+        return torch.zeros_like(like[rows]).double() if found is None else found[rows].double()
 
 
 @lru_cache(maxsize=256)
@@ -143,12 +140,16 @@ class Passage:
     """All that went through one place of a model, in the order of its calls.
 
     Attributes:
-        place: the layer in one direction, or the cell.
+        name: of the place.
+        reverse: whether steps are taken from the last to the first.
         visits: its calls.
+        graph: the equations.
+        steps, rows: T of all calls together, and B.
+        units: the number of units of I, H, P and 1.
+        widths: the number of units of each state, in the order of the signature.
     """
 
     def __init__(self, place: Place, visits: Sequence[Visit]) -> None:
-        self.place = place
         self.visits = list(visits)
         counts = {visit.call.form.batch for visit in visits}
         if len(counts) > 1:
@@ -156,37 +157,13 @@ class Passage:
                 f"{place.name} is called with different numbers of rows "
                 f"({', '.join(map(str, sorted(counts)))}): give the model one batch"
             )
-        self.graph = visits[0].call.graph
-
-    @property
-    def name(self) -> str:
-        """The name of the place."""
-        return self.place.name
-
-    @property
-    def reverse(self) -> bool:
-        """Whether steps are taken from the last to the first."""
-        return self.place.reverse
-
-    @property
-    def steps(self) -> int:
-        """T of all calls together."""
-        return sum(visit.steps for visit in self.visits)
-
-    @property
-    def rows(self) -> int:
-        """B."""
-        return self.visits[0].call.form.batch
-
-    @property
-    def units(self) -> Mapping[Size, int]:
-        """The number of units of I, H, P and 1."""
-        return {**self.visits[0].call.program.sizes, "input": self.place.input_size}
-
-    @property
-    def widths(self) -> dict[str, int]:
-        """The number of units of each state, in the order of the signature."""
-        return {state: self.units[size] for state, size in self.graph.states.items()}
+        first = visits[0].call
+        self.name, self.reverse, self.graph = place.name, place.reverse, first.graph
+        self.rows = first.form.batch
+        self.units: Mapping[Size, int] = {**first.program.sizes, "input": place.input_size}
+        self.widths = {state: self.units[size] for state, size in self.graph.states.items()}
+        self._starts = [0, *accumulate(visit.steps for visit in visits)]
+        self.steps = self._starts[-1]
 
     @property
     def identity(self) -> Tensor:
@@ -208,62 +185,51 @@ class Passage:
 
     def order(self, row: int) -> list[int]:
         """Return the steps of a row in the order in which they are taken."""
-        found, start = [], 0
-        for visit, lengths in zip(self.visits, self.lengths, strict=True):
+        found: list[int] = []
+        for start, lengths in zip(self._starts, self.lengths, strict=False):
             steps = range(start, start + lengths[row])
             found += reversed(steps) if self.reverse else steps
-            start += visit.steps
         return found
+
+    def step(self, row: int, step: int) -> Stretch:
+        """Return one step of a row."""
+        (stretch,) = self.stretches(row, [step])
+        return stretch
 
     def stretches(self, row: int, steps: Sequence[int]) -> list[Stretch]:
         """Return some steps of a row, in the order given; one stretch for each set of weights."""
-        pieces: list[tuple[Visit, dict[str, list[Tensor]]]] = []
-        for visit, indices in self._located(steps):
-            given = {name: value[indices, row : row + 1] for name, value in visit.given.items()}
-            if not pieces or pieces[-1][0].weights is not visit.weights:
-                pieces.append((visit, {name: [] for name in given}))
-            for name, value in given.items():
-                pieces[-1][1][name].append(value.double())
-        return [
-            self._stretch(visit, {name: torch.cat(values) for name, values in given.items()})
-            for visit, given in pieces
-        ]
+        found: list[Stretch] = []
+        for _, run in groupby(self._located(steps), lambda part: id(part[0].weights)):
+            parts = list(run)
+            given = {
+                name: torch.cat(
+                    [v.given[name][steps, row : row + 1].double() for v, steps in parts]
+                )
+                for name in parts[0][0].given
+            }
+            found.append(self._stretch(parts[0][0], given))
+        return found
 
     def _stretch(self, visit: Visit, given: Values) -> Stretch:
         return Stretch(visit.call.graph, self.units, visit.weights, given)
 
     def _located(self, steps: Sequence[int]) -> Iterator[tuple[Visit, list[int]]]:
         """Yield runs of steps in one call, with their places there."""
-        starts = [0]
-        for visit in self.visits:
-            starts.append(starts[-1] + visit.steps)
-        number, indices = -1, []
-        for step in steps:
-            here = next(i for i in range(len(self.visits)) if step < starts[i + 1])
-            if here != number:
-                if indices:
-                    yield self.visits[number], indices
-                number, indices = here, []
-            indices.append(step - starts[here])
-        if indices:
-            yield self.visits[number], indices
+        for number, run in groupby(steps, lambda step: bisect(self._starts, step) - 1):
+            yield self.visits[number], [step - self._starts[number] for step in run]
 
     def pieces(self) -> Iterator[tuple[Stretch, Tensor]]:
         """Yield all steps of all rows, some at a time, and which of them there are, (T, B)."""
         for visit in self.visits:
-            lengths = visit.call.form.lengths
-            for start in range(0, visit.steps, CHUNK):
-                steps = slice(start, min(start + CHUNK, visit.steps))
+            for steps in _pieces(visit.steps, True):
                 given = {name: value[steps].double() for name, value in visit.given.items()}
-                times = torch.arange(steps.start, steps.stop).unsqueeze(1)
-                stretch = self._stretch(visit, given)
-                yield stretch, (times < lengths).to(stretch.device)
+                yield self._stretch(visit, given), visit.valid[steps]
 
     def seams(self, row: int) -> set[int]:
         """Return the first steps of calls that do not go on from the states of the call before."""
         found: set[int] = set()
-        start, last = 0, None
-        for visit, lengths in zip(self.visits, self.lengths, strict=True):
+        last = None
+        for visit, start, lengths in zip(self.visits, self._starts, self.lengths, strict=False):
             length = lengths[row]
             if length:
                 first, end = (length - 1, 0) if self.reverse else (0, length - 1)
@@ -271,17 +237,11 @@ class Passage:
                 if last is not None and any(not begin[s].equal(last[s]) for s in begin):
                     found.add(start + first)
                 last = {state: visit.spread_after[state][end, row] for state in begin}
-            start += visit.steps
         return found
 
     def valid(self) -> Tensor:
         """Return which steps of which rows there are, (T, B)."""
-        found = [
-            torch.arange(visit.steps).unsqueeze(1) < visit.call.form.lengths
-            for visit in self.visits
-        ]
-        like = next(iter(self.visits[0].given.values()))
-        return torch.cat(found).to(like.device)
+        return torch.cat([visit.valid for visit in self.visits])
 
     def states(self) -> Values:
         """Return the states after every step, (T, B, units), 0 after a row's end."""
@@ -289,6 +249,11 @@ class Passage:
             state: torch.cat([visit.spread_after[state] for visit in self.visits])
             for state in self.graph.states
         }
+
+    @cached_property
+    def finite(self) -> Tensor:
+        """After which steps of which rows all states are finite, (T, B)."""
+        return torch.stack([s.isfinite().all(-1) for s in self.states().values()]).all(0)
 
     # The way from one step of a row to a later one.
 
@@ -350,12 +315,35 @@ class Passage:
 
     def carried(self, vectors: Tensor, steps: Sequence[int], row: int) -> Tensor:
         """Return vectors (K, S) times the Jacobians of some consecutive steps of a row."""
-        for stretch in reversed(self.stretches(row, steps)):
-            vectors = transported(stretch, vectors.unsqueeze(0))[0]
-        return vectors
+        last = deque(self._walk(vectors, steps, row), maxlen=1)
+        return last[0] if last else vectors
 
-    def walk(self, vectors: Tensor, steps: Sequence[int], row: int) -> Iterator[Tensor]:
+    def fading(
+        self, row: int, later: int | None = None, state: str | None = None
+    ) -> Iterator[Tensor]:
+        """Yield the derivative of a state by all states before it, for k = 0, 1, ... steps between.
+
+        Args:
+            row: of the batch.
+            later: the step after which the state is taken; the row's last if left out.
+            state: which; the output state if left out.
+
+        Yields:
+            (H, S) each.
+        """
+        self.check_row(row)
+        order = self.order(row)
+        if later is not None:
+            self.check_step(later, row, "later")
+            order = order[: order.index(later) + 1]
+        self.check_unbroken(order[1:], row)
+        vectors = self.identity[rows_of(state or self.graph.output, self.widths)]
+        yield vectors
+        yield from self._walk(vectors, order[1:], row)
+
+    def _walk(self, vectors: Tensor, steps: Sequence[int], row: int) -> Iterator[Tensor]:
         """Yield vectors times the Jacobians of the last of some steps, of the last two, ..."""
+        vectors = vectors.unsqueeze(0)
         for stretch in reversed(self.stretches(row, steps)):
             for vectors in walk(stretch, vectors):  # noqa: B020
-                yield vectors
+                yield vectors[0]

@@ -2,12 +2,13 @@
 
 Every path through the graph of a step either meets no learned layer, and is part of the direct
 path (the conveyor belt of an LSTM), or has a last one. Sorted by that, the paths' contributions
-add up to the step's Jacobian, for any cell.
+add up to the step's Jacobian, for any cell. Over several steps, they are the terms of a cell
+state's derivative.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import final
@@ -17,14 +18,26 @@ from torch import Tensor
 
 from ..graph import derivative
 from ..graph.graph import Graph
+from ..graph.learned import Size
 from ..graph.node import Node, constant, ordered
 from ..graph.notation import expression
 from ..graph.operation import LEAVES, POINTWISE, Operation
 from ..graph.rewrite import rewrite, simplified, states_as_inputs
 from ..kernels.eager import run
-from .jacobian import Stretch, evaluated, joined, opened, parted, program, returned
+from .jacobian import (
+    Stretch,
+    backward,
+    evaluated,
+    identity,
+    opened,
+    program,
+    returned,
+    rows_of,
+    vjp,
+)
+from .passage import Passage
 
-DIRECT = "direct"
+DIRECT, AROUND = "direct", "around"
 
 
 @final
@@ -124,28 +137,17 @@ def contributions(step: Stretch, vectors: Tensor) -> dict[str, Tensor]:
 def _before(step: Stretch, vectors: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the direct contribution, and the gradients with respect to the layers' values."""
     found = cut(step.graph)
-    once = program(_cut_backward(step.graph), step.units)
-    names = [f"d_{key}" for key in found.labels]
     given = {**step.given, **evaluated(step, _layer_values(step.graph))}
-    spread = {name: value.unsqueeze(-2) for name, value in given.items()}
-    seeds = parted(vectors, step.widths)
-    gradients, last = run(once, step.weights, spread, seeds, names, reverse=True)
-    shape = vectors.shape[:-1]
+    opened_step = Stretch(step.graph, step.units, step.weights, given)
+    back = backward(found.graph, (), tuple(found.labels))
+    gradients, direct = vjp(opened_step, back, vectors, [f"d_{key}" for key in found.labels])
     at_layers = {
-        key: gradients[f"d_{key}"][0].expand(*shape, step.units[found.graph.inputs[key]])
+        key: gradients[f"d_{key}"][0].expand(
+            *vectors.shape[:-1], step.units[found.graph.inputs[key]]
+        )
         for key in found.labels
     }
-    return joined(last, step.widths, shape), at_layers
-
-
-@lru_cache(maxsize=256)
-def _cut_backward(graph: Graph) -> Graph:
-    """Return one backward step without learned layers, with the gradients at their values."""
-    found = cut(graph)
-    whole = derivative(found.graph)
-    names = [*(f"d_{state}" for state in graph.states), *(f"d_{key}" for key in found.labels)]
-    values = {name: whole.values[name] for name in names}
-    return Graph(whole.name, whole.inputs, whole.states, values, backward=True)
+    return direct, at_layers
 
 
 @lru_cache(maxsize=256)
@@ -220,11 +222,126 @@ def written(graph: Graph, node: Node) -> str:
 def factors(stretch: Stretch, state: str) -> Tensor:
     """Return the coefficient of a state's direct path at every step, (T, B, units)."""
     flat = stretch.flat()
-    like = next(iter(flat.given.values()))
-    parts = [
-        like.new_full((flat.rows, 1, width), float(name == state))
-        for name, width in flat.widths.items()
-    ]
-    direct, _ = _before(flat, torch.cat(parts, -1))
-    found = parted(direct, flat.widths)[f"d_{state}"]
-    return found.unflatten(0, (stretch.steps, stretch.rows)).squeeze(-2)
+    own = rows_of(state, flat.widths)
+    seeds = flat.like.new_zeros(flat.rows, 1, flat.size)
+    seeds[..., own] = 1
+    direct, _ = _before(flat, seeds)
+    return direct[..., own].unflatten(0, (stretch.steps, stretch.rows)).squeeze(-2)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Terms:
+    """The dependence of a cell state on an earlier one of itself: (H, H) matrices in float64.
+
+    The earlier state is changed within its step, so that what the step makes of it, such as
+    h = o tanh(c), follows; all inputs are held fixed.
+
+    Attributes:
+        state: which state; ``c`` of an LSTM.
+        exact: the derivative of the later value by the earlier one.
+        shares: its terms by the last learned layer on the way: ``direct`` for none, ``i``,
+            ``f``, ``g`` of an LSTM, and ``around``: all that reaches the last step through other
+            states that did not come from this state one step before. In an LSTM that is the path
+            through the output gate. They add up to `exact`.
+        popular: the product over steps of all terms but ``around``, the usual formula.
+        gates: the product over steps of the direct terms alone, "the product of forget gates".
+    """
+
+    state: str
+    exact: Tensor
+    shares: Mapping[str, Tensor]
+    popular: Tensor
+    gates: Tensor
+
+    @property
+    def popular_error(self) -> float:
+        """The error of the usual formula, relative to the exact derivative (Frobenius norm)."""
+        return self._error(self.popular)
+
+    @property
+    def gates_error(self) -> float:
+        """The error of the product of forget gates."""
+        return self._error(self.gates)
+
+    def _error(self, other: Tensor) -> float:
+        norm = torch.linalg.matrix_norm
+        return (norm(other - self.exact) / norm(self.exact)).item()
+
+
+def carrier(graph: Graph) -> str:
+    """Return the state that carries the memory: the first whose next value the output reads, else
+    it.
+
+    ``c`` of an LSTM, ``h`` of a GRU.
+    """
+    below = set(ordered([graph.values[graph.output]]))
+    for state in graph.states:
+        old, value = Node(Operation.STATE, (), state), graph.values[state]
+        is_read = state != graph.output and value in below and bool(value.arguments)
+        if is_read and old in set(ordered([value])):
+            return state
+    return graph.output
+
+
+@lru_cache(maxsize=256)
+def _readout(graph: Graph, state: str) -> Graph:
+    """Return the new states as functions of one of them: a cell whose input is that new state."""
+    name, new = f"{state} new", states_as_inputs(graph.values.values())
+    target, leaf = new[graph.values[state]], Node(Operation.INPUT, (), name)
+    again = rewrite(new.values(), lambda node: leaf if node is target else None)
+    states: dict[str, Size] = {f"old {other}": size for other, size in graph.states.items()}
+    renamed = {f"old {other}": again[new[graph.values[other]]] for other in graph.states}
+    inputs: dict[str, Size] = {**graph.inputs, **graph.states, name: graph.states[state]}
+    return backward(Graph(graph.name, inputs, states, renamed), (), (name,))
+
+
+def readout(step: Stretch, state: str) -> Tensor:
+    """Return the derivative of the joined new states by one of them within its step, (S, H).
+
+    For an LSTM and c: diag(o tanh'(c)) over the identity.
+    """
+    graph, widths = _readout(step.graph, state), step.widths
+    inputs = {name: step.given[name] for name in step.graph.inputs}
+    old = {name: step.given[name][0] for name in widths}
+    _, new = run(program(step.graph, step.units), step.weights, inputs, old, [])
+    given = {**step.given, f"{state} new": new[state].unsqueeze(0)}
+    spread = {name: value.unsqueeze(-2) for name, value in given.items()}
+    parts = identity(step).split(list(widths.values()), -1)
+    seeds = {f"d_old {name}": part for name, part in zip(widths, parts, strict=True)}
+    name = f"d_{state} new"
+    found, _ = run(program(graph, step.units), step.weights, spread, seeds, [name], reverse=True)
+    return found[name][0].expand(1, step.size, widths[state])[0]
+
+
+def terms(passage: Passage, later: int, earlier: int, row: int, state: str | None) -> Terms:
+    """Return the terms of one state between two steps; see `Terms`.
+
+    Raises:
+        ValueError: for a layer, step, row or state that there is not, for steps in the wrong
+            order, and without a step between them.
+    """
+    state = carrier(passage.graph) if state is None else state
+    if state not in passage.widths:
+        raise ValueError(
+            f"{passage.name}: state should be one of {', '.join(passage.widths)}, got {state!r}"
+        )
+    steps = passage.way(later, earlier, row)
+    if not steps:
+        raise ValueError(f"{passage.name}: terms need an earlier step before step {later}")
+    own = rows_of(state, passage.widths)
+    eye = passage.identity
+    outs = [readout(passage.step(row, step), state) for step in [earlier, *steps[:-1]]]
+    popular = gates = eye[own, own]
+    shares: dict[str, Tensor] = {}
+    for step, out in zip(steps, outs, strict=True):
+        found = contributions(passage.step(row, step), eye[own].unsqueeze(0))
+        shares = {name: value[0] for name, value in found.items()}
+        popular = torch.stack(list(shares.values())).sum(0) @ out @ popular
+        gates = shares[DIRECT][:, own] @ gates
+    before = passage.carried(eye, steps[:-1], row) @ outs[0]
+    through = outs[-1] @ before[own]
+    whole = torch.stack(list(shares.values())).sum(0)
+    found = {name: share @ through for name, share in shares.items()}
+    found[AROUND] = whole @ (before - through)
+    return Terms(state, whole @ before, found, popular, gates)

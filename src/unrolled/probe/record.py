@@ -15,7 +15,7 @@ from ..nn.call import Call, Probe, refuse_compilers
 from ..nn.weights import Weighted
 from .names import Place, layout, matching
 from .recording import CallShape, Recording
-from .store import Folder, Memory, Store
+from .store import Folder, Store
 
 
 def record(
@@ -64,7 +64,7 @@ def record(
     if keep_graph and to is not None:
         raise ValueError("record: what is written to disk has no graph: leave out keep_graph or to")
     found = matching(model, names, "record")
-    store = Memory(limit) if to is None else Folder(to, limit)
+    store = Store(limit) if to is None else Folder(to, limit)
     recording = Recording(
         {name: place.name for name, (place, _) in found.items()},
         {alias: place.name for place, _ in found.values() for alias in place.aliases},
@@ -75,13 +75,15 @@ def record(
 
 @contextmanager
 def _recording(recorder: _Recorder) -> Iterator[Recording]:
+    store = recorder.store
     recorder.attach(recorder.modules)
     try:
         yield recorder.recording
         recorder.detach()
-        recorder.finish()
+        if isinstance(store, Folder):
+            recorder.recording._finish(store)
     except BaseException:
-        recorder.discard()
+        store.discard()
         raise
     finally:
         recorder.detach()
@@ -100,26 +102,13 @@ class _Recorder(Probe):
     ) -> None:
         super().__init__()
         self.recording = recording
-        self._store = store
+        self.store = store
         self._keep_graph = keep_graph
-        self._names: dict[tuple[Weighted, str], list[str]] = {}
-        self._places: dict[tuple[Weighted, str], Place] = {}
+        self._chosen: dict[tuple[Weighted, str], tuple[Place, list[str]]] = {}
         self._units: dict[Place, int] = {}  # of all names together, once known
         for place, value in found:
-            key = place.module, place.suffix
-            self._names.setdefault(key, []).append(value)
-            self._places[key] = place
-        self.modules = list(dict.fromkeys(module for module, _ in self._names))
-
-    def finish(self) -> None:
-        """Complete what is on disk."""
-        if isinstance(self._store, Folder):
-            self.recording._finish(self._store)
-
-    def discard(self) -> None:
-        """Leave nothing on disk."""
-        if isinstance(self._store, Folder):
-            self._store.discard()
+            self._chosen.setdefault((place.module, place.suffix), (place, []))[1].append(value)
+        self.modules = list(dict.fromkeys(module for module, _ in self._chosen))
 
     @property
     def keeps_graph(self) -> bool:
@@ -130,14 +119,15 @@ class _Recorder(Probe):
         """Return the names to record of one place."""
         if _torch.is_in_backward():
             return ()  # a checkpoint computes again what was recorded before
-        names = self._names.get((module, call.suffix), ())
-        if names and _torch.is_transformed():
+        place, names = self._chosen.get((module, call.suffix), (None, ()))
+        if place is None:
+            return ()
+        if _torch.is_transformed():
             raise RuntimeError(
                 "record: values inside torch.func transforms cannot be taken out: call the model "
                 "outside of them"
             )
-        if names:
-            self._reserve(self._places[module, call.suffix], names, call)
+        self._reserve(place, names, call)
         return names
 
     def _reserve(self, place: Place, names: Sequence[str], call: Call) -> None:
@@ -145,16 +135,16 @@ class _Recorder(Probe):
         if place not in self._units:
             self._units[place] = sum(place.units(name) for name in names)
         size = call.form.steps * call.form.batch * call.form.data.element_size()
-        self._store.reserve(self._units[place] * size, place.name)
+        self.store.reserve(self._units[place] * size, place.name)
 
     def see(self, module: Weighted, call: Call, values: Mapping[str, Tensor]) -> None:
         """Keep the values of one call."""
-        place, form = self._places[module, call.suffix], call.form
+        (place, _), form = self._chosen[module, call.suffix], call.form
         own = {*call.inputs, call.graph.output}  # the caller has these too, and may change them
-        kept = {
-            name: _own(form.spread(value), value if name in own else None)
-            for name, value in values.items()
-        }
+        kept = {}
+        for name, value in values.items():
+            spread = form.spread(value)
+            kept[name] = spread.clone() if spread is value and name in own else spread
         ragged = form.batch_sizes is not None
         lengths = tuple(form.lengths.tolist()) if ragged else (form.steps,) * form.batch
         if not self.recording.has(place.name):
@@ -164,11 +154,5 @@ class _Recorder(Probe):
     def _initial(self, call: Call) -> dict[str, Tensor]:
         """Return the states before the first step, by themselves."""
         first = {state: call.form.outward(value[None])[0] for state, value in call.states.items()}
-        return {
-            state: (value if self._keep_graph else value.detach()).clone()
-            for state, value in first.items()
-        }
-
-
-def _own(value: Tensor, caller: Tensor | None) -> Tensor:
-    return value.clone() if value is caller else value
+        keep = self._keep_graph
+        return {s: (value if keep else value.detach()).clone() for s, value in first.items()}

@@ -58,15 +58,8 @@ class Layout(NamedTuple):
 
     def outward(self, value: Tensor) -> Tensor:
         """Return (T, B, units) as the module's users see it."""
-        if not self.batched:
-            return value.squeeze(1)
-        return value.transpose(0, 1) if self.batch_first else value
-
-    def inward(self, value: Tensor) -> Tensor:
-        """Return (T, B, units) of what the module's users see."""
-        if not self.batched:
-            return value.unsqueeze(1)
-        return value.transpose(0, 1) if self.batch_first else value
+        value = value.transpose(0, 1) if self.batched and self.batch_first else value
+        return value if self.batched else value.squeeze(1)
 
 
 class CallShape(NamedTuple):
@@ -275,11 +268,11 @@ class Recording(Mapping[str, Tensor]):
                 name: [Piece(dtype, shape) for dtype, shape in stored]
                 for name, stored in data.pieces.items()
             }
-            folder = Folder.opened(Path(path), pieces)
+            folder = Folder(path, pieces=pieces)
             folder.check()
             recording = cls(data.names, data.aliases, folder)
-            for place, shapes in data.shapes.items():
-                recording._shapes[place] = _shapes_from_json(shapes, folder.rows)
+            for place, stored in data.shapes.items():
+                recording._shapes[place] = _shapes_from_json(stored, folder.rows)
             recording._require_values(folder.pieces)
             recording._initial = load_file(Path(path) / INITIAL)
         except (ValueError, OSError, SafetensorError, RuntimeError, *OVERFLOWS) as error:
@@ -293,12 +286,13 @@ class Recording(Mapping[str, Tensor]):
             if self._canonical(name) not in self._names:
                 raise ValueError(f"{name!r} is no name of a value of {place!r}")
             calls = [shape.steps for shape in self._shapes.get(place, [])]
-            kept = [piece.shape[0] for piece in pieces.get(name, [])]
-            alike = len({(piece.dtype, *piece.shape[1:]) for piece in pieces.get(name, [])}) == 1
+            own = pieces.get(name, [])
+            kept = [piece.shape[0] for piece in own]
+            alike = len({(piece.dtype, *piece.shape[1:]) for piece in own}) == 1
             if calls and calls != kept and not (alike and sum(calls) == sum(kept)):
                 raise ValueError(f"{name!r} has {sum(kept)} steps, expected {sum(calls)}")
             rows = {len(shape.lengths) for shape in self._shapes.get(place, [])}
-            if not rows >= {piece.shape[1] for piece in pieces.get(name, [])}:
+            if not rows >= {piece.shape[1] for piece in own}:
                 raise ValueError(f"{name!r} has other rows than {place!r}")
 
     def __repr__(self) -> str:

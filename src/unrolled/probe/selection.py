@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor
@@ -27,6 +27,10 @@ class Selection:
     def __init__(self, chosen: Chosen, axis: str) -> None:
         self.axis = axis
         self.chosen = _checked(chosen, axis)
+        self._mask: int | None = None  # for how many places a mask is
+        if isinstance(self.chosen, list) and isinstance(self.chosen[0], bool):
+            self._mask = len(self.chosen)
+            self.chosen = [place for place, held in enumerate(self.chosen) if held]
 
     @property
     def everything(self) -> bool:
@@ -51,8 +55,8 @@ class Selection:
             return list(range(count))
         if isinstance(self.chosen, slice):
             return list(range(count))[self.chosen]
-        if isinstance(self.chosen, Mask):
-            return self.chosen.places(count, self.axis)
+        if self._mask not in (None, count):
+            raise IndexError(f"{self.axis}: a mask of {self._mask} for {count} {self.axis}")
         for place in self.chosen:
             if not -count <= place < count:
                 raise IndexError(f"{self.axis}: {place} is not among the {count} {self.axis}")
@@ -80,36 +84,17 @@ class Selection:
         """Return the chosen places; of open choices those before `stop`."""
         if self.chosen is None or isinstance(self.chosen, slice):
             return self.places(stop)
-        if isinstance(self.chosen, Mask):
-            chosen = [place for place, held in enumerate(self.chosen.held) if held]
-        else:
-            chosen = self.chosen
-        return [place if place < stop else -1 for place in chosen]
+        return [place if place < stop else -1 for place in self.chosen]
 
     def missing(self, count: int) -> list[int]:
         """Return the places that were named one by one and are not among the first `count`."""
-        if isinstance(self.chosen, Mask):
-            return list(range(count, len(self.chosen.held)))
-        if isinstance(self.chosen, list):
-            return [place for place in self.chosen if place >= count]
-        return []
+        if self._mask is not None:
+            return list(range(count, self._mask))
+        return [p for p in self.chosen if p >= count] if isinstance(self.chosen, list) else []
 
 
-@final
-class Mask:
-    """A bool for each place."""
-
-    def __init__(self, held: list[bool]) -> None:
-        self.held = held
-
-    def places(self, count: int, axis: str) -> list[int]:
-        """Return the places that are held; raise IndexError for another number of places."""
-        if len(self.held) != count:
-            raise IndexError(f"{axis}: a mask of {len(self.held)} for {count} {axis}")
-        return [place for place, held in enumerate(self.held) if held]
-
-
-def _checked(chosen: Chosen, axis: str) -> slice | list[int] | Mask | None:
+def _checked(chosen: Chosen, axis: str) -> slice | list[int] | None:
+    """Return a choice as a slice, distinct ints, or bools."""
     if chosen is None:
         return None
     if isinstance(chosen, slice):
@@ -118,20 +103,16 @@ def _checked(chosen: Chosen, axis: str) -> slice | list[int] | Mask | None:
                 raise TypeError(f"{axis}: a slice of ints was expected, got {chosen}")
         return chosen
     items = chosen.tolist() if isinstance(chosen, Tensor) else chosen
-    if hasattr(items, "__index__") and not isinstance(items, bool):
-        return _distinct([int(items)], axis)  # pyright: ignore[reportArgumentType]
-    if hasattr(items, "__iter__") and not isinstance(items, str):
-        listed = list(items)  # pyright: ignore[reportArgumentType]
-        if listed and all(isinstance(item, bool) for item in listed):
-            return Mask(listed)
-        if all(hasattr(item, "__index__") and not isinstance(item, bool) for item in listed):
-            return _distinct([int(item) for item in listed], axis)
-    raise TypeError(
-        f"{axis}: expected an int, a slice, a sequence of ints or a mask of bools, got {chosen!r}"
-    )
-
-
-def _distinct(places: list[int], axis: str) -> list[int]:
+    is_several = hasattr(items, "__iter__") and not isinstance(items, str)
+    listed: list[Any] = list(items) if is_several else [items]  # pyright: ignore[reportArgumentType]
+    if is_several and listed and all(isinstance(item, bool) for item in listed):
+        return listed
+    if not all(hasattr(item, "__index__") and not isinstance(item, bool) for item in listed):
+        raise TypeError(
+            f"{axis}: expected an int, a slice, a sequence of ints or a mask of bools, "
+            f"got {chosen!r}"
+        )
+    places = [int(item) for item in listed]
     if not places or len(set(places)) < len(places):
         raise ValueError(f"{axis}: expected at least one place, and each once, got {places}")
     return places

@@ -9,6 +9,16 @@ WIDTH = 100
 """Columns."""
 
 
+class Shown:
+    """Abstract: a result that rich can show, and so every reader of text or pages."""
+
+    def __str__(self) -> str:
+        return text(self)
+
+    def _repr_html_(self) -> str:
+        return html(self)
+
+
 def text(result: Any) -> str:
     """Return what a terminal would show, without colours.
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from numbers import Real
 from pathlib import Path
@@ -22,8 +22,8 @@ BUFFER = 1 << 20
 """Bytes of small values that are gathered before they are written."""
 
 
-class Store(ABC):
-    """Keeps the values of each name, call after call, each (T, B, units).
+class Store:
+    """Keeps the values of each name in memory, call after call, each (T, B, units).
 
     Args:
         limit: how many bytes may be kept; None for any number.
@@ -34,6 +34,7 @@ class Store(ABC):
             raise TypeError(f"record: limit should be a number of bytes, got {limit!r}")
         self.limit = limit
         self.held = 0
+        self._values: dict[str, list[Tensor]] = {}
 
     def reserve(self, needed: int, place: str) -> None:
         """Raise MemoryError if so many bytes more would exceed the limit."""
@@ -47,32 +48,15 @@ class Store(ABC):
     def add(self, values: Mapping[str, Tensor]) -> None:
         """Keep the values of one call."""
         self.held += sum(value.numel() * value.element_size() for value in values.values())
-        self._add(values)
-
-    @abstractmethod
-    def _add(self, values: Mapping[str, Tensor]) -> None:
-        """Keep the values of one call."""
-
-    @abstractmethod
-    def get(self, name: str) -> list[Tensor]:
-        """Return the values of a name, call by call, or those of all calls in one."""
-
-
-@final
-class Memory(Store):
-    """Keeps tensors."""
-
-    def __init__(self, limit: float | None = None) -> None:
-        super().__init__(limit)
-        self._values: dict[str, list[Tensor]] = {}
-
-    def _add(self, values: Mapping[str, Tensor]) -> None:
         for name, value in values.items():
             self._values.setdefault(name, []).append(value)
 
     def get(self, name: str) -> list[Tensor]:
-        """Return the values of a name, call by call."""
+        """Return the values of a name, call by call, or those of all calls in one."""
         return self._values[name]
+
+    def discard(self) -> None:
+        """Leave nothing on disk."""
 
 
 class Piece(NamedTuple):
@@ -84,10 +68,7 @@ class Piece(NamedTuple):
     @property
     def size(self) -> int:
         """In bytes."""
-        count = 1
-        for side in self.shape:
-            count *= side
-        return count * DTYPES[self.dtype].itemsize
+        return math.prod(self.shape) * DTYPES[self.dtype].itemsize
 
 
 @final
@@ -99,34 +80,29 @@ class Folder(Store):
     Args:
         path: of the folder, which must not exist yet.
         limit: how many bytes may be written.
+        pieces: of a folder that was finished, what is in its files.
 
     Raises:
         FileExistsError: if there is something at `path`.
         FileNotFoundError: if there is no folder to make it in.
     """
 
-    def __init__(self, path: str | os.PathLike[str], limit: float | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        limit: float | None = None,
+        pieces: dict[str, list[Piece]] | None = None,
+    ) -> None:
         super().__init__(limit)
         self.target = Path(path)
-        if self.target.exists():
+        if pieces is None and self.target.exists():
             raise FileExistsError(f"record: to={str(path)!r} exists: choose a new name")
         if not self.target.parent.is_dir():
             raise FileNotFoundError(f"record: {str(self.target.parent)!r} is no folder")
-        self.path: Path | None = None  # once something is written
-        self.pieces: dict[str, list[Piece]] = {}
-        self._waiting: dict[str, list[Tensor]] = {}
-        self._waiting_bytes = 0
+        self.path = None if pieces is None else self.target  # once something is written
+        self.pieces = {} if pieces is None else pieces
+        self._waiting_bytes = 0  # of `_values`, which are not written yet
         self._discarded = False
-
-    @classmethod
-    def opened(cls, path: Path, pieces: Mapping[str, list[Piece]]) -> Folder:
-        """Return a folder that was finished."""
-        folder = cls.__new__(cls)
-        Store.__init__(folder)
-        folder.target = folder.path = path
-        folder.pieces = dict(pieces)
-        folder._waiting, folder._waiting_bytes, folder._discarded = {}, 0, False
-        return folder
 
     def begin(self) -> Path:
         """Make the temporary folder."""
@@ -135,22 +111,23 @@ class Folder(Store):
             self.path.mkdir()
         return self.path
 
-    def _add(self, values: Mapping[str, Tensor]) -> None:
+    def add(self, values: Mapping[str, Tensor]) -> None:
+        """Keep the values of one call, and write many at once."""
+        super().add({name: value.detach().cpu() for name, value in values.items()})
         for name, value in values.items():
             piece = Piece(str(value.dtype).removeprefix("torch."), tuple(value.shape))
             self.pieces.setdefault(name, []).append(piece)
-            self._waiting.setdefault(name, []).append(value.detach().cpu())
             self._waiting_bytes += piece.size
         if self._waiting_bytes > BUFFER:
             self._write()
 
     def _write(self) -> None:
         """Write what waits."""
-        for name, values in self._waiting.items():
+        for name, values in self._values.items():
             with self.file(name).open("ab") as file:
                 for value in values:
                     file.write(value.contiguous().view(-1).view(torch.uint8).numpy().data)
-        self._waiting.clear()
+        self._values.clear()
         self._waiting_bytes = 0
 
     def file(self, name: str) -> Path:
@@ -164,9 +141,7 @@ class Folder(Store):
         self._write()
         pieces = self.pieces[name]
         first = pieces[0]
-        if all(
-            piece.dtype == first.dtype and piece.shape[1:] == first.shape[1:] for piece in pieces
-        ):
+        if len({(piece.dtype, *piece.shape[1:]) for piece in pieces}) == 1:
             steps = sum(piece.shape[0] for piece in pieces)
             return [self._mapped(name, Piece(first.dtype, (steps, *first.shape[1:])))]
         total = sum(piece.size for piece in pieces)
@@ -193,7 +168,7 @@ class Folder(Store):
     def discard(self) -> None:
         """Remove what was written."""
         self._discarded = True
-        self._waiting.clear()
+        self._values.clear()
         if self.path is not None:
             shutil.rmtree(self.path)
 

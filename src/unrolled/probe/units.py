@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 import torch
 from torch import Tensor
 
-from . import shown
 from .recording import Recording
+from .shown import Shown
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -98,19 +98,12 @@ def find_units(
     scores = signs * _correlations(late.x, late.y.unsqueeze(1)).squeeze(1)
     best = (signs.unsqueeze(1) * _correlations(late.x, _shifted(late, seed))).max(0).values
     p = (1 + (best.unsqueeze(0) >= scores.unsqueeze(1)).sum(1)) / (1 + len(best))
-    binary = _fit(early, late, signs) if bool(((given == 0) | (given == 1)).all()) else None
+    is_binary = bool(((given == 0) | (given == 1)).all())
+    fits = _fit(early, late, signs).tolist() if is_binary else [(None, None, None)] * len(labels)
+    numbers = (scores.tolist(), p.tolist(), (signs > 0).tolist())
     units = [
-        Unit(
-            name,
-            unit,
-            scores[i].item(),
-            p[i].item(),
-            bool(signs[i] > 0),
-            None if binary is None else binary.auc[i].item(),
-            None if binary is None else binary.threshold[i].item(),
-            None if binary is None else binary.accuracy[i].item(),
-        )
-        for i, (name, unit) in enumerate(labels)
+        Unit(*label, score, p_value, rising, *fit)
+        for label, score, p_value, rising, fit in zip(labels, *numbers, fits, strict=True)
     ]
     units.sort(key=lambda unit: -unit.score)
     return UnitSearch(units, best.quantile(1 - LEVEL).item(), len(best))
@@ -224,16 +217,12 @@ def _margin(length: int) -> int:
     return max(1, length // 20)
 
 
-class _Binary(NamedTuple):
-    """Of a 0/1 feature: AUC, threshold and balanced accuracy of every unit, (U,) each."""
+def _fit(early: _Steps, late: _Steps, signs: Tensor) -> Tensor:
+    """Fit thresholds of a 0/1 feature on the first part, and say how well they do on the second.
 
-    auc: Tensor
-    threshold: Tensor
-    accuracy: Tensor
-
-
-def _fit(early: _Steps, late: _Steps, signs: Tensor) -> _Binary:
-    """Fit thresholds on the first part, and say how well they do on the second."""
+    Returns:
+        (U, 3): the AUC, the threshold and the balanced accuracy of every unit.
+    """
     ones, zeros = (early.x[early.y == value].mean(0) for value in (1, 0))
     threshold = (ones + zeros) / 2
     ranks = _ranks(late.x * signs)
@@ -242,7 +231,7 @@ def _fit(early: _Steps, late: _Steps, signs: Tensor) -> _Binary:
     auc = (ranks[positive].sum(0) - count * (count + 1) / 2) / (count * others)
     above = (late.x - threshold) * signs > 0
     right = above[positive].double().mean(0) + (~above[~positive]).double().mean(0)
-    return _Binary(auc, threshold, right / 2)
+    return torch.stack([auc, threshold, right / 2], 1)
 
 
 def _ranks(x: Tensor) -> Tensor:
@@ -258,7 +247,7 @@ def _ranks(x: Tensor) -> Tensor:
 
 
 @final
-class UnitSearch(Sequence[Unit]):
+class UnitSearch(Shown, Sequence[Unit]):
     """The result of `find_units`: every unit, the best first.
 
     Attributes:
@@ -315,9 +304,6 @@ class UnitSearch(Sequence[Unit]):
             else f"No unit of {len(self)} tracks the feature better than chance"
         )
         return Group(table, Text(f"{summary}; by chance the best one scores {self.chance:.3f}."))
-
-    def __str__(self) -> str:
-        return shown.text(self)
 
     def __repr__(self) -> str:
         return f"UnitSearch({len(self.found)} of {len(self)} units)"

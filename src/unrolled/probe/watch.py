@@ -112,13 +112,6 @@ def called(watch: Watch, user: str) -> dict[str, Passage]:
     return passages
 
 
-def known(passages: Mapping[str, Passage], layer: str) -> Passage:
-    """Return the passage of a layer; raise ValueError, with the nearest names, without one."""
-    if layer not in passages:
-        raise ValueError(unknown(layer, passages))
-    return passages[layer]
-
-
 @final
 class Watch(Probe):
     """Collects the visits of some places, and where gradients arrive at them."""
@@ -181,15 +174,11 @@ class Watch(Probe):
         """Return copies in float64; the same ones for calls with the same weights."""
         key = tuple((id(weight), _torch.version(weight)) for weight in call.weights.values())
         if key not in self._copies:
-            copies = {name: weight.detach().double() for name, weight in call.weights.items()}
-            originals = list(call.weights.values())  # kept, so that no other gets their id
-            self._copies[key] = (
-                originals,
-                {
-                    name: copy.clone() if copy.data_ptr() == original.data_ptr() else copy
-                    for (name, copy), original in zip(copies.items(), originals, strict=True)
-                },
-            )
+            originals = dict(call.weights)  # kept, so that no other gets their id
+            copies = {
+                name: w.detach().to(torch.float64, copy=True) for name, w in originals.items()
+            }
+            self._copies[key] = originals, copies
         return self._copies[key][1]
 
     def passages(self) -> dict[str, Passage]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, final
+from typing import Any
 
 import torch
 
+from unrolled.apps.bench.choice import Shapes, every
 from unrolled.apps.bench.contender import Contender, Contest
-from unrolled.apps.bench.layers import InferenceRow, Row
 from unrolled.apps.bench.outcome import Timing
 from unrolled.apps.bench.rivals import Rival
+from unrolled.apps.bench.rows import Row
 from unrolled.apps.bench.work import Shape, StandardLayer
 
 SMALL = Shape(3, 2, 4, 5)
@@ -29,33 +30,29 @@ def contender(name: str, flops: int = 1000, steps: int = 1, value: float = 1.0) 
     )
 
 
-@final
-class Fake(Row):
+def fake(cell: str, shape: Shape = SMALL) -> Row:
     """A row of two contenders, of which the second gives what its cell's name says."""
 
-    kind = "fake"
-    heading = "fake"
+    def make(cell: str, shape: Shape, rivals: Sequence[Rival]) -> Contest:
+        return Contest(contender("ours"), (contender("theirs", value=float(cell)),))
 
-    def contest(self, rivals: Sequence[Rival]) -> Contest:
-        return Contest(contender("ours"), (contender("theirs", value=float(self.cell)),))
+    return Row("fake", "fake", make, cell, shape)
 
 
-@final
-class Stranger(Rival):
+def inference(cell: str) -> Row:
+    """The row of a layer that is called."""
+    rows = every(Shapes([SMALL], [SMALL], [SMALL], [SMALL]))
+    return next(row for row in rows if row.kind == "inference" and row.cell == cell)
+
+
+def stranger(value: Callable[[torch.Tensor], torch.Tensor]) -> Rival:
     """Gives whatever numbers it is made with, in the shape of the right ones."""
 
-    key = "stranger"
-    name = "Stranger"
-
-    def __init__(self, value: Callable[[torch.Tensor], torch.Tensor]) -> None:
-        self.value = value
-
-    def available(self) -> str | None:
-        return None
-
-    def work(self, problem: StandardLayer, threads: int) -> Callable[[], Any]:
+    def ready(problem: StandardLayer, threads: int) -> Callable[[], Any]:
         output, state = problem.theirs(problem.feed.data, problem.feed.states[0])
-        return lambda: [self.value(each.detach()).numpy() for each in (output, state)]
+        return lambda: [value(each.detach()).numpy() for each in (output, state)]
+
+    return Rival("stranger", "Stranger", (), ready)
 
 
 def timed(
@@ -63,4 +60,4 @@ def timed(
 ) -> Timing:
     """A row with these seconds."""
     ours, theirs = contender("ours", flops[0]), contender("torch.nn", flops[1])
-    return Timing(InferenceRow("gru", SMALL), (ours, theirs), {"ours": first, "torch.nn": second})
+    return Timing(inference("gru"), (ours, theirs), {"ours": first, "torch.nn": second})

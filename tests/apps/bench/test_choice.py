@@ -1,10 +1,10 @@
 import pytest
 
 from unrolled.apps.bench.choice import CELLS, KINDS, Shapes, every
-from unrolled.apps.bench.layers import InferenceRow, Row
 from unrolled.apps.bench.rivals import RIVALS, missing
+from unrolled.apps.bench.rows import Row
 
-from .fakes import SMALL
+from .fakes import SMALL, inference
 
 SMALLS = Shapes([SMALL], [SMALL], [SMALL])
 
@@ -32,7 +32,7 @@ def test_rivals_give_the_right_numbers(rival, cell: str) -> None:
     reason = rival.available()
     if reason is not None:
         pytest.skip(reason)
-    contest = InferenceRow(cell, SMALL).contest([rival])
+    contest = inference(cell).contest([rival])
     assert contest.opponents[1].complaint() is None
 
 

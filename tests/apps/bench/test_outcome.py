@@ -5,15 +5,14 @@ import torch
 
 from unrolled.apps.bench import outcome as outcomes
 from unrolled.apps.bench import run as table
-from unrolled.apps.bench.layers import InferenceRow
 from unrolled.apps.bench.machine import machine
 from unrolled.apps.bench.outcome import BEST, Timing, means, outcome
 
-from .fakes import SMALL, Fake, Stranger, contender, timed
+from .fakes import SMALL, contender, fake, inference, stranger, timed
 
 
 def test_a_row_is_timed_when_everybody_is_right() -> None:
-    found = outcome(Fake("1", SMALL), (), 0.0)
+    found = outcome(fake("1"), (), 0.0)
     assert found.wrong is None
     assert list(found.times) == ["ours", "theirs"]
     assert len(found.times["ours"]) == len(found.times["theirs"]) >= 3
@@ -21,7 +20,7 @@ def test_a_row_is_timed_when_everybody_is_right() -> None:
 
 def test_a_row_is_not_timed_when_somebody_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outcomes, "measure", lambda *_: pytest.fail("was timed"))
-    found = outcome(Fake("1.5", SMALL), (), 0.0)
+    found = outcome(fake("1.5"), (), 0.0)
     assert found.wrong is not None
     assert found.wrong.startswith("theirs: output")
     assert not found.times
@@ -29,19 +28,19 @@ def test_a_row_is_not_timed_when_somebody_is_wrong(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("value", [lambda x: x + 1e-3, lambda x: x * torch.nan])
 def test_a_rival_with_wrong_numbers_stops_the_row(value) -> None:
-    found = outcome(InferenceRow("gru", SMALL), [Stranger(value)], 0.0)
+    found = outcome(inference("gru"), [stranger(value)], 0.0)
     assert found.wrong is not None
     assert found.wrong.startswith("Stranger: output is off by")
 
 
 def test_a_rival_with_right_numbers_takes_part() -> None:
-    found = outcome(InferenceRow("gru", SMALL), [Stranger(lambda x: x)], 0.0)
+    found = outcome(inference("gru"), [stranger(lambda x: x)], 0.0)
     assert found.wrong is None
     assert list(found.ratios) == ["torch.nn", "Stranger"]
 
 
 def test_a_rival_that_cannot_be_made_ready_stops_the_row() -> None:
-    found = outcome(InferenceRow("lstm", SMALL), [Stranger(lambda x: x)], 0.0)  # needs two states
+    found = outcome(inference("lstm"), [stranger(lambda x: x)], 0.0)  # needs two states
     assert found.wrong is not None
     assert found.wrong.startswith("Stranger: ")
     assert not found.times
@@ -69,7 +68,7 @@ def test_the_machine_is_described() -> None:
 
 def test_rows_as_data() -> None:
     refused = (contender("ours"), contender("theirs"))
-    wrong = Timing(Fake("2", SMALL), refused, {}, "theirs: output is off")
+    wrong = Timing(fake("2"), refused, {}, "theirs: output is off")
     rows = [timed([1.0, 1.0, 2.0], [2.0, 3.0, 2.0]), wrong]
     data = outcomes.report({"processor": "P"}, {1: 1e-6, 2: 2e-6}, 2, rows)
     data = json.loads(json.dumps(data))
@@ -105,6 +104,6 @@ def test_lines_fit_a_terminal() -> None:
     names = ["torch.nn", "ONNX Runtime", "OpenVINO", "JAX"]
     all_of_them = [contender("unrolled"), *map(contender, names)]
     times = {each.name: [123.4e-3, 0.05, 0.07] for each in all_of_them}
-    outcome = Timing(Fake("1", SMALL._replace(T=1000, H=1024)), all_of_them, times)
+    outcome = Timing(fake("1", SMALL._replace(T=1000, H=1024)), all_of_them, times)
     for text in (table.head(outcome), table.line(outcome, 1.0), table.summary(means([outcome]))):
         assert max(map(len, text.splitlines())) <= 100

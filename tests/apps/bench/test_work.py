@@ -3,7 +3,7 @@ import torch
 from torch.nn.utils.rnn import PackedSequence
 
 from unrolled.apps.bench import work
-from unrolled.apps.bench.others import layer
+from unrolled.apps.bench.rows import layer
 from unrolled.apps.bench.work import Shape, StandardLayer
 from unrolled.cells import CELLS
 

@@ -53,6 +53,7 @@ def test_cells_as_a_page() -> None:
     text = page("Cells", "", sections, speech)
     check(text)
     assert cells.gru.python().splitlines()[0] in text
+    assert "<code>torch.nn.GRU</code>" in text
     assert "lstm_peephole" in text
 
 

@@ -10,6 +10,7 @@ from unrolled.apps.study.command import study
 from unrolled.apps.study.entrant import Entrant
 from unrolled.apps.study.grid import Plan, carry_out, tasks
 from unrolled.apps.study.outcome import Results
+from unrolled.apps.study.problems import problem
 from unrolled.apps.study.table import Figure, gathered
 from unrolled.apps.study.trial import Budget
 from unrolled.apps.terminal import Interrupt
@@ -40,14 +41,14 @@ def test_other_sizes_equations_and_starts_are_other_trials(tmp_path: Path) -> No
     list(carry_out(small(1), results, 1, Interrupt()))
     entrant = Entrant(cells.rnn_tanh)
     for changed in (
-        Plan("long", 2, entrant, 0, Budget(hidden=7, steps=4)),
-        Plan("long", 2, entrant, 0, Budget(hidden=6, steps=5)),
-        Plan("short", 2, entrant, 0, BUDGET),
-        Plan("long", 2, Entrant(cells.rnn_tanh, "identity"), 0, BUDGET),
-        Plan("long", 2, Entrant(cells.rnn_relu), 0, BUDGET),
+        Plan(problem("long", 2), entrant, 0, Budget(hidden=7, steps=4)),
+        Plan(problem("long", 2), entrant, 0, Budget(hidden=6, steps=5)),
+        Plan(problem("short", 2), entrant, 0, BUDGET),
+        Plan(problem("long", 2), Entrant(cells.rnn_tanh, "identity"), 0, BUDGET),
+        Plan(problem("long", 2), Entrant(cells.rnn_relu), 0, BUDGET),
     ):
         assert changed.key not in results
-    assert Plan("long", 2, entrant, 0, BUDGET).key in results
+    assert Plan(problem("long", 2), entrant, 0, BUDGET).key in results
 
 
 def test_an_interrupt_keeps_what_is_done(tmp_path: Path) -> None:

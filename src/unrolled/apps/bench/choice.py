@@ -7,22 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from .layers import (
-    InferenceRow,
-    PackedRow,
-    ProjectedRow,
-    Row,
-    StreamingCellRow,
-    StreamingLayerRow,
-    TrainingRow,
-)
+from . import neighbours, rows, work
 from .library import UserError
-from .neighbours import neighbours
-from .others import BesideInferenceRow, BesideTrainingRow, LoopRow, TapsRow, lstm_highway
+from .neighbours import beside_neighbour
 from .rivals import Rival, chosen, present
-from .work import CLASSES, GRID, MIDDLE, QUICK, SMALL, STREAM, Shape, shape
+from .rows import Maker, Row
+from .work import CLASSES, INFERENCE, TRAINING, Shape
 
-OTHERS = ("lstm_peephole", "lstm_coupled", lstm_highway.name, "lstm_layernorm")
+OTHERS = ("lstm_peephole", "lstm_coupled", rows.lstm_highway.name, "lstm_layernorm")
 """Cells that are compared with our LSTM."""
 
 CELLS = (*CLASSES, *OTHERS)
@@ -34,31 +26,74 @@ CELLS = (*CLASSES, *OTHERS)
 class Shapes:
     """The shapes of rows beside torch.nn, beside ourselves, of streams, and of neighbours."""
 
-    grid: Sequence[Shape] = GRID
-    middle: Sequence[Shape] = MIDDLE
-    stream: Sequence[Shape] = (STREAM,)
-    small: Sequence[Shape] = SMALL
+    grid: Sequence[Shape] = work.GRID
+    middle: Sequence[Shape] = work.MIDDLE
+    stream: Sequence[Shape] = (work.STREAM,)
+    small: Sequence[Shape] = work.SMALL
+
+    @property
+    def first(self) -> Sequence[Shape]:
+        """The first of those beside ourselves."""
+        return self.middle[:1]
 
 
-FEW = Shapes(QUICK, MIDDLE[:1], small=SMALL[:1])
+FEW = Shapes(work.QUICK, work.MIDDLE[:1], small=work.SMALL[:1])
+
+
+LSTM = ("lstm",)
+GROUPS: tuple[tuple[str, str, Maker, Sequence[str], str], ...] = (
+    ("inference", "{CELL} inference", rows.standard(INFERENCE, True), tuple(CLASSES), "grid"),
+    ("training", "{CELL} training", rows.standard(TRAINING), tuple(CLASSES), "grid"),
+    (
+        "packed", "packed {CELL} training, lengths T/4 to T", rows.standard(TRAINING, ragged=True),
+        LSTM, "grid",
+    ),
+    (
+        "projected", "projected {CELL} training, proj_size H/2",
+        rows.standard(TRAINING, projected=True), LSTM, "grid",
+    ),
+    (
+        "streaming", "LSTMCell, for each step of a stream", rows.stepwise("LSTMCell", False), LSTM,
+        "stream",
+    ),
+    (
+        "streaming", "LSTM with T = 1, for each step of a stream", rows.stepwise("LSTM", False),
+        LSTM, "stream",
+    ),
+    ("cells", "{cell} inference, per operation", rows.beside_lstm(INFERENCE), OTHERS, "middle"),
+    ("cells", "{cell} training, per operation", rows.beside_lstm(TRAINING), OTHERS, "middle"),
+    ("loop", "{cell} training", rows.beside_loop, (rows.lstm_highway.name,), "first"),
+    (
+        "taps", "{CELL} inference with every value recorded", rows.recording, ("lstm", "gru"),
+        "middle",
+    ),
+)  # fmt: skip
+"""All rows but those of neighbours, in the order of the table: kind, heading, maker, cells, and
+which of the `Shapes`."""
+
+NEIGHBOURS = (
+    *(
+        (f"{heading}: {difference}", beside_neighbour(pair, learns))
+        for heading, pairs, learns in (
+            ("LSTMCell inference", neighbours.CELLS, False),
+            ("LSTM inference", neighbours.LAYERS, False),
+            ("LSTM training", neighbours.LAYERS, True),
+        )
+        for difference, pair in pairs.items()
+    ),
+    ("LSTMCell in a loop of Python, for each step of training", rows.stepwise("LSTMCell", True)),
+    ("LSTM with T = 1 in a loop of Python, for each step of training", rows.stepwise("LSTM", True)),
+)
+"""Headings and makers of the rows of neighbours."""
 
 
 def every(shapes: Shapes) -> Iterator[Row]:
-    """Return all rows in the order of the table."""
-    for kind in (InferenceRow, TrainingRow):
-        for cell in CLASSES:
-            yield from (kind(cell, shape) for shape in shapes.grid)
-    for kind in (PackedRow, ProjectedRow):
-        yield from (kind("lstm", shape) for shape in shapes.grid)
-    for kind in (StreamingCellRow, StreamingLayerRow):
-        yield from (kind("lstm", shape) for shape in shapes.stream)
-    for kind in (BesideInferenceRow, BesideTrainingRow):
-        for cell in OTHERS:
-            yield from (kind(cell, shape) for shape in shapes.middle)
-    yield from (LoopRow(lstm_highway.name, shape) for shape in shapes.middle[:1])
-    for cell in ("lstm", "gru"):
-        yield from (TapsRow(cell, shape) for shape in shapes.middle)
-    yield from neighbours(shapes.small)
+    """Yield all rows in the order of the table."""
+    for kind, heading, make, cells, sizes in GROUPS:
+        for cell in cells:
+            yield from (Row(kind, heading, make, cell, each) for each in getattr(shapes, sizes))
+    for each in shapes.small:
+        yield from (Row("neighbours", title, make, "lstm", each) for title, make in NEIGHBOURS)
 
 
 KINDS = tuple(dict.fromkeys(row.kind for row in every(Shapes())))
@@ -103,17 +138,17 @@ def choice(
         raise UserError("--quick and --own both choose the shapes: give one of them")
     if seconds is not None and not 0 < seconds < float("inf"):
         raise UserError(f"--seconds {seconds:g}: expected a number above 0")
-    shapes = [shape(text) for text in own]
+    shapes = [work.parsed_shape(text) for text in own]
     sizes = FEW if quick else Shapes(*[shapes] * 4) if own else Shapes()
     kinds = _names("--rows", kinds, KINDS) if kinds else USUAL
     cells = _names("--cells", cells, CELLS)
-    rows = [row for row in every(sizes) if row.kind in kinds and row.cell in cells]
-    if not rows:
+    wanted = [row for row in every(sizes) if row.kind in kinds and row.cell in cells]
+    if not wanted:
         raise UserError(
             f"no row of {', '.join(kinds)} is about {', '.join(cells)}: leave out --rows or --cells"
         )
     return Choice(
-        rows,
+        wanted,
         present() if rivals is None else chosen(_split([rivals])),
         seconds if seconds is not None else QUICK_SECONDS if quick else SECONDS,
     )

@@ -5,8 +5,7 @@ from __future__ import annotations
 import gc
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from statistics import median, quantiles
 from typing import Any, NamedTuple, final
 
@@ -56,9 +55,11 @@ def measure(works: Sequence[Callable[[], Any]], seconds: float) -> list[list[flo
 
     Every round begins with another one.
     """
-    with _no_collection():
-        turns = [Turn(work) for work in works]
-        times: list[list[float]] = [[] for _ in works]
+    turns = [Turn(work) for work in works]
+    times: list[list[float]] = [[] for _ in works]
+    gc.collect()
+    gc.disable()
+    try:
         began = time.perf_counter()
         for count in range(MOST):
             wanted = seconds if count >= LEAST else PATIENCE
@@ -67,17 +68,9 @@ def measure(works: Sequence[Callable[[], Any]], seconds: float) -> list[list[flo
             for place in range(len(turns)):
                 number = (place + count) % len(turns)
                 times[number].append(turns[number].sample())
-    return times
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    try:
-        yield
     finally:
         gc.enable()
+    return times
 
 
 class Ratio(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias, final
 
@@ -74,6 +74,11 @@ class Contest(NamedTuple):
 
     subject: Contender
     opponents: tuple[Contender, ...]
+
+
+def numbered(word: str, values: Iterable[Tensor]) -> Results:
+    """Return results by a word and their numbers."""
+    return {f"{word} {place}": value for place, value in enumerate(values)}
 
 
 def _distance(got: Tensor, right: Tensor) -> float:

@@ -103,31 +103,27 @@ def _source(target: Target, chains: int) -> str:
     """Write LLVM IR: c = a * c + a in every chain, all numbers kept in registers."""
     vector = target.vector
     fma = f"@llvm.fma.v{target.lanes}f32"
-    each = range(chains)
-    places = [f"  %p{i} = getelementptr {vector}, ptr %numbers, i64 {i}" for i in each]
-    first = [f"  %f{i} = load {vector}, ptr %p{i}, align 4" for i in each]
-    held = [f"  %c{i} = phi {vector} [%f{i}, %entry], [%n{i}, %loop]" for i in each]
-    step = [
-        f"  %n{i} = call {vector} {fma}({vector} %f0, {vector} %c{i}, {vector} %f0)" for i in each
-    ]
-    last = [f"  store {vector} %n{i}, ptr %p{i}, align 4" for i in each]
+
+    def each(line: str) -> list[str]:
+        return [line.replace("#", str(chain)) for chain in range(chains)]
+
     return "\n".join(
         [
             f"declare {vector} {fma}({vector}, {vector}, {vector})",
             "define void @chains(ptr %numbers, i64 %turns) {",
             "entry:",
-            *places,
-            *first,
+            *each(f"  %p# = getelementptr {vector}, ptr %numbers, i64 #"),
+            *each(f"  %f# = load {vector}, ptr %p#, align 4"),
             "  br label %loop",
             "loop:",
             "  %turn = phi i64 [0, %entry], [%next, %loop]",
-            *held,
-            *step,
+            *each(f"  %c# = phi {vector} [%f#, %entry], [%n#, %loop]"),
+            *each(f"  %n# = call {vector} {fma}({vector} %f0, {vector} %c#, {vector} %f0)"),
             "  %next = add i64 %turn, 1",
             "  %more = icmp slt i64 %next, %turns",
             "  br i1 %more, label %loop, label %done",
             "done:",
-            *last,
+            *each(f"  store {vector} %n#, ptr %p#, align 4"),
             "  ret void",
             "}",
         ]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from statistics import median
 from typing import Any, NamedTuple, final
 
+from ..files import dated
 from .clock import Ratio, geometric_mean, measure, ratio
 from .contender import Contender, RefusalError
-from .layers import InferenceRow, Row
 from .rivals import Rival
+from .rows import Row
 from .work import Shape
 
 
@@ -113,7 +113,7 @@ def _ratios(outcome: Timing) -> Iterator[tuple[str, float]]:
     medians = {name: each.median for name, each in outcome.ratios.items()}
     yield from medians.items()
     rivals = [value for name, value in medians.items() if name != "torch.nn"]
-    if isinstance(outcome.row, InferenceRow) and len(rivals) > 1:
+    if outcome.row.kind == "inference" and len(rivals) > 1:
         yield BEST, min(rivals)
 
 
@@ -124,15 +124,14 @@ def report(
     machine: dict[str, Any], ceiling: dict[int, float], threads: int, outcomes: Sequence[Timing]
 ) -> dict[str, Any]:
     """Return the run as JSON has it; times in seconds, rates in billions of operations a second."""
-    return {
-        "version": VERSION,
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "machine": machine,
-        "threads": threads,
-        "ceiling_gflops": {str(count): value for count, value in ceiling.items()},
-        "rows": [_row(outcome, ceiling[threads]) for outcome in outcomes],
-        "means": [mean._asdict() for mean in means(outcomes)],
-    }
+    return dated(
+        VERSION,
+        machine=machine,
+        threads=threads,
+        ceiling_gflops={str(count): value for count, value in ceiling.items()},
+        rows=[_row(outcome, ceiling[threads]) for outcome in outcomes],
+        means=[mean._asdict() for mean in means(outcomes)],
+    )
 
 
 def _row(outcome: Timing, ceiling: float) -> dict[str, Any]:

@@ -4,44 +4,50 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, final
+from dataclasses import dataclass
+from typing import Any, TypeAlias, final
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .contender import Contender, RefusalError, Results
+from .contender import Contender, RefusalError, Results, numbered
 from .library import UserError
 from .work import StandardLayer
 
+Ready: TypeAlias = "Callable[[StandardLayer, int], Callable[[], Any]]"
+"""Makes, from a problem and a number of threads, what computes the problem's layer, and hands back
+output and last states as arrays."""
 
-class Rival(ABC):
-    """Abstract: a library that can compute an RNN, GRU or LSTM layer without gradients.
+
+@final
+@dataclass(frozen=True)
+class Rival:
+    """A library that can compute an RNN, GRU or LSTM layer without gradients.
 
     Attributes:
         key: by which a user asks for it.
         name: for the table.
+        packages: that it needs.
+        ready: makes what is timed.
     """
 
-    key: ClassVar[str]
-    name: ClassVar[str]
+    key: str
+    name: str
+    packages: tuple[str, ...]
+    ready: Ready
 
-    @abstractmethod
     def available(self) -> str | None:
         """Say why it cannot be used here; None if it can."""
-
-    @abstractmethod
-    def work(self, problem: StandardLayer, threads: int) -> Callable[[], Any]:
-        """Return what computes the problem's layer; hands back output and last states as arrays."""
+        return missing(*self.packages)
 
     def contender(
         self, problem: StandardLayer, threads: int, expected: Callable[[], Results]
     ) -> Contender:
         """Return the rival at a problem; RefusalError if it cannot be made ready."""
         try:
-            work = self.work(problem, threads)
+            work = self.ready(problem, threads)
         except Exception as error:
             raise RefusalError(self.name, error) from error
         return Contender(self.name, work, _named, expected, problem.flops)
@@ -55,7 +61,7 @@ def missing(*packages: str) -> str | None:
 
 def _named(values: Any) -> Results:
     output, *states = (torch.from_numpy(np.array(value)) for value in values)
-    return {"output": output, **{f"state {place}": each for place, each in enumerate(states)}}
+    return {"output": output, **numbered("state", states)}
 
 
 ORDERS = {"rnn": (0,), "gru": (1, 0, 2), "lstm": (0, 3, 1, 2)}
@@ -79,7 +85,7 @@ def onnx_model(problem: StandardLayer) -> bytes:
     def value(name: str, *shape: int) -> Any:
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape))
 
-    options: dict[str, Any] = {"linear_before_reset": 1} if problem.cell == "gru" else {}
+    options = {"linear_before_reset": 1} if problem.cell == "gru" else {}
     node = helper.make_node(
         problem.cell.upper(),
         ["x", "W", "R", "B", "", *names],
@@ -119,140 +125,99 @@ def _weights(problem: StandardLayer) -> dict[str, np.ndarray]:
         parts = weights[f"{name}_l0"].detach().unflatten(0, (-1, problem.shape.H))
         return parts[list(ORDERS[problem.cell])].flatten(0, 1)
 
-    biases = np.concatenate([blocks("bias_ih").numpy(), blocks("bias_hh").numpy()])
-    return {
-        "W": blocks("weight_ih").numpy()[None],
-        "R": blocks("weight_hh").numpy()[None],
-        "B": biases[None],
+    biases = torch.cat([blocks("bias_ih"), blocks("bias_hh")])
+    stored = {"W": blocks("weight_ih"), "R": blocks("weight_hh"), "B": biases}
+    return {name: value.numpy()[None] for name, value in stored.items()}
+
+
+def onnx_runtime(problem: StandardLayer, threads: int) -> Callable[[], Any]:
+    """Return a run of a session on the processor, its threads put to sleep between calls."""
+    import onnxruntime  # pyright: ignore[reportMissingImports]
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    session = onnxruntime.InferenceSession(
+        onnx_model(problem), options, providers=["CPUExecutionProvider"]
+    )
+    given = onnx_inputs(problem)
+    return lambda: session.run(None, given)
+
+
+def openvino(problem: StandardLayer, threads: int) -> Callable[[], Any]:
+    """Return a request of a compiled model, called one at a time, in float32 throughout."""
+    import openvino  # pyright: ignore[reportMissingImports]
+
+    core = openvino.Core()
+    settings = {
+        "INFERENCE_NUM_THREADS": threads,
+        "INFERENCE_PRECISION_HINT": "f32",
+        "PERFORMANCE_HINT": "LATENCY",
     }
+    compiled = core.compile_model(core.read_model(onnx_model(problem)), "CPU", settings)
+    request, given = compiled.create_infer_request(), onnx_inputs(problem)
+
+    def work() -> list[Any]:
+        found = request.infer(given, share_inputs=True, share_outputs=True)
+        return [found[place] for place in range(len(found))]
+
+    return work
 
 
-@final
-class OnnxRuntime(Rival):
-    """A session on the processor, its threads put to sleep between calls."""
-
-    key = "onnxruntime"
-    name = "ONNX Runtime"
-
-    def available(self) -> str | None:
-        """Ask for onnx too, for the model."""
-        return missing("onnx", "onnxruntime")
-
-    def work(self, problem: StandardLayer, threads: int) -> Callable[[], Any]:
-        """Return a run with arrays in and out."""
-        import onnxruntime  # pyright: ignore[reportMissingImports]
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.add_session_config_entry("session.force_spinning_stop", "1")
-        session = onnxruntime.InferenceSession(
-            onnx_model(problem), options, providers=["CPUExecutionProvider"]
-        )
-        given = onnx_inputs(problem)
-        return lambda: session.run(None, given)
-
-
-@final
-class OpenVino(Rival):
-    """A compiled model that is called one request at a time, in float32 throughout."""
-
-    key = "openvino"
-    name = "OpenVINO"
-
-    def available(self) -> str | None:
-        """Ask for onnx too, for the model."""
-        return missing("onnx", "openvino")
-
-    def work(self, problem: StandardLayer, threads: int) -> Callable[[], Any]:
-        """Return a request with arrays in and out."""
-        import openvino  # pyright: ignore[reportMissingImports]
-
-        core = openvino.Core()
-        settings = {
-            "INFERENCE_NUM_THREADS": threads,
-            "INFERENCE_PRECISION_HINT": "f32",
-            "PERFORMANCE_HINT": "LATENCY",
-        }
-        compiled = core.compile_model(core.read_model(onnx_model(problem)), "CPU", settings)
-        request, given = compiled.create_infer_request(), onnx_inputs(problem)
-
-        def work() -> list[Any]:
-            found = request.infer(given, share_inputs=True, share_outputs=True)
-            return [found[place] for place in range(len(found))]
-
-        return work
-
-
-@final
-class Jax(Rival):
-    """`lax.scan` over the steps, compiled; products with the input are done for all steps at once.
+def jax(problem: StandardLayer, threads: int) -> Callable[[], Any]:
+    """Return `lax.scan` over the steps, compiled; products with the input are done for all steps
+    at once.
 
     JAX makes its threads once in a process, so the number of the first problem holds.
     """
-
-    key = "jax"
-    name = "JAX"
-
-    def available(self) -> str | None:
-        """Ask for jax alone."""
-        return missing("jax")
-
-    def work(self, problem: StandardLayer, threads: int) -> Callable[[], Any]:
-        """Return a call with arrays of JAX in and out."""
-        os.environ.setdefault("NPROC", str(threads))  # from which XLA takes its number of threads
-        os.environ.setdefault("JAX_PLATFORMS", "cpu")
-        import jax  # pyright: ignore[reportMissingImports]
-        from jax import lax  # pyright: ignore[reportMissingImports]
-
-        weights = {
-            name.removesuffix("_l0"): jax.numpy.asarray(weight.detach().numpy())
-            for name, weight in problem.theirs.named_parameters()
-        }
-        step = {"rnn": _rnn, "gru": _gru, "lstm": _lstm}[problem.cell]
-
-        @jax.jit
-        def layer(x: Any, states: Any) -> Any:
-            hoisted = x @ weights["weight_ih"].T + weights["bias_ih"]
-
-            def body(states: Any, each: Any) -> tuple[Any, Any]:
-                product = states[0] @ weights["weight_hh"].T + weights["bias_hh"]
-                states = step(each, product, *states)
-                return states, states[0]
-
-            states, output = lax.scan(body, tuple(state[0] for state in states), hoisted)
-            return output, *(state[None] for state in states)
-
-        x = jax.numpy.asarray(problem.feed.data.numpy())
-        states = tuple(jax.numpy.asarray(state.numpy()) for state in problem.feed.states)
-        return lambda: jax.block_until_ready(layer(x, states))
-
-
-def _rnn(x: Any, product: Any, h: Any) -> tuple[Any, ...]:
+    os.environ.setdefault("NPROC", str(threads))  # from which XLA takes its number of threads
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    import jax  # pyright: ignore[reportMissingImports]
+    from jax import lax, nn  # pyright: ignore[reportMissingImports]
     from jax import numpy as jnp  # pyright: ignore[reportMissingImports]
 
-    return (jnp.tanh(x + product),)
+    def rnn(x: Any, product: Any, h: Any) -> tuple[Any, ...]:
+        return (jnp.tanh(x + product),)
+
+    def gru(x: Any, product: Any, h: Any) -> tuple[Any, ...]:
+        (x_r, x_z, x_n), (h_r, h_z, h_n) = jnp.split(x, 3, -1), jnp.split(product, 3, -1)
+        z = nn.sigmoid(x_z + h_z)
+        n = jnp.tanh(x_n + nn.sigmoid(x_r + h_r) * h_n)
+        return ((1 - z) * n + z * h,)
+
+    def lstm(x: Any, product: Any, h: Any, c: Any) -> tuple[Any, ...]:
+        i, f, g, o = jnp.split(x + product, 4, -1)
+        c = nn.sigmoid(f) * c + nn.sigmoid(i) * jnp.tanh(g)
+        return nn.sigmoid(o) * jnp.tanh(c), c
+
+    weights = {
+        name.removesuffix("_l0"): jnp.asarray(weight.detach().numpy())
+        for name, weight in problem.theirs.named_parameters()
+    }
+    step = {"rnn": rnn, "gru": gru, "lstm": lstm}[problem.cell]
+
+    @jax.jit
+    def layer(x: Any, states: Any) -> Any:
+        hoisted = x @ weights["weight_ih"].T + weights["bias_ih"]
+
+        def body(states: Any, each: Any) -> tuple[Any, Any]:
+            product = states[0] @ weights["weight_hh"].T + weights["bias_hh"]
+            states = step(each, product, *states)
+            return states, states[0]
+
+        states, output = lax.scan(body, tuple(state[0] for state in states), hoisted)
+        return output, *(state[None] for state in states)
+
+    x = jnp.asarray(problem.feed.data.numpy())
+    states = tuple(jnp.asarray(state.numpy()) for state in problem.feed.states)
+    return lambda: jax.block_until_ready(layer(x, states))
 
 
-def _gru(x: Any, product: Any, h: Any) -> tuple[Any, ...]:
-    from jax import nn  # pyright: ignore[reportMissingImports]
-    from jax import numpy as jnp  # pyright: ignore[reportMissingImports]
-
-    (x_r, x_z, x_n), (h_r, h_z, h_n) = jnp.split(x, 3, -1), jnp.split(product, 3, -1)
-    z = nn.sigmoid(x_z + h_z)
-    n = jnp.tanh(x_n + nn.sigmoid(x_r + h_r) * h_n)
-    return ((1 - z) * n + z * h,)
-
-
-def _lstm(x: Any, product: Any, h: Any, c: Any) -> tuple[Any, ...]:
-    from jax import nn  # pyright: ignore[reportMissingImports]
-    from jax import numpy as jnp  # pyright: ignore[reportMissingImports]
-
-    i, f, g, o = jnp.split(x + product, 4, -1)
-    c = nn.sigmoid(f) * c + nn.sigmoid(i) * jnp.tanh(g)
-    return nn.sigmoid(o) * jnp.tanh(c), c
-
-
-RIVALS: tuple[Rival, ...] = (OnnxRuntime(), OpenVino(), Jax())
+RIVALS = (
+    Rival("onnxruntime", "ONNX Runtime", ("onnx", "onnxruntime"), onnx_runtime),
+    Rival("openvino", "OpenVINO", ("onnx", "openvino"), openvino),
+    Rival("jax", "JAX", ("jax",), jax),
+)
 
 
 def chosen(keys: Sequence[str]) -> tuple[Rival, ...]:

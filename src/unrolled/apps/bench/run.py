@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -66,13 +65,13 @@ def line(outcome: Timing, ceiling: float) -> str:
 
 def summary(means: Sequence[Mean]) -> str:
     """Return the geometric means."""
-    lines = [f"\n{'geometric means':<46} {'opponent':>14} {'mean':>6} {'least':>6} at"]
-    for each in means:
-        lines.append(
-            f"{each.title:<46} {each.opponent:>14} {short(each.mean):>6} {short(each.least):>6} "
-            f"{each.shape}"
-        )
-    return "\n".join(lines)
+    lines = (
+        f"{each.title:<46} {each.opponent:>14} {short(each.mean):>6} {short(each.least):>6} "
+        f"{each.shape}"
+        for each in means
+    )
+    head = f"\n{'geometric means':<46} {'opponent':>14} {'mean':>6} {'least':>6} at"
+    return "\n".join([head, *lines])
 
 
 def duration(seconds: float) -> str:
@@ -97,7 +96,8 @@ def run(console: Console, choice: Choice) -> dict[str, Any]:
     rates = {count: ceiling.gflops(count) for count in sorted({1, threads})}
     say(console, introduction(found, rates, threads, choice.rivals))
     outcomes, above = [], ""
-    with _unwarned():
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN")
         for each in _outcomes(console, choice):
             # The best of many moments: other programs may have had their share of the first.
             rates[threads] = max(rates[threads], ceiling.gflops(threads))
@@ -112,30 +112,14 @@ def run(console: Console, choice: Choice) -> dict[str, Any]:
 
 def _outcomes(console: Console, choice: Choice) -> Iterator[Timing]:
     """Return the rows one after the other; on a terminal, with a bar below."""
-    columns = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
-    )
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     # Drawn at changes only: a thread that draws would take time from what is measured.
     with Progress(
-        *columns,
-        console=console,
-        transient=True,
-        auto_refresh=False,
-        disable=not console.is_terminal,
-    ) as progress:
+        *columns, TextColumn("{task.description}"), console=console, transient=True,
+        auto_refresh=False, disable=not console.is_terminal,
+    ) as progress:  # fmt: skip
         task = progress.add_task("", total=len(choice.rows))
         for row in choice.rows:
             progress.update(task, description=f"{row.title} {row.shape}", refresh=True)
             yield outcome(row, choice.rivals, choice.seconds)
             progress.advance(task)
-
-
-@contextmanager
-def _unwarned() -> Iterator[None]:
-    """Silence PyTorch's remark that its projected LSTM is slow."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN")
-        yield

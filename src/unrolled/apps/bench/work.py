@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,27 +31,21 @@ class Shape(NamedTuple):
 
 
 GRID = tuple(
-    Shape(*sizes)
-    for sizes in (
-        (100, 1, 32, 32),
-        (100, 32, 32, 64),
-        (50, 64, 128, 128),
-        (100, 64, 256, 256),
-        (100, 1, 256, 256),
-        (100, 32, 512, 512),
-        (128, 1, 1024, 1024),
-        (6, 3, 10, 20),
-        (35, 20, 650, 650),
-        (1000, 16, 64, 128),
-        (50, 128, 1024, 1024),
+    itertools.starmap(
+        Shape,
+        (
+            (100, 1, 32, 32), (100, 32, 32, 64), (50, 64, 128, 128), (100, 64, 256, 256),
+            (100, 1, 256, 256), (100, 32, 512, 512), (128, 1, 1024, 1024), (6, 3, 10, 20),
+            (35, 20, 650, 650), (1000, 16, 64, 128), (50, 128, 1024, 1024),
+        ),
     )
-)
+)  # fmt: skip
 """From a toy to what fills a server: thin, long, odd and large."""
 
-QUICK = (Shape(100, 1, 32, 32), Shape(100, 32, 32, 64), Shape(50, 64, 128, 128))
+QUICK = GRID[:3]
 """Some of the grid, each a matter of milliseconds."""
 
-MIDDLE = (Shape(50, 64, 128, 128), Shape(100, 64, 256, 256))
+MIDDLE = GRID[2:4]
 """Where one cell is compared with another: large enough that products are most of the work."""
 
 SMALL = (Shape(20, 16, 64, 64), Shape(5, 4, 20, 20))
@@ -60,13 +55,13 @@ STREAM = Shape(100, 1, 64, 64)
 """A stream: T steps, each its own call."""
 
 
-def shape(text: str) -> Shape:
+def parsed_shape(text: str) -> Shape:
     """Return the shape that a user wrote.
 
     Raises:
         UserError: unless it is four whole numbers above 0.
 
-    >>> shape("50,64,128,128")
+    >>> parsed_shape("50,64,128,128")
     Shape(T=50, B=64, I=128, H=128)
     """
     parts = text.split(",")
@@ -207,6 +202,13 @@ def _flat(output: Any, states: Any) -> list[Tensor]:
     return [data, *((states,) if isinstance(states, Tensor) else states)]
 
 
+def drawn(make: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """Return a module, always with the same weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return make(*arguments, **options)
+
+
 CLASSES = {"rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
 
 
@@ -229,9 +231,7 @@ class StandardLayer:
     @cached_property
     def theirs(self) -> Module:
         """The layer of torch.nn."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            return self._layer(torch.nn)
+        return drawn(self._layer, torch.nn)
 
     @cached_property
     def ours(self) -> Module:

@@ -18,11 +18,12 @@ from ...draw.words import Words
 from ...errors import DrawError, UserError
 from ...printing.latex import symbol
 from ...probe.flow import GradientFlow, gradient_flow
+from ...probe.jacobian import rows_of
+from ...probe.paths import AROUND, DIRECT, carrier
 from ...probe.record import record
-from ...probe.terms import carrier
 from ..train import checkpoint as checkpoints
 from ..train import text as texts
-from .models import moments
+from .models import moments, trained
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -78,7 +79,9 @@ class Measured:
         except UserError as error:
             raise DrawError(str(error)) from error
 
-    # Models.
+    def _all(self, *kinds: str) -> list[Checkpoint]:
+        """Return the runs, or trained models of some cells."""
+        return self.given or list(map(trained, kinds))
 
     def _one(self, kind: str | None = None) -> Checkpoint:
         """Return the run, or a trained model of a cell."""
@@ -95,11 +98,13 @@ class Measured:
             steps=checkpoint.step,
         )
 
-    def _ids(self, checkpoint: Checkpoint) -> Tensor:
+    def _ids(self, checkpoint: Checkpoint, words: str | None = None) -> Tensor:
+        """Return the numbers of the text's characters, or of other words', (T, 1)."""
         try:
-            return texts.encode(self.text, checkpoint.vocabulary).long().unsqueeze(1)
+            ids = texts.encode(self.text if words is None else words, checkpoint.vocabulary)
         except UserError as error:
             raise DrawError(f"--text does not fit the run: {error}") from error
+        return ids.long().unsqueeze(1)
 
     def _window(self, steps: int, limit: int) -> slice:
         """Return the steps that are shown: the last; of our own sentence, the first."""
@@ -172,24 +177,16 @@ class Measured:
 
         Of a cell with a state that carries the memory, that state's as well.
         """
-        chosen = self.given or [moments(find(kind))[-1] for kind in KINDS]
         found = []
-        for checkpoint in chosen:
-            ids = self._long(checkpoint)
+        for checkpoint in self._all(*KINDS):
+            ids, graph = self._long(checkpoint), checkpoint.cell.graph
             flows = [self._flow(checkpoint, ids[:, r : r + 1]) for r in range(ids.shape[1])]
-            name, graph = self._short(checkpoint), checkpoint.cell.graph
-            output, state = graph.output, carrier(graph)
-            if state == output:
-                found.append(_fade(name, [flow.distance(LAYER) for flow in flows]))
-                continue
-            rows = [flow.distance(LAYER) for flow in flows]
-            found.append(_fade(f"{name}: ${symbol(output, 't')}$", rows))
-            rows = [_carried(flow, state) for flow in flows]
-            found.append(_fade(f"{name}: ${symbol(state, 't')}$", rows))
+            name = f"{plain(checkpoint.cell.name)} ({checkpoint.settings.hidden})"
+            states = dict.fromkeys((graph.output, carrier(graph)))
+            for state in states:
+                title = f"{name}: ${symbol(state, 't')}$" if len(states) > 1 else name
+                found.append(_fade(title, [_sizes(flow, state) for flow in flows]))
         return found
-
-    def _short(self, checkpoint: Checkpoint) -> str:
-        return f"{plain(checkpoint.cell.name)} ({checkpoint.settings.hidden})"
 
     def _long(self, checkpoint: Checkpoint, rows: int = 4) -> Tensor:
         """Excerpt the given text, or Python's help topics, for gradients over many steps."""
@@ -202,54 +199,34 @@ class Measured:
             return self._ids(checkpoint)[-HORIZON - 1 :]
         stride = len(words) // rows
         parts = [words[r * stride : r * stride + HORIZON + 1] for r in range(rows)]
-        try:
-            ids = texts.encode("".join(parts), checkpoint.vocabulary).long()
-        except UserError as error:
-            raise DrawError(f"--text does not fit the run: {error}") from error
-        return ids.view(rows, -1).T.contiguous()
+        return self._ids(checkpoint, "".join(parts)).view(rows, -1).T.contiguous()
 
     def factors(self) -> Sequence[Factors]:
         """Return what each step does to a gradient: a simple network, and one with a cell state."""
-        if self.given:
-            chosen = [moments(find("rnn_tanh"))[-1], self._one()]
-        else:
-            chosen = [moments(find(kind))[-1] for kind in ("rnn_tanh", "lstm")]
-        return [self._factors(each) for each in chosen]
+        models = [trained("rnn_tanh"), self._one() if self.given else trained("lstm")]
+        return [self._factors(each) for each in models]
 
     def _factors(self, checkpoint: Checkpoint, steps: int = 40) -> Factors:
         ids = self._long(checkpoint)[: steps + 1, :1]
         flow = self._flow(checkpoint, ids)
-        graph = checkpoint.cell.graph
-        state = carrier(graph)
-        last = len(ids) - 1
-        sizes, units, through = [], [], []
+        state = carrier(checkpoint.cell.graph)
+        rows = []
         own = _own(flow, state)
-        for step in range(1, last + 1):
-            jacobian = flow.jacobian(LAYER, step, step - 1)[own, own]
-            sizes.append(torch.linalg.matrix_norm(jacobian, 2))
-            units.append(self._direct(flow, step, own, jacobian))
-            through.append(torch.linalg.matrix_norm(flow.jacobian(LAYER, step, 0)[own, own], 2))
+        for step in range(1, len(ids)):
+            jacobian, through = (flow.jacobian(LAYER, step, s)[own, own] for s in (step - 1, 0))
+            direct = flow.contributions(LAYER, step)[DIRECT][own, own]
+            has_path = direct.abs().sum() > 0
+            factors = direct.diagonal() if has_path else torch.linalg.svdvals(jacobian)
+            norm = torch.linalg.matrix_norm
+            rows.append((norm(jacobian, 2), factors, norm(through, 2)))
         name = f"{plain(checkpoint.cell.name)}: {plain(state)}"
-        return Factors(
-            name,
-            torch.stack(sizes).numpy(),
-            torch.stack(units).numpy(),
-            torch.stack(through).numpy(),
-        )
-
-    def _direct(self, flow: GradientFlow, step: int, own: slice, jacobian: Tensor) -> Tensor:
-        """Return the factor of every unit on the direct path; without one, its singular values."""
-        direct = flow.contributions(LAYER, step).get("direct")
-        if direct is not None and direct[own, own].abs().sum() > 0:
-            return direct[own, own].diagonal()
-        return torch.linalg.svdvals(jacobian)
+        return Factors(name, *(torch.stack(each).numpy() for each in zip(*rows, strict=True)))
 
     def terms(self, limit: int) -> Terms:
         """Measure dC_t/dC_{t-1} step by step, and the popular products over more steps."""
         checkpoint = self._one()
-        graph = checkpoint.cell.graph
-        state = carrier(graph)
-        if state == graph.output:
+        state = carrier(checkpoint.cell.graph)
+        if state == checkpoint.cell.graph.output:
             raise DrawError(
                 f"terms shows the cell state's derivative: {checkpoint.cell.name} has no state "
                 f"beside {state}; take a run of a cell such as lstm"
@@ -259,37 +236,29 @@ class Measured:
         shown = self._window(last + 1, limit)
         first = max(1, shown.start)
         found = [flow.terms(LAYER, step, step - 1) for step in range(first, shown.stop)]
-        names = [
-            n for n, share in found[0].shares.items() if n != "around" and share.abs().sum() > 0
-        ]
+        names = [n for n, share in found[0].shares.items() if n != AROUND and share.abs().sum() > 0]
         root = found[0].exact.shape[0] ** 0.5
-        norm = torch.linalg.matrix_norm
-        sizes = [[norm(each.shares[name]) / root for name in names] for each in found]
-        around = [
-            float(norm(flow.terms(LAYER, step, step - 2).shares["around"]) / root)
-            if step > 1
-            else 0.0
-            for step in range(first, shown.stop)
+
+        def size(matrix: Tensor) -> float:
+            return float(torch.linalg.matrix_norm(matrix) / root)
+
+        around = [0.0] * max(0, 2 - first) + [
+            size(flow.terms(LAYER, step, step - 2).shares[AROUND])
+            for step in range(max(2, first), shown.stop)
         ]
         errors = {}
         for k in (1, 2, 3, 5, 10):
             if k <= last:
-                pairs = [
-                    flow.terms(LAYER, step, step - k)
-                    for step in range(k, last + 1, max(1, last // 6))
-                ]
-                errors[k] = (
-                    float(numpy.median([pair.popular_error for pair in pairs])),
-                    float(numpy.median([pair.gates_error for pair in pairs])),
-                )
-        exact = numpy.array([float(norm(each.exact) / root) for each in found])
-        tokens = list(self.text[first : shown.stop])
+                steps = range(k, last + 1, max(1, last // 6))
+                pairs = [flow.terms(LAYER, step, step - k) for step in steps]
+                both = zip(*((pair.popular_error, pair.gates_error) for pair in pairs), strict=True)
+                errors[k] = tuple(float(numpy.median(each)) for each in both)
         return Terms(
             self._name(checkpoint),
-            tokens,
+            list(self.text[first : shown.stop]),
             names,
-            numpy.array(sizes),
-            exact,
+            numpy.array([[size(each.shares[name]) for name in names] for each in found]),
+            numpy.array([size(each.exact) for each in found]),
             numpy.array(around),
             errors,
         )
@@ -304,16 +273,15 @@ class Measured:
                 f"{len(graph.states)}; take a run of a cell such as lstm"
             )
         flow = self._flow(checkpoint)
-        steps = min(limit, len(self.text) - 1)
-        states = list(graph.states)
-        sizes = numpy.zeros((steps, 2, 2))
-        for step in range(1, steps + 1):
-            jacobian = flow.jacobian(LAYER, step, step - 1)
-            for a, later in enumerate(states):
-                for b, earlier in enumerate(states):
-                    part = jacobian[_own(flow, later), _own(flow, earlier)]
-                    sizes[step - 1, a, b] = float(torch.linalg.matrix_norm(part, 2))
-        return Ways(self._name(checkpoint), states, sizes)
+        widths = list(flow.passage(LAYER).widths.values())
+        sizes = [
+            [
+                [float(torch.linalg.matrix_norm(block, 2)) for block in rows.split(widths, 1)]
+                for rows in flow.jacobian(LAYER, step, step - 1).split(widths)
+            ]
+            for step in range(1, min(limit, len(self.text) - 1) + 1)
+        ]
+        return Ways(self._name(checkpoint), list(graph.states), numpy.array(sizes))
 
 
 def _fade(name: str, rows: list[Tensor]) -> Fade:
@@ -322,24 +290,12 @@ def _fade(name: str, rows: list[Tensor]) -> Fade:
     return Fade(name, (sizes / sizes[0]).numpy())
 
 
-def _carried(flow: GradientFlow, state: str) -> Tensor:
-    """Return |ds_T/ds_{T-k}| for k = 0, 1, ... of a state beside the output, over all paths."""
-    own = _own(flow, state)
-    last = flow.passage(LAYER).steps - 1
-    through = torch.eye(sum(flow.passage(LAYER).widths.values()), dtype=torch.float64)
-    sizes = [torch.linalg.matrix_norm(through[own, own])]
-    for step in range(last, 0, -1):
-        through = through @ flow.jacobian(LAYER, step, step - 1)
-        sizes.append(torch.linalg.matrix_norm(through[own, own]))
-    return torch.stack(sizes)
+def _sizes(flow: GradientFlow, state: str) -> Tensor:
+    """Return |ds_T/ds_{T-k}| for k = 0, 1, ... of a state, over all paths."""
+    own, parts = _own(flow, state), flow.passage(LAYER).fading(0, state=state)
+    return torch.stack([torch.linalg.matrix_norm(part[:, own]) for part in parts])
 
 
 def _own(flow: GradientFlow, state: str) -> slice:
     """Return the rows of one state among the joined ones."""
-    widths = flow.passage(LAYER).widths
-    before = 0
-    for name, width in widths.items():
-        if name == state:
-            return slice(before, before + width)
-        before += width
-    raise KeyError(state)
+    return rows_of(state, flow.passage(LAYER).widths)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..study.outcome import Outcome
 from ..study.table import Figure as Scores
-from ..study.table import gathered, ordered
+from ..study.table import Found, gathered, ordered
 from .memory import accuracy_table, caption
 from .page import Section, Speech
 
@@ -23,6 +23,7 @@ VANISHED = 1e-6
 NOTHING = 1e-290
 """Smaller gradients stand for 0."""
 
+PART = ("part", "not settled by this run")
 SIMPLE, GATED, RELU = "rnn_tanh", "lstm", "rnn_relu"
 
 
@@ -44,18 +45,16 @@ def claims(outcomes: Sequence[Outcome], speech: Speech) -> list[dict[str, Any]]:
     return [_said(each, speech) for each in made if each is not None]
 
 
-Claim = tuple[str, bool | None, str]
-"""What is said; whether it holds, None where that is not settled; what was measured."""
+Claim = tuple[str, bool, bool, str]
+"""What is said; whether it holds; whether enough was done to say that it does not; what was
+measured."""
 
 
 def _said(claim: Claim, speech: Speech) -> dict[str, Any]:
-    says, holds, measured = claim
-    verdicts = {
-        True: ("yes", "holds"),
-        False: ("no", "does not hold here"),
-        None: ("part", "not settled by this run"),
-    }
-    kind, verdict = verdicts[holds]
+    says, holds, settled, measured = claim
+    kind, verdict = "yes", "holds"
+    if not holds:
+        kind, verdict = ("no", "does not hold here") if settled else PART
     return {
         "kind": kind,
         "says": speech(says),
@@ -64,28 +63,21 @@ def _said(claim: Claim, speech: Speech) -> dict[str, Any]:
     }
 
 
-def percent(scores: Scores) -> str:
-    """Return the mean, for a sentence."""
-    return f"{100 * scores.mean:.1f} %"
-
-
-def _short(
-    found: Mapping[str, Mapping[str, Mapping[int, Scores]]], settled: bool, speech: Speech
-) -> Claim:
+def _short(found: Found, settled: bool, speech: Speech) -> Claim:
     """Judge the shortest gap of each task."""
     parts, learned = [], []
     for task in ("short", "long"):
         shortest = {name: figures[min(figures)] for name, figures in found.get(task, {}).items()}
         learned += [each.mean >= GOAL for each in shortest.values()]
         if shortest:
-            listed = ", ".join(f"{name} {percent(each)}" for name, each in shortest.items())
+            listed = ", ".join(f"{name} {each.percent}" for name, each in shortest.items())
             parts.append(f"{speech(f'{task} task')}: {listed}")
-    holds = all(learned) if settled or all(learned) else None
-    return "With a short gap, every network learns the link.", holds, f"{'; '.join(parts)}."
+    says = "With a short gap, every network learns the link."
+    return says, all(learned), settled, f"{'; '.join(parts)}."
 
 
 def _along(name: str, figures: Mapping[int, Scores], speech: Speech) -> str:
-    listed = ", ".join(f"{speech('gap')} {gap}: {percent(f)}" for gap, f in figures.items())
+    listed = ", ".join(f"{speech('gap')} {gap}: {f.percent}" for gap, f in figures.items())
     return f"{name}, {listed}"
 
 
@@ -96,11 +88,9 @@ def _simple(
         return None
     figures = long[SIMPLE]
     first, last = figures[min(figures)], figures[max(figures)]
-    holds: bool | None = last.mean < 0.5 <= first.mean
-    if not settled and first.mean < 0.5:
-        holds = None
-    text = f"{_along(SIMPLE, figures, speech)}."
-    return "As the gap grows, a simple RNN can no longer learn it.", holds, text
+    holds, settled = last.mean < 0.5 <= first.mean, settled or first.mean >= 0.5
+    says = "As the gap grows, a simple RNN can no longer learn it."
+    return says, holds, settled, f"{_along(SIMPLE, figures, speech)}."
 
 
 def _cure(
@@ -115,7 +105,7 @@ def _cure(
     if diverged:
         text += f"; {diverged} × NaN"
     holds = all(long[name][max(long[name])].mean >= GOAL for name in kinds)
-    return says, holds if settled or holds else None, f"{text}."
+    return says, holds, settled, f"{text}."
 
 
 def _gradient(outcomes: Sequence[Outcome], speech: Speech) -> Claim | None:
@@ -134,7 +124,7 @@ def _gradient(outcomes: Sequence[Outcome], speech: Speech) -> Claim | None:
         parts.append(f"{speech(words)} {listed}")
     left = speech("Of the gradient is left at the first word, gap")
     holds = first[SIMPLE].gradients[0.0][-1] < VANISHED
-    return "The cause is that gradients vanish.", holds, f"{left} {gap}: {'; '.join(parts)}."
+    return "The cause is that gradients vanish.", holds, True, f"{left} {gap}: {'; '.join(parts)}."
 
 
 def scientific(value: float) -> str:
@@ -167,7 +157,7 @@ def overview(outcomes: Sequence[Outcome], speech: Speech) -> Section:
         )
     data = {
         "about": words,
-        "table": accuracy_table(gathered(long), speech),
+        **accuracy_table(gathered(long), speech),
         "caption": caption(long, speech),
         "claims": claims(long, speech),
     }

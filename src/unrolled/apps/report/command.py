@@ -12,12 +12,11 @@ from rich.console import Console
 
 from ...cells import find
 from ...errors import DrawError
-from ..study.command import follow
+from ..study.command import follow, show
 from ..study.entrant import Entrant
 from ..study.grid import Plan, tasks
 from ..study.outcome import Outcome, Results
 from ..study.problems import problem
-from ..study.table import tables
 from ..study.trial import Budget
 from ..terminal import Interrupt, say
 from ..train import checkpoint as checkpoints
@@ -26,7 +25,7 @@ from ..train.demo import demo as train
 from ..train.sample_inputs import words_for
 from .claims import ENOUGH, overview
 from .memory import memory
-from .model import Run, check_text, diagnosis, inside, model, units
+from .model import Run, diagnosis, inside, model, units
 from .network import cells, network
 from .page import Section, Speech, check, page, write
 
@@ -51,7 +50,6 @@ def report(path: Path, text: str | None, language: str, out: Path | None) -> Pat
     checkpoint = checkpoints.load(path)
     _ = checkpoint.vocabulary  # an error for a run of another kind
     run = Run(path, checkpoint, words_for(checkpoint, text))
-    check_text(run)
     lead = speech("Everything on this page was measured on this model by one command.")
     title = f"{path.name or checkpoint.cell.name}: {checkpoint.cell.name}"
     sections = [model(run, {}, "The model", speech), *about(run, speech)]
@@ -95,8 +93,12 @@ def demo(
         UserError: the folder holds another run, or cannot be written.
         DrawError: an unknown language.
     """
-    speech = Speech(language)
-    pictures = _pictures(console)
+    speech, pictures = Speech(language), True
+    try:
+        check()
+    except DrawError as error:
+        pictures = False
+        say(console, f"No page will be written: {error}\n")
     train(console, (1 - STUDY) * seconds, folder, interrupt)
     if interrupt.requested:
         return
@@ -107,16 +109,6 @@ def demo(
         place = folder / NAME
         write(place, _page(outcomes, folder, speech))
     say(console, f"\nThe whole story, with pictures: {place}")
-
-
-def _pictures(console: Console) -> bool:
-    """Tell whether the page can be written; if not, what is missing has been said."""
-    try:
-        check()
-    except DrawError as error:
-        say(console, f"No page will be written: {error}\n")
-        return False
-    return True
 
 
 def _study(console: Console, seconds: float, folder: Path, interrupt: Interrupt) -> list[Outcome]:
@@ -132,9 +124,7 @@ def _study(console: Console, seconds: float, folder: Path, interrupt: Interrupt)
     todo += tasks(FAR, entrants, seeds, Budget(steps=far))
     results = Results()
     follow(console, todo, results, jobs, interrupt)
-    for table in tables(results):
-        console.print(table)
-        console.print()
+    show(console, results)
     results.path = folder / RESULTS
     results.save()
     return [results[task.key] for task in todo if task.key in results]

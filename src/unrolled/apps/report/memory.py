@@ -14,10 +14,9 @@ from ..draw.request import subject
 from ..study.grammar import STORIES, Grammar
 from ..study.outcome import Outcome, Reading
 from ..study.table import Figure as Scores
-from ..study.table import gathered, number, ordered
-from . import charts
-from .figure import inline, picture
-from .page import Rows, Section, Speech, TableCell
+from ..study.table import Found, gathered, lines, number, ordered
+from .figures import against_distance, against_gap, inline, learning, picture
+from .page import Section, Speech, TableCell
 
 SHOWN_GAP = 20
 """Words in the gap of the examples."""
@@ -35,7 +34,7 @@ def memory(outcomes: Sequence[Outcome], speech: Speech) -> Section:
     gap = last[0].gap
     gaps = find("gaps").picture(subject(language=speech.pictures.language))
     words = speech.chart
-    accuracy = charts.against_gap(
+    accuracy = against_gap(
         long, last[0].chance, words("words in the gap"), words("held-out answers right, %")
     )
     learning_caption = f"{speech('Training loss with a gap of')} {gap} {speech('words')}."
@@ -43,7 +42,7 @@ def memory(outcomes: Sequence[Outcome], speech: Speech) -> Section:
         "gaps": picture(gaps, speech("What decides the last word is near, or far away.")),
         "examples": [_example(name, speech) for name in STORIES],
         "accuracy": inline(accuracy, speech("Accuracy against the gap")),
-        "table": accuracy_table(found, speech),
+        **accuracy_table(found, speech),
         "caption": caption(outcomes, speech),
         "learning": _learning(last, speech),
         "learning_caption": learning_caption,
@@ -62,50 +61,33 @@ OTHERS = {
 
 
 def _longest(outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Return the outcomes of the first seed with the longest gap, one for each entrant."""
-    gap = shown_gap(outcomes)
+    """Return outcomes of the first seed, with a gap of 100 if that was tried, or the longest."""
+    gaps = {each.gap for each in outcomes if each.task == "long"}
+    gap = 100 if 100 in gaps else max(gaps)
     chosen = [each for each in outcomes if each.task == "long" and each.gap == gap]
     seed = min(each.seed for each in chosen)
     return list(ordered({each.entrant: each for each in chosen if each.seed == seed}).values())
 
 
-def shown_gap(outcomes: Sequence[Outcome]) -> int:
-    """Return the gap that curves are shown for: 100 if it is there, else the longest."""
-    gaps = {each.gap for each in outcomes if each.task == "long"}
-    return 100 if 100 in gaps else max(gaps)
-
-
-Found = Mapping[str, Mapping[str, Mapping[int, Scores]]]
-"""Scores by task, entrant and gap."""
-
-
-def accuracy_table(found: Found, speech: Speech) -> Rows:
+def accuracy_table(found: Found, speech: Speech) -> dict[str, list[Any]]:
     """Tabulate the held-out answers that are right, of both tasks, cells down."""
     titles = {"short": speech("short task"), "long": speech("long task")}
     return _table(found, {task: f"{title}, " for task, title in titles.items()}, speech)
 
 
-def _table(found: Found, titles: Mapping[str, str], speech: Speech) -> Rows:
-    """Tabulate scores, cells down and gaps across, of tasks by what stands before their gaps."""
-    columns = [
-        (task, gap)
-        for task in titles
-        for gap in sorted({gap for each in found.get(task, {}).values() for gap in each})
-    ]
+def _table(found: Found, titles: Mapping[str, str], speech: Speech) -> dict[str, list[Any]]:
+    """Tabulate scores, cells down and gaps across, of tasks by what stands before their gaps.
+
+    Returns:
+        The headings of the columns, ``head``, and rows that begin with a heading of their own.
+    """
+    columns, made = lines(found, titles)
     head = [speech("cell"), *(f"{titles[task]}{speech('gap')} {gap}" for task, gap in columns)]
-    body = []
-    for name in dict.fromkeys(name for task in titles for name in found.get(task, {})):
-        row: list[Any] = [name]
-        for task, gap in columns:
-            scores = found[task].get(name, {}).get(gap)
-            row.append("–" if scores is None else _entry(scores))
-        seconds = [s.seconds for t in found.values() for s in t.get(name, {}).values()]
-        body.append([*row, f"{sum(seconds) / len(seconds):.0f}"])
-    return Rows([*head, speech("seconds for a trial")], body)
-
-
-def _entry(scores: Scores) -> TableCell:
-    return TableCell(str(scores), scores.solved == len(scores.outcomes))
+    body: list[list[Any]] = []
+    for name, figures, seconds in made:
+        cells = (TableCell(str(f), f.all_solved) if f else "–" for f in figures)
+        body.append([name, *cells, f"{seconds:.0f}"])
+    return {"head": [*head, speech("seconds for a trial")], "body": body}
 
 
 def caption(outcomes: Sequence[Outcome], speech: Speech) -> str:
@@ -125,14 +107,8 @@ def _example(name: str, speech: Speech) -> dict[str, Any]:
     sentence = grammar.sentence(gap, random.Random(7))
     facts = {fact[n] for fact, n in zip(grammar.facts, sentence.answer, strict=True)}
     opening = len(grammar.story.openings[0].split())
-    kinds = [
-        "fact"
-        if word in facts and place < opening
-        else "filler"
-        if opening <= place < opening + gap
-        else ""
-        for place, word in enumerate(sentence.words)
-    ]
+    kinds = ["fact" if word in facts else "" for word in sentence.words[:opening]]
+    kinds += ["filler"] * gap + [""] * (len(sentence.words) - opening - gap)
     return {
         "title": speech(f"A sentence of the {name} task"),
         "words": [
@@ -148,7 +124,7 @@ def _learning(outcomes: Sequence[Outcome], speech: Speech) -> Markup:
         for each in outcomes
     }
     across, up = speech.chart("steps of training"), speech.chart("training loss, nats")
-    return inline(charts.learning(curves, across, up, False), speech("Learning curves"))
+    return inline(learning(curves, across, up), speech("Learning curves"))
 
 
 def _gradients(outcomes: Sequence[Outcome], speech: Speech) -> dict[str, Markup]:
@@ -157,7 +133,7 @@ def _gradients(outcomes: Sequence[Outcome], speech: Speech) -> dict[str, Markup]
     for name, moment, words in (("before", 0.0, "before"), ("after", 1.0, "after")):
         curves = {each.entrant: each.gradients[moment] for each in outcomes}
         about = f"{speech('Gradient against distance')}, {speech(f'{words} training')}"
-        made[name] = inline(charts.against_distance(curves, across, up), about)
+        made[name] = inline(against_distance(curves, across, up), about)
     return made
 
 
@@ -189,6 +165,6 @@ def _read(outcome: Outcome) -> dict[str, Any]:
 def _other(task: str, found: Mapping[str, Mapping[int, Scores]], speech: Speech) -> dict[str, Any]:
     first = next(iter(next(iter(found.values())).values())).outcomes[0]
     return {
-        "table": _table({task: found}, {task: ""}, speech),
+        **_table({task: found}, {task: ""}, speech),
         "caption": f"{speech(OTHERS[task])}; {speech('chance')} {number(first.chance)}.",
     }

@@ -24,10 +24,9 @@ from ..draw.numbers import Measured
 from ..train import log, text
 from ..train.language import sample
 from ..train.sample_inputs import excerpts
-from . import charts
-from .figure import inline, picture
+from .figures import against_distance, inline, learning, picture
 from .memory import shade_level
-from .page import Rows, Section, Speech, TableCell
+from .page import Section, Speech, TableCell
 
 if TYPE_CHECKING:
     from ..train.checkpoint import Checkpoint
@@ -47,27 +46,28 @@ class Run:
         checkpoint: what is in it.
         words: text that the model reads, at least `LEAST` characters of
             `unrolled.apps.train.sample_inputs`.
+
+    Raises:
+        DrawError: for a text that the model cannot read.
     """
 
     path: Path
     checkpoint: Checkpoint
     words: str
 
+    def __post_init__(self) -> None:
+        strange = sorted(set(self.words) - set(self.checkpoint.vocabulary))
+        if strange:
+            raise DrawError(
+                f"--text does not fit the run: the model does not know {''.join(strange[:10])!r}"
+            )
+
     @property
     def sentence(self) -> str:
         """A piece of the text, from the beginning of a line if there is one."""
-        start = 0
-        for line in self.words.splitlines(keepends=True):
-            if len(line.strip()) >= SENTENCE:
-                start += len(line) - len(line.lstrip())
-                break
-            start += len(line)
-        else:
-            start = 0
-        return (
-            self.words[start : start + SENTENCE].rstrip("\n").partition("\n")[0]
-            or self.words[:SENTENCE]
-        )
+        lines = (line.strip() for line in self.words.splitlines())
+        chosen = next((line for line in lines if len(line) >= SENTENCE), self.words)[:SENTENCE]
+        return chosen.rstrip("\n").partition("\n")[0] or chosen
 
 
 def model(run: Run, baselines: Mapping[str, float], title: str, speech: Speech) -> Section:
@@ -75,7 +75,6 @@ def model(run: Run, baselines: Mapping[str, float], title: str, speech: Speech) 
     checkpoint = run.checkpoint
     network = checkpoint.model()
     count = sum(each.numel() for each in network.parameters())
-    unit = speech("bits per character")
     body: list[list[Any]] = [[speech(name), f"{bits:.3f}"] for name, bits in baselines.items()]
     if checkpoint.last is not None:
         name = f"{checkpoint.cell.name} ({speech('this model')})"
@@ -89,8 +88,7 @@ def model(run: Run, baselines: Mapping[str, float], title: str, speech: Speech) 
     written = sample(network, checkpoint.vocabulary, known, WRITTEN, TEMPERATURE)  # pyright: ignore[reportArgumentType]
     data = {
         "about": about,
-        "table": Rows([speech("on the held-out part"), unit], body),
-        "caption": speech("held-out loss"),
+        "bits": body,
         "learning": _learning(run, speech),
         "written": "".join(written),
         "temperature": TEMPERATURE,
@@ -115,7 +113,7 @@ def _learning(run: Run, speech: Speech) -> Markup | None:
     if held:
         curves[speech.chart("held out")] = tuple(zip(*held, strict=True))  # pyright: ignore[reportArgumentType]
     across, up = speech.chart("steps of training"), speech.chart("loss")
-    return inline(charts.learning(curves, across, up, False), speech("Learning curves"))
+    return inline(learning(curves, across, up), speech("Learning curves"))
 
 
 POINTS = 150
@@ -134,32 +132,29 @@ def _smooth(steps: Sequence[int], losses: Sequence[float]) -> tuple[list[float],
 def inside(run: Run, speech: Speech) -> Section:
     """Show gates, memory and gradients while the model reads a sentence."""
     numbers = Measured([run.path], run.sentence, say=lambda words: None, words=speech.pictures)
-    about = Subject(None, numbers, speech.pictures)
+    about, title = Subject(None, numbers, speech.pictures), speech("Inside, on a real sentence")
+
+    def drawn(name: str) -> Markup:
+        return picture(find(name).picture(about), f"{name}: {title}")
+
+    fades = {fade.model: fade.sizes.tolist() for fade in numbers.fades()}
+    across, up = speech.chart("steps back"), speech.chart("gradient, relative")
+    gradient = against_distance(fades, across, up)
     data: dict[str, Any] = {
         "sentence": run.sentence,
-        "gates": picture(find("gates").picture(about), _caption("gates", speech)),
+        "gates": drawn("gates"),
         "strip": None,
-        "gradient": None,
+        "gradient": inline(gradient, speech("Gradient against distance")),
     }
     _, influence = numbers.influence(len(run.sentence))
-    last = [float(each) for each in influence[-1]]
+    last = influence[-1].tolist()
     if max(last) > 0:
         data["strip"] = [
             {"text": visible(token).replace("\\$", "$"), "share": shade_level(share, max(last))}
             for token, share in zip(run.sentence, last, strict=True)
         ]
-        data["memory"] = picture(find("memory").picture(about), _caption("memory", speech))
-    fades = numbers.fades()
-    curves = {fade.model: [float(size) for size in fade.sizes] for fade in fades}
-    across, up = speech.chart("steps back"), speech.chart("gradient, relative")
-    data["gradient"] = inline(
-        charts.against_distance(curves, across, up), speech("Gradient against distance")
-    )
-    return Section("inside", speech("Inside, on a real sentence"), "inside.html.j2", data)
-
-
-def _caption(name: str, speech: Speech) -> str:
-    return f"{name}: {speech('Inside, on a real sentence')}"
+        data["memory"] = drawn("memory")
+    return Section("inside", title, "inside.html.j2", data)
 
 
 def diagnosis(run: Run, speech: Speech) -> Section:
@@ -174,31 +169,8 @@ def diagnosis(run: Run, speech: Speech) -> Section:
         rate = "–" if each.rate is None else f"{each.rate:.2g}"
         keep = "–" if each.keep is None else f"{each.keep:.2f}"
         body.append([each.layer, rate, reach, keep, str(len(each.dead))])
-    head = [
-        speech("layer"),
-        speech("factor of the gradient per step back"),
-        speech("steps until 1 % is left"),
-        speech("kept of the memory per step"),
-        speech("dead units"),
-    ]
-    data = {
-        "table": Rows(head, body),
-        "caption": speech("The diagnosis"),
-        "findings": [
-            {"layer": f.layer, "code": f.code, "text": f.text, "advice": f.advice}
-            for f in found.findings
-        ],
-    }
+    data = {"body": body, "findings": found.findings}
     return Section("diagnosis", speech("The diagnosis"), "diagnosis.html.j2", data)
-
-
-def check_text(run: Run) -> None:
-    """Raise DrawError for a text that the model cannot read."""
-    strange = sorted(set(run.words) - set(run.checkpoint.vocabulary))
-    if strange:
-        raise DrawError(
-            f"--text does not fit the run: the model does not know {''.join(strange[:10])!r}"
-        )
 
 
 READ, SHOWN = 2400, 360
@@ -218,7 +190,7 @@ COLORED = 3
 def units(run: Run, speech: Speech) -> Section | None:
     """Return the units that track a property of the text; None if the text is too short."""
     words = run.words[:READ]
-    values = _recorded(run, words)
+    values = _recorded(run.checkpoint, words)
     found: dict[str, UnitSearch] = {}
     for name, feature in PROPERTIES.items():
         try:
@@ -232,24 +204,15 @@ def units(run: Run, speech: Speech) -> Section | None:
         key=lambda pair: -pair[1][0].score,
     )
     data = {
-        "table": Rows(
-            [
-                speech("property"),
-                speech("units found"),
-                speech("the best one"),
-                speech("by chance"),
-            ],
-            [_row(name, each, speech) for name, each in found.items()],
-        ),
+        "body": [_row(name, each, speech) for name, each in found.items()],
         "caption": f"{speech('correlation')}, {len(words):,}",
         "units": [_colored(name, each, values, words, speech) for name, each in telling[:COLORED]],
     }
     return Section("units", speech("Units that tell something"), "units.html.j2", data)
 
 
-def _recorded(run: Run, words: str) -> dict[str, Tensor]:
+def _recorded(checkpoint: Checkpoint, words: str) -> dict[str, Tensor]:
     """Return the states of the first layer while the text is read, (T, H) each."""
-    checkpoint = run.checkpoint
     ids = text.encode(words, checkpoint.vocabulary).long().unsqueeze(1)
     model = checkpoint.model().eval()
     names = [f"recurrent.l0.{state}" for state in checkpoint.cell.states]

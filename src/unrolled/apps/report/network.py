@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from markupsafe import Markup, escape
@@ -11,7 +12,7 @@ from ...draw.palette import INK
 from ...draw.type import dressed, figure, style
 from ...equations import Cell
 from ..draw.request import subject
-from .figure import inline, picture
+from .figures import inline, picture
 from .page import Section, Speech
 
 HEIGHT, SIZE = 0.36, 15
@@ -23,11 +24,10 @@ def lines(latex: str) -> list[str]:
     >>> lines("\\begin{aligned}\na &= b \\\\\nc &= d \\\\\n\\end{aligned}")
     ['a = b', 'c = d']
     """
-    rows = [row.strip() for row in latex.splitlines()]
-    rows = [
-        row.removesuffix("\\\\").strip() for row in rows if not row.startswith(("\\begin", "\\end"))
+    rows = [row.strip().removesuffix("\\\\").strip() for row in latex.splitlines()]
+    return [
+        row.replace("&", "") for row in rows if row and not row.startswith(("\\begin", "\\end"))
     ]
-    return [row.replace("&", "") for row in rows if row]
 
 
 def formula(cell: Cell, about: str) -> tuple[Markup, float]:
@@ -88,8 +88,4 @@ def _cell(cell: Cell, speech: Speech) -> dict[str, object]:
 
 def _code(words: str) -> Markup:
     """Mark words between backquotes as code."""
-    parts = words.split("`")
-    made = [
-        Markup("<code>{}</code>").format(p) if n % 2 else escape(p) for n, p in enumerate(parts)
-    ]
-    return Markup("").join(made)
+    return Markup(re.sub("`([^`]*)(?:`|$)", r"<code>\1</code>", str(escape(words))))

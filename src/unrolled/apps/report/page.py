@@ -48,15 +48,6 @@ class TableCell:
     good: bool = False
 
 
-@final
-@dataclass(frozen=True)
-class Rows:
-    """A table: the headings of its columns, and rows that begin with a heading of their own."""
-
-    head: list[str]
-    body: list[list[Any]]
-
-
 _FOLDER = resources.files("unrolled.apps.report").joinpath("templates")
 
 CHINESE: dict[str, str] = json.loads(_FOLDER.joinpath("chinese.json").read_text("utf-8"))
@@ -107,7 +98,7 @@ def page(title: str, lead: str, sections: Sequence[Section], speech: Speech) -> 
         sections: in their order.
         speech: the language of the page.
     """
-    from .figure import variables
+    from .figures import variables
 
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("unrolled.apps.report"),

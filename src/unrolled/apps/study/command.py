@@ -49,9 +49,7 @@ def study(
     jobs = jobs or min(len(todo), os.cpu_count() or 1)
     follow(console, todo, results, jobs, interrupt)
     shown = [results[task.key] for task in todo if task.key in results]
-    for table in tables(shown):
-        console.print(table)
-        console.print()
+    show(console, shown)
     if out is not None:
         say(console, f"The figures, learning curves and gradients are in {out}.")
     if interrupt.requested is not None:
@@ -65,22 +63,24 @@ def follow(
     known = sum(task.key in results for task in todo)
     if known:
         console.print(f"{known} of {len(todo)} trials are known already.", highlight=False)
-    found = carry_out(todo, results, jobs, interrupt)
-    if not console.is_terminal:
-        _lines(console, found, len(todo), known)
-        return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
+    began, has_bar = time.monotonic(), console.is_terminal
+    with Progress(
+        *columns, TimeRemainingColumn(), console=console, transient=True, disable=not has_bar
+    ) as bar:
         row = bar.add_task("trials", total=len(todo), completed=known)
-        for outcome in found:
+        for count, outcome in enumerate(carry_out(todo, results, jobs, interrupt), known + 1):
             bar.update(row, advance=1, description=escape(line(outcome)))
+            if not has_bar:
+                spent = time.monotonic() - began
+                say(console, f"{count}/{len(todo)}  {line(outcome)}  {spent:.0f} s so far")
 
 
-def _lines(console: Console, found: Iterable[Outcome], total: int, known: int) -> None:
-    began = time.monotonic()
-    for count, outcome in enumerate(found, known + 1):
-        spent = time.monotonic() - began
-        say(console, f"{count}/{total}  {line(outcome)}  {spent:.0f} s so far")
+def show(console: Console, outcomes: Iterable[Outcome]) -> None:
+    """Print the tables of a study."""
+    for table in tables(outcomes):
+        console.print(table)
+        console.print()
 
 
 def line(outcome: Outcome) -> str:

@@ -16,12 +16,8 @@ from ...errors import UserError
 from ...graph import parameters
 from ...graph.operation import Operation
 from ...nn import Recurrent
-from ...probe.gates import keeping
+from ...probe.gates import biases, keeping
 from .problems import GapProblem
-
-
-def plain(layer: Recurrent) -> None:
-    """Leave the weights as PyTorch draws them: U(-1/sqrt(H), 1/sqrt(H))."""
 
 
 def identity(layer: Recurrent) -> None:
@@ -35,40 +31,20 @@ def identity(layer: Recurrent) -> None:
 
 
 def forget(layer: Recurrent) -> None:
-    """Return the gate that keeps the memory starts open: a bias of 1 more (Gers et al. 2000)."""
+    """Open the gate that keeps the memory: a bias of 1 more (Gers et al. 2000)."""
     found = keeping(layer.graph)
-    assert found is not None  # as `check` has seen
-    counts = {each.name: len(each.rows) for each in parameters(layer.graph)}
+    assert found is not None  # as the entrant has seen
+    weights = {name.removesuffix("_l0"): each for name, each in layer.named_parameters()}
     for node in found.gate.arguments:
-        blocks = node.attribute.blocks if node.operation is Operation.AFFINE else ()
-        for block in blocks:
-            if block.bias is not None:
-                name = f"bias_{block.group}"
-                bias = getattr(layer, f"{name}_l0")
-                height = len(bias) // counts[name]
+        if node.operation is Operation.AFFINE:
+            for rows in biases(layer.graph, weights, node):
                 with torch.no_grad():
-                    bias[block.bias * height : (block.bias + 1) * height] += found.sign
+                    rows += found.sign
                 return
 
 
-STARTS: dict[str, Callable[[Recurrent], None]] = {
-    "": plain,
-    "identity": identity,
-    "forget": forget,
-}
+STARTS: dict[str, Callable[[Recurrent], None]] = {"identity": identity, "forget": forget}
 """By their names, as they stand behind a cell's name and a plus sign."""
-
-
-def check(cell: Cell, start: str) -> None:
-    """Raise UserError for a start that there is not, or that the cell cannot have."""
-    if start not in STARTS:
-        known = ", ".join(f"+{name}" for name in STARTS if name)
-        raise UserError(f"{cell.name}+{start}: a start is one of {known}")
-    rows = {each.name: each.rows for each in parameters(cell.graph)}
-    if start == "identity" and len(rows.get("weight_hh", ())) != 1:
-        raise UserError(f"{cell.name}+identity: the cell has not one recurrent matrix")
-    if start == "forget" and keeping(cell.graph) is None:
-        raise UserError(f"{cell.name}+forget: the cell has no gate that keeps its memory")
 
 
 DEFAULT = ("rnn_tanh", "rnn_relu", "rnn_relu+identity", "gru", "lstm", "lstm+forget")
@@ -84,14 +60,25 @@ class Entrant:
 
     Attributes:
         cell: its equations.
-        start: a name of `unrolled.apps.study.entrant.STARTS`; empty: as PyTorch draws them.
+        start: a name of `unrolled.apps.study.entrant.STARTS`; empty: as PyTorch draws them,
+            U(-1/sqrt(H), 1/sqrt(H)).
+
+    Raises:
+        UserError: for a start that there is not, or that the cell cannot have.
     """
 
     cell: Cell
     start: str = ""
 
     def __post_init__(self) -> None:
-        check(self.cell, self.start)
+        name, rows = self.name, {each.name: each.rows for each in parameters(self.cell.graph)}
+        if self.start and self.start not in STARTS:
+            known = ", ".join(f"+{each}" for each in STARTS)
+            raise UserError(f"{name}: a start is one of {known}")
+        if self.start == "identity" and len(rows.get("weight_hh", ())) != 1:
+            raise UserError(f"{name}: the cell has not one recurrent matrix")
+        if self.start == "forget" and keeping(self.cell.graph) is None:
+            raise UserError(f"{name}: the cell has no gate that keeps its memory")
 
     @classmethod
     def of(cls, name: str, find: Callable[[str], Cell]) -> Entrant:
@@ -121,7 +108,8 @@ class Entrant:
         """Return a layer with its weights as they start; the generator is PyTorch's."""
         projection = max(1, hidden // 2) if self.cell.projects else 0
         layer = Recurrent(self.cell, inputs, hidden, proj_size=projection)
-        STARTS[self.start](layer)
+        if self.start:
+            STARTS[self.start](layer)
         return layer
 
 

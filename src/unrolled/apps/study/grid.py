@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any, final
@@ -15,7 +15,7 @@ from ...errors import UserError
 from ..terminal import Interrupt
 from .entrant import Entrant
 from .outcome import Outcome, Results
-from .problems import problem
+from .problems import GapProblem, problem
 from .trial import Budget, Trial, run
 
 
@@ -24,8 +24,7 @@ from .trial import Budget, Trial, run
 class Plan:
     """One trial to be run."""
 
-    name: str
-    gap: int
+    problem: GapProblem
     entrant: Entrant
     seed: int
     budget: Budget
@@ -33,13 +32,14 @@ class Plan:
     @property
     def key(self) -> tuple[Any, ...]:
         """As `Outcome.key`."""
-        entrant, hidden = self.entrant, self.budget.hidden
-        steps = self.budget.steps or problem(self.name, self.gap).steps
-        return self.name, self.gap, entrant.digest, entrant.name, self.seed, hidden, steps
+        problem, entrant, budget = self.problem, self.entrant, self.budget
+        steps = budget.steps or problem.steps
+        own = entrant.digest, entrant.name, self.seed, budget.hidden, steps
+        return problem.name, problem.gap, *own
 
     def trial(self) -> Trial:
         """Return the trial at its start."""
-        return Trial(problem(self.name, self.gap), self.entrant, self.seed, self.budget)
+        return Trial(self.problem, self.entrant, self.seed, self.budget)
 
 
 def tasks(
@@ -52,16 +52,13 @@ def tasks(
     """
     if not 1 <= seeds <= 1000:
         raise UserError(f"--seeds must be from 1 to 1000, not {seeds}")
-    found = [
-        Plan(name, gap, entrant, seed, budget)
+    return [
+        Plan(problem(name, gap), entrant, seed, budget)
         for seed in range(seeds)
         for name, each in gaps.items()
         for gap in each
         for entrant in entrants
     ]
-    for task in found:
-        problem(task.name, task.gap)
-    return found
 
 
 def carry_out(
@@ -119,11 +116,10 @@ def _beside(todo: Sequence[Plan], jobs: int, interrupt: Interrupt) -> Iterator[O
     jobs = min(jobs, max(1, len(todo)))
     with ProcessPoolExecutor(jobs, context, _begin, (event,)) as pool:
         try:
-            futures = [pool.submit(_carry_out, task) for task in todo]
-            for future in _finished(futures, interrupt, event):
-                outcome = future.result()
-                if outcome is not None:
-                    yield outcome
+            left = {pool.submit(_carry_out, task) for task in todo}
+            while left and interrupt.requested is None:
+                done, left = wait(left, timeout=0.2, return_when=FIRST_COMPLETED)
+                yield from filter(None, (future.result() for future in done))
         except BrokenProcessPool as error:
             raise UserError(
                 "a process of the study was killed, perhaps for want of memory: what was done is "
@@ -132,18 +128,3 @@ def _beside(todo: Sequence[Plan], jobs: int, interrupt: Interrupt) -> Iterator[O
         finally:
             event.set()
             pool.shutdown(cancel_futures=True)
-
-
-def _finished(futures: list[Any], interrupt: Interrupt, event: Any) -> Iterator[Any]:
-    """Yield futures as they finish; set the event when an interrupt is requested."""
-    left = set(futures)
-    while left:
-        try:
-            for future in as_completed(left, timeout=0.2):
-                left.discard(future)
-                yield future
-        except TimeoutError:
-            pass
-        if interrupt.requested is not None:
-            event.set()
-            return

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, final
 
@@ -14,7 +14,7 @@ import msgspec
 from ...errors import UserError, refusing
 from ...schema import Count, Size, checked, parse
 from ..bench.machine import machine
-from ..files import write_json
+from ..files import dated, write_json
 
 
 @final
@@ -109,10 +109,7 @@ class Outcome:
 
     def to_json(self) -> dict[str, Any]:
         """Return the outcome as JSON has it; numbers that JSON has not are null."""
-        data = asdict(self)
-        data["curve"] = [list(point) for point in self.curve]
-        data["gradients"] = {str(part): sizes for part, sizes in self.gradients.items()}
-        return _plain(data)
+        return json.loads(msgspec.json.encode(self), parse_float=lambda t: float(f"{float(t):.6g}"))
 
     @classmethod
     def from_json(cls, data: Any) -> Outcome:
@@ -126,16 +123,6 @@ class Outcome:
             if isinstance(data.get("gradients"), dict):
                 data["gradients"] = {float(p): sizes for p, sizes in data["gradients"].items()}
         return checked(data, cls)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
-    if isinstance(value, float):
-        return float(f"{value:.6g}") if math.isfinite(value) else None
-    return value
 
 
 def _numbers(value: Any) -> Any:
@@ -193,12 +180,8 @@ class Results:
         """
         if self.path is None:
             return
-        data = {
-            "version": VERSION,
-            "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "machine": machine(),
-            "outcomes": [outcome.to_json() for outcome in self],
-        }
+        outcomes = [outcome.to_json() for outcome in self]
+        data = dated(VERSION, machine=machine(), outcomes=outcomes)
         with refusing(f"write {self.path}"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
         write_json(self.path, data)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, TypeAlias, final
 
 from rich.console import Group
 from rich.table import Table
@@ -21,7 +21,7 @@ from .outcome import Outcome
 class Figure:
     """The outcomes of one entrant on one problem, all seeds together."""
 
-    outcomes: Sequence[Outcome]
+    outcomes: list[Outcome]
 
     @property
     def scores(self) -> list[float]:
@@ -34,14 +34,19 @@ class Figure:
         return sum(self.scores) / len(self.scores)
 
     @property
+    def percent(self) -> str:
+        """The mean in percent, for a sentence."""
+        return f"{100 * self.mean:.1f} %"
+
+    @property
     def spread(self) -> tuple[float, float]:
         """The least and the greatest."""
         return min(self.scores), max(self.scores)
 
     @property
-    def solved(self) -> int:
-        """From how many seeds the goal was reached."""
-        return sum(outcome.solved for outcome in self.outcomes)
+    def all_solved(self) -> bool:
+        """Whether the goal was reached from all seeds."""
+        return all(outcome.solved for outcome in self.outcomes)
 
     @property
     def diverged(self) -> int:
@@ -55,12 +60,10 @@ class Figure:
 
     def __str__(self) -> str:
         low, high = self.spread
-        if self.outcomes[0].unit != "accuracy":
-            return f"{number(self.mean)}" + (
-                f" ({number(low)}–{number(high)})" if low < high else ""
-            )
-        text = f"{100 * self.mean:.1f}"
-        return f"{text} ({100 * low:.0f}–{100 * high:.0f})" if low < high else text
+        mean, least, most = (number(each) for each in (self.mean, low, high))
+        if self.outcomes[0].unit == "accuracy":
+            mean, least, most = f"{100 * self.mean:.1f}", f"{100 * low:.0f}", f"{100 * high:.0f}"
+        return f"{mean} ({least}–{most})" if low < high else mean
 
 
 def number(value: float) -> str:
@@ -74,17 +77,18 @@ def number(value: float) -> str:
     return f"{value:.3f}" if value >= 0.001 else f"{value:.5f}"
 
 
+Found: TypeAlias = Mapping[str, Mapping[str, Mapping[int, Figure]]]
+"""Figures by task, entrant and gap."""
+
+
 def gathered(outcomes: Iterable[Outcome]) -> dict[str, dict[str, dict[int, Figure]]]:
     """Gather figures by task, entrant and gap."""
-    found: dict[str, dict[str, dict[int, list[Outcome]]]] = {}
+    found: dict[str, dict[str, dict[int, Figure]]] = {}
     for each in outcomes:
         gaps = found.setdefault(each.task, {}).setdefault(each.entrant, {})
-        gaps.setdefault(each.gap, []).append(each)
+        gaps.setdefault(each.gap, Figure([])).outcomes.append(each)
     return {
-        task: {
-            entrant: {gap: Figure(gaps[gap]) for gap in sorted(gaps)}
-            for entrant, gaps in ordered(entrants).items()
-        }
+        task: {name: dict(sorted(gaps.items())) for name, gaps in ordered(entrants).items()}
         for task, entrants in found.items()
     }
 
@@ -103,28 +107,43 @@ HEADINGS = {
 }
 
 
+Line: TypeAlias = tuple[str, list[Figure | None], float]
+"""An entrant, its figures, and the seconds of a trial, on average over the problems."""
+
+
+def lines(found: Found, tasks: Iterable[str]) -> tuple[list[tuple[str, int]], list[Line]]:
+    """Return the task and gap of each column of a table of some tasks, and its lines."""
+    chosen = {task: found[task] for task in tasks if task in found}
+    columns = [
+        (task, gap)
+        for task, entrants in chosen.items()
+        for gap in sorted({gap for figures in entrants.values() for gap in figures})
+    ]
+    made: list[Line] = []
+    for name in dict.fromkeys(name for entrants in chosen.values() for name in entrants):
+        figures = [chosen[task].get(name, {}).get(gap) for task, gap in columns]
+        seconds = [f.seconds for task in found.values() for f in task.get(name, {}).values()]
+        made.append((name, figures, sum(seconds) / len(seconds)))
+    return columns, made
+
+
 def tables(outcomes: Iterable[Outcome]) -> list[Group]:
     """Return one table for each task; mean over seeds, in brackets the least and the greatest."""
-    return [_table(task, entrants) for task, entrants in gathered(outcomes).items()]
+    return [_table(task, {task: entrants}) for task, entrants in gathered(outcomes).items()]
 
 
-def _table(task: str, entrants: dict[str, dict[int, Figure]]) -> Group:
-    gaps = sorted({gap for figures in entrants.values() for gap in figures})
+def _table(task: str, found: Found) -> Group:
+    columns, made = lines(found, [task])
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("cell")
-    for gap in gaps:
-        table.add_column(f"gap {gap}", justify="right")
-    table.add_column("s/trial", justify="right")
-    for entrant, figures in entrants.items():
-        cells = []
-        for gap in gaps:
-            figure = figures.get(gap)
-            style = "bold" if figure is not None and figure.solved == len(figure.outcomes) else ""
-            cells.append(Text("" if figure is None else str(figure), style))
-        seconds = sum(figure.seconds for figure in figures.values()) / len(figures)
+    for title in (*(f"gap {gap}" for _, gap in columns), "s/trial"):
+        table.add_column(title, justify="right")
+    for entrant, figures, seconds in made:
+        cells = [Text(str(f or ""), "bold" if f and f.all_solved else "") for f in figures]
         table.add_row(Text(printable(entrant)), *cells, f"{seconds:.1f}")
-    first = next(iter(next(iter(entrants.values())).values())).outcomes[0]
+    outcomes = [o for _, figures, _ in made for f in figures if f for o in f.outcomes]
+    first = outcomes[0]
     chance = f"{100 * first.chance:.1f} %" if first.unit == "accuracy" else number(first.chance)
-    seeds = len({o.seed for f in entrants.values() for g in f.values() for o in g.outcomes})
+    seeds = len({outcome.seed for outcome in outcomes})
     note = f"{seeds} seed{'s' if seeds > 1 else ''}; chance {chance}; bold: solved"
     return Group(Text(HEADINGS[task], "bold"), table, Text(note, "dim"))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ...equations import Cell
 from ...errors import UserError
@@ -28,35 +28,19 @@ LEAST = 1e-300
 """Stands for 0 where a logarithm is taken."""
 
 
-def gradient(model: nn.Module, x: Tensor, loss: Callable[[Tensor], Tensor]) -> list[float]:
-    """Return the size of the loss's gradient by the states k steps before the end, k = 0, 1, …
-
-    Relative to k = 0, the geometric mean over rows, in float64: a gradient of 1e-40 is seen as
-    what it is. Infinite or NaN where the states are.
-    """
-    double = copy.deepcopy(model).double().eval()
-    given = x.double() if x.is_floating_point() else x
-    norms = gradient_flow(double, given, loss=loss, of=LAYER).norms[LAYER]
-    sizes = norms.flip(0).clamp_min(LEAST).log().mean(1)
-    return (sizes - sizes[0]).exp().to(torch.float64).tolist()
-
-
-def reading(model: nn.Module, problem: Sentences, seed: int = 4) -> Reading:
-    """Let a model read the held-out sentence of a seed; all entrants read the same one."""
+def reading(double: Reader, problem: Sentences) -> Reading:
+    """Let a model in float64 read a held-out sentence; all entrants read the same one."""
     grammar = problem.grammar
-    sentence = grammar.sentence(problem.gap, random.Random(f"reading {seed}"), held_out=True)
-    assert isinstance(model, Reader)
-    double = copy.deepcopy(model).double().eval()
+    sentence = grammar.sentence(problem.gap, random.Random("reading 4"), held_out=True)
     embedded = double.embedding(torch.tensor(problem.encode(sentence.words)).unsqueeze(1))
     embedded = embedded.detach().requires_grad_()
     outputs = double.readout(double.recurrent(embedded)[0][-1:])
     parts = problem.parts(outputs)
     best = [part.argmax(1) for part in parts]
-    score = sum(part[0, int(place)] for part, place in zip(parts, best, strict=True))
-    assert isinstance(score, torch.Tensor)
-    (found,) = torch.autograd.grad(score, embedded)
+    scores = [part[0, int(place)] for part, place in zip(parts, best, strict=True)]
+    (found,) = torch.autograd.grad(torch.stack(scores).sum(), embedded)
     sizes = (found * embedded).detach().norm(dim=-1)[:, 0].nan_to_num(0.0, 0.0, 0.0)
-    shares = sizes / sizes.sum().clamp_min(1e-300)
+    shares = sizes / sizes.sum().clamp_min(LEAST)
     given = [fact[number] for fact, number in zip(grammar.facts, sentence.answer, strict=True)]
     opening = len(grammar.story.openings[0].split())
     first, second = (sentence.words[:opening].index(word) for word in given)
@@ -163,14 +147,27 @@ class Trial(Task[Any]):
         return self.problem.loss(outputs, y).item(), self.problem.score(outputs, y)
 
     def gradient(self) -> list[float]:
-        """Return the sizes that `gradient` finds in the model as it is."""
+        """Return the size of the loss's gradient by the states k steps before the end, k = 0, 1, …
+
+        Relative to k = 0, the geometric mean over rows, in float64: a gradient of 1e-40 is seen as
+        what it is. Infinite or NaN where the states are.
+        """
         x, y = self.problem.test(8, random.Random(1), False)
-        return gradient(self.training.model, x, lambda outputs: self.problem.loss(outputs, y))
+        given = x.double() if x.is_floating_point() else x
+        flow = gradient_flow(
+            self._double(), given, lambda outputs: self.problem.loss(outputs, y), LAYER
+        )
+        sizes = flow.norms[LAYER].flip(0).clamp_min(LEAST).log().mean(1)
+        return (sizes - sizes[0]).exp().to(torch.float64).tolist()
 
     def reading(self) -> Reading | None:
         """Return how the model reads one sentence; None for problems without sentences."""
-        problem = self.problem
-        return reading(self.training.model, problem) if isinstance(problem, Sentences) else None
+        is_read = isinstance(self.problem, Sentences)
+        return reading(self._double(), self.problem) if is_read else None
+
+    def _double(self) -> Any:
+        """Return a copy of the model as it is, in float64."""
+        return copy.deepcopy(self.training.model).double().eval()
 
 
 def run(trial: Trial, stop: Callable[[], bool] = lambda: False) -> Outcome | None:

@@ -138,8 +138,8 @@ class _Parts:
         names = {node: name for name, node in self.hoisted.items()}
         plan = Plan(Graph("", self.graph.inputs, {}, self.hoisted))
         for bank in dict.fromkeys(plan.banks.values()):
-            if all(layer in names for layer in bank.layers):
-                groups.append(tuple(names[layer] for layer in bank.layers))
+            if all(layer in names for layer in bank):
+                groups.append(tuple(names[layer] for layer in bank))
         grouped = {name for group in groups for name in group}
         return (*groups, *((name,) for name in self.hoisted if name not in grouped))
 

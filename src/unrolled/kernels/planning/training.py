@@ -140,7 +140,7 @@ class TrainingPlan:
                 found[node.attribute.layer] = node.arguments[0]
         layers = []
         for bank in dict.fromkeys(Plan(step).banks.values()):
-            for has_gradient, run in groupby(bank.layers, lambda layer: layer.attribute in found):
+            for has_gradient, run in groupby(bank, lambda layer: layer.attribute in found):
                 if has_gradient:
                     first, *others = run
                     nodes = [found[layer.attribute] for layer in (first, *others)]

@@ -143,9 +143,7 @@ class CollectedStep(torch.autograd.Function):
         ctx.call, ctx.anchor = call, anchor
         ctx.save_for_backward(*tensors, store)
         ctx.set_materialize_grads(False)
-        count = len(call.outline.sources)
-        weights = anchor.collector.weights
-        recorded, last = train(call, tensors[:count], tensors[count:], weights, store)
+        recorded, last = train(call, (*tensors, *anchor.collector.weights), store)
         return (*recorded, *last)
 
     @staticmethod
@@ -165,7 +163,7 @@ class CollectedStep(torch.autograd.Function):
             handed_in.add({name: each for name, each in pairs if each is not None})
             return None, None, None, *found[:count]
         backward = derivative(call, wanted)
-        begun = backward.begin(call, call.launch(backward.kind), tensors, store, gradients)
+        begun = backward.begin(call, tensors, store, gradients)
         begun.launch.run(begun.tensors)
         found, summed = backward.before(begun)
         products = backward.weights

@@ -51,34 +51,24 @@ class Gradients:
         self.widths = {p.buffer: (plan.widths[p.buffer], p.buffer in returned) for p in places}
         self.weights = WeightProducts(outline, wanted_weights, self.widths)
 
-    def run(
+    def begin(
         self,
         call: Call,
         tensors: Sequence[Tensor],
         store: Tensor,
         gradients: Sequence[Tensor | None],
-    ) -> list[Tensor | None]:
-        """Return the gradients with respect to sources, states and weights.
+        alone: Launch | None = None,
+    ) -> Begun:
+        """Return the loop and what it reads and writes; who calls runs it.
 
         Args:
             call: of the forward pass.
             tensors: sources, states and weights, as the forward pass was given them.
             store: what it kept.
             gradients: of the recorded values and of the last states.
+            alone: the loop on one thread, if it runs beside others.
         """
-        begun = self.begin(call, call.launch(self.kind), tensors, store, gradients)
-        begun.launch.run(begun.tensors)
-        return self.end(begun)
-
-    def begin(
-        self,
-        call: Call,
-        launch: Launch,
-        tensors: Sequence[Tensor],
-        store: Tensor,
-        gradients: Sequence[Tensor | None],
-    ) -> Begun:
-        """Return what the loop reads and writes; further arguments as of `run`."""
+        launch = alone or call.launch(self.kind)
         sources, states, weights = self.outline.parted(tensors)
         total = call.time.total
         if self.product is None or not launch.reads.isdisjoint(map(bank, self.outline.banks)):
@@ -109,7 +99,7 @@ class Gradients:
         return Begun(call, launch, arrays, sources, states, weights, store, buffers, ends, sums)
 
     def end(self, begun: Begun) -> list[Tensor | None]:
-        """Return what `run` does, once the loop has run."""
+        """Return the gradients of sources, states and weights, once the loop has run."""
         found, summed = self.before(begun)
         weights = self.weights.of_call(
             begun.call, begun.sources, begun.store, begun.buffers, summed

@@ -45,40 +45,33 @@ def infer(
     return recorded, last
 
 
-def train(
-    call: Call,
-    sources: Sequence[Tensor],
-    states: Sequence[Tensor],
-    weights: Sequence[Tensor],
-    store: Tensor,
-) -> Results:
+def train(call: Call, tensors: Sequence[Tensor], store: Tensor) -> Results:
     """Return the results of a run, and fill what is kept for the backward pass.
 
     What is recorded is written a second time: what is kept must not change when the caller
     changes the output.
+
+    Args:
+        call: to be run.
+        tensors: sources, states and weights.
+        store: to be filled.
     """
-    tensors, results = _begin(call, sources, states, weights, store)
-    call.launch("forward").run(tensors)
-    return _end(call, states, store, results)
+    operands, results = _begin(call, tensors, store)
+    call.launch("forward").run(operands)
+    return results if call.time.is_dense else _end(call, tensors, store, results)
 
 
-def _begin(
-    call: Call,
-    sources: Sequence[Tensor],
-    states: Sequence[Tensor],
-    weights: Sequence[Tensor],
-    store: Tensor,
-) -> tuple[list[Tensor], Results]:
+def _begin(call: Call, tensors: Sequence[Tensor], store: Tensor) -> tuple[list[Tensor], Results]:
     """Return all that the loop reads and writes, and of these what it returns."""
+    sources, states, weights = call.outline.parted(tensors)
     last, recorded = call.results(states)
-    tensors = [*call.read(sources, weights), *states, *last, *recorded, store]
-    return tensors, (recorded, last)
+    operands = [*call.read(sources, weights), *states, *last, *recorded, store]
+    return operands, (recorded, last)
 
 
-def _end(call: Call, states: Sequence[Tensor], store: Tensor, results: Results) -> Results:
-    """Return the results once the loop has run, with last states in memory of their own."""
-    if call.time.is_dense:
-        return results
+def _end(call: Call, tensors: Sequence[Tensor], store: Tensor, results: Results) -> Results:
+    """Return the results of rows of several lengths, once the loop has run."""
+    states = call.outline.parted(tensors)[1]
     full = [call.full(store, name) for name in call.outline.states]
     last = [_ends(rows, call.time.last, state) for rows, state in zip(full, states, strict=True)]
     return results[0], last
@@ -101,31 +94,25 @@ class Loop(torch.autograd.Function):
 
         The tensors are, of each call, sources, states and weights.
         """
-        stores = [reserve.take(tensors[0].dtype, call.store.size) for call in calls]
         parts = _parts(tensors, [call.outline.taken for call in calls])
+        stores = [reserve.take(tensors[0].dtype, call.store.size) for call in calls]
+        pieces = list(zip(calls, parts, stores, strict=True))
         ctx.calls = calls
         # call by call: checkpointing compares with nodes of one call each
-        saved = [(*part, store) for part, store in zip(parts, stores, strict=True)]
+        saved = [(*part, store) for _, part, store in pieces]
         ctx.save_for_backward(*chain.from_iterable(saved))
         ctx.set_materialize_grads(False)
-        pieces = [
-            (call, *call.outline.parted(part), store)
-            for call, part, store in zip(calls, parts, stores, strict=True)
-        ]
         launches: list[Any] = [None]
         if len(calls) > 1:
             launches = [call.alone("forward") for call in calls]
-        if None in launches:
-            done = [train(*piece) for piece in pieces]
-        else:
+        if None not in launches:  # all rows have all steps
             begun = [_begin(*piece) for piece in pieces]
             run_concurrently(
                 [(launch, operands) for launch, (operands, _) in zip(launches, begun, strict=True)]
             )
-            done = [
-                _end(call, states, store, results)
-                for (call, _, states, _, store), (_, results) in zip(pieces, begun, strict=True)
-            ]
+            done = [results for _, results in begun]
+        else:
+            done = [train(*piece) for piece in pieces]
         return tuple(tensor for recorded, last in done for tensor in (*recorded, *last))
 
     @staticmethod
@@ -164,7 +151,10 @@ def _backward(
         return [None for _ in tensors]
     if needs_definition(tensors, gradients):
         return by_definition(call, tensors, gradients, wanted)
-    return derivative(call, wanted).run(call, tensors, store, gradients)
+    backward = derivative(call, wanted)
+    begun = backward.begin(call, tensors, store, gradients)
+    begun.launch.run(begun.tensors)
+    return backward.end(begun)
 
 
 def _concurrent_backward(pieces: Sequence[Any]) -> list[list[Tensor | None]] | None:
@@ -177,7 +167,7 @@ def _concurrent_backward(pieces: Sequence[Any]) -> list[list[Tensor | None]] | N
         alone = call.alone(backward.kind)
         if alone is None:
             return None
-        begun.append((backward, backward.begin(call, alone, tensors, store, gradients)))
+        begun.append((backward, backward.begin(call, tensors, store, gradients, alone)))
     run_concurrently([(each.launch, each.tensors) for _, each in begun])
     return [backward.end(each) for backward, each in begun]
 

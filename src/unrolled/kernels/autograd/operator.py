@@ -222,53 +222,25 @@ def _owned(results: list[Tensor]) -> list[Tensor]:
     return results
 
 
-# What the operators compute.
+# What the operators return, without numbers.
 
 
-def _recurrence(*operands: Any) -> list[Tensor]:
-    return _Run(*operands).infer()
-
-
-def _recurrence_forward(*operands: Any) -> list[Tensor]:
-    return _Run(*operands).train()
-
-
-def _recurrence_backward(
-    gradients: list[Tensor | None], store: Tensor, wanted: list[bool], *operands: Any
-) -> list[Tensor]:
-    return _Run(*operands).gradients(gradients, store, wanted)
-
-
-# What they return, without numbers.
-
-
-def _like_recurrence(
-    inputs: list[Tensor], states: list[Tensor], weights: list[Tensor], cell: str, *further: Any
-) -> list[Tensor]:
+def _like_recurrence(inputs: Any, states: Any, weights: Any, cell: str, *_: Any) -> list[Tensor]:
     x = inputs[0]
     shape, widths = x.shape[:-1], described(cell, x.dtype).widths
     recorded = [x.new_empty((*shape, width)) for width in widths]
     return [*recorded, *(state.new_empty(state.shape) for state in states)]
 
 
-def _like_recurrence_forward(
-    inputs: list[Tensor], states: list[Tensor], weights: list[Tensor], cell: str, *further: Any
-) -> list[Tensor]:
-    x = inputs[0]
+def _like_recurrence_forward(inputs: Any, states: Any, *further: Any) -> list[Tensor]:
+    x, cell = inputs[0], further[1]
     total = math.prod(x.shape[:-1])  # numel() would fix the numbers
     store = x.new_empty(described(cell, x.dtype).stored(total, states[0].shape[0]))
-    return [*_like_recurrence(inputs, states, weights, cell), store]
+    return [*_like_recurrence(inputs, states, *further), store]
 
 
-def _like_recurrence_backward(
-    gradients: list[Tensor | None],
-    store: Tensor,
-    wanted: list[bool],
-    inputs: list[Tensor],
-    states: list[Tensor],
-    weights: list[Tensor],
-    *further: Any,
-) -> list[Tensor]:
+def _like_recurrence_backward(_: Any, store: Tensor, wanted: Any, *operands: Any) -> list[Tensor]:
+    inputs, states, weights, *_further = operands
     tensors = zip([*inputs, *states, *weights], wanted, strict=True)
     return [tensor.new_empty(tensor.shape) for tensor, asked in tensors if asked]
 
@@ -301,13 +273,21 @@ def _differentiate(ctx: Any, gradients: list[Tensor | None]) -> tuple[Any, ...]:
     return *([next(found) if asked else None for asked in group] for group in needed), *[None] * 3
 
 
+OPERATORS = {
+    "recurrence": (lambda *operands: _Run(*operands).infer(), _like_recurrence),
+    "recurrence_forward": (lambda *operands: _Run(*operands).train(), _like_recurrence_forward),
+    "recurrence_backward": (
+        lambda gradients, store, wanted, *operands: _Run(*operands).gradients(
+            gradients, store, wanted
+        ),
+        _like_recurrence_backward,
+    ),
+}
+"""What each computes, and the same without numbers."""
+
+
 def _register() -> None:
-    functions = {
-        "recurrence": (_recurrence, _like_recurrence),
-        "recurrence_forward": (_recurrence_forward, _like_recurrence_forward),
-        "recurrence_backward": (_recurrence_backward, _like_recurrence_backward),
-    }
-    for name, (real, like) in functions.items():
+    for name, (real, like) in OPERATORS.items():
         operator = f"unrolled::{name}"
         torch.library.define(operator, SCHEMAS[name], tags=torch.Tag.pt2_compliant_tag)
         torch.library.impl(operator, "cpu", real)

@@ -50,7 +50,7 @@ def _first_rows(weight: Tensor, count: int) -> Tensor:
 
 
 def _padded(bias: Tensor, blocks: tuple[int | None, ...], height: int) -> Tensor:
-    """A bias with a block of zeros for each block of a weight that has none."""
+    """Return a bias with a block of zeros for each block of a weight that has none."""
     zeros = bias.new_zeros(height)
     parts = [zeros if k is None else bias[k * height : (k + 1) * height] for k in blocks]
     return torch.cat(parts)
@@ -215,7 +215,7 @@ class Program:
         return self.weights[name]
 
     def _transposable(self, term: Term) -> int:
-        """The slot of the rows of one weight of a layer."""
+        """Return the slot of the rows of one weight of a layer."""
         block, height = term.layer.blocks[term.source], self.sizes[term.layer.size]
         weight = self._weight(f"weight_{block.group}")
         return self._emit(torch.narrow, [weight], 0, block.row * height, height)
@@ -234,7 +234,7 @@ class Program:
             self._nodes[layer] = self._emit(operator.getitem, [layers], index)
 
     def _part(self, group: str, row: int) -> int:
-        """The slot of the part of a product that begins at a row."""
+        """Return the slot of the part of a product that begins at a row."""
         if (group, row) not in self._parts:
             self._product(self.plan.products[group])
         return self._parts[group, row]
@@ -261,7 +261,7 @@ class Program:
             self._parts[group, row] = self._emit(operator.getitem, [parts], index)
 
     def _rows(self, name: str, count: int) -> int:
-        """The slot of the rows that a graph uses: a part of a cell may leave out the last ones."""
+        """Return the slot of the rows that a graph uses: a part of a cell may leave out the last."""
         return self._emit(_first_rows, [self._weight(name)], count)
 
     def _next(self, state: str) -> int:
@@ -331,7 +331,7 @@ def run(
 def hoisted(
     program: Program, weights: Mapping[str, Tensor], inputs: Mapping[str, Tensor]
 ) -> list[Any]:
-    """The slots of a program with everything filled in that is known before the first step."""
+    """Return the slots of a program with all filled in that is known before the first step."""
     x = next(iter(inputs.values()))
     slots: list[Any] = [None] * program.size
     for slot, value in program.constants.items():
@@ -356,7 +356,7 @@ def differentiated(
     wanted: Sequence[bool],
     again: bool,
 ) -> list[Tensor | None]:
-    """The gradients of some outputs, each given with its own, with respect to the wanted inputs.
+    """Return the gradients of outputs, each given with its own, with respect to wanted inputs.
 
     Where all that an output comes from is numbers and conditions, it has none.
     """

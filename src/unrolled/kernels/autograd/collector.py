@@ -86,7 +86,7 @@ class Collector:
 
 @final
 class _Pass:
-    """What steps hand in during one backward pass."""
+    """All that steps hand in during one backward pass."""
 
     def __init__(self) -> None:
         self._steps: dict[WeightProducts, list[tuple[Sequence[Tensor], Summed]]] = {}
@@ -174,7 +174,7 @@ class CollectedStep(torch.autograd.Function):
 
 @final
 class Anchor:
-    """What steps hang on; it lives as long as the graph of one of them.
+    """The hold of steps on the node of their weights, alive as long as the graph of one of them.
 
     Attributes:
         collector: of the steps.

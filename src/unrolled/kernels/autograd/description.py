@@ -78,7 +78,7 @@ class Description(msgspec.Struct, forbid_unknown_fields=True):
 
 @final
 class Described:
-    """What the text says, for one dtype.
+    """The cell of a text, for one dtype.
 
     Attributes:
         program: the eager definition.

@@ -33,7 +33,7 @@ SCHEMAS = {
 
 `recurrence` returns the recorded values and the last states; `recurrence_forward` also what it
 stores for `recurrence_backward`, which returns the gradients that are wanted of inputs, states and
-weights. The cell is a text of `describe`: it means the same in every process.
+weights. The cell is a text of `description.describe`: it means the same in every process.
 """
 
 USER = "unrolled::recurrence"

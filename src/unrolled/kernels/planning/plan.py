@@ -74,7 +74,7 @@ class Plan:
         return phases
 
     def __str__(self) -> str:
-        """The plan as text: each phase with its products and values."""
+        """Return the plan as text: each phase with its products and values."""
         lines = [self.graph.name]
         titles = ("once", "for all steps at once", "in every step")
         for phase, title in zip(Phase, titles, strict=True):

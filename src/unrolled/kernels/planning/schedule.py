@@ -89,7 +89,7 @@ class Schedule:
         self.kept = self._kept()
 
     def __str__(self) -> str:
-        """The passes as text."""
+        """Return the passes as text."""
         lines = [f"{self.graph.name}: {len(self.passes)} passes over the units of a row"]
         kept_nodes = set(self.kept)
         for number, work in enumerate(self.passes):
@@ -227,13 +227,13 @@ READS_ONE = "a learned layer of the loop reads one number for all units"
 
 
 def _reads_one(graph: Graph, node: Node) -> bool:
-    """Whether a node is a matrix product with one number for all units."""
+    """Return whether a node is a matrix product with one number for all units."""
     is_product = node.operation in (Operation.AFFINE, Operation.TRANSPOSED)
     return is_product and any(graph.sizes[argument] == "one" for argument in node.arguments)
 
 
 def unsupported(graph: Graph) -> dict[str, str]:
-    """The values of a graph that no kernel can store though it has one for the states, and why."""
+    """Return the values that no kernel can store though it has one for the states, and why."""
     reads: set[Node] = set()
     for node in graph.order:
         if _reads_one(graph, node) or not reads.isdisjoint(node.arguments):
@@ -242,7 +242,7 @@ def unsupported(graph: Graph) -> dict[str, str]:
 
 
 def summand(node: Node) -> Node:
-    """What is added up, over units or over rows and steps; of both, over units last."""
+    """Return what is added up, over units or over rows and steps; of both, over units last."""
     return node.arguments[0] if node.operation is Operation.SUM else node
 
 

@@ -1,4 +1,4 @@
-"""What the forward pass stores for the backward pass, and the pair of kernels that follows."""
+"""The plan of a training step: what the forward pass stores, and where gradients go."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Place(NamedTuple):
 
 
 class LayerGradient(NamedTuple):
-    """Where the gradients of some learned layers stand, and what the layers read."""
+    """The place of the gradients of some learned layers, and what the layers read."""
 
     place: Place
     blocks: tuple[Block, ...]  # of the first layer; the others follow it row by row
@@ -42,7 +42,7 @@ class LayerGradient(NamedTuple):
 
 @final
 class TrainingPlan:
-    """What a training step computes, stores and adds up.
+    """The plan of what a training step computes, stores and adds up.
 
     The forward pass stores what the derivative cannot cheaply compute again: the values next above
     a matrix product or a sum over units. Everything else is pointwise and computed once more.

@@ -261,7 +261,7 @@ class Program:
             self._parts[group, row] = self._emit(operator.getitem, [parts], index)
 
     def _rows(self, name: str, count: int) -> int:
-        """Return the slot of the rows that a graph uses: a part of a cell may leave out the last."""
+        """Return the slot of the rows that a graph uses: part of a cell may leave out the last."""
         return self._emit(_first_rows, [self._weight(name)], count)
 
     def _next(self, state: str) -> int:

@@ -227,39 +227,30 @@ def call(
 
     Ragged ones are on their way forward.
     """
-    state, shared = next(iter(states.values())), False
+    names, state, shared = tuple(record), next(iter(states.values())), False
+    lengths: Any  # how many steps, or how many rows each step has
     if batch_sizes is None:
         x = next(iter(inputs.values()))
         lengths, batch = x.shape[:-1] if x.dim() == 3 else (1, len(x))
         shared = state.dim() == 1
     else:
         lengths, batch, reverse = tuple(batch_sizes), state.shape[-2], False
-    key = tuple(record), lengths, batch, reverse, shared
-    return recurrences.calls.get(key) or _new(recurrences, *key)
-
-
-def _new(
-    recurrences: Recurrences,
-    record: tuple[str, ...],
-    lengths: int | tuple[int, ...],
-    batch: int,
-    reverse: bool,
-    shared: bool,
-) -> Call:
-    """Return a call of so many steps, or of steps with so many rows each."""
-    if isinstance(lengths, int):
-        time = timeline.dense(lengths, batch, reverse)
-        shape, batch_sizes = (lengths, batch), None
+    key = names, lengths, batch, reverse, shared
+    known = recurrences.calls.get(key)
+    if known is not None:
+        return known
+    if batch_sizes is None:
+        time, shape = timeline.dense(lengths, batch, reverse), (lengths, batch)
     else:
         time = timeline.ragged(lengths, batch)
-        shape, batch_sizes = (time.total,), lengths
-    recurrence = recurrences.best(len(time.counts), batch, record)
-    key = record, batch, time.is_dense, shared
-    outline = recurrence.outlines.get(key)
+        shape = (time.total,)
+    recurrence = recurrences.best(len(time.counts), batch, names)
+    kind = names, batch, time.is_dense, shared
+    outline = recurrence.outlines.get(kind)
     if outline is None:
-        outline = recurrence.outlines.keep(key, Outline(recurrence, *key), 2 * OBJECT)
-    call = Call(outline, time, shape, batch_sizes, reverse)
-    return recurrences.calls.keep((record, lengths, batch, reverse, shared), call, call.size)
+        outline = recurrence.outlines.keep(kind, Outline(recurrence, *kind), 2 * OBJECT)
+    made = Call(outline, time, shape, None if batch_sizes is None else lengths, reverse)
+    return recurrences.calls.keep(key, made, made.size)
 
 
 def run(

@@ -132,16 +132,14 @@ class WeightProducts:
         together: dict[str, Any] = {
             name: sum(part[name] for part in summed) for name in self.plan.reduced
         }
-        launch = self._launch_of_steps(len(steps) * self.outline.batch) if self._layers else None
+        launch, total = None, len(steps) * self.outline.batch
+        if self._layers:
+            key = total, torch.get_num_threads()
+            launch = self._launches.get(key)
+            if launch is None:
+                launch = self._template(total, True).at({"total": total})
+                self._launches.keep(key, launch, launch.size)
         return self._made(launch, operands, together)
-
-    def _launch_of_steps(self, total: int) -> Launch:
-        key = total, torch.get_num_threads()
-        known = self._launches.get(key)
-        if known is None:
-            known = self._template(total, True).at({"total": total})
-            self._launches.keep(key, known, known.size)
-        return known
 
     def _made(
         self, launch: Launch | None, operands: Sequence[Tensor], summed: Summed

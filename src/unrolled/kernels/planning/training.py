@@ -94,7 +94,8 @@ class TrainingPlan:
         self.reduced = self._reduced(parts)
         new = {self.again[step.values[s]]: Buffer(Role.AFTER, s) for s in step.states}
         self.given = {node: buffer for node, buffer in new.items() if node.arguments}
-        sources = self._sources()
+        read = dict.fromkeys(source for layer in self.layers for source in layer.sources)
+        sources = [n for n in read if n.arguments and self.again[n] not in self.given]
         self.saved = {} if recompute else self._saved(step, sources)
         again = sources if recompute else []
         self.sources = {node: self._buffer([self.again[node]]).buffer for node in again}
@@ -175,11 +176,6 @@ class TrainingPlan:
         names = [node.attribute.name for node in parts.step.learned] + sorted(parts.vectors)
         gradients = {name: self.backward.values.get(f"d_{name}") for name in names}
         return {n: g for n, g in gradients.items() if g is not None and not _is_zero(g)}
-
-    def _sources(self) -> list[Node]:
-        """Return what layers with a gradient read besides inputs and states."""
-        read = dict.fromkeys(source for layer in self.layers for source in layer.sources)
-        return [node for node in read if node.arguments and self.again[node] not in self.given]
 
     def _saved(self, step: Graph, sources: list[Node]) -> dict[Buffer, Node]:
         """Return what the backward pass needs of the forward pass, and what layers read."""

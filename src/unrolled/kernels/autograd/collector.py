@@ -143,7 +143,9 @@ class CollectedStep(torch.autograd.Function):
         ctx.call, ctx.anchor = call, anchor
         ctx.save_for_backward(*tensors, store)
         ctx.set_materialize_grads(False)
-        recorded, last = train(call, (*tensors, *anchor.collector.weights), store)
+        count = len(call.outline.sources)
+        given = tensors[:count], tensors[count:], anchor.collector.weights
+        recorded, last = train(call, given, store)
         return (*recorded, *last)
 
     @staticmethod

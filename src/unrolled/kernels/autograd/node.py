@@ -22,6 +22,9 @@ from ..runtime.recurrence import Recurrences
 from ..runtime.torch_state import PLAIN, is_watched
 from .gradients import Gradients, by_definition
 
+Operands = tuple[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]]
+"""The sources, states and weights of a call."""
+
 Results = tuple[list[Tensor], list[Tensor]]
 """The recorded values, and the last states."""
 
@@ -45,7 +48,7 @@ def infer(
     return recorded, last
 
 
-def train(call: Call, tensors: Sequence[Tensor], store: Tensor) -> Results:
+def train(call: Call, given: Operands, store: Tensor) -> Results:
     """Return the results of a run, and fill what is kept for the backward pass.
 
     What is recorded is written a second time: what is kept must not change when the caller
@@ -53,25 +56,24 @@ def train(call: Call, tensors: Sequence[Tensor], store: Tensor) -> Results:
 
     Args:
         call: to be run.
-        tensors: sources, states and weights.
+        given: what it reads.
         store: to be filled.
     """
-    operands, results = _begin(call, tensors, store)
-    call.launch("forward").run(operands)
-    return results if call.time.is_dense else _end(call, tensors, store, results)
+    tensors, results = _begin(call, given, store)
+    call.launch("forward").run(tensors)
+    return results if call.time.is_dense else _end(call, given[1], store, results)
 
 
-def _begin(call: Call, tensors: Sequence[Tensor], store: Tensor) -> tuple[list[Tensor], Results]:
+def _begin(call: Call, given: Operands, store: Tensor) -> tuple[list[Tensor], Results]:
     """Return all that the loop reads and writes, and of these what it returns."""
-    sources, states, weights = call.outline.parted(tensors)
+    sources, states, weights = given
     last, recorded = call.results(states)
-    operands = [*call.read(sources, weights), *states, *last, *recorded, store]
-    return operands, (recorded, last)
+    tensors = [*call.read(sources, weights), *states, *last, *recorded, store]
+    return tensors, (recorded, last)
 
 
-def _end(call: Call, tensors: Sequence[Tensor], store: Tensor, results: Results) -> Results:
+def _end(call: Call, states: Sequence[Tensor], store: Tensor, results: Results) -> Results:
     """Return the results of rows of several lengths, once the loop has run."""
-    states = call.outline.parted(tensors)[1]
     full = [call.full(store, name) for name in call.outline.states]
     last = [_ends(rows, call.time.last, state) for rows, state in zip(full, states, strict=True)]
     return results[0], last
@@ -96,19 +98,22 @@ class Loop(torch.autograd.Function):
         """
         parts = _parts(tensors, [call.outline.taken for call in calls])
         stores = [reserve.take(tensors[0].dtype, call.store.size) for call in calls]
-        pieces = list(zip(calls, parts, stores, strict=True))
         ctx.calls = calls
         # call by call: checkpointing compares with nodes of one call each
-        saved = [(*part, store) for _, part, store in pieces]
+        saved = [(*part, store) for part, store in zip(parts, stores, strict=True)]
         ctx.save_for_backward(*chain.from_iterable(saved))
         ctx.set_materialize_grads(False)
+        pieces = [
+            (call, call.outline.parted(part), store)
+            for call, part, store in zip(calls, parts, stores, strict=True)
+        ]
         launches: list[Any] = [None]
         if len(calls) > 1:
             launches = [call.alone("forward") for call in calls]
         if None not in launches:  # all rows have all steps
             begun = [_begin(*piece) for piece in pieces]
             run_concurrently(
-                [(launch, operands) for launch, (operands, _) in zip(launches, begun, strict=True)]
+                [(launch, tensors) for launch, (tensors, _) in zip(launches, begun, strict=True)]
             )
             done = [results for _, results in begun]
         else:

@@ -132,7 +132,7 @@ class _Run:
         states = [state.contiguous() for state in self.states.values()]
         weights = [self.weights[name] for name in call.outline.weights]
         kept = store[: call.store.size]  # it has room for every kernel's
-        recorded, last = self.node.train(call, [*banks, *states, *weights], kept)
+        recorded, last = self.node.train(call, (banks, states, weights), kept)
         if turned is not None:
             recorded = [value.index_select(0, turned) for value in recorded]
         return _owned([*recorded, *last, store])

@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import PackedSequence
 from torch.overrides import TorchFunctionMode
 
 import unrolled
-from unrolled.kernels.autograd import operator as operators
+from unrolled.kernels.autograd import description
 from unrolled.kernels.runtime.torch_state import eager_only
 
 I, H, B, T = 4, 5, 2, 3  # noqa: E741
@@ -386,7 +386,7 @@ def test_a_longer_weight_is_refused(kind: str) -> None:
 def _operands(cell: str) -> list[Any]:
     """Operands of the registered operators."""
     module = unrolled.LSTM(I, H) if cell == "lstm" else unrolled.GRU(I, H)
-    text = operators.describe(module.graph, module._units, module._names, ["h"])
+    text = description.describe(module.graph, module._units, module._names, ["h"])
     states = [torch.randn(B, H) for _ in module.graph.states]
     weights = [weight.detach() for weight in module._weights("_l0")]
     return [[torch.randn(T, B, I)], states, weights, text, None, False]

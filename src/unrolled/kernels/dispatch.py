@@ -16,6 +16,7 @@ from ..graph.operation import CONDITIONS
 from ..locks import compiling
 from . import eager
 from .autograd import operator as operators
+from .autograd.description import describe
 from .request import Request, Results, is_step
 from .runtime import buffers, cache, timeline
 from .runtime.cache import Cache
@@ -168,7 +169,7 @@ class Runner:
         found = self.recurrences(dtype, width)
         if isinstance(found, str) or _unrecorded(found, record) is not None:
             return None
-        return operators.describe(self.graph, found.many.sizes, weights, record, self.recompute)
+        return describe(self.graph, found.many.sizes, weights, record, self.recompute)
 
     def _check(self, request: Request) -> None:
         """RuntimeError for a parameter of another shape, which broadcast or cut makes numbers."""

@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, final
+from itertools import accumulate
+from typing import Any, NamedTuple, final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..graph.graph import Graph
+from ..graph.learned import Size, Term
 from ..graph.node import Node, ordered
 from ..graph.operation import LEAVES, Operation
-from .planning.plan import Phase, Plan
-
-if TYPE_CHECKING:
-    from ..graph.graph import Graph
-    from ..graph.learned import Size, Term
-    from .planning.plan import Bank, Product
+from .planning.plan import Bank, Phase, Plan, Product, leaf_phase
 
 
 def _dimension(a: Tensor) -> Tensor:
@@ -52,13 +50,13 @@ def _first_rows(weight: Tensor, count: int) -> Tensor:
 
 
 def _padded(bias: Tensor, blocks: tuple[int | None, ...], height: int) -> Tensor:
-    """A bias with a block of zeros for each block of a weight that has none."""
+    """Return a bias with a block of zeros for each block of a weight that has none."""
     zeros = bias.new_zeros(height)
     parts = [zeros if k is None else bias[k * height : (k + 1) * height] for k in blocks]
     return torch.cat(parts)
 
 
-EAGER: dict[Operation, Callable[..., Any] | None] = {
+EAGER: dict[Operation, Any] = {
     Operation.CONSTANT: None,  # a leaf: given to the program as a tensor
     Operation.INPUT: None,
     Operation.STATE: None,
@@ -140,17 +138,18 @@ class Program:
         self.weights: dict[str, int] = {}
         self.states: dict[str, int] = {}
         self._phases: list[Phase] = []  # of each slot
-        self._parts: dict[tuple[str, int], int] = {}
+        self._parts: dict[tuple[str, int], int] = {}  # of products, by group and first row
         self._nodes: dict[Node, int] = {}
         self._totals: dict[Node, int] = {}  # of banks of several layers, by the first
-        self.states = {
-            state: self._slot(Node(Operation.STATE, (), state)) for state in graph.states
-        }
+        for state in graph.states:
+            self._slot(Node(Operation.STATE, (), state))
         self.values = {name: self._slot(node) for name, node in graph.probes.items()}
         self.next = {state: self._next(state) for state in graph.states}
-        self.stepped = {name for name, slot in self.values.items() if self._is(slot, Phase.STEP)}
-        self.crossing = self._crossing()
-        self.size = len(self._phases)
+        phases = self._phases
+        self.stepped = {name for name, slot in self.values.items() if phases[slot] is Phase.STEP}
+        used = {slot for step in self.steps for slot in step.slots} | set(self.next.values())
+        self.crossing = tuple(sorted(slot for slot in used if phases[slot] is Phase.HOISTED))
+        self.size = len(phases)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Program, (self.graph, self.sizes, self.computed)
@@ -158,71 +157,57 @@ class Program:
     def __deepcopy__(self, memo: dict[int, Any]) -> Program:
         return self
 
+    def bank(self, names: Sequence[str]) -> int:
+        """Return the slot in which the values of learned layers stand side by side."""
+        return self._totals[self.graph.values[names[0]]]
+
     def _new(self, phase: Phase) -> int:
         self._phases.append(phase)
         return len(self._phases) - 1
 
-    def bank(self, names: Sequence[str]) -> int:
-        """The slot in which the values of learned layers stand side by side."""
-        first = self.graph.values[names[0]]
-        return self._totals[first]
-
-    def _is(self, slot: int, phase: Phase) -> bool:
-        return self._phases[slot] is phase
-
-    def _emit(self, function: Callable[..., Any], slots: Sequence[int], *further: Any) -> int:
-        """An instruction in the earliest phase in which its arguments are known."""
-        phase = max(self._phases[slot] for slot in slots)
-        return self._append(phase, function, slots, *further)
-
-    def _append(
-        self, phase: Phase, function: Callable[..., Any], slots: Sequence[int], *further: Any
+    def _emit(
+        self, function: Any, slots: Sequence[int], *further: Any, phase: Phase = Phase.ONCE
     ) -> int:
-        """An instruction in a phase."""
+        """Add an instruction to a phase, or to the later one in which its arguments are known."""
+        phase = max([phase, *(self._phases[slot] for slot in slots)])
         target = self._new(phase)
-        lists = {Phase.ONCE: self.once, Phase.HOISTED: self.hoisted, Phase.STEP: self.steps}
-        lists[phase].append(Instruction(function, tuple(slots), further, target))
+        instructions = (self.once, self.hoisted, self.steps)[phase]
+        instructions.append(Instruction(function, tuple(slots), further, target))
         return target
 
     def _slot(self, node: Node) -> int:
-        """The slot of a node; its instructions, and those below it, are emitted on first use."""
-        if node not in self._nodes:
-            for below in ordered([node], self._nodes):
-                if below not in self._nodes:  # those of a bank come together
-                    self._nodes[below] = self._node(below)
+        """Return the slot of a node; its instructions, and those below it, are added once."""
+        for below in ordered([node], self._nodes):
+            if below not in self._nodes:  # those of a bank come together
+                self._nodes[below] = self._node(below)
         return self._nodes[node]
 
     def _node(self, node: Node) -> int:
         operation, attribute = node.operation, node.attribute
         if operation in LEAVES:
             return self._leaf(operation, attribute)
-        slots = [self._nodes[argument] for argument in node.arguments]
         if operation is Operation.AFFINE:
             self._bank(self.plan.banks[node])
             return self._nodes[node]
+        slots = [self._nodes[argument] for argument in node.arguments]
         if operation is Operation.TRANSPOSED:
             slots.append(self._transposable(attribute))
-        function = EAGER[operation]
-        assert function is not None, f"{operation} is no leaf"
-        return self._emit(function, slots, *([attribute] if operation in NUMBERED else []))
+        return self._emit(EAGER[operation], slots, *([attribute] if operation in NUMBERED else []))
 
     def _leaf(self, operation: Operation, attribute: Any) -> int:
-        """A new slot that is filled from outside."""
+        """Return a new slot that is filled from outside."""
         if operation is Operation.LEARNED:
             return self._weight(attribute.name)
-        if operation is Operation.CONSTANT:
-            slot = self._new(Phase.ONCE)
-            self.constants[slot] = attribute
-            return slot
         if operation is Operation.INPUT and attribute in self.computed:
             function, source = self.computed[attribute]
-            return self._append(Phase.STEP, function, [self._slot(source)])
-        place, phase = {
-            Operation.INPUT: (self.inputs, Phase.HOISTED),
-            Operation.STATE: (self.states, Phase.STEP),
-        }[operation]
-        place[attribute] = self._new(phase)
-        return place[attribute]
+            return self._emit(function, [self._slot(source)], phase=Phase.STEP)
+        slot = self._new(leaf_phase(operation))
+        if operation is Operation.CONSTANT:
+            self.constants[slot] = attribute
+        else:
+            named = self.inputs if operation is Operation.INPUT else self.states
+            named[attribute] = slot
+        return slot
 
     def _weight(self, name: str) -> int:
         if name not in self.weights:
@@ -230,35 +215,36 @@ class Program:
         return self.weights[name]
 
     def _transposable(self, term: Term) -> int:
-        """The slot of the rows of one weight of a layer."""
+        """Return the slot of the rows of one weight of a layer."""
         block, height = term.layer.blocks[term.source], self.sizes[term.layer.size]
         weight = self._weight(f"weight_{block.group}")
         return self._emit(torch.narrow, [weight], 0, block.row * height, height)
 
     def _bank(self, bank: Bank) -> None:
-        """Add up the parts of a bank and cut the sum into its layers."""
-        total, *others = (self._part(group, part) for group, part in bank.parts)
+        """Add up the products of a bank's layers and cut the sum into them."""
+        total, *others = (self._part(block.group, block.row) for block in bank[0].attribute.blocks)
         for other in others:
             total = self._emit(torch.add, [total, other])
-        if len(bank.layers) == 1:
-            self._nodes[bank.layers[0]] = total
+        if len(bank) == 1:
+            self._nodes[bank[0]] = total
             return
-        self._totals[bank.layers[0]] = total
-        layers = self._emit(torch.chunk, [total], len(bank.layers), -1)
-        for index, layer in enumerate(bank.layers):
+        self._totals[bank[0]] = total
+        layers = self._emit(torch.chunk, [total], len(bank), -1)
+        for index, layer in enumerate(bank):
             self._nodes[layer] = self._emit(operator.getitem, [layers], index)
 
-    def _part(self, group: str, part: int) -> int:
-        if (group, part) not in self._parts:
+    def _part(self, group: str, row: int) -> int:
+        """Return the slot of the part of a product that begins at a row."""
+        if (group, row) not in self._parts:
             self._product(self.plan.products[group])
-        return self._parts[group, part]
+        return self._parts[group, row]
 
     def _product(self, product: Product) -> None:
         """Multiply, and cut the rows into parts."""
         group, bias = product.group, product.bias
         height = self.sizes[product.size]
         source = self._nodes[product.source]
-        if self._is(source, Phase.ONCE) and self.graph.sizes[product.source] == "one":
+        if self._phases[source] is Phase.ONCE and self.graph.sizes[product.source] == "one":
             source = self._emit(torch.atleast_1d, [source])
         slots = [source, self._rows(f"weight_{group}", len(bias) * height)]
         if any(block is not None for block in bias):
@@ -271,23 +257,19 @@ class Program:
             self._parts[group, 0] = result
             return
         parts = self._emit(torch.split, [result], [width * height for width in product.widths], -1)
-        for part in range(len(product.widths)):
-            self._parts[group, part] = self._emit(operator.getitem, [parts], part)
+        for index, row in enumerate(accumulate(product.widths[:-1], initial=0)):
+            self._parts[group, row] = self._emit(operator.getitem, [parts], index)
 
     def _rows(self, name: str, count: int) -> int:
-        """The slot of the rows that a graph uses: a part of a cell may leave out the last ones."""
+        """Return the slot of the rows that a graph uses: part of a cell may leave out the last."""
         return self._emit(_first_rows, [self._weight(name)], count)
 
     def _next(self, state: str) -> int:
-        """The slot of a state's next value, with a row for every row of the old one."""
+        """Return the slot of a state's next value, with a row for every row of the old one."""
         slot = self.values[state]
-        if self._is(slot, Phase.ONCE):
+        if self._phases[slot] is Phase.ONCE:
             return self._emit(_broadcast, [slot, self.states[state]])
         return slot
-
-    def _crossing(self) -> tuple[int, ...]:
-        used = {slot for step in self.steps for slot in step.slots} | set(self.next.values())
-        return tuple(sorted(slot for slot in used if self._is(slot, Phase.HOISTED)))
 
 
 def run(
@@ -326,12 +308,14 @@ def run(
     rows = _Rows(states, batch_sizes, reverse)
     count = x.shape[0] if batch_sizes is None else len(batch_sizes)
     for t in range(count - 1, -1, -1) if reverse else range(count):
-        for state, value in rows.before(t).items():
-            slots[program.states[state]] = value
+        if batch_sizes is not None:
+            rows.resize(batch_sizes[t])
+        for state, slot in program.states.items():
+            slots[slot] = rows.active[state]
         for slot, values in steps.items():
             slots[slot] = values[t]
         _execute(program.steps, slots)
-        rows.after({state: slots[slot] for state, slot in program.next.items()})
+        rows.active = {state: slots[slot] for state, slot in program.next.items()}
         for name, values in recorded.items():
             values.append(slots[taps[name]])
     join = torch.stack if batch_sizes is None else torch.cat
@@ -347,7 +331,7 @@ def run(
 def hoisted(
     program: Program, weights: Mapping[str, Tensor], inputs: Mapping[str, Tensor]
 ) -> list[Any]:
-    """The slots of a program with everything filled in that is known before the first step."""
+    """Return the slots of a program with all filled in that is known before the first step."""
     x = next(iter(inputs.values()))
     slots: list[Any] = [None] * program.size
     for slot, value in program.constants.items():
@@ -372,7 +356,7 @@ def differentiated(
     wanted: Sequence[bool],
     again: bool,
 ) -> list[Tensor | None]:
-    """The gradients of some outputs, each given with its own, with respect to the wanted inputs.
+    """Return the gradients of outputs, each given with its own, with respect to wanted inputs.
 
     Where all that an output comes from is numbers and conditions, it has none.
     """
@@ -397,51 +381,38 @@ class _Rows:
 
     Of ragged input, sorted by falling length, rows leave at the end on the way forward and enter
     at the end on the way back.
+
+    Attributes:
+        active: those states, by name.
     """
 
     def __init__(
         self, states: Mapping[str, Tensor], batch_sizes: Sequence[int] | None, reverse: bool
     ) -> None:
         self.initial = states
-        self.batch_sizes = batch_sizes
-        self.count = next(iter(states.values())).shape[0]
+        self.count = self.total = next(iter(states.values())).shape[0]
         self.active = dict(states)
-        self.finished: list[dict[str, Tensor]] = []  # rows that have left, the last to leave first
         if batch_sizes is not None and reverse:
-            self.active = {name: state[:0] for name, state in states.items()}
-            self.count = 0
+            self.count = batch_sizes[-1]
+            self.active = {name: state[: self.count] for name, state in states.items()}
+        self.finished: list[dict[str, Tensor]] = []  # rows that have left, the last to leave first
 
-    def before(self, t: int) -> dict[str, Tensor]:
-        """The states before step t, of its rows."""
-        if self.batch_sizes is not None and self.batch_sizes[t] != self.count:
-            self._change(self.batch_sizes[t])
-        return self.active
-
-    def _change(self, count: int) -> None:
-        if count < self.count:
+    def resize(self, count: int) -> None:
+        """Let so many rows take part."""
+        old, self.count = self.count, count
+        if count < old:
             self.finished.insert(0, {name: state[count:] for name, state in self.active.items()})
             self.active = {name: state[:count] for name, state in self.active.items()}
-        else:
-            self._enter(count)
-        self.count = count
-
-    def _enter(self, count: int) -> None:
-        self.active = {
-            name: torch.cat([state, self.initial[name][self.count : count]])
-            for name, state in self.active.items()
-        }
-
-    def after(self, states: dict[str, Tensor]) -> None:
-        """Take the states after a step."""
-        self.active = states
+        elif count > old:
+            self.active = {
+                name: torch.cat([state, self.initial[name][old:count]])
+                for name, state in self.active.items()
+            }
 
     def last(self) -> dict[str, Tensor]:
-        """The states of all rows after their last step; of rows without a step, the first ones."""
-        total = next(iter(self.initial.values())).shape[0]
-        if not self.finished and self.count < total:
-            self._enter(total)
-        parts = [self.active, *self.finished]
-        return {
-            name: torch.cat([part[name] for part in parts]) if self.finished else self.active[name]
-            for name in self.initial
-        }
+        """Return the states of all rows after their last step; without a step, the first ones."""
+        if self.finished:
+            parts = [self.active, *self.finished]
+            return {name: torch.cat([part[name] for part in parts]) for name in self.initial}
+        self.resize(self.total)
+        return {name: self.active[name] for name in self.initial}

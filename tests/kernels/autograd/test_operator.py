@@ -12,6 +12,7 @@ import guard
 from unrolled.cells import CELLS
 from unrolled.graph.graph import Graph
 from unrolled.graph.rewrite import variational_dropout
+from unrolled.kernels.autograd import description
 from unrolled.kernels.autograd import operator as operators
 from unrolled.kernels.runtime import recurrence
 
@@ -28,7 +29,7 @@ GRAPHS = [CELLS["lstm"].graph, CELLS["lstm_layernorm"].graph, CELLS["cornn"].gra
 
 
 def described(graph: Graph, given: Any, sizes: Any = SIZES) -> str:
-    return operators.describe(graph, sizes, list(given.weights), [graph.output])
+    return description.describe(graph, sizes, list(given.weights), [graph.output])
 
 
 def operands(graph: Graph, way: str, wanted: bool = False, **shape: Any) -> tuple[Any, ...]:
@@ -64,7 +65,7 @@ def by_operators(graph: Graph, sizes: Any = SIZES) -> Any:
     def run(
         weights: Any, inputs: Any, states: Any, record: Any, batch_sizes: Any = None, reverse=False
     ) -> Any:
-        text = operators.describe(graph, sizes, list(weights), record)
+        text = description.describe(graph, sizes, list(weights), record)
         return operators.run(text, weights, inputs, states, record, batch_sizes, reverse)
 
     return run
@@ -139,7 +140,7 @@ def test_a_text_is_all_that_is_needed() -> None:
     given, _ = call(graph)
     text = described(graph, given)
     assert set(json.loads(text)) == {"graph", "sizes", "weights", "record", "recompute"}
-    found = operators.described(text, torch.float64)
+    found = description.described(text, torch.float64)
     assert found.recurrences is recurrence.recurrences(graph, SIZES, torch.float64)
-    assert operators.described(str(text), torch.float64) is found
-    assert operators.described(text, torch.float32) is not found
+    assert description.described(str(text), torch.float64) is found
+    assert description.described(text, torch.float32) is not found

@@ -20,12 +20,14 @@ def products(graph: Graph) -> dict[str, tuple[tuple[int, ...], tuple[int | None,
 
 
 def banks(graph: Graph) -> list[tuple[str, list[tuple[str, int]]]]:
-    """The names of the layers of each bank, with its parts."""
+    """The names of the layers of each bank, with the first row of each of its products."""
     plan = Plan(graph)
-    unique = {id(bank): bank for bank in plan.banks.values()}
     return sorted(
-        (" ".join(layer.attribute.name for layer in bank.layers), list(bank.parts))
-        for bank in unique.values()
+        (
+            " ".join(layer.attribute.name for layer in bank),
+            [(b.group, b.row) for b in bank[0].attribute.blocks],
+        )
+        for bank in set(plan.banks.values())
     )
 
 
@@ -38,7 +40,7 @@ def test_all_gates_of_an_lstm_are_one_bank() -> None:
 def test_the_candidate_of_a_gru_is_apart() -> None:
     graph = CELLS["gru"].graph
     assert products(graph) == {"ih": ((2, 1), (0, 1, 2)), "hh": ((2, 1), (0, 1, 2))}
-    assert banks(graph) == [("n", [("hh", 1)]), ("n", [("ih", 1)]), ("r z", [("ih", 0), ("hh", 0)])]
+    assert banks(graph) == [("n", [("hh", 2)]), ("n", [("ih", 2)]), ("r z", [("ih", 0), ("hh", 0)])]
 
 
 def test_a_second_stage() -> None:
@@ -48,7 +50,7 @@ def test_a_second_stage() -> None:
         "hh": ((2,), (0, 1)),
         "rhh": ((1,), (0,)),
     }
-    assert banks(graph) == [("n", [("ih", 1), ("rhh", 0)]), ("r z", [("ih", 0), ("hh", 0)])]
+    assert banks(graph) == [("n", [("ih", 2), ("rhh", 0)]), ("r z", [("ih", 0), ("hh", 0)])]
 
 
 def test_rows_without_bias() -> None:
@@ -102,7 +104,9 @@ def test_every_row_is_multiplied_once(cell: Cell) -> None:
         assert all(sum(p.widths) == len(p.bias) for p in plan.products.values())
         assert set(plan.banks) == set(graph.layers)
         taken = [
-            part for bank in {id(b): b for b in plan.banks.values()}.values() for part in bank.parts
+            (block.group, block.row)
+            for bank in set(plan.banks.values())
+            for block in bank[0].attribute.blocks
         ]
         assert len(set(taken)) == len(taken)
 

@@ -17,13 +17,12 @@ from ... import _torch
 from ..runtime.buffers import solid
 from ..runtime.call import Call
 from ..runtime.memory import reserve
-from .gradients import Gradients, by_definition
-from .node import are_special, derivative, is_batched, train
+from .gradients import by_definition
+from .node import derivative, needs_definition, train
+from .weight_gradients import Summed, WeightProducts
 
 MOST_ROWS = 1024
 """Rows that are collected before a product is made of them; more take memory, and no less time."""
-
-Found = dict[str, Tensor]
 
 
 @final
@@ -52,23 +51,25 @@ class Collector:
                 return False
         return True
 
-    def _check(self) -> None:
-        """Raise RuntimeError if a weight was changed in place since the steps were taken."""
-        for name, weight, version in zip(self._names, self.weights, self._versions, strict=True):
-            now = _torch.version(weight)
-            if now != version:
-                raise RuntimeError(
-                    "one of the variables needed for gradient computation has been modified by an "
-                    f"inplace operation: {name} is at version {now}; expected version {version} "
-                    "instead"
-                )
-
     def passing(self) -> _Pass:
-        """Return what was handed in during the backward pass that is going on."""
+        """Return what was handed in during the backward pass that is going on.
+
+        Raises:
+            RuntimeError: a weight was changed in place since the steps were taken.
+        """
         task = _torch.graph_task()
         known = self._passes.get(task)
         if known is None:
-            self._check()
+            for name, weight, version in zip(
+                self._names, self.weights, self._versions, strict=True
+            ):
+                now = _torch.version(weight)
+                if now != version:
+                    raise RuntimeError(
+                        "one of the variables needed for gradient computation has been modified "
+                        f"by an inplace operation: {name} is at version {now}; expected version "
+                        f"{version} instead"
+                    )
             known = self._passes[task] = _Pass()
             _torch.at_end_of_backward(lambda: self._forget(task))
         return known
@@ -85,36 +86,33 @@ class Collector:
 
 @final
 class _Pass:
-    """What steps hand in during one backward pass."""
+    """All that steps hand in during one backward pass."""
 
     def __init__(self) -> None:
-        self._rows: dict[Gradients, list[Sequence[Tensor]]] = {}
-        self._summed: dict[Gradients, list[Found]] = {}
-        self._found: Found = {}
+        self._steps: dict[WeightProducts, list[tuple[Sequence[Tensor], Summed]]] = {}
+        self._found: dict[str, Tensor] = {}
 
-    def hand_in(self, gradients: Gradients, rows: Sequence[Tensor], summed: Found) -> None:
-        """Take the rows of one step."""
-        known = self._rows.setdefault(gradients, [])
-        known.append(rows)
-        self._summed.setdefault(gradients, []).append(summed)
-        if len(known) * gradients.outline.batch >= MOST_ROWS:
-            self._make(gradients)
+    def hand_in(self, products: WeightProducts, rows: Sequence[Tensor], summed: Summed) -> None:
+        """Take what the gradients of one step are made of: see `WeightProducts.of_steps`."""
+        steps = self._steps.setdefault(products, [])
+        steps.append((rows, summed))
+        if len(steps) * products.outline.batch >= MOST_ROWS:
+            self._multiply(products)
 
-    def add(self, found: Found) -> None:
+    def add(self, found: Summed) -> None:
         """Take gradients of weights."""
         for name, gradient in found.items():
             known = self._found.get(name)
             self._found[name] = gradient if known is None else known + gradient
 
-    def total(self) -> Found:
+    def total(self) -> Summed:
         """Return the gradients of all that was handed in."""
-        for gradients in list(self._rows):
-            self._make(gradients)
+        for products in list(self._steps):
+            self._multiply(products)
         return self._found
 
-    def _make(self, gradients: Gradients) -> None:
-        rows, summed = self._rows.pop(gradients), self._summed.pop(gradients)
-        self.add(gradients.of_steps(rows, summed))
+    def _multiply(self, products: WeightProducts) -> None:
+        self.add(products.of_steps(self._steps.pop(products)))
 
 
 class Collect(torch.autograd.Function):
@@ -129,7 +127,7 @@ class Collect(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        """The gradients of the weights, of all steps."""
+        """Return the gradients of the weights, of all steps."""
         return None, *ctx.collector.finish()
 
 
@@ -140,43 +138,45 @@ class CollectedStep(torch.autograd.Function):
     def forward(
         ctx: Any, call: Call, anchor: Anchor, _: Tensor, *tensors: Tensor
     ) -> tuple[Tensor, ...]:
-        """The recorded values and the states after the step, of sources and states before it."""
+        """Return recorded values and the states after the step, of sources and states before."""
         store = reserve.take(call.recurrence.dtype, call.store.size)
         ctx.call, ctx.anchor = call, anchor
         ctx.save_for_backward(*tensors, store)
         ctx.set_materialize_grads(False)
         count = len(call.outline.sources)
-        weights = anchor.collector.weights
-        recorded, last = train(call, tensors[:count], tensors[count:], weights, store)
+        given = tensors[:count], tensors[count:], anchor.collector.weights
+        recorded, last = train(call, given, store)
         return (*recorded, *last)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        """The gradients of sources and states; rows for those of the weights are handed in."""
+        """Return the gradients of sources and states; hand in what those of weights are made of."""
         call, collector = ctx.call, ctx.anchor.collector
         count = call.outline.taken - len(call.outline.weights)
         if all(gradient is None for gradient in gradients):
             return (None,) * (3 + count)
         handed_in = collector.passing()
-        *tensors, store = (solid(each) for each in ctx.saved_tensors)
+        *tensors, store = map(solid, ctx.saved_tensors)
         tensors += collector.weights
         wanted = (*ctx.needs_input_grad[3:], *collector.wanted)
-        again = torch.is_grad_enabled()
-        if again or any(map(is_batched, gradients)) or are_special(tensors, gradients):
-            found = by_definition(call, tensors, gradients, wanted, again)
+        if needs_definition(tensors, gradients):
+            found = by_definition(call, tensors, gradients, wanted)
             pairs = zip(call.outline.weights, found[count:], strict=True)
             handed_in.add({name: each for name, each in pairs if each is not None})
             return None, None, None, *found[:count]
         backward = derivative(call, wanted)
-        begun = backward.through(call, tensors, store, gradients)
+        begun = backward.begin(call, tensors, store, gradients)
+        begun.launch.run(begun.tensors)
         found, summed = backward.before(begun)
-        handed_in.hand_in(backward, backward.gather(begun), summed)
+        products = backward.weights
+        rows = products.gather(call, begun.sources, begun.store, begun.buffers)
+        handed_in.hand_in(products, rows, summed)
         return None, None, None, *found
 
 
 @final
 class Anchor:
-    """What steps hang on; it lives as long as the graph of one of them.
+    """The hold of steps on the node of their weights, alive as long as the graph of one of them.
 
     Attributes:
         collector: of the steps.

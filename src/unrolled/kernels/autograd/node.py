@@ -18,19 +18,24 @@ from ..runtime.call import Call
 from ..runtime.launch import run_concurrently
 from ..runtime.memory import reserve
 from ..runtime.outline import Outline
-from ..runtime.recurrence import Recurrence, Recurrences
-from ..runtime.timeline import Timeline
+from ..runtime.recurrence import Recurrences
 from ..runtime.torch_state import PLAIN, is_watched
 from .gradients import Gradients, by_definition
 
-Recorded = list[Tensor]
-Last = list[Tensor]
+Operands = tuple[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]]
+"""The sources, states and weights of a call."""
+
+Results = tuple[list[Tensor], list[Tensor]]
+"""The recorded values, and the last states."""
+
+ORDINARY = {*PLAIN, type(None)}
+"""The types of tensors and gradients that are no more than their numbers."""
 
 
 def infer(
     call: Call, sources: Sequence[Tensor], states: Sequence[Tensor], weights: Sequence[Tensor]
-) -> tuple[Recorded, Last]:
-    """Run without saving anything for a backward pass: the recorded values, and the last states."""
+) -> Results:
+    """Return the results of a run that saves nothing for a backward pass."""
     last, recorded = call.results(states)
     tensors = [*call.read(sources, weights), *states, *last, *recorded]
     if call.is_single:
@@ -43,49 +48,40 @@ def infer(
     return recorded, last
 
 
-def train(
-    call: Call,
-    sources: Sequence[Tensor],
-    states: Sequence[Tensor],
-    weights: Sequence[Tensor],
-    store: Tensor,
-) -> tuple[Recorded, Last]:
-    """Run, and fill what is kept for the backward pass: the recorded values, the last states.
+def train(call: Call, given: Operands, store: Tensor) -> Results:
+    """Return the results of a run, and fill what is kept for the backward pass.
 
     What is recorded is written a second time: what is kept must not change when the caller
     changes the output.
+
+    Args:
+        call: to be run.
+        given: what it reads.
+        store: to be filled.
     """
-    tensors, last, recorded = _begun(call, sources, states, weights, store)
+    tensors, results = _begin(call, given, store)
     call.launch("forward").run(tensors)
-    return recorded, _last(call, last, states, store)
+    return results if call.time.is_dense else _end(call, given[1], store, results)
 
 
-def _begun(
-    call: Call,
-    sources: Sequence[Tensor],
-    states: Sequence[Tensor],
-    weights: Sequence[Tensor],
-    store: Tensor,
-) -> tuple[list[Tensor], Last, Recorded]:
-    """Return all that the loop reads and writes; of these, the last states and recorded values."""
+def _begin(call: Call, given: Operands, store: Tensor) -> tuple[list[Tensor], Results]:
+    """Return all that the loop reads and writes, and of these what it returns."""
+    sources, states, weights = given
     last, recorded = call.results(states)
-    return [*call.read(sources, weights), *states, *last, *recorded, store], last, recorded
+    tensors = [*call.read(sources, weights), *states, *last, *recorded, store]
+    return tensors, (recorded, last)
 
 
-def _last(call: Call, last: Last, states: Sequence[Tensor], store: Tensor) -> Last:
-    """Return the states after each row's last step, in memory of their own."""
-    if call.time.is_dense:
-        return last
+def _end(call: Call, states: Sequence[Tensor], store: Tensor, results: Results) -> Results:
+    """Return the results of rows of several lengths, once the loop has run."""
     full = [call.full(store, name) for name in call.outline.states]
-    return [_ends(rows, call.time.last, state) for rows, state in zip(full, states, strict=True)]
+    last = [_ends(rows, call.time.last, state) for rows, state in zip(full, states, strict=True)]
+    return results[0], last
 
 
 def _ends(rows: Tensor, places: Any, like: Tensor) -> Tensor:
     """Return the rows that stand at some places, with as many dimensions as a state was given."""
     return (rows if like.dim() == 2 else rows.unsqueeze(0)).index_select(-2, places)
-
-
-ORDINARY = {*PLAIN, type(None)}
 
 
 class Loop(torch.autograd.Function):
@@ -96,55 +92,54 @@ class Loop(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, calls: tuple[Call, ...], *tensors: Tensor) -> tuple[Tensor, ...]:
-        """Of each call the recorded values and the last states.
+        """Return of each call the recorded values and the last states.
 
         The tensors are, of each call, sources, states and weights.
         """
-        stores = [reserve.take(tensors[0].dtype, call.store.size) for call in calls]
         parts = _parts(tensors, [call.outline.taken for call in calls])
+        stores = [reserve.take(tensors[0].dtype, call.store.size) for call in calls]
         ctx.calls = calls
         # call by call: checkpointing compares with nodes of one call each
         saved = [(*part, store) for part, store in zip(parts, stores, strict=True)]
         ctx.save_for_backward(*chain.from_iterable(saved))
         ctx.set_materialize_grads(False)
-        pieces = list(zip(calls, parts, stores, strict=True))
-        alone = [call.alone("forward") for call in calls] if len(calls) > 1 else []
-        launches = [launch for launch in alone if launch is not None]
-        if len(launches) < len(calls):
-            done = [train(call, *call.outline.parted(part), store) for call, part, store in pieces]
-        else:
-            begun = [
-                _begun(call, *call.outline.parted(part), store) for call, part, store in pieces
-            ]
+        pieces = [
+            (call, call.outline.parted(part), store)
+            for call, part, store in zip(calls, parts, stores, strict=True)
+        ]
+        launches: list[Any] = [None]
+        if len(calls) > 1:
+            launches = [call.alone("forward") for call in calls]
+        if None not in launches:  # all rows have all steps
+            begun = [_begin(*piece) for piece in pieces]
             run_concurrently(
-                [(launch, each[0]) for launch, each in zip(launches, begun, strict=True)]
+                [(launch, tensors) for launch, (tensors, _) in zip(launches, begun, strict=True)]
             )
-            ends = zip(begun, pieces, strict=True)
-            done = [
-                (recorded, _last(call, last, call.outline.parted(part)[1], store))
-                for (_, last, recorded), (call, part, store) in ends
-            ]
+            done = [results for _, results in begun]
+        else:
+            done = [train(*piece) for piece in pieces]
         return tuple(tensor for recorded, last in done for tensor in (*recorded, *last))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        """The gradients of what `forward` took."""
+        """Return the gradients of what `forward` took."""
         calls: tuple[Call, ...] = ctx.calls
         kept = [solid(each) for each in ctx.saved_tensors]  # checkpointing hands it out once
         sizes = [call.outline.taken for call in calls]
         saved = _parts(kept, [size + 1 for size in sizes])
-        parts, stores = [each[:-1] for each in saved], [each[-1] for each in saved]
         wanted = _parts(ctx.needs_input_grad[1:], sizes)
         given = _parts(gradients, [len(call.record) + len(call.outline.states) for call in calls])
-        pieces = list(zip(calls, parts, stores, wanted, given, strict=True))
-        found = _together(pieces) if len(calls) > 1 else None
-        if found is None:
-            found = [_backward(*piece) for piece in pieces]
-        return None, *(gradient for each in found for gradient in each)
+        pieces = [
+            (call, tensors[:-1], tensors[-1], asked, into)
+            for call, tensors, asked, into in zip(calls, saved, wanted, given, strict=True)
+        ]
+        found = _concurrent_backward(pieces) if len(calls) > 1 else None
+        found = found or [_backward(*piece) for piece in pieces]
+        return None, *chain.from_iterable(found)
 
 
 def _parts(values: Sequence[Any], sizes: Sequence[int]) -> list[tuple[Any, ...]]:
-    """The values of each call, of one flat list."""
+    """Return the values of each call, of one flat list."""
     left = iter(values)
     return [tuple(islice(left, size)) for size in sizes]
 
@@ -156,30 +151,28 @@ def _backward(
     wanted: tuple[bool, ...],
     gradients: Sequence[Tensor | None],
 ) -> Sequence[Tensor | None]:
-    """The gradients of what one call took."""
+    """Return the gradients of what one call took."""
     if all(gradient is None for gradient in gradients) or not any(wanted):
         return [None for _ in tensors]
-    again = torch.is_grad_enabled()
-    if again or any(map(is_batched, gradients)) or are_special(tensors, gradients):
-        return by_definition(call, tensors, gradients, wanted, again)
-    return derivative(call, wanted).run(call, tensors, store, gradients)
+    if needs_definition(tensors, gradients):
+        return by_definition(call, tensors, gradients, wanted)
+    backward = derivative(call, wanted)
+    begun = backward.begin(call, tensors, store, gradients)
+    begun.launch.run(begun.tensors)
+    return backward.end(begun)
 
 
-def _together(pieces: Sequence[Any]) -> list[list[Tensor | None]] | None:
-    """The gradients of what all calls took, each loop on a thread; None if that is not better."""
-    if torch.is_grad_enabled():
-        return None
+def _concurrent_backward(pieces: Sequence[Any]) -> list[list[Tensor | None]] | None:
+    """Return the same of all calls, each loop on a thread; None if that is not better."""
     begun = []
     for call, tensors, store, wanted, gradients in pieces:
-        if any(map(is_batched, gradients)) or all(each is None for each in gradients):
-            return None
-        if are_special(tensors, gradients):
+        if all(each is None for each in gradients) or needs_definition(tensors, gradients):
             return None
         backward = derivative(call, wanted)
-        alone = backward.alone(call)
+        alone = call.alone(backward.kind)
         if alone is None:
             return None
-        begun.append((backward, backward.begin(call, alone, tensors, store, gradients)))
+        begun.append((backward, backward.begin(call, tensors, store, gradients, alone)))
     run_concurrently([(each.launch, each.tensors) for _, each in begun])
     return [backward.end(each) for backward, each in begun]
 
@@ -190,14 +183,23 @@ def derivative(call: Call, wanted: tuple[bool, ...]) -> Gradients:
     return known.get(wanted) or known.setdefault(wanted, Gradients(call.outline, wanted))
 
 
-def are_special(tensors: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> bool:
-    """Return whether a mode, or what a hook has put in a tensor's place, leaves this to PyTorch."""
-    return is_watched() or not {*map(type, tensors), *map(type, gradients)} <= ORDINARY
+def needs_definition(tensors: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> bool:
+    """Return whether a backward pass is left to PyTorch, as no kernel can make it.
+
+    It is recorded itself, or of many gradients at once, or watched by a mode, or a hook has put
+    something else in a tensor's place.
+    """
+    if torch.is_grad_enabled() or any(map(is_batched, gradients)) or is_watched():
+        return True
+    return not {*map(type, tensors), *map(type, gradients)} <= ORDINARY
 
 
 def is_batched(gradient: Tensor | None) -> bool:
-    """Whether a gradient stands for many, as for a vectorized jacobian: no kernel takes that."""
+    """Return whether a gradient stands for many, as for a vectorized jacobian."""
     return gradient is not None and _torch.is_batched(gradient)
+
+
+# Calls by name.
 
 
 def prepared(
@@ -209,14 +211,13 @@ def prepared(
     batch_sizes: Sequence[int] | None = None,
     reverse: bool = False,
 ) -> tuple[Call, list[Tensor], Tensor | None]:
-    """A call, what its loop reads, and in which order it takes the rows if not in that given."""
+    """Return a call, what its loop reads, and in which order it takes rows if not in that given."""
     turned = None
     if batch_sizes is not None and reverse:
         turned = timeline.turned(tuple(batch_sizes))
         inputs = {name: value.index_select(0, turned) for name, value in inputs.items()}
     found = call(recurrences, inputs, states, record, batch_sizes, reverse)
-    banks = _banks(found.recurrence, weights, inputs, found.time)
-    return found, banks, turned
+    return found, _banks(found, weights, inputs), turned
 
 
 def call(
@@ -227,14 +228,34 @@ def call(
     batch_sizes: Sequence[int] | None,
     reverse: bool,
 ) -> Call:
-    """Return what serves sequences of these sizes."""
-    first = next(iter(inputs.values()))
-    if batch_sizes is not None:
-        batch = next(iter(states.values())).shape[-2]
-        return ragged(recurrences, tuple(record), tuple(batch_sizes), batch)
-    steps, batch = first.shape[:-1] if first.dim() == 3 else (1, len(first))
-    shared = next(iter(states.values())).dim() == 1
-    return dense(recurrences, tuple(record), steps, batch, reverse, shared)
+    """Return what serves sequences of these sizes; the last ones are kept.
+
+    Ragged ones are on their way forward.
+    """
+    names, state, shared = tuple(record), next(iter(states.values())), False
+    lengths: Any  # how many steps, or how many rows each step has
+    if batch_sizes is None:
+        x = next(iter(inputs.values()))
+        lengths, batch = x.shape[:-1] if x.dim() == 3 else (1, len(x))
+        shared = state.dim() == 1
+    else:
+        lengths, batch, reverse = tuple(batch_sizes), state.shape[-2], False
+    key = names, lengths, batch, reverse, shared
+    known = recurrences.calls.get(key)
+    if known is not None:
+        return known
+    if batch_sizes is None:
+        time, shape = timeline.dense(lengths, batch, reverse), (lengths, batch)
+    else:
+        time = timeline.ragged(lengths, batch)
+        shape = (time.total,)
+    recurrence = recurrences.best(len(time.counts), batch, names)
+    kind = names, batch, time.is_dense, shared
+    outline = recurrence.outlines.get(kind)
+    if outline is None:
+        outline = recurrence.outlines.keep(kind, Outline(recurrence, *kind), 2 * OBJECT)
+    made = Call(outline, time, shape, None if batch_sizes is None else lengths, reverse)
+    return recurrences.calls.keep(key, made, made.size)
 
 
 def run(
@@ -258,88 +279,28 @@ def run(
     call, banks, turned = prepared(
         recurrences, weights, inputs, states, record, batch_sizes, reverse
     )
-    recorded, last = _run(call, banks, states, weights)
+    first = [states[name].contiguous() for name in call.outline.states]
+    own = [weights[name] for name in call.outline.weights]
+    if torch.is_grad_enabled() and any(t.requires_grad for t in (*banks, *first, *own)):
+        results = Loop.apply((call,), *banks, *first, *own)
+        recorded, last = results[: len(record)], results[len(record) :]
+    else:
+        recorded, last = infer(call, banks, first, own)
     values = dict(zip(record, recorded, strict=True))
     if turned is not None:
         values = {name: value.index_select(0, turned) for name, value in values.items()}
     return values, dict(zip(call.outline.states, last, strict=True))
 
 
-def _run(
-    call: Call,
-    banks: Sequence[Tensor],
-    states: Mapping[str, Tensor],
-    weights: Mapping[str, Tensor],
-) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
-    """Return recorded values and last states, as part of a graph if one is asked for."""
-    first = [states[name].contiguous() for name in call.outline.states]
-    own = [weights[name] for name in call.outline.weights]
-    if torch.is_grad_enabled() and any(t.requires_grad for t in (*banks, *first, *own)):
-        results = Loop.apply((call,), *banks, *first, *own)
-        return results[: len(call.record)], results[len(call.record) :]
-    return infer(call, banks, first, own)
-
-
-def dense(
-    recurrences: Recurrences,
-    record: tuple[str, ...],
-    steps: int,
-    batch: int,
-    reverse: bool,
-    shared: bool,
-) -> Call:
-    """The call for sequences of one length; the last ones are kept."""
-
-    key = record, steps, batch, reverse, shared
-    call = recurrences.calls.get(key)
-    if call is None:
-        recurrence = recurrences.best(steps, batch, record)
-        time = timeline.dense(steps, batch, reverse)
-        outline = _outline(recurrence, record, batch, True, shared)
-        call = Call(outline, time, (steps, batch), None, reverse)
-        call = recurrences.calls.keep(key, call, call.size)
-    return call
-
-
-def ragged(
-    recurrences: Recurrences, record: tuple[str, ...], batch_sizes: tuple[int, ...], batch: int
-) -> Call:
-    """The call for sequences of several lengths, on their way forward; the last ones are kept."""
-
-    key = record, batch_sizes, batch
-    call = recurrences.calls.get(key)
-    if call is None:
-        time = timeline.ragged(batch_sizes, batch)
-        recurrence = recurrences.best(len(time.counts), time.batch, record)
-        outline = _outline(recurrence, record, batch, False, False)
-        call = Call(outline, time, (time.total,), batch_sizes, False)
-        call = recurrences.calls.keep(key, call, call.size)
-    return call
-
-
-def _outline(
-    recurrence: Recurrence, record: tuple[str, ...], batch: int, is_dense: bool, shared: bool
-) -> Outline:
-    """Return what calls of any length have in common."""
-    key, known = (record, batch, is_dense, shared), recurrence.outlines
-    return known.get(key) or known.keep(key, Outline(recurrence, *key), 2 * OBJECT)
-
-
-def _banks(
-    recurrence: Recurrence,
-    weights: Mapping[str, Tensor],
-    inputs: Mapping[str, Tensor],
-    time: Timeline,
-) -> list[Tensor]:
-    """What a call is given: inputs as they are, or banks, (N, width), or (width,) for fixed ones.
+def _banks(call: Call, weights: Mapping[str, Tensor], inputs: Mapping[str, Tensor]) -> list[Tensor]:
+    """Return what a call is given: inputs as they are, or banks, (N, width); (width,) if fixed.
 
     Inputs keep their shape, as in calls that are made quickly: checkpointing compares what is
     stored with what is stored when it computes a call again.
     """
-    if recurrence.reads_inputs_alone:
-        return [inputs[name].contiguous() for (name,) in recurrence.split.banks]
-    if recurrence.is_whole:
-        return [inputs[name].contiguous() for name in recurrence.split.hoisted.inputs]
+    recurrence = call.recurrence
+    if recurrence.reads_inputs_alone or recurrence.is_whole:
+        return [inputs[name].contiguous() for (name,) in call.outline.sources]
     program = recurrence.hoisted
     slots = eager.hoisted(program, weights, inputs)
     banks = []
@@ -347,6 +308,6 @@ def _banks(
         first, *others = names
         value = slots[program.bank(names) if others else program.values[first]]
         fixed = first in recurrence.split.vectors
-        rows = value.reshape(-1) if fixed else value.reshape(time.total, -1)
+        rows = value.reshape(-1) if fixed else value.reshape(call.time.total, -1)
         banks.append(rows.contiguous())
     return banks

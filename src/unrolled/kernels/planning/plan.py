@@ -1,4 +1,4 @@
-"""How a step is computed over time: what runs once, what runs for all steps at once, what loops.
+"""The phases of a cell's values: once, for all steps at once, in every step; and its products.
 
 A plan knows no backend. It sorts the values of a graph into phases, and gathers the learned
 layers into as few matrix products as their weights allow.
@@ -6,19 +6,17 @@ layers into as few matrix products as their weights allow.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
-from typing import TYPE_CHECKING, NamedTuple, final
+from operator import itemgetter
+from typing import NamedTuple, final
 
-from ...graph.learned import Layer, Term
+from ...graph.graph import Graph
+from ...graph.learned import Layer, Size, Term
+from ...graph.node import Node
+from ...graph.notation import expression
 from ...graph.operation import Operation
 from ...locks import cached_property
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from ...graph.graph import Graph
-    from ...graph.learned import Size
-    from ...graph.node import Node
 
 
 class Phase(IntEnum):
@@ -27,6 +25,13 @@ class Phase(IntEnum):
     ONCE = 0  # before anything: it depends on learned values and numbers alone
     HOISTED = 1  # for all steps at once: it depends on inputs, not on states
     STEP = 2  # step by step
+
+
+def leaf_phase(operation: Operation) -> Phase:
+    """Return when a leaf is known, by its operation; of other operations the earliest phase."""
+    if operation is Operation.STATE:
+        return Phase.STEP
+    return Phase.HOISTED if operation is Operation.INPUT else Phase.ONCE
 
 
 class Product(NamedTuple):
@@ -39,11 +44,8 @@ class Product(NamedTuple):
     bias: tuple[int | None, ...]  # for each block of rows, its block of the bias
 
 
-class Bank(NamedTuple):
-    """Learned layers that stand in adjoining rows of the same products; added up as one."""
-
-    layers: tuple[Node, ...]
-    parts: tuple[tuple[str, int], ...]  # (group, which part of that group's product)
+Bank = tuple[Node, ...]
+"""Learned layers that stand in adjoining rows of the same products; added up as one."""
 
 
 @final
@@ -58,25 +60,21 @@ class Plan:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        runs = _runs(graph)
-        self.products: Mapping[str, Product] = _products(graph, runs)
-        banks = _banks(runs, self.products)
-        self.banks: Mapping[Node, Bank] = {node: bank for bank in banks for node in bank.layers}
+        banks = _banks(graph)
+        self.products: Mapping[str, Product] = _products(graph, banks)
+        self.banks: Mapping[Node, Bank] = {node: bank for bank in banks for node in bank}
 
     @cached_property
     def phases(self) -> Mapping[Node, Phase]:
         """When each node is known."""
-        leaf = {Operation.INPUT: Phase.HOISTED, Operation.STATE: Phase.STEP}
         phases: dict[Node, Phase] = {}
         for node in self.graph.order:
             known = [phases[argument] for argument in node.arguments]
-            phases[node] = max([leaf.get(node.operation, Phase.ONCE), *known])
+            phases[node] = max([leaf_phase(node.operation), *known])
         return phases
 
     def __str__(self) -> str:
-        """The plan as text: each phase with its products and values."""
-        from ...graph.notation import expression
-
+        """Return the plan as text: each phase with its products and values."""
         lines = [self.graph.name]
         titles = ("once", "for all steps at once", "in every step")
         for phase, title in zip(Phase, titles, strict=True):
@@ -94,26 +92,24 @@ class Plan:
 
 
 def _source(graph: Graph, node: Node) -> str:
-    from ...graph.notation import expression
-
     if node.operation in (Operation.INPUT, Operation.STATE):
         return node.attribute
     return graph.names.get(node) or f"({expression(node, graph.names)})"
 
 
-def _runs(graph: Graph) -> list[list[Node]]:
-    """Learned layers with the same groups in adjoining rows, in order of their rows."""
-    runs: list[list[Node]] = []
+def _banks(graph: Graph) -> list[Bank]:
+    """Return learned layers with the same groups in adjoining rows, in order of their rows."""
+    banks: list[Bank] = []
     for node in sorted(graph.layers, key=lambda node: node.attribute.blocks):
-        if runs and _adjoin(runs[-1][-1], node):
-            runs[-1].append(node)
+        if banks and _adjoin(banks[-1][-1], node):
+            banks[-1] += (node,)
         else:
-            runs.append([node])
-    return runs
+            banks.append((node,))
+    return banks
 
 
 def _adjoin(a: Node, b: Node) -> bool:
-    """Whether the layer `b` continues the rows of the layer `a` in every weight and bias."""
+    """Return whether the layer `b` continues the rows of `a` in every weight and bias."""
     first, second = a.attribute, b.attribute
     return first.size == second.size and [
         (block.group, block.row + 1, None if block.bias is None else block.bias + 1)
@@ -121,64 +117,45 @@ def _adjoin(a: Node, b: Node) -> bool:
     ] == [(block.group, block.row, block.bias) for block in second.blocks]
 
 
-def _products(graph: Graph, runs: list[list[Node]]) -> dict[str, Product]:
-    """For each weight of the graph, the product that uses it; every run of rows is a part.
+def _products(graph: Graph, banks: list[Bank]) -> dict[str, Product]:
+    """Return for each weight of the graph the product that uses it; every bank is a part.
 
     A derivative may hold only some layers of the forward step: the rows of the others are parts
     that nothing takes.
     """
     products: dict[str, Product] = {}
     parts = [
-        (block, [node.attribute.blocks[index] for node in run], run[0])
-        for run in runs
-        for index, block in enumerate(run[0].attribute.blocks)
-    ]
-    for first, blocks, node in sorted(parts, key=lambda part: part[0]):
-        source = node.arguments[node.attribute.blocks.index(first)]
-        new = Product(first.group, source, node.attribute.size, (), ())
-        known = products.get(first.group, new)
-        assert known.source is source, f"weight_{first.group} reads more than one value"
-        known = _padded(known, first.row)
-        products[first.group] = known._replace(
-            widths=(*known.widths, len(blocks)),
-            bias=known.bias + tuple(block.bias for block in blocks),
+        (block, source, bank[0].attribute.size, tuple(n.attribute.blocks[k].bias for n in bank))
+        for bank in banks
+        for k, (block, source) in enumerate(
+            zip(bank[0].attribute.blocks, bank[0].arguments, strict=True)
         )
+    ]
+    for block, source, size, bias in sorted(parts, key=itemgetter(0)):
+        known = products.get(block.group, Product(block.group, source, size, (), ()))
+        assert known.source is source, f"weight_{block.group} reads more than one value"
+        products[block.group] = _extended(_padded(known, block.row), bias)
     rows = _rows(graph)
     return {group: _padded(product, rows[group]) for group, product in products.items()}
 
 
 def _padded(product: Product, rows: int) -> Product:
-    """The product with a part, if one is missing, up to a row."""
-    gap = rows - len(product.bias)
-    if not gap:
+    """Return the product with a part that nothing takes, if one is missing, up to a row."""
+    return _extended(product, (None,) * (rows - len(product.bias)))
+
+
+def _extended(product: Product, bias: tuple[int | None, ...]) -> Product:
+    """Return the product with one more part, of as many blocks of rows as blocks of the bias."""
+    if not bias:
         return product
-    return product._replace(widths=(*product.widths, gap), bias=product.bias + (None,) * gap)
+    return product._replace(widths=(*product.widths, len(bias)), bias=product.bias + bias)
 
 
 def _rows(graph: Graph) -> dict[str, int]:
-    """How many blocks of rows each weight has, counting layers that only a gradient mentions."""
+    """Return how many blocks of rows each weight has, with layers that only a gradient names."""
     rows: dict[str, int] = {}
     for node in graph.order:
         layer = node.attribute.layer if isinstance(node.attribute, Term) else node.attribute
         for block in layer.blocks if isinstance(layer, Layer) else ():
             rows[block.group] = max(rows.get(block.group, 0), block.row + 1)
     return rows
-
-
-def _banks(runs: list[list[Node]], products: Mapping[str, Product]) -> tuple[Bank, ...]:
-    """Each run of layers, with the parts of the products that it adds up."""
-    return tuple(
-        Bank(
-            tuple(run),
-            tuple(
-                (block.group, _part(products[block.group], block.row))
-                for block in run[0].attribute.blocks
-            ),
-        )
-        for run in runs
-    )
-
-
-def _part(product: Product, row: int) -> int:
-    """Which part of a product begins at a row."""
-    return [sum(product.widths[:part]) for part in range(len(product.widths))].index(row)

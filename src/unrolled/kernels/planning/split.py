@@ -39,7 +39,7 @@ def split(graph: Graph) -> Split:
         wide = wide and node.operation is not Operation.AFFINE
         return phase is Phase.ONCE or (phase is Phase.HOISTED and wide)
 
-    return _split(_Parts(graph, outside))
+    return _Splitter(graph, outside).split()
 
 
 def hoisted(graph: Graph) -> Split:
@@ -49,102 +49,97 @@ def hoisted(graph: Graph) -> Split:
     the sum of an input of the loop and of a layer that reads the states. For few rows: all steps
     together then read the weights once.
     """
-    return _split(_Parts(graph, lambda node, phase: phase is not Phase.STEP))
-
-
-def _split(parts: _Parts) -> Split:
-    graph = parts.graph
-    values = {
-        name: parts.step(node)
-        for name, node in graph.values.items()
-        if name in graph.states or parts.is_inside(node)
-    }
-    inputs: dict[str, Size] = {name: parts.sizes[name] for name in parts.hoisted}
-    step = Graph(graph.name, inputs, graph.states, values)
-    hoisted = Graph(f"{graph.name}_hoisted", graph.inputs, {}, parts.hoisted)
-    return Split(hoisted, step, parts.banks(), parts.vectors())
+    return _Splitter(graph, lambda node, phase: phase is not Phase.STEP).split()
 
 
 @final
-class _Parts:
-    """Builds the two parts, node by node."""
+class _Splitter:
+    """The making of the two parts, node by node.
+
+    Args:
+        graph: of the cell.
+        outside: tells whether a node that is known in some phase is computed before the loop.
+    """
 
     def __init__(self, graph: Graph, outside: Callable[[Node, Phase], bool]) -> None:
         self.graph = graph
         self._outside = outside
-        self.plan = Plan(graph)
-        self.phases = self.plan.phases
+        self.phases = Plan(graph).phases
         self.hoisted: dict[str, Node] = {}
-        self.sizes: dict[str, Size] = {}
-        self._names: dict[Node, str] = {}  # of the inputs of the loop, by what they stand for
-        self._fixed: set[str] = set()  # those that depend on learned values alone
-        self._new: dict[Node, Node] = {}
+        self.inputs: dict[str, Size] = {}  # of the loop
+        self._names: dict[Node, str] = {}  # of these, by what they stand for
+        self._vectors: set[str] = set()  # those that depend on learned values alone
+        self._new: dict[Node, Node] = {}  # of the loop
         for node in graph.order:
-            if self.is_inside(node):
+            is_state = node.operation is Operation.STATE
+            if is_state or (node.arguments and not outside(node, self.phases[node])):
                 self._new[node] = self._rebuilt(node)
 
-    def is_inside(self, node: Node) -> bool:
-        """Whether a node is computed in the loop."""
-        if node.operation is Operation.STATE:
-            return True
-        return bool(node.arguments) and not self._outside(node, self.phases[node])
+    def split(self) -> Split:
+        """Return the two parts."""
+        graph = self.graph
+        values = {
+            name: self._step(node)
+            for name, node in graph.values.items()
+            if name in graph.states or node in self._new
+        }
+        step = Graph(graph.name, self.inputs, graph.states, values)
+        hoisted = Graph(f"{graph.name}_hoisted", graph.inputs, {}, self.hoisted)
+        return Split(hoisted, step, self._banks(), frozenset(self._vectors))
 
-    def step(self, node: Node) -> Node:
-        """What stands for a node in the loop."""
+    def _step(self, node: Node) -> Node:
+        """Return what stands for a node in the loop."""
         if node in self._new:
             return self._new[node]
         if node.operation in (Operation.CONSTANT, Operation.LEARNED):
             return node
         if node.operation in CONDITIONS:  # no array holds truth values
-            return Node(node.operation, tuple(self.step(a) for a in node.arguments))
+            return Node(node.operation, tuple(self._step(a) for a in node.arguments))
         return self._input(node, node, self.phases[node])
 
     def _input(self, key: Node, node: Node, phase: Phase) -> Node:
-        """The input of the loop that carries `node`, a value of the hoisted part."""
+        """Return the input of the loop that carries `node`, a value of the hoisted part."""
         if key not in self._names:
             is_input = node.operation is Operation.INPUT
             number = len(self._names)
             name = node.attribute if is_input else self.graph.unused(f"hoisted_{number}")
             self._names[key] = name
             self.hoisted[name] = node
-            self.sizes[name] = self.graph.sizes[key]
+            self.inputs[name] = self.graph.sizes[key]
             if phase is Phase.ONCE:
-                self._fixed.add(name)
+                self._vectors.add(name)
         return Node(Operation.INPUT, (), self._names[key])
 
     def _rebuilt(self, node: Node) -> Node:
         if node.operation is not Operation.AFFINE:
-            arguments = tuple(self.step(argument) for argument in node.arguments)
+            arguments = tuple(self._step(argument) for argument in node.arguments)
             return Node(node.operation, arguments, node.attribute)
         outside, inside = [], []
         for source, block in zip(node.arguments, node.attribute.blocks, strict=True):
             if self._outside(node, self.phases[source]):
                 outside.append((source, block))
             else:
-                inside.append((self.step(source), block))
+                inside.append((self._step(source), block))
         layer = _layer(node, inside)
         if not outside:
             return layer
         phase = max(self.phases[source] for source, _ in outside)
         return self._input(node, _layer(node, outside), phase) + layer
 
-    def vectors(self) -> frozenset[str]:
-        """Names of hoisted values that depend on learned values alone."""
-        return frozenset(self._fixed)
-
-    def banks(self) -> tuple[tuple[str, ...], ...]:
-        """Names of hoisted layers that stand side by side, and every other name by itself."""
-        groups: list[tuple[str, ...]] = []
+    def _banks(self) -> tuple[tuple[str, ...], ...]:
+        """Return names of hoisted layers that stand side by side, other names by themselves."""
         names = {node: name for name, node in self.hoisted.items()}
         plan = Plan(Graph("", self.graph.inputs, {}, self.hoisted))
-        for bank in dict.fromkeys(plan.banks.values()):
-            if all(layer in names for layer in bank.layers):
-                groups.append(tuple(names[layer] for layer in bank.layers))
-        grouped = {name for group in groups for name in group}
-        return (*groups, *((name,) for name in self.hoisted if name not in grouped))
+        banks = [
+            tuple(names[layer] for layer in bank)
+            for bank in dict.fromkeys(plan.banks.values())
+            if names.keys() >= set(bank)
+        ]
+        together = {name for bank in banks for name in bank}
+        return (*banks, *((name,) for name in self.hoisted if name not in together))
 
 
 def _layer(node: Node, parts: list[tuple[Node, object]]) -> Node:
-    """The learned layer with some of its sources."""
+    """Return the learned layer with some of its sources."""
     sources, blocks = zip(*parts, strict=True)
     return Node(Operation.AFFINE, sources, node.attribute._replace(blocks=blocks))

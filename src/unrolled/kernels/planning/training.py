@@ -1,4 +1,4 @@
-"""What the forward pass stores for the backward pass, and the pair of kernels that follows."""
+"""The plan of a training step: what the forward pass stores, and where gradients go."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Place(NamedTuple):
 
     @property
     def units(self) -> int:
-        """How many there are."""
+        """Their number."""
         return self.stop - self.start
 
 
 class LayerGradient(NamedTuple):
-    """Where the gradients of some learned layers stand, and what the layers read."""
+    """The place of the gradients of some learned layers, and what the layers read."""
 
     place: Place
     blocks: tuple[Block, ...]  # of the first layer; the others follow it row by row
@@ -42,7 +42,7 @@ class LayerGradient(NamedTuple):
 
 @final
 class TrainingPlan:
-    """What a training step computes, stores and adds up.
+    """The plan of what a training step computes, stores and adds up.
 
     The forward pass stores what the derivative cannot cheaply compute again: the values next above
     a matrix product or a sum over units. Everything else is pointwise and computed once more.
@@ -94,9 +94,11 @@ class TrainingPlan:
         self.reduced = self._reduced(parts)
         new = {self.again[step.values[s]]: Buffer(Role.AFTER, s) for s in step.states}
         self.given = {node: buffer for node, buffer in new.items() if node.arguments}
-        sources = self._sources(step)
+        read = dict.fromkeys(source for layer in self.layers for source in layer.sources)
+        sources = [n for n in read if n.arguments and self.again[n] not in self.given]
         self.saved = {} if recompute else self._saved(step, sources)
-        self.sources = {n: self._buffer([self.again[n]]) for n in sources} if recompute else {}
+        again = sources if recompute else []
+        self.sources = {node: self._buffer([self.again[node]]).buffer for node in again}
         self.given.update({self.again[node]: buffer for buffer, node in self.saved.items()})
 
     @property
@@ -106,51 +108,50 @@ class TrainingPlan:
         return {buffer for buffer in self.hoisted.values() if buffer is not None} - needed
 
     def stored(self, buffers: Container[int]) -> dict[Buffer, tuple[Node, Place]]:
-        """What the backward pass stores if of the optional buffers only some are filled."""
-        left_out = {buffer for buffer in self.optional if buffer not in buffers}
+        """Return what the backward pass stores if of optional buffers only some are filled."""
+        optional = self.optional
         return {
             buffer: (node, place)
             for buffer, (node, place) in self.gradients.items()
-            if place.buffer not in left_out
+            if place.buffer in buffers or place.buffer not in optional
         }
 
     def _bank(self, names: tuple[str, ...]) -> int | None:
-        """The buffer of a bank's gradient."""
+        """Return the buffer of a bank's gradient; None if nothing depends on the bank."""
         nodes = [self.backward.values[f"d_{name}"] for name in names]
-        if all(map(_is_zero, nodes)):
-            return None  # nothing depends on it
-        return self._buffer(nodes)
+        return None if all(map(_is_zero, nodes)) else self._buffer(nodes).buffer
 
-    def _buffer(self, nodes: list[Node]) -> int:
-        """A new buffer that holds some gradients side by side."""
-        start = 0
+    def _buffer(self, nodes: list[Node]) -> Place:
+        """Return all columns of a new buffer that holds some gradients side by side."""
+        start, number = 0, len(self.widths)
         for node in nodes:
             stop = start + self.sizes[self.backward.sizes[node]]
             buffer = Buffer(Role.GRADIENT, str(len(self.gradients)))
-            self.gradients[buffer] = (node, Place(len(self.widths), start, stop))
+            self.gradients[buffer] = (node, Place(number, start, stop))
             start = stop
         self.widths.append(start)
-        return len(self.widths) - 1
+        return Place(number, 0, start)
 
     def _layers(self, step: Graph) -> list[LayerGradient]:
-        """For each bank of layers, its gradient; that of a hoisted bank often is the same."""
-        found = {}
-        for node in self.backward.values.values():
-            if node.operation is Operation.OUTER:
-                found[node.attribute.layer] = node.arguments[0]
+        """Return each bank's gradient; that of a hoisted bank often is the same."""
+        found = {
+            node.attribute.layer: node.arguments[0]
+            for node in self.backward.values.values()
+            if node.operation is Operation.OUTER
+        }
         layers = []
         for bank in dict.fromkeys(Plan(step).banks.values()):
-            for has_gradient, run in groupby(bank.layers, lambda layer: layer.attribute in found):
+            for has_gradient, run in groupby(bank, lambda layer: layer.attribute in found):
                 if has_gradient:
                     first, *others = run
                     nodes = [found[layer.attribute] for layer in (first, *others)]
-                    place = self._known(nodes) or self._new(nodes)
+                    place = self._known(nodes) or self._buffer(nodes)
                     blocks = first.attribute.blocks
                     layers.append(LayerGradient(place, blocks, first.arguments, len(nodes)))
         return layers
 
     def _before(self, parts: Split) -> list[LayerGradient]:
-        """The layers that are computed before the loop: each bank's gradient is the loop's."""
+        """Return the layers computed before the loop: each bank's gradient is the loop's."""
         layers = []
         for names, buffer in self.hoisted.items():
             if buffer is not None:
@@ -160,12 +161,8 @@ class TrainingPlan:
                 layers.append(LayerGradient(place, blocks, node.arguments, len(names)))
         return layers
 
-    def _new(self, nodes: list[Node]) -> Place:
-        buffer = self._buffer(nodes)
-        return Place(buffer, 0, self.widths[buffer])
-
     def _known(self, nodes: list[Node]) -> Place | None:
-        """Where some gradients already stand side by side."""
+        """Return where some gradients already stand side by side."""
         entries = list(self.gradients.values())
         for start in range(len(entries) - len(nodes) + 1):
             window = entries[start : start + len(nodes)]
@@ -177,20 +174,11 @@ class TrainingPlan:
 
     def _reduced(self, parts: Split) -> dict[str, Node]:
         names = [node.attribute.name for node in parts.step.learned] + sorted(parts.vectors)
-        values = self.backward.values
-        return {
-            name: values[f"d_{name}"]
-            for name in names
-            if f"d_{name}" in values and not _is_zero(values[f"d_{name}"])
-        }
-
-    def _sources(self, step: Graph) -> list[Node]:
-        """What layers with a gradient read besides inputs and states."""
-        read = dict.fromkeys(source for layer in self.layers for source in layer.sources)
-        return [node for node in read if node.arguments and self.again[node] not in self.given]
+        gradients = {name: self.backward.values.get(f"d_{name}") for name in names}
+        return {n: g for n, g in gradients.items() if g is not None and not _is_zero(g)}
 
     def _saved(self, step: Graph, sources: list[Node]) -> dict[Buffer, Node]:
-        """What the backward pass needs of the forward pass, and what layers read."""
+        """Return what the backward pass needs of the forward pass, and what layers read."""
         forward = {node: old for old, node in self.again.items()}
         roots = [node for node, _ in self.gradients.values()] + list(self.reduced.values())
         roots += [self.backward.values[f"d_{state}"] for state in step.states]
@@ -212,21 +200,21 @@ class TrainingPlan:
 
 
 def _again(step: Graph) -> dict[Node, Node]:
-    """For each node of the loop, the node of the simplified derivative that stands for it."""
+    """Return for each node of the loop the one of the simplified derivative that stands for it."""
     inputs = states_as_inputs(step.values.values())
     simple = rewrite(inputs.values(), simplified)
     return {node: simple[new] for node, new in inputs.items()}
 
 
 def _is_zero(gradient: Node) -> bool:
-    """Whether nothing depends on what this is the gradient of."""
+    """Return whether nothing depends on what this is the gradient of."""
     if gradient.operation is not Operation.BROADCAST:
         return False
     return gradient.arguments[0].operation is Operation.CONSTANT
 
 
 def _is_worth_saving(node: Node) -> bool:
-    """Whether a value of the forward step costs more to compute again than to store."""
+    """Return whether a value of the forward step costs more to compute again than to store."""
     if node.operation not in POINTWISE:
         return True
     if node.operation in CONDITIONS:

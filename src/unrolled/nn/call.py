@@ -19,7 +19,7 @@ from ..graph.rewrite import rewrite
 from ..kernels import eager
 from ..kernels.dispatch import Runner
 from ..kernels.request import Request, Results
-from .sequence import Sequence as Form
+from .sequence import Sequences
 
 Values = dict[str, Tensor]
 
@@ -42,7 +42,7 @@ class Call:
     weights: Mapping[str, Tensor]
     inputs: Mapping[str, Tensor]
     states: Mapping[str, Tensor]
-    form: Form
+    form: Sequences
     reverse: bool = False
 
     @property
@@ -168,7 +168,9 @@ def _refuse(user: str) -> None:
     )
 
 
-def watched(module: Watched, suffix: str, runner: Runner, request: Request, form: Form) -> Results:
+def watched(
+    module: Watched, suffix: str, runner: Runner, request: Request, form: Sequences
+) -> Results:
     """Return the results of a request for sequences; the module's probes watch and change it."""
     weights, inputs, states = request[:3]
     call = Call(

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .. import _torch, cells
 from ..equations import Cell
-from .sequence import Sequence as Steps
+from .sequence import Sequences
 from .stack import Stack
 
 FUSED: dict[str, tuple[Callable[..., Any], str]] = {
@@ -35,14 +35,16 @@ def has_function(layer: Stack) -> bool:
     return plain and layer.standard
 
 
-def applies(layer: Stack, steps: Steps) -> bool:
+def applies(layer: Stack, steps: Sequences) -> bool:
     """Return whether a call goes to PyTorch's fused layer."""
     if steps.data.device.type != "cuda" or not has_function(layer):
         return False
     return steps.batch_sizes is None or steps.batch_sizes[:1] == [steps.batch]
 
 
-def run(layer: Stack, steps: Steps, states: Sequence[Tensor]) -> tuple[Tensor, Sequence[Tensor]]:
+def run(
+    layer: Stack, steps: Sequences, states: Sequence[Tensor]
+) -> tuple[Tensor, Sequence[Tensor]]:
     """Return the output and the last states of all layers and directions at once."""
     function, _ = FUSED[layer.cell.name]
     hx = tuple(states) if len(states) > 1 else states[0]

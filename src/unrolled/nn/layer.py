@@ -17,8 +17,7 @@ from ..kernels.request import Request, Results
 from ..kernels.runtime.buffers import sound
 from . import fused, noise
 from .call import refuse_compilers, watched
-from .sequence import Lengths, sequence
-from .sequence import Sequence as Steps
+from .sequence import Lengths, Sequences, sequences
 from .stack import Stack
 from .weights import States
 
@@ -170,9 +169,9 @@ class Layer(Stack):
 
     def prepare(
         self, input: Tensor | PackedSequence, hx: States | None, lengths: Lengths | None
-    ) -> tuple[Steps, Sequence[Tensor]]:
+    ) -> tuple[Sequences, Sequence[Tensor]]:
         """Return the input and the states before the first step, checked and in one form."""
-        steps = sequence(type(self).__name__, input, lengths, self.batch_first)
+        steps = sequences(type(self).__name__, input, lengths, self.batch_first)
         width = steps.data.shape[-1]
         if width != self.input_size:
             raise RuntimeError(
@@ -182,7 +181,7 @@ class Layer(Stack):
         self._check_tensor(steps.data)
         return steps, self._first(steps) if hx is None else self._states(hx, steps)
 
-    def obstacle(self, steps: Steps, states: Sequence[Tensor]) -> str | None:
+    def obstacle(self, steps: Sequences, states: Sequence[Tensor]) -> str | None:
         """Return why the first layer runs by the eager definition; None if on a kernel."""
         if steps.data.shape[0] == 0:
             return "every row has length 0"
@@ -190,7 +189,7 @@ class Layer(Stack):
         request = Request(self._weights("_l0"), [steps.data], first, self._record, sizes)
         return self._engine.obstacle(request)
 
-    def _fused(self, steps: Steps, states: Sequence[Tensor]) -> tuple[Tensor, Sequence[Tensor]]:
+    def _fused(self, steps: Sequences, states: Sequence[Tensor]) -> tuple[Tensor, Sequence[Tensor]]:
         """Run PyTorch's fused layer; for what watches, the equations are run beside it."""
         probes = [probe for probe in self._probes if probe.active]
         hidden = self.training and self.dropout  # nobody sees the fused layer's masks
@@ -218,7 +217,7 @@ class Layer(Stack):
 
     def _run(
         self,
-        steps: Steps,
+        steps: Sequences,
         states: Sequence[Tensor],
         run: Callable[[list[Request]], list[Results]],
     ) -> tuple[Tensor, Sequence[Tensor]]:
@@ -229,7 +228,7 @@ class Layer(Stack):
         assert found is not None
         return found
 
-    def _watching(self, steps: Steps) -> Callable[[list[Request]], list[Results]]:
+    def _watching(self, steps: Sequences) -> Callable[[list[Request]], list[Results]]:
         """Return what serves requests, in their order, while probes watch and change them."""
         runner, suffixes = self._engine, iter(self._keys)
 
@@ -238,7 +237,7 @@ class Layer(Stack):
 
         return run
 
-    def _states(self, hx: States, steps: Steps) -> Sequence[Tensor]:
+    def _states(self, hx: States, steps: Sequences) -> Sequence[Tensor]:
         """Return the states that a call is given, (L, B, units), checked."""
         (given,) = sound(type(self).__name__, self._given(hx))
         for index, (name, state) in enumerate(given.items()):
@@ -247,7 +246,7 @@ class Layer(Stack):
             self._check_state(state, steps.data, label)
         return [steps.inward(state) for state in given.values()]
 
-    def _check_size(self, state: Tensor, units: int, steps: Steps, label: str) -> None:
+    def _check_size(self, state: Tensor, units: int, steps: Sequences, label: str) -> None:
         dimensions = 3 if steps.batched else 2
         if state.dim() != dimensions:
             kind = "batched 3-D" if steps.batched else "unbatched 2-D"
@@ -259,7 +258,7 @@ class Layer(Stack):
         if tuple(state.shape) != expected:
             raise RuntimeError(f"Expected {label} size {expected}, got {list(state.shape)}")
 
-    def _first(self, steps: Steps) -> Sequence[Tensor]:
+    def _first(self, steps: Sequences) -> Sequence[Tensor]:
         """Return the states, (L, B, units), of a call that is given none: learned, or 0."""
         rows, sizes = steps.batch, self._state_units.values()
         if not self.learn_initial_states:

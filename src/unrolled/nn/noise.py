@@ -8,11 +8,11 @@ from torch import Tensor
 
 from ..graph.graph import Graph
 from ..graph.rewrite import zoneout_input
-from .sequence import Sequence
+from .sequence import Sequences
 from .stack import Stack
 
 
-def masks(stack: Stack, graph: Graph, steps: Sequence, data: Tensor) -> list[Tensor]:
+def masks(stack: Stack, graph: Graph, steps: Sequences, data: Tensor) -> list[Tensor]:
     """Return new masks for one layer in one direction.
 
     Args:
@@ -37,7 +37,7 @@ def _zoneout_mask(p: float, units: int, data: Tensor) -> Tensor:
     return (torch.rand((*data.shape[:-1], units), device=data.device) < p).to(data.dtype)
 
 
-def _dropout_mask(p: float, units: int, steps: Sequence, data: Tensor) -> Tensor:
+def _dropout_mask(p: float, units: int, steps: Sequences, data: Tensor) -> Tensor:
     """Return a mask of dropout that is the same at every step of a row."""
     mask = F.dropout(data.new_ones(steps.batch, units), p)
     if steps.batch_sizes is None:

@@ -74,7 +74,7 @@ class RNN(Layer):
 
 
 def reject_projection(proj_size: int) -> None:
-    """ValueError, in PyTorch's words, for what only an LSTM has."""
+    """Raise ValueError, in PyTorch's words, for what only an LSTM has."""
     if proj_size:
         raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
 

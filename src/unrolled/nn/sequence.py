@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence as Items
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import final
 
@@ -16,11 +16,11 @@ from .._torch import fixed
 from ..kernels.runtime import timeline
 from ..kernels.runtime.buffers import sound
 
-Lengths = Tensor | Items[int]
+Lengths = Tensor | Sequence[int]
 
 
-class Sequence(ABC):
-    """Input of a layer, and the way back to the form in which it was given.
+class Sequences(ABC):
+    """The input of a layer, and the way back to the form in which it was given.
 
     Attributes:
         data: (T, B, I); if ragged (N, I), the rows of step 0, then those of step 1, ...
@@ -70,7 +70,7 @@ class Sequence(ABC):
 
 
 @final
-class Dense(Sequence):
+class Dense(Sequences):
     """Sequences of one length, (T, B, I), or (B, T, I) if `batch_first`; or one alone, (T, I)."""
 
     def __init__(self, data: Tensor, batch_first: bool) -> None:
@@ -95,7 +95,7 @@ class Dense(Sequence):
 
 
 @final
-class Packed(Sequence):
+class Packed(Sequences):
     """A `PackedSequence`, sorted or not."""
 
     def __init__(self, name: str, packed: PackedSequence) -> None:
@@ -132,7 +132,7 @@ class Packed(Sequence):
 
 
 @final
-class Padded(Sequence):
+class Padded(Sequences):
     """Sequences (T, B, I), or (B, T, I), of which each row ends at its length, 0 included."""
 
     def __init__(self, data: Tensor, lengths: list[int], batch_first: bool) -> None:
@@ -212,9 +212,9 @@ def _check_order(label: str, order: Tensor | None, batch: int) -> None:
         raise ValueError(f"{label} should lie between 0 and {batch - 1}, got {least} to {most}")
 
 
-def sequence(
+def sequences(
     name: str, input: Tensor | PackedSequence, lengths: Lengths | None, batch_first: bool
-) -> Sequence:
+) -> Sequences:
     """Return the input of a layer called `name` in one form, its numbers in memory.
 
     Raises:
@@ -258,7 +258,7 @@ def _checked_lengths(name: str, lengths: Lengths, batch: int, steps: int) -> lis
                 f"{lengths.dtype}"
             )
         lengths = lengths.tolist()
-    if not isinstance(lengths, Items):
+    if not isinstance(lengths, Sequence):
         raise TypeError(
             f"{name}: lengths should be a tensor or a sequence of integers, "
             f"got {type(lengths).__name__}"

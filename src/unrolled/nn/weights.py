@@ -53,9 +53,8 @@ class Weighted(Module):
         self.proj_size = proj_size
         self.cell = cell
         self.graph = cell.graph if bias else without_bias(cell.graph)
-        sizes = (input_size, hidden_size, proj_size, 1)
-        names: tuple[Size, ...] = ("input", "hidden", "projection", "one")
-        self._units: dict[Size, int] = dict(zip(names, sizes, strict=True))
+        self._units: dict[Size, int] = {"input": input_size, "hidden": hidden_size}
+        self._units |= {"projection": proj_size, "one": 1}
         self._probes = ()  # of the instance, so that compiled code looks for them
         self._initial_values: dict[str, float] = {}  # of parameters that are not drawn
 
@@ -111,7 +110,7 @@ class Weighted(Module):
                 init.constant_(parameter, value)
 
     def _weights(self, suffix: str) -> list[Tensor]:
-        """The parameters of one layer and direction, in the order of the graph.
+        """Return the parameters of one layer and direction, in the order of the graph.
 
         They are read anew for every call: pruning, weight norm and functional calls replace them.
         """

@@ -17,7 +17,7 @@ from ..graph.rewrite import edited
 from ..kernels.dispatch import Runner
 from ..kernels.eager import Program
 from ..nn.call import Call, Probe, refuse_compilers
-from ..nn.sequence import Sequence as Form
+from ..nn.sequence import Sequences as Form
 from ..nn.weights import Weighted
 from .change import Change, Function, Target
 from .names import Place, layout, matching

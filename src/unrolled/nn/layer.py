@@ -24,11 +24,6 @@ from .weights import States
 Masks = Callable[[Tensor], Sequence[Tensor]]
 
 
-def _no_masks(data: Tensor) -> Sequence[Tensor]:
-    """Return the further inputs of a cell that has none."""
-    return ()
-
-
 class Layer(Stack):
     """Abstract: `num_layers` layers of one cell over sequences, in one or both directions."""
 
@@ -94,7 +89,11 @@ class Layer(Stack):
     def _replayed(self, input: Any, hx: States | None) -> tuple[Tensor, States] | None:
         """Return what a call like an earlier one returns, whose checks hold for it; else None."""
         states = self._tuple(hx)
-        if type(input) is not Tensor or input.dim() != 3 or states is None or self._is_special():
+        if type(input) is not Tensor or input.dim() != 3 or states is None or self._probes:
+            return None
+        if torch.compiler.is_compiling() or (
+            self.training and (self._is_noisy or self.dropout > 0)
+        ):
             return None
         count = self._count
         if count > 1 and any(state.dim() != 3 or len(state) != count for state in states):
@@ -113,18 +112,12 @@ class Layer(Stack):
             output = output.transpose(0, 1)
         return output, tuple(last) if len(last) > 1 else last[0]
 
-    def _is_special(self) -> bool:
-        """Return whether a call is more than the equations."""
-        if self._probes or torch.compiler.is_compiling():
-            return True
-        return self.training and (self._is_noisy or self.dropout > 0)
-
     def _layers(
         self,
         run: Callable[[list[Request]], list[Results]],
         data: Tensor,
         states: Sequence[Sequence[Tensor]],
-        masks: Masks = _no_masks,
+        masks: Masks | None = None,
         batch_sizes: Sequence[int] | None = None,
         first: Callable[[list[Request]], list[Results] | None] | None = None,
     ) -> tuple[Tensor, Sequence[Tensor]] | None:
@@ -135,13 +128,14 @@ class Layer(Stack):
             data: the steps, (T, B, I), or (N, I) if ragged.
             states: before the first step, of each state one for each layer and direction,
                 (1, B, units), or (units,) if all rows share it; none if they are 0.
-            masks: further inputs of the cell, given what a layer reads.
+            masks: what makes further inputs of the cell, if it has some, of what a layer reads.
             batch_sizes: how many rows each step has, if they are ragged.
             first: what serves those of the first layer, if not `run`; if it cannot, nobody does.
         """
         record = self._record
         if self._count == 1:  # nothing to take apart or to join
-            inputs, own = (data, *masks(data)), [state for (state,) in states] or None
+            inputs = (data,) if masks is None else (data, *masks(data))
+            own = [state for (state,) in states] or None
             only = Request(self._weights("_l0"), inputs, own, record, batch_sizes)
             results = (first or run)([only])
             return None if results is None else (results[0][0][0], results[0][1])
@@ -152,7 +146,7 @@ class Layer(Stack):
             for suffix in suffixes:
                 place, reverse = len(last) + len(requests), len(requests) == 1
                 own = [state[place] for state in states] or None
-                inputs = [data, *masks(data)]
+                inputs = (data,) if masks is None else (data, *masks(data))
                 requests.append(
                     Request(self._weights(suffix), inputs, own, record, batch_sizes, reverse)
                 )
@@ -223,7 +217,7 @@ class Layer(Stack):
     ) -> tuple[Tensor, Sequence[Tensor]]:
         """Return what all layers and directions return; arguments as of `_parts` and `_layers`."""
         graph = self._engine.graph
-        masks = _no_masks if len(graph.inputs) == 1 else partial(noise.masks, self, graph, steps)
+        masks = partial(noise.masks, self, graph, steps) if len(graph.inputs) > 1 else None
         found = self._layers(run, steps.data, self._parts(states), masks, steps.batch_sizes)
         assert found is not None
         return found

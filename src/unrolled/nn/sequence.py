@@ -24,6 +24,7 @@ class Sequences(ABC):
 
     Attributes:
         data: (T, B, I); if ragged (N, I), the rows of step 0, then those of step 1, ...
+        steps: T, of the longest row, or of the padding.
         batch: B.
         batched: whether the input has a batch dimension.
         batch_sizes: if ragged, how many rows each step has; the rows are sorted by falling length.
@@ -32,6 +33,7 @@ class Sequences(ABC):
     """
 
     data: Tensor
+    steps: int
     batch: int
     batched: bool = True
     batch_sizes: list[int] | None = None
@@ -41,11 +43,6 @@ class Sequences(ABC):
     @abstractmethod
     def output(self, data: Tensor) -> Tensor | PackedSequence:
         """Return the layer's output in the form of its input."""
-
-    @property
-    def steps(self) -> int:
-        """T, the steps of the longest row, or of the padding."""
-        return self.data.shape[0]
 
     @property
     def lengths(self) -> Tensor:
@@ -78,7 +75,7 @@ class Dense(Sequences):
         self.batch_first = batch_first and self.batched
         data = data if self.batched else data.unsqueeze(1)
         self.data = data.transpose(0, 1) if self.batch_first else data
-        self.batch = self.data.shape[1]
+        self.steps, self.batch = self.data.shape[:2]
 
     def output(self, data: Tensor) -> Tensor:
         """Return (T, B, H), (B, T, H) or (T, H)."""
@@ -102,14 +99,9 @@ class Packed(Sequences):
         self.packed = packed
         self.data, _, self.order, self.back = packed
         self.batch_sizes = _batch_sizes(name, packed)
-        self.batch = self.batch_sizes[0]
+        self.steps, self.batch = len(self.batch_sizes), self.batch_sizes[0]
         _check_order(f"{name}: sorted_indices", self.order, self.batch)
         _check_order(f"{name}: unsorted_indices", self.back, self.batch)
-
-    @property
-    def steps(self) -> int:
-        """T, the steps of the longest row."""
-        return len(self.packed.batch_sizes)
 
     @property
     def lengths(self) -> Tensor:
@@ -138,7 +130,7 @@ class Padded(Sequences):
     def __init__(self, data: Tensor, lengths: list[int], batch_first: bool) -> None:
         self.batch_first = batch_first
         time_first = data.transpose(0, 1) if batch_first else data
-        self._steps, self.batch = time_first.shape[:2]
+        self.steps, self.batch = time_first.shape[:2]
         self._lengths = lengths
         order = sorted(range(self.batch), key=lambda row: -lengths[row])
         longest = max(lengths, default=0)
@@ -157,11 +149,6 @@ class Padded(Sequences):
         self.order, self.back = first.to(device), first.argsort().to(device)
         self.places = places.to(device)
         self.data = time_first.flatten(0, 1).index_select(0, self.places)
-
-    @property
-    def steps(self) -> int:
-        """T, the steps of the padding."""
-        return self._steps
 
     @property
     def lengths(self) -> Tensor:

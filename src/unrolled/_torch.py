@@ -52,7 +52,6 @@ is_tracing: Callable[[], bool] = (
 Without the private name: the public one, which is slower. Without either nothing can be traced.
 """
 
-_count_dispatch_modes: Callable[[], int] | None = _find("torch._C", "_len_torch_dispatch_stack")
 _get_dispatch_mode: Callable[[], Any] | None = _find(
     "torch.utils._python_dispatch", "_get_current_dispatch_mode"
 )
@@ -63,10 +62,9 @@ def _finds_dispatch_mode() -> bool:
     return _get_dispatch_mode() is not None
 
 
-if _count_dispatch_modes is not None:
-    count_dispatch_modes: Callable[[], int] = _count_dispatch_modes
-else:
-    count_dispatch_modes = _finds_dispatch_mode if _get_dispatch_mode is not None else _yes
+count_dispatch_modes: Callable[[], int] = _find("torch._C", "_len_torch_dispatch_stack") or (
+    _finds_dispatch_mode if _get_dispatch_mode is not None else _yes
+)
 """Return how many `TorchDispatchMode`s see the operations of a call; a kernel has none to see.
 
 Without the name: whether there is any, by another. Without either one is taken to be there: the
@@ -169,6 +167,14 @@ Without the name: by trying what PyTorch refuses elsewhere, which is slower.
 _graph_task: Callable[[], int] | None = _find("torch._C", "_current_graph_task_id")
 
 
+def _outside() -> int:
+    return -1
+
+
+graph_task: Callable[[], int] = _graph_task or _outside
+"""Return the number of the backward pass that is going on, -1 outside."""
+
+
 def at_end_of_backward(callback: Callable[[], None]) -> bool:
     """Call a function when the backward pass that is going on has ended; False if that fails."""
     try:
@@ -184,14 +190,7 @@ def _takes_callback() -> bool:
 
 
 def _has_graph_task() -> bool:
-    assert _graph_task is not None
-    return _graph_task() != -1
-
-
-def graph_task() -> int:
-    """Return the number of the backward pass that is going on, -1 outside."""
-    assert _graph_task is not None
-    return _graph_task()
+    return graph_task() != -1
 
 
 _saved_hooks: Callable[[bool], Any] | None = _find(

@@ -18,7 +18,7 @@ _held: list[Any] = []  # by the thread that is forking
 
 
 def known(lock: Any) -> Any:
-    """The same lock of `threading`, which a fork is going to wait for.
+    """Return a lock of `threading` that a fork is going to wait for.
 
     It is to guard moments: who holds it waits for no other.
     """

@@ -14,8 +14,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -147,7 +146,8 @@ def _outcome(
     gradients: bool,
 ) -> dict[str, Tensor]:
     """Return all that a call returns, and if asked the gradients of a random sum of it, by name."""
-    with _same_draws(), torch.set_grad_enabled(gradients):
+    with torch.random.fork_rng(devices=[]), torch.set_grad_enabled(gradients):
+        torch.manual_seed(0)  # draws the same masks each time
         if isinstance(module, Step):
             named: dict[str, Tensor] = {}
             states = module(input, hx)
@@ -187,11 +187,3 @@ def _gradients(values: Iterable[Tensor], wanted: Mapping[str, Tensor]) -> dict[s
         total, list(wanted.values()), allow_unused=True, materialize_grads=True
     )
     return {f"the gradient of {name}": g for name, g in zip(wanted, found, strict=True)}
-
-
-@contextmanager
-def _same_draws() -> Iterator[None]:
-    """Draw the same numbers at random each time inside; leave nothing drawn outside."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield

@@ -62,8 +62,8 @@ def check(module: Any, recording: unrolled.Recording, x: Tensor, hx: Any, length
     data, graph = x, module._runner.graph
     for number in range(module.num_layers):
         outputs = []
-        for way, suffix in enumerate(module._suffixes(number)):
-            first = parts(module, hx, number * module._directions + way)
+        for way, suffix in enumerate(module._suffixes[number]):
+            first = parts(module, hx, number * len(module._suffixes[number]) + way)
             values, _ = lengthwise(
                 graph, weights(module, suffix), data, first, lengths, reverse=way == 1
             )

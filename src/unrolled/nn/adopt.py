@@ -103,12 +103,11 @@ def adopt(model: nn.Module) -> Adoption:
     changed = {}
     ours = False
     for name, module in _modules(model, "adopt"):
-        reason = obstacle(module)
         if isinstance(module, Weighted):
             ours = True
-        elif reason is not None:
+        elif (reason := obstacle(module)) is not None:
             left[name] = reason
-        elif _base(module) is not None:
+        elif _base(type(module)) is not None:
             changed[name] = module
     if not (changed or left or ours):
         raise ValueError(
@@ -149,18 +148,23 @@ def release(model: nn.Module) -> Adoption:
 
 
 def adoptable(module: nn.Module) -> bool:
-    """Whether `adopt` would change a module."""
-    known = _base(module) is not None and not isinstance(module, Weighted)
+    """Return whether `adopt` would change a module."""
+    known = _base(type(module)) is not None and not isinstance(module, Weighted)
     return known and obstacle(module) is None
 
 
-def _base(module: nn.Module) -> type[nn.Module] | None:
-    """The class of PyTorch that a module is of, or of a subclass of."""
-    return next((kind for kind in KINDS if isinstance(module, kind)), None)
+def _base(kind: type) -> type[nn.Module] | None:
+    """Return the class of PyTorch that a class is, or is a subclass of."""
+    return next((known for known in KINDS if issubclass(kind, known)), None)
+
+
+def _ours(kind: type[nn.Module]) -> type[Weighted]:
+    """Return what takes the place of one of PyTorch's recurrent classes, or of a subclass."""
+    return KINDS[_base(kind) or kind]
 
 
 def obstacle(module: nn.Module) -> str | None:
-    """Why `adopt` leaves a recurrent module alone; None if it does not, or if it is none."""
+    """Return why `adopt` leaves a recurrent module alone; None if it does not, or if it is none."""
     kind = type(module)
     names = {known.__name__ for known in KINDS}
     if _torch.is_scripted(module):
@@ -168,7 +172,7 @@ def obstacle(module: nn.Module) -> str | None:
         return f"a scripted {name}: adopt before scripting" if name in names else None
     if kind.__module__.startswith("torch.ao.nn") and kind.__name__ in names:
         return f"{kind.__module__}.{kind.__name__}: quantized"
-    base = _base(module)
+    base = _base(kind)
     if base is None:
         return None
     if nn.utils.parametrize.is_parametrized(module):
@@ -176,30 +180,13 @@ def obstacle(module: nn.Module) -> str | None:
     own = [name for name in COMPUTING if getattr(kind, name, None) is not getattr(base, name, None)]
     if own:
         return f"a subclass with its own {own[0]}: {kind.__module__}.{kind.__qualname__}"
-    return _changed(module)
-
-
-def _changed(module: nn.Module) -> str | None:
-    """What was done to a module of PyTorch that ours would not have."""
     if "forward" in module.__dict__:
         return "its forward was replaced"
     if _torch.is_compiled(module):
         return "it was compiled in place: adopt before compiling"
-    made = [name for name in _expected(module) if name not in module._parameters]
-    if made:
-        return f"its weights are made of others: {made[0]}"
-    return None
-
-
-def _expected(module: Any) -> list[str]:
-    """The names of a module's own parameters."""
-    kinds = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"]
-    if not isinstance(module, nn.RNNBase):
-        return kinds
-    kinds = kinds[: 4 if module.bias else 2] + (["weight_hr"] if module.proj_size else [])
-    ends = ("", "_reverse") if module.bidirectional else ("",)
-    layers = range(module.num_layers)
-    return [f"{kind}_l{layer}{end}" for layer in layers for end in ends for kind in kinds]
+    expected = _twin(module)._parameters
+    made = [name for name in expected if name not in module._parameters]
+    return f"its weights are made of others: {made[0]}" if made else None
 
 
 def _modules(model: nn.Module, user: str) -> list[tuple[str, nn.Module]]:
@@ -225,15 +212,15 @@ def _become(module: nn.Module) -> str:
         _torch.drop_flat_weights(module)
         module.__class__ = type(twin)
     else:
-        module.__class__ = _joined(kind, type(twin))
+        module.__class__ = _joined(kind)
     module.__dict__.update({name: new[name] for name in added})
     module.__dict__["_origin"] = Origin(kind, added)
     return f"{_title(kind)} -> {_title(type(twin))}"
 
 
 def _twin(module: Any) -> Weighted:
-    """A module of ours with the same options, and parameters that take no memory."""
-    make: Any = KINDS[_base(module) or type(module)]
+    """Return a module of ours with the same options, and parameters that take no memory."""
+    make: Any = _ours(type(module))
     options: dict[str, Any] = {"bias": module.bias, "device": "meta"}
     if isinstance(module, nn.RNN):
         options["nonlinearity"] = module.mode.removeprefix("RNN_").lower()
@@ -246,39 +233,32 @@ def _twin(module: Any) -> Weighted:
 
 
 @cache
-def _joined(kind: type[nn.Module], ours: type[Weighted]) -> type[nn.Module]:
-    """A subclass of PyTorch's module with all its own methods, that computes as ours does."""
+def _joined(kind: type[nn.Module]) -> type[nn.Module]:
+    """Return a subclass of PyTorch's module with all its own methods, that computes as ours."""
+    base = _base(kind) or kind
     own: dict[str, Any] = {}
-    for parent in reversed(kind.__mro__[: kind.__mro__.index(_theirs(ours))]):
+    for parent in reversed(kind.__mro__[: kind.__mro__.index(base)]):
         own.update({name: v for name, v in vars(parent).items() if name not in OF_CLASSES})
     own["__reduce_ex__"] = _reduce
-    make: Any = type(ours)
-    return make(kind.__name__, (ours, kind), own)
-
-
-def _theirs(ours: type[Weighted]) -> type[nn.Module]:
-    return next(kind for kind, known in KINDS.items() if known is ours)
+    return type(kind.__name__, (_ours(kind), kind), own)
 
 
 def _reduce(module: Any, protocol: object) -> tuple[Any, ...]:
-    """How a module of a joined class is pickled and copied."""
+    """Return how a module of a joined class is pickled and copied."""
     return _remade, (module._origin.kind,), _torch.picklable(module)
 
 
 def _remade(kind: type[nn.Module]) -> nn.Module:
-    """An empty module of a joined class."""
-    base = next(known for known in KINDS if issubclass(kind, known))
-    joined = _joined(kind, KINDS[base])
-    return joined.__new__(joined)
+    """Return an empty module of a joined class."""
+    return nn.Module.__new__(_joined(kind))
 
 
 def _return(module: Any) -> str:
     """Make an adopted module PyTorch's again."""
     origin: Origin = module.__dict__.pop("_origin")
-    before = next(kind for kind in KINDS.values() if issubclass(type(module), kind))
     for name in origin.added:
         module.__dict__.pop(name, None)
     module.__class__ = origin.kind
     if isinstance(module, nn.RNNBase):
         _torch.renew_flat_weights(module)
-    return f"{_title(before)} -> {_title(origin.kind)}"
+    return f"{_title(_ours(origin.kind))} -> {_title(origin.kind)}"

@@ -18,8 +18,8 @@ from ..graph.operation import Operation
 from ..graph.rewrite import rewrite
 from ..kernels import eager
 from ..kernels.dispatch import Runner
-from ..kernels.request import Request
-from .sequence import Sequence as Form
+from ..kernels.request import Request, Results
+from .sequence import Sequences
 
 Values = dict[str, Tensor]
 
@@ -42,7 +42,7 @@ class Call:
     weights: Mapping[str, Tensor]
     inputs: Mapping[str, Tensor]
     states: Mapping[str, Tensor]
-    form: Form
+    form: Sequences
     reverse: bool = False
 
     @property
@@ -56,13 +56,13 @@ class Call:
         return self.engine.program if isinstance(self.engine, Runner) else self.engine
 
     def obstacle(self, record: Sequence[str]) -> str | None:
-        """Why the eager definition computes some values; None if a kernel does."""
+        """Return why the eager definition computes some values; None if a kernel does."""
         if not isinstance(self.engine, Runner):
             return "there is no kernel for this call"
         return self.engine.obstacle(self._request(self.engine, record))
 
     def run(self, record: Sequence[str]) -> tuple[Values, Values]:
-        """The values of every step, in the order of the inputs, and the states after the last."""
+        """Return the values of every step, in the order of the inputs, and the last states."""
         if not isinstance(self.engine, Runner):
             arguments = (self.weights, self.inputs, self.states, record)
             return eager.run(self.engine, *arguments, self.form.batch_sizes, self.reverse)
@@ -93,14 +93,14 @@ class Probe:
         self._modules: list[Watched] = []
 
     def attach(self, modules: Iterable[Watched]) -> None:
-        """From now on, calls of these modules come here."""
+        """Let calls of these modules come here from now on."""
         for module in modules:
             with _lock():
                 module._probes = (*module._probes, self)
             self._modules.append(module)
 
     def detach(self) -> None:
-        """Calls come here no longer."""
+        """Let calls come here no longer."""
         for module in self._modules:
             with _lock():
                 module._probes = tuple(probe for probe in module._probes if probe is not self)
@@ -115,17 +115,17 @@ class Probe:
         return Detached, ()
 
     def change(self, module: Any, call: Call) -> Call:
-        """The call that is made instead."""
+        """Return the call that is made instead."""
         return call
 
     def wanted(self, module: Any, call: Call) -> Sequence[str]:
-        """Names of the values to be seen."""
+        """Return the names of the values to be seen."""
         return ()
 
     def pass_on(
         self, module: Any, call: Call, values: Values, last: Values
     ) -> tuple[Values, Values]:
-        """The output of every step and the last states as the model goes on with them."""
+        """Return the output of every step and the last states as the model goes on with them."""
         return values, last
 
     @property
@@ -150,13 +150,12 @@ class Detached(Probe):
 _lock = locks.Lock()
 
 
-def plain(module: Watched) -> None:
-    """RuntimeError where PyTorch compiles or traces a call, which would take it from its probes."""
-    refuse_compilers(type(module).__name__)
-
-
 def refuse_compilers(user: str) -> None:
-    """RuntimeError where PyTorch compiles or traces; `user` is who asks, for the message."""
+    """Raise RuntimeError where PyTorch compiles or traces a call, which takes it from its probes.
+
+    Args:
+        user: who asks, for the message.
+    """
     if torch.compiler.is_compiling() or _torch.is_tracing():
         _refuse(user)
 
@@ -169,8 +168,20 @@ def _refuse(user: str) -> None:
     )
 
 
-def probed(module: Watched, call: Call) -> tuple[Values, Values]:
-    """The output of every step and the last states; the module's probes watch and change."""
+def watched(
+    module: Watched, suffix: str, runner: Runner, request: Request, form: Sequences
+) -> Results:
+    """Return the results of a request for sequences; the module's probes watch and change it."""
+    weights, inputs, states = request[:3]
+    call = Call(
+        suffix,
+        runner,
+        dict(zip(runner.weights, weights, strict=True)),
+        dict(zip(runner.graph.inputs, inputs, strict=True)),
+        {n: s.squeeze(0) for n, s in zip(runner.graph.states, states or (), strict=True)},
+        form,
+        request.reverse,
+    )
     probes = [probe for probe in module._probes if probe.active]
     for probe in probes:
         call = probe.change(module, call)
@@ -181,19 +192,15 @@ def probed(module: Watched, call: Call) -> tuple[Values, Values]:
     values, last, seen = _both(call, output, names, kept)
     for probe, each in wanted.items():
         if each:
-            found = {name: seen[name] for name in each}
-            probe.see(module, call, found if probe.keeps_graph else _detached(found))
+            found = {n: seen[n] if probe.keeps_graph else seen[n].detach() for n in each}
+            probe.see(module, call, found)
     for probe in probes:
         values, last = probe.pass_on(module, call, values, last)
-    return values, last
-
-
-def _detached(values: Mapping[str, Tensor]) -> Values:
-    return {name: value.detach() for name, value in values.items()}
+    return [values[output]], [state.unsqueeze(0) for state in last.values()]
 
 
 def _both(call: Call, output: str, names: list[str], kept: bool) -> tuple[Values, Values, Values]:
-    """The output as without probes, the last states, and the values to be seen.
+    """Return the output as without probes, the last states, and the values to be seen.
 
     Kernels save for the backward pass what the equations need, not what is watched: unless the
     values are to be differentiated, they come from a second run without a backward pass.
@@ -215,11 +222,8 @@ def _differentiated(call: Call) -> bool:
     return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
 
 
-# Values that no kernel hands out.
-
-
 def replayed(call: Call, names: Sequence[str]) -> tuple[Values, Values]:
-    """Run a call; results as of `Call.run`.
+    """Return what `Call.run` returns, values that no kernel hands out among them.
 
     On a kernel, what it cannot hand out is computed after it for all steps at once: given the
     states before each step, which it can hand out, no value depends on another step.
@@ -234,9 +238,9 @@ def replayed(call: Call, names: Sequence[str]) -> tuple[Values, Values]:
     given = [name for name in names if call.obstacle([name]) is None]
     states = list(call.states)
     values, last = call.run(list(dict.fromkeys([*given, *states])))
-    old = {state: before(call, state, values[state]) for state in states}
+    old = {_old(state): before(call, state, values[state]) for state in states}
     again = eager.Program(_open(call.graph), call.program.sizes)
-    inputs = {**call.inputs, **{_old(state): value for state, value in old.items()}}
+    inputs = {**call.inputs, **old}
     slots = eager.hoisted(again, call.weights, inputs)
     shape = call.form.data.shape[:-1]
     for name in names:
@@ -247,7 +251,7 @@ def replayed(call: Call, names: Sequence[str]) -> tuple[Values, Values]:
 
 
 def before(call: Call, state: str, after: Tensor) -> Tensor:
-    """A state before every step, from the states after every step; both like the inputs."""
+    """Return a state before every step, given it after every step; both like the inputs."""
     first, sizes = call.states[state], call.form.batch_sizes
     if sizes is None:
         parts = (
@@ -270,12 +274,11 @@ def _old(state: str) -> str:
 
 @lru_cache(maxsize=64)
 def _open(graph: Graph) -> Graph:
-    """The same values as functions of inputs alone: old states are inputs too."""
+    """Return the graph with old states as inputs: all values as functions of inputs alone."""
 
     def rule(node: Node) -> Node | None:
-        if node.operation is not Operation.STATE:
-            return None
-        return Node(Operation.INPUT, (), _old(node.attribute))
+        is_state = node.operation is Operation.STATE
+        return Node(Operation.INPUT, (), _old(node.attribute)) if is_state else None
 
     new = rewrite(graph.probes.values(), rule)
     inputs = dict(graph.inputs)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from .. import _torch, cells
 from ..equations import Cell
-from ..graph.graph import Graph
-from .sequence import Sequence
+from .sequence import Sequences
+from .stack import Stack
 
 FUSED: dict[str, tuple[Callable[..., Any], str]] = {
     "rnn_tanh": (torch.rnn_tanh, "RNN_TANH"),
@@ -23,55 +24,35 @@ FUSED: dict[str, tuple[Callable[..., Any], str]] = {
 """By cell, PyTorch's function and what cuDNN calls it."""
 
 
-class Stack(Protocol):
-    """Layers of one cell: see `nn.layer.Layer`."""
-
-    cell: Cell
-    graph: Graph
-    input_size: int
-    hidden_size: int
-    proj_size: int
-    num_layers: int
-    bias: bool
-    dropout: float
-    bidirectional: bool
-    training: bool
-    standard: bool
-    zoneout: dict[str, float]
-    variational_dropout: float
-
-    @property
-    def all_weights(self) -> list[list[Tensor]]:
-        """The parameters of each layer and direction."""
-        ...
-
-
 def is_standard(cell: Cell) -> bool:
-    """Whether PyTorch has functions for these equations, not just for a cell of this name."""
-    return cell.name in FUSED and cell == cells.CELLS[cell.name]
+    """Return whether PyTorch has functions for these equations, not just for a cell so named."""
+    if cell.name not in FUSED:
+        return False
+    known = cells.CELLS[cell.name]
+    return cell is known or cell == known  # to compare equations takes a millisecond
 
 
 def has_function(layer: Stack) -> bool:
-    """Whether PyTorch has a function that computes this layer."""
+    """Return whether PyTorch has a function that computes this layer."""
     plain = not layer.zoneout and not (layer.training and layer.variational_dropout)
     return plain and layer.standard
 
 
-def applies(layer: Stack, steps: Sequence) -> bool:
-    """Whether a call goes to PyTorch's fused layer."""
+def applies(layer: Stack, steps: Sequences) -> bool:
+    """Return whether a call goes to PyTorch's fused layer."""
     if steps.data.device.type != "cuda" or not has_function(layer):
         return False
     return steps.batch_sizes is None or steps.batch_sizes[:1] == [steps.batch]
 
 
 def run(
-    layer: Stack, steps: Sequence, states: Mapping[str, Tensor]
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """All layers and directions at once."""
+    layer: Stack, steps: Sequences, states: Sequence[Tensor]
+) -> tuple[Tensor, Sequence[Tensor]]:
+    """Return the output and the last states of all layers and directions at once."""
     function, _ = FUSED[layer.cell.name]
-    hx = tuple(states.values()) if len(states) > 1 else states[layer.graph.output]
+    hx = tuple(states) if len(states) > 1 else states[0]
     options = (
-        [weight for weights in layer.all_weights for weight in weights],
+        list(chain.from_iterable(layer.all_weights)),
         layer.bias,
         layer.num_layers,
         layer.dropout,
@@ -82,14 +63,14 @@ def run(
         output, *last = function(steps.data, hx, *options, False)
     else:
         output, *last = function(steps.data, torch.tensor(steps.batch_sizes), hx, *options)
-    return output, dict(zip(states, last, strict=True))
+    return output, last
 
 
 def flatten(layer: Stack) -> None:
     """Lay the parameters out in one piece of memory where cuDNN can use that."""
     if not has_function(layer):
         return
-    weights = [weight for weights in layer.all_weights for weight in weights]
+    weights = list(chain.from_iterable(layer.all_weights))
     first = weights[0]
     if not first.is_cuda:
         return

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, final
 
 from .. import cells
-from .layer import Layer, Zoneout
+from .layer import Layer
 from .rnn import reject_projection
+from .stack import Zoneout
 from .step import Step
 
 
@@ -54,10 +55,10 @@ class GRU(Layer):
             proj_size,
             device,
             dtype,
-            zoneout,
-            variational_dropout,
-            learn_initial_states,
-            recompute,
+            zoneout=zoneout,
+            variational_dropout=variational_dropout,
+            learn_initial_states=learn_initial_states,
+            recompute=recompute,
         )
 
 

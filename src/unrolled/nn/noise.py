@@ -1,49 +1,45 @@
-"""The random masks that a training layer reads: zoneout and variational dropout."""
+"""The random masks that a layer reads in training: of zoneout and variational dropout."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .sequence import Sequence
+from ..graph.graph import Graph
+from ..graph.rewrite import zoneout_input
+from .sequence import Sequences
+from .stack import Stack
 
 
-def probability(name: str, value: object) -> float:
-    """A probability; ValueError, in PyTorch's words, for anything else."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-        raise ValueError(
-            f"{name} should be a number in range [0, 1] representing the probability of an "
-            f"element being zeroed, got {value!r}"
-            if name != "zoneout"
-            else f"zoneout should be a number in range [0, 1] representing the probability of a "
-            f"unit keeping its old value, got {value!r}"
-        )
-    return float(value)
+def masks(stack: Stack, graph: Graph, steps: Sequences, data: Tensor) -> list[Tensor]:
+    """Return new masks for one layer in one direction.
+
+    Args:
+        stack: whose equations have zoneout, variational dropout or both.
+        graph: these equations with them: its inputs are the cell's own, then the masks.
+        steps: of all layers.
+        data: what the layer reads, (T, B, units), or (N, units) if ragged.
+    """
+    units = {**stack._units, "input": data.shape[-1]}
+    kept = {zoneout_input(stack.graph, state): p for state, p in stack.zoneout.items()}
+    made = []
+    for name, size in graph.inputs.items():
+        if name in kept:
+            made.append(_zoneout_mask(kept[name], units[size], data))
+        elif name not in stack.graph.inputs:
+            made.append(_dropout_mask(stack.variational_dropout, units[size], steps, data))
+    return made
 
 
-def zoneout_masks(
-    probabilities: Mapping[str, float], units: Mapping[str, int], data: Tensor
-) -> dict[str, Tensor]:
-    """The inputs, by name, that are 1 where a unit keeps its old value, for every step anew."""
-    masks = {}
-    for name, p in probabilities.items():
-        shape = (*data.shape[:-1], units[name])
-        masks[name] = (torch.rand(shape, device=data.device) < p).to(data.dtype)
-    return masks
+def _zoneout_mask(p: float, units: int, data: Tensor) -> Tensor:
+    """Return 1 where a unit keeps its old value, else 0; for every step anew."""
+    return (torch.rand((*data.shape[:-1], units), device=data.device) < p).to(data.dtype)
 
 
-def variational_masks(
-    p: float, units: Mapping[str, int], sequence: Sequence, data: Tensor
-) -> dict[str, Tensor]:
-    """The inputs, by name, that are dropout masks that are the same at every step of a row."""
-    masks = {}
-    for name, count in units.items():
-        mask = F.dropout(data.new_ones(sequence.batch, count), p)
-        if sequence.batch_sizes is None:
-            masks[name] = mask.expand(*data.shape[:-1], count)
-        else:
-            masks[name] = torch.cat([mask[:0], *(mask[:n] for n in sequence.batch_sizes)])
-    return masks
+def _dropout_mask(p: float, units: int, steps: Sequences, data: Tensor) -> Tensor:
+    """Return a mask of dropout that is the same at every step of a row."""
+    mask = F.dropout(data.new_ones(steps.batch, units), p)
+    if steps.batch_sizes is None:
+        return mask.expand(*data.shape[:-1], units)
+    return torch.cat([mask[:0], *(mask[:n] for n in steps.batch_sizes)])

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import final
 
-from ..equations import Cell
-from .layer import Layer, Zoneout
+from .layer import Layer
 from .step import Step
 
 
@@ -26,10 +25,13 @@ class Recurrent(Layer):
         device, dtype: of the parameters.
         zoneout: the probability that a unit keeps its old state (Krueger et al. 2017): one number
             for all states, or a mapping such as ``{"h": 0.05, "c": 0.5}``.
-        variational_dropout: the probability with which what a learned layer reads is dropped in
-            training, by masks that stay the same for a whole sequence (Gal & Ghahramani 2016).
-        learn_initial_states: whether the states before the first step are learned (from 0).
-        recompute: whether training stores states alone and computes gates again on the way back.
+        variational_dropout: the probability with which what a learned layer reads (the layer's
+            input, the recurrent state) is dropped in training, by masks that stay the same for a
+            whole sequence (Gal & Ghahramani 2016).
+        learn_initial_states: whether the states before the first step are learned; they start at
+            0 and are used whenever no states are given.
+        recompute: whether a kernel stores nothing but inputs and states in training, and computes
+            gates again on the way back: far less memory, for about a third more time.
 
     >>> import torch, unrolled
     >>> layer = unrolled.Recurrent(unrolled.cells.lstm_peephole, 10, 20, zoneout={"c": 0.1})
@@ -40,45 +42,8 @@ class Recurrent(Layer):
     torch.Size([5, 3, 20])
     """
 
-    def __init__(
-        self,
-        cell: Cell,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        proj_size: int = 0,
-        device: Any = None,
-        dtype: Any = None,
-        *,
-        zoneout: Zoneout = 0.0,
-        variational_dropout: float = 0.0,
-        learn_initial_states: bool = False,
-        recompute: bool = False,
-    ) -> None:
-        super().__init__(
-            cell,
-            input_size,
-            hidden_size,
-            num_layers,
-            bias,
-            batch_first,
-            dropout,
-            bidirectional,
-            proj_size,
-            device,
-            dtype,
-            zoneout,
-            variational_dropout,
-            learn_initial_states,
-            recompute,
-        )
-
     def extra_repr(self) -> str:
-        """The cell, and the options that differ from their defaults."""
+        """Return the cell, the sizes, and the options that differ from their defaults."""
         return f"{self.cell.name}, {super().extra_repr()}"
 
 
@@ -100,18 +65,6 @@ class RecurrentCell(Step):
     torch.Size([3, 20])
     """
 
-    def __init__(
-        self,
-        cell: Cell,
-        input_size: int,
-        hidden_size: int,
-        bias: bool = True,
-        proj_size: int = 0,
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(cell, input_size, hidden_size, bias, proj_size, device, dtype)
-
     def extra_repr(self) -> str:
-        """The cell, and the options that differ from their defaults."""
+        """Return the cell, the sizes, and the options that differ from their defaults."""
         return f"{self.cell.name}, {super().extra_repr()}"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, final
 
 from .. import cells
 from ..equations import Cell
-from .layer import Layer, Zoneout
+from .layer import Layer
+from .stack import Zoneout
 from .step import Step
 
 NONLINEARITIES = ("tanh", "relu")
@@ -63,16 +65,16 @@ class RNN(Layer):
             proj_size,
             device,
             dtype,
-            zoneout,
-            variational_dropout,
-            learn_initial_states,
-            recompute,
+            zoneout=zoneout,
+            variational_dropout=variational_dropout,
+            learn_initial_states=learn_initial_states,
+            recompute=recompute,
         )
         self.nonlinearity = nonlinearity
 
 
 def reject_projection(proj_size: int) -> None:
-    """ValueError, in PyTorch's words, for what only an LSTM has."""
+    """Raise ValueError, in PyTorch's words, for what only an LSTM has."""
     if proj_size:
         raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
 
@@ -87,6 +89,8 @@ class RNNCell(Step):
     torch.Size([3, 20])
     """
 
+    _defaults: Mapping[str, object] = {**Step._defaults, "nonlinearity": "tanh"}
+
     def __init__(
         self,
         input_size: int,
@@ -98,10 +102,3 @@ class RNNCell(Step):
     ) -> None:
         super().__init__(_cell(nonlinearity), input_size, hidden_size, bias, 0, device, dtype)
         self.nonlinearity = nonlinearity
-
-    def extra_repr(self) -> str:
-        """The options that differ from their defaults."""
-        shown = super().extra_repr()
-        return (
-            shown if self.nonlinearity == "tanh" else f"{shown}, nonlinearity={self.nonlinearity}"
-        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence as Items
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import final
 
@@ -16,32 +16,33 @@ from .._torch import fixed
 from ..kernels.runtime import timeline
 from ..kernels.runtime.buffers import sound
 
-Lengths = Tensor | Items[int]
+Lengths = Tensor | Sequence[int]
 
 
-class Sequence(ABC):
-    """Input of a layer, and the way back to the form in which it was given.
+class Sequences(ABC):
+    """The input of a layer, and the way back to the form in which it was given.
 
     Attributes:
         data: (T, B, I); if ragged (N, I), the rows of step 0, then those of step 1, ...
+        steps: T, of the longest row, or of the padding.
         batch: B.
         batched: whether the input has a batch dimension.
         batch_sizes: if ragged, how many rows each step has; the rows are sorted by falling length.
+        order: the row of the input that stands at each place in a step of `data`; None: its own.
+        back: the place of each row of the input.
     """
 
     data: Tensor
+    steps: int
     batch: int
     batched: bool = True
     batch_sizes: list[int] | None = None
+    order: Tensor | None = None
+    back: Tensor | None = None
 
     @abstractmethod
     def output(self, data: Tensor) -> Tensor | PackedSequence:
-        """The layer's output in the form of its input."""
-
-    @property
-    def steps(self) -> int:
-        """T, the steps of the longest row, or of the padding."""
-        return self.data.shape[0]
+        """Return the layer's output in the form of its input."""
 
     @property
     def lengths(self) -> Tensor:
@@ -49,117 +50,87 @@ class Sequence(ABC):
         return torch.full((self.batch,), self.steps, device="cpu")
 
     def spread(self, data: Tensor) -> Tensor:
-        """Values in the order of `data` as (T, B, units): rows as they were given, 0 after each."""
+        """Return values in the order of `data` as (T, B, units): rows as given, 0 after each."""
         return data
 
     def gather(self, values: Tensor) -> Tensor:
-        """Values (T, B, units), rows as they were given, in the order of `data`."""
+        """Return values (T, B, units), rows as they were given, in the order of `data`."""
         return values
 
     def inward(self, state: Tensor) -> Tensor:
-        """A state (L, B, H) with its rows in the order of `data`."""
-        return state
+        """Return a state (L, B, H) with its rows in the order of `data`."""
+        return state if self.order is None else state.index_select(1, self.order)
 
     def outward(self, state: Tensor) -> Tensor:
-        """A state (L, B, H) with its rows in the order of the input."""
-        return state
+        """Return a state (L, B, H) with its rows in the order of the input."""
+        return state if self.back is None else state.index_select(1, self.back)
 
 
 @final
-class Dense(Sequence):
-    """Sequences of one length, (T, B, I), or (B, T, I) if `batch_first`."""
+class Dense(Sequences):
+    """Sequences of one length, (T, B, I), or (B, T, I) if `batch_first`; or one alone, (T, I)."""
 
     def __init__(self, data: Tensor, batch_first: bool) -> None:
-        self.batch_first = batch_first
-        self.data = data.transpose(0, 1) if batch_first else data
-        self.batch = self.data.shape[1]
+        self.batched = data.dim() == 3
+        self.batch_first = batch_first and self.batched
+        data = data if self.batched else data.unsqueeze(1)
+        self.data = data.transpose(0, 1) if self.batch_first else data
+        self.steps, self.batch = self.data.shape[:2]
 
     def output(self, data: Tensor) -> Tensor:
-        """(T, B, H), or (B, T, H)."""
-        return data.transpose(0, 1) if self.batch_first else data
-
-
-@final
-class Unbatched(Sequence):
-    """A single sequence, (T, I); states (L, H)."""
-
-    def __init__(self, data: Tensor) -> None:
-        self.data = data.unsqueeze(1)
-        self.batch = 1
-        self.batched = False
-
-    def output(self, data: Tensor) -> Tensor:
-        """(T, H)."""
-        return data.squeeze(1)
+        """Return (T, B, H), (B, T, H) or (T, H)."""
+        data = data.transpose(0, 1) if self.batch_first else data
+        return data if self.batched else data.squeeze(1)
 
     def inward(self, state: Tensor) -> Tensor:
-        """(L, H) to (L, 1, H)."""
-        return state.unsqueeze(1)
+        """Return (L, B, H), of (L, H) if there is no batch."""
+        return state if self.batched else state.unsqueeze(1)
 
     def outward(self, state: Tensor) -> Tensor:
-        """(L, 1, H) to (L, H)."""
-        return state.squeeze(1)
+        """Return (L, B, H), or (L, H) if there is no batch."""
+        return state if self.batched else state.squeeze(1)
 
 
 @final
-class Packed(Sequence):
+class Packed(Sequences):
     """A `PackedSequence`, sorted or not."""
 
     def __init__(self, name: str, packed: PackedSequence) -> None:
         self.packed = packed
-        self.data = packed.data
+        self.data, _, self.order, self.back = packed
         self.batch_sizes = _batch_sizes(name, packed)
-        self.batch = self.batch_sizes[0]
-        for which in ("sorted_indices", "unsorted_indices"):
-            _check_order(f"{name}: {which}", getattr(packed, which), self.batch)
-
-    @property
-    def steps(self) -> int:
-        """T, the steps of the longest row."""
-        return len(self.packed.batch_sizes)
+        self.steps, self.batch = len(self.batch_sizes), self.batch_sizes[0]
+        _check_order(f"{name}: sorted_indices", self.order, self.batch)
+        _check_order(f"{name}: unsorted_indices", self.back, self.batch)
 
     @property
     def lengths(self) -> Tensor:
         """(B,) how many steps each row has."""
         lengths = (self.packed.batch_sizes.unsqueeze(1) > torch.arange(self.batch)).sum(0)
-        order = self.packed.unsorted_indices
-        return lengths if order is None else lengths[order.cpu()]
+        return lengths if self.back is None else lengths[self.back.cpu()]
 
     def spread(self, data: Tensor) -> Tensor:
-        """The sequences, padded."""
+        """Return the sequences, padded."""
         return pad_packed_sequence(self.output(data))[0]
 
     def gather(self, values: Tensor) -> Tensor:
-        """The sequences, without padding."""
-        order = self.packed.sorted_indices
-        sorted_ = values if order is None else values.index_select(1, order)
-        return torch.cat([sorted_[t, :n] for t, n in enumerate(self.packed.batch_sizes.tolist())])
+        """Return the sequences, without padding."""
+        rows = self.inward(values)
+        return torch.cat([rows[t, :n] for t, n in enumerate(self.packed.batch_sizes.tolist())])
 
     def output(self, data: Tensor) -> PackedSequence:
-        """Packed like the input."""
-        return PackedSequence(
-            data, self.packed.batch_sizes, self.packed.sorted_indices, self.packed.unsorted_indices
-        )
-
-    def inward(self, state: Tensor) -> Tensor:
-        """Rows sorted by falling length."""
-        order = self.packed.sorted_indices
-        return state if order is None else state.index_select(1, order)
-
-    def outward(self, state: Tensor) -> Tensor:
-        """Rows as they were before packing."""
-        order = self.packed.unsorted_indices
-        return state if order is None else state.index_select(1, order)
+        """Return the data packed like the input."""
+        return PackedSequence(data, self.packed.batch_sizes, self.order, self.back)
 
 
 @final
-class Padded(Sequence):
+class Padded(Sequences):
     """Sequences (T, B, I), or (B, T, I), of which each row ends at its length, 0 included."""
 
     def __init__(self, data: Tensor, lengths: list[int], batch_first: bool) -> None:
         self.batch_first = batch_first
         time_first = data.transpose(0, 1) if batch_first else data
-        self._steps, self.batch = time_first.shape[:2]
+        self.steps, self.batch = time_first.shape[:2]
         self._lengths = lengths
         order = sorted(range(self.batch), key=lambda row: -lengths[row])
         longest = max(lengths, default=0)
@@ -180,49 +151,27 @@ class Padded(Sequence):
         self.data = time_first.flatten(0, 1).index_select(0, self.places)
 
     @property
-    def steps(self) -> int:
-        """T, the steps of the padding."""
-        return self._steps
-
-    @property
     def lengths(self) -> Tensor:
         """(B,) how many steps each row has."""
         return torch.tensor(self._lengths, dtype=torch.long)
 
     def output(self, data: Tensor) -> Tensor:
-        """(T, B, H), or (B, T, H); 0 after the end of a row."""
+        """Return (T, B, H), or (B, T, H); 0 after the end of a row."""
         padded = self.spread(data)
         return padded.transpose(0, 1) if self.batch_first else padded
 
     def spread(self, data: Tensor) -> Tensor:
-        """(T, B, units); 0 after the end of a row."""
+        """Return (T, B, units); 0 after the end of a row."""
         padded = data.new_zeros(self.steps * self.batch, data.shape[-1])
         return padded.index_copy(0, self.places, data).unflatten(0, (self.steps, self.batch))
 
     def gather(self, values: Tensor) -> Tensor:
-        """The rows' steps, without padding."""
+        """Return the rows' steps, without padding."""
         return values.flatten(0, 1).index_select(0, self.places)
-
-    def inward(self, state: Tensor) -> Tensor:
-        """Rows sorted by falling length."""
-        return state.index_select(1, self.order)
-
-    def outward(self, state: Tensor) -> Tensor:
-        """Rows as they were given."""
-        return state.index_select(1, self.back)
-
-
-def _sound(name: str, input: Tensor | PackedSequence) -> Tensor | PackedSequence:
-    """The input with its numbers in memory; RuntimeError where its storage is too short."""
-    if isinstance(input, PackedSequence):
-        fields = input._asdict()
-        (given,) = sound(name, {key: value for key, value in fields.items() if value is not None})
-        return PackedSequence(**{**fields, **given})
-    return sound(name, {"input": input})[0]["input"] if isinstance(input, Tensor) else input
 
 
 def _batch_sizes(name: str, packed: PackedSequence) -> list[int]:
-    """How many rows each step has; ValueError or TypeError where that does not fit the data."""
+    """Return how many rows each step has; ValueError or TypeError if that does not fit the data."""
     sizes = packed.batch_sizes
     if sizes.dim() != 1 or sizes.is_floating_point() or sizes.dtype is torch.bool:
         raise TypeError(
@@ -236,7 +185,7 @@ def _batch_sizes(name: str, packed: PackedSequence) -> list[int]:
 
 
 def _check_order(label: str, order: Tensor | None, batch: int) -> None:
-    """ValueError or TypeError unless an order names a row of the batch for each of its rows."""
+    """Raise ValueError or TypeError unless an order names a row of the batch for each row."""
     if order is None or torch.compiler.is_compiling() or not order.is_cpu:
         return
     if order.dim() != 1 or order.dtype not in (torch.int64, torch.int32):
@@ -250,17 +199,20 @@ def _check_order(label: str, order: Tensor | None, batch: int) -> None:
         raise ValueError(f"{label} should lie between 0 and {batch - 1}, got {least} to {most}")
 
 
-def sequence(
+def sequences(
     name: str, input: Tensor | PackedSequence, lengths: Lengths | None, batch_first: bool
-) -> Sequence:
-    """The input of a layer called `name`, whatever its form.
+) -> Sequences:
+    """Return the input of a layer called `name` in one form, its numbers in memory.
 
     Raises:
         ValueError: for a wrong number of dimensions, or lengths that do not fit the input.
-        RuntimeError: without a single step, or packed data that is not 2D, as in PyTorch.
+        RuntimeError: without a single step, or packed data that is not 2D, as in PyTorch; and for
+            a tensor whose storage is too short.
     """
-    input = _sound(name, input)
     if isinstance(input, PackedSequence):
+        fields = input._asdict()
+        (given,) = sound(name, {key: value for key, value in fields.items() if value is not None})
+        input = PackedSequence(**{**fields, **given})
         if lengths is not None:
             raise ValueError(f"{name}: a PackedSequence has lengths of its own: leave out lengths=")
         if input.data.dim() != 2:
@@ -269,23 +221,22 @@ def sequence(
     if not isinstance(input, Tensor):
         kind = type(input).__name__
         raise TypeError(f"{name}: Expected input to be a Tensor or PackedSequence, got {kind}")
+    input = sound(name, {"input": input})[0]["input"]
     if input.dim() not in (2, 3):
         raise ValueError(f"{name}: Expected input to be 2D or 3D, got {input.dim()}D instead")
     time = 1 if batch_first and input.dim() == 3 else 0
     if input.shape[time] == 0:
         raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
-    if input.dim() == 2:
-        if lengths is not None:
-            raise ValueError(f"{name}: lengths= needs a batch (3D input), got 2D input")
-        return Unbatched(input)
     if lengths is None:
         return Dense(input, batch_first)
+    if input.dim() == 2:
+        raise ValueError(f"{name}: lengths= needs a batch (3D input), got 2D input")
     checked = _checked_lengths(name, lengths, input.shape[1 - time], input.shape[time])
     return Padded(input, checked, batch_first)
 
 
 def _checked_lengths(name: str, lengths: Lengths, batch: int, steps: int) -> list[int]:
-    """The lengths as a list; ValueError or TypeError where they do not fit the input."""
+    """Return the lengths as a list; ValueError or TypeError where they do not fit the input."""
     if isinstance(lengths, Tensor):
         lengths = sound(name, {"lengths": lengths})[0]["lengths"]
         if lengths.is_floating_point() or lengths.dtype is torch.bool or lengths.dim() != 1:
@@ -294,7 +245,7 @@ def _checked_lengths(name: str, lengths: Lengths, batch: int, steps: int) -> lis
                 f"{lengths.dtype}"
             )
         lengths = lengths.tolist()
-    if not isinstance(lengths, Items):
+    if not isinstance(lengths, Sequence):
         raise TypeError(
             f"{name}: lengths should be a tensor or a sequence of integers, "
             f"got {type(lengths).__name__}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -13,8 +13,8 @@ from ..graph import parameters
 from ..kernels.dispatch import Runner
 from ..kernels.request import Request
 from ..kernels.runtime.buffers import sound
-from .call import Call, plain, probed
-from .sequence import Dense, Unbatched
+from .call import refuse_compilers, watched
+from .sequence import Dense
 from .weights import States, Weighted
 
 
@@ -26,10 +26,10 @@ class Step(Weighted):
         cell: Cell,
         input_size: int,
         hidden_size: int,
-        bias: bool,
-        proj_size: int,
-        device: Any,
-        dtype: Any,
+        bias: bool = True,
+        proj_size: int = 0,
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__(cell, input_size, hidden_size, bias, proj_size)
         self._derive()
@@ -40,14 +40,9 @@ class Step(Weighted):
         self.reset_parameters()
 
     def _derive(self) -> None:
+        self._suffixes = [[""]]
         super()._derive()
         self._runner = Runner(self.graph, self._units)
-        self._x = next(iter(self.graph.inputs))
-        self._state_units = {s: self._units[size] for s, size in self.graph.states.items()}
-
-    @property
-    def _all_suffixes(self) -> Sequence[Sequence[str]]:
-        return [[""]]
 
     def forward(self, input: Tensor, hx: States | None = None) -> States:
         """Take one step.
@@ -81,24 +76,24 @@ class Step(Weighted):
 
     def _checked(self, input: Tensor, hx: States | None) -> States:
         """Take a step that is the first of its kind, or watched by probes."""
-        batched = input.dim() == 2
         x, states = self.prepare(input, hx)
+        weights, given = self._weights(""), list(states.values())
+        batched = input.dim() == 2
         if self._probes:
-            plain(self)
-            form = Dense(x.unsqueeze(0), False) if batched else Unbatched(input.unsqueeze(0))
-            weights = dict(zip(self._names, self._weights(""), strict=True))
-            inputs = {self._x: x.unsqueeze(0)}
-            _, values = probed(self, Call("", self._runner, weights, inputs, states, form))
-            last = list(values.values())
+            refuse_compilers(type(self).__name__)
+            request = Request(weights, [x.unsqueeze(0)], [state.unsqueeze(0) for state in given])
+            form = Dense(x.unsqueeze(0) if batched else x, False)
+            _, last = watched(self, "", self._runner, request, form)
+            last = [value.squeeze(0) for value in last]
         else:
-            given = None if hx is None else list(states.values())
-            ((_, last),) = self._runner.run([Request(self._weights(""), [x], given)])
+            request = Request(weights, [x], None if hx is None else given)
+            ((_, last),) = self._runner.run([request])
         if not batched:
             last = [value.squeeze(0) for value in last]
         return tuple(last) if len(last) > 1 else last[0]
 
-    def prepare(self, input: Tensor, hx: States | None) -> tuple[Tensor, dict[str, Tensor]]:
-        """The input and the states before the step, checked, as (B, units)."""
+    def prepare(self, input: Tensor, hx: States | None) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """Return the input and the states before the step, checked, as (B, units)."""
         if input.dim() not in (1, 2):
             raise ValueError(
                 f"{type(self).__name__}: Expected input to be 1D or 2D, got {input.dim()}D instead"
@@ -109,35 +104,27 @@ class Step(Weighted):
             raise RuntimeError(
                 f"input has inconsistent input_size: got {x.shape[1]} expected {self.input_size}"
             )
-        for name in self._names[:1]:
-            self._check_tensor(x, getattr(self, name))
+        self._check_tensor(x)
         x = sound(type(self).__name__, {"input": x})[0]["input"]
         (states,) = sound(type(self).__name__, self._states(hx, x, batched))
-        return x, dict(states)
+        return x, states
 
     def obstacle(self, x: Tensor, states: Mapping[str, Tensor]) -> str | None:
-        """Why a step runs by the eager definition; None if it runs on a kernel."""
+        """Return why a step runs by the eager definition; None if it runs on a kernel."""
         return self._runner.obstacle(Request(self._weights(""), [x], list(states.values())))
 
     def _states(self, hx: States | None, x: Tensor, batched: bool) -> dict[str, Tensor]:
-        """The states before the step, (B, units), by name."""
-        rows, sizes = x.shape[0], self._state_units
+        """Return the states before the step, (B, units), by name."""
+        sizes = self._state_units
         if hx is None:
-            return {state: x.new_zeros(rows, units) for state, units in sizes.items()}
-        several = len(sizes) > 1 and type(hx) is tuple and len(hx) == len(sizes)
-        if (
-            batched
-            and several
-            and all(map(_fits, hx, (x,) * len(sizes), (rows,) * len(sizes), sizes.values()))
-        ):
-            return dict(zip(sizes, hx, strict=True))
+            return {state: x.new_zeros(x.shape[0], units) for state, units in sizes.items()}
         return {
             name: self._state(state, index, sizes[name], x, batched)
             for index, (name, state) in enumerate(self._given(hx).items())
         }
 
     def _state(self, state: Tensor, index: int, units: int, x: Tensor, batched: bool) -> Tensor:
-        """One state as (B, units), checked."""
+        """Return a state that a call is given as (B, units), checked."""
         kind = type(self).__name__
         label = "hidden" if len(self.graph.states) == 1 else f"hx[{index}]"
         if state.dim() not in (1, 2):
@@ -160,19 +147,3 @@ class Step(Weighted):
             )
         self._check_state(state, x, label)
         return state
-
-    def extra_repr(self) -> str:
-        """The options that differ from their defaults."""
-        parts = [str(self.input_size), str(self.hidden_size)]
-        if self.proj_size:
-            parts.append(f"proj_size={self.proj_size}")
-        if not self.bias:
-            parts.append("bias=False")
-        return ", ".join(parts)
-
-
-def _fits(state: Any, x: Tensor, rows: int, units: int) -> bool:
-    """Whether there is nothing to be said against a state (B, units)."""
-    if type(state) is not Tensor or state.shape != (rows, units):
-        return False
-    return state.dtype is x.dtype and state.device == x.device

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from itertools import chain
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -22,8 +20,8 @@ from .call import Probe
 States = Tensor | tuple[Tensor, ...]
 
 
-class Weighted(Module, ABC):
-    """Holds the parameters of a cell, one set for each suffix (``_l0``, ``_l0_reverse``, ...).
+class Weighted(Module):
+    """Abstract: holds the parameters of a cell, a set for each suffix (``_l0``, ``_l1``, ...).
 
     Attributes:
         cell: whose equations are computed.
@@ -31,6 +29,8 @@ class Weighted(Module, ABC):
     """
 
     _probes: tuple[Probe, ...] = ()
+    _suffixes: Sequence[Sequence[str]]  # of the parameters' names: by layer, then by direction
+    _defaults: Mapping[str, object] = {"proj_size": 0, "bias": True}  # what is not shown
 
     def __init__(
         self, cell: Cell, input_size: int, hidden_size: int, bias: bool, proj_size: int
@@ -53,9 +53,8 @@ class Weighted(Module, ABC):
         self.proj_size = proj_size
         self.cell = cell
         self.graph = cell.graph if bias else without_bias(cell.graph)
-        sizes = (input_size, hidden_size, proj_size, 1)
-        names: tuple[Size, ...] = ("input", "hidden", "projection", "one")
-        self._units: dict[Size, int] = dict(zip(names, sizes, strict=True))
+        self._units: dict[Size, int] = {"input": input_size, "hidden": hidden_size}
+        self._units |= {"projection": proj_size, "one": 1}
         self._probes = ()  # of the instance, so that compiled code looks for them
         self._initial_values: dict[str, float] = {}  # of parameters that are not drawn
 
@@ -65,22 +64,21 @@ class Weighted(Module, ABC):
         Now, not when it is asked for: torch.export allows no change in a call.
         """
         self._names = tuple(parameter.name for parameter in parameters(self.graph))
-        suffixes = chain.from_iterable(self._all_suffixes)
-        self._keys = {suffix: self._named(suffix) for suffix in suffixes}  # of the parameters
+        self._keys = {  # of the parameters
+            suffix: [f"{name}{suffix}" for name in self._names]
+            for suffixes in self._suffixes
+            for suffix in suffixes
+        }
+        self._state_units = {s: self._units[size] for s, size in self.graph.states.items()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__({n: v for n, v in state.items() if n != "_known"})  # of older ones
         self._derive()
 
     @property
-    @abstractmethod
-    def _all_suffixes(self) -> Sequence[Sequence[str]]:
-        """The endings of the parameters' names, of each layer, for each direction."""
-
-    @property
     def output_size(self) -> int:
-        """How many units the output has in one direction."""
-        return self._units[self.graph.states[self.graph.output]]
+        """The number of units of the output in one direction."""
+        return self._state_units[self.graph.output]
 
     def _register(self, suffix: str, input_size: int, device: Any, dtype: Any) -> None:
         """Make the parameters of one layer and direction."""
@@ -112,7 +110,7 @@ class Weighted(Module, ABC):
                 init.constant_(parameter, value)
 
     def _weights(self, suffix: str) -> list[Tensor]:
-        """The parameters of one layer and direction, in the order of the graph.
+        """Return the parameters of one layer and direction, in the order of the graph.
 
         They are read anew for every call: pruning, weight norm and functional calls replace them.
         """
@@ -123,11 +121,8 @@ class Weighted(Module, ABC):
         except KeyError:  # one is computed from others
             return [getattr(self, key) for key in keys]
 
-    def _named(self, suffix: str) -> list[str]:
-        return [f"{name}{suffix}" for name in self._names]
-
     def _given(self, hx: States) -> dict[str, Tensor]:
-        """The states that a caller gave, by name; ValueError unless each is a tensor."""
+        """Return the states that a call is given by name; ValueError unless each is a tensor."""
         names = list(self.graph.states)
         given = hx if isinstance(hx, (tuple, list)) else (hx,)
         if len(given) != len(names) or isinstance(hx, Tensor) != (len(names) == 1):
@@ -155,13 +150,8 @@ class Weighted(Module, ABC):
             return (hx,) if isinstance(hx, Tensor) else None
         return hx if isinstance(hx, tuple) and len(hx) == count else None
 
-    def _states_out(self, states: dict[str, Tensor]) -> States:
-        """The states as a caller gets them: a tensor, or a tuple if there are several."""
-        first, *others = (states[name] for name in self.graph.states)
-        return (first, *others) if others else first
-
     def _check_state(self, state: Tensor, input: Tensor, label: str) -> None:
-        """The state of a caller has the device and dtype of the input."""
+        """Raise unless a state that a call is given has the device and dtype of the input."""
         if state.device != input.device:
             raise RuntimeError(
                 "Input and hidden tensors are not at the same device, found input tensor at "
@@ -173,8 +163,12 @@ class Weighted(Module, ABC):
                 f"{input.dtype}, got {state.dtype}"
             )
 
-    def _check_tensor(self, input: Tensor, weight: Tensor) -> None:
-        """What PyTorch checks of every input, in its words."""
+    def _check_tensor(self, input: Tensor) -> None:
+        """Raise, in PyTorch's words, unless the input has the dtype and device of the weights."""
+        keys = self._keys[self._suffixes[0][0]]
+        if not keys:  # a cell may do without
+            return
+        weight = getattr(self, keys[0])
         if input.dtype != weight.dtype and not _autocast(input):
             raise ValueError(
                 f"RNN input dtype ({input.dtype}) does not match weight dtype ({weight.dtype}). "
@@ -187,9 +181,15 @@ class Weighted(Module, ABC):
                 f"{input.device} and parameter tensor at {weight.device}"
             )
 
+    def extra_repr(self) -> str:
+        """Return the sizes, and the options that differ from their defaults."""
+        options = {name: getattr(self, name) for name in self._defaults}
+        shown = [f"{n}={value}" for n, value in options.items() if value != self._defaults[n]]
+        return ", ".join([str(self.input_size), str(self.hidden_size), *shown])
+
 
 def _autocast(input: Tensor) -> bool:
-    """Whether autocast looks after the dtypes; never on devices that have none, such as meta."""
+    """Return whether autocast looks after dtypes; on devices without it, such as meta, never."""
     device = input.device.type
     return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
 

@@ -10,7 +10,7 @@ from typing import NamedTuple, cast, final
 import torch
 from torch import Tensor
 
-from ..nn.sequence import Sequence as Form
+from ..nn.sequence import Sequences as Form
 from .names import Place
 from .recording import Layout, Recording
 from .selection import Chosen, Selection, index

@@ -128,7 +128,7 @@ def _places(module: Layer | Step, paths: Sequence[str]) -> list[Place]:
         return [Place(first, module, "", tuple(others))]
     found = []
     for layer in range(module.num_layers):
-        for suffix in module._suffixes(layer):
+        for suffix in module._suffixes[layer]:
             names = (f"{path}.{suffix[1:]}" if path else suffix[1:] for path in paths)
             first, *others = names
             found.append(Place(first, module, suffix, tuple(others)))

@@ -11,7 +11,7 @@ from ..nn.sequence import Lengths
 from ..nn.weights import States
 from . import ends
 from .kind import Kind
-from .structure import Structure, recurrent, require_time_first
+from .structure import Structure, recurrent
 
 
 class Answering(Structure):
@@ -38,7 +38,6 @@ class Answering(Structure):
         **options: Any,
     ) -> None:
         super().__init__(reads, writes)
-        require_time_first(options)
         device, dtype = options.get("device"), options.get("dtype")
         self.embedding = reads.reader(device, dtype)
         self.recurrent = recurrent(cell, reads.width, hidden_size, num_layers, dropout, options)

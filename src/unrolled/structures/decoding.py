@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias, final
+from typing import Any, NamedTuple, TypeAlias, final
 
 import torch
 from torch import Tensor
@@ -19,29 +19,30 @@ class Carried:
     """The state of writing between one step and the next.
 
     Attributes:
-        states: of the decoder's layers, each (L, B, H).
+        states: of the decoder's layers, each (L, B, H); None before the first step: 0.
         memory: what attention looks at, (S, B, M); None without attention.
         mask: which steps of the memory there are, (S, B); None: all.
         weights: of attention at the last step, (B, S); None without attention.
     """
 
-    states: States
+    states: States | None
     memory: Tensor | None = None
     mask: Tensor | None = None
     weights: Tensor | None = None
 
     def rows(self, index: Tensor) -> Carried:
         """Return the rows of an index (N,), in its order; rows may repeat."""
-        states = self.states
-        if isinstance(states, Tensor):
-            states = states.index_select(1, index)
-        else:
-            states = tuple(state.index_select(1, index) for state in states)
+
+        def chosen(value: Any, dimension: int) -> Any:
+            if isinstance(value, tuple):
+                return tuple(state.index_select(dimension, index) for state in value)
+            return None if value is None else value.index_select(dimension, index)
+
         return Carried(
-            states,
-            None if self.memory is None else self.memory.index_select(1, index),
-            None if self.mask is None else self.mask.index_select(1, index),
-            None if self.weights is None else self.weights.index_select(0, index),
+            chosen(self.states, 1),
+            chosen(self.memory, 1),
+            chosen(self.mask, 1),
+            chosen(self.weights, 0),
         )
 
 

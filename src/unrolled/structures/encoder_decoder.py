@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from ..equations import Cell
 from ..nn.sequence import Lengths
-from ..nn.weights import States
 from . import ends
 from .attention import Attention
+from .decoding import Carried
 from .generative import Generative
 from .kind import Kind
 from .structure import recurrent
@@ -97,9 +97,7 @@ class EncoderDecoder(Generative):
         """
         return self._teach(source, targets, source_lengths, target_lengths)
 
-    def _open(
-        self, source: Tensor, lengths: Lengths | None
-    ) -> tuple[Tensor, States | None, Tensor | None]:
+    def _open(self, source: Tensor, lengths: Lengths | None) -> tuple[Tensor, Carried]:
         read = self.embedding(ends.cleared(source, lengths))
         outputs, states = self.encoder(read, lengths=lengths)
         if self.encoder.bidirectional:
@@ -108,5 +106,8 @@ class EncoderDecoder(Generative):
                 states = states[backward].contiguous()
             else:
                 states = tuple(state[backward].contiguous() for state in states)
-        memory = outputs if self.attention is not None else None
-        return self.first.expand(source.shape[1], -1), states, memory
+        first = self.first.expand(source.shape[1], -1)
+        if self.attention is None:
+            return first, Carried(states)
+        mask = None if lengths is None else ends.mask(lengths, len(outputs), outputs.device)
+        return first, Carried(states, outputs, mask)

@@ -11,12 +11,11 @@ from torch import Tensor, nn
 
 from ..equations import Cell
 from ..nn.sequence import Lengths
-from ..nn.weights import States
 from . import decoding, ends
 from .attention import Attention
 from .decoding import Carried, Decoded
 from .kind import Kind
-from .structure import Structure, recurrent, require_time_first, symbols
+from .structure import Structure, recurrent, symbols
 
 
 class Generative(Structure):
@@ -48,7 +47,6 @@ class Generative(Structure):
         **options: Any,
     ) -> None:
         super().__init__(reads, writes)
-        require_time_first(options)
         if options.get("bidirectional"):
             raise ValueError("a decoder writes from first to last: it cannot be bidirectional")
         device, dtype = options.get("device"), options.get("dtype")
@@ -59,10 +57,8 @@ class Generative(Structure):
         self.readout = nn.Linear(self.decoder.output_size, writes.units, device=device, dtype=dtype)
 
     @abstractmethod
-    def _open(
-        self, source: Tensor, lengths: Lengths | None
-    ) -> tuple[Tensor, States | None, Tensor | None]:
-        """Return what the decoder starts with: its first input (B, W), its states, its memory."""
+    def _open(self, source: Tensor, lengths: Lengths | None) -> tuple[Tensor, Carried]:
+        """Return the first input of the decoder, (B, W), and what it starts from."""
 
     def begin(
         self, source: Tensor, source_lengths: Lengths | None = None
@@ -76,8 +72,8 @@ class Generative(Structure):
         Returns:
             The outputs of the first step, (B, units), and what to go on with.
         """
-        first, states, memory = self._open(source, source_lengths)
-        outputs, carried = self._run(first[None], states, memory, source_lengths, None)
+        first, opened = self._open(source, source_lengths)
+        outputs, carried = self._advance(first[None], opened, None)
         return outputs[0], carried
 
     def step(self, written: Tensor, carried: Carried) -> tuple[Tensor, Carried]:
@@ -90,12 +86,8 @@ class Generative(Structure):
         Returns:
             The outputs of this step, (B, units), and what to go on with.
         """
-        outputs, states = self.decoder(self.previous(written)[None], carried.states)
-        outputs, weights = self._look(outputs, carried.memory, carried.mask)
-        written_now = self.readout(self.dropout(outputs))[0]
-        return written_now, replace(
-            carried, states=states, weights=None if weights is None else weights[0]
-        )
+        outputs, after = self._advance(self.previous(written)[None], carried, None)
+        return outputs[0], after
 
     def _teach(
         self,
@@ -105,34 +97,23 @@ class Generative(Structure):
         target_lengths: Lengths | None,
     ) -> Tensor:
         """Return the outputs at every step when each step reads the target before it."""
-        first, states, memory = self._open(source, source_lengths)
+        first, opened = self._open(source, source_lengths)
         before = self.previous(ends.cleared(targets, target_lengths)[:-1])
         inputs = torch.cat([first[None], before])
-        outputs, _ = self._run(inputs, states, memory, source_lengths, target_lengths)
+        outputs, _ = self._advance(inputs, opened, target_lengths)
         return ends.cleared(outputs, target_lengths)
 
-    def _run(
-        self,
-        inputs: Tensor,
-        states: States | None,
-        memory: Tensor | None,
-        source_lengths: Lengths | None,
-        target_lengths: Lengths | None,
+    def _advance(
+        self, inputs: Tensor, carried: Carried, lengths: Lengths | None
     ) -> tuple[Tensor, Carried]:
-        mask = None
-        if memory is not None and source_lengths is not None:
-            mask = ends.mask(source_lengths, memory.shape[0], memory.device)
-        outputs, after = self.decoder(inputs, states, lengths=target_lengths)
-        outputs, weights = self._look(outputs, memory, mask)
-        carried = Carried(after, memory, mask, None if weights is None else weights[-1])
-        return self.readout(self.dropout(outputs)), carried
-
-    def _look(
-        self, outputs: Tensor, memory: Tensor | None, mask: Tensor | None
-    ) -> tuple[Tensor, Tensor | None]:
-        if self.attention is None or memory is None:
-            return outputs, None
-        return self.attention(outputs, memory, mask)
+        """Return the outputs (T, B, units) of the next steps, and what to go on with."""
+        outputs, states = self.decoder(inputs, carried.states, lengths=lengths)
+        weights = None
+        if self.attention is not None and carried.memory is not None:
+            outputs, every = self.attention(outputs, carried.memory, carried.mask)
+            weights = every[-1]
+        after = replace(carried, states=states, weights=weights)
+        return self.readout(self.dropout(outputs)), after
 
     @torch.no_grad()
     def roll(self, source: Tensor, steps: int, source_lengths: Lengths | None = None) -> Tensor:

@@ -50,11 +50,8 @@ class ManyToOne(Answering):
             RuntimeError: sizes that do not fit, as `Recurrent`.
         """
         _, after = self._read(input, states, lengths)
-        last = _output(after, list(self.recurrent.graph.states), self.recurrent.graph.output)
+        graph = self.recurrent.graph
+        place = list(graph.states).index(graph.output)
+        last = after if isinstance(after, Tensor) else after[place]
         answer = torch.cat(list(last[-self.directions :]), -1)
         return self.readout(self.dropout(answer)), after
-
-
-def _output(states: States, names: list[str], output: str) -> Tensor:
-    """Return the state that a cell puts out."""
-    return states if isinstance(states, Tensor) else states[names.index(output)]

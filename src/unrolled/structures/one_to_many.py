@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ..equations import Cell
 from ..nn.sequence import Lengths
-from ..nn.weights import States
+from .decoding import Carried
 from .generative import Generative
 from .kind import Kind, Vectors
 
@@ -68,9 +68,7 @@ class OneToMany(Generative):
         """
         return self._teach(start, targets, None, lengths)
 
-    def _open(
-        self, source: Tensor, lengths: Lengths | None
-    ) -> tuple[Tensor, States | None, Tensor | None]:
+    def _open(self, source: Tensor, lengths: Lengths | None) -> tuple[Tensor, Carried]:
         if lengths is not None:
             raise ValueError("one → many starts with one step: it takes no source_lengths")
-        return self.opening(source), None, None
+        return self.opening(source), Carried(None)

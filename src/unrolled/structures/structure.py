@@ -69,16 +69,15 @@ def recurrent(
 ) -> Recurrent:
     """Return recurrent layers; a projected state gets half of the hidden size unless told
     otherwise.
+
+    Raises:
+        TypeError: for ``batch_first``: structures take sequences in one form.
     """
+    if "batch_first" in options:
+        raise TypeError("structures take sequences as (T, B, …): there is no batch_first")
     if cell.projects:
         options = {"proj_size": max(hidden_size // 2, 1), **options}
     between = dropout if num_layers > 1 else 0.0
     return Recurrent(
         cell, input_size, hidden_size, num_layers=num_layers, dropout=between, **options
     )
-
-
-def require_time_first(options: dict[str, Any]) -> None:
-    """Raise TypeError for ``batch_first``: structures take sequences in one form."""
-    if "batch_first" in options:
-        raise TypeError("structures take sequences as (T, B, …): there is no batch_first")

@@ -1,0 +1,135 @@
+"""The parameters and options of a stack of recurrent layers, checked in PyTorch's words."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from ..equations import Cell
+from ..graph.graph import Graph
+from .weights import Weighted
+
+Zoneout = float | Mapping[str, float]
+
+
+class Stack(Weighted):
+    """Abstract: holds the parameters of `num_layers` layers of one cell, in one or both directions.
+
+    The options are described at `Recurrent`.
+    """
+
+    standard: bool  # whether PyTorch has functions for the cell's equations
+    _defaults: Mapping[str, object] = {
+        "proj_size": 0,
+        "num_layers": 1,
+        "bias": True,
+        "batch_first": False,
+        "dropout": 0.0,
+        "bidirectional": False,
+        "zoneout": {},
+        "variational_dropout": 0.0,
+        "learn_initial_states": False,
+        "recompute": False,
+    }
+
+    def __init__(
+        self,
+        cell: Cell,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        zoneout: Zoneout = 0.0,
+        variational_dropout: float = 0.0,
+        learn_initial_states: bool = False,
+        recompute: bool = False,
+    ) -> None:
+        super().__init__(cell, input_size, hidden_size, bias, proj_size)
+        self.dropout = _probability("dropout", dropout)
+        if not isinstance(num_layers, int):
+            raise TypeError(f"num_layers should be of type int, got: {type(num_layers).__name__}")
+        if num_layers <= 0:
+            raise ValueError("num_layers must be greater than zero")
+        if not isinstance(batch_first, bool):
+            raise TypeError(
+                f"batch_first should be of type bool, got: {type(batch_first).__name__}"
+            )
+        if dropout > 0 and num_layers == 1:
+            warnings.warn(
+                "dropout option adds dropout after all but last recurrent layer, so non-zero "
+                f"dropout expects num_layers greater than 1, but got dropout={dropout} and "
+                f"num_layers={num_layers}",
+                stacklevel=3 if "__init__" in vars(type(self)) else 2,  # the caller's line
+            )
+        self.num_layers = num_layers
+        self.batch_first = batch_first
+        self.bidirectional = bool(bidirectional)
+        self.zoneout = _probabilities(zoneout, self.graph)
+        self.variational_dropout = _probability("variational_dropout", variational_dropout)
+        self.learn_initial_states = bool(learn_initial_states)
+        self.recompute = bool(recompute)
+        self._derive()
+        for layer, suffixes in enumerate(self._suffixes):
+            size = self.output_size * len(suffixes) if layer else input_size
+            for suffix in suffixes:
+                self._register(suffix, size, device, dtype)
+                if self.learn_initial_states:
+                    for state, units in self._state_units.items():
+                        self._make(f"initial_{state}{suffix}", (units,), 0.0, device, dtype)
+        self.reset_parameters()
+        self.flatten_parameters()
+
+    def _derive(self) -> None:
+        ends = ("", "_reverse") if self.bidirectional else ("",)
+        self._suffixes = [[f"_l{layer}{end}" for end in ends] for layer in range(self.num_layers)]
+        super()._derive()
+        self._count = len(self._keys)
+        self._initial_names = [  # of learned states, by state
+            [f"initial_{state}{suffix}" for suffix in self._keys] for state in self.graph.states
+        ]
+
+    @property
+    def all_weights(self) -> list[list[Tensor]]:
+        """The parameters of each layer and direction, as `torch.nn.LSTM.all_weights`."""
+        return [self._weights(suffix) for suffix in self._keys]
+
+    def flatten_parameters(self) -> None:
+        """Lay the parameters out in one piece of memory for cuDNN; elsewhere nothing is done."""
+        raise NotImplementedError
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Stack:
+        super()._apply(fn, recurse)
+        self.flatten_parameters()
+        return self
+
+
+def _probability(name: str, value: object) -> float:
+    """Return a probability as a float; ValueError, in PyTorch's words, for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        event = "a unit keeping its old value" if name == "zoneout" else "an element being zeroed"
+        words = f"{name} should be a number in range [0, 1] representing the probability of {event}"
+        raise ValueError(words if name == "dropout" else f"{words}, got {value!r}")
+    return float(value)
+
+
+def _probabilities(zoneout: Zoneout, graph: Graph) -> dict[str, float]:
+    """Return the probability of each state that has one above 0."""
+    if not isinstance(zoneout, Mapping):
+        zoneout = dict.fromkeys(graph.states, zoneout)
+    unknown = [state for state in zoneout if state not in graph.states]
+    if unknown:
+        raise ValueError(
+            f"zoneout: {graph.name} has no state {unknown[0]!r}, only {', '.join(graph.states)}"
+        )
+    checked = {state: _probability("zoneout", p) for state, p in zoneout.items()}
+    return {state: p for state, p in checked.items() if p}

@@ -43,18 +43,19 @@ def main() -> None:
     app()
 
 
-def _option(default: Any, about: str) -> Any:
-    """Return an option that is None unless given, shown with the default that then holds."""
-    return typer.Option(show_default=str(default), help=about)
+def _option(help: str, *flags: str, shown: bool | str = True, **more: Any) -> Any:
+    """Return an option; ``shown`` is the default that holds where it is None."""
+    return typer.Option(*flags, help=help, show_default=shown, **more)
 
 
 Run = Annotated[Path, typer.Argument(help="Folder of a run, or a checkpoint.")]
 Text = Annotated[
     str | None,
-    _option("held-out part of Python's help topics", "A file, or the text itself, to read."),
+    _option("A file, or the text itself, to read.", shown="held-out part of Python's help topics"),
 ]
-Language = Annotated[str, typer.Option(help="Of the page: en or zh.")]
-Json = Annotated[Path | None, typer.Option(metavar="FILE", help="Keep the figures.")]
+Language = Annotated[str, _option("Of the page: en or zh.")]
+Json = Annotated[Path | None, _option("Keep the figures.", metavar="FILE")]
+CellName = Annotated[str, typer.Argument(help="See: unrolled cells.")]
 
 
 def _version(asked: bool) -> None:
@@ -77,19 +78,18 @@ def _unrolled(
 @app.command()
 def sample(
     run: Run,
-    prompt: Annotated[str, typer.Option(help="Where to start.")] = "",
-    length: Annotated[int, typer.Option(help="Characters to write.")] = 500,
-    temperature: Annotated[float, typer.Option(help="0: always the likeliest character.")] = 0.8,
-    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
+    prompt: Annotated[str, _option("Where to start.")] = "",
+    length: Annotated[int, _option("Characters to write.")] = 500,
+    temperature: Annotated[float, _option("0: always the likeliest character.")] = 0.8,
+    seed: Annotated[int, _option("Of the draws.")] = 0,
 ) -> None:
     """Write text with a trained model."""
     from .train import checkpoint as checkpoints
     from .train.language import sample as characters
 
     checkpoint = checkpoints.load(run)
-    written = characters(
-        checkpoint.model(), checkpoint.vocabulary, prompt, length, temperature, seed
-    )
+    model, known = checkpoint.model(), checkpoint.vocabulary
+    written = characters(model, known, prompt, length, temperature, seed)
     typer.echo(printable(prompt), nl=False)
     try:
         for character in written:
@@ -104,7 +104,7 @@ def diagnose(
     text: Text = None,
     file: Annotated[
         Path | None,
-        _option("the data that packages bring", "The table to read, for a run on a table."),
+        _option("The table to read, for a run on a table.", shown="the data that packages bring"),
     ] = None,
     json: Json = None,
 ) -> None:
@@ -140,9 +140,9 @@ def cells() -> None:
 
 @app.command()
 def show(
-    cell: Annotated[str, typer.Argument(help="See: unrolled cells.")],
-    latex: Annotated[bool, typer.Option("--latex", help="The formula alone.")] = False,
-    python: Annotated[bool, typer.Option("--python", help="The pseudo-code alone.")] = False,
+    cell: CellName,
+    latex: Annotated[bool, _option("The formula alone.", "--latex")] = False,
+    python: Annotated[bool, _option("The pseudo-code alone.", "--python")] = False,
 ) -> None:
     """Print a cell as a formula and as pseudo-code that runs."""
     from ..cells import find
@@ -151,11 +151,9 @@ def show(
     both = latex == python
     if both:
         typer.echo(f"{found.name}: {found.summary}\n")
-    if both or latex:
-        typer.echo(found.latex())
-    if both:
-        typer.echo()
-    if both or python:
+    if latex or both:
+        typer.echo(found.latex() + "\n" * both)
+    if python or both:
         typer.echo(found.python())
 
 
@@ -163,23 +161,20 @@ def show(
 def draw(
     name: Annotated[str | None, typer.Argument(help="See: unrolled draw --list.")] = None,
     cell: Annotated[
-        str | None, _option("the drawing's own", "A known cell, or FILE.py:NAME for one of yours.")
+        str | None,
+        _option("A known cell, or FILE.py:NAME for one of yours.", shown="the drawing's own"),
     ] = None,
     run: Annotated[
         list[Path] | None,
-        _option("a small model", "A run whose numbers are shown; some take several."),
+        _option("A run whose numbers are shown; some take several.", shown="a small model"),
     ] = None,
     text: Annotated[
-        str | None, _option("a sentence", "A file, or the text itself, to read.")
+        str | None, _option("A file, or the text itself, to read.", shown="a sentence")
     ] = None,
-    lang: Annotated[str, typer.Option(help="Of the labels: en or zh.")] = "en",
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="png, svg, pdf, json, gif or mp4.")
-    ] = None,
-    listed: Annotated[bool, typer.Option("--list", help="Show all drawings.")] = False,
-    all_: Annotated[
-        Path | None, typer.Option("--all", metavar="DIR", help="Write all drawings.")
-    ] = None,
+    lang: Annotated[str, _option("Of the labels: en or zh.")] = "en",
+    out: Annotated[Path | None, _option("png, svg, pdf, json, gif or mp4.", "--out", "-o")] = None,
+    listed: Annotated[bool, _option("Show all drawings.", "--list")] = False,
+    all_: Annotated[Path | None, _option("Write all drawings.", "--all", metavar="DIR")] = None,
 ) -> None:
     """Draw a cell, a network in time, or what a model computed."""
     from .draw.request import draw as run_command
@@ -190,15 +185,13 @@ def draw(
 
 @app.command()
 def kernel(
-    cell: Annotated[str, typer.Argument(help="See: unrolled cells.")],
-    hidden: Annotated[int, typer.Option(min=1, help="Hidden size.")] = 256,
-    input: Annotated[int, typer.Option(min=1, help="Input size.")] = 256,
-    projection: Annotated[int, typer.Option(min=0, help="Size of a projected state.")] = 0,
-    few: Annotated[
-        bool, typer.Option("--few", help="For fewer than 16 rows in all steps.")
-    ] = False,
-    double: Annotated[bool, typer.Option("--double", help="float64 instead of float32.")] = False,
-    backward: Annotated[bool, typer.Option("--backward", help="The backward pass.")] = False,
+    cell: CellName,
+    hidden: Annotated[int, _option("Hidden size.", min=1)] = 256,
+    input: Annotated[int, _option("Input size.", min=1)] = 256,
+    projection: Annotated[int, _option("Size of a projected state.", min=0)] = 0,
+    few: Annotated[bool, _option("For fewer than 16 rows in all steps.", "--few")] = False,
+    double: Annotated[bool, _option("float64 instead of float32.", "--double")] = False,
+    backward: Annotated[bool, _option("The backward pass.", "--backward")] = False,
 ) -> None:
     """Print the compiled kernel of a cell: what it does in each step, and its LLVM IR."""
     import torch
@@ -223,24 +216,24 @@ def kernel(
 def bench(
     own: Annotated[
         list[str] | None,
-        typer.Option(metavar="T,B,I,H", help="Your shape instead of the grid; may be repeated."),
+        _option("Your shape instead of the grid; may be repeated.", metavar="T,B,I,H"),
     ] = None,
     rows: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Which rows: inference, training, packed, projected, streaming, cells, loop, taps,"
+        _option(
+            "Which rows: inference, training, packed, projected, streaming, cells, loop, taps,"
             " neighbours; the last only if asked for."
         ),
     ] = None,
-    cells: Annotated[list[str] | None, typer.Option(help="Rows of which cells: lstm,gru.")] = None,
+    cells: Annotated[list[str] | None, _option("Rows of which cells: lstm,gru.")] = None,
     rivals: Annotated[
         str | None,
-        _option("those installed", "onnxruntime,openvino,jax, or none: torch.nn alone."),
+        _option("onnxruntime,openvino,jax, or none: torch.nn alone.", shown="those installed"),
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Small shapes, a minute.")] = False,
-    seconds: Annotated[float | None, _option("1, quick 0.2", "For each row, about.")] = None,
+    quick: Annotated[bool, _option("Small shapes, a minute.", "--quick")] = False,
+    seconds: Annotated[float | None, _option("For each row, about.", shown="1, quick 0.2")] = None,
     threads: Annotated[
-        int | None, typer.Option(min=1, show_default="PyTorch's choice", help="Threads to run on.")
+        int | None, _option("Threads to run on.", shown="PyTorch's choice", min=1)
     ] = None,
     json: Json = None,
 ) -> None:
@@ -275,22 +268,20 @@ def study(
     ] = None,
     cells: Annotated[
         list[str] | None,
-        typer.Option(
+        _option(
+            "May be repeated: lstm, lstm+forget, rnn_relu+identity, FILE.py:NAME.",
             metavar="CELL[+START]",
-            help="May be repeated: lstm, lstm+forget, rnn_relu+identity, FILE.py:NAME.",
         ),
     ] = None,
     gaps: Annotated[
         list[int] | None,
-        _option("those of the task", "Words or steps in between; may be repeated."),
+        _option("Words or steps in between; may be repeated.", shown="those of the task"),
     ] = None,
-    seeds: Annotated[int, typer.Option(help="From how many seeds.")] = 3,
-    hidden: Annotated[int, typer.Option(help="Hidden size of every cell.")] = 64,
-    steps: Annotated[int | None, _option("those of the task", "Of training.")] = None,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, show_default="the cores", help="Trials side by side.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="JSON, to go on with.")] = None,
+    seeds: Annotated[int, _option("From how many seeds.")] = 3,
+    hidden: Annotated[int, _option("Hidden size of every cell.")] = 64,
+    steps: Annotated[int | None, _option("Of training.", shown="those of the task")] = None,
+    jobs: Annotated[int | None, _option("Trials side by side.", shown="the cores", min=1)] = None,
+    out: Annotated[Path | None, _option("JSON, to go on with.", metavar="FILE")] = None,
 ) -> None:
     """Measure how far cells remember: accuracy against gap, gradient against distance.
 
@@ -318,7 +309,7 @@ def report(
     text: Text = None,
     lang: Language = "en",
     out: Annotated[
-        Path | None, _option("report.html in the run's folder", "The file to write.")
+        Path | None, _option("The file to write.", shown="report.html in the run's folder")
     ] = None,
 ) -> None:
     """Write a page about a trained model: one HTML file that needs no network."""
@@ -329,8 +320,8 @@ def report(
 
 @app.command()
 def demo(
-    seconds: Annotated[float, typer.Option(help="About how long to train.")] = 180,
-    out: Annotated[Path, typer.Option(help="Folder of the run and its page.")] = Path("runs/demo"),
+    seconds: Annotated[float, _option("About how long to train.")] = 180,
+    out: Annotated[Path, _option("Folder of the run and its page.")] = Path("runs/demo"),
     lang: Language = "en",
 ) -> None:
     """Tell the whole story: a language model, how far cells remember, and a page about them."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, final
 
 import msgspec
-import torch
 from msgspec import Meta
 from torch import Tensor
 
@@ -53,18 +52,8 @@ class Classification(Problem):
     longest: int
 
     def model(self, settings: Settings, cell: Cell) -> ManyToOne:
-        """Many → one."""
-        return build(
-            settings,
-            lambda: ManyToOne(
-                cell,
-                self.reading.kind,
-                settings.hidden,
-                Symbols(len(self.classes)),
-                settings.layers,
-                settings.dropout,
-            ),
-        )
+        """Return a network that reads the sequence and tells its class: many → one."""
+        return build(ManyToOne, settings, cell, self.reading.kind, Symbols(len(self.classes)))
 
     def encode(self, raw: Any) -> Tensor:
         """The last steps of a sequence."""
@@ -102,9 +91,3 @@ class Classification(Problem):
             raise ValueError("classes: a name stands there twice")
         cells = Cells(columns, found.text, found.step)
         return cls(cells, found.label, reading, found.classes, found.longest)
-
-
-def probabilities(model: ManyToOne, rows: Tensor, lengths: Tensor) -> Tensor:
-    """The probability of every class, (B, C)."""
-    with torch.no_grad():
-        return model.probabilities(model(rows, lengths=lengths)[0])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
 
 import numpy
 import torch
@@ -11,15 +13,22 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ....errors import UserError
+from ..alphabet import Alphabet
 from ..batch import Batch, Shard, States, padded
 from ..counter_rng import Order
 from ..parts import drawn
 from ..settings import Settings
-from ..task import Loss, Metric, Task, TestMetrics
+from ..table import Table, open_table
+from ..table.builtin import digits
+from ..task import Loss, Metric, Problem, Task, TestMetrics, evaluating
 from .baseline import NaiveBayes, NearestMean, f1, frequencies, surprise
+from .columns import by_words, choose
 from .examples import Examples
 from .problem import Classification
-from .reading import Text
+from .reading import Numbers, Reading, Text
+
+if TYPE_CHECKING:
+    from .command import Choice
 
 NATS = Metric("nats", "records")
 
@@ -28,6 +37,37 @@ CHUNK = 256
 
 TESTED = 50_000
 """How many records the test and its simple classifiers go through at most."""
+
+
+def table(file: Path | None) -> Table:
+    """Return the table in a file; without one, handwritten digits."""
+    return digits() if file is None else open_table(file)
+
+
+def open_task(
+    settings: Settings, source: Table, choice: Choice, problem: Problem | None = None
+) -> Classify:
+    """Return the task of a table, for the problem of a run that goes on.
+
+    Without one, vocabulary and scale are made of the training part.
+    """
+    drop = choice.missing == "drop"
+    if isinstance(problem, Classification):
+        return Classify(settings, Examples(source, problem.cells, problem.label, drop), problem)
+    cells, label = choose(source, choice.sequence or [], choice.label, choice.step)
+    examples = Examples(source, cells, label, drop)
+    reading = _reading(settings, examples, choice)
+    problem = Classification(cells, label, reading, examples.classes, choice.longest)
+    return Classify(settings, examples, problem)
+
+
+def _reading(settings: Settings, examples: Examples, choice: Choice) -> Reading:
+    parts = drawn(examples.keys, settings.held_out, settings.seed, examples.table.name)
+    if not examples.cells.text:
+        return Numbers.of(examples.raws(parts.training), examples.size)
+    some = list(islice(examples.raws(parts.training), 200))
+    by = choice.by or ("words" if by_words(some) else "characters")
+    return Text(Alphabet.of(examples.raws(parts.training), by, choice.vocabulary))
 
 
 @final
@@ -74,9 +114,8 @@ class Classify(Task[Classification]):
         return found
 
     def batch(self, step: int, shard: Shard) -> Batch:
-        """Sequences (T, B, …) with lengths (B,), and classes (B,)."""
-        rows = shard.rows(self.settings.batch)
-        places = self._order.rows(step)[rows.start : rows.stop].numpy()
+        """Return sequences (T, B, …) with lengths (B,), and classes (B,)."""
+        places = self._order.rows(step).numpy()[shard.rows(self.settings.batch)]
         sequences, lengths, classes = self._rows(self.parts.training[places])
         return Batch(inputs=(sequences, lengths), targets=(classes,), count=self.settings.batch)
 
@@ -91,28 +130,25 @@ class Classify(Task[Classification]):
         return Loss(functional.cross_entropy(logits, batch.targets[0], reduction="sum"))
 
     def evaluate(self, model: nn.Module) -> dict[str, float]:
-        """Cross entropy and accuracy on the validation part."""
-        indices = self._validated()
-        loss, found = self._answers(model, indices)
-        return {"loss": loss, "accuracy": float((found == self.examples.targets[indices]).mean())}
+        """Measure cross entropy and accuracy on the validation part."""
+        loss, found = self._answers(model, self._validated)
+        right = found == self.examples.targets[self._validated]
+        return {"loss": loss, "accuracy": float(right.mean())}
 
+    @property
     def _validated(self) -> NDArray[Any]:
         """The records of an evaluation."""
         return self.parts.validation[: self.settings.evaluate_at_most]
 
     def _answers(self, model: nn.Module, indices: NDArray[Any]) -> tuple[float, NDArray[Any]]:
-        """Mean cross entropy, and the likeliest classes (N,), of some records."""
-        device = next(model.parameters()).device
-        training = model.training
-        model.eval()
+        """Return mean cross entropy, and the likeliest classes (N,), of some records."""
         loss, found = 0.0, []
-        with torch.no_grad():
+        with evaluating(model) as device:
             for chunk in numpy.array_split(indices, -(-len(indices) // CHUNK)):
                 sequences, lengths, targets = self._rows(chunk)
                 logits = model(sequences.to(device), lengths=lengths)[0].cpu()
                 loss += functional.cross_entropy(logits, targets, reduction="sum").item()
                 found.append(logits.argmax(-1).numpy())
-        model.train(training)
         return loss / len(indices), numpy.concatenate(found)
 
     def _frequencies(self) -> NDArray[Any]:
@@ -122,7 +158,7 @@ class Classify(Task[Classification]):
 
     def baselines(self) -> dict[str, float]:
         """The frequencies of the classes."""
-        truth = self.examples.targets[self._validated()]
+        truth = self.examples.targets[self._validated]
         return {"frequencies of the classes": surprise(self._frequencies(), truth)}
 
     def test_metrics(self, model: nn.Module, name: str) -> TestMetrics:

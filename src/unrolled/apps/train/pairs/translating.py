@@ -6,14 +6,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ....errors import UserError
-from ....structures import EncoderDecoder
-from ..checkpoint import best
-from ..checkpoint import problem as of_kind
+from ..checkpoint import best_model
 from .problem import Translation
 
 
 def translate(run: Path, texts: Iterable[str], beam: int) -> Iterator[str]:
-    """What the model makes of each text, one after the other as they come.
+    """Return what the model makes of each text, one after the other as they come.
 
     Args:
         run: folder of a run, or a checkpoint.
@@ -25,10 +23,7 @@ def translate(run: Path, texts: Iterable[str], beam: int) -> Iterator[str]:
     """
     if not 1 <= beam <= 1000:
         raise UserError(f"--beam must be from 1 to 1000, not {beam}")
-    checkpoint = best(run)
-    problem = of_kind(checkpoint, Translation, run)
-    model = checkpoint.model().eval()
-    assert isinstance(model, EncoderDecoder)
+    problem, model = best_model(run, Translation)
     return (
         problem.translate(model, [text.strip()], beam)[0] if text.strip() else "" for text in texts
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
 import numpy
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ....equations import Cell
-from ....schema import Finite, NotNegative, Positive, Size, checked
+from ....schema import Finite, NotNegative, Positive, Size
 from ....structures import ManyToOne, Vectors
 from ..settings import Settings
 from ..task import Problem, build
@@ -47,19 +47,16 @@ class Forecasting(Problem):
     scale: tuple[Positive, ...]
     error: NotNegative
 
+    def __post_init__(self) -> None:
+        if not len(self.mean) == len(self.scale) == 1 + len(self.also):
+            raise ValueError(
+                f"mean and scale: expected {1 + len(self.also)} numbers each, one for each column"
+            )
+
     def model(self, settings: Settings, cell: Cell) -> ManyToOne:
-        """Many → one: the window to the next values."""
-        return build(
-            settings,
-            lambda: ManyToOne(
-                cell,
-                Vectors(1 + len(self.also)),
-                settings.hidden,
-                Vectors(self.horizon),
-                settings.layers,
-                settings.dropout,
-            ),
-        )
+        """Return a network from the window to the next values: many → one."""
+        reads, writes = Vectors(1 + len(self.also)), Vectors(self.horizon)
+        return build(ManyToOne, settings, cell, reads, writes)
 
     def encode(self, windows: NDArray[Any]) -> Tensor:
         """What the model reads, float32 (L, B, I), of windows (L, B, I)."""
@@ -79,21 +76,3 @@ class Forecasting(Problem):
     def decode(self, outputs: Tensor, windows: NDArray[Any]) -> NDArray[Any]:
         """Forecasts in the series' own units, (B, N), of what the model gives for windows."""
         return outputs.double().cpu().numpy() * self.scale[0] + self.level(windows)
-
-    def to_json(self) -> dict[str, Any]:
-        """All of it in what JSON knows."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> Forecasting:
-        """What `to_json` gave.
-
-        Raises:
-            ValueError: it is damaged.
-        """
-        found = checked(stored, cls)
-        if not len(found.mean) == len(found.scale) == 1 + len(found.also):
-            raise ValueError(
-                f"mean and scale: expected {1 + len(found.also)} numbers each, one for each column"
-            )
-        return found

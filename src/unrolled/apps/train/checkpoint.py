@@ -17,16 +17,8 @@ from ... import atomic
 from ...equations import Cell
 from ...errors import UserError, refusing
 from ...schema import Count, Finite, checked, parse
-from .checkpoint_format import (
-    LossMeasure,
-    Measures,
-    Name,
-    Scalars,
-    Stored,
-    require_finite,
-    require_fitting,
-    require_sound,
-)
+from . import checkpoint_format
+from .checkpoint_format import Measures, Name
 from .classify.problem import Classification
 from .language import Characters
 from .pairs.problem import Translation
@@ -177,7 +169,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         UserError: a tensor is not finite, or the file cannot be written.
     """
     try:
-        require_finite(checkpoint.tensors)
+        checkpoint_format.require_finite(checkpoint.tensors)
     except UserError as error:
         raise UserError(f"{path} is not written: {error}") from error
     header = msgspec.structs.asdict(checkpoint) | {
@@ -229,12 +221,15 @@ def _read(path: Path, file: Any) -> Checkpoint:
     checkpoint = read_header(path, text)
     parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
     stored = {
-        name: Stored(part.get_dtype(), tuple(part.get_shape())) for name, part in parts.items()
+        name: checkpoint_format.Stored(part.get_dtype(), tuple(part.get_shape()))
+        for name, part in parts.items()
     }
     try:
-        require_fitting(stored, checkpoint.settings, checkpoint.cell, checkpoint.problem)
+        checkpoint_format.require_fitting(
+            stored, checkpoint.settings, checkpoint.cell, checkpoint.problem
+        )
         checkpoint.tensors = {name: file.get_tensor(name).clone() for name in parts}
-        require_sound(checkpoint.tensors, checkpoint.step)
+        checkpoint_format.require_sound(checkpoint.tensors, checkpoint.step)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     return checkpoint
@@ -271,10 +266,10 @@ def _checkpoint(data: dict[str, Any]) -> Checkpoint:
         },
         Checkpoint,
     )
-    checked(found.optimizer, Scalars)
+    checked(found.optimizer, checkpoint_format.Scalars)
     for name, evaluation in (("last", found.last), ("best", found.best)):
         if evaluation is not None:
-            checked(evaluation.measures, LossMeasure)
+            checked(evaluation.measures, checkpoint_format.LossMeasure)
             _require_past(f"{name} is of step {evaluation.step}", evaluation.step, found)
     _require_past(f"stale is {found.stale}", found.stale, found)
     return found

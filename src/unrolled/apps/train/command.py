@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from .training import Training
 
 train = typer.Typer(no_args_is_help=True, help="Train a network.")
-
-Out = Annotated[Path, typer.Option(help="Folder of the run.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run.")]
 
 Make = TypeVar("Make", bound=Callable[..., Any])
 
@@ -43,9 +39,9 @@ def training_command(hint: str, *names: str, **defaults: Any) -> Callable[[Make]
         def run(
             *,
             given: Given,
-            out: Out = Path("runs") / make.__name__,
-            resume: Resume = False,
-            overwrite: Overwrite = False,
+            out: Path = typer.Option(Path("runs") / make.__name__, help="Folder of the run."),
+            resume: bool = typer.Option(False, "--resume", help="Go on with the run in --out."),
+            overwrite: bool = typer.Option(False, "--overwrite", help="Replace the run."),
             **own: Any,
         ) -> None:
             fit(given, partial(make, **own), out, resume, overwrite, (hint,))
@@ -62,10 +58,9 @@ def training_command(hint: str, *names: str, **defaults: Any) -> Callable[[Make]
 def text(
     settings: Settings,
     problem: "Problem | None",
-    files: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="[FILE]...", help="UTF-8 text; without: Python's help topics."),
-    ] = None,
+    files: list[Path] | None = typer.Argument(
+        None, metavar="[FILE]...", help="UTF-8 text; without: Python's help topics."
+    ),
 ) -> "Task":
     """Train a character model on text.
 

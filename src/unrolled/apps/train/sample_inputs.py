@@ -22,7 +22,6 @@ from .pairs import task as pairs
 from .pairs.examples import Pairs
 from .pairs.problem import Translation
 from .series import task as series
-from .series.forecasting import values_for
 from .series.problem import Forecasting
 from .table.table import Table
 
@@ -133,7 +132,7 @@ def _records(problem: Classification, table: Table) -> Inputs:
 
 def _windows(problem: Forecasting, table: Table) -> Inputs:
     """Return the last windows."""
-    values = values_for(problem, table)
+    values = series.values_for(problem, table)
     ends = numpy.arange(max(problem.window, len(values) - COUNT + 1), len(values) + 1)
     return {"input": problem.encode(values.before(ends, problem.window))}
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, final
+from typing import TYPE_CHECKING, final
 
 import typer
 
@@ -48,10 +48,9 @@ class Choice(Options):
 def classify(
     settings: Settings,
     problem: "Problem | None",
-    file: Annotated[
-        Path | None,
-        typer.Argument(help="CSV with a header, or JSON lines; without: scikit-learn's digits."),
-    ] = None,
+    file: Path | None = typer.Argument(
+        None, help="CSV with a header, or JSON lines; without: scikit-learn's digits."
+    ),
     *,
     choice: Choice,
 ) -> "Task":
@@ -69,14 +68,13 @@ def classify(
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(help="Folder of a run of train classify.")],
-    file: Annotated[
-        Path | None,
-        typer.Argument(help="CSV or JSON lines with the same columns; without: the digits."),
-    ] = None,
-    text: Annotated[
-        list[str] | None, typer.Option(help="Instead of a file: a text, or a list of numbers.")
-    ] = None,
+    run: Path = typer.Argument(help="Folder of a run of train classify."),
+    file: Path | None = typer.Argument(
+        None, help="CSV or JSON lines with the same columns; without: the digits."
+    ),
+    text: list[str] | None = typer.Option(
+        None, help="Instead of a file: a text, or a list of numbers."
+    ),
 ) -> None:
     """Tell the classes of sequences: a line of CSV for each, with the probability of the class.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
@@ -21,7 +22,7 @@ from ..settings import Settings
 from ..table import Table, open_table
 from ..table.builtin import digits
 from ..task import Loss, Metric, Problem, Task, TestMetrics, evaluating
-from .baseline import NaiveBayes, NearestMean, f1, frequencies, surprise
+from .baseline import f1, frequencies, naive_bayes, nearest_mean, surprise
 from .columns import by_words, choose
 from .examples import Examples
 from .problem import Classification
@@ -84,7 +85,10 @@ class Classify(Task[Classification]):
         self.settings, self.examples, self.problem, self.metric = settings, examples, problem, NATS
         self.digest = examples.table.digest()
         self.parts = drawn(examples.keys, settings.held_out, settings.seed, examples.table.name)
-        _require_known(examples, problem)
+        if strange := sorted(set(examples.classes) - set(problem.classes)):
+            raise UserError(
+                f"{examples.table.name} has a class {strange[0]!r} that the run does not know"
+            )
         self._order = Order(len(self.parts.training), settings.batch, settings.seed)
 
     def description(self) -> list[str]:
@@ -100,9 +104,7 @@ class Classify(Task[Classification]):
         found = [
             f"{examples.table.name}: {len(examples):,} records; the class is {problem.label!r} "
             f"({len(problem.classes)} classes), the sequence {what}",
-            f"{len(self.parts.training):,} records to train on, "
-            f"{len(self.parts.validation):,} to choose the best model by, "
-            f"{len(self.parts.test):,} to test it",
+            self.parts.described("records"),
         ]
         if examples.left_out:
             found.append(f"{examples.left_out:,} records with an empty cell are left out")
@@ -179,25 +181,17 @@ class Classify(Task[Classification]):
         return TestMetrics(part, ("accuracy", "macro F1", "nats"), rows)
 
     def _simple(self, indices: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        """What a classifier without order says of some records."""
-        known, targets = self.parts.training[:TESTED], self.examples.targets
-        rows = (self.problem.encode(raw) for raw in self.examples.raws(known))
-        test = [self.problem.encode(raw) for raw in self.examples.raws(indices)]
-        classes = len(self.problem.classes)
-        if self.problem.cells.text:
-            bayes = NaiveBayes(self.problem.reading.kind.units, classes)
-            bayes.learn((row.tolist() for row in rows), targets[known].tolist())
-            return {"naive Bayes": numpy.array([bayes.classify(row.tolist()) for row in test])}
-        if len(self.problem.cells.columns) == 1:  # sequences of any length
-            return {}
-        nearest = NearestMean(classes)
-        nearest.learn((row.numpy() for row in rows), targets[known].tolist())
-        return {"nearest mean": numpy.array([nearest.classify(row.numpy()) for row in test])}
+        """Return what a classifier without order says of some records."""
+        problem, places = self.problem, self.parts.training[:TESTED]
+        if not problem.cells.text and len(problem.cells.columns) == 1:
+            return {}  # sequences of any length
+        classes = self.examples.targets[places].tolist()
+        known = zip(self._encoded(places), classes, strict=True)
+        test = self._encoded(indices)
+        if not problem.cells.text:
+            return {"nearest mean": nearest_mean(known, test)}
+        symbols = problem.reading.kind.units
+        return {"naive Bayes": naive_bayes(known, test, symbols, len(problem.classes))}
 
-
-def _require_known(examples: Examples, problem: Classification) -> None:
-    strange = sorted(set(examples.classes) - set(problem.classes))
-    if strange:
-        raise UserError(
-            f"{examples.table.name} has a class {strange[0]!r} that the run does not know"
-        )
+    def _encoded(self, indices: NDArray[Any]) -> Iterator[NDArray[Any]]:
+        return (self.problem.encode(raw).numpy() for raw in self.examples.raws(indices))

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, final
+from typing import TYPE_CHECKING, final
 
 import typer
 
+from ....errors import UserError
 from ....printable import printable
 from ..alphabet import LONGEST, WAYS
 from ..command import training_command
@@ -56,12 +57,9 @@ class Choice(Options):
 def pairs(
     settings: Settings,
     problem: "Problem | None",
-    file: Annotated[
-        Path | None,
-        typer.Argument(
-            help="Two columns: TSV without a header, CSV, JSON lines; without: dates of babel."
-        ),
-    ] = None,
+    file: Path | None = typer.Argument(
+        None, help="Two columns: TSV without a header, CSV, JSON lines; without: dates of babel."
+    ),
     *,
     choice: Choice,
 ) -> "Task":
@@ -76,16 +74,20 @@ def pairs(
 
 
 def translate(
-    run: Annotated[Path, typer.Argument(help="Folder of a run of train pairs.")],
-    texts: Annotated[
-        list[str] | None, typer.Argument(metavar="[TEXT]...", help="Without: lines of stdin.")
-    ] = None,
-    beam: Annotated[int, typer.Option(help="Sequences kept at a time; 1: greedy.")] = 4,
+    run: Path = typer.Argument(help="Folder of a run of train pairs."),
+    texts: list[str] | None = typer.Argument(
+        None, metavar="[TEXT]...", help="Without: lines of stdin."
+    ),
+    beam: int = typer.Option(4, help="Sequences kept at a time; 1: greedy."),
 ) -> None:
     """Turn texts into others, a line for each."""
     import sys
 
-    from .translating import translate as lines
+    from ..checkpoint import best_model
+    from .problem import Translation
 
-    for line in lines(run, texts or sys.stdin, beam):
-        typer.echo(printable(line))
+    if not 1 <= beam <= 1000:
+        raise UserError(f"--beam must be from 1 to 1000, not {beam}")
+    problem, model = best_model(run, Translation)
+    for text in map(str.strip, texts or sys.stdin):
+        typer.echo(printable(problem.translate(model, [text], beam)[0] if text else ""))

@@ -112,9 +112,7 @@ class Translate(Task[Translation]):
             f"{pairs.table.name}: {len(pairs):,} pairs; from {source!r} to {target!r} by {by}: "
             f"{len(self.problem.source.symbols):,} and {len(self.problem.target.symbols):,} "
             "different",
-            f"{len(self.parts.training):,} pairs to train on, "
-            f"{len(self.parts.validation):,} to choose the best model by, "
-            f"{len(self.parts.test):,} to test it",
+            self.parts.described("pairs"),
         ]
         found += [
             f"{count:,} pairs {why} are left out" for why, count in pairs.left_out.items() if count

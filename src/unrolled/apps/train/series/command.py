@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, final
+from typing import TYPE_CHECKING, final
 
 import typer
 
@@ -52,10 +52,9 @@ class Choice(Options):
 def series(
     settings: Settings,
     problem: "Problem | None",
-    file: Annotated[
-        Path | None,
-        typer.Argument(help="CSV with a header, or JSON lines; without: yearly sunspot numbers."),
-    ] = None,
+    file: Path | None = typer.Argument(
+        None, help="CSV with a header, or JSON lines; without: yearly sunspot numbers."
+    ),
     *,
     choice: Choice,
 ) -> "Task":
@@ -71,15 +70,18 @@ def series(
 
 
 def forecast(
-    run: Annotated[Path, typer.Argument(help="Folder of a run of train series.")],
-    file: Annotated[
-        Path | None,
-        typer.Argument(help="The series, with the same columns; without: sunspot numbers."),
-    ] = None,
-    missing: Annotated[str, typer.Option(help="Empty cells: error or interpolate.")] = "error",
+    run: Path = typer.Argument(help="Folder of a run of train series."),
+    file: Path | None = typer.Argument(
+        None, help="The series, with the same columns; without: sunspot numbers."
+    ),
+    missing: str = typer.Option("error", help="Empty cells: error or interpolate."),
 ) -> None:
     """Forecast the values after the end of a series, as CSV, beside naive forecasts."""
-    from .forecasting import forecast as lines
+    from ..checkpoint import best_model
+    from .problem import Forecasting
+    from .task import forecasts, table, values_for
 
-    for line in lines(run, file, Choice(missing=missing).missing == "interpolate"):
+    fill = Choice(missing=missing).missing == "interpolate"
+    problem, model = best_model(run, Forecasting)
+    for line in forecasts(problem, model, values_for(problem, table(file), fill)):
         typer.echo(printable(line))

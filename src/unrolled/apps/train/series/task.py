@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
@@ -17,6 +18,7 @@ from ..counter_rng import Order
 from ..settings import Settings
 from ..table import Table, open_table
 from ..table.builtin import sunspots
+from ..table.delimited import row
 from ..task import Loss, Metric, Problem, Task, TestMetrics, evaluating
 from .baseline import errors, mean_and_scale, naive, seasonal_error
 from .problem import Forecasting
@@ -73,6 +75,14 @@ class Cut:
         return cut
 
 
+def _require_season(season: int, cut: Cut, name: str) -> None:
+    if season >= cut.validation:
+        raise UserError(
+            f"{name}: the training part has {cut.validation} values, fewer than a season of "
+            f"{season}"
+        )
+
+
 def table(file: Path | None) -> Table:
     """Return the table in a file; without one, yearly sunspot numbers."""
     return sunspots() if file is None else open_table(file)
@@ -99,11 +109,7 @@ def open_task(
     period = choice.season or season(known)
     horizon = choice.horizon or period
     cut = Cut.at(len(values), settings.held_out, horizon, source.name)
-    if period >= cut.validation:
-        raise UserError(
-            f"{source.name}: the training part has {cut.validation} values, fewer than a season "
-            f"of {period}"
-        )
+    _require_season(period, cut, source.name)
     longest = cut.validation - horizon - 1
     window = choice.window or max(1, min(3 * period if period > 1 else 32, longest))
     figures = [mean_and_scale(series[: cut.validation]) for series in values.series]
@@ -136,11 +142,7 @@ class Forecast(Task[Forecasting]):
                 f"--window {problem.window} with --horizon {problem.horizon} needs "
                 f"{problem.window + problem.horizon}"
             )
-        if problem.season > self.cut.validation:
-            raise UserError(
-                f"{values.table.name}: the training part has {self.cut.validation} values, less "
-                f"than one season of {problem.season}"
-            )
+        _require_season(problem.season, self.cut, values.table.name)
         self._order = Order(self._windows, settings.batch, settings.seed)
 
     def description(self) -> list[str]:
@@ -232,3 +234,34 @@ class Forecast(Task[Forecasting]):
         notes = (f"its MAE is {abs(better):.0%} {word} that of the best naive forecast, {best}",)
         part = f"test part: {self.problem.horizon} steps from each of {len(origins):,} places"
         return TestMetrics(part, ("MAE", "RMSE", "MASE"), {**rows}, notes)
+
+
+def forecasts(problem: Forecasting, model: nn.Module, values: Values) -> Iterator[str]:
+    """Yield for each of the next values how many steps ahead it is, and forecasts of it, as CSV.
+
+    Raises:
+        UserError: the model's are not finite.
+    """
+    end = numpy.array([len(values)])
+    window = values.before(end, problem.window)
+    with torch.no_grad():
+        told = problem.decode(model(problem.encode(window))[0], window)
+    if not numpy.isfinite(told).all():
+        raise UserError("the forecasts are not finite: weights or scale are too large")
+    columns = {problem.target: told, **naive(values.series[0], end, problem)}
+    yield row(["step", *columns])
+    for step in range(problem.horizon):
+        yield ",".join([f"+{step + 1}", *(f"{each[0, step]:.6g}" for each in columns.values())])
+
+
+def values_for(problem: Forecasting, source: Table, interpolate: bool = False) -> Values:
+    """Return the values of a table's columns that a run reads.
+
+    Raises:
+        UserError: the series is too short, or a cell does not hold what it should.
+    """
+    values = Values(source, problem.target, problem.also, interpolate)
+    needed = max(problem.window, problem.season)
+    if len(values) < needed:
+        raise UserError(f"{source.name} has {len(values)} values: the run reads the last {needed}")
+    return values

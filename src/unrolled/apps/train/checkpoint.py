@@ -73,7 +73,7 @@ class Evaluation(NamedTuple):
 
 
 @final
-class Checkpoint(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, eq=False):
+class Checkpoint(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True, eq=False):
     """Everything that a run needs to go on exactly where it was.
 
     In a file all but the tensors is JSON; what is unknown there is refused: a new entry comes with
@@ -228,11 +228,11 @@ def _read(path: Path, file: Any) -> Checkpoint:
         checkpoint_format.require_fitting(
             stored, checkpoint.settings, checkpoint.cell, checkpoint.problem
         )
-        checkpoint.tensors = {name: file.get_tensor(name).clone() for name in parts}
-        checkpoint_format.require_sound(checkpoint.tensors, checkpoint.step)
+        tensors = {name: file.get_tensor(name).clone() for name in parts}
+        checkpoint_format.require_sound(tensors, checkpoint.step)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
-    return checkpoint
+    return msgspec.structs.replace(checkpoint, tensors=tensors)
 
 
 def read_header(path: Path, text: str) -> Checkpoint:
@@ -256,6 +256,9 @@ def read_header(path: Path, text: str) -> Checkpoint:
 
 
 def _checkpoint(data: dict[str, Any]) -> Checkpoint:
+    for name in ("settings", "cell", "problem", "unit"):
+        if name not in data:
+            raise ValueError(f"missing required field `{name}`")
     found = checked(
         data
         | {

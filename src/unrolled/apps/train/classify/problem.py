@@ -33,7 +33,7 @@ class Stored(msgspec.Struct, forbid_unknown_fields=True):
 @final
 @dataclass(frozen=True)
 class Classification(Problem):
-    """Which classes there are, and how a record is read.
+    """The classes there are, and how a record is read.
 
     Attributes:
         cells: which columns make the sequence.
@@ -56,11 +56,11 @@ class Classification(Problem):
         return build(ManyToOne, settings, cell, self.reading.kind, Symbols(len(self.classes)))
 
     def encode(self, raw: Any) -> Tensor:
-        """The last steps of a sequence."""
+        """Return the last steps of a sequence."""
         return self.reading.encode(raw)[-self.longest :]
 
     def to_json(self) -> dict[str, Any]:
-        """All of it in what JSON knows."""
+        """Return all of it in what JSON knows."""
         return {
             "columns": list(self.cells.columns),
             "text": self.cells.text,
@@ -73,7 +73,7 @@ class Classification(Problem):
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Classification:
-        """What `to_json` gave.
+        """Return what `to_json` gave.
 
         Raises:
             ValueError, UserError: it is damaged.

@@ -92,7 +92,7 @@ class Classify(Task[Classification]):
         self._order = Order(len(self.parts.training), settings.batch, settings.seed)
 
     def description(self) -> list[str]:
-        """What was found in the table, and guessed of it."""
+        """Return what was found in the table, and guessed of it."""
         problem, examples = self.problem, self.examples
         columns = problem.cells.columns
         what = repr(columns[0]) if len(columns) == 1 else f"{len(columns)} columns of numbers"
@@ -126,7 +126,7 @@ class Classify(Task[Classification]):
         return *padded(rows), torch.from_numpy(self.examples.targets[indices].astype(numpy.int64))
 
     def loss(self, model: nn.Module, batch: Batch, states: States | None) -> Loss:
-        """Cross entropy of the classes."""
+        """Sum the cross entropy of the classes."""
         sequences, lengths = batch.inputs
         logits, _ = model(sequences, lengths=lengths)
         return Loss(functional.cross_entropy(logits, batch.targets[0], reduction="sum"))
@@ -154,17 +154,17 @@ class Classify(Task[Classification]):
         return loss / len(indices), numpy.concatenate(found)
 
     def _frequencies(self) -> NDArray[Any]:
-        """How often each class stands in the training part."""
+        """Return how often each class stands in the training part."""
         count = len(self.problem.classes)
         return frequencies(self.examples.targets, self.parts.training, count)
 
     def baselines(self) -> dict[str, float]:
-        """The frequencies of the classes."""
+        """Return what the frequencies of the classes reach."""
         truth = self.examples.targets[self._validated]
         return {"frequencies of the classes": surprise(self._frequencies(), truth)}
 
     def test_metrics(self, model: nn.Module, name: str) -> TestMetrics:
-        """The model beside simple classifiers on the test part."""
+        """Measure the model beside simple classifiers on the test part."""
         indices, count = self.parts.test[:TESTED], len(self.problem.classes)
         loss, found = self._answers(model, indices)
         truth, known = self.examples.targets[indices], self._frequencies()

@@ -49,11 +49,11 @@ class Translation(Problem):
         return build(EncoderDecoder, settings, cell, reads, writes, **options)
 
     def sources(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Symbols (S, B) and lengths (B,) of sources."""
+        """Return symbols (S, B) and lengths (B,) of sources."""
         return padded([torch.tensor(self.source.encode(text)).long() for text in texts])
 
     def targets(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Symbols (T, B) and lengths (B,) of targets, their ends included."""
+        """Return symbols (T, B) and lengths (B,) of targets, their ends included."""
         return padded([torch.tensor([*self.target.encode(text), self.end]) for text in texts])
 
     def batch(self, pairs: Sequence[tuple[str, str]], count: int) -> Batch:
@@ -65,7 +65,7 @@ class Translation(Problem):
         )
 
     def translate(self, model: EncoderDecoder, texts: Sequence[str], beam: int = 1) -> list[str]:
-        """What the model makes of some texts, by the best of ``beam`` sequences kept at a time.
+        """Return what the model makes of texts, by the best of ``beam`` sequences kept at a time.
 
         Raises:
             UserError: its scores are not finite.

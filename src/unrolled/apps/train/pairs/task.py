@@ -105,7 +105,7 @@ class Translate(Task[Translation]):
         self._order = Order(len(self.parts.training), settings.batch, settings.seed)
 
     def description(self) -> list[str]:
-        """What was found in the table, and guessed of it."""
+        """Return what was found in the table, and guessed of it."""
         pairs, (source, target) = self.pairs, self.pairs.names
         by = self.problem.source.by
         found = [
@@ -128,7 +128,7 @@ class Translate(Task[Translation]):
         return self.problem.batch(pairs[rows.start : rows.stop], count)
 
     def loss(self, model: nn.Module, batch: Batch, states: States | None) -> Loss:
-        """Cross entropy of the target's symbols, each told from those before it."""
+        """Sum the cross entropy of the target's symbols, each told from those before it."""
         sources, source_lengths = batch.inputs
         targets, target_lengths = batch.targets
         logits = model(
@@ -171,7 +171,7 @@ class Translate(Task[Translation]):
         return plain(text, self.problem.target.by)
 
     def test_metrics(self, model: nn.Module, name: str) -> TestMetrics:
-        """The model, writing greedily, beside a copy of the source and the commonest target."""
+        """Measure the model, writing greedily, beside copies and the commonest target."""
         pairs = list(self.pairs.at(self.parts.test[:TESTED]))
         wanted = [self._plain(target) for _, target in pairs]
         known = self.pairs.at(self.parts.training[:50_000])
@@ -190,7 +190,7 @@ class Translate(Task[Translation]):
 
 
 def exact(written: Sequence[str], wanted: Sequence[str]) -> float:
-    """The share of texts that are written as they were wanted.
+    """Return the share of texts that are written as they were wanted.
 
     >>> exact(["ab", "c"], ["ab", "d"])
     0.5
@@ -199,7 +199,7 @@ def exact(written: Sequence[str], wanted: Sequence[str]) -> float:
 
 
 def symbols(written: Sequence[str], wanted: Sequence[str], by: str) -> float:
-    """The share of places that hold the wanted symbol, of those that either text has.
+    """Return the share of places that hold the wanted symbol, of those that either text has.
 
     >>> symbols(["abx"], ["abcd"], "characters")
     0.5

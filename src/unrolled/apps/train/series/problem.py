@@ -20,7 +20,7 @@ from ..task import Problem, build
 @final
 @dataclass(frozen=True)
 class Forecasting(Problem):
-    """What is forecast, how far, and in which scale.
+    """The columns that are forecast and read, how far, and their scale.
 
     Attributes:
         target: the column that is forecast.
@@ -59,7 +59,7 @@ class Forecasting(Problem):
         return build(ManyToOne, settings, cell, reads, writes)
 
     def encode(self, windows: NDArray[Any]) -> Tensor:
-        """What the model reads, float32 (L, B, I), of windows (L, B, I)."""
+        """Return what the model reads, float32 (L, B, I), of windows (L, B, I)."""
         level = numpy.array(self.mean)
         if self.relative:
             level = numpy.concatenate(
@@ -68,11 +68,11 @@ class Forecasting(Problem):
         return torch.from_numpy((windows - level) / numpy.array(self.scale)).float()
 
     def level(self, windows: NDArray[Any]) -> NDArray[Any]:
-        """From where the target is counted, (B, 1)."""
+        """Return from where the target is counted, (B, 1)."""
         return (
             windows[-1, :, :1] if self.relative else numpy.full((windows.shape[1], 1), self.mean[0])
         )
 
     def decode(self, outputs: Tensor, windows: NDArray[Any]) -> NDArray[Any]:
-        """Forecasts in the series' own units, (B, N), of what the model gives for windows."""
+        """Return forecasts in the series' own units, (B, N), of what a model gives for windows."""
         return outputs.double().cpu().numpy() * self.scale[0] + self.level(windows)

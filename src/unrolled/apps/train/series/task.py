@@ -40,7 +40,7 @@ TESTED = 50_000
 @final
 @dataclass(frozen=True)
 class Cut:
-    """Where a series of N values is cut, in order of time.
+    """The places at which a series of N values is cut, in order of time.
 
     Attributes:
         validation: where that part begins, and training ends.
@@ -54,7 +54,7 @@ class Cut:
 
     @classmethod
     def at(cls, count: int, held_out: float, horizon: int, name: str) -> Cut:
-        """Half of what is held out is for validation, the last half for the test.
+        """Cut so that half of what is held out is for validation, the last half for the test.
 
         Raises:
             UserError: a part is shorter than the horizon.
@@ -146,7 +146,7 @@ class Forecast(Task[Forecasting]):
         self._order = Order(self._windows, settings.batch, settings.seed)
 
     def description(self) -> list[str]:
-        """What was found in the table, and guessed of it."""
+        """Return what was found in the table, and guessed of it."""
         values, problem, cut = self.values, self.problem, self.cut
         time = ""
         if values.time is not None:
@@ -172,17 +172,17 @@ class Forecast(Task[Forecasting]):
         return Batch(inputs=(inputs,), targets=(targets,), count=self.settings.batch)
 
     def _at(self, origins: NDArray[Any]) -> tuple[Tensor, Tensor, NDArray[Any]]:
-        """Inputs, scaled targets and the windows themselves of forecasts from these places on."""
+        """Return inputs, scaled targets and the windows themselves of forecasts from places on."""
         windows = self.values.before(origins, self.problem.window)
         truth = (self.truth(origins) - self.problem.level(windows)) / self.problem.scale[0]
         return self.problem.encode(windows), torch.from_numpy(truth).float(), windows
 
     def truth(self, origins: NDArray[Any]) -> NDArray[Any]:
-        """The values from some places on, (B, N)."""
+        """Return the values from some places on, (B, N)."""
         return self.values.series[0][origins[:, None] + numpy.arange(self.problem.horizon)]
 
     def loss(self, model: nn.Module, batch: Batch, states: States | None) -> Loss:
-        """Squared error, in units of the standard deviation of the training part."""
+        """Sum the squared error, in units of the standard deviation of the training part."""
         outputs, _ = model(*batch.inputs)
         return Loss((outputs - batch.targets[0]).square().mean(-1).sum())
 
@@ -223,7 +223,7 @@ class Forecast(Task[Forecasting]):
         return naive(self.values.series[0], origins, self.problem)
 
     def test_metrics(self, model: nn.Module, name: str) -> TestMetrics:
-        """The model beside naive forecasts on the test part, in the series' own units."""
+        """Measure the model beside naive forecasts on the test part, in the series' own units."""
         origins = self._origins(self.cut.test, self.cut.count, TESTED)
         truth, unit = self.truth(origins), self.problem.error
         found = {**self._naive(origins), name: self.forecasts(model, origins)}

@@ -32,6 +32,15 @@ from unrolled.equations import Cell
 
 
 @final
+class TorchLSTM(nn.LSTM):
+    """PyTorch's layer, called as ours is."""
+
+    def forward(self, input: Any, hx: Any = None, lengths: None = None) -> Any:
+        """Read whole sequences, of one length."""
+        return super().forward(input, hx)
+
+
+@final
 @dataclass(frozen=True)
 class TorchCharacters(Problem):
     """The next character, by a layer of torch.nn."""
@@ -44,18 +53,9 @@ class TorchCharacters(Problem):
         """The same model, with the same weights in a layer of torch.nn."""
         model: Any = Characters(self.vocabulary).model(settings, cell)
         ours = model.recurrent
-        model.recurrent = nn.LSTM(ours.input_size, ours.hidden_size, ours.num_layers)
+        model.recurrent = TorchLSTM(ours.input_size, ours.hidden_size, ours.num_layers)
         model.recurrent.load_state_dict(ours.state_dict())
         return model
-
-    def to_json(self) -> dict[str, Any]:
-        """The vocabulary."""
-        return {"vocabulary": self.vocabulary}
-
-    @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> TorchCharacters:
-        """What `to_json` gave."""
-        return cls(str(stored["vocabulary"]))
 
 
 def main() -> None:

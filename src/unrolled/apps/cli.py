@@ -43,18 +43,18 @@ def main() -> None:
     app()
 
 
-def _option(default: Any, about: str) -> Any:
-    """Return an option that is None unless given, shown with the default that then holds."""
-    return typer.Option(show_default=str(default), help=about)
+def _option(default: Any, help: str, *flags: str, shown: bool | str = True, **more: Any) -> Any:
+    """Return an option; ``shown`` is the default that holds where it is None."""
+    return typer.Option(default, *flags, help=help, show_default=shown, **more)
 
 
 Run = Annotated[Path, typer.Argument(help="Folder of a run, or a checkpoint.")]
-Text = Annotated[
-    str | None,
-    _option("held-out part of Python's help topics", "A file, or the text itself, to read."),
-]
-Language = Annotated[str, typer.Option(help="Of the page: en or zh.")]
-Json = Annotated[Path | None, typer.Option(metavar="FILE", help="Keep the figures.")]
+CellName = Annotated[str, typer.Argument(help="See: unrolled cells.")]
+TEXT = _option(
+    None, "A file, or the text itself, to read.", shown="held-out part of Python's help topics"
+)
+LANGUAGE = _option("en", "Of the page: en or zh.")
+JSON = _option(None, "Keep the figures.", metavar="FILE")
 
 
 def _version(asked: bool) -> None:
@@ -77,19 +77,18 @@ def _unrolled(
 @app.command()
 def sample(
     run: Run,
-    prompt: Annotated[str, typer.Option(help="Where to start.")] = "",
-    length: Annotated[int, typer.Option(help="Characters to write.")] = 500,
-    temperature: Annotated[float, typer.Option(help="0: always the likeliest character.")] = 0.8,
-    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
+    prompt: str = _option("", "Where to start."),
+    length: int = _option(500, "Characters to write."),
+    temperature: float = _option(0.8, "0: always the likeliest character."),
+    seed: int = _option(0, "Of the draws."),
 ) -> None:
     """Write text with a trained model."""
     from .train import checkpoint as checkpoints
     from .train.language import sample as characters
 
     checkpoint = checkpoints.load(run)
-    written = characters(
-        checkpoint.model(), checkpoint.vocabulary, prompt, length, temperature, seed
-    )
+    model, known = checkpoint.model(), checkpoint.vocabulary
+    written = characters(model, known, prompt, length, temperature, seed)
     typer.echo(printable(prompt), nl=False)
     try:
         for character in written:
@@ -101,12 +100,11 @@ def sample(
 @app.command()
 def diagnose(
     run: Run,
-    text: Text = None,
-    file: Annotated[
-        Path | None,
-        _option("the data that packages bring", "The table to read, for a run on a table."),
-    ] = None,
-    json: Json = None,
+    text: str | None = TEXT,
+    file: Path | None = _option(
+        None, "The table to read, for a run on a table.", shown="the data that packages bring"
+    ),
+    json: Path | None = JSON,
 ) -> None:
     """Say what is wrong with a trained model's recurrent layers, and what usually helps."""
     from rich.console import Console
@@ -140,9 +138,9 @@ def cells() -> None:
 
 @app.command()
 def show(
-    cell: Annotated[str, typer.Argument(help="See: unrolled cells.")],
-    latex: Annotated[bool, typer.Option("--latex", help="The formula alone.")] = False,
-    python: Annotated[bool, typer.Option("--python", help="The pseudo-code alone.")] = False,
+    cell: CellName,
+    latex: bool = _option(False, "The formula alone.", "--latex"),
+    python: bool = _option(False, "The pseudo-code alone.", "--python"),
 ) -> None:
     """Print a cell as a formula and as pseudo-code that runs."""
     from ..cells import find
@@ -151,35 +149,26 @@ def show(
     both = latex == python
     if both:
         typer.echo(f"{found.name}: {found.summary}\n")
-    if both or latex:
-        typer.echo(found.latex())
-    if both:
-        typer.echo()
-    if both or python:
+    if latex or both:
+        typer.echo(found.latex() + "\n" * both)
+    if python or both:
         typer.echo(found.python())
 
 
 @app.command()
 def draw(
-    name: Annotated[str | None, typer.Argument(help="See: unrolled draw --list.")] = None,
-    cell: Annotated[
-        str | None, _option("the drawing's own", "A known cell, or FILE.py:NAME for one of yours.")
-    ] = None,
-    run: Annotated[
-        list[Path] | None,
-        _option("a small model", "A run whose numbers are shown; some take several."),
-    ] = None,
-    text: Annotated[
-        str | None, _option("a sentence", "A file, or the text itself, to read.")
-    ] = None,
-    lang: Annotated[str, typer.Option(help="Of the labels: en or zh.")] = "en",
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="png, svg, pdf, json, gif or mp4.")
-    ] = None,
-    listed: Annotated[bool, typer.Option("--list", help="Show all drawings.")] = False,
-    all_: Annotated[
-        Path | None, typer.Option("--all", metavar="DIR", help="Write all drawings.")
-    ] = None,
+    name: str | None = typer.Argument(None, help="See: unrolled draw --list."),
+    cell: str | None = _option(
+        None, "A known cell, or FILE.py:NAME for one of yours.", shown="the drawing's own"
+    ),
+    run: list[Path] | None = _option(
+        None, "A run whose numbers are shown; some take several.", shown="a small model"
+    ),
+    text: str | None = _option(None, "A file, or the text itself, to read.", shown="a sentence"),
+    lang: str = _option("en", "Of the labels: en or zh."),
+    out: Path | None = _option(None, "png, svg, pdf, json, gif or mp4.", "--out", "-o"),
+    listed: bool = _option(False, "Show all drawings.", "--list"),
+    all_: Path | None = _option(None, "Write all drawings.", "--all", metavar="DIR"),
 ) -> None:
     """Draw a cell, a network in time, or what a model computed."""
     from .draw.request import draw as run_command
@@ -190,15 +179,13 @@ def draw(
 
 @app.command()
 def kernel(
-    cell: Annotated[str, typer.Argument(help="See: unrolled cells.")],
-    hidden: Annotated[int, typer.Option(min=1, help="Hidden size.")] = 256,
-    input: Annotated[int, typer.Option(min=1, help="Input size.")] = 256,
-    projection: Annotated[int, typer.Option(min=0, help="Size of a projected state.")] = 0,
-    few: Annotated[
-        bool, typer.Option("--few", help="For fewer than 16 rows in all steps.")
-    ] = False,
-    double: Annotated[bool, typer.Option("--double", help="float64 instead of float32.")] = False,
-    backward: Annotated[bool, typer.Option("--backward", help="The backward pass.")] = False,
+    cell: CellName,
+    hidden: int = _option(256, "Hidden size.", min=1),
+    input: int = _option(256, "Input size.", min=1),
+    projection: int = _option(0, "Size of a projected state.", min=0),
+    few: bool = _option(False, "For fewer than 16 rows in all steps.", "--few"),
+    double: bool = _option(False, "float64 instead of float32.", "--double"),
+    backward: bool = _option(False, "The backward pass.", "--backward"),
 ) -> None:
     """Print the compiled kernel of a cell: what it does in each step, and its LLVM IR."""
     import torch
@@ -221,28 +208,22 @@ def kernel(
 
 @app.command()
 def bench(
-    own: Annotated[
-        list[str] | None,
-        typer.Option(metavar="T,B,I,H", help="Your shape instead of the grid; may be repeated."),
-    ] = None,
-    rows: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Which rows: inference, training, packed, projected, streaming, cells, loop, taps,"
-            " neighbours; the last only if asked for."
-        ),
-    ] = None,
-    cells: Annotated[list[str] | None, typer.Option(help="Rows of which cells: lstm,gru.")] = None,
-    rivals: Annotated[
-        str | None,
-        _option("those installed", "onnxruntime,openvino,jax, or none: torch.nn alone."),
-    ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Small shapes, a minute.")] = False,
-    seconds: Annotated[float | None, _option("1, quick 0.2", "For each row, about.")] = None,
-    threads: Annotated[
-        int | None, typer.Option(min=1, show_default="PyTorch's choice", help="Threads to run on.")
-    ] = None,
-    json: Json = None,
+    own: list[str] | None = _option(
+        None, "Your shape instead of the grid; may be repeated.", metavar="T,B,I,H"
+    ),
+    rows: list[str] | None = _option(
+        None,
+        "Which rows: inference, training, packed, projected, streaming, cells, loop, taps,"
+        " neighbours; the last only if asked for.",
+    ),
+    cells: list[str] | None = _option(None, "Rows of which cells: lstm,gru."),
+    rivals: str | None = _option(
+        None, "onnxruntime,openvino,jax, or none: torch.nn alone.", shown="those installed"
+    ),
+    quick: bool = _option(False, "Small shapes, a minute.", "--quick"),
+    seconds: float | None = _option(None, "For each row, about.", shown="1, quick 0.2"),
+    threads: int | None = _option(None, "Threads to run on.", shown="PyTorch's choice", min=1),
+    json: Path | None = JSON,
 ) -> None:
     """Measure our layers beside torch.nn and other libraries, here.
 
@@ -269,28 +250,22 @@ def bench(
 
 @app.command()
 def study(
-    task: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[TASK]...", help="short, long, adding or copy; without: long."),
-    ] = None,
-    cells: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="CELL[+START]",
-            help="May be repeated: lstm, lstm+forget, rnn_relu+identity, FILE.py:NAME.",
-        ),
-    ] = None,
-    gaps: Annotated[
-        list[int] | None,
-        _option("those of the task", "Words or steps in between; may be repeated."),
-    ] = None,
-    seeds: Annotated[int, typer.Option(help="From how many seeds.")] = 3,
-    hidden: Annotated[int, typer.Option(help="Hidden size of every cell.")] = 64,
-    steps: Annotated[int | None, _option("those of the task", "Of training.")] = None,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, show_default="the cores", help="Trials side by side.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="JSON, to go on with.")] = None,
+    task: list[str] | None = typer.Argument(
+        None, metavar="[TASK]...", help="short, long, adding or copy; without: long."
+    ),
+    cells: list[str] | None = _option(
+        None,
+        "May be repeated: lstm, lstm+forget, rnn_relu+identity, FILE.py:NAME.",
+        metavar="CELL[+START]",
+    ),
+    gaps: list[int] | None = _option(
+        None, "Words or steps in between; may be repeated.", shown="those of the task"
+    ),
+    seeds: int = _option(3, "From how many seeds."),
+    hidden: int = _option(64, "Hidden size of every cell."),
+    steps: int | None = _option(None, "Of training.", shown="those of the task"),
+    jobs: int | None = _option(None, "Trials side by side.", shown="the cores", min=1),
+    out: Path | None = _option(None, "JSON, to go on with.", metavar="FILE"),
 ) -> None:
     """Measure how far cells remember: accuracy against gap, gradient against distance.
 
@@ -315,11 +290,9 @@ def study(
 @app.command()
 def report(
     run: Run,
-    text: Text = None,
-    lang: Language = "en",
-    out: Annotated[
-        Path | None, _option("report.html in the run's folder", "The file to write.")
-    ] = None,
+    text: str | None = TEXT,
+    lang: str = LANGUAGE,
+    out: Path | None = _option(None, "The file to write.", shown="report.html in the run's folder"),
 ) -> None:
     """Write a page about a trained model: one HTML file that needs no network."""
     from .report.command import report as write
@@ -329,9 +302,9 @@ def report(
 
 @app.command()
 def demo(
-    seconds: Annotated[float, typer.Option(help="About how long to train.")] = 180,
-    out: Annotated[Path, typer.Option(help="Folder of the run and its page.")] = Path("runs/demo"),
-    lang: Language = "en",
+    seconds: float = _option(180, "About how long to train."),
+    out: Path = _option(Path("runs/demo"), "Folder of the run and its page."),
+    lang: str = LANGUAGE,
 ) -> None:
     """Tell the whole story: a language model, how far cells remember, and a page about them."""
     from rich.console import Console

@@ -1,9 +1,11 @@
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from unrolled.apps.train.alphabet import WAYS, Alphabet, plain
 from unrolled.errors import UserError
+from unrolled.schema import checked
 
 
 @given(text=st.text(min_size=1), by=st.sampled_from(WAYS))
@@ -12,7 +14,7 @@ def test_what_is_encoded_can_be_read_again(text: str, by: str) -> None:
     numbers = alphabet.encode(text)
     assert alphabet.decode(numbers) == plain(text, by)
     assert all(0 < number < len(alphabet) for number in numbers)
-    assert Alphabet.from_json(alphabet.to_json()) == alphabet
+    assert checked(msgspec.to_builtins(alphabet), Alphabet) == alphabet
 
 
 def test_rare_symbols_share_a_number() -> None:

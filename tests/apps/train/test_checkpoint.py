@@ -2,13 +2,13 @@ import math
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import safetensors.torch
 import torch
+from msgspec import structs
 
 import unrolled
 from stored import rewrite
@@ -162,7 +162,7 @@ def test_weights_that_do_not_fit_are_refused(file: Path) -> None:
 
 def test_weights_that_are_not_finite_are_never_saved(file: Path) -> None:
     good = checkpoints.load(file)
-    bad = replace(good, tensors=good.tensors | {"weights/x": torch.tensor([torch.nan])})
+    bad = structs.replace(good, tensors=good.tensors | {"weights/x": torch.tensor([torch.nan])})
     with pytest.raises(UserError, match="weights/x has NaN"):
         checkpoints.save(file, bad)
     assert checkpoints.load(file).step == good.step
@@ -178,7 +178,7 @@ def test_a_failed_write_leaves_the_last_checkpoint_alone(
     good = checkpoints.load(file)
     monkeypatch.setattr(os, call, fail)
     with pytest.raises(UserError, match=r"cannot write .*: No space left on device"):
-        checkpoints.save(file, replace(good, step=99))
+        checkpoints.save(file, structs.replace(good, step=99))
     assert checkpoints.load(file).step == 6
     names = sorted(path.name for path in file.parent.iterdir() if path.name != ".lock")
     assert names == ["best.safetensors", file.name, "log.jsonl"]
@@ -287,7 +287,7 @@ BAD_PROBLEMS: list[tuple[str, dict[str, Any], str]] = [
     ("pairs", {"longest": 10**9}, "longest is 1000000000"),
     ("pairs", {"source": None}, "source is None"),
     ("pairs", {"attention": 0}, "attention is 0"),
-    ("pairs", {"more": 0}, "unknown field `more`"),
+    ("pairs", {"more": 0}, "unknown: 'more'"),
 ]
 
 

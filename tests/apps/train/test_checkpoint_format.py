@@ -12,7 +12,6 @@ from torch import Tensor
 
 from stored import keep, rewrite
 from unrolled.apps.train import checkpoint as checkpoints
-from unrolled.apps.train import checkpoint_format as header
 from unrolled.apps.train.checkpoint_format import require_sound
 from unrolled.errors import UserError
 
@@ -87,8 +86,8 @@ def test_ways_to_compute_a_step_are_not_the_runs(trained: Path) -> None:
     "text", ["", "[]", "null", "7", '"x"', "{}", '{"version": "2"}', "[" * 9999]
 )
 def test_what_is_no_header_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"."):
-        header.read(text)
+    with pytest.raises(UserError, match=r"the header of a is damaged: ."):
+        checkpoints.read_header(Path("a"), text)
 
 
 def test_clipping_at_infinity_is_read_as_it_was_written(trained: Path) -> None:

@@ -13,7 +13,6 @@ from unrolled.apps.train import language
 from unrolled.apps.train import language as evaluation
 from unrolled.apps.train.batch import Shard, detach
 from unrolled.apps.train.language import (
-    CharacterModel,
     Characters,
     held_out_bits,
     ngram,
@@ -24,33 +23,43 @@ from unrolled.apps.train.settings import Settings
 from unrolled.apps.train.text import Corpus
 from unrolled.apps.train.training import Training
 from unrolled.cells import CELLS, find
+from unrolled.equations import Cell
 from unrolled.errors import UserError
+from unrolled.structures import ManyToMany
 
 from .conftest import TEXT, TINY, reading
+
+
+def network(
+    cell: Cell, symbols: int, hidden: int, layers: int = 1, dropout: float = 0.0
+) -> ManyToMany:
+    vocabulary = "".join(map(chr, range(65, 65 + symbols)))
+    settings = Settings(hidden=hidden, layers=layers, dropout=dropout)
+    return Characters(vocabulary).model(settings, cell)
 
 
 @pytest.mark.parametrize("name", CELLS)
 def test_states_carry_a_text_cut_anywhere(name: str) -> None:
     torch.manual_seed(0)
-    network = CharacterModel(CELLS[name], symbols=7, hidden=6, layers=2)
+    model = network(CELLS[name], symbols=7, hidden=6, layers=2)
     ids = torch.randint(7, (9, 3))
-    whole, _ = network(ids)
-    first, states = network(ids[:4])
-    second, _ = network(ids[4:], detach(states))
+    whole, _ = model(ids)
+    first, states = model(ids[:4])
+    second, _ = model(ids[4:], detach(states))
     assert whole.shape == (9, 3, 7)
     torch.testing.assert_close(torch.cat([first, second]), whole)
 
 
 def test_dropout_acts_in_training_alone() -> None:
-    network = CharacterModel(find("lstm"), symbols=7, hidden=16, layers=1, dropout=0.5)
+    model = network(find("lstm"), symbols=7, hidden=16, layers=1, dropout=0.5)
     ids = torch.randint(7, (5, 2))
-    assert not torch.equal(network(ids)[0], network(ids)[0])
-    network.eval()
-    assert torch.equal(network(ids)[0], network(ids)[0])
+    assert not torch.equal(model(ids)[0], model(ids)[0])
+    model.eval()
+    assert torch.equal(model(ids)[0], model(ids)[0])
 
 
 def test_detached_states_have_no_history() -> None:
-    _, states = CharacterModel(find("lstm"), symbols=3, hidden=4)(torch.zeros(2, 1).long())
+    _, states = network(find("lstm"), symbols=3, hidden=4)(torch.zeros(2, 1).long())
     assert not any(state.requires_grad for state in detach(states))
 
 
@@ -58,7 +67,7 @@ def test_a_model_beyond_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("can't allocate memory")
 
-    monkeypatch.setattr(language, "Recurrent", fail)
+    monkeypatch.setattr(language, "ManyToMany", fail)
     with pytest.raises(UserError, match=r"model of --hidden 9 --layers 2: can't allocate memory"):
         Characters("ab").model(Settings(hidden=9, layers=2), find("lstm"))
 
@@ -102,7 +111,7 @@ def test_a_symbol_unseen_in_training_costs_a_finite_number_of_bits() -> None:
 TWICE = "to be or not to be, that is the question. " * 8
 
 
-def in_one_piece(model: CharacterModel, corpus: Corpus) -> float:
+def in_one_piece(model: ManyToMany, corpus: Corpus) -> float:
     """The definition: read the whole text, count the predictions of the held-out part."""
     logits, _ = model.eval()(corpus.ids[:-1, None])
     predictions = logits[corpus.start - 1 :, 0]
@@ -114,7 +123,7 @@ def test_one_stream_equals_the_definition(held_out: float, monkeypatch: pytest.M
     monkeypatch.setattr(evaluation, "WARM_UP", 10_000)
     monkeypatch.setattr(evaluation, "CHUNK", 17)
     corpus = Corpus.of(TWICE, held_out)
-    model = CharacterModel(find("lstm"), len(corpus.vocabulary), hidden=8)
+    model = network(find("lstm"), len(corpus.vocabulary), hidden=8)
     with torch.no_grad():
         expected = in_one_piece(model, corpus)
     assert held_out_bits(model, corpus) == pytest.approx(expected, rel=1e-5)
@@ -125,7 +134,7 @@ def test_streams_count_every_symbol_once(stream: int, monkeypatch: pytest.Monkey
     monkeypatch.setattr(evaluation, "STREAM", stream)
     monkeypatch.setattr(evaluation, "WARM_UP", 60)
     corpus = Corpus.of(TWICE, 0.3)
-    model = CharacterModel(find("lstm"), len(corpus.vocabulary), hidden=8)
+    model = network(find("lstm"), len(corpus.vocabulary), hidden=8)
     with torch.no_grad():
         expected = in_one_piece(model, corpus)
     # An untrained LSTM forgets by half a step, so 60 steps of warm-up are as good as all.
@@ -134,13 +143,13 @@ def test_streams_count_every_symbol_once(stream: int, monkeypatch: pytest.Monkey
 
 def test_the_shortest_parts_can_be_evaluated() -> None:
     corpus = Corpus.of("ab", 0.5)
-    model = CharacterModel(CELLS["lstm"], 2, hidden=4)
+    model = network(CELLS["lstm"], 2, hidden=4)
     assert 0 < held_out_bits(model, corpus) < 4
 
 
 def test_the_mode_is_left_as_it_was_and_dropout_is_off() -> None:
     corpus = Corpus.of(TWICE, 0.3)
-    model = CharacterModel(find("lstm"), len(corpus.vocabulary), hidden=8, dropout=0.5)
+    model = network(find("lstm"), len(corpus.vocabulary), hidden=8, dropout=0.5)
     assert held_out_bits(model, corpus) == held_out_bits(model, corpus)
     assert model.training
 
@@ -217,7 +226,7 @@ def test_baselines_stand_in_order() -> None:
 
 
 @pytest.fixture
-def model(trained: Path) -> CharacterModel:
+def model(trained: Path) -> ManyToMany:
     return checkpoints.load(trained).model()
 
 
@@ -226,7 +235,7 @@ def vocabulary(trained: Path) -> str:
     return checkpoints.load(trained).vocabulary
 
 
-def test_the_seed_decides(model: CharacterModel, vocabulary: str) -> None:
+def test_the_seed_decides(model: ManyToMany, vocabulary: str) -> None:
     def write(seed: int) -> str:
         return "".join(sample(model, vocabulary, "the ", 60, 1.0, seed))
 
@@ -235,7 +244,7 @@ def test_the_seed_decides(model: CharacterModel, vocabulary: str) -> None:
     assert set(write(0)) <= set(vocabulary)
 
 
-def test_temperature_zero_takes_the_likeliest(model: CharacterModel, vocabulary: str) -> None:
+def test_temperature_zero_takes_the_likeliest(model: ManyToMany, vocabulary: str) -> None:
     written = "".join(sample(model, vocabulary, "fox", 8, temperature=0))
     ids = torch.tensor([[vocabulary.index(each)] for each in "fox" + written])
     with torch.no_grad():
@@ -246,20 +255,20 @@ def test_temperature_zero_takes_the_likeliest(model: CharacterModel, vocabulary:
         assert "".join(sample(model, vocabulary, "fox", 8, cold)) == written
 
 
-def test_a_higher_temperature_is_more_varied(model: CharacterModel, vocabulary: str) -> None:
+def test_a_higher_temperature_is_more_varied(model: ManyToMany, vocabulary: str) -> None:
     cold, hot = (
         len(set(sample(model, vocabulary, "", 200, temperature))) for temperature in (0.01, 1e30)
     )
     assert cold < hot
 
 
-def test_characters_come_one_at_a_time(model: CharacterModel, vocabulary: str) -> None:
+def test_characters_come_one_at_a_time(model: ManyToMany, vocabulary: str) -> None:
     endless = sample(model, vocabulary, "", 10**12)
     assert len(list(itertools.islice(endless, 3))) == 3
     assert list(sample(model, vocabulary, "", 0)) == []
 
 
-def test_an_empty_prompt_needs_no_newline(model: CharacterModel, vocabulary: str) -> None:
+def test_an_empty_prompt_needs_no_newline(model: ManyToMany, vocabulary: str) -> None:
     assert "\n" in vocabulary
     assert len(list(sample(model, "".join(map(chr, range(65, 65 + len(vocabulary)))), "", 3))) == 3
 
@@ -277,7 +286,7 @@ def test_an_empty_prompt_needs_no_newline(model: CharacterModel, vocabulary: str
     ],
 )
 def test_what_cannot_be_sampled_is_refused_at_the_call(
-    model: CharacterModel, vocabulary: str, arguments: dict[str, float], message: str
+    model: ManyToMany, vocabulary: str, arguments: dict[str, float], message: str
 ) -> None:
     with pytest.raises(UserError, match=message):
         sample(model, vocabulary, **arguments)  # pyright: ignore[reportArgumentType]
@@ -285,7 +294,7 @@ def test_what_cannot_be_sampled_is_refused_at_the_call(
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_scores_that_are_not_finite_are_named(
-    model: CharacterModel, vocabulary: str, temperature: float
+    model: ManyToMany, vocabulary: str, temperature: float
 ) -> None:
     with torch.no_grad():
         model.readout.weight.fill_(3e38)

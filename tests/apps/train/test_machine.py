@@ -12,7 +12,7 @@ import torch
 
 from unrolled.apps.train import checkpoint as checkpoints
 from unrolled.apps.train.batch import Shard
-from unrolled.apps.train.machine import Alone, machine
+from unrolled.apps.train.machine import Machine, machine
 from unrolled.apps.train.settings import Settings, option
 from unrolled.apps.train.training import Training
 from unrolled.cells import find
@@ -44,7 +44,7 @@ def logged(folder: Path) -> list[dict[str, Any]]:
 
 
 def test_shards_are_dealt_by_process_and_turn() -> None:
-    alone = Alone()
+    alone = Machine()
     assert alone.shards(2) == [Shard(0, 2), Shard(1, 2)]
     alone.rank, alone.size = 1, 3
     assert alone.shards(2) == [Shard(2, 6), Shard(3, 6)]
@@ -54,7 +54,7 @@ def test_shards_are_dealt_by_process_and_turn() -> None:
 
 def test_plain_settings_need_no_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "lightning_fabric", None)
-    assert isinstance(machine(TINY), Alone)
+    assert type(machine(TINY)) is Machine
     for change in ({"devices": 2}, {"precision": "bf16"}, {"accelerator": "auto"}):
         with pytest.raises(UserError, match=r"pip install 'unrolled\[train\]'"):
             machine(replace(TINY, **change))

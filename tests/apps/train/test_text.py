@@ -113,7 +113,7 @@ def files(tmp_path: Path) -> list[Path]:
 
 def test_a_stream_is_the_text_of_its_files(files: list[Path]) -> None:
     expected = Corpus.of(text.load(files), 0.3)
-    found = Stream.of(files, 0.3)
+    found = Stream(files, 0.3)
     assert len(found) == len(expected)
     for name in ("vocabulary", "start", "digest"):
         assert getattr(found, name) == getattr(expected, name)
@@ -131,7 +131,7 @@ def test_any_text_is_streamed(tmp_path_factory: pytest.TempPathFactory, texts: l
     whole = text.load(paths)
     if len(whole) < 2:
         return
-    found = Stream.of(paths, 0.5)
+    found = Stream(paths, 0.5)
     ids = found.windows(torch.tensor([0]), len(found))[:, 0]
     assert "".join(found.vocabulary[i] for i in ids) == whole
 
@@ -139,7 +139,7 @@ def test_any_text_is_streamed(tmp_path_factory: pytest.TempPathFactory, texts: l
 def test_a_streamed_text_is_trained_and_evaluated_alike(tmp_path: Path) -> None:
     path = tmp_path / "fox"
     path.write_text(TEXT)
-    streamed = Language(TINY, Stream.of([path], 0.2))
+    streamed = Language(TINY, Stream([path], 0.2))
     held = Language(TINY, Corpus.of(TEXT, 0.2))
     for step in (0, 1, 20):
         first, second = (task.batch(step, Shard(1, 2)) for task in (streamed, held))
@@ -150,10 +150,10 @@ def test_a_streamed_text_is_trained_and_evaluated_alike(tmp_path: Path) -> None:
 
 
 def test_only_some_pieces_are_kept(files: list[Path]) -> None:
-    found = Stream.of(files, 0.3)
+    found = Stream(files, 0.3)
     found.windows(torch.arange(0, 500, 50), 20)
     assert len(found.pieces) > 50
-    assert len(found._kept) == 3
+    assert found._ids.cache_info().currsize == 3
 
 
 def test_large_files_are_streamed(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,27 +178,27 @@ def test_a_large_file_that_is_no_text_is_refused(
 ) -> None:
     files[1].write_bytes(data)
     with pytest.raises(UserError, match=message) as error:
-        Stream.of(files)
+        Stream(files)
     assert str(files[1]) in str(error.value)
 
 
 def test_a_missing_file_is_refused(files: list[Path], tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"cannot read .*none: No such file"):
-        Stream.of([*files, tmp_path / "none"])
+        Stream([*files, tmp_path / "none"])
     with pytest.raises(UserError, match="Is a directory"):
-        Stream.of([tmp_path])
+        Stream([tmp_path])
 
 
 def test_a_file_that_changes_is_noticed(files: list[Path]) -> None:
     start = torch.tensor([0])
     for change in (b"z" * 500, b"a", b"\xff" * 500):
-        found = Stream.of(files, 0.3)
+        found = Stream(files, 0.3)
         kept = files[0].read_bytes()
         files[0].write_bytes(change)
         with pytest.raises(UserError, match="is no longer what it was"):
             found.windows(start, 100)
         files[0].write_bytes(kept)
-    found = Stream.of(files, 0.3)
+    found = Stream(files, 0.3)
     files[0].unlink()
     with pytest.raises(UserError, match="is no longer what it was"):
         found.windows(start, 100)

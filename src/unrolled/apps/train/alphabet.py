@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any, final
+from functools import cached_property
+from typing import final
 
 import msgspec
 
 from ...errors import UserError
-from ...schema import checked
 
 WAYS = ("characters", "words")
 WORD = re.compile(r" ?\w+| ?[^\w\s]")
 """A word or a mark, with the space before it: joined, they are the text again."""
+
+LONGEST = 10_000
+"""Symbols of a text that is turned into another, at most: attention looks at each pair of them, and
+a model that does not end what it writes goes on for twice as many."""
 
 PRUNED = 1_000_000
 """How many different symbols are counted at most: above that the rarest are forgotten."""
@@ -39,16 +42,8 @@ def plain(text: str, by: str) -> str:
     return text if by == "characters" else " ".join(text.split())
 
 
-class Stored(msgspec.Struct, forbid_unknown_fields=True):
-    """An alphabet in a file."""
-
-    by: str
-    symbols: tuple[str, ...]
-
-
 @final
-@dataclass(frozen=True)
-class Alphabet:
+class Alphabet(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """The symbols that a model knows. Symbol 0 stands for all others.
 
     Attributes:
@@ -62,13 +57,14 @@ class Alphabet:
 
     by: str
     symbols: tuple[str, ...]
-    _places: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.by not in WAYS:
             raise UserError(f"--by must be one of {', '.join(WAYS)}, not {self.by!r}")
-        places = {symbol: number for number, symbol in enumerate(self.symbols, 1)}
-        object.__setattr__(self, "_places", places)
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {symbol: number for number, symbol in enumerate(self.symbols, 1)}
 
     @classmethod
     def of(cls, texts: Iterable[str], by: str, at_most: int) -> Alphabet:
@@ -97,13 +93,3 @@ class Alphabet:
     def decode(self, numbers: Iterable[int]) -> str:
         """Return the text of symbols, � for symbol 0."""
         return "".join(self.symbols[number - 1] if number else "\ufffd" for number in numbers)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return all of it in what JSON knows."""
-        return {"by": self.by, "symbols": list(self.symbols)}
-
-    @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> Alphabet:
-        """Return what `to_json` gave."""
-        found = checked(stored, Stored)
-        return cls(found.by, found.symbols)

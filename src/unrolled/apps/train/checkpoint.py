@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import reprlib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, final
 
+import msgspec
 import safetensors.torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from ... import atomic
 from ...equations import Cell
-from ...errors import CellError, UserError, refusing
-from ...schema import checked
-from . import checkpoint_format as contents
-from . import checkpoint_format as header
+from ...errors import UserError, refusing
+from ...schema import Count, Finite, checked, parse
+from . import checkpoint_format
+from .checkpoint_format import Measures, Name
 from .classify.problem import Classification
 from .language import Characters
 from .pairs.problem import Translation
@@ -45,27 +46,25 @@ def problem_from_json(stored: dict[str, Any]) -> Problem:
     Raises:
         LookupError, TypeError, ValueError, UserError: it is damaged, or of an unknown kind.
     """
-    kind = stored.get("kind")
+    kind = checked(stored, dict).get("kind")
     if not isinstance(kind, str) or kind not in PROBLEMS:
         raise ValueError(f"a problem of kind {reprlib.repr(kind)}: known are {', '.join(PROBLEMS)}")
     return PROBLEMS[kind].from_json({n: value for n, value in stored.items() if n != "kind"})
 
 
+VERSION = 2
+"""Of the format."""
 NAME = "checkpoint.safetensors"
 """Of a run, as it last stood."""
 BEST = "best.safetensors"
 """Of a run, as it stood when the held-out loss was least."""
 
 
-AS_THEY_ARE = ("step", "digest", "loss", "stale", "optimizer")
-"""What stands in a file's header as it is in a `Checkpoint`."""
-
-
 class Evaluation(NamedTuple):
     """Measures on the held-out part, and the step after which they were taken."""
 
-    step: int
-    measures: dict[str, float]
+    step: Count
+    measures: Measures
 
     @property
     def loss(self) -> float:
@@ -74,9 +73,11 @@ class Evaluation(NamedTuple):
 
 
 @final
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Checkpoint:
+class Checkpoint(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True, eq=False):
     """Everything that a run needs to go on exactly where it was.
+
+    In a file all but the tensors is JSON; what is unknown there is refused: a new entry comes with
+    a new version.
 
     Attributes:
         step: how many steps are done.
@@ -95,18 +96,18 @@ class Checkpoint:
             generators, one row for each process).
     """
 
-    step: int
+    step: Count
     settings: Settings
     cell: Cell
     problem: Problem
-    metric: Metric
-    digest: str
-    loss: float | None
+    metric: Metric = msgspec.field(name="unit")
+    digest: Name
+    loss: Finite | None
     last: Evaluation | None
     best: Evaluation | None
-    stale: int
+    stale: Count
     optimizer: dict[str, Any]
-    tensors: dict[str, Tensor]
+    tensors: dict[str, Tensor] = {}
 
     def group(self, name: str) -> dict[str, Tensor]:
         """Return the tensors under ``name/``, without that prefix."""
@@ -168,20 +169,18 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         UserError: a tensor is not finite, or the file cannot be written.
     """
     try:
-        contents.require_finite(checkpoint.tensors)
+        checkpoint_format.require_finite(checkpoint.tensors)
     except UserError as error:
         raise UserError(f"{path} is not written: {error}") from error
-    data = {
-        "version": header.VERSION,
-        **{name: getattr(checkpoint, name) for name in AS_THEY_ARE},
+    header = msgspec.structs.asdict(checkpoint) | {
+        "version": VERSION,
         "settings": asdict(checkpoint.settings),
         "cell": checkpoint.cell.to_json(),
         "problem": problem_to_json(checkpoint.problem),
         "unit": asdict(checkpoint.metric),
-        "last": checkpoint.last,
-        "best": checkpoint.best,
     }
-    metadata = {"unrolled": json.dumps(data)}
+    del header["metric"], header["tensors"]
+    metadata = {"unrolled": json.dumps(header)}
     with refusing(f"write {path}"):
         atomic.write(path, safetensors.torch.save(checkpoint.tensors, metadata))
 
@@ -207,7 +206,10 @@ def load(path: Path, cell: Cell | None = None) -> Checkpoint:
     except (SafetensorError, MemoryError) as error:
         raise UserError(f"{path} is truncated or not a checkpoint: {error}") from error
     if cell is not None and cell != checkpoint.cell:
-        raise UserError(f"{path} {_difference(checkpoint.cell, cell)}")
+        difference = f"the cell {checkpoint.cell.name}, not {cell.name}"
+        if cell.name == checkpoint.cell.name:
+            difference = f"a cell {cell.name} whose equations differ from today's"
+        raise UserError(f"{path} was trained with {difference}")
     return checkpoint
 
 
@@ -216,49 +218,69 @@ def _read(path: Path, file: Any) -> Checkpoint:
     text = (file.metadata() or {}).get("unrolled")
     if text is None:
         raise UserError(f"{path} holds tensors, but is not a checkpoint of unrolled")
-    checkpoint = _parse(path, text)
-    names = list(file.keys())
-    parts = {name: file.get_slice(name) for name in names}
-    kinds = {
-        name: contents.Kind(part.get_dtype(), tuple(part.get_shape()))
+    checkpoint = read_header(path, text)
+    parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+    stored = {
+        name: checkpoint_format.Stored(part.get_dtype(), tuple(part.get_shape()))
         for name, part in parts.items()
     }
     try:
-        contents.require_fitting(kinds, checkpoint.settings, checkpoint.cell, checkpoint.problem)
-        tensors = {name: file.get_tensor(name).clone() for name in names}
-        contents.require_sound(tensors, checkpoint.step)
+        checkpoint_format.require_fitting(
+            stored, checkpoint.settings, checkpoint.cell, checkpoint.problem
+        )
+        tensors = {name: file.get_tensor(name).clone() for name in parts}
+        checkpoint_format.require_sound(tensors, checkpoint.step)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
-    return replace(checkpoint, tensors=tensors)
+    return msgspec.structs.replace(checkpoint, tensors=tensors)
 
 
-def _difference(stored: Cell, asked: Cell) -> str:
-    if stored.name != asked.name:
-        return f"was trained with the cell {stored.name}, not {asked.name}"
-    return f"was trained with a cell {stored.name} whose equations differ from today's"
+def read_header(path: Path, text: str) -> Checkpoint:
+    """Return the checkpoint whose header is JSON text, without its tensors.
 
-
-def _parse(path: Path, text: str) -> Checkpoint:
-    """Return the checkpoint of a header, without its tensors."""
+    Raises:
+        UserError: it is damaged, or of another version; ``path`` names it.
+    """
     try:
-        found = header.read(text)
-    except UserError as error:
-        raise UserError(f"{path} {error}") from error
-    except ValueError as error:
+        data = parse(text)
+        if not isinstance(data, dict) or type(data.get("version")) is not int:
+            raise ValueError("it has no version")
+        version = data.pop("version")
+        if version == VERSION:
+            return _checkpoint(data)
+    except (LookupError, TypeError, ValueError, UserError) as error:
         raise UserError(f"the header of {path} is damaged: {error}") from error
-    try:
-        return Checkpoint(
-            **{name: getattr(found, name) for name in AS_THEY_ARE},
-            settings=checked(found.settings, Settings),
-            cell=Cell.from_json(found.cell),
-            problem=problem_from_json(found.problem),
-            metric=checked(found.unit, Metric),
-            last=found.last and Evaluation(*found.last),
-            best=found.best and Evaluation(*found.best),
-            tensors={},
-        )
-    except (LookupError, TypeError, ValueError, CellError, UserError) as error:
-        raise UserError(f"the header of {path} is damaged: {error}") from error
+    raise UserError(
+        f"{path} has checkpoint format {version}; this version of unrolled reads {VERSION}"
+    )
+
+
+def _checkpoint(data: dict[str, Any]) -> Checkpoint:
+    for name in ("settings", "cell", "problem", "unit"):
+        if name not in data:
+            raise ValueError(f"missing required field `{name}`")
+    found = checked(
+        data
+        | {
+            "settings": checked(data["settings"], Settings),
+            "cell": Cell.from_json(data["cell"]),
+            "problem": problem_from_json(data["problem"]),
+            "unit": checked(data["unit"], Metric),
+        },
+        Checkpoint,
+    )
+    checked(found.optimizer, checkpoint_format.Scalars)
+    for name, evaluation in (("last", found.last), ("best", found.best)):
+        if evaluation is not None:
+            checked(evaluation.measures, checkpoint_format.LossMeasure)
+            _require_past(f"{name} is of step {evaluation.step}", evaluation.step, found)
+    _require_past(f"stale is {found.stale}", found.stale, found)
+    return found
+
+
+def _require_past(what: str, step: int, found: Checkpoint) -> None:
+    if step > found.step:
+        raise ValueError(f"{what}, but the run is at step {found.step}")
 
 
 P = TypeVar("P", bound=Problem)
@@ -274,15 +296,16 @@ def best(run: Path) -> Checkpoint:
     return load(path if path.exists() else run)
 
 
-def problem(checkpoint: Checkpoint, kind: type[P], run: Path) -> P:
-    """Return the problem of a run, if it is of a kind.
+def best_model(run: Path, kind: type[P]) -> tuple[P, Any]:
+    """Return the problem of a run and its best model, in evaluation mode.
 
     Raises:
-        UserError: it is of another kind.
+        UserError: the problem is of another kind than ``kind``, or as `best`.
     """
+    checkpoint = best(run)
     if not isinstance(checkpoint.problem, kind):
         raise UserError(
             f"{run} is a run of `unrolled train {checkpoint.problem.kind}`: one of `train "
             f"{kind.kind}` is expected"
         )
-    return checkpoint.problem
+    return checkpoint.problem, checkpoint.model().eval()

@@ -1,9 +1,9 @@
-"""The format of checkpoints: the schema of their header, and the tensors a run has to hold."""
+"""The format of checkpoints: parts of their header, and the tensors that a run has to hold."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, NamedTuple, final
+from typing import Annotated, Literal, NamedTuple, final
 
 import msgspec
 import torch
@@ -12,11 +12,9 @@ from torch import Tensor, nn
 
 from ...equations import Cell
 from ...errors import CellError, UserError
-from ...schema import Count, Finite, checked, parse
+from ...schema import Finite
 from .settings import Settings
 from .task import Problem
-
-VERSION = 2
 
 Name = Annotated[str, Meta(max_length=1000)]
 """Of a unit or a digest."""
@@ -52,57 +50,6 @@ class Scalars(msgspec.Struct, kw_only=True):
     maximize: Literal[False] = False
 
 
-@final
-class Header(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Entries of the header; settings, cell, problem and unit have schemas of their own.
-
-    What is unknown is refused: a new entry comes with a new version.
-    """
-
-    version: int
-    step: Count
-    settings: dict[str, Any]
-    cell: Any
-    problem: dict[str, Any]
-    unit: dict[str, Any]
-    digest: Name
-    loss: Finite | None
-    last: tuple[Count, Measures] | None
-    best: tuple[Count, Measures] | None
-    stale: Count
-    optimizer: dict[str, Any]
-
-    def __post_init__(self) -> None:
-        for name in ("last", "best"):
-            found = getattr(self, name)
-            if found is None:
-                continue
-            step, measures = found
-            checked(measures, LossMeasure)
-            if step > self.step:
-                raise ValueError(f"{name} is of step {step}, but the run is at step {self.step}")
-        if self.stale > self.step:
-            raise ValueError(f"stale is {self.stale}, but the run is at step {self.step}")
-        checked(self.optimizer, Scalars)
-
-
-def read(text: str) -> Header:
-    """Return the header that JSON text holds.
-
-    Raises:
-        ValueError: it is damaged.
-        UserError: it is of another version.
-    """
-    data = parse(text)
-    if not isinstance(data, dict) or type(data.get("version")) is not int:
-        raise ValueError("it has no version")
-    if data["version"] != VERSION:
-        raise UserError(
-            f"has checkpoint format {data['version']}; this version of unrolled reads {VERSION}"
-        )
-    return checked(data, Header)
-
-
 STATES = ("F32", "BF16", "F16")
 """Under bfloat16, cells without a cell state of their own carry it."""
 
@@ -123,15 +70,28 @@ GROUPS = {
 }
 
 
-class Kind(NamedTuple):
+class Stored(NamedTuple):
     """The type of a stored tensor, as safetensors names it, and its shape."""
 
     dtype: str
     shape: tuple[int, ...]
 
+    @classmethod
+    def of(cls, tensor: Tensor) -> Stored:
+        """Return those that a tensor is going to have."""
+        names = {torch.float32: "F32", torch.int64: "I64", torch.bool: "BOOL"}
+        return cls(names.get(tensor.dtype, str(tensor.dtype)), tuple(tensor.shape))
+
+    def __str__(self) -> str:
+        return f"{self.dtype} {list(self.shape)}"
+
+
+Group = dict[str, Stored]
+"""The tensors of a group, by their names in it."""
+
 
 def require_fitting(
-    found: Mapping[str, Kind], settings: Settings, cell: Cell, problem: Problem
+    found: Mapping[str, Stored], settings: Settings, cell: Cell, problem: Problem
 ) -> None:
     """Refuse tensors that do not follow from a run's settings, before any of them is read.
 
@@ -145,46 +105,40 @@ def require_fitting(
     Raises:
         UserError: names, types or shapes differ, or there is no such model.
     """
-    model = _outline(settings, cell, problem)
-    weights = {f"weights/{name}": _kind(tensor) for name, tensor in model.state_dict().items()}
-    rest = {name: kind for name, kind in found.items() if not name.startswith("weights/")}
-    _compare("weights", {n: kind for n, kind in found.items() if n not in rest}, weights)
-    _require_moments(_taken("optimizer", rest), model)
-    _require_states(_taken("states", rest), problem.carried(model, settings))
-    _require_random(_taken("random", rest))
-    if rest:
-        raise UserError(f"it holds tensors that no run has: {_listed(rest)}")
-
-
-def _outline(settings: Settings, cell: Cell, problem: Problem) -> nn.Module:
-    """Return the model without memory."""
     try:
         with torch.device("meta"):
-            return problem.model(settings, cell)
+            model = problem.model(settings, cell)
     except (CellError, ValueError, TypeError, RuntimeError, OverflowError) as error:
         raise UserError(
             f"there is no model of the cell {cell.name} with --hidden {settings.hidden} "
             f"--layers {settings.layers}: {error}"
         ) from error
+    groups: dict[str, Group] = {group: {} for group in GROUPS}
+    strange: list[str] = []
+    for name, stored in found.items():
+        group, slash, rest = name.partition("/")
+        if slash and group in groups:
+            groups[group][rest] = stored
+        else:
+            strange.append(name)
+    weights = {name: Stored.of(tensor) for name, tensor in model.state_dict().items()}
+    _compare("weights", groups["weights"], weights)
+    _compare("optimizer", groups["optimizer"], _moments(groups["optimizer"], model))
+    carried = problem.carried(model, settings)
+    _compare("states", groups["states"], _states(groups["states"], carried))
+    _compare("random", groups["random"], _generators(groups["random"]))
+    if strange:
+        names = ", ".join(repr(name[:60]) for name in sorted(strange)[:LISTED])
+        raise UserError(f"it holds tensors that no run has: {names}")
 
 
-def _kind(tensor: Tensor) -> Kind:
-    names = {torch.float32: "F32", torch.int64: "I64", torch.bool: "BOOL"}
-    return Kind(names.get(tensor.dtype, str(tensor.dtype)), tuple(tensor.shape))
-
-
-def _taken(group: str, rest: dict[str, Kind]) -> dict[str, Kind]:
-    """Return the tensors of a group, which ``rest`` loses."""
-    return {name: rest.pop(name) for name in list(rest) if name.startswith(f"{group}/")}
-
-
-def _compare(group: str, found: Mapping[str, Kind], expected: Mapping[str, Kind]) -> None:
-    troubles = [f"{name.partition('/')[2]} is missing" for name in expected if name not in found]
-    troubles += [f"{name.partition('/')[2]!r} is unknown" for name in found if name not in expected]
+def _compare(group: str, found: Group, expected: Group) -> None:
+    troubles = [f"{name} is missing" for name in expected if name not in found]
+    troubles += [f"{name!r} is unknown" for name in found if name not in expected]
     troubles += [
-        f"{name.partition('/')[2]} is {_shown(found[name])}, expected {_shown(kind)}"
-        for name, kind in expected.items()
-        if name in found and found[name] != kind
+        f"{name} is {found[name]}, expected {stored}"
+        for name, stored in expected.items()
+        if found.get(name, stored) != stored
     ]
     if troubles:
         _refuse(group, "; ".join(troubles[:LISTED]))
@@ -194,47 +148,38 @@ def _refuse(group: str, trouble: str) -> None:
     raise UserError(f"the checkpoint's {GROUPS[group]} not fit its settings: {trouble}")
 
 
-def _shown(kind: Kind) -> str:
-    return f"{kind.dtype} {list(kind.shape)}"
-
-
-def _listed(names: Mapping[str, Any]) -> str:
-    return ", ".join(repr(name[:60]) for name in sorted(names)[:LISTED])
-
-
-def _require_moments(found: Mapping[str, Kind], model: nn.Module) -> None:
-    """Require all moments of each parameter that has been trained, and none of the others."""
-    expected: dict[str, Kind] = {}
+def _moments(found: Group, model: nn.Module) -> Group:
+    """Return all moments of each parameter that has been trained, and none of the others."""
+    expected: Group = {}
     for name, parameter in model.named_parameters():
-        names = [f"optimizer/{name}/{moment}" for moment in MOMENTS]
-        if any(each in found for each in names):
-            step, *moments = names
-            expected[step] = Kind("F32", ())
-            expected.update(dict.fromkeys(moments, _kind(parameter)))
-    _compare("optimizer", found, expected)
+        alike = Stored.of(parameter)
+        moments = (Stored("F32", ()), alike, alike)
+        own = dict(zip((f"{name}/{moment}" for moment in MOMENTS), moments, strict=True))
+        if own.keys() & found.keys():
+            expected |= own
+    return expected
 
 
-def _require_states(found: Mapping[str, Kind], carried: Mapping[str, tuple[int, ...]]) -> None:
+def _states(found: Group, carried: Mapping[str, tuple[int, ...]]) -> Group:
     """Return all states, or none, where batches begin anew."""
-    if found:
-        types = {name: kind.dtype for name, kind in found.items() if kind.dtype in STATES}
-        expected = {
-            f"states/{name}": Kind(types.get(f"states/{name}", "F32"), shape)
-            for name, shape in carried.items()
-        }
-        _compare("states", found, expected)
+    if not found:
+        return {}
+    types = {name: stored.dtype for name, stored in found.items() if stored.dtype in STATES}
+    return {name: Stored(types.get(name, "F32"), shape) for name, shape in carried.items()}
 
 
-def _require_random(found: Mapping[str, Kind]) -> None:
+def _generators(found: Group) -> Group:
     """Return one row for each process."""
-    rows = {kind.shape[:1] for kind in found.values()} or {(1,)}
+    rows = {stored.shape[:1] for stored in found.values()} or {(1,)}
     if len(rows) > 1 or not all(row and 1 <= row[0] <= PROCESSES for row in rows):
-        _refuse("random", f"they have {', '.join(map(_shown, found.values()))}")
+        _refuse("random", f"they have {', '.join(map(str, found.values()))}")
     (row,) = rows
-    expected = {"random/cpu": Kind("U8", (*row, torch.get_rng_state().numel()))}
-    if "random/cuda" in found:
-        expected["random/cuda"] = Kind("U8", (*row, CUDA))
-    _compare("random", found, expected)
+    sizes = {"cpu": torch.get_rng_state().numel(), "cuda": CUDA}
+    return {
+        name: Stored("U8", (*row, size))
+        for name, size in sizes.items()
+        if name == "cpu" or name in found
+    }
 
 
 def require_sound(tensors: Mapping[str, Tensor], step: int) -> None:

@@ -1,16 +1,16 @@
 """The command ``unrolled train``."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
+from functools import partial
+from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
 from ...errors import UserError
 from ...printable import printable
-from .options import Given, with_settings
+from .options import Given, shaped, with_settings
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -20,42 +20,63 @@ if TYPE_CHECKING:
 
 train = typer.Typer(no_args_is_help=True, help="Train a network.")
 
-Out = Annotated[Path, typer.Option(help="Folder of the run.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run.")]
+Make = TypeVar("Make", bound=Callable[..., Any])
 
 
-@train.command("text")
-@with_settings()
+def training_command(hint: str, *names: str, **defaults: Any) -> Callable[[Make], Make]:
+    """Add the command ``unrolled train NAME`` of a function NAME that makes the task of a run.
+
+    The function gets the ``settings``, the ``problem`` of the run that is resumed, None for a new
+    one, and parameters of its own, which become arguments of the command.
+
+    Args:
+        hint: what can be done with the run, with ``{out}`` for its folder.
+        names: of the settings that are options; none: all.
+        defaults: of settings, where they differ from the settings' own.
+    """
+
+    def decorate(make: Make) -> Make:
+        def run(
+            *,
+            given: Given,
+            out: Path = typer.Option(Path("runs") / make.__name__, help="Folder of the run."),
+            resume: bool = typer.Option(False, "--resume", help="Go on with the run in --out."),
+            overwrite: bool = typer.Option(False, "--overwrite", help="Replace the run."),
+            **own: Any,
+        ) -> None:
+            fit(given, partial(make, **own), out, resume, overwrite, (hint,))
+
+        both = (*signature(make).parameters.values(), *signature(run).parameters.values())
+        shown = [each for each in both if each.name not in ("settings", "problem", "given", "own")]
+        train.command()(with_settings(*names, **defaults)(shaped(run, make, shown)))
+        return make
+
+    return decorate
+
+
+@training_command("Write with it: unrolled sample {out}")
 def text(
-    given: Given,
-    files: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="[FILE]...", help="UTF-8 text; without: Python's help topics."),
-    ] = None,
-    out: Out = Path("runs/text"),
-    resume: Resume = False,
-    overwrite: Overwrite = False,
-) -> None:
+    settings: Settings,
+    problem: "Problem | None",
+    files: list[Path] | None = typer.Argument(
+        None, metavar="[FILE]...", help="UTF-8 text; without: Python's help topics."
+    ),
+) -> "Task":
     """Train a character model on text.
 
     Ctrl-C ends it after a checkpoint. A resumed run keeps its settings, except when it stops,
     saves and evaluates and what it computes on; it goes on with the same text. Files of any size
     are read as they are needed.
     """
+    from .language import Language
+    from .text import open_source
 
-    def make(settings: Settings, _: Problem | None) -> Task:
-        from .language import Language
-        from .text import open_source
-
-        return Language(settings, open_source(files or [], settings.held_out))
-
-    fit(given, make, out, resume, overwrite, ("Write with it: unrolled sample {out}",))
+    return Language(settings, open_source(files or [], settings.held_out))
 
 
 def fit(
     given: Given,
-    make: Callable[[Settings, Problem | None], Task],
+    make: "Callable[[Settings, Problem | None], Task]",
     out: Path,
     resume: bool,
     overwrite: bool,
@@ -77,11 +98,23 @@ def fit(
     import torch
     from rich.console import Console
 
+    from ...cells import find
     from ..terminal import Interrupt, say
+    from . import folder
     from .loop import run
     from .progress import progress
 
-    training = _opened(given, make, out, resume, overwrite)
+    if resume and overwrite:
+        raise UserError("--resume and --overwrite contradict each other: give one of them")
+    settings = given.begun()
+    cell = find(settings.cell)
+    if resume:
+        asked = cell if "cell" in given.settings else None
+        training = folder.resume(out, given.settings, asked, make)
+    else:
+        if not overwrite:
+            folder.require_new(out)  # before the data are read, which can take long
+        training = folder.begin(out, make(settings, None), cell, overwrite)
     settings, leads = training.settings, training.machine.leads
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
@@ -97,33 +130,28 @@ def fit(
         leave(interrupt)
 
 
-def _opened(
-    given: Given,
-    make: Callable[[Settings, Problem | None], Task],
-    out: Path,
-    resume: bool,
-    overwrite: bool,
-) -> Training:
-    from ...cells import find
-    from . import folder
+def _conclude(training: "Training", out: Path, hints: Sequence[str]) -> None:
+    """Say where the run stands, what its best model reaches, and how to go on."""
+    from rich.console import Console
 
-    if resume and overwrite:
-        raise UserError("--resume and --overwrite contradict each other: give one of them")
-    settings = given.begun()
-    cell = find(settings.cell)
-    if resume:
-        return folder.resume(out, given.settings, cell if "cell" in given.settings else None, make)
-    if not overwrite:
-        folder.require_new(out)  # before the data are read, which can take long
-    return folder.begin(out, make(settings, None), cell, overwrite)
+    from . import checkpoint as checkpoints
 
-
-def _conclude(training: Training, out: Path, hints: Sequence[str]) -> None:
-    step, steps, best = training.step, training.settings.steps, training.best
-    unit = training.task.metric.name
-    if not _judged(training, out):
-        for name, loss in training.task.baselines().items():
-            typer.echo(printable(f"for comparison, {name}: {loss:.3f} {unit}"))
+    task, step, steps, best = training.task, training.step, training.settings.steps, training.best
+    unit, name, figures = task.metric.name, f"this {training.cell.name}", None
+    if best is not None:
+        figures = task.test_metrics(checkpoints.best(out).model().eval(), name)
+    if figures is not None:
+        Console().print(figures.table(name))
+    lines = (
+        figures.notes
+        if figures is not None
+        else [
+            f"for comparison, {other}: {loss:.3f} {unit}"
+            for other, loss in task.baselines().items()
+        ]
+    )
+    for line in lines:
+        typer.echo(printable(line))
     loss = f"; best held-out loss {best.loss:.3f} {unit} at step {best.step}" if best else ""
     typer.echo(f"{out} is at step {step} of {steps}{loss}")
     if training.waited:
@@ -131,29 +159,10 @@ def _conclude(training: Training, out: Path, hints: Sequence[str]) -> None:
     for hint in hints:
         typer.echo(hint.format(out=out))
     more = " --steps N" if step >= steps else ""
-    kind = training.task.problem.kind
-    typer.echo(f"Go on: unrolled train {kind} [FILE]... --resume --out {out}{more}")
+    typer.echo(f"Go on: unrolled train {task.problem.kind} [FILE]... --resume --out {out}{more}")
 
 
-def _judged(training: Training, out: Path) -> bool:
-    """Show what the best model reaches on the part kept for the end; whether there is one."""
-    from rich.console import Console
-
-    from .checkpoint import best
-
-    if training.best is None:
-        return False
-    name = f"this {training.cell.name}"
-    figures = training.task.test_metrics(best(out).model().eval(), name)
-    if figures is None:
-        return False
-    Console().print(figures.table(name))
-    for note in figures.notes:
-        typer.echo(printable(note))
-    return True
-
-
-def leave(interrupt: Interrupt) -> None:
+def leave(interrupt: "Interrupt") -> None:
     """End with the code of the signal that was noted, if one was."""
     if interrupt.requested is not None:
         raise typer.Exit(128 + interrupt.requested)

@@ -43,10 +43,10 @@ def demo(console: Console, seconds: float, folder: Path, interrupt: Interrupt) -
     """
     _require_own(folder)
     words, cell = text.default(), find(SETTINGS.cell)
-    console.print(
+    say(
+        console,
         f"A character {cell.name} of {SETTINGS.hidden} units reads {len(words):,} characters of "
         f"Python's own documentation for about {seconds:g} s.\n",
-        highlight=False,
     )
     corpus = text.Corpus.of(words, SETTINGS.held_out)
     settings = paced(Training(Language(SETTINGS, corpus), cell), seconds)
@@ -109,19 +109,21 @@ def paced(trial: Training, seconds: float) -> Settings:
 
 
 def _summary(training: Training, corpus: text.Corpus, seconds: float) -> Table:
-    last = training.last
-    learned = training.step * training.settings.batch * training.settings.window
+    step, settings, name = training.step, training.settings, f"this {training.cell.name}"
+    learned = step * settings.batch * settings.window
+    count = sum(parameter.numel() for parameter in training.model.parameters())
+    losses = training.task.baselines()
+    if training.last is not None:
+        losses[name] = training.last.loss
     table = Table(box=None, show_header=False)
     table.add_column()
     table.add_column(justify="right")
     table.add_row("text", f"{len(corpus.ids):,} characters, {len(corpus.vocabulary)} different")
-    table.add_row("parameters", f"{sum(each.numel() for each in training.model.parameters()):,}")
-    table.add_row("steps", f"{training.step:,} in {seconds:.0f} s")
+    table.add_row("parameters", f"{count:,}")
+    table.add_row("steps", f"{step:,} in {seconds:.0f} s")
     table.add_row("speed", f"{learned / seconds:,.0f} characters/s, evaluations included")
     table.add_section()
     table.add_row(f"held-out part: {len(corpus.held_out):,} characters", "bits per character")
-    for name, loss in training.task.baselines().items():
-        table.add_row(name, f"{loss:.3f}")
-    if last is not None:
-        table.add_row(f"this {training.cell.name}", f"{last.loss:.3f}", style="bold")
+    for each, loss in losses.items():
+        table.add_row(each, f"{loss:.3f}", style="bold" if each == name else None)
     return table

@@ -13,8 +13,7 @@ from filelock import FileLock, Timeout
 from ...equations import Cell
 from ...errors import UserError, refusing
 from . import checkpoint as checkpoints
-from .checkpoint import Checkpoint
-from .machine import Machine, machine
+from .machine import machine
 from .settings import Settings, option
 from .task import Problem, Task
 from .training import Training
@@ -61,8 +60,10 @@ class CheckpointWriter:
     def begin(self) -> None:
         """Write the checkpoint a run begins or goes on with; a new run has no best one."""
         self._write(self.path)
+        best = self.folder / checkpoints.BEST
         if self.training.step == 0:
-            self.training.machine.first(self._forget_best)
+            forget = refusing(f"delete {best}")(best.unlink)
+            self.training.machine.first(lambda: forget(missing_ok=True))
 
     def save(self) -> None:
         """Write the checkpoint, unless it is that of this step.
@@ -86,23 +87,16 @@ class CheckpointWriter:
 
     def _write(self, path: Path) -> None:
         checkpoint = self.training.checkpoint()
-        self.training.machine.first(lambda: self._save(path, checkpoint))
 
-    def _save(self, path: Path, checkpoint: Checkpoint) -> None:
-        stands = self.path.exists()
-        try:
-            checkpoints.save(path, checkpoint)
-        except UserError as error:
-            if not stands:
-                raise
-            raise UserError(
-                f"{error}; {self.path} is whole, of step {self.saved}: --resume goes on from there"
-            ) from error
+        def write() -> None:
+            stands = self.path.exists()
+            try:
+                checkpoints.save(path, checkpoint)
+            except UserError as error:
+                whole = f"{self.path} is whole, of step {self.saved}: --resume goes on from there"
+                raise UserError(f"{error}; {whole}" if stands else str(error)) from error
 
-    def _forget_best(self) -> None:
-        path = self.folder / checkpoints.BEST
-        with refusing(f"delete {path}"):
-            path.unlink(missing_ok=True)
+        self.training.machine.first(write)
 
 
 def begin(folder: Path, task: Task, cell: Cell, overwrite: bool = False) -> Training:
@@ -116,7 +110,8 @@ def begin(folder: Path, task: Task, cell: Cell, overwrite: bool = False) -> Trai
     processes = machine(task.settings)
     with refusing(f"make the folder {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
-    return Training(task, cell, _launched(processes))
+    processes.launch()
+    return Training(task, cell, processes)
 
 
 def require_new(folder: Path) -> None:
@@ -158,24 +153,16 @@ def resume(
             f"the run is at step {checkpoint.step} already: --steps must be more, "
             f"not {settings.steps}"
         )
-    _require_cores(settings, given)
-    task = make(settings, checkpoint.problem)
-    checkpoint.require(task)
-    return Training.resume(checkpoint, task, _launched(machine(settings)))
-
-
-def _require_cores(settings: Settings, given: Mapping[str, Any]) -> None:
-    """Refuse to start more processes or threads than there are cores because a file says so."""
     cores = os.cpu_count() or 1
-    for name in ("devices", "threads"):
+    for name in ("devices", "threads"):  # no more are started because a file says so
         count = getattr(settings, name) or 1
         if count > cores and name not in given:
             raise UserError(
                 f"the run was trained with {option(name)} {count}, and this machine has {cores} "
                 f"cores: say by {option(name)} how many to use"
             )
-
-
-def _launched(processes: Machine) -> Machine:
+    task = make(settings, checkpoint.problem)
+    checkpoint.require(task)
+    processes = machine(settings)
     processes.launch()
-    return processes
+    return Training.resume(checkpoint, task, processes)

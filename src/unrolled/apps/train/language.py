@@ -6,7 +6,7 @@ import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 import numpy
 import torch
@@ -14,63 +14,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ... import Recurrent
 from ...equations import Cell
 from ...errors import UserError
-from ...schema import checked
+from ...structures import ManyToMany, Symbols
 from .batch import Batch, Shard, States
 from .settings import Settings
-from .task import BITS, Loss, Problem, Task, build
+from .task import BITS, Loss, Problem, Task, build, evaluating
 from .text import Corpus, Source, encode
 
 EMBEDDING = 64
-
-
-@final
-class CharacterModel(nn.Module):
-    """Network that predicts the next symbol at every step.
-
-    Dropout acts between the layers and before the readout. A cell with a projection gets one of
-    half its hidden size.
-
-    >>> import torch
-    >>> from unrolled.cells import find
-    >>> model = CharacterModel(find("lstm"), symbols=10, hidden=16)
-    >>> logits, (h, c) = model(torch.zeros(5, 3, dtype=torch.int64))
-    >>> logits.shape, h.shape
-    (torch.Size([5, 3, 10]), torch.Size([1, 3, 16]))
-    """
-
-    def __init__(
-        self, cell: Cell, symbols: int, hidden: int, layers: int = 1, dropout: float = 0.0
-    ) -> None:
-        super().__init__()
-        width = min(hidden, EMBEDDING)
-        self.embedding = nn.Embedding(symbols, width)
-        self.recurrent = Recurrent(
-            cell,
-            width,
-            hidden,
-            num_layers=layers,
-            dropout=dropout if layers > 1 else 0.0,
-            proj_size=max(hidden // 2, 1) if cell.projects else 0,
-        )
-        self.dropout = nn.Dropout(dropout)
-        self.readout = nn.Linear(self.recurrent.output_size, symbols)
-
-    def forward(self, ids: Tensor, states: States | None = None) -> tuple[Tensor, States]:
-        """Return logits (T, B, V) and the last states, from ids (T, B) and the states before."""
-        y, after = self.recurrent(self.embedding(ids), states)
-        return self.readout(self.dropout(y)), after
-
-    def carried(self, batch: int) -> dict[str, tuple[int, ...]]:
-        """Return the shapes of the states of ``batch`` rows, by name."""
-        layer = self.recurrent
-        units = {"hidden": layer.hidden_size, "projection": layer.proj_size, "one": 1}
-        return {
-            name: (layer.num_layers, batch, units[size])
-            for name, size in layer.cell.graph.states.items()
-        }
+"""Units that a character is read as, at most; and no more than the hidden size."""
 
 
 @final
@@ -89,30 +42,26 @@ class Characters(Problem):
     data: ClassVar[str] = "text"
     vocabulary: str
 
-    def model(self, settings: Settings, cell: Cell) -> CharacterModel:
-        """Return a character model."""
-        symbols, hidden, layers = len(self.vocabulary), settings.hidden, settings.layers
-        return build(
-            settings, lambda: CharacterModel(cell, symbols, hidden, layers, settings.dropout)
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the vocabulary."""
-        return {"vocabulary": self.vocabulary}
-
-    @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> Characters:
-        """Return what `to_json` gave."""
-        found = checked(stored, cls)
-        if not found.vocabulary or "".join(sorted(set(found.vocabulary))) != found.vocabulary:
+    def __post_init__(self) -> None:
+        if not self.vocabulary or "".join(sorted(set(self.vocabulary))) != self.vocabulary:
             raise ValueError("vocabulary: expected sorted characters, each once, at least one")
-        found.vocabulary.encode()  # no halves of characters
-        return found
+        self.vocabulary.encode()  # no halves of characters
+
+    def model(self, settings: Settings, cell: Cell) -> ManyToMany:
+        """Return a network that predicts the next character at every step."""
+        count = len(self.vocabulary)
+        reads = Symbols(count, embedding=min(settings.hidden, EMBEDDING))
+        return build(ManyToMany, settings, cell, reads, Symbols(count))
 
     def carried(self, model: nn.Module, settings: Settings) -> dict[str, tuple[int, ...]]:
         """Return those of the recurrent layers, with a row for each stream."""
-        assert isinstance(model, CharacterModel)
-        return model.carried(settings.batch)
+        assert isinstance(model, ManyToMany)
+        layer = model.recurrent
+        units = {"hidden": layer.hidden_size, "projection": layer.proj_size, "one": 1}
+        return {
+            name: (layer.num_layers, settings.batch, units[size])
+            for name, size in layer.cell.graph.states.items()
+        }
 
 
 def uniform(corpus: Source) -> float:
@@ -181,16 +130,12 @@ def held_out_bits(model: nn.Module, source: Source, at_most: int = sys.maxsize) 
     The part, or its first ``at_most`` symbols, is cut into streams, each warmed up by the symbols
     before it, so that the figure hardly depends on the cutting.
     """
-    device = next(model.parameters()).device
     count = min(len(source) - source.start, at_most)
-    training = model.training
-    model.eval()
     total, states = 0.0, None
-    with torch.no_grad():
+    with evaluating(model) as device:
         for x, y in _chunks(source, count):
             nats, states = _nats(model, x.to(device), y.to(device), states)
-            total += nats
-    model.train(training)
+            total += nats.item()
     return total / count / math.log(2)
 
 
@@ -209,10 +154,10 @@ def _chunks(source: Source, count: int) -> Iterator[tuple[Tensor, Tensor]]:
         yield ids[:-1], ids[1:].long().where(counts, -100)
 
 
-def _nats(model: nn.Module, x: Tensor, y: Tensor, states: States | None) -> tuple[float, States]:
+def _nats(model: nn.Module, x: Tensor, y: Tensor, states: States | None) -> tuple[Tensor, States]:
+    """Return the summed cross-entropy of symbols, and the states after them."""
     logits, after = model(x, states)
-    loss = functional.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="sum")
-    return loss.item(), after
+    return functional.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="sum"), after
 
 
 COUNTED = 2_000_000
@@ -247,10 +192,8 @@ class Language(Task):
 
     def loss(self, model: nn.Module, batch: Batch, states: States | None) -> Loss:
         """Sum the cross-entropy of the next characters."""
-        logits, after = model(*batch.inputs, states)
-        (targets,) = batch.targets
-        nats = functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum")
-        return Loss(nats, after)
+        (ids,), (targets,) = batch.inputs, batch.targets
+        return Loss(*_nats(model, ids, targets, states))
 
     def evaluate(self, model: nn.Module) -> dict[str, float]:
         """Measure bits per character on the held-out part."""
@@ -322,18 +265,14 @@ def _continue(
     states: States | None = None
     for _ in range(length):
         logits, states = model(ids, states)
-        choice = _draw(logits[-1, 0], temperature, generator)
+        # In float64, with the largest at zero, no temperature is small enough to overflow.
+        logits = logits[-1, 0].double()
+        if not torch.isfinite(logits).all():
+            raise UserError("the model's scores are not finite: its weights are too large")
+        if temperature == 0:
+            choice = logits.argmax()
+        else:
+            chances = ((logits - logits.max()) / temperature).softmax(0)
+            choice = torch.multinomial(chances, 1, generator=generator)
         ids = choice.view(1, 1)
         yield vocabulary[int(choice)]
-
-
-def _draw(logits: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
-    if not torch.isfinite(logits).all():
-        raise UserError("the model's scores are not finite: its weights are too large")
-    if temperature == 0:
-        return logits.argmax()
-    # In float64, with the largest at zero, no temperature is small enough to overflow.
-    logits = logits.double()
-    return torch.multinomial(
-        ((logits - logits.max()) / temperature).softmax(0), 1, generator=generator
-    )

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO, final
 
 import msgspec
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...errors import UserError, refusing
 from ...graph.operation import Operation
@@ -19,6 +18,7 @@ from ...probe.gates import BOUND, squashing
 from ...probe.names import places
 from ...probe.record import record
 from ...schema import Count, Finite, checked, parse
+from .task import evaluating
 
 if TYPE_CHECKING:
     from .training import Report, Training
@@ -85,24 +85,6 @@ EVERY = 10
 """Steps between gradient norms of the layers."""
 
 
-@contextmanager
-def board(training: Training, folder: Path) -> Iterator[Board]:
-    """Open a run's TensorBoard; what stands there after the run's step is hidden.
-
-    Raises:
-        UserError: TensorBoard is not installed.
-    """
-    try:
-        from torch.utils.tensorboard.writer import SummaryWriter
-    except ImportError as error:
-        raise UserError("--tensorboard needs TensorBoard: pip install 'unrolled[train]'") from error
-    writer = SummaryWriter(str(folder / BOARD), purge_step=training.step + 1)
-    try:
-        yield Board(training, writer)
-    finally:
-        writer.close()
-
-
 @final
 class Board:
     """TensorBoard of a run: reports, and a look into the model now and then."""
@@ -110,41 +92,43 @@ class Board:
     def __init__(self, training: Training, writer: Any) -> None:
         self.training, self.writer = training, writer
 
+    @classmethod
+    def at(cls, training: Training, folder: Path) -> Board:
+        """Open a run's TensorBoard; what stands there after the run's step is hidden.
+
+        Raises:
+            UserError: TensorBoard is not installed.
+        """
+        try:
+            from torch.utils.tensorboard.writer import SummaryWriter
+        except ImportError as error:
+            raise UserError(
+                "--tensorboard needs TensorBoard: pip install 'unrolled[train]'"
+            ) from error
+        return cls(training, SummaryWriter(str(folder / BOARD), purge_step=training.step + 1))
+
     def write(self, report: Report) -> None:
         """Write one step; the gradients are still those of the step."""
-        metric, step = self.training.task.metric, report.step
-        self.writer.add_scalar(f"loss/training, {metric.name}", report.loss, step)
-        self.writer.add_scalar("gradient norm/all", report.gradient_norm, step)
-        self.writer.add_scalar("learning rate", report.learning_rate, step)
-        self.writer.add_scalar(f"speed, {metric.item} per second", report.speed, step)
-        if step % EVERY == 0 or report.held_out is not None:
-            self._gradients(report)
+        metric = self.training.task.metric
+        scalars = {
+            f"loss/training, {metric.name}": report.loss,
+            "gradient norm/all": report.gradient_norm,
+            "learning rate": report.learning_rate,
+            f"speed, {metric.item} per second": report.speed,
+        }
+        if report.step % EVERY == 0 or report.held_out is not None:
+            clipped = max(1.0, report.gradient_norm / self.training.settings.clip)
+            for name, parameter in self.training.model.named_parameters():
+                if parameter.grad is not None:  # as it was before clipping
+                    scalars[f"gradient norm/{name}"] = parameter.grad.norm().item() * clipped
         if report.held_out is not None:
-            for name, value in report.held_out.items():
-                self.writer.add_scalar(f"held out/{name}", value, step)
-            self._gates(step)
-
-    def _gradients(self, report: Report) -> None:
-        """Return the norm of every layer's gradient, as it was before clipping."""
-        clipped = max(1.0, report.gradient_norm / self.training.settings.clip)
-        for name, norm in gradient_norms(self.training.model).items():
-            self.writer.add_scalar(f"gradient norm/{name}", norm * clipped, report.step)
-
-    def _gates(self, step: int) -> None:
-        """Return how open the gates are on the rows of the next batch."""
-        for name, gate in gates(self.training).items():
-            self.writer.add_scalar(f"gate mean/{name}", gate.values.mean().item(), step)
-            self.writer.add_scalar(f"gate saturated/{name}", gate.saturated, step)
-            self.writer.add_histogram(f"gate/{name}", gate.values.flatten(), step)
-
-
-def gradient_norms(model: nn.Module) -> dict[str, float]:
-    """Return the norm of every parameter's gradient, by its name."""
-    return {
-        name: parameter.grad.norm().item()
-        for name, parameter in model.named_parameters()
-        if parameter.grad is not None
-    }
+            scalars |= {f"held out/{name}": value for name, value in report.held_out.items()}
+            for name, gate in gates(self.training).items():
+                scalars[f"gate mean/{name}"] = gate.values.mean().item()
+                scalars[f"gate saturated/{name}"] = gate.saturated
+                self.writer.add_histogram(f"gate/{name}", gate.values.flatten(), report.step)
+        for name, value in scalars.items():
+            self.writer.add_scalar(name, value, report.step)
 
 
 class Gate(NamedTuple):
@@ -156,27 +140,24 @@ class Gate(NamedTuple):
 
 def gates(training: Training) -> dict[str, Gate]:
     """Return every layer's named gates on this process's next batch, in evaluation mode."""
-    kinds = {
-        f"{place.name}.{name}": node.operation
+    least = {
+        f"{place.name}.{name}": 0.0 if node.operation is Operation.SIGMOID else -1.0
         for place in places(training.model)
         for name, node in squashing(place.graph).items()
         if name in place.values
     }
-    if not kinds:
+    if not least:
         return {}
     batch = training.task.batch(training.step, training.shards[0]).to(training.machine.device)
     states = None if batch.fresh else training.states[0]
-    training.model.eval()
-    with torch.no_grad(), record(training.model, list(kinds)) as recording:
+    with evaluating(training.model), record(training.model, list(least)) as recording:
         training.task.loss(training.model, batch, states)
-    training.model.train()
-    return {name: _gate(recording[name], kind) for name, kind in kinds.items()}
-
-
-def _gate(values: Tensor, kind: Operation) -> Gate:
-    least = 0.0 if kind is Operation.SIGMOID else -1.0
-    ends = (values < least + BOUND) | (values > 1 - BOUND)
-    return Gate(values, ends.double().mean().item())
+    found = {}
+    for name, end in least.items():
+        values = recording[name]
+        stuck = (values < end + BOUND) | (values > 1 - BOUND)
+        found[name] = Gate(values, stuck.double().mean().item())
+    return found
 
 
 @final
@@ -202,15 +183,21 @@ class Records:
         path = folder / NAME
         if path.exists() and not path.is_file():  # to open a pipe would wait for ever
             raise UserError(f"cannot write {path}: it is no regular file")
-        with ExitStack() as stack:
-            with refusing(f"write {path}"):
-                cut(path, training.step)
-                lines = path.open("a", encoding="utf-8", buffering=1)
-            stack.callback(self._close, lines)
+        with refusing(f"write {path}"):
+            cut(path, training.step)
+            lines = path.open("a", encoding="utf-8", buffering=1)
+        try:
+            self._board = Board.at(training, folder) if training.settings.tensorboard else None
             self._lines = lines
-            if training.settings.tensorboard:
-                self._board = stack.enter_context(board(training, folder))
             yield
+        finally:
+            opened, self._lines, self._board = self._board, None, None
+            try:
+                lines.close()
+            except OSError as error:  # what was left to write has no place either
+                self._note(lines, error)
+            if opened is not None:
+                opened.writer.close()
 
     def write(self, report: Report) -> None:
         """Write one step; if that fails, `trouble` says why."""
@@ -221,7 +208,10 @@ class Records:
             if self._board is not None:
                 self._board.write(report)
         except OSError as error:
-            self.trouble = f"cannot write {self._lines.name}: {error.strerror or error}"
+            self._note(self._lines, error)
+
+    def _note(self, lines: TextIO, error: OSError) -> None:
+        self.trouble = self.trouble or f"cannot write {lines.name}: {error.strerror or error}"
 
     def require_complete(self, saved: int) -> None:
         """Say what could not be written.
@@ -231,10 +221,3 @@ class Records:
         """
         if self.trouble is not None:
             raise UserError(f"{self.trouble}; the checkpoint of step {saved} is whole")
-
-    def _close(self, lines: TextIO) -> None:
-        self._lines = self._board = None
-        try:
-            lines.close()
-        except OSError as error:  # what was left to write has no place either
-            self.trouble = self.trouble or f"cannot write {lines.name}: {error.strerror or error}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NoReturn, TypeVar, final
@@ -21,8 +20,8 @@ from .settings import Settings
 T = TypeVar("T")
 
 
-class Machine(ABC):
-    """The processes of a run, and the devices and precision that they compute with.
+class Machine:
+    """The processes of a run, and their devices and precision: this one, on the CPU, in float32.
 
     Attributes:
         rank: which process this is; 0 writes files and talks.
@@ -43,36 +42,35 @@ class Machine(ABC):
         """Return this process's shards of every batch, worked through in so many turns."""
         return [Shard(self.rank * turns + turn, self.size * turns) for turn in range(turns)]
 
-    @abstractmethod
     def launch(self) -> None:
         """Start the other processes, or meet them: once, before anything is written."""
 
-    @abstractmethod
     def setup(self, model: nn.Module, optimizer: Optimizer) -> tuple[nn.Module, Optimizer]:
         """Move the model to the device; return what to call, and to step, in their place."""
+        return model, optimizer
 
-    @abstractmethod
     def turn(self, model: nn.Module, last: bool) -> AbstractContextManager[object]:
         """Work through a shard while entered; gradients are added up after the last one."""
+        return nullcontext()
 
-    @abstractmethod
     def backward(self, loss: Tensor) -> None:
-        """Differentiate."""
+        """Differentiate; gradients are averaged over processes."""
+        loss.backward()
 
-    @abstractmethod
     def total(self, value: Tensor) -> Tensor:
         """Return the sum of a value over all processes."""
+        return value
 
-    @abstractmethod
     def joined(self, value: Tensor, dim: int) -> Tensor:
         """Return the values of all processes, of equal shapes, one after the other."""
+        return value
 
-    @abstractmethod
     def first(self, make: Callable[[], T]) -> T:
         """Return what ``make`` gives in the process that leads, which alone calls it.
 
         Its `UserError` ends all processes.
         """
+        return make()
 
     def some(self, here: bool) -> bool:
         """Tell whether something holds in any of the processes."""
@@ -85,38 +83,6 @@ class Machine(ABC):
         raise SystemExit(2)
 
 
-@final
-class Alone(Machine):
-    """This process, on the CPU, in float32."""
-
-    def launch(self) -> None:
-        """Do nothing."""
-
-    def setup(self, model: nn.Module, optimizer: Optimizer) -> tuple[nn.Module, Optimizer]:
-        """Return both as they are."""
-        return model, optimizer
-
-    def turn(self, model: nn.Module, last: bool) -> AbstractContextManager[object]:
-        """Do nothing: gradients add up by themselves."""
-        return nullcontext()
-
-    def backward(self, loss: Tensor) -> None:
-        """Differentiate."""
-        loss.backward()
-
-    def total(self, value: Tensor) -> Tensor:
-        """Return the value."""
-        return value
-
-    def joined(self, value: Tensor, dim: int) -> Tensor:
-        """Return the value."""
-        return value
-
-    def first(self, make: Callable[[], T]) -> T:
-        """Return what ``make`` gives."""
-        return make()
-
-
 def machine(settings: Settings) -> Machine:
     """Return the machine that the settings, or the one who started this process, ask for.
 
@@ -127,9 +93,7 @@ def machine(settings: Settings) -> Machine:
     """
     started = int(os.environ.get("WORLD_SIZE", "1")) > 1
     plain = (settings.devices, settings.accelerator, settings.precision) == (1, "cpu", "32")
-    if plain and not started:
-        return Alone()
-    return Processes(settings)
+    return Machine() if plain and not started else Processes(settings)
 
 
 PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed"}
@@ -148,15 +112,17 @@ class Processes(Machine):
 
     def __init__(self, settings: Settings) -> None:
         self.fabric = _fabric(settings)
-        self.rank, self.size = self.fabric.global_rank, self.fabric.world_size
-        self.device = self.fabric.device
+        self._find_place()
+
+    def _find_place(self) -> None:
+        fabric = self.fabric
+        self.rank, self.size, self.device = fabric.global_rank, fabric.world_size, fabric.device
 
     def launch(self) -> None:
         """Start the other processes with this one's command line, or meet those that run."""
         self.fabric.launch()
         atexit.register(_leave)
-        self.rank, self.size = self.fabric.global_rank, self.fabric.world_size
-        self.device = self.fabric.device
+        self._find_place()
 
     def setup(self, model: nn.Module, optimizer: Optimizer) -> tuple[nn.Module, Optimizer]:
         """Wrap both; the weights of the process that leads are everyone's."""
@@ -229,21 +195,17 @@ def _arguments(settings: Settings) -> dict[str, Any]:
         given["accelerator"] = settings.accelerator
     if "LT_CLI_USED" not in os.environ or settings.precision != Settings.precision:
         given["precision"] = PRECISIONS[settings.precision]
+    # torchrun has started the processes, and says how many are here
     world, here = (int(os.environ.get(name, "0")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
-    if here:  # torchrun has started the processes, and says how many
-        return {**given, **_several(), "devices": here, "num_nodes": max(1, world // here)}
-    devices = settings.devices
+    given["devices"] = devices = here or settings.devices
     nodes = max(1, world // devices)
-    if devices * nodes > 1:
-        return {**given, **_several(), "devices": devices, "num_nodes": nodes}
-    return {**given, "devices": devices}
+    if here or devices * nodes > 1:
+        from lightning_fabric.strategies.ddp import DDPStrategy
 
-
-def _several() -> dict[str, Any]:
-    """Return Fabric's arguments for several processes: gradients lie where they are summed."""
-    from lightning_fabric.strategies.ddp import DDPStrategy
-
-    return {"strategy": DDPStrategy(gradient_as_bucket_view=True)}
+        # Gradients lie where they are summed.
+        given["strategy"] = DDPStrategy(gradient_as_bucket_view=True)
+        given["num_nodes"] = nodes
+    return given
 
 
 def _leave() -> None:

@@ -1,4 +1,4 @@
-"""The options of a training command, made from the settings."""
+"""The options of a training command, made from the settings and from other `Options`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ from typing import Annotated, Any, final, get_type_hints
 
 import typer
 
-from .settings import ABOUT, Settings
-
-KINDS = get_type_hints(Settings)
-"""The types of the settings."""
+from .settings import ABOUT, Options, Settings, abouts
 
 
 @final
@@ -46,35 +43,65 @@ def with_settings(
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the options of the settings ``names``, all of them if there are none.
 
-    The command takes a keyword ``given`` and gets a `Given` there; ``defaults`` are its own.
+    The command takes a keyword ``given`` and gets a `Given` there; ``defaults`` are its own. A
+    parameter that is annotated with a class of `Options` gets one, made from its options; what it
+    has in common with the settings is among those given.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        own = inspect.signature(command, eval_str=True).parameters
-        options = {name: _parameter(name, defaults) for name in names or ABOUT}
+        settings = [_setting(name, defaults) for name in names or ABOUT]
+        parameters: list[inspect.Parameter] = []
+        choices: dict[str, type[Options]] = {}
+        for name, each in inspect.signature(command, eval_str=True).parameters.items():
+            kind = each.annotation
+            if isinstance(kind, type) and issubclass(kind, Options):
+                choices[name] = kind
+                parameters += [
+                    _parameter(field, kind, getattr(kind, field)) for field in abouts(kind)
+                ]
+            elif name != "given":
+                parameters.append(each)
 
         def run(**arguments: Any) -> None:
-            values = {name: arguments.pop(name) for name in options}
-            given = {name: value for name, value in values.items() if value is not None}
+            given = {each.name: arguments.pop(each.name) for each in settings}
+            for name, kind in choices.items():
+                values = {field: arguments.pop(field) for field in abouts(kind)}
+                given |= {field: value for field, value in values.items() if field in ABOUT}
+                arguments[name] = kind(**values)
+            given = {name: value for name, value in given.items() if value is not None}
             command(**arguments, given=Given(given, defaults))
 
-        first = [each for name, each in own.items() if name != "given"]
-        parameters = [*first, *options.values()]
-        run.__signature__ = inspect.Signature(parameters)  # pyright: ignore
-        run.__annotations__ = {each.name: each.annotation for each in parameters}
-        run.__doc__, run.__name__ = command.__doc__, command.__name__
-        return run
+        return shaped(run, command, [*parameters, *settings])
 
     return decorate
 
 
-def _parameter(name: str, defaults: dict[str, Any]) -> inspect.Parameter:
+def shaped(
+    run: Callable[..., None], command: Callable[..., Any], parameters: list[inspect.Parameter]
+) -> Callable[..., None]:
+    """Return a function that shows a command's name and description, and other parameters."""
+    run.__signature__ = inspect.Signature(parameters)  # pyright: ignore
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    run.__doc__, run.__name__ = command.__doc__, command.__name__
+    return run
+
+
+def _setting(name: str, defaults: dict[str, Any]) -> inspect.Parameter:
     """Return the parameter of a command for a setting; None unless it is given."""
-    about, kind = ABOUT[name], KINDS[name]
-    shown = str(defaults.get(name, about.shown or getattr(Settings, name)))
-    flags = [f"--{name}/--no-{name}"] if kind is bool else []
-    info = typer.Option(*flags, help=about.help, show_default=shown)
-    annotation = Annotated[kind | None, info]
+    shown = str(defaults.get(name, ABOUT[name].shown or getattr(Settings, name)))
+    return _parameter(name, Settings, None, shown)
+
+
+def _parameter(
+    name: str, options: type[Options], default: Any, shown: str = ""
+) -> inspect.Parameter:
+    """Return the parameter of a command for an option."""
+    about, kind = abouts(options)[name], get_type_hints(options)[name]
+    flags = about.flags or (f"--{name}/--no-{name}" if kind is bool else "")
+    info = typer.Option(
+        *filter(None, [flags]), help=about.help, show_default=shown or about.shown or True
+    )
+    annotation = Annotated[kind | None if default is None else kind, info]
     return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
+        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
     )

@@ -29,6 +29,14 @@ class Parts(NamedTuple):
     validation: NDArray[Any]
     test: NDArray[Any]
 
+    def described(self, records: str) -> str:
+        """Return how many there are in each, in words, for ``records`` in the plural."""
+        training, validation, test = map(len, self)
+        return (
+            f"{training:,} {records} to train on, {validation:,} to choose the best model by, "
+            f"{test:,} to test it"
+        )
+
 
 def key(content: str) -> int:
     """Return a number for a record's content: equal contents have equal numbers."""

@@ -67,20 +67,17 @@ class Meter:
         report, left = self.report, self.left()
         if report is None or left is None:
             return {"step": f"{self.first}/{self.settings.steps}"}
+        measures = dict(self.held_out or {})
+        loss = measures.pop("loss", None)
         return {
             "step": f"{report.step}/{self.settings.steps}",
             "training": f"{self.loss:.3f} {self.metric.name}",
-            **self._held_out(),
+            "held out": "not yet" if loss is None else f"{loss:.3f} {self.metric.name}",
+            **{name: f"{value:.3f}" for name, value in measures.items()},
             "gradient": f"{report.gradient_norm:.2f}",
             "speed": f"{self.speed:,.0f} {self.metric.item}/s",
             "left": f"{int(left) // 60}:{int(left) % 60:02}",
         }
-
-    def _held_out(self) -> dict[str, str]:
-        if self.held_out is None:
-            return {"held out": "not yet"}
-        others = {name: f"{value:.3f}" for name, value in self.held_out.items() if name != "loss"}
-        return {"held out": f"{self.held_out['loss']:.3f} {self.metric.name}", **others}
 
 
 @contextmanager
@@ -94,12 +91,24 @@ def progress(console: Console, settings: Settings, metric: Metric, step: int = 0
         step: where the run stands, 0 if it is new.
     """
     meter = Meter(settings, metric, step)
+    latest = time.monotonic()
+
+    def write() -> None:
+        say(console, "  ".join(f"{name} {value}" for name, value in meter.figures().items()))
+
+    def show(report: Report) -> None:
+        nonlocal latest
+        meter.update(report)
+        if time.monotonic() - latest >= EVERY:
+            latest = time.monotonic()
+            write()
+
     if console.is_terminal:
         with Live(console=console, get_renderable=lambda: _table(meter)):
             yield meter.update
     else:
-        yield _lines(console, meter)
-        _line(console, meter)
+        yield show
+        write()
 
 
 def _table(meter: Meter) -> Group:
@@ -109,21 +118,3 @@ def _table(meter: Meter) -> Group:
         table.add_column(name, style="bold", header_style="dim")
     table.add_row(*map(Text, figures.values()))
     return Group(ProgressBar(total=1.0, completed=meter.done(), width=60), table)
-
-
-def _lines(console: Console, meter: Meter) -> Show:
-    latest = time.monotonic()
-
-    def show(report: Report) -> None:
-        nonlocal latest
-        meter.update(report)
-        if time.monotonic() - latest >= EVERY:
-            latest = time.monotonic()
-            _line(console, meter)
-
-    return show
-
-
-def _line(console: Console, meter: Meter) -> None:
-    figures = "  ".join(f"{name} {value}" for name, value in meter.figures().items())
-    say(console, figures)

@@ -14,9 +14,14 @@ from ...errors import UserError
 from . import text
 from .batch import padded
 from .checkpoint import Checkpoint
+from .classify import task as classify
+from .classify.predicting import encoded
 from .classify.problem import Classification
 from .language import Characters
+from .pairs import task as pairs
+from .pairs.examples import Pairs
 from .pairs.problem import Translation
+from .series import task as series
 from .series.problem import Forecasting
 from .table.table import Table
 
@@ -94,25 +99,18 @@ def sample_inputs(checkpoint: Checkpoint, text: str | None, file: Path | None) -
     if isinstance(problem, Characters):
         if file is not None:
             raise UserError("--file is for a run on a table; this one reads text: give --text")
-        return {"ids": excerpts(words_for(checkpoint, text), problem.vocabulary)}
+        return {"input": excerpts(words_for(checkpoint, text), problem.vocabulary)}
     if text is not None:
         raise UserError(
             f"--text is for a run on text; this one, of `train {problem.kind}`, reads a table: "
             "give --file"
         )
     if isinstance(problem, Classification):
-        from .classify.making import table
-
-        return _records(problem, _own(checkpoint, table(file), file))
+        return _records(problem, _own(checkpoint, classify.table(file), file))
     if isinstance(problem, Forecasting):
-        from .series.making import table
-
-        return _windows(problem, _own(checkpoint, table(file), file))
-    if isinstance(problem, Translation):
-        from .pairs.making import table
-
-        return _pairs(problem, _own(checkpoint, table(file, None), file))
-    raise UserError(f"it is not known what a model of `train {problem.kind}` reads")
+        return _windows(problem, _own(checkpoint, series.table(file), file))
+    assert isinstance(problem, Translation)
+    return _pairs(problem, _own(checkpoint, pairs.table(file, None), file))
 
 
 def _own(checkpoint: Checkpoint, table: Table, file: Path | None) -> Table:
@@ -124,8 +122,6 @@ def _own(checkpoint: Checkpoint, table: Table, file: Path | None) -> Table:
 
 def _records(problem: Classification, table: Table) -> Inputs:
     """Return the first records."""
-    from .classify.predicting import encoded
-
     columns = [table.column(name) for name in problem.cells.columns]
     rows = [encoded(problem, table, record, columns) for record in islice(table, COUNT)]
     if not rows:
@@ -136,26 +132,17 @@ def _records(problem: Classification, table: Table) -> Inputs:
 
 def _windows(problem: Forecasting, table: Table) -> Inputs:
     """Return the last windows."""
-    from .series.forecasting import values_for
-
-    values = values_for(problem, table, "error")
+    values = series.values_for(problem, table)
     ends = numpy.arange(max(problem.window, len(values) - COUNT + 1), len(values) + 1)
     return {"input": problem.encode(values.before(ends, problem.window))}
 
 
 def _pairs(problem: Translation, table: Table) -> Inputs:
     """Return the first pairs."""
-    from .pairs.examples import Pairs
-
-    pairs = Pairs(table, None, None, problem.source.by, problem.longest)
-    some = list(pairs.at(numpy.arange(min(COUNT, len(pairs)))))
+    found = Pairs(table, None, None, problem.source.by, problem.longest)
+    some = list(found.at(numpy.arange(min(COUNT, len(found)))))
     if not some:
         raise UserError(f"{table.name} has no pairs of at most {problem.longest} symbols")
-    sources, source_lengths = problem.sources([source for source, _ in some])
-    targets, target_lengths = problem.targets([target for _, target in some])
-    return {
-        "source": sources,
-        "targets": targets,
-        "source_lengths": source_lengths,
-        "target_lengths": target_lengths,
-    }
+    batch = problem.batch(some, len(some))
+    names = ("source", "source_lengths", "targets", "target_lengths")
+    return dict(zip(names, (*batch.inputs, *batch.targets), strict=True))

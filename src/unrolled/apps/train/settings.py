@@ -1,10 +1,11 @@
-"""Settings of a training run: their ranges, those that may change, and the learning rate."""
+"""Options and their ranges; the settings of a training run, and its learning rate."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from typing import Any, NamedTuple, final
 
 from ...errors import UserError
@@ -28,7 +29,7 @@ def _up_to(most: int) -> Rule:
     return Rule(lambda value: 1 <= value <= most, f"from 1 to 2**{most.bit_length() - 1}")
 
 
-def _one_of(*values: str) -> Rule:
+def one_of(*values: str) -> Rule:
     """Return a rule for names."""
     return Rule(lambda value: value in values, "one of " + ", ".join(values))
 
@@ -37,6 +38,7 @@ ROWS = _up_to(2**20)
 """The most rows of a batch; times 2**40 steps, a row's number is an integer of 64 bits."""
 OFTEN = _up_to(2**53)
 """The most of whatever else is counted."""
+POSITIVE = Rule(lambda value: value >= 1, "at least 1")
 RATE = Rule(lambda value: 0 < value <= 1000.0, "more than 0 and at most 1000")
 """At a greater learning rate float32 cannot hold a step."""
 DROPOUT = Rule(lambda value: 0 <= value < 1, "at least 0 and less than 1")
@@ -51,30 +53,53 @@ FEW = Rule(lambda value: 1 <= value <= 1024, "from 1 to 1024")
 
 @final
 class About(NamedTuple):
-    """A setting beside its type and its default.
+    """An option beside its name, type and default.
 
     Attributes:
         help: text for the command line.
         rule: range of its values; None is in range where it is the default.
-        shown: default as the command line shows it; empty: the default itself.
-        free: whether the setting may differ when a run is resumed: when it stops, what it
+        shown: default as the command line shows it; empty: the default itself, if there is one.
+        flags: those of a truth value; empty: ``--name/--no-name``.
+        free: whether a setting may differ when a run is resumed: when it stops, what it
             reports, what it runs on.
     """
 
     help: str
     rule: Rule
     shown: str
+    flags: str
     free: bool
 
 
-def _fixed(default: Any, help: str, rule: Rule) -> Any:
-    """Return a setting that a run keeps for life."""
-    return field(default=default, metadata={"about": About(help, rule, "", False)})
+def declare(
+    default: Any, help: str, rule: Rule = ANY, shown: str = "", flags: str = "", free: bool = False
+) -> Any:
+    """Return a field of `Options`; the arguments are those of `About`."""
+    about = About(help, rule, shown, flags, free)
+    return field(default=default, metadata={"about": about})
 
 
-def _free(default: Any, help: str, rule: Rule, shown: str = "") -> Any:
-    """Return a setting that a resumed run may change."""
-    return field(default=default, metadata={"about": About(help, rule, shown, True)})
+_free = partial(declare, free=True)
+
+
+class Options:
+    """Abstract: options of a command; subclasses are frozen dataclasses with `declare`.
+
+    Raises:
+        UserError: a value is out of range; the message names the option, the value and the range.
+    """
+
+    def __post_init__(self) -> None:
+        for name, about in abouts(type(self)).items():
+            value = getattr(self, name)
+            unset = value is None and getattr(type(self), name) is None
+            if not unset and not about.rule.holds(value):
+                raise UserError(f"{option(name)} must be {about.rule.expected}, not {value!r}")
+
+
+def abouts(kind: Any) -> dict[str, About]:
+    """Return all options of a class, in the order of the command line."""
+    return {each.name: each.metadata["about"] for each in fields(kind)}
 
 
 def option(name: str) -> str:
@@ -88,7 +113,7 @@ def option(name: str) -> str:
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(Options):
     """Everything that decides a run but its data; see ``unrolled train text --help``.
 
     Raises:
@@ -99,12 +124,12 @@ class Settings:
     unrolled.errors.UserError: --dropout must be at least 0 and less than 1, not 1.5
     """
 
-    cell: str = _fixed("lstm", "See: unrolled cells.", ANY)
-    hidden: int = _fixed(256, "Hidden size.", ROWS)
-    layers: int = _fixed(1, "Recurrent layers.", _up_to(2**10))
-    dropout: float = _fixed(0.0, "Between layers and before the readout.", DROPOUT)
-    batch: int = _fixed(32, "Rows of an update; of text, parallel streams.", ROWS)
-    window: int = _fixed(64, "Steps of a row between updates.", ROWS)
+    cell: str = declare("lstm", "See: unrolled cells.", ANY)
+    hidden: int = declare(256, "Hidden size.", ROWS)
+    layers: int = declare(1, "Recurrent layers.", _up_to(2**10))
+    dropout: float = declare(0.0, "Between layers and before the readout.", DROPOUT)
+    batch: int = declare(32, "Rows of an update; of text, parallel streams.", ROWS)
+    window: int = declare(64, "Steps of a row between updates.", ROWS)
     steps: int = _free(2000, "Updates in all.", _up_to(2**40))
     seconds: float | None = _free(
         None, "Stop after so long, even before the steps are done.", SECONDS, "none"
@@ -112,37 +137,30 @@ class Settings:
     patience: int | None = _free(
         None, "Stop after so many evaluations without a better one.", OFTEN, "none"
     )
-    lr: float = _fixed(3e-3, "Peak learning rate of AdamW.", RATE)
-    schedule: str = _fixed(
+    lr: float = declare(3e-3, "Peak learning rate of AdamW.", RATE)
+    schedule: str = declare(
         "constant",
         "Learning rate: constant, or cosine down to 0 at --steps.",
-        _one_of("cosine", "constant"),
+        one_of("cosine", "constant"),
     )
-    clip: float = _fixed(1.0, "Greatest norm of the gradient.", CLIP)
-    seed: int = _fixed(0, "Of weights, order and dropout.", SEED)
-    held_out: float = _fixed(0.1, "Part of the data that is kept for evaluation.", HELD_OUT)
+    clip: float = declare(1.0, "Greatest norm of the gradient.", CLIP)
+    seed: int = declare(0, "Of weights, order and dropout.", SEED)
+    held_out: float = declare(0.1, "Part of the data that is kept for evaluation.", HELD_OUT)
     save_every: int = _free(100, "Steps between checkpoints.", OFTEN)
     evaluate_every: int = _free(200, "Steps between evaluations.", OFTEN)
-    evaluate_at_most: int = _fixed(
+    evaluate_at_most: int = declare(
         1_000_000, "How much of the held-out part an evaluation goes through.", OFTEN
     )
     threads: int | None = _free(None, "Threads of each process.", FEW, "PyTorch's choice")
     accelerator: str = _free(
-        "cpu", "Compute on: cpu, cuda, mps or auto.", _one_of("cpu", "cuda", "mps", "auto")
+        "cpu", "Compute on: cpu, cuda, mps or auto.", one_of("cpu", "cuda", "mps", "auto")
     )
     devices: int = _free(1, "Processes on this machine, each with its device and rows.", FEW)
-    precision: str = _fixed(
-        "32", "Of products: 32, or bf16 with weights of 32 bits.", _one_of("32", "bf16")
+    precision: str = declare(
+        "32", "Of products: 32, or bf16 with weights of 32 bits.", one_of("32", "bf16")
     )
     accumulate: int = _free(1, "Turns in which a batch is worked through, to save memory.", ROWS)
     tensorboard: bool = _free(False, "Log to TensorBoard as well, in --out.", TRUTH)
-
-    def __post_init__(self) -> None:
-        for name, about in ABOUT.items():
-            value = getattr(self, name)
-            unset = value is None and getattr(Settings, name) is None
-            if not unset and not about.rule.holds(value):
-                raise UserError(f"{option(name)} must be {about.rule.expected}, not {value!r}")
 
     def resumed(self, given: Mapping[str, Any]) -> Settings:
         """Return these settings with the free ones among ``given`` in place.
@@ -166,8 +184,8 @@ class Settings:
         return replace(self, **{name: given[name] for name in FREE & given.keys()})
 
 
-ABOUT: dict[str, About] = {each.name: each.metadata["about"] for each in fields(Settings)}
-"""All settings, in the order of the command line."""
+ABOUT = abouts(Settings)
+"""All settings."""
 
 FREE = frozenset(name for name, about in ABOUT.items() if about.free)
 """The settings that may differ when a run is resumed."""

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar, final
 
+import msgspec
+import torch
 from rich.table import Table
 from rich.text import Text
 from torch import Tensor, nn
 
 from ...errors import UserError
 from ...printable import printable
-from ...schema import Positive
+from ...schema import Positive, checked
+from ...structures import Kind
 from .batch import Batch, Shard, States
 from .settings import Settings, learning_rate
 
@@ -46,39 +50,62 @@ class Problem(ABC):
             UserError: there is no memory for it.
         """
 
-    @abstractmethod
     def to_json(self) -> dict[str, Any]:
         """Return all of it in what JSON knows."""
+        return msgspec.to_builtins(self)
 
     @classmethod
-    @abstractmethod
     def from_json(cls, stored: dict[str, Any]) -> Self:
         """Return what `to_json` gave.
 
         Raises:
             LookupError, TypeError, ValueError, UserError: it is damaged.
         """
+        return checked(stored, cls)
 
     def carried(self, model: nn.Module, settings: Settings) -> dict[str, tuple[int, ...]]:
         """Return the shapes of states carried from batch to batch, by name; none unless said."""
         return {}
 
 
-T = TypeVar("T")
+S = TypeVar("S", bound=nn.Module)
 
 
-def build(settings: Settings, make: Callable[[], T]) -> T:
-    """Return what ``make`` gives.
+def build(
+    structure: Callable[..., S],
+    settings: Settings,
+    cell: Cell,
+    reads: Kind,
+    writes: Kind,
+    **options: Any,
+) -> S:
+    """Return a structure with the sizes of the settings.
 
     Raises:
         UserError: there is no memory for it.
     """
+    hidden, layers = settings.hidden, settings.layers
     try:
-        return make()
+        return structure(cell, reads, hidden, writes, layers, settings.dropout, **options)
     except RuntimeError as error:
         raise UserError(
-            f"cannot make a model of --hidden {settings.hidden} --layers {settings.layers}: {error}"
+            f"cannot make a model of --hidden {hidden} --layers {layers}: {error}"
         ) from error
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[torch.device]:
+    """Evaluate a model without gradients while entered, on the device that is given on entry.
+
+    Its mode is left as it was.
+    """
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield next(model.parameters()).device
+    finally:
+        model.train(training)
 
 
 @final

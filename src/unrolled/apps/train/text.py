@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from bisect import bisect_right
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple, final
 
@@ -195,7 +196,7 @@ def open_source(files: Sequence[Path], held_out: float) -> Source:
         UserError: a file cannot be read, or is no text.
     """
     if sum(file.stat().st_size for file in files if file.is_file()) > LARGE:
-        return Stream.of(files, held_out)
+        return Stream(files, held_out)
     return Corpus.of(load(files), held_out)
 
 
@@ -217,22 +218,18 @@ class Piece(NamedTuple):
     """Bytes of a file that begin and end with a character.
 
     Attributes:
-        file: its number.
+        file: that they stand in.
         offset, size: of the bytes.
-        before: how many characters of the text stand before them.
-        newline: whether one joins them to the file before.
+        before, symbols: how many characters of the text stand before them, and in them.
+        newline: whether one joins them to the file before; it is counted.
     """
 
-    file: int
+    file: Path
     offset: int
     size: int
     before: int
+    symbols: int
     newline: bool
-
-    def text(self, file: Path, data: bytes) -> str:
-        """Return the characters of its bytes, read from ``file``."""
-        text = decoded(file, data, self.offset)
-        return "\n" + text if self.newline else text
 
 
 @final
@@ -241,45 +238,29 @@ class Stream(Source):
 
     Opening goes through the files once and keeps where the pieces are; later, each is read when
     a window needs it. Memory does not grow with the files, but for 100 bytes a piece.
+
+    Raises:
+        UserError: a file is missing, unreadable, empty, binary or not UTF-8, or the text is too
+            short for both parts to have a character.
     """
 
-    def __init__(
-        self,
-        files: Sequence[Path],
-        pieces: Sequence[Piece],
-        length: int,
-        vocabulary: str,
-        digest: str,
-        held_out: float,
-    ) -> None:
-        self.files, self.pieces, self._length = list(files), list(pieces), length
-        self.vocabulary, self.digest = vocabulary, digest
-        self.start = boundary(length, held_out)
-        self._before = [piece.before for piece in pieces]
-        self._kept: OrderedDict[int, Tensor] = OrderedDict()
-
-    @classmethod
-    def of(cls, files: Sequence[Path], held_out: float = 0.1) -> Stream:
-        """Go through ``files`` once.
-
-        Raises:
-            UserError: a file is missing, unreadable, empty, binary or not UTF-8, or the text is
-                too short for both parts to have a character.
-        """
+    def __init__(self, files: Sequence[Path], held_out: float = 0.1) -> None:
         seen, digest = numpy.zeros(0x110000, dtype=bool), hashlib.sha256()
-        pieces: list[Piece] = []
-        length = 0
+        self.pieces: list[Piece] = []
+        self._length = 0
         for number, file in enumerate(files):
+            newline = number > 0
             for offset, data in _pieces(file):
-                newline = number > 0 and pieces[-1].file < number
-                piece = Piece(number, offset, len(data), length, newline)
-                text = piece.text(file, data)
-                pieces.append(piece)
+                text = "\n" * newline + decoded(file, data, offset)
+                size, count = len(data), len(text)
+                self.pieces.append(Piece(file, offset, size, self._length, count, newline))
                 seen[codes(text)] = True
                 digest.update(text.encode())
-                length += len(text)
-        vocabulary = "".join(map(chr, numpy.flatnonzero(seen)))
-        return cls(files, pieces, length, vocabulary, digest.hexdigest(), held_out)
+                self._length += count
+                newline = False
+        self.vocabulary = "".join(map(chr, numpy.flatnonzero(seen)))
+        self.start, self.digest = boundary(self._length, held_out), digest.hexdigest()
+        self._ids = lru_cache(KEPT)(self._encoded)
 
     def __len__(self) -> int:
         return self._length
@@ -295,34 +276,24 @@ class Stream(Source):
     def _window(self, start: int, length: int) -> Tensor:
         parts, place, missing = [], min(start, self._length - 1), length
         while missing > 0 and place < self._length:
-            index = bisect_right(self._before, place) - 1
-            part = self._ids(index)[place - self._before[index] :][:missing]
+            piece = self.pieces[bisect_right(self.pieces, place, key=attrgetter("before")) - 1]
+            part = self._ids(piece)[place - piece.before :][:missing]
             parts.append(part)
             place, missing = place + len(part), missing - len(part)
         if missing > 0:
             parts.append(parts[-1][-1:].expand(missing))
         return torch.cat(parts)
 
-    def _ids(self, index: int) -> Tensor:
-        if index in self._kept:
-            self._kept.move_to_end(index)
-            return self._kept[index]
-        ids = self._kept[index] = self._encoded(index)
-        while len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
-        return ids
-
-    def _encoded(self, index: int) -> Tensor:
-        piece = self.pieces[index]
-        end = self._before[index + 1] if index + 1 < len(self.pieces) else self._length
-        file = self.files[piece.file]
+    def _encoded(self, piece: Piece) -> Tensor:
+        file = piece.file
         try:
             with file.open("rb") as stream:
                 stream.seek(piece.offset)
-                ids = encode(piece.text(file, stream.read(piece.size)), self.vocabulary)
+                text = decoded(file, stream.read(piece.size), piece.offset)
+            ids = encode("\n" * piece.newline + text, self.vocabulary)
         except (OSError, UserError) as error:
             raise UserError(f"{file} is no longer what it was: {error}") from error
-        if len(ids) != end - piece.before:
+        if len(ids) != piece.symbols:
             raise UserError(f"{file} is no longer what it was: it changed after it was opened")
         return ids
 

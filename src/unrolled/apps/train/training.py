@@ -19,7 +19,7 @@ from ...schema import checked
 from .batch import ROWS, States, detach, joined, unlisted
 from .checkpoint import Checkpoint, Evaluation
 from .checkpoint_format import Scalars
-from .machine import Alone, Machine
+from .machine import Machine
 from .task import Task
 
 
@@ -59,8 +59,14 @@ class Training:
 
     def __init__(self, task: Task, cell: Cell, machine: Machine | None = None) -> None:
         self.task, self.settings, self.cell = task, task.settings, cell
-        self.machine = machine or Alone()
-        _require_equal_shares(self)
+        self.machine = machine or Machine()
+        count = self.machine.size * self.settings.accumulate
+        if self.settings.batch % count:
+            raise UserError(
+                f"--batch {self.settings.batch} cannot be divided among {self.machine.size} "
+                f"process{'' if self.machine.size == 1 else 'es'} with --accumulate "
+                f"{self.settings.accumulate}: it must be a multiple of {count}"
+            )
         self.shards = self.machine.shards(self.settings.accumulate)
         torch.manual_seed(self.settings.seed)
         self.model = task.model(cell)
@@ -161,10 +167,12 @@ class Training:
         for index, moments in optimizer["state"].items():
             for moment, tensor in moments.items():
                 tensors[f"optimizer/{names[index]}/{moment}"] = tensor
-        for name, state in self._joined_states().items():
-            tensors[f"states/{name}"] = state
-        for device, state in _random().items():
-            tensors[f"random/{device}"] = self.machine.joined(state[None], 0)
+        parts = [states for states in self.states if states is not None]
+        if len(parts) == len(self.states):  # else they begin anew
+            for name, state in zip(self.cell.states, joined(parts), strict=True):
+                tensors[f"states/{name}"] = self.machine.joined(state, ROWS)
+        for device, module in _generators().items():
+            tensors[f"random/{device}"] = self.machine.joined(module.get_rng_state()[None], 0)
         (group,) = optimizer["param_groups"]
         return Checkpoint(
             step=self.step,
@@ -183,14 +191,6 @@ class Training:
                 for name, tensor in tensors.items()
             },
         )
-
-    def _joined_states(self) -> dict[str, Tensor]:
-        """Return the states of all rows of all processes; none where they begin anew."""
-        parts = [states for states in self.states if states is not None]
-        if len(parts) < len(self.states):
-            return {}
-        whole = [self.machine.joined(state, ROWS) for state in joined(parts)]
-        return dict(zip(self.cell.states, whole, strict=True))
 
     @classmethod
     def resume(cls, checkpoint: Checkpoint, task: Task, machine: Machine | None = None) -> Training:
@@ -224,32 +224,12 @@ class Training:
                 unlisted([state[:, shard.rows(state.shape[ROWS])] for state in whole])
                 for shard in self.shards
             ]
-        _restore_random(checkpoint.group("random"), self.machine.rank)
+        generators, rank = _generators(), self.machine.rank
+        for device, kept in checkpoint.group("random").items():
+            if device in generators and rank < len(kept):  # a new process keeps its own
+                generators[device].set_rng_state(kept[rank].clone())  # a view is read past its end
 
 
-def _require_equal_shares(training: Training) -> None:
-    size, settings = training.machine.size, training.settings
-    if settings.batch % (size * settings.accumulate) == 0:
-        return
-    raise UserError(
-        f"--batch {settings.batch} cannot be divided among {size} "
-        f"process{'' if size == 1 else 'es'} with --accumulate {settings.accumulate}: it must be "
-        f"a multiple of {size * settings.accumulate}"
-    )
-
-
-def _random() -> dict[str, Tensor]:
-    """Return the states of PyTorch's generators."""
-    states = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        states["cuda"] = torch.cuda.get_rng_state()
-    return states
-
-
-def _restore_random(states: dict[str, Tensor], rank: int) -> None:
-    """Return those of a process that was there; of a new one they are as it began."""
-    cpu = states["cpu"]
-    if rank < len(cpu):
-        torch.set_rng_state(cpu[rank].clone())  # a view is read past its end
-        if "cuda" in states and torch.cuda.is_available():
-            torch.cuda.set_rng_state(states["cuda"][rank].clone())
+def _generators() -> dict[str, Any]:
+    """Return the modules of PyTorch that have a random generator here, by device."""
+    return {"cpu": torch, "cuda": torch.cuda} if torch.cuda.is_available() else {"cpu": torch}

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from unrolled.apps.train.batch import Shard
-from unrolled.apps.train.classify import making
 from unrolled.apps.train.classify.baseline import f1
+from unrolled.apps.train.classify.command import Choice
 from unrolled.apps.train.classify.reading import Numbers
+from unrolled.apps.train.classify.task import Classify, open_task
 from unrolled.apps.train.settings import Settings
 from unrolled.apps.train.table.memory import MemoryTable
 from unrolled.cells import find
@@ -16,10 +17,10 @@ from unrolled.cells import find
 SETTINGS = Settings(hidden=8, batch=6, held_out=0.2)
 
 
-def task(settings: Settings = SETTINGS) -> making.Classify:
+def task(settings: Settings = SETTINGS) -> Classify:
     rows = [["abc"[: n % 4] + str(n), "yn"[n % 2]] for n in range(50)]
     table = MemoryTable("rows", ["text", "label"], rows)
-    return making.begin(settings, table, making.Choice(), False)
+    return open_task(settings, table, Choice())
 
 
 def test_shares_make_up_the_batch() -> None:
@@ -46,7 +47,7 @@ def test_held_out_records_are_never_trained_on() -> None:
 def test_vocabulary_and_scale_are_those_of_the_training_part() -> None:
     rows = [[float(n), 1.0, "yn"[n % 2]] for n in range(50)]
     table = MemoryTable("rows", ["a", "b", "label"], rows)
-    learned = making.begin(SETTINGS, table, making.Choice(step=2), False)
+    learned = open_task(SETTINGS, table, Choice(step=2))
     reading = learned.problem.reading
     assert isinstance(reading, Numbers)
     known = learned.parts.training.astype(float)

@@ -63,7 +63,7 @@ def test_long_pairs_are_left_out_and_said(tmp_path: Path) -> None:
         (["a\tb"], ("--source", "x"), "has no column 'x': it has '1', '2'"),
         (["a\tb"], ("--source", "1", "--target", "1"), "cannot be both source and target"),
         (["a\tb"], ("--by", "bytes"), "--by must be one of characters, words, not 'bytes'"),
-        (["a\tb"], ("--longest", 0), "--longest must be at least 1, not 0"),
+        (["a\tb"], ("--longest", 0), "--longest must be at least 1 and at most 10,000, not 0"),
     ],
 )
 def test_what_cannot_be_learned_is_named(

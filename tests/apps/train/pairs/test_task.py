@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from unrolled.apps.train.batch import Shard
-from unrolled.apps.train.pairs import making
-from unrolled.apps.train.pairs.baseline import exact, symbols
+from unrolled.apps.train.pairs.command import Choice
+from unrolled.apps.train.pairs.task import Translate, exact, open_task, symbols
 from unrolled.apps.train.settings import Settings
 from unrolled.apps.train.table.memory import MemoryTable
 from unrolled.cells import find
@@ -11,12 +11,12 @@ from unrolled.cells import find
 SETTINGS = Settings(hidden=8, batch=6, held_out=0.2)
 
 
-def task() -> making.Translate:
+def task() -> Translate:
     rows = [
         ["abcd"[: n % 4 + 1] * (1 + n % 3) + str(n % 20), str(n) * (n % 5 + 1)] for n in range(60)
     ]
     table = MemoryTable("rows", ["from", "to"], rows)
-    return making.begin(SETTINGS, table, making.Choice())
+    return open_task(SETTINGS, table, Choice())
 
 
 def test_shares_make_up_the_loss_of_the_batch() -> None:

@@ -80,7 +80,7 @@ def test_empty_cells_are_errors_or_interpolated(tmp_path: Path) -> None:
         (["year,y", "1999,1", "1998,2"], (), "line 3, column 'year': '1998' stands after '1999'"),
         (["y", "1"], ("--horizon", 0), "--horizon must be at least 1, not 0"),
         (["y", "1"], ("--also", "y"), "the column 'y' is the target"),
-        (["y", "1"], ("--missing", "drop"), "--missing must be error or interpolate"),
+        (["y", "1"], ("--missing", "drop"), "--missing must be one of error, interpolate, not"),
     ],
 )
 def test_what_cannot_be_learned_is_named(

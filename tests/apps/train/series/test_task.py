@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unrolled.apps.train.batch import Shard
-from unrolled.apps.train.series import making
+from unrolled.apps.train.series.command import Choice
 from unrolled.apps.train.series.season import season, trending
-from unrolled.apps.train.series.task import Cut
+from unrolled.apps.train.series.task import Cut, Forecast, open_task
 from unrolled.apps.train.settings import Settings
 from unrolled.apps.train.table.builtin import co2
 from unrolled.apps.train.table.memory import MemoryTable
@@ -17,9 +17,9 @@ from unrolled.errors import UserError
 SETTINGS = Settings(hidden=8, batch=6, held_out=0.3)
 
 
-def series(values: numpy.ndarray, **options: object) -> making.Forecast:
+def series(values: numpy.ndarray, **options: object) -> Forecast:
     table = MemoryTable("rows", ["y"], [[float(value)] for value in values])
-    return making.begin(SETTINGS, table, making.Choice(**options))
+    return open_task(SETTINGS, table, Choice(**options))
 
 
 def noise(count: int = 100) -> numpy.ndarray:

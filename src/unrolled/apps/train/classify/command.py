@@ -1,23 +1,40 @@
 """The commands ``unrolled train classify`` and ``unrolled predict``."""
 
-from __future__ import annotations
-
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, final
 
 import typer
 
 from ....printable import printable
-from ..command import Out, Overwrite, Resume, fit, train
-from ..options import OF_TABLES, Given, with_settings
+from ..command import training_command
+from ..options import OF_TABLES
+from ..settings import POSITIVE, Options, Settings, declare, one_of
 
 if TYPE_CHECKING:
-    from ..settings import Settings
     from ..task import Problem, Task
 
 
-@train.command("classify")
-@with_settings(
+@final
+@dataclass(frozen=True)
+class Choice(Options):
+    """Options for a table of sequences and their classes; what is None is guessed."""
+
+    sequence: list[str] | None = declare(  # noqa: RUF009
+        None, "Column of the sequence, * for any characters; may be repeated."
+    )
+    label: str | None = declare(None, "Column of the class.")
+    step: int = declare(1, "Numbers of a step, if each has a column.", POSITIVE)
+    by: str | None = declare(None, "Read texts as characters or words.")
+    vocabulary: int = declare(10_000, "Known symbols at most.", POSITIVE)
+    longest: int = declare(1000, "Of a longer sequence its end is read.", POSITIVE)
+    missing: str = declare(
+        "error", "Empty cells: error, or drop the record.", one_of("error", "drop")
+    )
+
+
+@training_command(
+    "Use it: unrolled predict {out} [FILE]",
     *OF_TABLES,
     hidden=64,
     batch=64,
@@ -29,54 +46,35 @@ if TYPE_CHECKING:
     evaluate_at_most=2000,
 )
 def classify(
-    given: Given,
-    file: Annotated[
-        Path | None,
-        typer.Argument(help="CSV with a header, or JSON lines; without: scikit-learn's digits."),
-    ] = None,
-    sequence: Annotated[
-        list[str] | None,
-        typer.Option(help="Column of the sequence, * for any characters; may be repeated."),
-    ] = None,
-    label: Annotated[str | None, typer.Option(help="Column of the class.")] = None,
-    step: Annotated[int, typer.Option(help="Numbers of a step, if each has a column.")] = 1,
-    by: Annotated[str | None, typer.Option(help="Read texts as characters or words.")] = None,
-    vocabulary: Annotated[int, typer.Option(help="Known symbols at most.")] = 10_000,
-    longest: Annotated[int, typer.Option(help="Of a longer sequence its end is read.")] = 1000,
-    missing: Annotated[str, typer.Option(help="Empty cells: error, or drop the record.")] = "error",
-    out: Out = Path("runs/classify"),
-    resume: Resume = False,
-    overwrite: Overwrite = False,
-) -> None:
+    settings: Settings,
+    problem: "Problem | None",
+    file: Path | None = typer.Argument(
+        None, help="CSV with a header, or JSON lines; without: scikit-learn's digits."
+    ),
+    *,
+    choice: Choice,
+) -> "Task":
     """Train a network that tells the class of a sequence: many → one.
 
     A sequence is a text, a list of numbers (or of lists of as many) in one cell, or numbers in
     columns of their own. What is not named is guessed, and said. Half of the held-out records
     choose the best checkpoint, the others test it in the end.
     """
+    from .task import open_task, table
 
-    def make(settings: Settings, problem: Problem | None) -> Task:
-        from . import making
-        from .problem import Classification
-
-        choice = making.Choice(tuple(sequence or ()), label, step, by, vocabulary, longest, missing)
-        source = making.table(file)
-        if isinstance(problem, Classification):
-            return making.resume(settings, source, problem, missing)
-        return making.begin(settings, source, choice, file is None)
-
-    fit(given, make, out, resume, overwrite, ("Use it: unrolled predict {out} [FILE]",))
+    if file is None and choice.step == 1 and not choice.sequence:
+        choice = replace(choice, step=8)  # a row of a digit
+    return open_task(settings, table(file), choice, problem)
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(help="Folder of a run of train classify.")],
-    file: Annotated[
-        Path | None,
-        typer.Argument(help="CSV or JSON lines with the same columns; without: the digits."),
-    ] = None,
-    text: Annotated[
-        list[str] | None, typer.Option(help="Instead of a file: a text, or a list of numbers.")
-    ] = None,
+    run: Path = typer.Argument(help="Folder of a run of train classify."),
+    file: Path | None = typer.Argument(
+        None, help="CSV or JSON lines with the same columns; without: the digits."
+    ),
+    text: list[str] | None = typer.Option(
+        None, help="Instead of a file: a text, or a list of numbers."
+    ),
 ) -> None:
     """Tell the classes of sequences: a line of CSV for each, with the probability of the class.
 

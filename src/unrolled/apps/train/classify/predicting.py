@@ -8,18 +8,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from torch import nn
 
 from ....errors import UserError
-from ....structures import ManyToOne
 from ..batch import padded
-from ..checkpoint import best
-from ..checkpoint import problem as of_kind
+from ..checkpoint import best_model
 from ..table.delimited import row
 from ..table.memory import MemoryTable
 from ..table.numbers import missing
 from ..table.table import Record, Table
-from .making import table
-from .problem import Classification, probabilities
+from .problem import Classification
+from .task import table
 
 CHUNK = 256
 """How many records are in memory at a time."""
@@ -33,7 +32,7 @@ class Line(NamedTuple):
 
 
 def predict(run: Path, file: Path | None, texts: list[str]) -> Iterator[Line]:
-    """For each record its line in the file, the class and its probability, as CSV.
+    """Yield for each record its line in the file, the class and its probability, as CSV.
 
     Args:
         run: folder of a run, or a checkpoint.
@@ -43,25 +42,22 @@ def predict(run: Path, file: Path | None, texts: list[str]) -> Iterator[Line]:
     Raises:
         UserError: it is a run of another kind, or a record does not fit it.
     """
-    checkpoint = best(run)
-    problem = of_kind(checkpoint, Classification, run)
+    problem, model = best_model(run, Classification)
     if file is not None and texts:
         raise UserError("a FILE and --text contradict each other: give one of them")
-    source = _typed(problem, texts) if texts else table(file)
-    model = checkpoint.model().eval()
-    assert isinstance(model, ManyToOne)
-    return _lines(model, problem, source)
+    return _lines(model, problem, _typed(problem, texts) if texts else table(file))
 
 
-def _lines(model: ManyToOne, problem: Classification, source: Table) -> Iterator[Line]:
+def _lines(model: nn.Module, problem: Classification, source: Table) -> Iterator[Line]:
     columns = [source.column(name) for name in problem.cells.columns]
     label = source.column(problem.label) if problem.label in source.columns else None
     yield Line(row(["line", problem.label, "probability"]))
     right = known = 0
     records = iter(source)
     while chunk := list(islice(records, CHUNK)):
-        rows = [encoded(problem, source, record, columns) for record in chunk]
-        chances, classes = probabilities(model, *padded(rows)).max(1)
+        rows, lengths = padded([encoded(problem, source, record, columns) for record in chunk])
+        with torch.no_grad():
+            chances, classes = model(rows, lengths=lengths)[0].softmax(-1).max(1)
         if not torch.isfinite(chances).all():
             raise UserError("the probabilities are not finite: the model's weights are too large")
         for record, chance, number in zip(chunk, chances.tolist(), classes.tolist(), strict=True):
@@ -74,7 +70,7 @@ def _lines(model: ManyToOne, problem: Classification, source: Table) -> Iterator
 
 
 def encoded(problem: Classification, source: Table, record: Record, columns: list[int]) -> Any:
-    """What the model reads of a record, (T, ...).
+    """Return what the model reads of a record, (T, …).
 
     Raises:
         UserError: a cell does not hold what the run reads.

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, final
 
 import msgspec
-import torch
 from msgspec import Meta
 from torch import Tensor
 
@@ -34,7 +33,7 @@ class Stored(msgspec.Struct, forbid_unknown_fields=True):
 @final
 @dataclass(frozen=True)
 class Classification(Problem):
-    """Which classes there are, and how a record is read.
+    """The classes there are, and how a record is read.
 
     Attributes:
         cells: which columns make the sequence.
@@ -53,25 +52,15 @@ class Classification(Problem):
     longest: int
 
     def model(self, settings: Settings, cell: Cell) -> ManyToOne:
-        """Many → one."""
-        return build(
-            settings,
-            lambda: ManyToOne(
-                cell,
-                self.reading.kind,
-                settings.hidden,
-                Symbols(len(self.classes)),
-                settings.layers,
-                settings.dropout,
-            ),
-        )
+        """Return a network that reads the sequence and tells its class: many → one."""
+        return build(ManyToOne, settings, cell, self.reading.kind, Symbols(len(self.classes)))
 
     def encode(self, raw: Any) -> Tensor:
-        """The last steps of a sequence."""
+        """Return the last steps of a sequence."""
         return self.reading.encode(raw)[-self.longest :]
 
     def to_json(self) -> dict[str, Any]:
-        """All of it in what JSON knows."""
+        """Return all of it in what JSON knows."""
         return {
             "columns": list(self.cells.columns),
             "text": self.cells.text,
@@ -84,7 +73,7 @@ class Classification(Problem):
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Classification:
-        """What `to_json` gave.
+        """Return what `to_json` gave.
 
         Raises:
             ValueError, UserError: it is damaged.
@@ -102,9 +91,3 @@ class Classification(Problem):
             raise ValueError("classes: a name stands there twice")
         cells = Cells(columns, found.text, found.step)
         return cls(cells, found.label, reading, found.classes, found.longest)
-
-
-def probabilities(model: ManyToOne, rows: Tensor, lengths: Tensor) -> Tensor:
-    """The probability of every class, (B, C)."""
-    with torch.no_grad():
-        return model.probabilities(model(rows, lengths=lengths)[0])

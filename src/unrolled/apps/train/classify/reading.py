@@ -30,7 +30,7 @@ class StoredNumbers(msgspec.Struct, forbid_unknown_fields=True):
 class Stored(msgspec.Struct, forbid_unknown_fields=True):
     """A reading in a file: one of the two."""
 
-    text: dict[str, Any] | None = None
+    text: Alphabet | None = None
     numbers: StoredNumbers | None = None
 
 
@@ -69,7 +69,7 @@ class Text(Reading):
 
     def to_json(self) -> dict[str, Any]:
         """All of it in what JSON knows."""
-        return {"text": self.alphabet.to_json()}
+        return {"text": msgspec.to_builtins(self.alphabet)}
 
 
 @final
@@ -125,8 +125,9 @@ def from_json(stored: Stored) -> Reading:
     """
     if (stored.text is None) == (stored.numbers is None):
         raise ValueError("reading: expected either text or numbers")
-    if stored.numbers is None:
-        return Text(Alphabet.from_json(stored.text or {}))
+    if stored.text is not None:
+        return Text(stored.text)
+    assert stored.numbers is not None
     mean, scale = stored.numbers.mean, stored.numbers.scale
     if len(mean) != len(scale):
         raise ValueError(f"reading.numbers: {len(mean)} means, but {len(scale)} scales")

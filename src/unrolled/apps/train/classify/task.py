@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
 
 import numpy
 import torch
@@ -11,15 +14,22 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ....errors import UserError
+from ..alphabet import Alphabet
 from ..batch import Batch, Shard, States, padded
 from ..counter_rng import Order
 from ..parts import drawn
 from ..settings import Settings
-from ..task import Loss, Metric, Task, TestMetrics
-from .baseline import NaiveBayes, NearestMean, f1, frequencies, surprise
+from ..table import Table, open_table
+from ..table.builtin import digits
+from ..task import Loss, Metric, Problem, Task, TestMetrics, evaluating
+from .baseline import f1, frequencies, naive_bayes, nearest_mean, surprise
+from .columns import by_words, choose
 from .examples import Examples
 from .problem import Classification
-from .reading import Text
+from .reading import Numbers, Reading, Text
+
+if TYPE_CHECKING:
+    from .command import Choice
 
 NATS = Metric("nats", "records")
 
@@ -28,6 +38,37 @@ CHUNK = 256
 
 TESTED = 50_000
 """How many records the test and its simple classifiers go through at most."""
+
+
+def table(file: Path | None) -> Table:
+    """Return the table in a file; without one, handwritten digits."""
+    return digits() if file is None else open_table(file)
+
+
+def open_task(
+    settings: Settings, source: Table, choice: Choice, problem: Problem | None = None
+) -> Classify:
+    """Return the task of a table, for the problem of a run that goes on.
+
+    Without one, vocabulary and scale are made of the training part.
+    """
+    drop = choice.missing == "drop"
+    if isinstance(problem, Classification):
+        return Classify(settings, Examples(source, problem.cells, problem.label, drop), problem)
+    cells, label = choose(source, choice.sequence or [], choice.label, choice.step)
+    examples = Examples(source, cells, label, drop)
+    reading = _reading(settings, examples, choice)
+    problem = Classification(cells, label, reading, examples.classes, choice.longest)
+    return Classify(settings, examples, problem)
+
+
+def _reading(settings: Settings, examples: Examples, choice: Choice) -> Reading:
+    parts = drawn(examples.keys, settings.held_out, settings.seed, examples.table.name)
+    if not examples.cells.text:
+        return Numbers.of(examples.raws(parts.training), examples.size)
+    some = list(islice(examples.raws(parts.training), 200))
+    by = choice.by or ("words" if by_words(some) else "characters")
+    return Text(Alphabet.of(examples.raws(parts.training), by, choice.vocabulary))
 
 
 @final
@@ -44,11 +85,14 @@ class Classify(Task[Classification]):
         self.settings, self.examples, self.problem, self.metric = settings, examples, problem, NATS
         self.digest = examples.table.digest()
         self.parts = drawn(examples.keys, settings.held_out, settings.seed, examples.table.name)
-        _require_known(examples, problem)
+        if strange := sorted(set(examples.classes) - set(problem.classes)):
+            raise UserError(
+                f"{examples.table.name} has a class {strange[0]!r} that the run does not know"
+            )
         self._order = Order(len(self.parts.training), settings.batch, settings.seed)
 
     def description(self) -> list[str]:
-        """What was found in the table, and guessed of it."""
+        """Return what was found in the table, and guessed of it."""
         problem, examples = self.problem, self.examples
         columns = problem.cells.columns
         what = repr(columns[0]) if len(columns) == 1 else f"{len(columns)} columns of numbers"
@@ -60,9 +104,7 @@ class Classify(Task[Classification]):
         found = [
             f"{examples.table.name}: {len(examples):,} records; the class is {problem.label!r} "
             f"({len(problem.classes)} classes), the sequence {what}",
-            f"{len(self.parts.training):,} records to train on, "
-            f"{len(self.parts.validation):,} to choose the best model by, "
-            f"{len(self.parts.test):,} to test it",
+            self.parts.described("records"),
         ]
         if examples.left_out:
             found.append(f"{examples.left_out:,} records with an empty cell are left out")
@@ -74,9 +116,8 @@ class Classify(Task[Classification]):
         return found
 
     def batch(self, step: int, shard: Shard) -> Batch:
-        """Sequences (T, B, …) with lengths (B,), and classes (B,)."""
-        rows = shard.rows(self.settings.batch)
-        places = self._order.rows(step)[rows.start : rows.stop].numpy()
+        """Return sequences (T, B, …) with lengths (B,), and classes (B,)."""
+        places = self._order.rows(step).numpy()[shard.rows(self.settings.batch)]
         sequences, lengths, classes = self._rows(self.parts.training[places])
         return Batch(inputs=(sequences, lengths), targets=(classes,), count=self.settings.batch)
 
@@ -85,48 +126,45 @@ class Classify(Task[Classification]):
         return *padded(rows), torch.from_numpy(self.examples.targets[indices].astype(numpy.int64))
 
     def loss(self, model: nn.Module, batch: Batch, states: States | None) -> Loss:
-        """Cross entropy of the classes."""
+        """Sum the cross entropy of the classes."""
         sequences, lengths = batch.inputs
         logits, _ = model(sequences, lengths=lengths)
         return Loss(functional.cross_entropy(logits, batch.targets[0], reduction="sum"))
 
     def evaluate(self, model: nn.Module) -> dict[str, float]:
-        """Cross entropy and accuracy on the validation part."""
-        indices = self._validated()
-        loss, found = self._answers(model, indices)
-        return {"loss": loss, "accuracy": float((found == self.examples.targets[indices]).mean())}
+        """Measure cross entropy and accuracy on the validation part."""
+        loss, found = self._answers(model, self._validated)
+        right = found == self.examples.targets[self._validated]
+        return {"loss": loss, "accuracy": float(right.mean())}
 
+    @property
     def _validated(self) -> NDArray[Any]:
         """The records of an evaluation."""
         return self.parts.validation[: self.settings.evaluate_at_most]
 
     def _answers(self, model: nn.Module, indices: NDArray[Any]) -> tuple[float, NDArray[Any]]:
-        """Mean cross entropy, and the likeliest classes (N,), of some records."""
-        device = next(model.parameters()).device
-        training = model.training
-        model.eval()
+        """Return mean cross entropy, and the likeliest classes (N,), of some records."""
         loss, found = 0.0, []
-        with torch.no_grad():
+        with evaluating(model) as device:
             for chunk in numpy.array_split(indices, -(-len(indices) // CHUNK)):
                 sequences, lengths, targets = self._rows(chunk)
                 logits = model(sequences.to(device), lengths=lengths)[0].cpu()
                 loss += functional.cross_entropy(logits, targets, reduction="sum").item()
                 found.append(logits.argmax(-1).numpy())
-        model.train(training)
         return loss / len(indices), numpy.concatenate(found)
 
     def _frequencies(self) -> NDArray[Any]:
-        """How often each class stands in the training part."""
+        """Return how often each class stands in the training part."""
         count = len(self.problem.classes)
         return frequencies(self.examples.targets, self.parts.training, count)
 
     def baselines(self) -> dict[str, float]:
-        """The frequencies of the classes."""
-        truth = self.examples.targets[self._validated()]
+        """Return what the frequencies of the classes reach."""
+        truth = self.examples.targets[self._validated]
         return {"frequencies of the classes": surprise(self._frequencies(), truth)}
 
     def test_metrics(self, model: nn.Module, name: str) -> TestMetrics:
-        """The model beside simple classifiers on the test part."""
+        """Measure the model beside simple classifiers on the test part."""
         indices, count = self.parts.test[:TESTED], len(self.problem.classes)
         loss, found = self._answers(model, indices)
         truth, known = self.examples.targets[indices], self._frequencies()
@@ -143,25 +181,17 @@ class Classify(Task[Classification]):
         return TestMetrics(part, ("accuracy", "macro F1", "nats"), rows)
 
     def _simple(self, indices: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        """What a classifier without order says of some records."""
-        known, targets = self.parts.training[:TESTED], self.examples.targets
-        rows = (self.problem.encode(raw) for raw in self.examples.raws(known))
-        test = [self.problem.encode(raw) for raw in self.examples.raws(indices)]
-        classes = len(self.problem.classes)
-        if self.problem.cells.text:
-            bayes = NaiveBayes(self.problem.reading.kind.units, classes)
-            bayes.learn((row.tolist() for row in rows), targets[known].tolist())
-            return {"naive Bayes": numpy.array([bayes.classify(row.tolist()) for row in test])}
-        if len(self.problem.cells.columns) == 1:  # sequences of any length
-            return {}
-        nearest = NearestMean(classes)
-        nearest.learn((row.numpy() for row in rows), targets[known].tolist())
-        return {"nearest mean": numpy.array([nearest.classify(row.numpy()) for row in test])}
+        """Return what a classifier without order says of some records."""
+        problem, places = self.problem, self.parts.training[:TESTED]
+        if not problem.cells.text and len(problem.cells.columns) == 1:
+            return {}  # sequences of any length
+        classes = self.examples.targets[places].tolist()
+        known = zip(self._encoded(places), classes, strict=True)
+        test = self._encoded(indices)
+        if not problem.cells.text:
+            return {"nearest mean": nearest_mean(known, test)}
+        symbols = problem.reading.kind.units
+        return {"naive Bayes": naive_bayes(known, test, symbols, len(problem.classes))}
 
-
-def _require_known(examples: Examples, problem: Classification) -> None:
-    strange = sorted(set(examples.classes) - set(problem.classes))
-    if strange:
-        raise UserError(
-            f"{examples.table.name} has a class {strange[0]!r} that the run does not know"
-        )
+    def _encoded(self, indices: NDArray[Any]) -> Iterator[NDArray[Any]]:
+        return (self.problem.encode(raw).numpy() for raw in self.examples.raws(indices))

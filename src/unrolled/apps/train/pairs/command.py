@@ -1,23 +1,50 @@
 """The commands ``unrolled train pairs`` and ``unrolled translate``."""
 
-from __future__ import annotations
-
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, final
 
 import typer
 
+from ....errors import UserError
 from ....printable import printable
-from ..command import Out, Overwrite, Resume, fit, train
-from ..options import OF_TABLES, Given, with_settings
+from ..alphabet import LONGEST, WAYS
+from ..command import training_command
+from ..options import OF_TABLES
+from ..settings import POSITIVE, Options, Rule, Settings, declare, one_of
 
 if TYPE_CHECKING:
-    from ..settings import Settings
     from ..task import Problem, Task
 
 
-@train.command("pairs")
-@with_settings(
+@final
+@dataclass(frozen=True)
+class Choice(Options):
+    """Options for a table of pairs of texts; without ``by`` words, if texts have five or more."""
+
+    source: str | None = declare(None, "Column to read.", shown="the first")
+    target: str | None = declare(None, "Column to write.", shown="the second")
+    header: bool | None = declare(
+        None,
+        "Whether the first line names the columns.",
+        shown="not in TSV",
+        flags="--header/--no-header",
+    )
+    by: str | None = declare(None, "Read texts as characters or words.", one_of(*WAYS))
+    vocabulary: int = declare(10_000, "Known symbols a side at most.", POSITIVE)
+    longest: int = declare(
+        200,
+        "Leave out pairs with more symbols.",
+        Rule(lambda value: 1 <= value <= LONGEST, f"at least 1 and at most {LONGEST:,}"),
+    )
+    attention: bool = declare(True, "Look at all of the source.")
+    missing: str = declare(
+        "error", "Empty cells: error, or drop the pair.", one_of("error", "drop")
+    )
+
+
+@training_command(
+    "Use it: unrolled translate {out} TEXT",
     *OF_TABLES,
     cell="gru",
     hidden=128,
@@ -28,68 +55,39 @@ if TYPE_CHECKING:
     evaluate_at_most=2000,
 )
 def pairs(
-    given: Given,
-    file: Annotated[
-        Path | None,
-        typer.Argument(
-            help="Two columns: TSV without a header, CSV, JSON lines; without: dates of babel."
-        ),
-    ] = None,
-    source: Annotated[
-        str | None, typer.Option(help="Column to read.", show_default="the first")
-    ] = None,
-    target: Annotated[
-        str | None, typer.Option(help="Column to write.", show_default="the second")
-    ] = None,
-    header: Annotated[
-        bool | None,
-        typer.Option(
-            "--header/--no-header",
-            help="Whether the first line names the columns.",
-            show_default="not in TSV",
-        ),
-    ] = None,
-    by: Annotated[str | None, typer.Option(help="Read texts as characters or words.")] = None,
-    vocabulary: Annotated[int, typer.Option(help="Known symbols a side at most.")] = 10_000,
-    longest: Annotated[int, typer.Option(help="Leave out pairs with more symbols.")] = 200,
-    attention: Annotated[
-        bool, typer.Option("--attention/--no-attention", help="Look at all of the source.")
-    ] = True,
-    missing: Annotated[str, typer.Option(help="Empty cells: error, or drop the pair.")] = "error",
-    out: Out = Path("runs/pairs"),
-    resume: Resume = False,
-    overwrite: Overwrite = False,
-) -> None:
+    settings: Settings,
+    problem: "Problem | None",
+    file: Path | None = typer.Argument(
+        None, help="Two columns: TSV without a header, CSV, JSON lines; without: dates of babel."
+    ),
+    *,
+    choice: Choice,
+) -> "Task":
     """Train a network that turns one text into another: encoder and decoder.
 
     Half of the held-out pairs choose the best checkpoint, the others test it in the end; pairs
     with the same source stay together.
     """
+    from .task import open_task, table
 
-    def make(settings: Settings, problem: Problem | None) -> Task:
-        from . import making
-        from .problem import Translation
-
-        choice = making.Choice(source, target, by, vocabulary, longest, attention, missing)
-        table = making.table(file, header)
-        if isinstance(problem, Translation):
-            return making.resume(settings, table, problem, choice)
-        return making.begin(settings, table, choice)
-
-    fit(given, make, out, resume, overwrite, ("Use it: unrolled translate {out} TEXT",))
+    return open_task(settings, table(file, choice.header), choice, problem)
 
 
 def translate(
-    run: Annotated[Path, typer.Argument(help="Folder of a run of train pairs.")],
-    texts: Annotated[
-        list[str] | None, typer.Argument(metavar="[TEXT]...", help="Without: lines of stdin.")
-    ] = None,
-    beam: Annotated[int, typer.Option(help="Sequences kept at a time; 1: greedy.")] = 4,
+    run: Path = typer.Argument(help="Folder of a run of train pairs."),
+    texts: list[str] | None = typer.Argument(
+        None, metavar="[TEXT]...", help="Without: lines of stdin."
+    ),
+    beam: int = typer.Option(4, help="Sequences kept at a time; 1: greedy."),
 ) -> None:
     """Turn texts into others, a line for each."""
     import sys
 
-    from .translating import translate as lines
+    from ..checkpoint import best_model
+    from .problem import Translation
 
-    for line in lines(run, texts or sys.stdin, beam):
-        typer.echo(printable(line))
+    if not 1 <= beam <= 1000:
+        raise UserError(f"--beam must be from 1 to 1000, not {beam}")
+    problem, model = best_model(run, Translation)
+    for text in map(str.strip, texts or sys.stdin):
+        typer.echo(printable(problem.translate(model, [text], beam)[0] if text else ""))

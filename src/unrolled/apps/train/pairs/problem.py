@@ -4,34 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, final
+from typing import Annotated, ClassVar, final
 
-import msgspec
 import torch
 from msgspec import Meta
 from torch import Tensor
 
 from ....equations import Cell
 from ....errors import UserError
-from ....schema import checked
 from ....structures import EncoderDecoder, Symbols
-from ..alphabet import Alphabet
-from ..batch import padded
+from ..alphabet import LONGEST, Alphabet
+from ..batch import Batch, padded
 from ..settings import Settings
 from ..task import Problem, build
-
-LONGEST = 10_000
-"""Symbols of a text at most: attention looks at each pair of them, and a model that does not end
-what it writes goes on for twice as many."""
-
-
-class Stored(msgspec.Struct, forbid_unknown_fields=True):
-    """A translation in a file."""
-
-    source: dict[str, Any]
-    target: dict[str, Any]
-    longest: Annotated[int, Meta(ge=1, le=LONGEST)]
-    attention: bool
 
 
 @final
@@ -49,7 +34,7 @@ class Translation(Problem):
     data: ClassVar[str] = "table"
     source: Alphabet
     target: Alphabet
-    longest: int
+    longest: Annotated[int, Meta(ge=1, le=LONGEST)]
     attention: bool
 
     @property
@@ -58,31 +43,29 @@ class Translation(Problem):
         return len(self.target)
 
     def model(self, settings: Settings, cell: Cell) -> EncoderDecoder:
-        """Encoder, in both directions, and decoder."""
-        return build(
-            settings,
-            lambda: EncoderDecoder(
-                cell,
-                Symbols(len(self.source)),
-                settings.hidden,
-                Symbols(len(self.target) + 1),
-                settings.layers,
-                settings.dropout,
-                attention=self.attention,
-                bidirectional=True,
-            ),
-        )
+        """Return an encoder, in both directions, and a decoder."""
+        reads, writes = Symbols(len(self.source)), Symbols(len(self.target) + 1)
+        options = {"attention": self.attention, "bidirectional": True}
+        return build(EncoderDecoder, settings, cell, reads, writes, **options)
 
     def sources(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Symbols (S, B) and lengths (B,) of sources."""
+        """Return symbols (S, B) and lengths (B,) of sources."""
         return padded([torch.tensor(self.source.encode(text)).long() for text in texts])
 
     def targets(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Symbols (T, B) and lengths (B,) of targets, their ends included."""
+        """Return symbols (T, B) and lengths (B,) of targets, their ends included."""
         return padded([torch.tensor([*self.target.encode(text), self.end]) for text in texts])
 
+    def batch(self, pairs: Sequence[tuple[str, str]], count: int) -> Batch:
+        """Return what the model reads of pairs; ``count`` is that of the whole batch."""
+        sources, source_lengths = self.sources([source for source, _ in pairs])
+        targets, target_lengths = self.targets([target for _, target in pairs])
+        return Batch(
+            inputs=(sources, source_lengths), targets=(targets, target_lengths), count=count
+        )
+
     def translate(self, model: EncoderDecoder, texts: Sequence[str], beam: int = 1) -> list[str]:
-        """What the model makes of some texts, by the best of ``beam`` sequences kept at a time.
+        """Return what the model makes of texts, by the best of ``beam`` sequences kept at a time.
 
         Raises:
             UserError: its scores are not finite.
@@ -99,23 +82,3 @@ class Translation(Problem):
             self.target.decode(written.symbols[: int(length), row].tolist())
             for row, length in enumerate(written.lengths)
         ]
-
-    def to_json(self) -> dict[str, Any]:
-        """All of it in what JSON knows."""
-        return {
-            "source": self.source.to_json(),
-            "target": self.target.to_json(),
-            "longest": self.longest,
-            "attention": self.attention,
-        }
-
-    @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> Translation:
-        """What `to_json` gave.
-
-        Raises:
-            ValueError, UserError: it is damaged.
-        """
-        found = checked(stored, Stored)
-        source, target = Alphabet.from_json(found.source), Alphabet.from_json(found.target)
-        return cls(source, target, found.longest, found.attention)

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, final
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, final
 
 import numpy
 import torch
-from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
 from ....structures import EncoderDecoder
-from ..alphabet import plain
+from ..alphabet import Alphabet, plain, split
 from ..batch import Batch, Shard, States
+from ..classify.columns import by_words
 from ..counter_rng import Order
 from ..parts import drawn
 from ..settings import Settings
-from ..task import Loss, Metric, Task, TestMetrics
-from .baseline import exact, symbols
+from ..table import Table
+from ..table.builtin import dates
+from ..table.delimited import Delimited
+from ..table.jsonl import JsonLines
+from ..table.opening import JSON
+from ..task import Loss, Metric, Problem, Task, TestMetrics, evaluating
 from .examples import Pairs
 from .problem import Translation
+
+if TYPE_CHECKING:
+    from .command import Choice
 
 NATS = Metric("nats/symbol", "symbols")
 
@@ -34,6 +44,56 @@ TESTED = 2_000
 """How many sources the test writes targets for at most."""
 
 
+def table(file: Path | None, header: bool | None) -> Table:
+    """Return the table in a file; without one, dates in ten languages.
+
+    Args:
+        file: a .tsv file has no header, and quotation marks mean nothing there, unless told so;
+            any other is a CSV file with a header, or holds JSON lines.
+        header: whether the first line names the columns; None: as the file's name says.
+    """
+    if file is None:
+        return dates()
+    if file.suffix.lower() in JSON:
+        return JsonLines(file)
+    tabs = file.suffix.lower() in (".tsv", ".tab", ".txt")
+    return Delimited(file, header=not tabs if header is None else header, quoted=not tabs)
+
+
+def open_task(
+    settings: Settings, source: Table, choice: Choice, problem: Problem | None = None
+) -> Translate:
+    """Return the task of a table, for the problem of a run that goes on.
+
+    Without one, the alphabets are those of the training part.
+    """
+    known = problem if isinstance(problem, Translation) else None
+    by = known.source.by if known else choice.by or _guessed(source, choice)
+    longest = known.longest if known else choice.longest
+    drop = choice.missing == "drop"
+    pairs = Pairs(source, choice.source, choice.target, by, longest, drop)
+    if known is None:
+        parts = drawn(pairs.keys, settings.held_out, settings.seed, source.name)
+        first, second = (
+            Alphabet.of((pair[side] for pair in pairs.at(parts.training)), by, choice.vocabulary)
+            for side in (0, 1)
+        )
+        known = Translation(first, second, longest, choice.attention)
+    return Translate(settings, pairs, known)
+
+
+def _guessed(source: Table, choice: Choice) -> str:
+    """Return words, if the texts of both columns are better read so, else characters."""
+    columns = [source.column(name) for name in (choice.source, choice.target) if name] or [0, 1]
+    records = list(islice(source, 200))
+    texts = [
+        [str(record.values[place]) for record in records]
+        for place in columns
+        if place < len(source.columns)
+    ]
+    return "words" if texts and records and all(map(by_words, texts)) else "characters"
+
+
 @final
 class Translate(Task[Translation]):
     """Batches of pairs drawn from the training part, in another order in every round."""
@@ -45,16 +105,14 @@ class Translate(Task[Translation]):
         self._order = Order(len(self.parts.training), settings.batch, settings.seed)
 
     def description(self) -> list[str]:
-        """What was found in the table, and guessed of it."""
+        """Return what was found in the table, and guessed of it."""
         pairs, (source, target) = self.pairs, self.pairs.names
         by = self.problem.source.by
         found = [
             f"{pairs.table.name}: {len(pairs):,} pairs; from {source!r} to {target!r} by {by}: "
             f"{len(self.problem.source.symbols):,} and {len(self.problem.target.symbols):,} "
             "different",
-            f"{len(self.parts.training):,} pairs to train on, "
-            f"{len(self.parts.validation):,} to choose the best model by, "
-            f"{len(self.parts.test):,} to test it",
+            self.parts.described("pairs"),
         ]
         found += [
             f"{count:,} pairs {why} are left out" for why, count in pairs.left_out.items() if count
@@ -62,24 +120,15 @@ class Translate(Task[Translation]):
         return found
 
     def batch(self, step: int, shard: Shard) -> Batch:
-        """Sources (S, B) with their lengths, targets (T, B) with theirs."""
+        """Return sources (S, B) with their lengths, targets (T, B) with theirs."""
         places = self.parts.training[self._order.rows(step).numpy()]
         pairs = list(self.pairs.at(places))
         count = sum(len(self.problem.target.encode(target)) + 1 for _, target in pairs)
         rows = shard.rows(self.settings.batch)
-        return self._batch(pairs[rows.start : rows.stop], count)
-
-    def _batch(self, pairs: list[tuple[str, str]], count: int) -> Batch:
-        sources, source_lengths = self.problem.sources([source for source, _ in pairs])
-        targets, target_lengths = self.problem.targets([target for _, target in pairs])
-        return Batch(
-            inputs=(sources, source_lengths),
-            targets=(targets, target_lengths),
-            count=count,
-        )
+        return self.problem.batch(pairs[rows.start : rows.stop], count)
 
     def loss(self, model: nn.Module, batch: Batch, states: States | None) -> Loss:
-        """Cross entropy of the target's symbols, each told from those before it."""
+        """Sum the cross entropy of the target's symbols, each told from those before it."""
         sources, source_lengths = batch.inputs
         targets, target_lengths = batch.targets
         logits = model(
@@ -92,46 +141,37 @@ class Translate(Task[Translation]):
         )
 
     def evaluate(self, model: nn.Module) -> dict[str, float]:
-        """The loss, and how many of the first targets are written exactly, on the validation part.
+        """Measure the loss, and how many targets are written exactly, on the validation part.
 
-        Targets are written greedily.
+        The first targets are written, greedily.
         """
         indices = self.parts.validation[: self.settings.evaluate_at_most]
-        loss = self._mean_loss(model, indices)
-        pairs = list(self.pairs.at(indices[:WRITTEN]))
-        written = self._written(model, pairs)
-        return {"loss": loss, "exact": exact(written, [self._plain(target) for _, target in pairs])}
-
-    def _mean_loss(self, model: nn.Module, indices: NDArray[Any]) -> float:
-        device = next(model.parameters()).device
-        training = model.training
-        model.eval()
         total = count = 0
-        with torch.no_grad():
+        with evaluating(model) as device:
             for chunk in numpy.array_split(indices, -(-len(indices) // CHUNK)):
-                batch = self._batch(list(self.pairs.at(chunk)), 1).to(device)
+                batch = self.problem.batch(list(self.pairs.at(chunk)), 1).to(device)
                 total += self.loss(model, batch, None).total.item()
                 count += int(batch.targets[1].sum())
-        model.train(training)
-        return total / count
+        pairs = list(self.pairs.at(indices[:WRITTEN]))
+        written = self._written(model, pairs)
+        right = exact(written, [self._plain(target) for _, target in pairs])
+        return {"loss": total / count, "exact": right}
 
     def _written(self, model: nn.Module, pairs: list[tuple[str, str]]) -> list[str]:
         if not isinstance(model, EncoderDecoder):
             raise TypeError(f"an EncoderDecoder is expected, not {type(model).__name__}")
-        training = model.training
-        model.eval()
         written: list[str] = []
-        for first in range(0, len(pairs), CHUNK):
-            sources = [source for source, _ in pairs[first : first + CHUNK]]
-            written += self.problem.translate(model, sources)
-        model.train(training)
+        with evaluating(model):
+            for first in range(0, len(pairs), CHUNK):
+                sources = [source for source, _ in pairs[first : first + CHUNK]]
+                written += self.problem.translate(model, sources)
         return written
 
     def _plain(self, text: str) -> str:
         return plain(text, self.problem.target.by)
 
     def test_metrics(self, model: nn.Module, name: str) -> TestMetrics:
-        """The model, writing greedily, beside a copy of the source and the commonest target."""
+        """Measure the model, writing greedily, beside copies and the commonest target."""
         pairs = list(self.pairs.at(self.parts.test[:TESTED]))
         wanted = [self._plain(target) for _, target in pairs]
         known = self.pairs.at(self.parts.training[:50_000])
@@ -147,3 +187,26 @@ class Translate(Task[Translation]):
         }
         part = f"test part: {len(pairs):,} of {len(self.pairs):,} pairs"
         return TestMetrics(part, ("exact match", "symbols right"), rows)
+
+
+def exact(written: Sequence[str], wanted: Sequence[str]) -> float:
+    """Return the share of texts that are written as they were wanted.
+
+    >>> exact(["ab", "c"], ["ab", "d"])
+    0.5
+    """
+    return sum(a == b for a, b in zip(written, wanted, strict=True)) / len(wanted)
+
+
+def symbols(written: Sequence[str], wanted: Sequence[str], by: str) -> float:
+    """Return the share of places that hold the wanted symbol, of those that either text has.
+
+    >>> symbols(["abx"], ["abcd"], "characters")
+    0.5
+    """
+    hits = places = 0
+    for one, other in zip(written, wanted, strict=True):
+        ours, theirs = split(one, by), split(other, by)
+        hits += sum(a == b for a, b in zip(ours, theirs, strict=False))
+        places += max(len(ours), len(theirs))
+    return hits / max(places, 1)

@@ -1,4 +1,4 @@
-"""Naive forecasts, and measures of error: the figures that a network has to beat."""
+"""Naive forecasts, measures of error, and the scale of a series."""
 
 from __future__ import annotations
 
@@ -7,31 +7,29 @@ from typing import Any
 import numpy
 from numpy.typing import NDArray
 
+from ..table.numbers import chunks
+from .problem import Forecasting
 
-def last_value(series: NDArray[Any], origins: NDArray[Any], horizon: int) -> NDArray[Any]:
-    """The value before each origin, for every step: (B, N).
 
-    >>> last_value(numpy.arange(9), numpy.array([5]), 3).tolist()
-    [[4, 4, 4]]
+def naive(
+    series: NDArray[Any], origins: NDArray[Any], problem: Forecasting
+) -> dict[str, NDArray[Any]]:
+    """Return forecasts (B, N) from each origin (B,) that a network has to beat, by their names.
+
+    The value before the origin for every step, and, with a season, the value of the same place in
+    the last season.
     """
-    return numpy.repeat(series[origins - 1][:, None], horizon, 1)
-
-
-def seasonal(
-    series: NDArray[Any], origins: NDArray[Any], horizon: int, season: int
-) -> NDArray[Any]:
-    """The value of the same place in the last season before each origin: (B, N).
-
-    >>> seasonal(numpy.arange(9), numpy.array([6]), 4, 3).tolist()
-    [[3, 4, 5, 3]]
-    """
-    return series[origins[:, None] - season + numpy.arange(horizon) % season]
+    steps, season = numpy.arange(problem.horizon), problem.season
+    found = {"last value": series[numpy.repeat(origins[:, None] - 1, len(steps), 1)]}
+    if season > 1:
+        found[f"seasonal naive ({season})"] = series[origins[:, None] - season + steps % season]
+    return found
 
 
 def errors(
-    forecasts: NDArray[Any], truth: NDArray[Any], unit: float
+    forecasts: NDArray[Any], truth: NDArray[Any], unit: float = 0.0
 ) -> tuple[float, float, float | None]:
-    """MAE, RMSE, and MASE (Hyndman & Koehler 2006): MAE / ``unit``; None if that is 0.
+    """Return MAE, RMSE, and MASE (Hyndman & Koehler 2006): MAE / ``unit``; None if that is 0.
 
     >>> errors(numpy.array([[1.0, 5.0]]), numpy.array([[1.0, 3.0]]), 2.0)
     (1.0, 1.4142135623730951, 0.5)
@@ -39,3 +37,18 @@ def errors(
     distance = forecasts - truth
     mae = float(numpy.abs(distance).mean())
     return mae, float(numpy.sqrt((distance**2).mean())), mae / unit if unit > 0 else None
+
+
+def mean_and_scale(series: NDArray[Any]) -> tuple[float, float]:
+    """Return mean and standard deviation; 1 of what never changes."""
+    mean = sum(float(chunk.sum()) for chunk in chunks(series)) / len(series)
+    square = sum(float(((chunk - mean) ** 2).sum()) for chunk in chunks(series)) / len(series)
+    scale = float(numpy.sqrt(square))
+    return mean, scale if scale > 1e-12 * max(1.0, abs(mean)) else 1.0
+
+
+def seasonal_error(series: NDArray[Any], season: int) -> float:
+    """Return the mean absolute difference of values a season apart."""
+    pairs = zip(chunks(series[season:]), chunks(series[:-season]), strict=True)
+    total = sum(float(numpy.abs(now - before).sum()) for now, before in pairs)
+    return total / (len(series) - season)

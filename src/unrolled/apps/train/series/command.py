@@ -1,23 +1,45 @@
 """The commands ``unrolled train series`` and ``unrolled forecast``."""
 
-from __future__ import annotations
-
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, final
 
 import typer
 
 from ....printable import printable
-from ..command import Out, Overwrite, Resume, fit, train
-from ..options import OF_TABLES, Given, with_settings
+from ..command import training_command
+from ..options import OF_TABLES
+from ..settings import POSITIVE, Options, Settings, declare, one_of
 
 if TYPE_CHECKING:
-    from ..settings import Settings
     from ..task import Problem, Task
 
 
-@train.command("series")
-@with_settings(
+@final
+@dataclass(frozen=True)
+class Choice(Options):
+    """Options for a table of series; what is None follows from the training part."""
+
+    target: str | None = declare(None, "Column to forecast.")
+    also: list[str] | None = declare(  # noqa: RUF009
+        None, "A further column to read; may be repeated."
+    )
+    horizon: int | None = declare(None, "Values to forecast.", POSITIVE, "a season")
+    window: int | None = declare(None, "Values to read.", POSITIVE, "three seasons")
+    season: int | None = declare(None, "Steps until it repeats itself.", POSITIVE, "looked for")
+    relative: bool | None = declare(
+        None,
+        "Count from the last value read.",
+        shown="if there is a trend",
+        flags="--relative/--absolute",
+    )
+    missing: str = declare(
+        "error", "Empty cells: error or interpolate.", one_of("error", "interpolate")
+    )
+
+
+@training_command(
+    "Use it: unrolled forecast {out} [FILE]",
     *OF_TABLES,
     cell="gru",
     hidden=32,
@@ -28,78 +50,38 @@ if TYPE_CHECKING:
     evaluate_at_most=5000,
 )
 def series(
-    given: Given,
-    file: Annotated[
-        Path | None,
-        typer.Argument(help="CSV with a header, or JSON lines; without: yearly sunspot numbers."),
-    ] = None,
-    target: Annotated[str | None, typer.Option(help="Column to forecast.")] = None,
-    also: Annotated[
-        list[str] | None, typer.Option(help="A further column to read; may be repeated.")
-    ] = None,
-    horizon: Annotated[
-        int | None, typer.Option(help="Values to forecast.", show_default="a season")
-    ] = None,
-    window: Annotated[
-        int | None, typer.Option(help="Values to read.", show_default="three seasons")
-    ] = None,
-    season: Annotated[
-        int | None,
-        typer.Option(help="Steps until it repeats itself.", show_default="looked for"),
-    ] = None,
-    relative: Annotated[
-        bool | None,
-        typer.Option(
-            "--relative/--absolute",
-            help="Count from the last value read.",
-            show_default="if there is a trend",
-        ),
-    ] = None,
-    missing: Annotated[str, typer.Option(help="Empty cells: error or interpolate.")] = "error",
-    out: Out = Path("runs/series"),
-    resume: Resume = False,
-    overwrite: Overwrite = False,
-) -> None:
+    settings: Settings,
+    problem: "Problem | None",
+    file: Path | None = typer.Argument(
+        None, help="CSV with a header, or JSON lines; without: yearly sunspot numbers."
+    ),
+    *,
+    choice: Choice,
+) -> "Task":
     """Train a network that forecasts a series: many → one, the next values.
 
     The table has a record for each step of time, oldest first. Its end is held out, in order of
     time: the first half chooses the best checkpoint, the last half tests it beside naive
     forecasts. Scale, season and trend are those of the training part.
     """
+    from .task import open_task, table
 
-    def make(settings: Settings, problem: Problem | None) -> Task:
-        from . import making
-        from .problem import Forecasting
-
-        choice = making.Choice(
-            target,
-            tuple(also or ()),
-            horizon,
-            window,
-            season,
-            relative,
-            missing,
-        )
-        source = making.table(file)
-        if isinstance(problem, Forecasting):
-            return making.resume(settings, source, problem, missing)
-        return making.begin(settings, source, choice)
-
-    if window is not None:  # a resumed run compares it with its own
-        given = Given({**given.settings, "window": window}, given.defaults)
-    fit(given, make, out, resume, overwrite, ("Use it: unrolled forecast {out} [FILE]",))
+    return open_task(settings, table(file), choice, problem)
 
 
 def forecast(
-    run: Annotated[Path, typer.Argument(help="Folder of a run of train series.")],
-    file: Annotated[
-        Path | None,
-        typer.Argument(help="The series, with the same columns; without: sunspot numbers."),
-    ] = None,
-    missing: Annotated[str, typer.Option(help="Empty cells: error or interpolate.")] = "error",
+    run: Path = typer.Argument(help="Folder of a run of train series."),
+    file: Path | None = typer.Argument(
+        None, help="The series, with the same columns; without: sunspot numbers."
+    ),
+    missing: str = typer.Option("error", help="Empty cells: error or interpolate."),
 ) -> None:
     """Forecast the values after the end of a series, as CSV, beside naive forecasts."""
-    from .forecasting import forecast as lines
+    from ..checkpoint import best_model
+    from .problem import Forecasting
+    from .task import forecasts, table, values_for
 
-    for line in lines(run, file, missing):
+    fill = Choice(missing=missing).missing == "interpolate"
+    problem, model = best_model(run, Forecasting)
+    for line in forecasts(problem, model, values_for(problem, table(file), fill)):
         typer.echo(printable(line))

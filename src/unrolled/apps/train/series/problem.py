@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
 import numpy
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ....equations import Cell
-from ....schema import Finite, NotNegative, Positive, Size, checked
+from ....schema import Finite, NotNegative, Positive, Size
 from ....structures import ManyToOne, Vectors
 from ..settings import Settings
 from ..task import Problem, build
@@ -20,7 +20,7 @@ from ..task import Problem, build
 @final
 @dataclass(frozen=True)
 class Forecasting(Problem):
-    """What is forecast, how far, and in which scale.
+    """The columns that are forecast and read, how far, and their scale.
 
     Attributes:
         target: the column that is forecast.
@@ -47,22 +47,19 @@ class Forecasting(Problem):
     scale: tuple[Positive, ...]
     error: NotNegative
 
+    def __post_init__(self) -> None:
+        if not len(self.mean) == len(self.scale) == 1 + len(self.also):
+            raise ValueError(
+                f"mean and scale: expected {1 + len(self.also)} numbers each, one for each column"
+            )
+
     def model(self, settings: Settings, cell: Cell) -> ManyToOne:
-        """Many → one: the window to the next values."""
-        return build(
-            settings,
-            lambda: ManyToOne(
-                cell,
-                Vectors(1 + len(self.also)),
-                settings.hidden,
-                Vectors(self.horizon),
-                settings.layers,
-                settings.dropout,
-            ),
-        )
+        """Return a network from the window to the next values: many → one."""
+        reads, writes = Vectors(1 + len(self.also)), Vectors(self.horizon)
+        return build(ManyToOne, settings, cell, reads, writes)
 
     def encode(self, windows: NDArray[Any]) -> Tensor:
-        """What the model reads, float32 (L, B, I), of windows (L, B, I)."""
+        """Return what the model reads, float32 (L, B, I), of windows (L, B, I)."""
         level = numpy.array(self.mean)
         if self.relative:
             level = numpy.concatenate(
@@ -71,29 +68,11 @@ class Forecasting(Problem):
         return torch.from_numpy((windows - level) / numpy.array(self.scale)).float()
 
     def level(self, windows: NDArray[Any]) -> NDArray[Any]:
-        """From where the target is counted, (B, 1)."""
+        """Return from where the target is counted, (B, 1)."""
         return (
             windows[-1, :, :1] if self.relative else numpy.full((windows.shape[1], 1), self.mean[0])
         )
 
     def decode(self, outputs: Tensor, windows: NDArray[Any]) -> NDArray[Any]:
-        """Forecasts in the series' own units, (B, N), of what the model gives for windows."""
+        """Return forecasts in the series' own units, (B, N), of what a model gives for windows."""
         return outputs.double().cpu().numpy() * self.scale[0] + self.level(windows)
-
-    def to_json(self) -> dict[str, Any]:
-        """All of it in what JSON knows."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> Forecasting:
-        """What `to_json` gave.
-
-        Raises:
-            ValueError: it is damaged.
-        """
-        found = checked(stored, cls)
-        if not len(found.mean) == len(found.scale) == 1 + len(found.also):
-            raise ValueError(
-                f"mean and scale: expected {1 + len(found.also)} numbers each, one for each column"
-            )
-        return found

@@ -21,7 +21,7 @@ DIP = 0.1
 
 
 def trending(values: NDArray[Any]) -> bool:
-    """Whether the two halves of a series lie further apart than either is wide.
+    """Tell whether the two halves of a series lie further apart than either is wide.
 
     >>> trending(numpy.arange(20.0)), trending(numpy.sin(numpy.arange(40.0)))
     (True, False)
@@ -34,7 +34,7 @@ def trending(values: NDArray[Any]) -> bool:
 
 
 def season(values: NDArray[Any]) -> int:
-    """After how many steps a series repeats itself best; 1 if it does not.
+    """Return after how many steps a series repeats itself best; 1 if it does not.
 
     It is the first peak of the autocorrelation that is nearly as high as the highest, and has a dip
     before it; what is left of a parabola is looked at, if there is a trend. Three whole seasons

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, final
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
 
 import numpy
 import torch
@@ -14,10 +16,17 @@ from ....errors import UserError
 from ..batch import Batch, Shard, States
 from ..counter_rng import Order
 from ..settings import Settings
-from ..task import Loss, Metric, Task, TestMetrics
-from .baseline import errors, last_value, seasonal
+from ..table import Table, open_table
+from ..table.builtin import sunspots
+from ..table.delimited import row
+from ..task import Loss, Metric, Problem, Task, TestMetrics, evaluating
+from .baseline import errors, mean_and_scale, naive, seasonal_error
 from .problem import Forecasting
-from .values import Values
+from .season import season, trending
+from .values import Values, target_column
+
+if TYPE_CHECKING:
+    from .command import Choice
 
 SQUARES = Metric("scaled squared error", "windows")
 
@@ -31,7 +40,7 @@ TESTED = 50_000
 @final
 @dataclass(frozen=True)
 class Cut:
-    """Where a series of N values is cut, in order of time.
+    """The places at which a series of N values is cut, in order of time.
 
     Attributes:
         validation: where that part begins, and training ends.
@@ -45,7 +54,7 @@ class Cut:
 
     @classmethod
     def at(cls, count: int, held_out: float, horizon: int, name: str) -> Cut:
-        """Half of what is held out is for validation, the last half for the test.
+        """Cut so that half of what is held out is for validation, the last half for the test.
 
         Raises:
             UserError: a part is shorter than the horizon.
@@ -66,6 +75,58 @@ class Cut:
         return cut
 
 
+def _require_season(season: int, cut: Cut, name: str) -> None:
+    if season >= cut.validation:
+        raise UserError(
+            f"{name}: the training part has {cut.validation} values, fewer than a season of "
+            f"{season}"
+        )
+
+
+def table(file: Path | None) -> Table:
+    """Return the table in a file; without one, yearly sunspot numbers."""
+    return sunspots() if file is None else open_table(file)
+
+
+def open_task(
+    settings: Settings, source: Table, choice: Choice, problem: Problem | None = None
+) -> Forecast:
+    """Return the task of a table, for the problem of a run that goes on.
+
+    Without one, scale, season and trend are those of the training part.
+    """
+    fill = choice.missing == "interpolate"
+    if isinstance(problem, Forecasting):
+        values = Values(source, problem.target, problem.also, fill)
+        return Forecast(settings, values, problem)
+    target = target_column(source, choice.target)
+    also = tuple(source.columns[source.column(name)] for name in choice.also or ())
+    if target in also:
+        raise UserError(f"the column {target!r} is the target: it is read anyway")
+    values = Values(source, target, also, fill)
+    least = Cut.at(len(values), settings.held_out, choice.horizon or 1, source.name)
+    known = values.series[0][: least.validation]
+    period = choice.season or season(known)
+    horizon = choice.horizon or period
+    cut = Cut.at(len(values), settings.held_out, horizon, source.name)
+    _require_season(period, cut, source.name)
+    longest = cut.validation - horizon - 1
+    window = choice.window or max(1, min(3 * period if period > 1 else 32, longest))
+    figures = [mean_and_scale(series[: cut.validation]) for series in values.series]
+    problem = Forecasting(
+        target=target,
+        also=also,
+        window=window,
+        horizon=horizon,
+        season=period,
+        relative=trending(known) if choice.relative is None else choice.relative,
+        mean=tuple(mean for mean, _ in figures),
+        scale=tuple(scale for _, scale in figures),
+        error=seasonal_error(known, period),
+    )
+    return Forecast(replace(settings, window=window), values, problem)
+
+
 @final
 class Forecast(Task[Forecasting]):
     """Windows drawn from the training part of a series, in another order in every round."""
@@ -81,15 +142,11 @@ class Forecast(Task[Forecasting]):
                 f"--window {problem.window} with --horizon {problem.horizon} needs "
                 f"{problem.window + problem.horizon}"
             )
-        if problem.season > self.cut.validation:
-            raise UserError(
-                f"{values.table.name}: the training part has {self.cut.validation} values, less "
-                f"than one season of {problem.season}"
-            )
+        _require_season(problem.season, self.cut, values.table.name)
         self._order = Order(self._windows, settings.batch, settings.seed)
 
     def description(self) -> list[str]:
-        """What was found in the table, and guessed of it."""
+        """Return what was found in the table, and guessed of it."""
         values, problem, cut = self.values, self.problem, self.cut
         time = ""
         if values.time is not None:
@@ -109,71 +166,64 @@ class Forecast(Task[Forecasting]):
         return found
 
     def batch(self, step: int, shard: Shard) -> Batch:
-        """Windows (L, B, I), and what comes after them, (B, N)."""
-        rows = shard.rows(self.settings.batch)
-        places = self._order.rows(step)[rows.start : rows.stop].numpy()
+        """Return windows (L, B, I), and what comes after them, (B, N)."""
+        places = self._order.rows(step).numpy()[shard.rows(self.settings.batch)]
         inputs, targets, _ = self._at(places + self.problem.window)
         return Batch(inputs=(inputs,), targets=(targets,), count=self.settings.batch)
 
     def _at(self, origins: NDArray[Any]) -> tuple[Tensor, Tensor, NDArray[Any]]:
-        """Inputs, scaled targets and the windows themselves of forecasts from these places on."""
+        """Return inputs, scaled targets and the windows themselves of forecasts from places on."""
         windows = self.values.before(origins, self.problem.window)
         truth = (self.truth(origins) - self.problem.level(windows)) / self.problem.scale[0]
         return self.problem.encode(windows), torch.from_numpy(truth).float(), windows
 
     def truth(self, origins: NDArray[Any]) -> NDArray[Any]:
-        """The values from some places on, (B, N)."""
+        """Return the values from some places on, (B, N)."""
         return self.values.series[0][origins[:, None] + numpy.arange(self.problem.horizon)]
 
     def loss(self, model: nn.Module, batch: Batch, states: States | None) -> Loss:
-        """Squared error, in units of the standard deviation of the training part."""
+        """Sum the squared error, in units of the standard deviation of the training part."""
         outputs, _ = model(*batch.inputs)
         return Loss((outputs - batch.targets[0]).square().mean(-1).sum())
 
     def evaluate(self, model: nn.Module) -> dict[str, float]:
-        """The loss, MAE and RMSE on the validation part."""
-        origins = self._origins(self.cut.validation, self.cut.test, self.settings.evaluate_at_most)
-        forecasts, truth = self.forecasts(model, origins), self.truth(origins)
-        mae, rmse, _ = errors(forecasts, truth, self.problem.error)
+        """Measure the loss, MAE and RMSE on the validation part."""
+        mae, rmse, _ = errors(self.forecasts(model, self._validated), self.truth(self._validated))
         return {"loss": (rmse / self.problem.scale[0]) ** 2, "MAE": mae, "RMSE": rmse}
 
+    @property
+    def _validated(self) -> NDArray[Any]:
+        """The origins of an evaluation."""
+        return self._origins(self.cut.validation, self.cut.test, self.settings.evaluate_at_most)
+
     def _origins(self, start: int, stop: int, at_most: int) -> NDArray[Any]:
-        """Where forecasts can begin so that they lie in a part; at most so many, spread over it."""
+        """Return where forecasts can begin to lie in a part; at most so many, spread over it."""
         first = max(start, self.problem.window, self.problem.season)
         count = stop - self.problem.horizon - first + 1
         return numpy.arange(first, first + count, max(1, -(-count // at_most)))
 
     def forecasts(self, model: nn.Module, origins: NDArray[Any]) -> NDArray[Any]:
-        """What the model says of the values from some places on, (B, N)."""
-        device = next(model.parameters()).device
-        training = model.training
-        model.eval()
+        """Return what the model says of the values from some places on, (B, N)."""
         found = []
-        with torch.no_grad():
+        with evaluating(model) as device:
             for chunk in numpy.array_split(origins, -(-len(origins) // CHUNK)):
                 inputs, _, windows = self._at(chunk)
                 found.append(self.problem.decode(model(inputs.to(device))[0], windows))
-        model.train(training)
         return numpy.concatenate(found)
 
     def baselines(self) -> dict[str, float]:
-        """The same loss of naive forecasts."""
-        origins = self._origins(self.cut.validation, self.cut.test, self.settings.evaluate_at_most)
-        truth, scale = self.truth(origins), self.problem.scale[0]
+        """Return the same loss of naive forecasts."""
+        truth, scale = self.truth(self._validated), self.problem.scale[0]
         return {
-            name: (errors(forecasts, truth, 1.0)[1] / scale) ** 2
-            for name, forecasts in self._naive(origins).items()
+            name: (errors(forecasts, truth)[1] / scale) ** 2
+            for name, forecasts in self._naive(self._validated).items()
         }
 
     def _naive(self, origins: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        series, horizon, season = self.values.series[0], self.problem.horizon, self.problem.season
-        found = {"last value": last_value(series, origins, horizon)}
-        if season > 1:
-            found[f"seasonal naive ({season})"] = seasonal(series, origins, horizon, season)
-        return found
+        return naive(self.values.series[0], origins, self.problem)
 
     def test_metrics(self, model: nn.Module, name: str) -> TestMetrics:
-        """The model beside naive forecasts on the test part, in the series' own units."""
+        """Measure the model beside naive forecasts on the test part, in the series' own units."""
         origins = self._origins(self.cut.test, self.cut.count, TESTED)
         truth, unit = self.truth(origins), self.problem.error
         found = {**self._naive(origins), name: self.forecasts(model, origins)}
@@ -184,3 +234,34 @@ class Forecast(Task[Forecasting]):
         notes = (f"its MAE is {abs(better):.0%} {word} that of the best naive forecast, {best}",)
         part = f"test part: {self.problem.horizon} steps from each of {len(origins):,} places"
         return TestMetrics(part, ("MAE", "RMSE", "MASE"), {**rows}, notes)
+
+
+def forecasts(problem: Forecasting, model: nn.Module, values: Values) -> Iterator[str]:
+    """Yield for each of the next values how many steps ahead it is, and forecasts of it, as CSV.
+
+    Raises:
+        UserError: the model's are not finite.
+    """
+    end = numpy.array([len(values)])
+    window = values.before(end, problem.window)
+    with torch.no_grad():
+        told = problem.decode(model(problem.encode(window))[0], window)
+    if not numpy.isfinite(told).all():
+        raise UserError("the forecasts are not finite: weights or scale are too large")
+    columns = {problem.target: told, **naive(values.series[0], end, problem)}
+    yield row(["step", *columns])
+    for step in range(problem.horizon):
+        yield ",".join([f"+{step + 1}", *(f"{each[0, step]:.6g}" for each in columns.values())])
+
+
+def values_for(problem: Forecasting, source: Table, interpolate: bool = False) -> Values:
+    """Return the values of a table's columns that a run reads.
+
+    Raises:
+        UserError: the series is too short, or a cell does not hold what it should.
+    """
+    values = Values(source, problem.target, problem.also, interpolate)
+    needed = max(problem.window, problem.season)
+    if len(values) < needed:
+        raise UserError(f"{source.name} has {len(values)} values: the run reads the last {needed}")
+    return values

@@ -14,12 +14,12 @@ from .autograd import collector
 from .autograd.collector import Anchor, CollectedStep
 from .autograd.node import Loop
 from .request import Request, Results, is_step, key
+from .runtime.abi import FITS, SCATTERED
 from .runtime.buffers import is_lazy, picker
 from .runtime.cache import OBJECT, Cache
 from .runtime.call import Call
 from .runtime.guards import Guards
 from .runtime.launch import Launch, run_concurrently
-from .runtime.launcher import FITS, SCATTERED
 from .runtime.memory import empty
 from .runtime.torch_state import undisturbed
 

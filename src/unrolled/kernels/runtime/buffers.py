@@ -17,8 +17,7 @@ import torch
 from torch import Tensor
 
 from ... import _torch
-from ..codegen.launcher import ANY, WRONG
-from .abi import Buffer
+from .abi import ANY, WRONG, Buffer
 from .extent import shortage
 from .launcher import Form, Table
 from .torch_state import PLAIN

@@ -11,9 +11,9 @@ import torch
 
 from ... import _torch
 from ..codegen.ir import Target
-from ..codegen.launcher import PARALLEL
 from ..codegen.threads import OPENMP
 from . import cache as caches
+from .abi import PARALLEL
 from .jit import Machine
 
 BYTES = 1

@@ -14,11 +14,11 @@ from torch import Tensor
 
 from ..codegen.concurrent import text
 from . import cache as caches
-from .abi import WORD, ArgumentBlock, Buffer, Field, Role, Rows
+from .abi import FITS, SCATTERED, WORD, ArgumentBlock, Buffer, Field, Role, Rows
 from .buffers import check
 from .code import Code, available
 from .jit import host
-from .launcher import FITS, SCATTERED, Form, Table, dtype_number
+from .launcher import Form, Table, dtype_number
 from .linear import Number, Numbers
 from .memory import aligned, reserve
 from .timeline import Directory

@@ -13,8 +13,20 @@ from torch import Tensor
 
 from ... import _torch
 from ...locks import compiling
-from ..codegen.launcher import ANY, FITS, FUNCTIONS, PARALLEL, SCATTERED, WRONG, text
-from .abi import HEADER, WORD, Copy, Operand, Relocation, header
+from .abi import (
+    ANY,
+    FITS,
+    FUNCTIONS,
+    HEADER,
+    PARALLEL,
+    SCATTERED,
+    WORD,
+    WRONG,
+    Copy,
+    Operand,
+    Relocation,
+    header,
+)
 from .extent import extent, reach
 
 
@@ -70,6 +82,7 @@ def functions() -> Functions | None:
     symbols = {name: _address(library[name]) for name in FUNCTIONS.values()}
     with compiling():  # a fork waits for imports, too: they have locks of their own
         try:
+            from ..codegen.launcher import text
             from .code import openmp
             from .jit import Machine, host
         except ImportError:

@@ -33,9 +33,8 @@ from unrolled.kernels.codegen import kernel as source
 from unrolled.kernels.codegen.ir import Target
 from unrolled.kernels.runtime import code, kernel, launcher
 from unrolled.kernels.runtime import launch as launches
-from unrolled.kernels.runtime.abi import Buffer, Role
+from unrolled.kernels.runtime.abi import SCATTERED, Buffer, Role
 from unrolled.kernels.runtime.launch import Launch, Move, Place, run_concurrently
-from unrolled.kernels.runtime.launcher import SCATTERED
 
 from ..codegen.memory import guarded, posix, survives
 from ..codegen.targets import target
@@ -235,7 +234,9 @@ def test_tensors_that_are_not_laid_out_row_by_row(inspector: str) -> None:
         loop.tensors[buffer] = loop.tensors[buffer].t().contiguous().t()
         assert not loop.tensors[buffer].is_contiguous()
     loop.forget()
-    assert launch.start(loop.given) == SCATTERED
+    ready = launch._taken()
+    assert ready.table.inspect((*loop.given, ready.memory)) == SCATTERED
+    launch._pool.append(ready)
     for name in loop.step.states:
         assert (loop.state(name)[4:] == UNTOUCHED).all()
     launch.run(loop.given)

@@ -192,6 +192,6 @@ class Anchor:
 
 def suits(call: Call, weights: Sequence[Tensor]) -> bool:
     """Return whether steps can share the node of their weights."""
-    if not (_torch.tells_backward_passes and call.time.is_dense and len(call.time.counts) == 1):
+    if not (_torch.tells_backward_passes and call.time.is_dense and call.time.steps == 1):
         return False
     return any(each.requires_grad for each in weights) and all(each.is_leaf for each in weights)

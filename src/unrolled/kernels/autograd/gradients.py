@@ -344,7 +344,7 @@ class Gradients:
         total = call.time.total
         offsets = Numbers([rows.place.offset for rows, _ in self.reads]).at(call.sizes("forward"))
         found = []
-        for (rows, units), offset in zip(self.reads, offsets.tolist(), strict=True):
+        for (rows, units), offset in zip(self.reads, offsets, strict=True):
             number = operands.index(rows.place.operand)
             whole = number < len(operands) - 1 and rows.stride == units and offset == 0
             found.append(number if whole else (number, (total, units), (rows.stride, 1), offset))

@@ -310,7 +310,7 @@ def ragged(
     call = recurrences.calls.get(key)
     if call is None:
         time = timeline.ragged(batch_sizes, batch)
-        recurrence = recurrences.best(len(time.counts), time.batch, record)
+        recurrence = recurrences.best(time.steps, time.batch, record)
         outline = _outline(recurrence, record, batch, False, False)
         call = Call(outline, time, (time.total,), batch_sizes, False)
         call = recurrences.calls.keep(key, call, call.size)

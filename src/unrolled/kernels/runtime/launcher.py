@@ -146,9 +146,9 @@ class Table:
         self._functions = functions()
         self.run = self._runner()
 
-    def load(self, address: int, size: int) -> None:
-        """Take the words that differ with sizes from an address, so many bytes."""
-        ctypes.memmove(self.address + WORD * self._rest, address, size)
+    def load(self, rest: ctypes.Array[ctypes.c_int64]) -> None:
+        """Take the words that differ with sizes."""
+        ctypes.memmove(self.address + WORD * self._rest, rest, ctypes.sizeof(rest))
 
     def _runner(self) -> Callable[[Sequence[Tensor]], int]:
         """Return what runs the kernel if all operands are as they have to be.

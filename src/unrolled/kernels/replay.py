@@ -14,7 +14,7 @@ from .autograd import collector
 from .autograd.collector import Anchor, CollectedStep
 from .autograd.node import Loop
 from .request import Request, Results, is_step, key
-from .runtime.abi import FITS, SCATTERED
+from .runtime.abi import FITS
 from .runtime.buffers import is_lazy, picker
 from .runtime.cache import OBJECT, Cache
 from .runtime.call import Call
@@ -103,10 +103,7 @@ class Replay:
                 )
             return self.split(Loop.apply((self.call,), *sources, *states, *weights))
         tensors, recorded, last = self.arrays(operands)
-        worst = self._launch.start(tensors)
-        if worst == SCATTERED:
-            worst = self._launch.start([each.contiguous() for each in tensors])
-        return (recorded, last) if worst == FITS else None
+        return (recorded, last) if self._launch.start(tensors) == FITS else None
 
     def _anchored(self, weights: Sequence[Tensor]) -> Anchor:
         """Return what steps with these weights hang on, the same as before if they still do."""

@@ -16,20 +16,15 @@ from .autograd.node import Loop
 from .request import Request, Results, is_step, key
 from .runtime.abi import FITS
 from .runtime.buffers import is_lazy, picker
-from .runtime.cache import OBJECT, Cache
+from .runtime.cache import Cache
 from .runtime.call import Call
 from .runtime.guards import Guards
 from .runtime.launch import Launch, run_concurrently
 from .runtime.memory import empty
 from .runtime.torch_state import undisturbed
-
-NOTE = 512
-"""Bytes of a note that a request of some kind was made."""
+from .tuning import NOTE, OBJECT, VARIANTS
 
 _empty_like = torch.empty_like
-
-VARIANTS = 8
-"""Maximum number of prepared launches for one key: tensors differ in what only guards compare."""
 
 
 Operands = tuple[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]]

@@ -259,7 +259,7 @@ def test_memory_of_the_kernel_is_kept_if_it_is_small(monkeypatch: pytest.MonkeyP
         launch.run(loop.given)
     (nothing, size) = asked
     assert (nothing, size > 0) == (0, True)
-    monkeypatch.setattr(launches, "SMALL", size - 1)
+    monkeypatch.setattr(launches, "SMALL_WORKSPACE", size - 1)
     asked.clear()
     launch = loop.launch()
     for _ in range(3):
@@ -420,7 +420,7 @@ def test_units_are_shared_where_rows_are_few_and_steps_long(
     most = 4 * kernel.MANY_ROWS
     assert loop.shards(most, 1000) == (4, (0,))  # no cache holds so many weights
     assert loop.shards(most + 1, 1000)[1][0] == 4  # parts of the rows
-    monkeypatch.setattr(kernel, "LARGE", 1 << 30)
+    monkeypatch.setattr(kernel, "LARGE_WEIGHTS", 1 << 30)
     assert loop.shards(kernel.FEW_ROWS, 1000)[1][0] == 4  # each has a row of its own
     small = made(CELLS["lstm"].graph, packed=False)
     assert small.shards(3, 10**6)[1][0] == 3

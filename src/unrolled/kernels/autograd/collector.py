@@ -17,11 +17,9 @@ from ... import _torch
 from ..runtime.buffers import solid
 from ..runtime.call import Call
 from ..runtime.memory import reserve
+from ..tuning import MOST_ROWS
 from .gradients import Gradients, by_definition
 from .node import are_special, derivative, is_batched, train
-
-MOST_ROWS = 1024
-"""Rows that are collected before a product is made of them; more take memory, and no less time."""
 
 Found = dict[str, Tensor]
 

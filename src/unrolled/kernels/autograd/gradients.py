@@ -26,9 +26,7 @@ from ..runtime.outline import STORE, Outline
 from ..runtime.product import bank
 from ..runtime.torch_state import PLAIN
 from ..runtime.weight_gradients import Rows, Sums
-
-SMALL = 1 << 16
-"""Numbers of an array that is not worth keeping."""
+from ..tuning import SMALL_ARRAY
 
 
 @final
@@ -155,7 +153,7 @@ class Gradients:
         """The arrays of the gradients, (N, width); large ones that nobody else sees are kept."""
         return {
             buffer: empty(self.like, total, width)
-            if is_returned or total * width < SMALL
+            if is_returned or total * width < SMALL_ARRAY
             else reserve.take(self.dtype, total * width).view(total, width)
             for buffer, (width, is_returned) in self.widths.items()
         }

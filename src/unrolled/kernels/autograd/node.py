@@ -13,7 +13,6 @@ from ... import _torch
 from .. import eager
 from ..runtime import timeline
 from ..runtime.buffers import solid
-from ..runtime.cache import OBJECT
 from ..runtime.call import Call
 from ..runtime.launch import run_concurrently
 from ..runtime.memory import reserve
@@ -21,6 +20,7 @@ from ..runtime.outline import Outline
 from ..runtime.recurrence import Recurrence, Recurrences
 from ..runtime.timeline import Timeline
 from ..runtime.torch_state import PLAIN, is_watched
+from ..tuning import OBJECT
 from .gradients import Gradients, by_definition
 
 Recorded = list[Tensor]

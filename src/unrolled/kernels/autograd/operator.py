@@ -19,9 +19,10 @@ from ...graph.verify import check_step
 from .. import eager
 from ..runtime import cache, timeline
 from ..runtime.buffers import arriving, check, sound
-from ..runtime.cache import OBJECT, Cache
-from ..runtime.memory import ALIGNED, empty
+from ..runtime.cache import Cache
+from ..runtime.memory import empty
 from ..runtime.torch_state import DTYPES
+from ..tuning import ALIGNED, OBJECT
 
 if TYPE_CHECKING:
     from ..runtime.recurrence import Recurrences

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...locks import cached_property
-from . import cache
+from ..tuning import OBJECT
 from .abi import Buffer, Role
 from .launch import Launch, Steps
 from .launcher import Form
@@ -49,7 +49,7 @@ class Call:
         self.batch_sizes = batch_sizes
         self.reverse = reverse
         self._launches: dict[Any, Launch | None] = {}  # by kind and number of threads
-        self.size = 4 * cache.OBJECT + time.size
+        self.size = 4 * OBJECT + time.size
 
     @cached_property
     def is_single(self) -> bool:

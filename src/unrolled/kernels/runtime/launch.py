@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..codegen.concurrent import text
+from ..tuning import OBJECT, SMALL_WORKSPACE
 from . import cache as caches
 from .abi import FITS, SCATTERED, WORD, ArgumentBlock, Buffer, Field, Role, Rows
 from .buffers import check
@@ -20,9 +21,6 @@ from .jit import host
 from .launcher import Form, Table, dtype_number
 from .linear import Number, Numbers
 from .memory import aligned, reserve
-
-SMALL = 1 << 18
-"""Numbers of workspace that a launch keeps for its next run: faster than new memory."""
 
 WORKSPACE = Buffer(Role.WORKSPACE)
 """The operand that holds what a kernel alone uses."""
@@ -159,9 +157,9 @@ class Template:
         self._numbers = [Numbers(each) for each in (rest, rooms, list(self.scalars.values()))]
         self._sources(strides or {}, tables or {})
         self.nothing = torch.empty(0, dtype=dtype, device="cpu")
-        self.varies = threads > 1 or self.workspace > SMALL
+        self.varies = threads > 1 or self.workspace > SMALL_WORKSPACE
         self.ready: list[_Ready] = []  # for runs to come, as many as there were at one time
-        self.size = caches.OBJECT + WORD * (block.size + 12 * len(places))
+        self.size = OBJECT + WORD * (block.size + 12 * len(places))
 
     def _rest(
         self,
@@ -305,7 +303,7 @@ class Launch:
         self._rest, self._block, self._alive = template.words(sizes, steps)
         self._varies = template.varies
         self._pool = template.ready
-        self.size = caches.OBJECT + WORD * (len(self._rest) + len(self._block))
+        self.size = OBJECT + WORD * (len(self._rest) + len(self._block))
 
     def run(self, tensors: Sequence[Tensor]) -> None:
         """Run the kernel; tensors that are not laid out row by row are copied first.
@@ -378,14 +376,14 @@ class Launch:
             template = self._template
             if template.threads > 1:
                 ready.table.set("threads", available(template.threads))
-            if template.workspace > SMALL:
+            if template.workspace > SMALL_WORKSPACE:
                 ready.memory = reserve.take(template.dtype, template.workspace)
         return ready
 
     def _emptied(self, ready: _Ready) -> _Ready:
         """Return what keeps nothing in memory that is large."""
         ready.alive = ()
-        if self._template.workspace > SMALL:
+        if self._template.workspace > SMALL_WORKSPACE:
             ready.memory = self._template.nothing
         return ready
 
@@ -430,7 +428,7 @@ class _Ready:
         self.owner: Launch | None = None
         self.alive: Sequence[Tensor] = ()
         self.memory = template.nothing
-        if template.workspace <= SMALL:  # it is kept
+        if template.workspace <= SMALL_WORKSPACE:  # it is kept
             caches.calls.charge(template.size + template.workspace * width)
             self.memory = torch.empty(template.workspace, dtype=template.dtype, device="cpu")
 

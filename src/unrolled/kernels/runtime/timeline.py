@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from ...locks import cached_property
+from ..tuning import OBJECT
 from . import cache
 from .abi import WORD
-from .cache import OBJECT, Cache
+from .cache import Cache
 
 Places = slice | Tensor
 CPU = torch.device("cpu")  # whatever device new tensors go to by default

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..codegen.concurrent import text
 from ..tuning import OBJECT, SMALL_WORKSPACE
 from . import cache as caches
-from .abi import FITS, SCATTERED, WORD, ArgumentBlock, Buffer, Field, Role, Rows
+from .abi import FITS, SCATTERED, WORD, ArgumentBlock, Buffer, Role, Rows
 from .buffers import check
 from .code import Code, available
 from .jit import host
@@ -110,8 +110,8 @@ class Template:
         tables: by buffer, which table of `Steps` tells where its rows begin; the first if none.
 
     Attributes:
-        user, code, dtype, threads: as given.
-        operands: the names of the tensors, in order.
+        user, code, block, dtype, threads: as given.
+        forms: the operands.
 
     Raises:
         RuntimeError: a buffer is bound to no operand.
@@ -136,12 +136,10 @@ class Template:
     ) -> None:
         self.user, self.code, self.block = user, code, block
         self.dtype, self.threads = dtype, threads
-        self.operands = list(operands)
         self.forms = operands
         self.scalars = dict(scalars or {})
         self._order = {buffer: number for number, buffer in enumerate((*operands, WORKSPACE))}
         places = {**{buffer: Place(buffer) for buffer in workspace}, **bindings}
-        self._is_stepped = "counts" in block.scalars
         width = dtype.itemsize
         starts = [0, *accumulate(aligned(count * width) for count in workspace.values())]
         self.workspace = starts.pop() // width
@@ -213,29 +211,22 @@ class Template:
         Of each bound buffer it also notes which fact its rows are, how far they are apart, and how
         much of the last is touched.
         """
-        first = len(FACTS) + len(self.scalars)
-        names = {name: len(FACTS) + number for number, name in enumerate(self.scalars)}
-        names = {name: number for number, name in enumerate(FACTS)} | names
+        names = {name: number for number, name in enumerate((*FACTS, *self.scalars))}
+        kinds = {Rows.WHOLE: "one", Rows.ONE: "one", Rows.THREAD: "threads"}
         self._from = [0] * self.block.size
         for name in self.block.scalars:
             self._from[self.block.scalar(name)] = names.get(name, 0)
+        rows: dict[Buffer, int] = {}
         for field in self.block.fields:
-            if field.rows is Rows.STEP and self._is_stepped:
-                self._from[self.block.starts(field)] = first + 2 * tables.get(field.buffer, 0) + 1
-
-        def rows(field: Field) -> int:
-            if field.rows is Rows.STEP and self._is_stepped:
-                return first + 2 * tables.get(field.buffer, 0)
-            kinds = {Rows.WHOLE: "one", Rows.ONE: "one", Rows.THREAD: "threads"}
-            return names[kinds.get(field.rows, "rows")]
-
+            rows[field.buffer] = names[kinds.get(field.rows, "rows")]
+            if field.rows is Rows.STEP and "counts" in self.block.scalars:
+                table = len(FACTS) + len(self.scalars) + 2 * tables.get(field.buffer, 0)
+                rows[field.buffer] = table
+                self._from[self.block.starts(field)] = table + 1
+        widths = [f.stride if f.rows is Rows.WHOLE else f.width for f in self._bound]
         self._touched = [
-            (
-                rows(f),
-                strides.get(f.buffer, f.stride),
-                f.stride if f.rows is Rows.WHOLE else f.width,
-            )
-            for f in self._bound
+            (rows[f.buffer], strides.get(f.buffer, f.stride), width)
+            for f, width in zip(self._bound, widths, strict=True)
         ]
 
     def at(self, sizes: Mapping[str, int] | None = None, steps: Steps | None = None) -> Launch:
@@ -299,7 +290,7 @@ class Launch:
     def __init__(self, template: Template, sizes: Mapping[str, int], steps: Steps | None) -> None:
         self._template = template
         self._sizes = sizes
-        self.user, self.operands, self.code = template.user, template.operands, template.code
+        self.user, self.code = template.user, template.code
         self._rest, self._block, self._alive = template.words(sizes, steps)
         self._varies = template.varies
         self._pool = template.ready
@@ -419,7 +410,7 @@ class _Ready:
         }
         if "arrived" in block.scalars:
             scalars["arrived"] = block.scalar("arrived")
-        count = len(template.operands) + 1
+        count = len(template.forms) + 1
         dtype = dtype_number(template.dtype)
         self.table = Table(
             [dtype] * count, [width] * count, scalars, [0] * template.rest, template.counts

@@ -17,8 +17,9 @@ import unrolled
 from unrolled import affine, locks, sigmoid, tanh
 from unrolled.kernels.runtime import cache, recurrence
 from unrolled.kernels.runtime.cache import Budget, Cache
-from unrolled.kernels.runtime.memory import LARGE, Reserve, reserve
+from unrolled.kernels.runtime.memory import Reserve, reserve
 from unrolled.kernels.runtime.recurrence import Recurrences
+from unrolled.kernels.tuning import LARGE_PAGE
 
 # What strikes in a finalizer is reported and goes no further.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -173,16 +174,16 @@ def test_kernels_are_made_whole(
 
 
 def test_memory_is_still_kept() -> None:
-    own = Reserve(8 * LARGE)
+    own = Reserve(8 * LARGE_PAGE)
 
     def check() -> None:
-        place = own.take(torch.float32, LARGE).data_ptr()
-        assert own.take(torch.float32, LARGE).data_ptr() == place
-        assert sum(block.nbytes for block in own._blocks.values()) <= 8 * LARGE
+        place = own.take(torch.float32, LARGE_PAGE).data_ptr()
+        assert own.take(torch.float32, LARGE_PAGE).data_ptr() == place
+        assert sum(block.nbytes for block in own._blocks.values()) <= 8 * LARGE_PAGE
 
-    at_every_line(lambda: own.take(torch.float32, LARGE), check, KeyboardInterrupt)
-    at_every_line(lambda: own.take(torch.float32, 3 * LARGE), check, KeyboardInterrupt)
-    assert reserve.take(torch.float32, LARGE).shape == (LARGE,)
+    at_every_line(lambda: own.take(torch.float32, LARGE_PAGE), check, KeyboardInterrupt)
+    at_every_line(lambda: own.take(torch.float32, 3 * LARGE_PAGE), check, KeyboardInterrupt)
+    assert reserve.take(torch.float32, LARGE_PAGE).shape == (LARGE_PAGE,)
 
 
 def test_caches_stay_within_their_bounds() -> None:

@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from unrolled import _torch
-from unrolled.kernels.codegen.launcher import FUNCTIONS
+from unrolled.kernels.runtime.abi import FUNCTIONS
 from without import CHECKS, hidden
 
 NAMES = " ".join(CHECKS).split()

@@ -53,7 +53,7 @@ def test_layers_without_a_gradient(
     monkeypatch: pytest.MonkeyPatch, dropout: float, long: bool
 ) -> None:
     if long:
-        monkeypatch.setattr(recurrence, "LARGE", 0)
+        monkeypatch.setattr(recurrence, "LARGE_PRODUCT", 0)
     options = {"recompute": True, "variational_dropout": dropout, "bias": not long}
     assert_same(made(unused_layers, **options), sequences(9, 2))
 
@@ -87,7 +87,7 @@ def test_a_layer_reads_learned_values_and_others(
     monkeypatch: pytest.MonkeyPatch, steps: int, long: bool
 ) -> None:
     if long:
-        monkeypatch.setattr(recurrence, "LARGE", 0)
+        monkeypatch.setattr(recurrence, "LARGE_PRODUCT", 0)
     for options in ({}, {"bidirectional": True}, {"recompute": True}):
         assert_same(made(learned_sources, **options), sequences(steps, 2), lengths=[steps, 1])
 
@@ -249,7 +249,7 @@ def input_like_a_mask(mask_ih, h):
     ids=str,
 )
 def test_names_of_the_library(monkeypatch: pytest.MonkeyPatch, cell: Cell, options: dict) -> None:
-    monkeypatch.setattr(recurrence, "LARGE", 0)
+    monkeypatch.setattr(recurrence, "LARGE_PRODUCT", 0)
     layer = made(cell, **options)
     assert unrolled.explain(layer, sequences()).startswith("compiled kernel")
     assert_same(layer, sequences())
@@ -269,7 +269,7 @@ def test_a_second_gradient_past_a_parameter_that_no_kernel_reads(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Where what reads the input is computed before the loop."""
-    monkeypatch.setattr(recurrence, "LARGE", 0)
+    monkeypatch.setattr(recurrence, "LARGE_PRODUCT", 0)
     layer, x = made(unread_parameter), sequences(16, 1).requires_grad_()
     found = []
     for around in (eager_only, nullcontext):

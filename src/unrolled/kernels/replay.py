@@ -14,22 +14,17 @@ from .autograd import collector
 from .autograd.collector import Anchor, CollectedStep
 from .autograd.node import Loop
 from .request import Request, Results, is_step, key
+from .runtime.abi import FITS
 from .runtime.buffers import is_lazy, picker
-from .runtime.cache import OBJECT, Cache
+from .runtime.cache import Cache
 from .runtime.call import Call
 from .runtime.guards import Guards
 from .runtime.launch import Launch, run_concurrently
-from .runtime.launcher import FITS, SCATTERED
 from .runtime.memory import empty
 from .runtime.torch_state import undisturbed
-
-NOTE = 512
-"""Bytes of a note that a request of some kind was made."""
+from .tuning import NOTE, OBJECT, VARIANTS
 
 _empty_like = torch.empty_like
-
-VARIANTS = 8
-"""Maximum number of prepared launches for one key: tensors differ in what only guards compare."""
 
 
 Operands = tuple[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]]
@@ -103,10 +98,7 @@ class Replay:
                 )
             return self.split(Loop.apply((self.call,), *sources, *states, *weights))
         tensors, recorded, last = self.arrays(operands)
-        worst = self._launch.start(tensors)
-        if worst == SCATTERED:
-            worst = self._launch.start([each.contiguous() for each in tensors])
-        return (recorded, last) if worst == FITS else None
+        return (recorded, last) if self._launch.start(tensors) == FITS else None
 
     def _anchored(self, weights: Sequence[Tensor]) -> Anchor:
         """Return what steps with these weights hang on, the same as before if they still do."""

@@ -444,7 +444,7 @@ def test_fresh_memory_is_never_read(
 ) -> None:
     """Nor a layout's numbers beyond the last unit, nor what no pass has written."""
     monkeypatch.setattr(comparison, "known", {})  # nor memory that an earlier run has left
-    monkeypatch.setattr(launch, "SMALL", -1)  # no workspace but from torch
+    monkeypatch.setattr(launch, "SMALL_WORKSPACE", -1)  # no workspace but from torch
     all_cells = [*CELLS.values(), *OTHERS[KINDS.index(kind) :: 3]]
     found = [[everything(cell, way, kind) for way in WAYS] for cell in all_cells]
     assert "empty" in poisoned

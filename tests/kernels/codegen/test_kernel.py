@@ -11,13 +11,14 @@ from kernels.comparison import SIZES
 from unrolled.cells import CELLS
 from unrolled.equations import Cell
 from unrolled.kernels.codegen.ir import Target
-from unrolled.kernels.codegen.kernel import PANEL, Source
+from unrolled.kernels.codegen.kernel import Source
 from unrolled.kernels.codegen.packing import Layout
 from unrolled.kernels.planning.schedule import Schedule
 from unrolled.kernels.planning.split import hoisted, split
 from unrolled.kernels.planning.training import TrainingPlan
 from unrolled.kernels.runtime.abi import Buffer, Field, Role, Rows
 from unrolled.kernels.runtime.jit import host
+from unrolled.kernels.tuning import PANEL
 
 from .targets import DTYPES, WIDTHS, target
 

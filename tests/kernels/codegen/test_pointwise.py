@@ -19,14 +19,15 @@ from unrolled.graph.operation import CONDITIONS, Operation
 from unrolled.kernels.codegen import kernel as source
 from unrolled.kernels.codegen import pointwise as pointwise
 from unrolled.kernels.codegen.ir import Target
-from unrolled.kernels.codegen.kernel import CHUNK, Source
+from unrolled.kernels.codegen.kernel import Source
 from unrolled.kernels.codegen.packing import Layout
-from unrolled.kernels.codegen.pointwise import BODY, LLVM, LOOPS, Point
+from unrolled.kernels.codegen.pointwise import LLVM, Point
 from unrolled.kernels.planning.schedule import Schedule
 from unrolled.kernels.planning.split import split
 from unrolled.kernels.runtime import recurrence
 from unrolled.kernels.runtime.cache import Budget, Cache
 from unrolled.kernels.runtime.jit import host
+from unrolled.kernels.tuning import BODY, CHUNK, LOOPS
 
 WIDE = Target("float", 64, 32)
 

@@ -17,7 +17,6 @@ from unrolled.kernels.runtime.abi import Buffer, Role
 from unrolled.kernels.runtime.kernel import Kernel
 from unrolled.kernels.runtime.launch import Launch, Move, Place, Steps, Template
 from unrolled.kernels.runtime.launcher import Form
-from unrolled.kernels.runtime.timeline import Directory
 
 from ..comparison import SIZES, by_definition, call
 
@@ -102,8 +101,11 @@ class Loop:
             tables={buffer: number for number, buffer in enumerate(self.starts, 1)},
         )
         counts = torch.tensor(self.COUNTS)
-        tables = Directory.of(counts, [torch.tensor([0, 4]), *self.starts.values()])
-        return template.at(steps=Steps(counts, tables, shards, batch=4))
+        starts = [torch.tensor([0, 4]), *self.starts.values()]
+        tables = [(int((begin + counts).max()), begin.data_ptr()) for begin in starts]
+        alive = counts, starts
+        steps = Steps(len(counts), counts.data_ptr(), tables, shards, 4, alive)
+        return template.at(steps=steps)
 
     @property
     def given(self) -> list[Tensor]:

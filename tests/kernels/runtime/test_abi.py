@@ -16,9 +16,19 @@ from unrolled.kernels.codegen import fields
 from unrolled.kernels.codegen import launcher as launcher_text
 from unrolled.kernels.codegen.arguments import Arguments
 from unrolled.kernels.codegen.ir import Function
-from unrolled.kernels.codegen.launcher import ANY, FITS, SCATTERED, WRONG
 from unrolled.kernels.runtime import abi, launcher
-from unrolled.kernels.runtime.abi import HEADER, WORD, ArgumentBlock, Buffer, Role, Rows
+from unrolled.kernels.runtime.abi import (
+    ANY,
+    FITS,
+    HEADER,
+    SCATTERED,
+    WORD,
+    WRONG,
+    ArgumentBlock,
+    Buffer,
+    Role,
+    Rows,
+)
 from unrolled.kernels.runtime.code import Code
 from unrolled.kernels.runtime.jit import host
 from unrolled.kernels.runtime.launch import Place, Template

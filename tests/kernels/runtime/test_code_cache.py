@@ -356,7 +356,7 @@ def test_an_interrupt_leaves_nothing_half_written(
 
 def test_the_folder_has_a_bound(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was used longest ago goes; other files stay."""
-    monkeypatch.setattr(code_cache, "MOST", 16 * 10 * (len(CODE) + 48))  # ten entries of each part
+    monkeypatch.setattr(code_cache, "DISK", 16 * 10 * (len(CODE) + 48))  # ten entries of each part
     keys = [f"{part:x}{number:063x}" for number in range(30) for part in range(16)]
     code_cache.write(keys[0], CODE)
     other = folder / "0 notes.txt"
@@ -377,8 +377,8 @@ def test_the_folder_has_a_bound(folder: Path, monkeypatch: pytest.MonkeyPatch) -
     assert other.exists()
     entries = [path for path in folder.iterdir() if path != other]
     assert len(entries) == 160
-    assert sum(path.stat().st_size for path in entries) <= code_cache.MOST
-    code_cache.write(KEY, bytes(code_cache.MOST // 16 + 1))
+    assert sum(path.stat().st_size for path in entries) <= code_cache.DISK
+    code_cache.write(KEY, bytes(code_cache.DISK // 16 + 1))
     assert code_cache.read(KEY) is None  # larger than all that has a place
 
 
@@ -423,7 +423,7 @@ def test_a_second_process_compiles_nothing() -> None:
 @FORK
 def test_many_processes_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each reads whole entries or none, whatever the others write and remove."""
-    monkeypatch.setattr(code_cache, "MOST", 16 * 40_000)
+    monkeypatch.setattr(code_cache, "DISK", 16 * 40_000)
     children = [in_child(lambda seed=seed: write_and_read(seed)) for seed in range(6)]
     assert [os.waitpid(child, 0)[1] for child in children] == [0] * 6
     names = os.listdir(folder)

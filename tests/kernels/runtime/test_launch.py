@@ -34,9 +34,8 @@ from unrolled.kernels.codegen.ir import Target
 from unrolled.kernels.codegen.packing import Layout
 from unrolled.kernels.runtime import code, kernel, launcher
 from unrolled.kernels.runtime import launch as launches
-from unrolled.kernels.runtime.abi import Buffer, Role
+from unrolled.kernels.runtime.abi import SCATTERED, Buffer, Role
 from unrolled.kernels.runtime.launch import Launch, Move, Place, run_concurrently
-from unrolled.kernels.runtime.launcher import SCATTERED
 
 from ..codegen.memory import guarded, posix, survives
 from ..codegen.targets import target
@@ -236,7 +235,9 @@ def test_tensors_that_are_not_laid_out_row_by_row(inspector: str) -> None:
         loop.tensors[buffer] = loop.tensors[buffer].t().contiguous().t()
         assert not loop.tensors[buffer].is_contiguous()
     loop.forget()
-    assert launch.start(loop.given) == SCATTERED
+    ready = launch._taken()
+    assert ready.table.inspect((*loop.given, ready.memory)) == SCATTERED
+    launch._pool.append(ready)
     for name in loop.step.states:
         assert (loop.state(name)[4:] == UNTOUCHED).all()
     launch.run(loop.given)
@@ -259,7 +260,7 @@ def test_memory_of_the_kernel_is_kept_if_it_is_small(monkeypatch: pytest.MonkeyP
         launch.run(loop.given)
     (nothing, size) = asked
     assert (nothing, size > 0) == (0, True)
-    monkeypatch.setattr(launches, "SMALL", size - 1)
+    monkeypatch.setattr(launches, "SMALL_WORKSPACE", size - 1)
     asked.clear()
     launch = loop.launch()
     for _ in range(3):
@@ -420,7 +421,7 @@ def test_units_are_shared_where_rows_are_few_and_steps_long(
     most = 4 * kernel.MANY_ROWS
     assert loop.shards(most, 1000) == (4, (0,))  # no cache holds so many weights
     assert loop.shards(most + 1, 1000)[1][0] == 4  # parts of the rows
-    monkeypatch.setattr(kernel, "LARGE", 1 << 30)
+    monkeypatch.setattr(kernel, "LARGE_WEIGHTS", 1 << 30)
     assert loop.shards(kernel.FEW_ROWS, 1000)[1][0] == 4  # each has a row of its own
     small = made(CELLS["lstm"].graph, layout=Layout.HELD)
     assert small.shards(3, 10**6)[1][0] == 3

@@ -6,13 +6,14 @@ import pytest
 import torch
 
 from unrolled.kernels.runtime import memory
-from unrolled.kernels.runtime.memory import LARGE, Reserve, aligned, empty, layout
+from unrolled.kernels.runtime.memory import Reserve, aligned, empty, layout
+from unrolled.kernels.tuning import LARGE_PAGE
 
-COUNT = LARGE // 4  # numbers of a large page
+COUNT = LARGE_PAGE // 4  # numbers of a large page
 
 
 def test_memory_in_use_is_not_handed_out() -> None:
-    reserve = Reserve(8 * LARGE)
+    reserve = Reserve(8 * LARGE_PAGE)
     first = reserve.take(torch.float32, COUNT)
     second = reserve.take(torch.float32, COUNT)
     assert first.data_ptr() != second.data_ptr()
@@ -24,7 +25,7 @@ def test_memory_in_use_is_not_handed_out() -> None:
 
 
 def test_other_dtypes_and_sizes_take_what_fits() -> None:
-    reserve = Reserve(16 * LARGE)
+    reserve = Reserve(16 * LARGE_PAGE)
     place = reserve.take(torch.float32, 2 * COUNT).data_ptr()
     assert reserve.take(torch.float64, COUNT).data_ptr() == place
     assert reserve.take(torch.float32, 2 * COUNT + 1).data_ptr() != place
@@ -34,7 +35,7 @@ def test_other_dtypes_and_sizes_take_what_fits() -> None:
 
 
 def test_no_more_is_kept_than_said() -> None:
-    reserve = Reserve(2 * LARGE)
+    reserve = Reserve(2 * LARGE_PAGE)
     tensors = [reserve.take(torch.float32, COUNT).fill_(number) for number in range(4)]
     assert len(reserve._blocks) == 2
     for number, tensor in enumerate(tensors):  # what is not kept lives as long as it is used
@@ -52,7 +53,7 @@ def test_a_little_more_takes_the_same_memory() -> None:
 
 
 def test_small_tensors_are_plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    reserve = Reserve(8 * LARGE)
+    reserve = Reserve(8 * LARGE_PAGE)
     assert reserve.take(torch.float64, 3).shape == (3,)
     assert not reserve._blocks
     monkeypatch.setattr(reserve, "_alone", None)  # another PyTorch cannot tell
@@ -61,7 +62,7 @@ def test_small_tensors_are_plain(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_many_threads_never_share() -> None:
-    reserve = Reserve(64 * LARGE)
+    reserve = Reserve(64 * LARGE_PAGE)
 
     def work(number: int) -> bool:
         for _ in range(20):

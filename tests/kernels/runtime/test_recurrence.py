@@ -19,10 +19,10 @@ from unrolled.kernels.planning.schedule import UnsupportedError
 from unrolled.kernels.planning.split import split
 from unrolled.kernels.runtime import code, recurrence
 from unrolled.kernels.runtime.abi import Buffer, Role
-from unrolled.kernels.runtime.cache import OBJECT, Budget, Cache
+from unrolled.kernels.runtime.cache import Budget, Cache
 from unrolled.kernels.runtime.jit import Machine
-from unrolled.kernels.runtime.kernel import FEW_ROWS
-from unrolled.kernels.runtime.recurrence import OFTEN, Recurrence, Recurrences, recurrences
+from unrolled.kernels.runtime.recurrence import Recurrence, Recurrences, recurrences
+from unrolled.kernels.tuning import FEW_ROWS, OBJECT, OFTEN
 
 from ..comparison import SIZES, assert_close, by_definition, call, outcome
 
@@ -71,7 +71,7 @@ def test_large_weights_are_read_once() -> None:
         return found.long is not found.many
 
     reads = 4 * 300 * 55
-    assert reads > recurrence.LARGE > reads - 4 * 300
+    assert reads > recurrence.LARGE_PRODUCT > reads - 4 * 300
     assert has_long(55)
     assert not has_long(54)
 

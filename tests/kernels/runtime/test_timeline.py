@@ -1,5 +1,7 @@
 """Where the rows of each step stand."""
 
+import ctypes
+
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,8 +22,14 @@ def states(time: Timeline, place: slice | Tensor) -> list[int]:
 
 def turns(time: Timeline) -> tuple[list[int], list[int]]:
     """Where, in a pair, the states stand before each step, and after it."""
-    _, _, _, old, new, _ = time.directory.alive
-    return old.tolist(), new.tolist()
+    old, new = tables(time)[-2:]
+    return old, new
+
+
+def tables(time: Timeline) -> list[list[int]]:
+    """What stands where a kernel is told that its tables stand."""
+    _, places = time.places
+    return [list((ctypes.c_int64 * time.steps).from_address(place)) for _, place in places]
 
 
 STEPS = ("counts", "step", "old", "new")
@@ -31,7 +39,7 @@ def test_sequences_of_one_length() -> None:
     time = dense(3, 2, reverse=False)
     assert numbers(time, *STEPS) == [[2, 2, 2], [0, 2, 4], [0, 2, 4], [2, 4, 6]]
     assert (time.batch, time.total) == (2, 6)
-    assert time.lengths.tolist() == [3, 3]
+    assert list(time.lengths) == [3, 3]
     assert states(time, time.initial) == [0, 1]
     assert states(time, time.last) == [6, 7]
     assert states(time, time.before) == [0, 1, 2, 3, 4, 5]
@@ -51,7 +59,7 @@ def test_sequences_of_several_lengths() -> None:
     time = ragged([3, 1, 1], 4)
     assert numbers(time, *STEPS) == [[3, 1, 1], [0, 3, 4], [0, 4, 7], [4, 7, 8]]
     assert (time.batch, time.total) == (4, 5)
-    assert time.lengths.tolist() == [3, 1, 1, 0]
+    assert list(time.lengths) == [3, 1, 1, 0]
     assert states(time, time.initial) == [0, 1, 2, 3]
     assert states(time, time.last) == [8, 5, 6, 3]
     assert states(time, time.before) == [0, 1, 2, 4, 7]
@@ -60,7 +68,7 @@ def test_sequences_of_several_lengths() -> None:
 def test_the_way_back() -> None:
     back = ragged([3, 1, 1], 4).backward
     assert numbers(back, *STEPS) == [[1, 1, 3], [4, 3, 0], [7, 4, 0], [8, 7, 4]]
-    assert back.lengths.tolist() == [3, 3, 3, 0]  # of steps until the row is through
+    assert list(back.lengths) == [3, 3, 3, 0]  # of steps until the row is through
     back = dense(3, 2, reverse=True).backward
     assert numbers(back, *STEPS) == [[2, 2, 2], [0, 2, 4], [2, 4, 6], [0, 2, 4]]
     back = dense(3, 2, reverse=False).backward
@@ -84,8 +92,7 @@ def test_lengths_share_their_tables() -> None:
             for name in STEPS:
                 assert getattr(back, name).equal(getattr(time, name).flip(0))
                 shared = getattr(time, name).untyped_storage().data_ptr()
-                tables = [table.untyped_storage().data_ptr() for table in whole.tables or ()]
-                assert shared in tables
+                assert shared == whole.tables.numbers.untyped_storage().data_ptr()
 
 
 def test_two_steps_of_states_take_turns() -> None:
@@ -109,7 +116,7 @@ def test_places_are_on_the_cpu() -> None:
         time, backwards = ragged([2, 1], 2), turned((2, 1))
         others = dense(13, 17, reverse=True)
     for each in (time, time.backward, others, others.backward):
-        tensors = [each.counts, each.step, each.old, each.new, each.lengths]
+        tensors = [each.counts, each.step, each.old, each.new]
         assert all(tensor.device.type == "cpu" for tensor in tensors)
         assert all(tensor.dtype is torch.int64 for tensor in tensors)
     assert backwards.device.type == "cpu"
@@ -139,6 +146,21 @@ def test_every_row_finds_its_way(lengths: list[int]) -> None:
     assert place.equal(torch.arange(time.batch + time.total)[time.last])
     assert through_pair.equal(torch.as_tensor(time.half))
     assert step == time.total
+
+
+@given(sorted_lengths.filter(any), st.integers(1, 6), st.booleans())
+def test_no_step_ends_after_the_row_that_is_stated(lengths: list[int], t: int, last: bool) -> None:
+    """On the way forward and back; the tables stand where a kernel looks for them."""
+    time = ragged(batch_sizes(lengths), len(lengths))
+    one = dense(t, len(lengths), last)
+    for each in (time, time.backward, one, one.backward):
+        counts, places = each.places
+        assert counts == each.counts.data_ptr()
+        assert tables(each)[:3] == numbers(each, "step", "old", "new")
+        for begins, (end, _) in zip(tables(each), places, strict=True):
+            assert (torch.tensor(begins) + each.counts).max() <= end
+        rows = [each.total, *[each.batch + each.total] * 2, *[2 * each.batch] * 2]
+        assert all(end <= most for (end, _), most in zip(places, rows, strict=True))
 
 
 @given(sorted_lengths.filter(any))

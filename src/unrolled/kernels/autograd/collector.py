@@ -17,12 +17,10 @@ from ... import _torch
 from ..runtime.buffers import solid
 from ..runtime.call import Call
 from ..runtime.memory import reserve
+from ..tuning import MOST_ROWS
 from .gradients import by_definition
 from .node import derivative, needs_definition, train
 from .weight_gradients import Summed, WeightProducts
-
-MOST_ROWS = 1024
-"""Rows that are collected before a product is made of them; more take memory, and no less time."""
 
 
 @final
@@ -192,6 +190,6 @@ class Anchor:
 
 def suits(call: Call, weights: Sequence[Tensor]) -> bool:
     """Return whether steps can share the node of their weights."""
-    if not (_torch.tells_backward_passes and call.time.is_dense and len(call.time.counts) == 1):
+    if not (_torch.tells_backward_passes and call.time.is_dense and call.time.steps == 1):
         return False
     return any(each.requires_grad for each in weights) and all(each.is_leaf for each in weights)

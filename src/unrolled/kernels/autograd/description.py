@@ -16,8 +16,8 @@ from ...graph.verify import check_step
 from .. import eager
 from ..planning.training import TrainingPlan
 from ..runtime import cache
-from ..runtime.cache import OBJECT, Cache
-from ..runtime.memory import ALIGNED
+from ..runtime.cache import Cache
+from ..tuning import ALIGNED, OBJECT
 
 if TYPE_CHECKING:
     from ..runtime.recurrence import Recurrences

@@ -17,10 +17,8 @@ from ..runtime.memory import empty, reserve
 from ..runtime.outline import Outline
 from ..runtime.product import bank
 from ..runtime.torch_state import PLAIN
+from ..tuning import SMALL_ARRAY
 from .weight_gradients import Summed, WeightProducts, over_rows
-
-SMALL = 1 << 16
-"""Numbers of an array that is not worth keeping."""
 
 
 @final
@@ -87,7 +85,7 @@ class Gradients:
             ends = list(map(torch.empty_like, states))
         buffers = [  # large ones that nobody else sees are kept
             empty(self.like, total, width)
-            if is_returned or total * width < SMALL
+            if is_returned or total * width < SMALL_ARRAY
             else reserve.take(self.dtype, total * width).view(total, width)
             for width, is_returned in self.widths.values()
         ]

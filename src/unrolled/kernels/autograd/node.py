@@ -13,13 +13,13 @@ from ... import _torch
 from .. import eager
 from ..runtime import timeline
 from ..runtime.buffers import solid
-from ..runtime.cache import OBJECT
 from ..runtime.call import Call
 from ..runtime.launch import run_concurrently
 from ..runtime.memory import reserve
 from ..runtime.outline import Outline
 from ..runtime.recurrence import Recurrences
 from ..runtime.torch_state import PLAIN, is_watched
+from ..tuning import OBJECT
 from .gradients import Gradients, by_definition
 
 Operands = tuple[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]]
@@ -249,7 +249,7 @@ def call(
     else:
         time = timeline.ragged(lengths, batch)
         shape = (time.total,)
-    recurrence = recurrences.best(len(time.counts), batch, names)
+    recurrence = recurrences.best(time.steps, batch, names)
     kind = names, batch, time.is_dense, shared
     outline = recurrence.outlines.get(kind)
     if outline is None:

@@ -14,8 +14,9 @@ from ... import _torch
 from .. import eager
 from ..runtime import timeline
 from ..runtime.buffers import arriving, check, sound
-from ..runtime.memory import ALIGNED, empty
+from ..runtime.memory import empty
 from ..runtime.torch_state import DTYPES
+from ..tuning import ALIGNED
 from .description import described
 
 OPERANDS = (

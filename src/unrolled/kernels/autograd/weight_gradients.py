@@ -220,7 +220,7 @@ class WeightProducts:
         offsets = Numbers([read.rows.place.offset for read in self._reads])
         views = []
         for (rows, units), offset in zip(
-            self._reads, offsets.at(call.sizes("forward")).tolist(), strict=True
+            self._reads, offsets.at(call.sizes("forward")), strict=True
         ):
             operand = rows.place.operand
             is_whole = operand != STORE and rows.stride == units and offset == 0

@@ -23,6 +23,7 @@ from ...graph.learned import Size
 from ...locks import cached_property
 from ..planning.schedule import Pass, Schedule
 from ..runtime.abi import Buffer, Field, Role, Rows
+from ..tuning import CHUNK, FAR, PANEL, STACK
 from . import mathematics, threads, tile
 from .arguments import Arguments
 from .fields import Fields
@@ -30,24 +31,6 @@ from .ir import Function, Target
 from .packing import Layout, Pack, packing
 from .pointwise import Point
 from .threads import share
-
-CHUNK = 64
-"""Rows whose sums are held at the same time, if they fit."""
-
-STACK = 1 << 20
-"""Bytes of a thread's stack that sums and waiting values take: the system gives 2 to 8 MiB."""
-
-FAR = {16: 1 << 21, 32: 1 << 21, 64: 1 << 24}
-"""By bytes of a vector: how many bytes of weights stand in a cache that is slow to answer.
-
-Processors with narrow vectors have smaller caches.
-"""
-
-PANEL = {16: 24576, 32: 24576, 64: 1 << 18}
-"""By bytes of a vector: how much of the weights is read again and again for all rows of a chunk.
-
-With narrow vectors a tile has few rows, and weights have to come out of the nearest cache.
-"""
 
 
 @final

@@ -6,34 +6,23 @@ as much as a small kernel; here it costs some tens of nanoseconds a tensor, befo
 
 from __future__ import annotations
 
-from ..runtime.abi import HEADER, WORD, Copy, Operand, Relocation, header
+from ..runtime.abi import (
+    FITS,
+    FUNCTIONS,
+    HEADER,
+    PARALLEL,
+    SCATTERED,
+    WORD,
+    WRONG,
+    Copy,
+    Operand,
+    Relocation,
+    header,
+)
 from .ir import Function, Target
-
-FITS, SCATTERED, WRONG = range(3)
-"""What is said of a tensor: it is as expected; all but contiguous; anything else."""
-
-ANY = -1
-"""Instead of a dtype or a count that does not matter."""
-
-FUNCTIONS = {
-    "layout": "aoti_torch_get_layout",
-    "device": "aoti_torch_get_device_type",
-    "dtype": "aoti_torch_get_dtype",
-    "numel": "aoti_torch_get_numel",
-    "dim": "aoti_torch_get_dim",
-    "sizes": "aoti_torch_get_sizes",
-    "strides": "aoti_torch_get_strides",
-    "offset": "aoti_torch_get_storage_offset",
-    "extent": "aoti_torch_get_storage_size",
-    "address": "aoti_torch_get_data_ptr",
-}
-"""PyTorch's functions of a tensor and of where the answer goes; they return 0 unless they fail."""
 
 NARROW = ("layout", "device", "dtype")
 """Answers of 32 bits; the others have 64."""
-
-PARALLEL = "GOMP_parallel"
-"""The function of OpenMP that runs a function on several threads."""
 
 
 def text(target: Target) -> str:

@@ -11,6 +11,7 @@ from ...graph.node import Node
 from ...graph.operation import CONDITIONS, Operation
 from ..planning.schedule import Pass, summand
 from ..runtime.abi import Buffer, Field, Role, Rows
+from ..tuning import AGAIN, BODY, LOOPS
 from . import mathematics
 from .fields import Fields
 from .ir import Function, Target
@@ -66,18 +67,8 @@ LLVM: dict[Operation, Callable[..., str] | str | None] = {
 """For each operation, its instructions or the name of a routine; None for what is neither."""
 
 
-LOOPS = 32
-"""Loops of one function. LLVM's time grows with the third power of their number: 1 s for 200, 140 s
-for 1,000; the known cells have 8 at most."""
-
-BODY = 128
-"""Values of one loop. LLVM's time grows faster than they do; the known cells have 22 at most."""
-
 NOWHERE = (-1, 0)
 """Instead of a loop, for what is computed in every loop that reads it."""
-
-AGAIN = 32
-"""Values that are computed again in every loop that reads them, at most: those of leaves alone."""
 
 
 @final

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..runtime.abi import ArgumentBlock
+from ..tuning import PATIENCE
 from .arguments import Arguments
 from .ir import Function, Integer, Target
 
 OPENMP = ("omp_get_thread_num", "omp_get_num_threads")
 """The functions that tell a thread its place."""
-
-PATIENCE = 4096
-"""How often a thread looks whether the others have come before it lets other programs run."""
 
 
 def entries(target: Target, write: Callable[[Function, str, str], None]) -> str:

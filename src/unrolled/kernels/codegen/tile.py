@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..tuning import CHAINS, HIGHEST
 from . import mathematics
 from .ir import Function, Target
 
@@ -50,13 +51,6 @@ class Tile(NamedTuple):
     def parameters(self) -> str:
         """Of the function, but for %rows."""
         return f"{PARAMETERS}{', ptr %ahead' * self.ahead}"
-
-
-HIGHEST = 8
-"""The most rows of a tile: beyond, nothing is gained."""
-
-CHAINS = 8
-"""How many sums have to grow side by side for the processor never to wait for one of them."""
 
 
 def shape(products: int, units: int, target: Target) -> tuple[int, int]:

@@ -16,17 +16,12 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, final
 
 from ..runtime.abi import ArgumentBlock, Buffer, Role, Rows
+from ..tuning import LATE, PART
 from . import tile
 from .arguments import Arguments
 from .ir import Function, Target
 from .packing import transposed
 from .threads import entries, share
-
-PART = {16: 128, 32: 128, 64: 512}
-"""Rows that are taken at a time, by bytes of a vector."""
-
-LATE = {16: 128, 32: 128, 64: 256}
-"""Rows that are summed up from 0 on: beyond, rounding errors become larger than PyTorch's."""
 
 
 class Outer(NamedTuple):

@@ -135,6 +135,30 @@ class ArgumentBlock:
         return len(self.scalars) + 2 * len(self.fields)
 
 
+FITS, SCATTERED, WRONG = range(3)
+"""What is said of a tensor: it is as expected; all but contiguous; anything else."""
+
+ANY = -1
+"""Instead of a dtype or a count that does not matter."""
+
+FUNCTIONS = {
+    "layout": "aoti_torch_get_layout",
+    "device": "aoti_torch_get_device_type",
+    "dtype": "aoti_torch_get_dtype",
+    "numel": "aoti_torch_get_numel",
+    "dim": "aoti_torch_get_dim",
+    "sizes": "aoti_torch_get_sizes",
+    "strides": "aoti_torch_get_strides",
+    "offset": "aoti_torch_get_storage_offset",
+    "extent": "aoti_torch_get_storage_size",
+    "address": "aoti_torch_get_data_ptr",
+}
+"""PyTorch's functions of a tensor and of where the answer goes; they return 0 unless they fail."""
+
+PARALLEL = "GOMP_parallel"
+"""The function of OpenMP that runs a function on several threads."""
+
+
 class Operand(NamedTuple):
     """What the launcher is told of a tensor; the same words of all operands stand side by side."""
 

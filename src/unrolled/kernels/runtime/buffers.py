@@ -17,8 +17,7 @@ import torch
 from torch import Tensor
 
 from ... import _torch
-from ..codegen.launcher import ANY, WRONG
-from .abi import Buffer
+from .abi import ANY, WRONG, Buffer
 from .extent import shortage
 from .launcher import Form, Table
 from .torch_state import PLAIN
@@ -45,7 +44,7 @@ def check(
         if fault is not None:
             expected = f"{dtype} of shape {form.shape}"
             raise RuntimeError(f"{user}: {form.label} should be {expected}, got {fault}")
-    return [each if each.is_contiguous() else each.contiguous() for each in tensors]
+    return [each.contiguous() for each in tensors]
 
 
 def fault_of(shape: tuple[int, ...], dtype: torch.dtype, tensor: Tensor) -> str | None:

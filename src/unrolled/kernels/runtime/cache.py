@@ -8,35 +8,9 @@ from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple, TypeVar, final
 
 from ... import locks
+from ..tuning import CALLS, KERNELS
 
 V = TypeVar("V")
-
-ARRAYS = 1 << 29
-"""Bytes of large arrays that are kept for the next step while no tensor uses them.
-
-As much as a training step of a layer of 1024 units with 32 rows and 500 steps saves; new memory
-costs 0.1 ms a MiB, because the system clears it.
-"""
-
-CALLS = 1 << 26
-"""Bytes of what is prepared for calls of one shape, over all layers: about 2,000 shapes.
-
-To prepare a call anew takes half a millisecond, so few bytes would do; a run that meets every
-length of up to a thousand steps in several layers should find all of them.
-"""
-
-KERNELS = 1 << 26
-"""Bytes of kernels that have to be made until one that no module uses is forgotten: about 500.
-
-A kernel takes about 0.15 MiB (docs/kernels.md) and 0.15 s to compile; notebooks and tests make
-layers of the same size again and again.
-"""
-
-RECORDED = 1 << 25
-"""Bytes of the kernels of one layer, which has one for each set of values that is recorded."""
-
-OBJECT = 4096
-"""Bytes that a few Python objects and small arrays take, on top of what their arrays do."""
 
 
 def _no_cache() -> None:

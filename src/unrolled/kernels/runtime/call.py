@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...locks import cached_property
-from . import cache
+from ..tuning import OBJECT
 from .abi import Buffer, Role
 from .launch import Launch, Steps
 from .launcher import Form
@@ -31,7 +31,7 @@ class Call:
 
     Attributes:
         recurrence, record: of the outline.
-        size: bytes that it takes, but for its launches.
+        size: bytes that it takes, with a launch forward and one backward.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Call:
         self.batch_sizes = batch_sizes
         self.reverse = reverse
         self._launches: dict[Any, Launch | None] = {}  # by kind and number of threads
-        self.size = 2 * cache.OBJECT + time.size
+        self.size = 4 * OBJECT + time.size
 
     @cached_property
     def is_single(self) -> bool:
@@ -67,7 +67,7 @@ class Call:
 
     def _made(self, kind: Kind) -> Launch:
         time, kernel = self._time(kind), self.outline.kernel(kind)
-        lengths = None if time.is_dense else time.lengths.tolist()
+        lengths = None if time.is_dense else time.lengths
         threads, shards = kernel.shards(time.batch, time.total, lengths)
         launch = self._at(kind, threads, shards)
         self._launches[kind, torch.get_num_threads()] = launch
@@ -84,21 +84,16 @@ class Call:
 
     def _at(self, kind: Kind, threads: int, shards: tuple[int, ...]) -> Launch:
         time = self._time(kind)
-        steps = Steps(time.counts, time.directory, shards, time.batch)
-        return self.kept(self.outline.template(kind, threads).at(self.sizes(kind), steps))
-
-    @staticmethod
-    def kept(launch: Launch) -> Launch:
-        """Count the bytes of a launch that the call keeps."""
-        cache.calls.charge(launch.size)
-        return launch
+        counts, tables = time.places
+        steps = Steps(time.steps, counts, tables, shards, time.batch, time)
+        return self.outline.template(kind, threads).at(self.sizes(kind), steps)
 
     def prepared(self, key: Any, make: Callable[[], Launch]) -> Launch:
         """Return a launch that belongs to the call; it is made once for each number of threads."""
         key = key, torch.get_num_threads()
         known = self._launches.get(key)
         if known is None:
-            known = self._launches[key] = self.kept(make())
+            known = self._launches[key] = make()
         return known
 
     def _time(self, kind: Kind) -> Timeline:

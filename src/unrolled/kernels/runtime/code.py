@@ -11,16 +11,11 @@ import torch
 
 from ... import _torch
 from ..codegen.ir import Target
-from ..codegen.launcher import PARALLEL
 from ..codegen.threads import OPENMP
+from ..tuning import CODE, WORTH_A_THREAD
 from . import cache as caches
+from .abi import PARALLEL
 from .jit import Machine
-
-BYTES = 1
-"""Bytes that machine code takes for each character of its text."""
-
-WORTH_A_THREAD = 1_000_000
-"""Operations that take about as long as it takes to wake a thread and wait for it."""
 
 
 @cache
@@ -92,7 +87,7 @@ class Code:
     """
 
     def __init__(self, text: str, target: Target) -> None:
-        self.size = BYTES * len(text)
+        self.size = CODE * len(text)
         caches.kernels.charge(self.size)
         self._machine = Machine(text, target, openmp())
         self.run, self.team = self._machine.address("run"), self._machine.address("team")

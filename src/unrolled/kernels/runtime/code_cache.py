@@ -19,19 +19,12 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+from ..tuning import DISK, DISK_PARTS
+
 FORMAT = 1
 """To be raised when entries, or what LLVM is told to make of a text, become others."""
 
 MAGIC = b"unrolled kernel\n"
-
-MOST = 1 << 28
-"""Bytes of all entries: about 10,000 kernels of 25 KB."""
-
-PARTS = 16
-"""Into how many parts entries fall, by the first digit of their key; each has its share of `MOST`.
-
-To look for the oldest is then done in 2 ms, in a full folder; kernels take LLVM 50 times as long.
-"""
 
 OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
@@ -55,7 +48,7 @@ def read(key: str) -> bytes | None:
 def write(key: str, code: bytes) -> None:
     """Keep code under a key, if there is a place for it."""
     folder = _folder()
-    if folder is None or len(code) > MOST // PARTS:
+    if folder is None or len(code) > DISK // DISK_PARTS:
         return
     with suppress(OSError):
         _make(folder)
@@ -135,7 +128,7 @@ def _content(path: Path, key: str) -> bytes | None:
     with open(os.open(path, os.O_RDONLY | flags), "rb") as file:
         if _fault(os.fstat(file.fileno()), stat.S_ISREG) is not None:
             return None
-        data = file.read(2 * MOST // PARTS)
+        data = file.read(2 * DISK // DISK_PARTS)
     size = len(MAGIC) + hashlib.sha256().digest_size
     code = data[size:]
     if data[:size] != _header(key, code):
@@ -170,7 +163,7 @@ def _trim(folder: Path, part: str) -> None:
                 with suppress(FileNotFoundError):  # another process removes, too
                     status = entry.stat(follow_symlinks=False)
                     found.append((status.st_mtime_ns, status.st_size, entry.path))
-    excess = sum(size for _, size, _ in found) - MOST // PARTS
+    excess = sum(size for _, size, _ in found) - DISK // DISK_PARTS
     for _, size, path in sorted(found):
         if excess <= 0:
             break

@@ -12,18 +12,12 @@ from llvmlite import binding
 
 from ... import locks
 from ..codegen.ir import Target
+from ..tuning import EFFORT, MODULES
 from . import code_cache
 
 _lock = getattr(getattr(binding.ffi.lib, "_lock", None), "_lock", None)
 if _lock is not None:  # of llvmlite: held during each call of LLVM, by any user
     locks.known(_lock)
-
-EFFORT = 3
-"""How hard LLVM tries, from 0 to 3. At 0 it writes slow code, in a third of the time: for fuzzing,
-where code is run once."""
-
-MODULES = 32
-"""Modules that one engine links: see `_Engines`."""
 
 VERSIONS = (
     llvmlite.__version__,

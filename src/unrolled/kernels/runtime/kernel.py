@@ -14,29 +14,19 @@ from ...locks import cached_property
 from ..codegen.kernel import Source
 from ..codegen.packing import Layout
 from ..planning.schedule import Schedule
+from ..tuning import (
+    FEW_ROWS,
+    LARGE_WEIGHTS,
+    MANY_ROWS,
+    POINTWISE_COST,
+    WORTH_COMPANY,
+    WORTH_MEETING,
+)
 from .abi import Buffer, Role, Rows
 from .code import Code, worthwhile
 from .jit import host
 
 DTYPES = {torch.float32: "float", torch.float64: "double"}
-
-FEW_ROWS = 4
-"""Below, a thread that owned a row would read all weights for it alone."""
-
-LARGE = 1 << 20
-"""Bytes of weights that no cache of a core holds: threads that owned rows would all fetch them."""
-
-MANY_ROWS = 64
-"""Rows of a thread for which fetched weights are used often enough."""
-
-WORTH_COMPANY = 200_000
-"""Operations that take longer than to have another thread begin with them."""
-
-WORTH_MEETING = 200_000
-"""Operations of a step from which on it pays that threads meet after each pass."""
-
-POINTWISE = 8
-"""Operations of a pointwise value, on average over sums, products and activations."""
 
 WORKSPACE = (Role.KEPT, Role.PACKED, Role.BIAS)
 """The buffers that a kernel alone uses."""
@@ -128,7 +118,7 @@ class Kernel:
         """Whether threads share the units instead of the rows: if rows are few, and steps long."""
         if self.schedule.sums or rows * self._operations < WORTH_MEETING:
             return False  # they meet between passes, not within one
-        large = self._weights * self.target.bytes >= LARGE
+        large = self._weights * self.target.bytes >= LARGE_WEIGHTS
         return rows < FEW_ROWS or (large and rows <= MANY_ROWS * torch.get_num_threads())
 
     def gains_abreast(self, rows: int, total: int) -> bool:
@@ -141,7 +131,7 @@ class Kernel:
         if threads == 1:
             return total * self._operations >= WORTH_COMPANY
         if self.shares_units(rows):
-            return 2 * self._weights * self.target.bytes <= LARGE
+            return 2 * self._weights * self.target.bytes <= LARGE_WEIGHTS
         return rows <= min(work.rows for work in self.source.works)
 
     @cached_property
@@ -155,7 +145,7 @@ class Kernel:
     def _operations(self) -> int:
         """About how many floating-point operations a row takes in one step."""
         values = sum(
-            POINTWISE * len(work.work.nodes) * self.source.units[work.work.size]
+            POINTWISE_COST * len(work.work.nodes) * self.source.units[work.work.size]
             for work in self.source.works
         )
         return 2 * self._weights + values

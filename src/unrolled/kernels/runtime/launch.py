@@ -5,26 +5,22 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
-from itertools import accumulate
-from typing import Any, NamedTuple, NoReturn, final
+from itertools import accumulate, chain
+from typing import NamedTuple, NoReturn, final
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ..codegen.threads import concurrent
+from ..tuning import OBJECT, SMALL_WORKSPACE
 from . import cache as caches
-from .abi import WORD, ArgumentBlock, Buffer, Field, Role, Rows
+from .abi import FITS, SCATTERED, WORD, ArgumentBlock, Buffer, Role, Rows
 from .buffers import check
 from .code import Code, available
 from .jit import host
-from .launcher import FITS, SCATTERED, Form, Table, dtype_number
+from .launcher import Form, Table, dtype_number
 from .linear import Number, Numbers
 from .memory import aligned, reserve
-from .timeline import Directory
-
-SMALL = 1 << 18
-"""Numbers of workspace that a launch keeps for its next run: faster than new memory."""
 
 WORKSPACE = Buffer(Role.WORKSPACE)
 """The operand that holds what a kernel alone uses."""
@@ -61,17 +57,36 @@ class Steps(NamedTuple):
     """Where the rows of the steps stand.
 
     Attributes:
-        counts: how many rows each step has, (T,) int64.
-        tables: of the rows at which steps begin, (T,) int64.
+        steps: T.
+        counts: address of how many rows each step has, (T,) int64.
+        tables: of the rows at which steps begin, (T,) int64: the row before which all steps end,
+            and the table's address.
         shards: into how many parts the rows are shared, 0 if units are; then where each begins,
             and the last one ends.
         batch: B.
+        alive: what has to stay in memory.
     """
 
-    counts: Tensor
-    tables: Directory
+    steps: int
+    counts: int
+    tables: Sequence[tuple[int, int]]
     shards: tuple[int, ...]
     batch: int
+    alive: object
+
+
+Words = ctypes.Array[ctypes.c_int64]
+
+
+def _words(values: Sequence[int]) -> Words:
+    return (ctypes.c_int64 * len(values))(*values)
+
+
+FACTS = ("nothing", "one", "threads", "rows", "steps", "counts", "parts", "shards")
+"""Numbers of every launch of which words are made; 0 stands for what it does not have.
+
+The scalars of a template follow, and two numbers for each table: see `Steps`.
+"""
 
 
 @final
@@ -95,8 +110,8 @@ class Template:
         tables: by buffer, which table of `Steps` tells where its rows begin; the first if none.
 
     Attributes:
-        user, code, dtype, threads: as given.
-        operands: the names of the tensors, in order.
+        user, code, block, dtype, threads: as given.
+        forms: the operands.
 
     Raises:
         RuntimeError: a buffer is bound to no operand.
@@ -121,68 +136,37 @@ class Template:
     ) -> None:
         self.user, self.code, self.block = user, code, block
         self.dtype, self.threads = dtype, threads
-        self.operands = list(operands)
         self.forms = operands
         self.scalars = dict(scalars or {})
         self._order = {buffer: number for number, buffer in enumerate((*operands, WORKSPACE))}
         places = {**{buffer: Place(buffer) for buffer in workspace}, **bindings}
-        self._tables = dict(tables or {})
-        self._checks(places, workspace, (*before, *after), optional, strides or {})
         width = dtype.itemsize
         starts = [0, *accumulate(aligned(count * width) for count in workspace.values())]
         self.workspace = starts.pop() // width
         own = {b: start // width for b, start in zip(workspace, starts, strict=True)}
         self.reads = frozenset(place.operand for place in places.values())
-        self._words([places, before, after], own)
+        self._bound = [field for field in block.fields if field.buffer in places]
+        for field in block.fields:
+            if field.buffer not in places and field.buffer not in optional:
+                raise RuntimeError(f"{user}: nothing is bound to the buffer {field.buffer}")
+        rest = self._rest(places, before, after, own)
+        rooms = self._rooms(places, workspace, (*before, *after))
+        self.rest = len(rest)
+        self._numbers = [Numbers(each) for each in (rest, rooms, list(self.scalars.values()))]
+        self._sources(strides or {}, tables or {})
         self.nothing = torch.empty(0, dtype=dtype, device="cpu")
-        self.varies = threads > 1 or self.workspace > SMALL
+        self.varies = threads > 1 or self.workspace > SMALL_WORKSPACE
         self.ready: list[_Ready] = []  # for runs to come, as many as there were at one time
-        self.size = caches.OBJECT + WORD * (block.size + 12 * len(places))
+        self.size = OBJECT + WORD * (block.size + 12 * len(places))
 
-    def _checks(
+    def _rest(
         self,
         places: Mapping[Buffer, Place],
-        workspace: Mapping[Buffer, int],
-        moves: Sequence[Move],
-        optional: Collection[Buffer],
-        strides: Mapping[Buffer, int],
-    ) -> None:
-        """Note how many numbers there are of each buffer, and of both sides of each copy."""
-
-        def room(place: Place) -> Number:
-            whole = workspace.get(place.operand)
-            numbers: Number = self.forms[place.operand].numbers if whole is None else whole
-            return numbers - place.offset
-
-        self._bound: list[Field] = []
-        for field in self.block.fields:
-            if field.buffer in places:
-                self._bound.append(field)
-            elif field.buffer not in optional:
-                raise RuntimeError(f"{self.user}: nothing is bound to the buffer {field.buffer}")
-        self._strides = np.array([strides.get(f.buffer, f.stride) for f in self._bound], np.int64)
-        widths = [f.stride if f.rows is Rows.WHOLE else f.width for f in self._bound]
-        self._widths = np.array(widths, np.int64)
-        stepped = [field for field in self.block.fields if field.rows is Rows.STEP]
-        self.starts = np.array([self.block.starts(field) for field in stepped], np.int64)
-        self.starts_from = np.array([self._tables.get(f.buffer, 0) for f in stepped], np.int64)
-        self._rows = np.zeros(len(self._bound), np.int64)  # of a table if not above 0
-        for number, field in enumerate(self._bound):
-            if field.rows in (Rows.WHOLE, Rows.ONE):
-                self._rows[number] = 1
-            elif field.rows is Rows.THREAD:
-                self._rows[number] = self.threads
-            elif field.rows is Rows.STEP and "counts" in self.block.scalars:
-                self._rows[number] = -1 - self._tables.get(field.buffer, 0)
-        self._rooms = Numbers([room(places[field.buffer]) for field in self._bound])
-        ends = [(move.numbers, move.source) for move in moves]
-        ends += [(move.numbers * move.times, move.target) for move in moves]
-        self._left = Numbers([room(place) - numbers for numbers, place in ends])
-        self._ends = [place.operand for _, place in ends]
-
-    def _words(self, stands: Any, own: Mapping[Buffer, int]) -> None:
-        """Set the words of the launcher's table that differ with sizes."""
-        places, before, after = stands
+        before: Sequence[Move],
+        after: Sequence[Move],
+        own: Mapping[Buffer, int],
+    ) -> list[Number]:
+        """Return the words of the launcher's table that differ with sizes."""
         width = self.dtype.itemsize
 
         def settled(place: Place) -> tuple[int, Number]:
@@ -200,8 +184,50 @@ class Template:
         forms = list(self.forms.values())
         numbers = [*(form.numbers for form in forms), self.workspace]
         widths = [*(form.shape[-1] if form.shape else 1 for form in forms), self.workspace]
-        entries = (word for entry in (*relocations, *copies) for word in entry)
-        self.rest = Numbers([*numbers, *widths, *entries])
+        return [*numbers, *widths, *(word for entry in (*relocations, *copies) for word in entry)]
+
+    def _rooms(
+        self,
+        places: Mapping[Buffer, Place],
+        workspace: Mapping[Buffer, int],
+        moves: Sequence[Move],
+    ) -> list[Number]:
+        """Return how many numbers there are for each buffer, and beyond both sides of each copy."""
+
+        def room(place: Place) -> Number:
+            whole = workspace.get(place.operand)
+            numbers: Number = self.forms[place.operand].numbers if whole is None else whole
+            return numbers - place.offset
+
+        ends = [(move.numbers, move.source) for move in moves]
+        ends += [(move.numbers * move.times, move.target) for move in moves]
+        self._ends = [place.operand for _, place in ends]
+        left = [room(place) - numbers for numbers, place in ends]
+        return [*(room(places[field.buffer]) for field in self._bound), *left]
+
+    def _sources(self, strides: Mapping[Buffer, int], tables: Mapping[Buffer, int]) -> None:
+        """Note from which fact each word of the block comes.
+
+        Of each bound buffer it also notes which fact its rows are, how far they are apart, and how
+        much of the last is touched.
+        """
+        names = {name: number for number, name in enumerate((*FACTS, *self.scalars))}
+        kinds = {Rows.WHOLE: "one", Rows.ONE: "one", Rows.THREAD: "threads"}
+        self._from = [0] * self.block.size
+        for name in self.block.scalars:
+            self._from[self.block.scalar(name)] = names.get(name, 0)
+        rows: dict[Buffer, int] = {}
+        for field in self.block.fields:
+            rows[field.buffer] = names[kinds.get(field.rows, "rows")]
+            if field.rows is Rows.STEP and "counts" in self.block.scalars:
+                table = len(FACTS) + len(self.scalars) + 2 * tables.get(field.buffer, 0)
+                rows[field.buffer] = table
+                self._from[self.block.starts(field)] = table + 1
+        widths = [f.stride if f.rows is Rows.WHOLE else f.width for f in self._bound]
+        self._touched = [
+            (rows[f.buffer], strides.get(f.buffer, f.stride), width)
+            for f, width in zip(self._bound, widths, strict=True)
+        ]
 
     def at(self, sizes: Mapping[str, int] | None = None, steps: Steps | None = None) -> Launch:
         """Return the launch for some sizes.
@@ -215,37 +241,41 @@ class Template:
         """
         return Launch(self, sizes or {}, steps)
 
-    def check(self, sizes: Mapping[str, int], rows: np.ndarray) -> None:
+    def words(self, sizes: Mapping[str, int], steps: Steps | None) -> tuple[Words, Words, object]:
+        """Return the words of the launcher's table and of the block, and what they refer to.
+
+        Those of the block are without addresses of tensors.
+        """
+        rest, rooms, scalars = (numbers.at(sizes) for numbers in self._numbers)
+        if steps is None:
+            rows = dict(zip(self.scalars, scalars, strict=True)).get("rows", 0)
+            facts, alive = [0, 1, self.threads, rows, 0, 0, 0, 0, *scalars], ()
+        else:
+            parts, *begins = steps.shards
+            shards = _words(begins)
+            facts = [0, 1, self.threads, steps.batch, steps.steps, steps.counts, parts]
+            facts += [ctypes.addressof(shards), *scalars, *chain.from_iterable(steps.tables)]
+            alive = (shards, steps.alive)
+        self._check(facts, rooms)
+        return _words(rest), _words([facts[number] for number in self._from]), alive
+
+    def _check(self, facts: Sequence[int], rooms: Sequence[int]) -> None:
         """RuntimeError unless all that the kernel touches lies in an operand or workspace.
 
         Args:
-            sizes: by name.
-            rows: how many of each buffer are touched.
+            facts: from which rows are known.
+            rooms: how many numbers there are of each buffer, and are left beyond each copy.
         """
-        rooms = self._rooms.at(sizes)
-        touched = (rows - 1) * self._strides + self._widths
-        touched[rows == 0] = 0
-        over = np.flatnonzero((touched > rooms) & (touched > 0))
-        if len(over):
-            first = over[0]
-            raise RuntimeError(
-                f"{self.user}: the buffer {self._bound[first].buffer} takes {touched[first]} "
-                f"numbers, {rooms[first]} are there"
-            )
-        left = self._left.at(sizes)
-        if (left < 0).any():
-            (first, *_) = np.flatnonzero(left < 0)
-            raise RuntimeError(f"{self.user}: a copy reaches beyond {self._ends[first]}")
-
-    def rows(self, steps: Steps | None, sizes: Mapping[str, int]) -> np.ndarray:
-        """Return how many rows of each buffer a kernel touches, those included between."""
-        if steps is None:
-            every = int(Numbers([self.scalars.get("rows", 0)]).at(sizes)[0])
-            return np.where(self._rows > 0, self._rows, every)
-        rows = np.where(self._rows == 0, steps.batch, self._rows)
-        from_tables = rows < 0
-        rows[from_tables] = steps.tables.ends[-1 - rows[from_tables]]
-        return rows
+        for number, (rows, stride, width) in enumerate(self._touched):
+            touched = (facts[rows] - 1) * stride + width
+            if touched > rooms[number] and facts[rows]:
+                raise RuntimeError(
+                    f"{self.user}: the buffer {self._bound[number].buffer} takes {touched} "
+                    f"numbers, {rooms[number]} are there"
+                )
+        for number, end in enumerate(self._ends, len(self._bound)):
+            if rooms[number] < 0:
+                raise RuntimeError(f"{self.user}: a copy reaches beyond {end}")
 
 
 @final
@@ -259,36 +289,12 @@ class Launch:
 
     def __init__(self, template: Template, sizes: Mapping[str, int], steps: Steps | None) -> None:
         self._template = template
-        template.check(sizes, template.rows(steps, sizes))
         self._sizes = sizes
-        self.user, self.operands, self.code = template.user, template.operands, template.code
-        self._rest = template.rest.at(sizes)
-        self._block, self._alive = self._words(sizes, steps)
-        self._at = self._rest.ctypes.data, self._rest.nbytes, self._block.ctypes.data
+        self.user, self.code = template.user, template.code
+        self._rest, self._block, self._alive = template.words(sizes, steps)
         self._varies = template.varies
         self._pool = template.ready
-        self.size = caches.OBJECT + self._rest.nbytes + self._block.nbytes
-
-    def _words(
-        self, sizes: Mapping[str, int], steps: Steps | None
-    ) -> tuple[np.ndarray, tuple[object, ...]]:
-        """Return the argument block but for addresses of tensors, and what it refers to."""
-        block = self._template.block
-        words, alive = np.zeros(block.size, np.int64), ()
-        scalars: dict[str, int] = {}
-        if self._template.scalars:
-            values = Numbers(list(self._template.scalars.values())).at(sizes).tolist()
-            scalars = dict(zip(self._template.scalars, values, strict=True))
-        if steps is not None:
-            parts, *begins = steps.shards
-            shards = np.array(begins or [0], np.int64)
-            scalars |= {"steps": len(steps.counts), "counts": steps.counts.data_ptr()}
-            scalars |= {"parts": parts, "rows": steps.batch, "shards": shards.ctypes.data}
-            words[self._template.starts] = steps.tables.addresses[self._template.starts_from]
-            alive = (shards, steps)
-        for name, value in scalars.items():
-            words[block.scalar(name)] = value
-        return words, alive
+        self.size = OBJECT + WORD * (len(self._rest) + len(self._block))
 
     def run(self, tensors: Sequence[Tensor]) -> None:
         """Run the kernel; tensors that are not laid out row by row are copied first.
@@ -297,17 +303,18 @@ class Launch:
             RuntimeError: naming the first that has another dtype, size or place, or whose storage
                 ends before it does.
         """
-        worst = self.start(tensors)
-        if worst == SCATTERED:
-            tensors = [each if each.is_contiguous() else each.contiguous() for each in tensors]
-            worst = self.start(tensors)
-        if worst != FITS:
+        if self.start(tensors) != FITS:
             self.refuse(tensors)
 
     def start(self, tensors: Sequence[Tensor]) -> int:
-        """Run the kernel if all tensors are as they have to be; return the worst of them."""
+        """Run the kernel if all tensors are as they have to be; return the worst of them.
+
+        Those that are not laid out row by row are copied first: what is written has to be.
+        """
         ready = self._taken()
         worst = ready.run((*tensors, ready.memory))
+        if worst == SCATTERED:
+            worst = ready.run((*_in_rows(tensors), ready.memory))
         self._pool.append(self._emptied(ready) if self._varies else ready)
         return worst
 
@@ -316,7 +323,7 @@ class Launch:
         ready = self._taken()
         worst = ready.table.inspect((*tensors, ready.memory))
         if worst == SCATTERED:
-            tensors = [each if each.is_contiguous() else each.contiguous() for each in tensors]
+            tensors = _in_rows(tensors)
             worst = ready.table.inspect((*tensors, ready.memory))
         if worst != FITS:
             self.refuse(tensors)
@@ -331,7 +338,7 @@ class Launch:
     def refuse(self, tensors: Sequence[Tensor]) -> NoReturn:
         """Raise RuntimeError, naming the first tensor that is not as it has to be."""
         forms = {
-            buffer: form._replace(shape=tuple(Numbers(form.shape).at(self._sizes).tolist()))
+            buffer: form._replace(shape=tuple(Numbers(form.shape).at(self._sizes)))
             for buffer, form in self._template.forms.items()
         }
         check(self.user, self._template.dtype, forms, tensors)
@@ -351,26 +358,29 @@ class Launch:
         try:
             ready = self._pool.pop()
         except IndexError:
-            ready = _Ready(self._template, len(self._rest))
+            ready = _Ready(self._template)
         if ready.owner is not self:
-            rest, size, block = self._at
-            ready.table.load(rest, size)
-            ctypes.memmove(ready.arguments, block, self._block.nbytes)
+            ready.table.load(self._rest)
+            ctypes.memmove(ready.arguments, self._block, ctypes.sizeof(self._block))
             ready.owner = self
         if self._varies:
             template = self._template
             if template.threads > 1:
                 ready.table.set("threads", available(template.threads))
-            if template.workspace > SMALL:
+            if template.workspace > SMALL_WORKSPACE:
                 ready.memory = reserve.take(template.dtype, template.workspace)
         return ready
 
     def _emptied(self, ready: _Ready) -> _Ready:
         """Return what keeps nothing in memory that is large."""
         ready.alive = ()
-        if self._template.workspace > SMALL:
+        if self._template.workspace > SMALL_WORKSPACE:
             ready.memory = self._template.nothing
         return ready
+
+
+def _in_rows(tensors: Sequence[Tensor]) -> list[Tensor]:
+    return [tensor.contiguous() for tensor in tensors]
 
 
 @final
@@ -388,9 +398,9 @@ class _Ready:
 
     __slots__ = ("_words", "alive", "arguments", "memory", "owner", "run", "table")
 
-    def __init__(self, template: Template, rest: int) -> None:
+    def __init__(self, template: Template) -> None:
         block, width = template.block, template.dtype.itemsize
-        self._words = (ctypes.c_int64 * block.size)()
+        self._words = _words([0] * block.size)
         self.arguments = ctypes.addressof(self._words)
         scalars = {
             "function": template.code.run,
@@ -400,14 +410,16 @@ class _Ready:
         }
         if "arrived" in block.scalars:
             scalars["arrived"] = block.scalar("arrived")
-        count = len(template.operands) + 1
+        count = len(template.forms) + 1
         dtype = dtype_number(template.dtype)
-        self.table = Table([dtype] * count, [width] * count, scalars, [0] * rest, template.counts)
+        self.table = Table(
+            [dtype] * count, [width] * count, scalars, [0] * template.rest, template.counts
+        )
         self.run = self.table.run
         self.owner: Launch | None = None
         self.alive: Sequence[Tensor] = ()
         self.memory = template.nothing
-        if template.workspace <= SMALL:  # it is kept
+        if template.workspace <= SMALL_WORKSPACE:  # it is kept
             caches.calls.charge(template.size + template.workspace * width)
             self.memory = torch.empty(template.workspace, dtype=template.dtype, device="cpu")
 
@@ -424,7 +436,7 @@ def run_concurrently(runs: Sequence[tuple[Launch, Sequence[Tensor]]]) -> None:
     words = [len(ready)]
     for (launch, _), each in zip(runs, ready, strict=True):
         words += (launch.code.run, each.arguments)
-    list_ = (ctypes.c_int64 * len(words))(*words)
+    list_ = _words(words)
     code, threads = _concurrent(), available(min(torch.get_num_threads(), len(ready)))
     scalars = {"function": code.run, "team": code.team, "threads": threads}
     table = Table([], [], scalars | {"arguments": ctypes.addressof(list_)}, [])

@@ -13,8 +13,20 @@ from torch import Tensor
 
 from ... import _torch
 from ...locks import compiling
-from ..codegen.launcher import ANY, FITS, FUNCTIONS, PARALLEL, SCATTERED, WRONG, text
-from .abi import HEADER, WORD, Copy, Operand, Relocation, header
+from .abi import (
+    ANY,
+    FITS,
+    FUNCTIONS,
+    HEADER,
+    PARALLEL,
+    SCATTERED,
+    WORD,
+    WRONG,
+    Copy,
+    Operand,
+    Relocation,
+    header,
+)
 from .extent import extent, reach
 
 
@@ -70,6 +82,7 @@ def functions() -> Functions | None:
     symbols = {name: _address(library[name]) for name in FUNCTIONS.values()}
     with compiling():  # a fork waits for imports, too: they have locks of their own
         try:
+            from ..codegen.launcher import text
             from .code import openmp
             from .jit import Machine, host
         except ImportError:
@@ -133,9 +146,9 @@ class Table:
         self._functions = functions()
         self.run = self._runner()
 
-    def load(self, address: int, size: int) -> None:
-        """Take the words that differ with sizes from an address, so many bytes."""
-        ctypes.memmove(self.address + WORD * self._rest, address, size)
+    def load(self, rest: ctypes.Array[ctypes.c_int64]) -> None:
+        """Take the words that differ with sizes."""
+        ctypes.memmove(self.address + WORD * self._rest, rest, ctypes.sizeof(rest))
 
     def _runner(self) -> Callable[[Sequence[Tensor]], int]:
         """Return what runs the kernel if all operands are as they have to be.

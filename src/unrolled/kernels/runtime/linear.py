@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import final
 
-import numpy as np
-
 
 @final
 class Linear:
@@ -69,18 +67,22 @@ class Numbers:
     >>> total = size("total")
     >>> numbers = Numbers([3, total, 2 * total + 1])
     >>> numbers.names, numbers.at({"total": 10})
-    (('total',), array([ 3, 10, 21]))
+    (('total',), [3, 10, 21])
     """
 
     def __init__(self, numbers: Sequence[Number]) -> None:
-        linear = [n if isinstance(n, Linear) else Linear(n, {}) for n in numbers]
-        self.names = tuple(dict.fromkeys(name for each in linear for name in each.terms))
-        self._constant = np.array([each.number for each in linear], np.int64)
-        factors = [[each.terms.get(name, 0) for name in self.names] for each in linear]
-        self._factors = np.array(factors, np.int64).reshape(len(linear), len(self.names))
+        self._constant = [n.number if isinstance(n, Linear) else n for n in numbers]
+        self._terms = [
+            (place, name, count)
+            for place, number in enumerate(numbers)
+            if isinstance(number, Linear)
+            for name, count in number.terms.items()
+        ]
+        self.names = tuple(dict.fromkeys(name for _, name, _ in self._terms))
 
-    def at(self, sizes: Mapping[str, int]) -> np.ndarray:
-        """Return them for some sizes, int64."""
-        if not self.names:
-            return self._constant
-        return self._constant + self._factors @ np.array([sizes[n] for n in self.names], np.int64)
+    def at(self, sizes: Mapping[str, int]) -> list[int]:
+        """Return them for some sizes."""
+        found = self._constant.copy()
+        for place, name, count in self._terms:
+            found[place] += count * sizes[name]
+        return found

@@ -12,13 +12,7 @@ import torch
 from torch import Tensor
 
 from ... import _torch
-from .cache import ARRAYS
-
-LARGE = 1 << 21
-"""Bytes of a large page. The system hands out, and clears, few of them many times faster."""
-
-ALIGNED = 128
-"""Bytes to whose multiples arrays are aligned that stand in one piece of memory."""
+from ..tuning import ALIGNED, ARRAYS, LARGE_PAGE
 
 CPU = torch.device("cpu")
 
@@ -35,7 +29,7 @@ def empty(like: Tensor, *shape: int) -> Tensor:
     torch.Size([2, 3])
     """
     tensor = like.new_empty(shape)
-    if tensor.nbytes >= LARGE:
+    if tensor.nbytes >= LARGE_PAGE:
         _in_large_pages(tensor.data_ptr(), tensor.nbytes)
     return tensor
 
@@ -85,7 +79,7 @@ class Reserve:
     def take(self, dtype: torch.dtype, count: int) -> Tensor:
         """A tensor (count,), not filled; small ones are not worth keeping."""
         size = count * dtype.itemsize
-        if size < LARGE or self._alone is None:
+        if size < LARGE_PAGE or self._alone is None:
             return torch.empty(count, dtype=dtype, device=CPU)
         block = self._free(size)
         if block is None:

@@ -258,7 +258,7 @@ class Outline:
     def _tables(self, kind: Kind) -> dict[Buffer, str]:
         """Return which table tells where the rows of a state begin."""
         old, new = {
-            "single": ("only", "only"),
+            "single": ("step", "step"),
             "forward": ("old", "new"),
         }.get(str(kind), ("old of a pair", "new of a pair"))
         tables: dict[Buffer, str] = {}

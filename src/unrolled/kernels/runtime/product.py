@@ -24,7 +24,6 @@ from .kernel import Kernel
 from .launch import Launch, Place, Steps, Template
 from .launcher import Form
 from .memory import empty, reserve
-from .timeline import Directory
 
 FIRST = torch.zeros(1, dtype=torch.int64, device="cpu")
 """Where the rows of the only step begin."""
@@ -148,7 +147,8 @@ class Product:
             bindings[key] = place
         threads, shards = kernel.shards(rows, rows)
         counts = torch.tensor([rows], device="cpu")
-        steps = Steps(counts, Directory.of(counts, [FIRST]), shards, rows)
+        tables = [(rows, FIRST.data_ptr())]
+        steps = Steps(1, counts.data_ptr(), tables, shards, rows, (counts, FIRST))
         template = Template(
             graph.name,
             kernel.code,

@@ -18,28 +18,14 @@ from ..codegen.weight_gradients import Outer
 from ..planning.schedule import Schedule, UnsupportedError, unsupported
 from ..planning.split import Split, hoisted, split
 from ..planning.training import TrainingPlan
+from ..tuning import COSTLY, FEW_ROWS, LARGE_PRODUCT, LAYER, OBJECT, OFTEN, RECORDED, VALUES
 from . import cache, product
 from .abi import Buffer, Role
-from .cache import OBJECT, Budget, Cache
-from .kernel import FEW_ROWS, Kernel
+from .cache import Budget, Cache
+from .kernel import Kernel
 from .weight_gradients import WeightGradients
 
 V = TypeVar("V")
-
-OFTEN = 16
-"""Rows in all steps together from which on weights are laid out, or products hoisted."""
-
-COSTLY = 640
-"""Activations of a cell at most: kernels of a training step take LLVM 5 to 10 s for so many."""
-
-LAYER = 8
-"""Activations that take about as long to compile as a learned layer, with a matrix of its own."""
-
-VALUES = 5000
-"""Values of a cell at most, for the same reason."""
-
-LARGE = 65536
-"""Numbers in the weights that read the input from which on few rows take them out of the loop."""
 
 
 @final
@@ -92,7 +78,7 @@ class Recurrence:
         self.is_whole = not self.reads_inputs_alone and product.suits(parts)
         before = self.hoisted.weights if self.is_whole else ()
         self.weights = list(dict.fromkeys([*self.step.weights, *before]))
-        self._recorded = Budget(cache.RECORDED)
+        self._recorded = Budget(RECORDED)
         self._forward = Cache(self._recorded)
         self._training = Cache(self._recorded)
         self._product: product.Product | None = None
@@ -205,7 +191,7 @@ class Recurrences:
             for source in node.arguments
             if source.operation is Operation.INPUT
         )
-        if reads >= LARGE and not recompute:  # what is computed before the loop is stored
+        if reads >= LARGE_PRODUCT and not recompute:  # what is computed before the loop is stored
             self.long = Recurrence(graph, sizes, dtype, hoisted(graph), many)
 
     def best(self, steps: int, rows: int, record: Sequence[str]) -> Recurrence:

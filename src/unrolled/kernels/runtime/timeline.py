@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from itertools import accumulate
 from typing import NamedTuple, final
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ...locks import cached_property
+from ..tuning import OBJECT
 from . import cache
-from .cache import OBJECT, Cache
+from .abi import WORD
+from .cache import Cache
 
 Places = slice | Tensor
 CPU = torch.device("cpu")  # whatever device new tensors go to by default
 
 
-TABLES = ("step", "old", "new", "old of a pair", "new of a pair", "only")
-"""Of the rows at which steps begin: see `Timeline`, its `half`, and where there is one step."""
-
-NOWHERE = torch.zeros(1, dtype=torch.int64, device="cpu")
-"""The beginning of the only step."""
+TABLES = ("step", "old", "new", "old of a pair", "new of a pair")
+"""Of the rows at which steps begin: see `Timeline`, and its `half`."""
 
 
 @final
@@ -35,48 +34,75 @@ class Timeline:
     that has B rows more, for the states before the first step.
 
     Attributes:
-        counts: (T,) how many rows take part in each step.
-        step: (T,) where the rows of a step begin, among the N.
-        old: (T,) where the states before a step begin, among the B + N.
-        new: (T,) where those after it begin.
-        lengths: (B,) how many steps each row has.
+        steps: T.
         batch: B.
         total: N.
+        most: rows of a step at most.
+        lengths: how many steps each row has.
         initial: where the B states before the first step stand, among the B + N.
-        last: where those after each row's last step stand.
-        tables: of which the first four are parts, if all rows have all steps.
+        tables: of B.
+        numbers: int64, of which `counts` and the first three `TABLES` are parts.
+        begins: of these parts.
+        is_dense: whether all rows have all steps; `numbers` are then those of `tables`.
         falls: whether the last step is then taken first.
     """
 
-    counts: Tensor
-    step: Tensor
-    old: Tensor
-    new: Tensor
-    lengths: Tensor
+    steps: int
     batch: int
     total: int
+    most: int
+    lengths: Sequence[int]
     initial: slice
-    last: Places
-    tables: Tables | None = None
+    tables: Tables
+    numbers: Tensor
+    begins: tuple[int, int, int, int]
+    is_dense: bool
     falls: bool = False
 
     @property
     def size(self) -> int:
         """Bytes that it takes: parts of tables take none, but for those that it makes later."""
-        if self.tables is not None:
+        if self.is_dense:
             return OBJECT
-        return OBJECT + 8 * (8 * len(self.counts) + 5 * self.batch + self.total)
+        return OBJECT + 8 * (6 * self.steps + 5 * self.batch + self.total)
 
     @property
-    def is_dense(self) -> bool:
-        """Whether all rows have all steps."""
-        return isinstance(self.last, slice)
+    def counts(self) -> Tensor:
+        """How many rows take part in each step, (T,)."""
+        return self._part(0)
+
+    @property
+    def step(self) -> Tensor:
+        """Where the rows of each step begin, among the N, (T,)."""
+        return self._part(1)
+
+    @property
+    def old(self) -> Tensor:
+        """Where the states before each step begin, among the B + N, (T,)."""
+        return self._part(2)
+
+    @property
+    def new(self) -> Tensor:
+        """Where those after it begin, (T,)."""
+        return self._part(3)
+
+    def _part(self, number: int) -> Tensor:
+        return self.numbers[self.begins[number] :][: self.steps]
 
     @property
     def after(self) -> slice:
         """Where the states after the steps of the N rows stand, one after the other."""
         begin = 0 if self.initial.start else self.batch
         return slice(begin, begin + self.total)
+
+    @cached_property
+    def last(self) -> Places:
+        """Where the states after each row's last step stand, among the B + N."""
+        if self.is_dense:  # at the end where the first ones do not stand
+            begin = 0 if self.initial.start else self.total
+            return slice(begin, begin + self.batch)
+        through = self.numbers[self.begins[2] :][: self.steps + 1]  # by how many steps are done
+        return through[torch.tensor(self.lengths, device=CPU)] + _count(self.batch)
 
     @cached_property
     def before(self) -> Places:
@@ -90,13 +116,17 @@ class Timeline:
     @cached_property
     def backward(self) -> Timeline:
         """The same steps, from the last to the first: every row that has a step takes the last."""
-        if self.tables is not None:
-            is_reversed = self.initial.start > 0
-            places = self.tables.places(len(self.counts), not self.falls, is_reversed)
-            return replace(self, **places, falls=not self.falls)
-        names = ("counts", "step", "old", "new")
-        turned = {name: getattr(self, name).flip(0) for name in names}
-        return replace(self, **turned, lengths=(self.lengths > 0) * len(self.counts))
+        if self.is_dense:
+            falls = not self.falls
+            begins = self.tables.begins(self.steps, falls, self.initial.start > 0)
+            return replace(self, begins=begins, falls=falls)
+        counts, step, old, new = (len(self.numbers) - n - self.steps for n in self.begins)
+        return replace(
+            self,
+            lengths=[self.steps if length else 0 for length in self.lengths],
+            numbers=self.numbers.flip(0),
+            begins=(counts, step, old, new),
+        )
 
     @cached_property
     def half(self) -> Places:
@@ -105,53 +135,28 @@ class Timeline:
         For rows that enter late, on the way back, both halves have to hold the first states.
         """
         if self.is_dense:
-            last = len(self.counts) % 2 * self.batch
+            last = self.steps % 2 * self.batch
             return slice(last, last + self.batch)
-        last = self.lengths.numpy() % 2 * self.batch + np.arange(self.batch)
-        return torch.from_numpy(last)
+        halves = [length % 2 * self.batch + row for row, length in enumerate(self.lengths)]
+        return torch.tensor(halves, device=CPU)
 
-    @cached_property
-    def directory(self) -> Directory:
-        """Where the `TABLES` stand, and the row before which all steps end that begin there."""
-        if self.tables is not None:
-            turns = self.tables.pair(len(self.counts))
-        else:
-            turns = _turns(len(self.counts), self.batch)
-        only = NOWHERE if len(self.counts) == 1 else self.step
-        return Directory.of(self.counts, (self.step, self.old, self.new, *turns, only))
+    @property
+    def places(self) -> tuple[int, list[tuple[int, int]]]:
+        """The address of the counts; of each of `TABLES`, the row before which steps end, and its.
+
+        However many rows the steps have, they follow each other: none ends after all of them.
+        """
+        first, turns = self.numbers.data_ptr(), self.tables.numbers.data_ptr()
+        turns += WORD * self.tables.turns
+        counts, step, old, new = (first + WORD * begin for begin in self.begins)
+        states, pair = self.batch + self.total, self.batch + self.most
+        tables = [(self.total, step), (states, old), (states, new), (pair, turns)]
+        return counts, [*tables, (pair, turns + WORD)]
 
     def final(self, pair: Tensor) -> Tensor:
         """The states after each row's last step, (B, units), of an array like a pair."""
         half = self.half
         return pair[half] if isinstance(half, slice) else pair.index_select(0, half)
-
-
-class Directory(NamedTuple):
-    """Where tables stand.
-
-    Attributes:
-        addresses: of each of `TABLES`.
-        ends: of each, the row before which all steps end that begin there.
-        alive: what has to stay in memory.
-    """
-
-    addresses: np.ndarray
-    ends: np.ndarray
-    alive: object
-
-    @staticmethod
-    def of(counts: Tensor, tables: Sequence[Tensor]) -> Directory:
-        """Return the directory of some tables of steps with so many rows each."""
-        ends = np.stack([table.numpy() for table in tables]) + counts.numpy()
-        addresses = np.array([table.data_ptr() for table in tables], np.int64)
-        return Directory(addresses, ends.max(axis=1), tables)
-
-
-@lru_cache(maxsize=64)
-def _turns(steps: int, batch: int) -> tuple[Tensor, Tensor]:
-    """Return 0, B, 0, B, ... and B, 0, B, 0, ..."""
-    parity = np.arange(steps) % 2 * batch
-    return torch.from_numpy(parity), torch.from_numpy(batch - parity)
 
 
 def check(user: str, batch_sizes: Sequence[int], batch: int, rows: int) -> None:
@@ -185,38 +190,29 @@ class Tables(NamedTuple):
     A length that was not met before then needs nothing made.
 
     Attributes:
-        counts: B, B, B, ...
-        rising: 0, B, 2 B, ...
-        falling: ..., 2 B, B, 0.
-        turns: 0, B, 0, B, ...
+        size: steps that there are places for, less one.
+        numbers: B, B, B, ...; 0, B, 2 B, ...; ..., 2 B, B, 0; and 0, B, 0, B, ..., each `size`.
     """
 
-    counts: Tensor
-    rising: Tensor
-    falling: Tensor
-    turns: Tensor
+    size: int
+    numbers: Tensor
 
-    def places(self, steps: int, falls: bool, reverse: bool) -> dict[str, Tensor]:
-        """Where the rows and states of so many steps begin: the first four of a timeline.
+    @property
+    def turns(self) -> int:
+        """Where 0, B, 0, B, ... begin: how states stand in a pair before each step."""
+        return 3 * self.size
+
+    def begins(self, steps: int, falls: bool, reverse: bool) -> tuple[int, int, int, int]:
+        """Return where the counts, rows and states of so many steps begin: see `Timeline`.
 
         Args:
             steps: T.
             falls: whether the kernel takes the last step first.
             reverse: whether states stand in the order of the steps that end with the first.
         """
-        if falls:
-            end = len(self.falling)
-            step, after = self.falling[end - steps :], self.falling[end - 1 - steps : end - 1]
-        else:
-            step, after = self.rising[:steps], self.rising[1 : 1 + steps]
-        counts = self.counts[:steps]
-        return {"counts": counts, "step": step} | (
-            {"old": after, "new": step} if reverse else {"old": step, "new": after}
-        )
-
-    def pair(self, steps: int) -> tuple[Tensor, Tensor]:
-        """Where, in a pair, the states stand before each step, and after it."""
-        return self.turns[:steps], self.turns[1 : 1 + steps]
+        step = 3 * self.size - steps if falls else self.size
+        after = step + (-1 if falls else 1)
+        return 0, step, *((after, step) if reverse else (step, after))
 
 
 _tables = Cache(cache.calls)  # by number of rows
@@ -225,56 +221,55 @@ _tables = Cache(cache.calls)  # by number of rows
 def _tables_of(steps: int, batch: int) -> Tables:
     """Tables for so many steps at least."""
     known = _tables.get(batch)
-    if known is None or len(known.counts) <= steps:
+    if known is None or known.size <= steps:
         size = max(64, 1 << steps.bit_length())
         t = _count(size)
-        counts = torch.full((size,), batch, device=CPU)
-        known = Tables(counts, t * batch, (size - 1 - t) * batch, t % 2 * batch)
-        _tables.pop(batch, None)
-        _tables.keep(batch, known, OBJECT + 32 * size)
+        parts = (torch.full_like(t, batch), t * batch, t.flip(0) * batch, t % 2 * batch)
+        known = Tables(size, torch.cat(parts))
+        _tables.replace(batch, known, OBJECT + 32 * size)
     return known
 
 
 def dense(steps: int, batch: int, reverse: bool) -> Timeline:
     """Sequences of one length."""
     tables, total = _tables_of(steps, batch), steps * batch
-    lengths = torch.full((1,), steps, device=CPU).expand(batch)
-    first, end = slice(0, batch), slice(total, total + batch)
     # the states before the first step stand at the end if the last step is taken first
+    begin = total if reverse else 0
     return Timeline(
-        **tables.places(steps, reverse, reverse),
-        lengths=lengths,
-        batch=batch,
-        total=total,
-        initial=end if reverse else first,
-        last=first if reverse else end,
-        tables=tables,
+        steps,
+        batch,
+        total,
+        batch,
+        [steps] * batch,
+        slice(begin, begin + batch),
+        tables,
+        tables.numbers,
+        tables.begins(steps, reverse, reverse),
+        is_dense=True,
         falls=reverse,
     )
 
 
 def ragged(batch_sizes: Sequence[int], batch: int) -> Timeline:
     """Sequences of several lengths, sorted by falling length, on their way forward."""
-    places = np.empty((4, len(batch_sizes)), np.int64)
-    counts, step, old, new = places
-    counts[:] = batch_sizes
-    np.cumsum(counts, out=step)
-    total = int(step[-1])
-    step -= counts
-    np.add(step, batch, out=new)
-    old[0] = 0
-    old[1:] = new[:-1]
-    rows = np.arange(batch)
-    lengths = len(counts) - np.searchsorted(counts[::-1], rows, side="right")
-    last = np.where(lengths > 0, new[lengths - 1], 0) + rows
-    names = ("counts", "step", "old", "new")
+    steps, (*ends, total) = len(batch_sizes), accumulate(batch_sizes, initial=0)
+    states = [batch + end for end in ends]
+    numbers = array("q", [*batch_sizes, *ends, 0, *states])  # old and new are all but one the same
+    lengths = [0] * batch
+    for step, (count, after) in enumerate(zip(batch_sizes, [*batch_sizes[1:], 0], strict=True), 1):
+        if count > after:
+            lengths[after:count] = [step] * (count - after)
     return Timeline(
-        **dict(zip(names, torch.from_numpy(places).unbind(), strict=True)),
-        lengths=torch.from_numpy(lengths),
-        batch=batch,
-        total=total,
-        initial=slice(0, batch),
-        last=torch.from_numpy(last),
+        steps,
+        batch,
+        total,
+        max(batch_sizes),
+        lengths,
+        slice(0, batch),
+        _tables_of(steps, batch),
+        torch.frombuffer(numbers, dtype=torch.int64),
+        (0, steps, 2 * steps, 2 * steps + 1),
+        is_dense=False,
     )
 
 

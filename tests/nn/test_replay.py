@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 import unrolled
+from pairs import pairwise
 from unrolled.kernels.runtime import code
 from unrolled.kernels.runtime.torch_state import eager_only
 
@@ -44,10 +45,10 @@ def states(layer: Any, batch: int) -> Any:
     return found if len(found) > 1 else found[0]
 
 
-@pytest.mark.parametrize("steps", [1, 2, 5])
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
-@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
-def test_without_a_graph(kind: str, options: dict[str, Any], steps: int) -> None:
+@pytest.mark.parametrize(
+    ("options", "kind", "steps"), pairwise(OPTIONS, ["RNN", "GRU", "LSTM"], [1, 2, 5]), ids=str
+)
+def test_without_a_graph(options: dict[str, Any], kind: str, steps: int) -> None:
     layer = made(kind, options).requires_grad_(False)
     shape = (3, steps, 4) if layer.batch_first else (steps, 3, 4)
     for given in (False, True):

@@ -1,10 +1,14 @@
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+# Threads of OpenMP that wait take a core from those that work; it is read as PyTorch is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 import pytest
 import torch
+from _pytest.doctest import DoctestModule
 from hypothesis import settings
 
 import guard
@@ -20,6 +24,13 @@ def pytest_configure(config: pytest.Config) -> None:
     stack = ExitStack()
     stack.enter_context(temporary())
     config.add_cleanup(stack.close)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file() -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+    """Look for examples in sources and documents alone: tests have none, and there are many."""
+    found = yield
+    return [each for each in found if not isinstance(each, DoctestModule)]
 
 
 GOLDEN = Path(__file__).parent / "golden"

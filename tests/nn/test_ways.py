@@ -125,6 +125,7 @@ def test_a_state_that_has_a_graph_and_one_that_has_none_in_turn(module: Any) -> 
         assert replayed(lambda given=given: module(x, given)) == (turn >= 3), turn
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize("kind", ["lengths", "batch sizes"])
 def test_twenty_sizes_in_turn(module: Any, kind: str) -> None:
     if module in _STEPS and kind == "lengths":

@@ -102,6 +102,7 @@ def test_states_leave_at_the_height_at_which_they_come(name: str) -> None:
         assert picture.boxes[state].y == picture.boxes[f"{state}'"].y
 
 
+@pytest.mark.broad
 @settings(max_examples=15, deadline=None)
 @given(cell=drawn())
 def test_random_cells(cell: Cell) -> None:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import unrolled
+from pairs import pairwise
 from unrolled.cells import CELLS
 from unrolled.kernels.dispatch import Runner
 from unrolled.nn import fused
@@ -23,22 +24,24 @@ def on_gpu(batch: int = 2, batch_sizes: list[int] | None = None) -> Any:
 
 
 @pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
-@pytest.mark.parametrize("name", FUSED)
-@pytest.mark.parametrize("form", ["dense", "batch_first", "unbatched", "packed", "lengths"])
-@pytest.mark.parametrize("given", [False, True], ids=["zeros", "states"])
 @pytest.mark.parametrize(
-    "options",
-    [
-        {},
-        {"bias": False},
-        {"num_layers": 2, "bidirectional": True},
-        {"num_layers": 3, "dropout": 0.5},
-        {"bidirectional": True, "learn_initial_states": True},
-    ],
+    ("form", "options", "name", "given"),
+    pairwise(
+        ["dense", "batch_first", "unbatched", "packed", "lengths"],
+        [
+            {},
+            {"bias": False},
+            {"num_layers": 2, "bidirectional": True},
+            {"num_layers": 3, "dropout": 0.5},
+            {"bidirectional": True, "learn_initial_states": True},
+        ],
+        FUSED,
+        [False, True],
+    ),
     ids=str,
 )
 def test_fused_is_the_same(
-    monkeypatch: pytest.MonkeyPatch, name: str, form: str, given: bool, options: Any
+    monkeypatch: pytest.MonkeyPatch, form: str, options: Any, name: str, given: bool
 ) -> None:
     module = layer(name, batch_first=form == "batch_first", dtype=torch.float64, **options)
     x: Any = torch.randn(T, 3, I, dtype=torch.float64)

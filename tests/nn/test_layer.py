@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 import unrolled
+from pairs import in_turn, pairwise
 from unrolled.cells import CELLS
 from unrolled.kernels.runtime.torch_state import eager_only
 
@@ -57,7 +58,7 @@ def calls(draw: Any) -> tuple[str, dict[str, Any], Any, bool]:
     kind = draw(st.sampled_from(LAYERS))
     hidden_size = draw(st.sampled_from([1, H]))  # few sizes, for each is compiled
     options = {
-        "input_size": draw(st.integers(1, 5)),
+        "input_size": draw(st.sampled_from([1, I])),
         "hidden_size": hidden_size,
         "num_layers": draw(st.integers(1, 3)),
         "bias": draw(st.booleans()),
@@ -100,10 +101,11 @@ def test_layers_are_those_of_torch(call: Any, seed: int) -> None:
         assert_same(measured(ours, x, hx), expected)
 
 
-@pytest.mark.parametrize(("kind", "options"), VARIANTS)
-@pytest.mark.parametrize("size", [1, 17, 33])
-@pytest.mark.parametrize(("features", "batch"), [(1, 1), (1, 3), (7, 5)])
-def test_odd_sizes(kind: str, options: Any, size: int, features: int, batch: int) -> None:
+@pytest.mark.parametrize(
+    ("variant", "size", "shape"), pairwise(VARIANTS, [1, 17, 33], [(1, 1), (1, 3), (7, 5)]), ids=str
+)
+def test_odd_sizes(variant: tuple[str, Any], size: int, shape: tuple[int, int]) -> None:
+    (kind, options), (features, batch) = variant, shape
     if options.get("proj_size", 0) >= size:
         options = {}
     theirs, ours = twins(kind, features, size, 2, dtype=torch.float64, **options)
@@ -122,10 +124,17 @@ def test_single_precision(kind: str, options: Any) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
-@pytest.mark.parametrize(("kind", "options"), VARIANTS)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("form", ["batched", "batch_first", "unbatched", "packed"])
-def test_one_seed_drops_the_same_units(kind: str, options: Any, dtype: Any, form: str) -> None:
+@pytest.mark.parametrize(
+    ("variant", "form", "dtype"),
+    pairwise(
+        VARIANTS,
+        ["batched", "batch_first", "unbatched", "packed"],
+        [torch.float32, torch.float64],
+    ),
+    ids=str,
+)
+def test_one_seed_drops_the_same_units(variant: tuple[str, Any], form: str, dtype: Any) -> None:
+    kind, options = variant
     torch.manual_seed(1)
     theirs, ours = twins(
         kind,
@@ -453,8 +462,9 @@ def test_initial_states_are_parameters_that_start_at_zero() -> None:
     assert_same(kept, theirs.state_dict(), 0)
 
 
-@pytest.mark.parametrize("name", CELLS)
-@pytest.mark.parametrize("form", ["dense", "packed", "lengths", "unbatched"])
+@pytest.mark.parametrize(
+    ("name", "form"), in_turn(CELLS, ["dense", "packed", "lengths", "unbatched"])
+)
 def test_learned_states_stand_in_for_those_left_out(name: str, form: str) -> None:
     module = layer(name, num_layers=2, bidirectional=True, learn_initial_states=True)
     with torch.no_grad():
@@ -497,13 +507,20 @@ def test_learned_states_are_trained_where_they_are_used() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
-@pytest.mark.parametrize(("kind", "options"), VARIANTS)
-@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
-@pytest.mark.parametrize("place", ["input", "weight_ih_l0", "weight_hh_l0", "state"])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    ("variant", "place", "value", "dtype"),
+    pairwise(
+        VARIANTS,
+        ["input", "weight_ih_l0", "weight_hh_l0", "state"],
+        [torch.nan, torch.inf, -torch.inf],
+        [torch.float32, torch.float64],
+    ),
+    ids=str,
+)
 def test_nan_and_inf_come_out_as_in_torch(
-    kind: str, options: Any, value: float, place: str, dtype: Any
+    variant: tuple[str, Any], place: str, value: float, dtype: Any
 ) -> None:
+    kind, options = variant
     theirs, ours = twins(kind, I, H, 2, dtype=dtype, **options)
     x, hx = torch.randn(T, 3, I, dtype=dtype), hidden(theirs, 3, dtype=dtype)
     if place == "input":

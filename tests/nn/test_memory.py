@@ -15,6 +15,7 @@ from torch.nn.utils.rnn import PackedSequence
 from torch.overrides import TorchFunctionMode
 
 import unrolled
+from pairs import pairwise
 from unrolled.kernels.autograd import description
 from unrolled.kernels.runtime.torch_state import eager_only
 
@@ -128,9 +129,7 @@ SAME: dict[str, Callable[[Tensor], Tensor]] = {
 """The same numbers in another form."""
 
 
-@pytest.mark.parametrize("warm", [False, True])
-@pytest.mark.parametrize("change", WRONG)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("change", "kind", "warm"), pairwise(WRONG, KINDS, [False, True]))
 def test_saved_tensors_come_back_as_others(kind: str, change: str, warm: bool) -> None:
     module, x, hx = warmed(kind, warm)
     with saved_tensors_hooks(lambda t: WRONG[change](t.detach()), lambda t: t):
@@ -139,9 +138,7 @@ def test_saved_tensors_come_back_as_others(kind: str, change: str, warm: bool) -
         total(flat(result)).backward()
 
 
-@pytest.mark.parametrize("warm", [False, True])
-@pytest.mark.parametrize("change", SAME)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "change", "warm"), pairwise(KINDS, SAME, [False, True]))
 def test_saved_tensors_come_back_in_another_form(kind: str, change: str, warm: bool) -> None:
     module, x, hx = warmed(kind, warm)
     expected = [g.clone() for g in gradients(module, x, hx)]
@@ -192,9 +189,7 @@ def _set(module: Any, change: Callable[[Tensor], Tensor], place: str) -> None:
         parameter.data = change(parameter.data)
 
 
-@pytest.mark.parametrize("warm", [False, True])
-@pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("change", "kind", "warm"), pairwise(CHANGES, KINDS, [False, True]))
 def test_parameters_change_before_the_backward_pass(kind: str, change: str, warm: bool) -> None:
     module, x, hx = warmed(kind, warm)
     x.requires_grad_()
@@ -204,10 +199,10 @@ def test_parameters_change_before_the_backward_pass(kind: str, change: str, warm
         total(result).backward()
 
 
-@pytest.mark.parametrize("warm", [False, True])
-@pytest.mark.parametrize("graph", [False, True])
-@pytest.mark.parametrize("change", [name for name in CHANGES if " " in name])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("change", "kind", "graph", "warm"),
+    pairwise([name for name in CHANGES if " " in name], KINDS, [False, True], [False, True]),
+)
 def test_parameters_change_before_a_call(kind: str, change: str, graph: bool, warm: bool) -> None:
     module, x, hx = warmed(kind, warm)
     if change == "half last" and kind in ("learned", "normalized"):
@@ -217,10 +212,10 @@ def test_parameters_change_before_a_call(kind: str, change: str, graph: bool, wa
         module(x, hx)
 
 
-@pytest.mark.parametrize("graph", [False, True])
-@pytest.mark.parametrize("warm", [False, True])
-@pytest.mark.parametrize("change", [*SAME, "zeros", "expanded"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("kind", "change", "warm", "graph"),
+    pairwise(KINDS, [*SAME, "zeros", "expanded"], [False, True], [False, True]),
+)
 def test_inputs_in_another_form(kind: str, change: str, warm: bool, graph: bool) -> None:
     """Input, states and parameters, all at once and each by itself."""
     others: dict[str, Callable[[Tensor], Tensor]] = {
@@ -265,10 +260,10 @@ def test_parameters_in_another_form(kind: str, warm: bool) -> None:
         close(gradients(module, x, hx), wanted)
 
 
-@pytest.mark.parametrize("graph", [False, True])
-@pytest.mark.parametrize("warm", [False, True])
-@pytest.mark.parametrize("change", ["freed", "a byte short", "negated and freed"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("kind", "change", "warm", "graph"),
+    pairwise(KINDS, ["freed", "a byte short", "negated and freed"], [False, True], [False, True]),
+)
 def test_storage_is_gone_before_a_call(kind: str, change: str, warm: bool, graph: bool) -> None:
     module, x, hx = warmed(kind, warm)
     states = hx if isinstance(hx, tuple) else (hx,)

@@ -1,6 +1,5 @@
 """Zoneout and variational dropout, beside the same by hand."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_packed_sequence
 
 import unrolled
+from pairs import in_turn, pairwise
 from unrolled.cells import CELLS
 
 from .twins import H, I, T, assert_same, flat, initial, layer, packed, packed_up, states
@@ -31,12 +31,14 @@ def mixed(module: unrolled.Recurrent, x: Tensor, hx: Any, keep: Any) -> tuple[Te
     return torch.stack(outputs), packed_up(value.unsqueeze(0) for value in values)
 
 
-@pytest.fixture(params=["dense", "batch_first", "packed", "lengths"])
-def ragged(request: pytest.FixtureRequest) -> Iterator[tuple[str, dict[str, Any], list[int]]]:
-    """A form of input, the options of its call, and the lengths of its rows."""
-    lengths = {"packed": [2, 4, 1], "lengths": [2, 0, 4]}.get(request.param, [T, T, T])
-    options = {"lengths": lengths} if request.param == "lengths" else {}
-    return request.param, options, lengths
+FORMS = ("dense", "batch_first", "packed", "lengths")
+"""Forms of input."""
+
+
+def ragged(form: str) -> tuple[dict[str, Any], list[int]]:
+    """The options of a call with a form of input, and the lengths of its rows."""
+    lengths = {"packed": [2, 4, 1], "lengths": [2, 0, 4]}.get(form, [T, T, T])
+    return {"lengths": lengths} if form == "lengths" else {}, lengths
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -117,10 +119,12 @@ def test_no_noise_is_no_noise(name: str) -> None:
     assert repr(noisy) == repr(plain)
 
 
-@pytest.mark.parametrize("name", ["lstm", "gru", "slstm", "lstm_projected"])
-@pytest.mark.parametrize("training", [True, False])
-def test_noise_with_every_form_of_input(name: str, ragged: Any, training: bool) -> None:
-    form, options, lengths = ragged
+@pytest.mark.parametrize(
+    ("name", "form", "training"),
+    pairwise(["lstm", "gru", "slstm", "lstm_projected"], FORMS, [True, False]),
+)
+def test_noise_with_every_form_of_input(name: str, form: str, training: bool) -> None:
+    options, lengths = ragged(form)
     module = layer(
         name,
         **DEEP,
@@ -221,9 +225,9 @@ def test_variational_dropout_by_hand(name: str) -> None:
     assert_same(flat(found), [torch.cat(parts, 1) for parts in zip(*rows, strict=True)], 1e-12)
 
 
-@pytest.mark.parametrize("name", CELLS)
-def test_variational_dropout_is_off_outside_training(name: str, ragged: Any) -> None:
-    form, options, lengths = ragged
+@pytest.mark.parametrize(("name", "form"), in_turn(CELLS, FORMS))
+def test_variational_dropout_is_off_outside_training(name: str, form: str) -> None:
+    options, lengths = ragged(form)
     torch.manual_seed(0)
     plain = layer(name, **DEEP)
     torch.manual_seed(0)

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 import unrolled
+from pairs import pairwise
 from unrolled.kernels.runtime import code
 from unrolled.kernels.runtime.torch_state import eager_only
 
@@ -44,10 +45,10 @@ def states(layer: Any, batch: int) -> Any:
     return found if len(found) > 1 else found[0]
 
 
-@pytest.mark.parametrize("steps", [1, 2, 5])
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
-@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
-def test_without_a_graph(kind: str, options: dict[str, Any], steps: int) -> None:
+@pytest.mark.parametrize(
+    ("options", "kind", "steps"), pairwise(OPTIONS, ["RNN", "GRU", "LSTM"], [1, 2, 5]), ids=str
+)
+def test_without_a_graph(options: dict[str, Any], kind: str, steps: int) -> None:
     layer = made(kind, options).requires_grad_(False)
     shape = (3, steps, 4) if layer.batch_first else (steps, 3, 4)
     for given in (False, True):
@@ -87,6 +88,7 @@ def test_on_the_graph(kind: str, options: dict[str, Any]) -> None:
     assert all(one.trains for one in prepared(layer))
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize("shape", [(40, 1, 32), (40, 1, 60), (40, 3, 32), (9, 30, 32)], ids=str)
 def test_directions_at_once(shape: tuple[int, int, int]) -> None:
     """Where that is faster: with few rows."""
@@ -111,6 +113,7 @@ def both_ways(kind: str, rows: int) -> tuple[Any, Tensor, list[Tensor]]:
     return layer, x, [x, *layer.parameters()]
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize("rows", [1, 3, 30])
 @pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
 def test_directions_at_once_on_the_graph(kind: str, rows: int) -> None:
@@ -128,6 +131,7 @@ def test_directions_at_once_on_the_graph(kind: str, rows: int) -> None:
     assert [one.alone is not None for one in prepared(layer)] == [rows < 30] * 4
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize("place", [0, 1, 2, 3])
 def test_one_of_two_directions_is_asked_for(place: int) -> None:
     """The last states of one layer in one direction, and where a direction is fixed."""
@@ -150,6 +154,7 @@ def test_one_of_two_directions_is_asked_for(place: int) -> None:
                 close([zero if a is None else a], [zero if b is None else b.expand_as(a)])
 
 
+@pytest.mark.broad
 def test_directions_at_once_are_differentiated_twice_and_in_batches() -> None:
     layer, x, _ = both_ways("GRU", 1)
 
@@ -170,6 +175,7 @@ def test_directions_at_once_are_differentiated_twice_and_in_batches() -> None:
     assert all(one.alone is not None for one in prepared(layer))
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize("fixed", [False, True])
 def test_directions_at_once_under_checkpoints(fixed: bool) -> None:
     """What the first call saves, and the later ones, is the same; a fixed direction saves none."""

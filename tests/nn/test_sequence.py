@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_packed_sequence
 
 import unrolled
+from pairs import in_turn
 from unrolled.cells import CELLS
 
 from .twins import (
@@ -31,9 +32,9 @@ from .twins import (
 DEEP = {"num_layers": 2, "bidirectional": True}
 
 
-@pytest.mark.parametrize("name", CELLS)
-@pytest.mark.parametrize("batch_first", [False, True])
-@pytest.mark.parametrize("given", [False, True], ids=["zeros", "states"])
+@pytest.mark.parametrize(
+    ("name", "batch_first", "given"), in_turn(CELLS, [False, True], [False, False, True])
+)
 def test_positive_lengths_are_packing(name: str, batch_first: bool, given: bool) -> None:
     module = layer(name, **DEEP, batch_first=batch_first, dtype=torch.float64)
     x, lengths = torch.randn(T, 4, I, dtype=torch.float64), [2, 4, 1, 2]
@@ -66,8 +67,10 @@ def test_gradients_are_those_of_packing_in_torch(kind: str, batch_first: bool) -
     assert_same(measured(ours, x, hx, lengths=lengths), expected)
 
 
-@pytest.mark.parametrize("name", CELLS)
-@pytest.mark.parametrize("lengths", [[0, 3, 0, 4], [4, 0, 1, 1], [0, 0, 0, 1], [0, 0, 0, 0]])
+@pytest.mark.parametrize(
+    ("name", "lengths"),
+    in_turn(CELLS, [[0, 3, 0, 4], [4, 0, 1, 1], [0, 0, 0, 1], [0, 0, 0, 0]]),
+)
 def test_rows_without_a_step_keep_their_states(name: str, lengths: list[int]) -> None:
     module = layer(name, **DEEP)
     x, hx = torch.randn(T, 4, I), initial(module, 4, 4)
@@ -137,8 +140,7 @@ def test_no_rows() -> None:
     assert h.shape == c.shape == (4, 0, H)
 
 
-@pytest.mark.parametrize("name", CELLS)
-@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+@pytest.mark.parametrize(("name", "value"), in_turn(CELLS, [torch.nan, torch.inf]))
 def test_padding_changes_nothing(name: str, value: float) -> None:
     module = layer(name, **DEEP)
     lengths, x, hx = [3, 0, 4, 1], torch.randn(T, 4, I), initial(module, 4, 4)

@@ -12,13 +12,13 @@ import pytest
 import torch
 from tests.replays import forget
 from torch import Tensor, nn
-from torch._dynamo.backends.registry import lookup_backend
 from torch.func import functional_call, grad, jvp, stack_module_state, vjp, vmap
 from torch.nn.utils import parametrizations, parametrize, prune
 from torch.utils.checkpoint import checkpoint
 from torch.utils.data import DataLoader, Dataset
 
 import unrolled
+from pairs import in_turn
 from unrolled.cells import CELLS
 from unrolled.kernels.runtime import timeline
 
@@ -58,9 +58,9 @@ def saved(module: nn.Module) -> nn.Module:
 # Copies and files
 
 
-@pytest.mark.parametrize("name", CELLS)
 @pytest.mark.parametrize(
-    "copied", [copy.deepcopy, copy.copy, lambda m: pickle.loads(pickle.dumps(m)), saved]
+    ("name", "copied"),
+    in_turn(CELLS, [copy.deepcopy, copy.copy, lambda m: pickle.loads(pickle.dumps(m)), saved]),
 )
 def test_copies_compute_the_same(name: str, copied: Any) -> None:
     x = torch.randn(T, B, I)
@@ -381,8 +381,7 @@ def test_conversions(name: str) -> None:
     assert not any(result.requires_grad for result in flat(module(x)))
 
 
-@pytest.mark.parametrize("name", CELLS)
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize(("name", "dtype"), in_turn(CELLS, [torch.bfloat16, torch.float16]))
 def test_half_precision(name: str, dtype: torch.dtype) -> None:
     module = layer(name, **DEEP, learn_initial_states=True)
     x = torch.randn(T, 3, I)
@@ -399,8 +398,7 @@ def test_half_precision(name: str, dtype: torch.dtype) -> None:
     assert all(state.dtype == dtype for state in states(single(x[0].to(dtype))))
 
 
-@pytest.mark.parametrize("name", CELLS)
-@pytest.mark.parametrize("form", ["dense", "packed", "lengths", "states"])
+@pytest.mark.parametrize(("name", "form"), in_turn(CELLS, ["dense", "packed", "lengths", "states"]))
 def test_autocast(name: str, form: str) -> None:
     module = layer(name, **DEEP)
     x, call = torch.randn(T, 3, I, requires_grad=True), {}
@@ -655,8 +653,7 @@ def test_functional_call_leaves_the_module_as_it_is() -> None:
     assert_same(module(x)[0], before, 0)
 
 
-@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize(("name", "mode"), in_turn(CELLS, [torch.no_grad, torch.inference_mode]))
 def test_without_gradients(name: str, mode: Any) -> None:
     module, x = layer(name, **DEEP, **MORE).eval(), torch.randn(T, 3, I)
     for input, call in ((x, {}), (x, {"lengths": [0, 4, 1]}), (packed(x, [1, 4, 2]), {})):
@@ -681,6 +678,8 @@ def test_without_gradients(name: str, mode: Any) -> None:
 
 def compiled(module: nn.Module, seen: list[str] | None = None, **options: Any) -> Any:
     """A module as compiled code; which of our operators are in its graphs goes to `seen`."""
+    from torch._dynamo.backends.registry import lookup_backend  # seconds, of every collection
+
     torch.compiler.reset()
     inner = lookup_backend("aot_eager")
 

@@ -11,6 +11,7 @@ from tests.replays import replayed
 from torch import Tensor
 
 import unrolled
+from pairs import pairwise
 
 T, B, I, H = 4, 3, 5, 6  # noqa: E741
 
@@ -92,8 +93,11 @@ FORMS: dict[str, Callable[[Any], tuple[Any, ...]]] = {
 }
 
 
-@pytest.mark.parametrize("grad", [False, True])
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("module", "form", "grad"),
+    pairwise([*LAYERS, *CELLS], FORMS, [False, True]),
+    indirect=["module"],
+)
 def test_every_form_is_replayed(module: Any, form: str, grad: bool) -> None:
     """Whatever form the first two calls had."""
     with torch.set_grad_enabled(grad):
@@ -121,6 +125,7 @@ def test_a_state_that_has_a_graph_and_one_that_has_none_in_turn(module: Any) -> 
         assert replayed(lambda given=given: module(x, given)) == (turn >= 3), turn
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize("kind", ["lengths", "batch sizes"])
 def test_twenty_sizes_in_turn(module: Any, kind: str) -> None:
     if module in _STEPS and kind == "lengths":

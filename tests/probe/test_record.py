@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 import unrolled
+from pairs import pairwise
 from unrolled.cells import CELLS
 from unrolled.kernels.runtime.torch_state import eager_only
 from unrolled.probe.names import places
@@ -77,9 +78,10 @@ def check(module: Any, recording: unrolled.Recording, x: Tensor, hx: Any, length
 
 
 @pytest.mark.broad
-@pytest.mark.parametrize("backend", ["kernel", "eager"])
-@pytest.mark.parametrize("form", ["dense", "packed", "lengths"])
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize(
+    ("name", "form", "backend"),
+    pairwise(CELLS, ["dense", "packed", "lengths"], ["kernel", "eager"]),
+)
 def test_every_value_of_every_cell(name: str, form: str, backend: str) -> None:
     module = layer(name, num_layers=2, bidirectional=True)
     x, hx = torch.randn(T, B, I), initial(module, 4, B)
@@ -130,10 +132,10 @@ def test_recorded_values_do_not_depend_on_gradients(name: str) -> None:
 
 
 @pytest.mark.broad
-@pytest.mark.parametrize("grad", [True, False])
-@pytest.mark.parametrize("keep_graph", [True, False])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize(
+    ("name", "dtype", "keep_graph", "grad"),
+    pairwise(CELLS, [torch.float32, torch.float64], [True, False], [True, False]),
+)
 def test_output_and_gradients_are_the_same_to_the_bit(
     name: str, dtype: torch.dtype, keep_graph: bool, grad: bool
 ) -> None:

@@ -80,6 +80,7 @@ def test_weights_of_attention_are_shares_of_what_there_is() -> None:
         torch.testing.assert_close(weights.sum(), torch.tensor(float(length > 0)))
 
 
+@pytest.mark.slow
 def test_it_learns_to_reverse() -> None:
     torch.manual_seed(0)
     model = EncoderDecoder(CELLS["gru"], Symbols(5), 32, Symbols(6), attention=True)

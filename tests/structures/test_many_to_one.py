@@ -127,6 +127,7 @@ def test_what_does_not_fit_is_refused() -> None:
         Vectors(-1)
 
 
+@pytest.mark.slow
 def test_it_learns_which_symbol_came_first() -> None:
     model = ManyToOne(CELLS["gru"], Symbols(4), 16, Symbols(4))
     optimizer = torch.optim.Adam(model.parameters(), 0.02)

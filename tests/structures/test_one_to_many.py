@@ -61,6 +61,7 @@ def test_rolled_vectors_are_read_back() -> None:
     torch.testing.assert_close(model(begin, rolled).detach(), rolled)
 
 
+@pytest.mark.slow
 def test_it_learns_to_spell() -> None:
     words = torch.tensor([[1, 2, 3, 0], [3, 1, 0, 0], [2, 2, 2, 0]]).t()
     model = OneToMany(CELLS["gru"], Symbols(3), 16, Symbols(4))

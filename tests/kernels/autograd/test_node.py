@@ -12,6 +12,7 @@ from torch import Tensor
 import unrolled
 from graph.drawn import cells
 from kernels import comparison
+from pairs import in_turn, pairwise
 from samples import Sample
 from unrolled import (
     abs,
@@ -65,9 +66,7 @@ each_cell = pytest.mark.parametrize("cell", CELLS.values(), ids=str)
 each_kind = pytest.mark.parametrize("kind", KINDS)
 
 
-@each_cell
-@each_kind
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("cell", "way", "kind"), pairwise(CELLS.values(), WAYS, KINDS), ids=str)
 def test_values_and_gradients_in_float64(cell: Cell, way: str, kind: str) -> None:
     compare(cell.graph, way, kind=kind)
 
@@ -146,8 +145,7 @@ def test_many_units(kind: str) -> None:
     compare(CELLS["lstm"].graph, steps=2, rows=7, sizes=sizes, kind=kind)
 
 
-@each_kind
-@each_cell
+@pytest.mark.parametrize(("cell", "kind"), in_turn(CELLS.values(), KINDS), ids=str)
 def test_numbers_of_rows(cell: Cell, kind: str) -> None:
     """One chunk of rows and several, tiles of all heights."""
     for rows in (1, 2, 3, 4, 33, 70):
@@ -168,10 +166,12 @@ def test_a_single_step(name: str, way: str) -> None:
         compare(CELLS[name].graph, way, steps=1, kind=kind)
 
 
-@pytest.mark.parametrize("lengths", [[1, 0], [2, 2], [4, 2, 2, 1, 1, 1, 1], [7]], ids=str)
-@pytest.mark.parametrize("way", ["ragged", "ragged reverse"])
-@pytest.mark.parametrize("name", VARIED)
-def test_lengths(name: str, way: str, lengths: list[int]) -> None:
+@pytest.mark.parametrize(
+    ("name", "lengths", "way"),
+    pairwise(VARIED, [[1, 0], [2, 2], [4, 2, 2, 1, 1, 1, 1], [7]], ["ragged", "ragged reverse"]),
+    ids=str,
+)
+def test_lengths(name: str, lengths: list[int], way: str) -> None:
     for kind in KINDS:
         compare(CELLS[name].graph, way, lengths=lengths, kind=kind)
 
@@ -193,10 +193,10 @@ def everything(cell: Cell, way: str, kind: str = "many", **shape: Any) -> dict[s
     return outcome(run, numbers, probes(cell.graph, kind), **options)
 
 
-@pytest.mark.parametrize("rows", [3, 7])
-@pytest.mark.parametrize("way", ["forward", "ragged reverse"])
-@each_kind
-@pytest.mark.parametrize("name", VARIED)
+@pytest.mark.parametrize(
+    ("name", "kind", "way", "rows"),
+    pairwise(VARIED, KINDS, ["forward", "ragged reverse"], [3, 7]),
+)
 def test_two_runs_give_the_same_bits(name: str, kind: str, way: str, rows: int, two: None) -> None:
     """On any number of threads; on another number the order of sums may be another."""
     shape = {"rows": rows, "lengths": [5, 3, 3, 2, 1, 1, 0][:rows]}

@@ -24,6 +24,7 @@ def gru(**options: Any) -> unrolled.GRU:
 X = torch.randn(5, 2, 3, dtype=torch.float64)
 
 
+@pytest.mark.broad
 def test_it_is_read_when_it_is_used() -> None:
     code = (
         "import sys, unrolled; before = 'unrolled.testing' in sys.modules; "

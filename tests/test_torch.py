@@ -320,6 +320,7 @@ def test_scripted_modules() -> None:
     assert not copy("torch.jit.ScriptModule").is_scripted(torch.nn.Linear(2, 2))
 
 
+@pytest.mark.broad
 def test_compiled_modules() -> None:
     module = torch.nn.Linear(2, 2)
     assert not _torch.is_compiled(module)

@@ -86,7 +86,7 @@ def _settings(call: Call) -> Iterator[None]:
 
         put(machine, EFFORT=3 if call.optimised else 0)
         if call.long:
-            put(recurrence, LARGE=0)
+            put(recurrence, LARGE_PRODUCT=0)
         if call.operator:
             put(Runner, run=_by_operator, replay=lambda *given: None)
         if call.threads:

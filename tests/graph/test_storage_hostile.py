@@ -210,6 +210,7 @@ def halved(v: Any) -> Any:
     return where(closed, v * 2, where(closed, v, v * 3))
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize(
     "grow",
     [doubled, halved, tanh, lambda v: tanh(v - mean(v)), layer_norm, lambda v: v + sigmoid(v * 2)],

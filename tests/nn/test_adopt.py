@@ -47,6 +47,7 @@ def step(model: nn.Module, given: Any, optimizer: torch.optim.Optimizer, seed: i
     return loss.detach()
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize("kind", MODELS)
 def test_models_train_with_the_same_losses(kind: type[nn.Module]) -> None:
     model = kind()

@@ -36,6 +36,7 @@ def joined(module: Any, x: Tensor, row: int, at: int, place: str = "l0") -> Tens
     ).detach()
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize("name", ALL)
 def test_every_cell(name: str) -> None:
     module, x = layer(ALL[name]), torch.randn(T, B, I, dtype=torch.float64)
@@ -44,6 +45,7 @@ def test_every_cell(name: str) -> None:
     torch.testing.assert_close(flow.jacobian("l0", 5, 2, row=1), expected)
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize("name", ALL)
 def test_a_loop_over_a_cell(name: str) -> None:
     module, x = Loop(ALL[name]), torch.randn(T, B, I, dtype=torch.float64)

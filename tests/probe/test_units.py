@@ -55,6 +55,7 @@ def test_the_score_is_the_correlation_on_held_out_steps() -> None:
     assert search[0].auc is None
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize("binary", [False, True])
 def test_chance_is_rarely_reported(binary: bool) -> None:
     wrong = 0

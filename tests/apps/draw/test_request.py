@@ -100,6 +100,7 @@ def test_cells_that_cannot_be_drawn(
     assert [path.name for path in tmp_path.glob("a*")] == []
 
 
+@pytest.mark.broad
 @pytest.mark.usefixtures("small_models")
 def test_runs_that_do_not_fit(tmp_path: Path, small_models: Path) -> None:
     trained("gru")

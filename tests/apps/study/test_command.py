@@ -24,6 +24,7 @@ def run(*arguments: object, code: int = 0) -> str:
     return result.output
 
 
+@pytest.mark.broad
 def test_a_cell_of_the_users_own_takes_part(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(OWN)
     name = f"{tmp_path / 'mine.py'}:leaky"

@@ -93,6 +93,7 @@ def shown(tmp_path: Path, *, gaps: tuple[int, ...], seeds: int = 1) -> str:
     return console.file.getvalue()
 
 
+@pytest.mark.broad
 def test_the_command_prints_a_table_and_goes_on(tmp_path: Path) -> None:
     text = shown(tmp_path, gaps=(1,))
     for part in ("gap 1", "lstm+forget", "chance 0.3 %", "2/2  long 1"):

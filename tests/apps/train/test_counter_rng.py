@@ -18,6 +18,7 @@ def test_every_place_goes_to_a_place_of_its_own(count: int, key: int) -> None:
     assert (shuffled(some, count, key) == whole[some]).all()
 
 
+@pytest.mark.broad
 def test_places_go_anywhere_equally_often() -> None:
     count, keys = 11, 4000
     found = numpy.zeros((count, count))

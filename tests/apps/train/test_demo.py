@@ -28,6 +28,7 @@ def test_the_demonstration_trains_writes_and_compares(tmp_path: Path) -> None:
     assert checkpoint.last is not None
 
 
+@pytest.mark.broad
 def test_an_interrupted_demonstration_keeps_its_checkpoint(tmp_path: Path) -> None:
     with Interrupt() as interrupt:
         interrupt._note(2, None)

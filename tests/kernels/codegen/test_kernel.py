@@ -49,6 +49,7 @@ def test_equal_schedules_have_equal_texts() -> None:
     assert forward(CELLS["gru"], WIDE).text == forward(CELLS["gru"], WIDE).text
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize("layout", Layout)
 @pytest.mark.parametrize("direction", [forward, backward])
 @pytest.mark.parametrize("cell", CELLS.values(), ids=str)

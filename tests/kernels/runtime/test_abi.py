@@ -143,6 +143,7 @@ def test_buffers_of_a_kernel_in_the_opposite_order(monkeypatch: pytest.MonkeyPat
             assert other.state(name).equal(loop.state(name))
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["lstm_peephole", "gru_reset_before", "lstm_layernorm"])
 def test_nobody_else_counts_words(name: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:

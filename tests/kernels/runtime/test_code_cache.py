@@ -410,6 +410,7 @@ print(count, float(output.sum()), *(float(p.grad.sum()) for p in layer.parameter
 """
 
 
+@pytest.mark.broad
 def test_a_second_process_compiles_nothing() -> None:
     """Kernels of inference and training, and the modules that help them."""
     first, second = (

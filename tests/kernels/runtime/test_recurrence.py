@@ -84,6 +84,7 @@ def test_what_is_recorded_has_to_be_in_the_loop() -> None:
     assert found.best(100, 1, ["h", "z"]) is found.many
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize(("steps", "rows"), [(20, 1), (20, 3), (4, 5), (2, 3), (1, 1), (1, 40)])
 def test_the_chosen_kernels_give_what_the_definition_gives(steps: int, rows: int) -> None:
     from unrolled.kernels.autograd import node as compiled
@@ -157,6 +158,7 @@ def test_old_kernels_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     assert of() is not first
 
 
+@pytest.mark.broad
 def test_code_is_freed_with_the_last_module_that_uses_it(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[weakref.ref[Machine]] = []
 

@@ -29,6 +29,7 @@ def test_shares_make_up_the_loss_of_the_batch() -> None:
     torch.testing.assert_close(total, learned.loss(model, whole, None).total)
 
 
+@pytest.mark.broad
 def test_evaluation_is_that_of_one_pair_after_the_other() -> None:
     learned = task()
     model = learned.problem.model(SETTINGS, find("lstm"))

@@ -86,7 +86,7 @@ class Kernel:
         }
 
     def threads(self, rows: int, total: int) -> int:
-        """How many threads share so many rows, which take `total` steps in all.
+        """Return how many threads share so many rows, which take `total` steps in all.
 
         A second thread has to save more than it costs to wake it.
         """
@@ -115,14 +115,14 @@ class Kernel:
         return threads, (threads, *begins)
 
     def shares_units(self, rows: int) -> bool:
-        """Whether threads share the units instead of the rows: if rows are few, and steps long."""
+        """Return whether threads share units instead of rows: if rows are few, and steps long."""
         if self.schedule.sums or rows * self._operations < WORTH_MEETING:
             return False  # they meet between passes, not within one
         large = self._weights * self.target.bytes >= LARGE_WEIGHTS
         return rows < FEW_ROWS or (large and rows <= MANY_ROWS * torch.get_num_threads())
 
     def gains_abreast(self, rows: int, total: int) -> bool:
-        """Whether one thread for it beside another's kernel is better than both threads for it.
+        """Return whether one thread beside another's kernel is better than both threads for it.
 
         It is if the work is not worth two; if they would meet in every step though its weights
         fit a core's own cache; or if rows are so few that one tile takes them all.

@@ -260,7 +260,7 @@ class Template:
         return _words(rest), _words([facts[number] for number in self._from]), alive
 
     def _check(self, facts: Sequence[int], rooms: Sequence[int]) -> None:
-        """RuntimeError unless all that the kernel touches lies in an operand or workspace.
+        """Raise RuntimeError unless all that the kernel touches lies in an operand or workspace.
 
         Args:
             facts: from which rows are known.

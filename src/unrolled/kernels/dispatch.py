@@ -20,7 +20,7 @@ from .autograd.description import describe
 from .request import Request, Results, is_step
 from .runtime import buffers, cache, timeline
 from .runtime.cache import Cache
-from .runtime.torch_state import DTYPES, PLAIN, surroundings
+from .runtime.torch_state import DTYPES, PLAIN, eager_reason
 
 if TYPE_CHECKING:
     from .runtime.recurrence import Recurrences
@@ -154,7 +154,7 @@ class Runner:
         inputs, states = _sequences(inputs, request), _rows(states, request)
         further = request.record, request.batch_sizes, request.reverse
         tensors = [*inputs.values(), *states.values(), *weights.values()]
-        if surroundings() is None and _kinds(tensors) is None:
+        if eager_reason() is None and _kinds(tensors) is None:
             x = inputs[self._x]
             found = self._described(x.dtype, fixed(x.shape[-1]), self.weights, request.record)
             if found is not None:
@@ -199,7 +199,7 @@ class Runner:
         self, tensors: Sequence[Tensor], x: Tensor, record: Sequence[str]
     ) -> Recurrences | str:
         """Return the kernels that a request goes to, or why it goes to the eager definition."""
-        reason = surroundings() or _kinds(tensors)
+        reason = eager_reason() or _kinds(tensors)
         if reason is not None:
             return reason
         found = self.recurrences(x.dtype, x.shape[-1])

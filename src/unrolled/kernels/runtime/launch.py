@@ -404,7 +404,7 @@ class _Ready:
         self.arguments = ctypes.addressof(self._words)
         scalars = {
             "function": template.code.run,
-            "team": template.code.team,
+            "run_shard": template.code.run_shard,
             "threads": template.threads,
             "arguments": self.arguments,
         }
@@ -438,7 +438,7 @@ def run_concurrently(runs: Sequence[tuple[Launch, Sequence[Tensor]]]) -> None:
         words += (launch.code.run, each.arguments)
     list_ = _words(words)
     code, threads = _concurrent(), available(min(torch.get_num_threads(), len(ready)))
-    scalars = {"function": code.run, "team": code.team, "threads": threads}
+    scalars = {"function": code.run, "run_shard": code.run_shard, "threads": threads}
     table = Table([], [], scalars | {"arguments": ctypes.addressof(list_)}, [])
     table.run(())
     for (launch, _), each in zip(runs, ready, strict=True):

@@ -42,7 +42,7 @@ def eager_only() -> Iterator[None]:
         _eager.reset(token)
 
 
-def surroundings() -> str | None:
+def eager_reason() -> str | None:
     """Return why the eager definition has to run here, in a few words; None if a kernel may."""
     if torch.compiler.is_compiling() or is_tracing():
         return _compiling() if torch.compiler.is_dynamo_compiling() else PORTABLE

@@ -13,7 +13,7 @@ import unrolled
 from unrolled.graph import derivative
 from unrolled.graph.operation import Operation
 from unrolled.kernels.autograd import node as compiled
-from unrolled.kernels.runtime import torch_state as surroundings
+from unrolled.kernels.runtime import torch_state
 from unrolled.testing import assert_same, differences, eager_only
 
 
@@ -36,7 +36,7 @@ def test_it_is_read_when_it_is_used() -> None:
 
 
 def test_eager_only_is_what_the_kernels_know() -> None:
-    assert unrolled.testing.eager_only is surroundings.eager_only
+    assert unrolled.testing.eager_only is torch_state.eager_only
 
 
 CALLS: dict[str, Callable[[], Any]] = {

@@ -91,11 +91,11 @@ def _settings(call: Call) -> Iterator[None]:
             put(Runner, run=_by_operator, replay=lambda *given: None)
         if call.threads:
             put(code, WORTH_A_THREAD=1)
-            put(kernel, WORTH_COMPANY=0)
+            put(kernel, WORTH_CONCURRENCY=0)
             stack.callback(torch.set_num_threads, torch.get_num_threads())
             torch.set_num_threads(2)
         if call.threads == "units":
-            put(kernel, WORTH_MEETING=0, FEW_ROWS=100)
+            put(kernel, WORTH_BARRIERS=0, FEW_ROWS=100)
         yield
 
 

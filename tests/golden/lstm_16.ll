@@ -1101,7 +1101,7 @@ entry:
   ret void
 }
 
-define void @team(ptr %arguments) {
+define void @run_shard(ptr %arguments) {
 entry:
   %v1 = call i32 @omp_get_thread_num()
   %v2 = sext i32 %v1 to i64

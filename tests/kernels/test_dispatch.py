@@ -360,7 +360,7 @@ def default_dtype(dtype: torch.dtype) -> Iterator[None]:
     ids=["with device", "device", "float64", "bfloat16", "inference", "no_grad"],
 )
 @pytest.mark.parametrize("way", ["forward", "ragged reverse"])
-def test_surroundings_change_nothing(
+def test_contexts_change_nothing(
     context: Callable[[], AbstractContextManager[Any]], way: str, eager_calls: list[str]
 ) -> None:
     graph = CELLS["lstm_layernorm"].graph
@@ -378,7 +378,7 @@ def test_surroundings_change_nothing(
     assert eager_calls == []
 
 
-def test_gradients_in_other_surroundings() -> None:
+def test_gradients_in_other_contexts() -> None:
     layer, x = unrolled.Recurrent(CELLS["lstm_layernorm"], 3, 4), torch.randn(5, 2, 3)
     layer(x)[0].sum().backward()
     expected = [parameter.grad for parameter in layer.parameters()]

@@ -335,7 +335,7 @@ def test_dtypes_have_to_agree_on_meta_too() -> None:
 
 
 @pytest.mark.parametrize("form", ["dense", "packed", "lengths"])
-def test_the_surroundings_choose_no_device_or_dtype(form: str) -> None:
+def test_the_context_chooses_no_device_or_dtype(form: str) -> None:
     module, x = unrolled.LSTM(I, H, **DEEP, **MORE).eval(), torch.randn(T, 3, I)
     input = packed(x, [1, 4, 2]) if form == "packed" else x
     call = {"lengths": [1, 0, 4]} if form == "lengths" else {}

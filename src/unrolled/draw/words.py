@@ -42,7 +42,7 @@ class Words:
         self.language = language
 
     def __call__(self, words: str) -> str:
-        """The words in the language."""
+        """Return the words in the language."""
         return CHINESE.get(words, words) if self.language == "zh" else words
 
 

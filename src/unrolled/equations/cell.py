@@ -52,7 +52,7 @@ class Cell:
         self._function = function
 
     def __call__(self, *sizes: object, **hyperparameters: float) -> Cell:
-        """The same cell with other hyperparameters: ``cornn(dt=0.1)``.
+        """Return the same cell with other hyperparameters: ``cornn(dt=0.1)``.
 
         Raises:
             CellError: for a name that the cell's function does not take.

@@ -44,7 +44,7 @@ class Node:
     def __new__(
         cls, operation: Operation, arguments: tuple[Node, ...] = (), attribute: Any = None
     ) -> Node:
-        """The node of these parts, new or known."""
+        """Return the node of these parts, new or known."""
         # repr keeps 0.0 and -0.0 apart, and lets NaN be found again.
         label = repr(attribute) if isinstance(attribute, float) else attribute
         key = (operation, tuple(map(id, arguments)), label)

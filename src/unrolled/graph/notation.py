@@ -42,7 +42,7 @@ class Rule(Protocol):
     """Writes a node of one operation."""
 
     def __call__(self, node: Node, writer: Writer) -> Text:
-        """The text of the node's operation and arguments."""
+        """Return the text of the node's operation and arguments."""
         ...
 
 

@@ -20,7 +20,7 @@ from .autograd.description import describe
 from .request import Request, Results, is_step
 from .runtime import buffers, cache, timeline
 from .runtime.cache import Cache
-from .runtime.torch_state import DTYPES, PLAIN, surroundings
+from .runtime.torch_state import DTYPES, PLAIN, eager_reason
 
 if TYPE_CHECKING:
     from .runtime.recurrence import Recurrences
@@ -62,7 +62,7 @@ class Runner:
         return self
 
     def recurrences(self, dtype: torch.dtype, width: int) -> Recurrences | str:
-        """The kernels for a dtype and a width of the input, or why there are none."""
+        """Return the kernels for a dtype and a width of the input, or why there are none."""
         key = dtype, width
         if key not in self._recurrences:
             self._recurrences[key] = self._compiled(dtype, width)
@@ -154,7 +154,7 @@ class Runner:
         inputs, states = _sequences(inputs, request), _rows(states, request)
         further = request.record, request.batch_sizes, request.reverse
         tensors = [*inputs.values(), *states.values(), *weights.values()]
-        if surroundings() is None and _kinds(tensors) is None:
+        if eager_reason() is None and _kinds(tensors) is None:
             x = inputs[self._x]
             found = self._described(x.dtype, fixed(x.shape[-1]), self.weights, request.record)
             if found is not None:
@@ -165,14 +165,14 @@ class Runner:
     def _described(
         self, dtype: torch.dtype, width: int, weights: tuple[str, ...], record: tuple[str, ...]
     ) -> str | None:
-        """The operators' text; None if there are no kernels."""
+        """Return the operators' text; None if there are no kernels."""
         found = self.recurrences(dtype, width)
         if isinstance(found, str) or _unrecorded(found, record) is not None:
             return None
         return describe(self.graph, found.many.sizes, weights, record, self.recompute)
 
     def _check(self, request: Request) -> None:
-        """RuntimeError for a parameter of another shape, which broadcast or cut makes numbers."""
+        """Refuse a parameter of another shape: broadcast or cut, it would make numbers."""
         shapes = self.shapes(fixed(request.inputs[0].shape[-1]))
         for name, weight, shape in zip(self.weights, request.weights, shapes, strict=True):
             if getattr(weight, "shape", None) != shape:
@@ -183,14 +183,14 @@ class Runner:
 
     @decided_once
     def shapes(self, width: int) -> tuple[tuple[int, ...], ...]:
-        """The shape of each parameter, for inputs of a width."""
+        """Return the shape of each parameter, for inputs of a width."""
         if width not in self._shapes:
             sizes: dict[Size, int] = {**self.sizes, self.graph.inputs[self._x]: width}
             self._shapes[width] = tuple(p.shape(sizes) for p in self._parameters)
         return self._shapes[width]
 
     def obstacle(self, request: Request) -> str | None:
-        """Why a request goes to the eager definition, in a few words; None if to a kernel."""
+        """Return why a request goes to the eager definition; None if to a kernel."""
         tensors = [*request.inputs, *(request.states or ()), *request.weights]
         found = self._chosen(tensors, request.inputs[0], request.record)
         return found if isinstance(found, str) else None
@@ -198,8 +198,8 @@ class Runner:
     def _chosen(
         self, tensors: Sequence[Tensor], x: Tensor, record: Sequence[str]
     ) -> Recurrences | str:
-        """The kernels that a request goes to, or why it goes to the eager definition."""
-        reason = surroundings() or _kinds(tensors)
+        """Return the kernels that a request goes to, or why it goes to the eager definition."""
+        reason = eager_reason() or _kinds(tensors)
         if reason is not None:
             return reason
         found = self.recurrences(x.dtype, x.shape[-1])
@@ -233,7 +233,7 @@ def _shaped(request: Request, values: Tensors, last: Tensors) -> Results:
 
 
 def _unrecorded(found: Recurrences, record: Sequence[str]) -> str | None:
-    """Which value kernels cannot record, and why."""
+    """Return which value kernels cannot record, and why."""
     probes = found.many.split.step.probes
     for name in record:
         if name not in probes:
@@ -246,7 +246,7 @@ def _unrecorded(found: Recurrences, record: Sequence[str]) -> str | None:
 
 
 def _kinds(tensors: Sequence[Tensor]) -> str | None:
-    """What about the tensors no kernel takes."""
+    """Return what about the tensors no kernel takes; None if nothing."""
     dtype, compiling = tensors[0].dtype, torch.compiler.is_dynamo_compiling()
     for tensor in tensors:
         if type(tensor) not in PLAIN:

@@ -13,7 +13,7 @@ from .. import _torch
 from .autograd import collector
 from .autograd.collector import Anchor, CollectedStep
 from .autograd.node import Loop
-from .request import Request, Results, is_step, key
+from .request import Request, Results, is_step
 from .runtime.abi import FITS
 from .runtime.buffers import is_lazy, picker
 from .runtime.cache import Cache
@@ -134,7 +134,7 @@ def replay(known: Cache, requests: Sequence[Request]) -> list[Results] | None:
     found: list[tuple[Replay, Operands]] = []
     try:
         for request in requests:
-            for one in known.get(key(request), ()):
+            for one in known.get(_key(request), ()):
                 operands = one.operands(request)
                 if operands is not None:
                     found.append((one, operands))
@@ -172,6 +172,13 @@ def _several(found: Sequence[tuple[Replay, Operands]]) -> list[Results] | None:
     return [(recorded, last) for _, recorded, last in arrays]
 
 
+def _key(request: Request) -> tuple[object, ...]:
+    """Return what requests have in common that are served alike, but for what guards compare."""
+    _, inputs, states, record, _, reverse = request
+    around = torch.get_num_threads(), torch.is_grad_enabled(), torch.is_inference_mode_enabled()
+    return inputs[0].shape, states is None, record, reverse, around
+
+
 def learn(
     known: Cache, call: Call, names: Sequence[str], inputs: Sequence[str], request: Request
 ) -> None:
@@ -179,9 +186,9 @@ def learn(
 
     It is prepared at the second request of its kind: lengths that are new in each call are many.
     """
-    variants = known.get(key(request))
+    variants = known.get(_key(request))
     if variants is None:
-        known.keep(key(request), (), NOTE)
+        known.keep(_key(request), (), NOTE)
         return
     tensors = [*request.inputs, *request.weights, *(request.states or ())]
     if not suits(call) or any(map(is_lazy, tensors)):
@@ -191,7 +198,7 @@ def learn(
     one = Replay(call, names, inputs, request)
     variants = (one, *variants)[:VARIANTS]
     numbers = sum(state.nbytes for state in one.zeros)
-    known.replace(key(request), variants, len(variants) * (2 * OBJECT + numbers))
+    known.replace(_key(request), variants, len(variants) * (2 * OBJECT + numbers))
 
 
 def suits(call: Call) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 Results = tuple[Sequence[Tensor], Sequence[Tensor]]
@@ -39,10 +38,3 @@ class Request(NamedTuple):
 def is_step(request: Request) -> bool:
     """Return whether a request is for a single step."""
     return request.batch_sizes is None and request.inputs[0].dim() == 2
-
-
-def key(request: Request) -> tuple[object, ...]:
-    """Return what requests have in common that are served alike, but for what guards compare."""
-    _, inputs, states, record, _, reverse = request
-    around = torch.get_num_threads(), torch.is_grad_enabled(), torch.is_inference_mode_enabled()
-    return inputs[0].shape, states is None, record, reverse, around

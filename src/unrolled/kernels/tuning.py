@@ -39,13 +39,13 @@ WORTH_A_THREAD = 1_000_000
 Not measured.
 """
 
-WORTH_COMPANY = 200_000
+WORTH_CONCURRENCY = 200_000
 """Floating-point operations that take longer than to have another thread begin with them.
 
 Not measured.
 """
 
-WORTH_MEETING = 200_000
+WORTH_BARRIERS = 200_000
 """Floating-point operations of a step from which on it pays that threads meet after each pass.
 
 Not measured.

@@ -99,7 +99,7 @@ class Recording(Mapping[str, Tensor]):
     """
 
     def __init__(self, names: Mapping[str, str], aliases: Mapping[str, str], store: Store) -> None:
-        """An empty recording.
+        """Begin with nothing recorded.
 
         Args:
             names: for each name, that of its place.
@@ -126,7 +126,7 @@ class Recording(Mapping[str, Tensor]):
         self._shapes.setdefault(place, []).append(shape)
 
     def __getitem__(self, name: str) -> Tensor:
-        """The values of a name, of all calls.
+        """Return the values of a name, of all calls.
 
         Raises:
             KeyError: for a name that was not recorded, or whose module was not called.

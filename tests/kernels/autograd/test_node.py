@@ -183,7 +183,7 @@ def test_lengths(name: str, lengths: list[int], way: str) -> None:
 def two(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two threads, however little there is to do; the number is restored after each test."""
     monkeypatch.setattr(code, "WORTH_A_THREAD", 1)
-    monkeypatch.setattr(kernel, "WORTH_MEETING", 1)
+    monkeypatch.setattr(kernel, "WORTH_BARRIERS", 1)
     torch.set_num_threads(2)
 
 

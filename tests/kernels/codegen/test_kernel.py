@@ -60,7 +60,7 @@ def test_every_text_is_valid(cell: Cell, direction: Callable[..., Source], layou
         binding.parse_assembly(source.text).verify()
         heads = re.findall(r"^define [^@]*@(\w+)\(", source.text, re.MULTILINE)
         assert len(set(heads)) == len(heads)
-        assert {"run", "team"} <= set(heads)
+        assert {"run", "run_shard"} <= set(heads)
         laid_out = {
             f"pack_{number}"
             for number, pack in enumerate(source.packs)

@@ -59,8 +59,8 @@ end.of.work:
 }
 """
 """In place of a kernel's functions. In every round each part writes its number and waits for the
-others, whose numbers then have to be the same. The arguments begin with: of each thread the size of
-its team, from 8 on the last round of each part, at 16 the errors, at 17 the number of rounds."""
+others, whose numbers then have to be the same. The arguments begin with: of each thread how many
+there are, from 8 on the last round of each part, at 16 the errors, at 17 the number of rounds."""
 
 PARTS, ERRORS, ROUNDS = 8, 16, 17
 
@@ -80,7 +80,7 @@ CALLBACKS = {
 
 @cache
 def machine() -> Machine:
-    """The functions of a team; a Python thread says which of the team it is."""
+    """The functions of several threads; a Python thread says which it is."""
     target = host("double")
     text = kernel(BLOCK, target) + FAKE
     text = text.replace("@omp_get_thread_num", "@test_thread_num")
@@ -112,20 +112,20 @@ def member(name: str, number: int, size: int, arguments: Any) -> threading.Threa
     return threading.Thread(target=work, daemon=True)
 
 
-def finish(team: list[threading.Thread]) -> None:
-    for thread in team:
+def finish(members: list[threading.Thread]) -> None:
+    for thread in members:
         thread.join(60)
         assert not thread.is_alive(), "a thread waits for ever"
 
 
 def run(name: str, size: int, shards: tuple[int, ...], rows: int = 7, rounds: int = 1) -> Any:
-    """Run a function on a team; what the arguments are after it, and how `work` was called."""
+    """Run a function on several threads; return the arguments after it, and calls of `work`."""
     _calls.clear()
     arguments, _table = told(shards, rows, rounds)
-    team = [member(name, number, size, arguments) for number in range(size)]
-    for thread in team:
+    members = [member(name, number, size, arguments) for number in range(size)]
+    for thread in members:
         thread.start()
-    finish(team)
+    finish(members)
     return arguments, sorted(_calls)
 
 
@@ -133,7 +133,7 @@ def run(name: str, size: int, shards: tuple[int, ...], rows: int = 7, rounds: in
 def test_meetings(size: int) -> None:
     """No thread goes on before all have come, however often they meet."""
     rounds = 1000
-    arguments, calls = run("team", size, (0,), 7, rounds)
+    arguments, calls = run("run_shard", size, (0,), 7, rounds)
     assert calls == [(0, 7, part, size, part) for part in range(size)]  # all rows, some units
     assert arguments[PARTS : PARTS + size].tolist() == [rounds] * size
     assert arguments[ERRORS] == 0
@@ -144,9 +144,9 @@ def test_meetings(size: int) -> None:
 @pytest.mark.parametrize("size", [1, 2, 3, 4])
 @pytest.mark.parametrize("parts", [1, 2, 4, 7])
 def test_every_part_is_run_once(parts: int, size: int) -> None:
-    """Also by a team that is smaller than was asked for, or larger."""
+    """Also by fewer threads than were asked for, or more."""
     begins = [part * part for part in range(parts + 1)]
-    arguments, calls = run("team", size, (parts, *begins))
+    arguments, calls = run("run_shard", size, (parts, *begins))
     assert calls == [(begins[p], begins[p + 1], 0, 1, p % size) for p in range(parts)]
     assert arguments[:size].tolist() == [size] * size  # every thread has prepared its share
     assert not arguments[size:PARTS].any()
@@ -164,12 +164,12 @@ def test_work_begins_when_all_have_prepared() -> None:
     """One thread comes late: the rows' layouts of the others are not read before."""
     _calls.clear()
     arguments, _table = told((2, 0, 2, 4), rows=4)
-    team = [member("team", number, 2, arguments) for number in range(2)]
-    team[0].start()
-    team[0].join(0.1)
-    assert team[0].is_alive()
+    members = [member("run_shard", number, 2, arguments) for number in range(2)]
+    members[0].start()
+    members[0].join(0.1)
+    assert members[0].is_alive()
     assert arguments[:2].tolist() == [2, 0]
     assert _calls == []
-    team[1].start()
-    finish(team)
+    members[1].start()
+    finish(members)
     assert sorted(_calls) == [(0, 2, 0, 1, 0), (2, 4, 0, 1, 1)]

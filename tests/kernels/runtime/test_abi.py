@@ -87,7 +87,7 @@ def sums(order: tuple[Buffer, ...], scalars: list[str]) -> tuple[Code, ArgumentB
     for buffer in order:
         block.declare(buffer, Rows.BATCH, stride=2, width=2)
     texts = []
-    for name in ("run", "team"):
+    for name in ("run", "run_shard"):
         f = Function(f"define void @{name}(ptr %arguments)", target)
         read = Arguments(f, block)
         x, h, y = (read.address(buffer) for buffer in (X, H, Y))

@@ -425,7 +425,7 @@ def test_units_are_shared_where_rows_are_few_and_steps_long(
     assert loop.shards(kernel.FEW_ROWS, 1000)[1][0] == 4  # each has a row of its own
     small = made(CELLS["lstm"].graph, layout=Layout.HELD)
     assert small.shards(3, 10**6)[1][0] == 3
-    monkeypatch.setattr(kernel, "WORTH_MEETING", 1)
+    monkeypatch.setattr(kernel, "WORTH_BARRIERS", 1)
     assert small.shards(3, 10**6) == (4, (0,))
     sums = made(
         CELLS["lstm_layernorm"].graph, layout=Layout.HELD

@@ -84,7 +84,7 @@ class Source:
         block: what the kernel is handed.
         packs: the matrices of all passes.
         works: the passes.
-        text: of the whole module; its functions are ``run`` and ``team``.
+        text: of the whole module; its functions are ``run`` and ``run_shard``.
     """
 
     def __init__(

@@ -78,8 +78,8 @@ def _launch(target: Target) -> str:
             f.do(f"call void {_scalar(f, 'function', 'ptr')}(ptr {arguments})")
         with f.when(f.let(f"xor i1 {alone}, true")):
             count = f.let(f"trunc i64 {threads} to i32")
-            team = _scalar(f, "team", "ptr")
-            f.do(f"call void @{PARALLEL}(ptr {team}, ptr {arguments}, i32 {count}, i32 0)")
+            several = _scalar(f, "run_shard", "ptr")
+            f.do(f"call void @{PARALLEL}(ptr {several}, ptr {arguments}, i32 {count}, i32 0)")
         f.do("call void @finish(ptr %table)")
     f.do(f"ret i64 {_scalar(f, 'worst')}")
     return f.text()

@@ -14,7 +14,7 @@ OPENMP = ("omp_get_thread_num", "omp_get_num_threads")
 
 
 def entries(target: Target, write: Callable[[Function, str, str], None]) -> str:
-    """Return what a thread runs: ``run`` alone, ``team`` as one of several.
+    """Return what a thread runs: ``run`` alone, ``run_shard`` as one of several.
 
     Args:
         target: the processor.
@@ -22,13 +22,13 @@ def entries(target: Target, write: Callable[[Function, str, str], None]) -> str:
             are; the work's arguments are at %arguments.
     """
     alone = Function("define void @run(ptr %arguments)", target)
-    team = Function("define void @team(ptr %arguments)", target)
-    thread, size = (team.let(f"sext i32 {team.let(f'call i32 @{f}()')} to i64") for f in OPENMP)
-    for f, part, parts in ((alone, "0", "1"), (team, thread, size)):
+    shard = Function("define void @run_shard(ptr %arguments)", target)
+    thread, size = (shard.let(f"sext i32 {shard.let(f'call i32 @{f}()')} to i64") for f in OPENMP)
+    for f, part, parts in ((alone, "0", "1"), (shard, thread, size)):
         write(f, part, parts)
         f.do("ret void")
     declared = "\n".join(f"declare i32 @{name}()" for name in OPENMP)
-    return "\n\n".join([declared, alone.text(), team.text()])
+    return "\n\n".join([declared, alone.text(), shard.text()])
 
 
 def share(f: Function, count: Integer, part: str, parts: str) -> tuple[str, str]:

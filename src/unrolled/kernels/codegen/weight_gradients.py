@@ -59,7 +59,7 @@ class Outers:
     Attributes:
         block: what is handed over: the number of rows, of each outer product the gradient, its
             sources and their strides, the weights' gradients, the bias's, and workspace.
-        text: of the module; its functions are ``run`` and ``team``.
+        text: of the module; its functions are ``run`` and ``run_shard``.
     """
 
     def __init__(self, outers: Sequence[Outer], target: Target) -> None:

@@ -196,7 +196,7 @@ HEADER = (
     "before",
     "after",
     "function",  # of the kernel, for one thread
-    "team",  # of the kernel, for several
+    "run_shard",  # of the kernel, for several
     "threads",
     "arguments",
     "arrived",  # the word of the argument block at which threads meet, -1 if there is none

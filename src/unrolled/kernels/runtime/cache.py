@@ -97,7 +97,7 @@ class Cache(dict[Any, Any]):
         self._budget = budget
 
     def keep(self, key: Hashable, value: V, size: int) -> V:
-        """The value under this key: this one, or the one that another thread was first to keep.
+        """Keep a value under a key; return it, or the one that another thread was first to keep.
 
         It is not kept if it takes more than there is.
 

@@ -78,7 +78,7 @@ class Call:
         key = kind, torch.get_num_threads(), "alone"
         if key not in self._launches:
             rows, kernel = self.time.batch, self.outline.kernel(kind)
-            gains = self.time.is_dense and kernel.gains_abreast(rows, self.time.total)
+            gains = self.time.is_dense and kernel.gains_concurrently(rows, self.time.total)
             self._launches[key] = self._at(kind, 1, (1, 0, rows)) if gains else None
         return self._launches[key]
 

@@ -77,12 +77,12 @@ class Code:
     """Machine code that is run by one thread or by several.
 
     Args:
-        text: of a module with the functions ``run`` and ``team``, which take an argument block.
+        text: of a module with the functions ``run`` and ``run_shard`` of an argument block.
         target: the processor.
 
     Attributes:
         run: where the function stands that one thread runs.
-        team: where the function stands that each of several threads runs.
+        run_shard: where the function stands that each of several threads runs.
         size: bytes that it takes.
     """
 
@@ -90,4 +90,4 @@ class Code:
         self.size = CODE * len(text)
         caches.kernels.charge(self.size)
         self._machine = Machine(text, target, openmp())
-        self.run, self.team = self._machine.address("run"), self._machine.address("team")
+        self.run, self.run_shard = self._machine.address("run"), self._machine.address("run_shard")

@@ -36,7 +36,7 @@ def _host() -> tuple[str, str, dict[str, bool]]:
 
 
 def host(dtype: str) -> Target:
-    """This machine's processor."""
+    """Return this machine's processor."""
     name, features, known = _host()
     if known.get("avx512f"):
         return Target(dtype, 64, 32, name, features)

@@ -19,8 +19,8 @@ from ..tuning import (
     LARGE_WEIGHTS,
     MANY_ROWS,
     POINTWISE_COST,
-    WORTH_COMPANY,
-    WORTH_MEETING,
+    WORTH_BARRIERS,
+    WORTH_CONCURRENCY,
 )
 from .abi import Buffer, Role, Rows
 from .code import Code, worthwhile
@@ -86,7 +86,7 @@ class Kernel:
         }
 
     def threads(self, rows: int, total: int) -> int:
-        """How many threads share so many rows, which take `total` steps in all.
+        """Return how many threads share so many rows, which take `total` steps in all.
 
         A second thread has to save more than it costs to wake it.
         """
@@ -115,21 +115,21 @@ class Kernel:
         return threads, (threads, *begins)
 
     def shares_units(self, rows: int) -> bool:
-        """Whether threads share the units instead of the rows: if rows are few, and steps long."""
-        if self.schedule.sums or rows * self._operations < WORTH_MEETING:
+        """Return whether threads share units instead of rows: if rows are few, and steps long."""
+        if self.schedule.sums or rows * self._operations < WORTH_BARRIERS:
             return False  # they meet between passes, not within one
         large = self._weights * self.target.bytes >= LARGE_WEIGHTS
         return rows < FEW_ROWS or (large and rows <= MANY_ROWS * torch.get_num_threads())
 
-    def gains_abreast(self, rows: int, total: int) -> bool:
-        """Whether one thread for it beside another's kernel is better than both threads for it.
+    def gains_concurrently(self, rows: int, total: int) -> bool:
+        """Return whether one thread beside another's kernel is better than both threads for it.
 
         It is if the work is not worth two; if they would meet in every step though its weights
         fit a core's own cache; or if rows are so few that one tile takes them all.
         """
         threads = self.threads(rows, total)
         if threads == 1:
-            return total * self._operations >= WORTH_COMPANY
+            return total * self._operations >= WORTH_CONCURRENCY
         if self.shares_units(rows):
             return 2 * self._weights * self.target.bytes <= LARGE_WEIGHTS
         return rows <= min(work.rows for work in self.source.works)

@@ -260,7 +260,7 @@ class Template:
         return _words(rest), _words([facts[number] for number in self._from]), alive
 
     def _check(self, facts: Sequence[int], rooms: Sequence[int]) -> None:
-        """RuntimeError unless all that the kernel touches lies in an operand or workspace.
+        """Raise RuntimeError unless all that the kernel touches lies in an operand or workspace.
 
         Args:
             facts: from which rows are known.
@@ -404,7 +404,7 @@ class _Ready:
         self.arguments = ctypes.addressof(self._words)
         scalars = {
             "function": template.code.run,
-            "team": template.code.team,
+            "run_shard": template.code.run_shard,
             "threads": template.threads,
             "arguments": self.arguments,
         }
@@ -438,7 +438,7 @@ def run_concurrently(runs: Sequence[tuple[Launch, Sequence[Tensor]]]) -> None:
         words += (launch.code.run, each.arguments)
     list_ = _words(words)
     code, threads = _concurrent(), available(min(torch.get_num_threads(), len(ready)))
-    scalars = {"function": code.run, "team": code.team, "threads": threads}
+    scalars = {"function": code.run, "run_shard": code.run_shard, "threads": threads}
     table = Table([], [], scalars | {"arguments": ctypes.addressof(list_)}, [])
     table.run(())
     for (launch, _), each in zip(runs, ready, strict=True):

@@ -22,7 +22,7 @@ if _advise is not None:
 
 
 def empty(like: Tensor, *shape: int) -> Tensor:
-    """A tensor of the same dtype in the processor's memory, not filled.
+    """Return a tensor of the same dtype in the processor's memory, not filled.
 
     >>> import torch
     >>> empty(torch.ones(1, dtype=torch.float64), 2, 3).shape
@@ -41,7 +41,7 @@ def _in_large_pages(start: int, size: int) -> None:
 
 
 def aligned(place: int) -> int:
-    """The first aligned place from there on.
+    """Return the first aligned place from there on.
 
     >>> aligned(128), aligned(129)
     (128, 256)
@@ -77,7 +77,7 @@ class Reserve:
         self._alone = self._users(torch.empty(1, device=CPU)) if _torch.counts_users else None
 
     def take(self, dtype: torch.dtype, count: int) -> Tensor:
-        """A tensor (count,), not filled; small ones are not worth keeping."""
+        """Return a tensor (count,), not filled; small ones are not worth keeping."""
         size = count * dtype.itemsize
         if size < LARGE_PAGE or self._alone is None:
             return torch.empty(count, dtype=dtype, device=CPU)
@@ -90,7 +90,7 @@ class Reserve:
         return tensor
 
     def _free(self, size: int) -> Tensor | None:
-        """The smallest block that no tensor uses and that fits, of at most twice the size."""
+        """Return the smallest free block that fits, of at most twice the size; None if none."""
         known = list(self._blocks.items())
         sizes = {key: b.nbytes for key, b in known if self._is_free(b)}
         fits = [key for key, nbytes in sizes.items() if size <= nbytes <= 2 * size]
@@ -107,7 +107,7 @@ class Reserve:
         return self._users(block) == self._alone
 
     def _users(self, block: Tensor) -> tuple[int, int]:
-        """How many tensors, and how many names in Python, have the storage of a block.
+        """Return how many tensors, and how many names in Python, have the storage of a block.
 
         A hook may keep a storage without a tensor: it is the same object for all who ask for it.
         """
@@ -115,7 +115,7 @@ class Reserve:
         return _torch.users(storage), sys.getrefcount(storage)
 
     def _new(self, size: int) -> Tensor:
-        """A block for that and for a little more: for what a sequence of some steps more takes."""
+        """Return a block for that and a little more: sequences may grow by some steps."""
         part = 1 << max(0, size.bit_length() - 4)
         size = -(-size // part) * part
         block = torch.empty(size, dtype=torch.uint8, device=CPU)
@@ -150,7 +150,7 @@ class Layout(NamedTuple):
 
 
 def layout(counts: Mapping[Any, int], dtype: torch.dtype) -> Layout:
-    """Arrays of so many numbers one after the other, each aligned.
+    """Return where arrays of so many numbers stand one after the other, each aligned.
 
     >>> import torch
     >>> layout({"a": 3, "b": 40, "c": 2}, torch.float32)

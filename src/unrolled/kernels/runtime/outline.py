@@ -269,7 +269,7 @@ class Outline:
         return tables
 
     def _bindings(self) -> Places:
-        """Where stands what every loop reads."""
+        """Return where that stands which every loop reads."""
         step = self.recurrence.split.step
         places: Places = {}
         for names in self.banks:
@@ -295,7 +295,7 @@ class Outline:
         return Move(source, target, self.batch * units)
 
     def _single(self) -> Parts:
-        """One step: what is read, states before it; states after it, recorded states."""
+        """Lay out one step: what is read, states before it; states after it, recorded states."""
         initial, final = self._both_states()
         forms = {**self._read, **initial, **final, **self.recorded}
         places = self._bindings() | {
@@ -310,7 +310,7 @@ class Outline:
         return forms, places, [], after
 
     def _inference(self) -> Parts:
-        """All steps: what is read, first states; last states, recorded values, pairs if ragged.
+        """Lay out all steps: what is read, first states; last states, records, pairs if ragged.
 
         Of ragged sequences the last states are not written: they stand in the pairs.
         """
@@ -330,7 +330,7 @@ class Outline:
         return forms, places, before, after
 
     def _forward(self) -> Parts:
-        """All steps: what is read, first states; last states, recorded values, all that is kept.
+        """Lay out all steps: what is read, first states; last states, records, what is kept.
 
         Of ragged sequences the last states are not written: they stand in what is kept.
         """
@@ -349,7 +349,7 @@ class Outline:
         return forms, places, before, after
 
     def _backward(self, buffers: frozenset[int], kernel: Kernel, threads: int) -> Parts:
-        """The derivative, from the last step to the first, into some buffers.
+        """Lay out the derivative, from the last step to the first, into some buffers.
 
         It takes what is read, sources that are not, what was kept, the gradients of recorded values
         and of last states; gradients of the first states, or pairs of them if ragged; the buffers

@@ -30,7 +30,7 @@ FIRST = torch.zeros(1, dtype=torch.int64, device="cpu")
 
 
 def suits(parts: Split) -> bool:
-    """Whether all that is computed before the loop are learned layers of inputs."""
+    """Return whether all that is computed before the loop are learned layers of inputs."""
     values = parts.hoisted.values.values()
     return all(
         node.operation is Operation.AFFINE

@@ -108,7 +108,7 @@ class Recurrence:
         return eager.Program(Graph(graph.name, graph.inputs, graph.states, values), self.sizes)
 
     def text(self, backward: bool) -> str:
-        """The kernel of inference, or the backward one of training, as LLVM IR under its plan."""
+        """Return the kernel of inference, or that of the derivative, as LLVM IR under its plan."""
         record = (self.graph.output,)
         training = self.training(record) if backward else None
         kernel = self.inference(record)
@@ -119,16 +119,16 @@ class Recurrence:
         return "\n".join([*(f"; {line}" for line in (*plan, *arrays)), "", kernel.text()])
 
     def width(self, names: Sequence[str]) -> int:
-        """How many numbers a row of some inputs of the loop has."""
+        """Return how many numbers a row of some inputs of the loop has."""
         return sum(self.sizes[self.split.step.inputs[name]] for name in names)
 
     def probe_width(self, name: str) -> int:
-        """How many units a value that can be recorded has."""
+        """Return how many units a value that can be recorded has."""
         step = self.split.step
         return self.sizes[step.sizes[step.probes[name]]]
 
     def inference(self, record: tuple[str, ...]) -> Kernel:
-        """The kernel that stores the recorded values and nothing else."""
+        """Return the kernel that stores the recorded values and nothing else."""
 
         def make() -> Kernel:
             step = self.split.step
@@ -137,12 +137,12 @@ class Recurrence:
         return self._forward.get(record) or self._once(self._forward, record, make)
 
     def training(self, record: tuple[str, ...]) -> Training:
-        """The kernels of a training step."""
+        """Return the kernels of a training step."""
         known = self._training.get(record)
         return known or self._once(self._training, record, lambda: Training(self, record))
 
     def _once(self, kept: Cache, record: tuple[str, ...], make: Callable[[], V]) -> V:
-        """What is made once, whoever asks first."""
+        """Return what is made once, whoever asks first."""
         with compiling():
             known = kept.get(record)
             return known or kept.keep(record, make(), OBJECT)
@@ -150,12 +150,12 @@ class Recurrence:
     def kernel(
         self, stored: Mapping[Buffer, Any], strides: Mapping[Buffer, int] | None = None
     ) -> Kernel:
-        """A kernel of the loop."""
+        """Return a kernel of the loop."""
         schedule = Schedule(self.split.step, {}, stored, {})
         return self.compiled(schedule, strides or {})
 
     def compiled(self, schedule: Schedule, strides: Mapping[Buffer, int]) -> Kernel:
-        """The kernel of a schedule."""
+        """Return the kernel of a schedule."""
         strides = {**self.strides, **strides}
         kernel = Kernel(schedule, self.sizes, strides, self.dtype, self.layout)
         self._recorded.charge(kernel.size)
@@ -195,7 +195,7 @@ class Recurrences:
             self.long = Recurrence(graph, sizes, dtype, hoisted(graph), many)
 
     def best(self, steps: int, rows: int, record: Sequence[str]) -> Recurrence:
-        """The kernels for so many steps of so many rows that can store what is recorded.
+        """Return the kernels for so many steps of so many rows that can store what is recorded.
 
         To lay weights out pays once they are read often. For a single step they are laid out group
         by group: all of them together would leave the nearest caches before they are read. Few rows
@@ -212,7 +212,7 @@ class Recurrences:
 
 
 def _learned(value: Node) -> set[str]:
-    """The names of the parameters that a value is computed from."""
+    """Return the names of the parameters that a value is computed from."""
     names: set[str] = set()
     for node in ordered([value]):
         if node.operation is Operation.LEARNED:
@@ -226,7 +226,7 @@ def _learned(value: Node) -> set[str]:
 
 
 def _check_length(graph: Graph) -> None:
-    """UnsupportedError for a cell that would take too long to compile."""
+    """Raise UnsupportedError for a cell that would take too long to compile."""
     kinds = {Operation.LOG, *ACTIVATIONS}
     costly = sum(node.operation in kinds for node in graph.order) + LAYER * len(graph.layers)
     for count, most, what in (
@@ -245,7 +245,7 @@ _known = Cache(cache.kernels)
 def recurrences(
     graph: Graph, sizes: Mapping[Size, int], dtype: torch.dtype, recompute: bool = False
 ) -> Recurrences:
-    """The kernels of a cell, the same for all modules with these equations, sizes and dtype."""
+    """Return the kernels that all modules with these equations, sizes and dtype share."""
     names = (*graph.inputs.items(), *graph.states.items(), *graph.values.items())
     key = (graph.name, *names, *sizes.items(), dtype, recompute)
     known = _known.get(key)
@@ -278,7 +278,7 @@ class Training:
         self._backward: dict[frozenset[int], Kernel] = {}
 
     def backward(self, buffers: frozenset[int]) -> Kernel:
-        """The derivative; of what could be left out, it fills some buffers."""
+        """Return the derivative; of what could be left out, it fills some buffers."""
         known = self._backward.get(buffers)
         if known is None:
             with compiling():
@@ -310,7 +310,7 @@ class Training:
         return WeightGradients(outers, self._recurrence.dtype)
 
     def width_of(self, source: Node) -> int:
-        """How many units what a layer reads has."""
+        """Return how many units that has which a layer reads."""
         recurrence = self._recurrence
         sizes = recurrence.split.step.sizes
         size = sizes[source] if source in sizes else recurrence.graph.inputs[source.attribute]

@@ -154,7 +154,7 @@ class Timeline:
         return counts, [*tables, (pair, turns + WORD)]
 
     def final(self, pair: Tensor) -> Tensor:
-        """The states after each row's last step, (B, units), of an array like a pair."""
+        """Return the states after each row's last step, (B, units), of an array like a pair."""
         half = self.half
         return pair[half] if isinstance(half, slice) else pair.index_select(0, half)
 
@@ -219,7 +219,7 @@ _tables = Cache(cache.calls)  # by number of rows
 
 
 def _tables_of(steps: int, batch: int) -> Tables:
-    """Tables for so many steps at least."""
+    """Return tables for so many steps at least."""
     known = _tables.get(batch)
     if known is None or known.size <= steps:
         size = max(64, 1 << steps.bit_length())
@@ -231,7 +231,7 @@ def _tables_of(steps: int, batch: int) -> Tables:
 
 
 def dense(steps: int, batch: int, reverse: bool) -> Timeline:
-    """Sequences of one length."""
+    """Return the timeline of sequences of one length."""
     tables, total = _tables_of(steps, batch), steps * batch
     # the states before the first step stand at the end if the last step is taken first
     begin = total if reverse else 0
@@ -251,7 +251,7 @@ def dense(steps: int, batch: int, reverse: bool) -> Timeline:
 
 
 def ragged(batch_sizes: Sequence[int], batch: int) -> Timeline:
-    """Sequences of several lengths, sorted by falling length, on their way forward."""
+    """Return that of sequences of several lengths, sorted by falling length, forward."""
     steps, (*ends, total) = len(batch_sizes), accumulate(batch_sizes, initial=0)
     states = [batch + end for end in ends]
     numbers = array("q", [*batch_sizes, *ends, 0, *states])  # old and new are all but one the same
@@ -277,7 +277,7 @@ _turned = Cache(cache.calls)
 
 
 def turned(batch_sizes: tuple[int, ...]) -> Tensor:
-    """For each of the N rows, the row of its sequence that is as far from the other end.
+    """Return for each of the N rows the row of its sequence that is as far from the other end.
 
     To run ragged sequences from the end to the start, their rows are turned and run forward.
     """
@@ -299,6 +299,6 @@ def _rows_turned(batch_sizes: tuple[int, ...]) -> Tensor:
 
 
 def _rows_and_steps(counts: Tensor, step: Tensor, total: int) -> tuple[Tensor, Tensor]:
-    """For each of the N rows, which row of its step it is, and which step that is."""
+    """Return for each of the N rows which row of its step it is, and which step that is."""
     t = _count(len(counts)).repeat_interleave(counts, output_size=total)
     return _count(total) - step[t], t

@@ -34,7 +34,7 @@ _eager: ContextVar[bool] = ContextVar("eager", default=False)
 
 @contextmanager
 def eager_only() -> Iterator[None]:
-    """Inside, every cell runs by its eager definition; to compare, or to look for a fault."""
+    """Run every cell by its eager definition while entered; to compare, or to look for a fault."""
     token = _eager.set(True)
     try:
         yield
@@ -42,8 +42,8 @@ def eager_only() -> Iterator[None]:
         _eager.reset(token)
 
 
-def surroundings() -> str | None:
-    """Why the eager definition has to run here, in a few words; None if a kernel may."""
+def eager_reason() -> str | None:
+    """Return why the eager definition has to run here, in a few words; None if a kernel may."""
     if torch.compiler.is_compiling() or is_tracing():
         return _compiling() if torch.compiler.is_dynamo_compiling() else PORTABLE
     if is_watched():
@@ -55,7 +55,7 @@ _is_eager = _eager.get
 
 
 def undisturbed() -> bool:
-    """Whether a kernel may run, as far as neither tensors nor torch.compile have a say."""
+    """Return whether a kernel may run, as far as neither tensors nor torch.compile have a say."""
     return (
         not _is_eager()
         and not is_forward_mode()
@@ -66,7 +66,7 @@ def undisturbed() -> bool:
 
 @decided_once
 def _compiling() -> str | None:
-    """The same, while torch.compile reads a call."""
+    """Return the same, while torch.compile reads a call."""
     if is_exporting():
         return PORTABLE
     return _transforms() if differentiates_in_operators else "its operators have no gradients here"

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .. import _torch
 from .autograd import collector
-from .autograd.collector import Anchor, CollectedStep
+from .autograd.collector import Anchor, take_step
 from .autograd.node import Loop
 from .request import Request, Results, is_step
 from .runtime.abi import FITS
@@ -93,9 +93,7 @@ class Replay:
             sources, states, weights = operands
             if self._collects and not _torch.hooks_saved_tensors():
                 anchor = self._anchored(weights)
-                return self.split(
-                    CollectedStep.apply(self.call, anchor, anchor.tensor, *sources, *states)
-                )
+                return self.split(take_step(self.call, anchor, anchor.tensor, *sources, *states))
             return self.split(Loop.apply((self.call,), *sources, *states, *weights))
         tensors, recorded, last = self.arrays(operands)
         return (recorded, last) if self._launch.start(tensors) == FITS else None
@@ -134,9 +132,12 @@ def replay(known: Cache, requests: Sequence[Request]) -> list[Results] | None:
     found: list[tuple[Replay, Operands]] = []
     try:
         for request in requests:
-            for one in known.get(_key(request), ()):
+            variants = known.get(_key(request), ())
+            for number, one in enumerate(variants):
                 operands = one.operands(request)
                 if operands is not None:
+                    if number:  # the next request is probably like this one
+                        variants[0], variants[number] = one, variants[0]
                     found.append((one, operands))
                     break
             else:
@@ -196,7 +197,7 @@ def learn(
     if any(each.is_nested or each.is_mkldnn for each in tensors):
         return
     one = Replay(call, names, inputs, request)
-    variants = (one, *variants)[:VARIANTS]
+    variants = [one, *variants][:VARIANTS]
     numbers = sum(state.nbytes for state in one.zeros)
     known.replace(_key(request), variants, len(variants) * (2 * OBJECT + numbers))
 

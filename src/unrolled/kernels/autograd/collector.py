@@ -172,6 +172,10 @@ class CollectedStep(torch.autograd.Function):
         return None, None, None, *found
 
 
+take_step: Any = super(torch.autograd.Function, CollectedStep).apply  # pyright: ignore
+"""Apply `CollectedStep`; its own `apply` looks for functorch's transforms, as guards have done."""
+
+
 @final
 class Anchor:
     """The hold of steps on the node of their weights, alive as long as the graph of one of them.

@@ -28,9 +28,6 @@ Operands = tuple[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]]
 Results = tuple[list[Tensor], list[Tensor]]
 """The recorded values, and the last states."""
 
-ORDINARY = {*PLAIN, type(None)}
-"""The types of tensors and gradients that are no more than their numbers."""
-
 
 def infer(
     call: Call, sources: Sequence[Tensor], states: Sequence[Tensor], weights: Sequence[Tensor]
@@ -189,14 +186,15 @@ def needs_definition(tensors: Sequence[Tensor], gradients: Sequence[Tensor | Non
     It is recorded itself, or of many gradients at once, or watched by a mode, or a hook has put
     something else in a tensor's place.
     """
-    if torch.is_grad_enabled() or any(map(is_batched, gradients)) or is_watched():
+    if torch.is_grad_enabled() or is_watched():
         return True
-    return not {*map(type, tensors), *map(type, gradients)} <= ORDINARY
-
-
-def is_batched(gradient: Tensor | None) -> bool:
-    """Return whether a gradient stands for many, as for a vectorized jacobian."""
-    return gradient is not None and _torch.is_batched(gradient)
+    for tensor in tensors:
+        if type(tensor) not in PLAIN:
+            return True
+    for gradient in gradients:
+        if gradient is not None and (type(gradient) not in PLAIN or _torch.is_batched(gradient)):
+            return True
+    return False
 
 
 # Calls by name.

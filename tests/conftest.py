@@ -114,10 +114,16 @@ BROAD = tuple(
 """Modules that go through many configurations and compile kernels for each, or train models."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of broad modules, so that the quick run can leave them out."""
+    """Mark what the quick run leaves out: broad modules, and of a test all cases between two."""
     for module in BROAD:
         assert module.is_file(), f"BROAD names {module}, which has moved or gone"
+    cases: dict[str, list[pytest.Item]] = {}
     for item in items:
         if item.path in BROAD:
             item.add_marker("broad")
+        elif item.get_closest_marker("broad") is None:
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for between in (item for group in cases.values() for item in group[1:-1]):
+        between.add_marker("broad")

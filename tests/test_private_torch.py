@@ -89,6 +89,7 @@ def test_no_other_file_names_what_may_go_away() -> None:
     assert {path: names for path, names in found.items() if names} == {}
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize(
     "text",
     [

@@ -41,6 +41,7 @@ def test_a_file_is_the_same_every_time() -> None:
         assert encode(still(SMALL), kind) == encode(still(SMALL), kind)
 
 
+@pytest.mark.broad
 def test_animations(tmp_path: Path) -> None:
     picture = draw("forget")
     save(picture, tmp_path / "a.gif")

@@ -9,6 +9,7 @@ from fuzz.graphs_judge import judge
 SEEDS = range(60)
 
 
+@pytest.mark.broad
 def test_strangers_do_no_harm() -> None:
     outcomes = Counter()
     for seed in SEEDS:

@@ -355,6 +355,7 @@ def test_sums_of_states_cost_no_product_with_one() -> None:
                 assert all(argument.attribute != neutral for argument in node.arguments)
 
 
+@pytest.mark.broad
 @settings(max_examples=60)
 @given(cells())
 def test_random_cells(cell: Cell) -> None:

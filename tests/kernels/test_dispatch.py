@@ -347,6 +347,7 @@ def default_dtype(dtype: torch.dtype) -> Iterator[None]:
         torch.set_default_dtype(known)
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize(
     "context",
     [
@@ -431,6 +432,7 @@ def test_changed_weights_are_seen_by_the_next_call(change: str, eager_calls: lis
 # Threads and processes.
 
 
+@pytest.mark.broad
 def test_many_threads_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """They ask for the same kernels, none of which is there yet, and use two threads each."""
     monkeypatch.setattr(recurrence, "_known", Cache(cache.kernels))

@@ -74,6 +74,7 @@ def test_printed_derivatives_compute(cell: Cell) -> None:
     check(cell.derivative, cell.graph)
 
 
+@pytest.mark.broad
 @settings(max_examples=40)
 @given(cells())
 def test_printed_random_cells_compute(cell: Cell) -> None:

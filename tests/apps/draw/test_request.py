@@ -147,6 +147,7 @@ def test_a_file_that_cannot_be_written_leaves_what_was_there(
     assert (tmp_path / "a.png").read_text() == "mine"
 
 
+@pytest.mark.broad
 def test_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = {name: DRAWINGS[name] for name in ("loop", "forget", "gates")}
     monkeypatch.setattr(drawings, "DRAWINGS", chosen)

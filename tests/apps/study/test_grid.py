@@ -24,6 +24,7 @@ def small(seeds: int = 2) -> list[Plan]:
     return tasks({"long": (2, 5)}, [Entrant(cells.rnn_tanh)], seeds, BUDGET)
 
 
+@pytest.mark.broad
 def test_known_trials_are_not_run_again(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     first = list(carry_out(small(1), Results(path), 1, Interrupt()))

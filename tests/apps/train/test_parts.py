@@ -9,6 +9,7 @@ from unrolled.apps.train.parts import drawn, key
 from unrolled.errors import UserError
 
 
+@pytest.mark.broad
 @given(keys=st.lists(st.integers(0, 40), min_size=60, max_size=200), seed=st.integers(0, 9))
 def test_parts_hold_everything_once_and_share_no_content(keys: list[int], seed: int) -> None:
     contents = numpy.array(keys)

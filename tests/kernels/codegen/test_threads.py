@@ -129,6 +129,7 @@ def run(name: str, size: int, shards: tuple[int, ...], rows: int = 7, rounds: in
     return arguments, sorted(_calls)
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize("size", [1, 2, 3, 4])
 def test_meetings(size: int) -> None:
     """No thread goes on before all have come, however often they meet."""

@@ -47,6 +47,7 @@ def test_more_modules_than_an_engine_links() -> None:
     assert [function() for function in functions] == list(range(1, count, 2))
 
 
+@pytest.mark.broad
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="asks Linux for its memory")
 def test_code_takes_little_and_is_freed() -> None:
     """Constants of 64 KiB in each module are there while it is, and nothing else that is large."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch._subclasses import FakeTensorMode
 from torch.autograd.graph import save_on_cpu, saved_tensors_hooks
-from torch.nn.utils.rnn import PackedSequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 from torch.overrides import TorchFunctionMode
 
 import unrolled
@@ -124,7 +124,7 @@ SAME: dict[str, Callable[[Tensor], Tensor]] = {
     "transposed": lambda t: t.t().contiguous().t() if t.dim() == 2 else t,
     "negated": lambda t: torch._neg_view(-t),
     "conjugated": lambda t: torch.complex(t, -t).conj().imag,
-    "inside": lambda t: torch.cat([t.flatten(), t.flatten()])[t.numel() :].view(t.shape),
+    "inside": lambda t: torch.cat([t.flatten() + 1, t.flatten()])[t.numel() :].view(t.shape),
 }
 """The same numbers in another form."""
 
@@ -141,12 +141,24 @@ def test_saved_tensors_come_back_as_others(kind: str, change: str, warm: bool) -
 @pytest.mark.parametrize(("kind", "change", "warm"), pairwise(KINDS, SAME, [False, True]))
 def test_saved_tensors_come_back_in_another_form(kind: str, change: str, warm: bool) -> None:
     module, x, hx = warmed(kind, warm)
-    expected = [g.clone() for g in gradients(module, x, hx)]
-    module.zero_grad()
+    leaves = [x, *(hx if isinstance(hx, tuple) else [hx]), *module.parameters()]
+    for leaf in leaves:
+        leaf.requires_grad_()
+    expected = torch.autograd.grad(total(module(x, hx)), leaves)
     with saved_tensors_hooks(lambda t: SAME[change](t.detach()), lambda t: t):
         result = module(x, hx)
-    total(result).backward()
-    close([parameter.grad for parameter in module.parameters()], expected)
+    close(list(torch.autograd.grad(total(result), leaves)), list(expected))
+
+
+@pytest.mark.parametrize("change", SAME)
+def test_what_packed_sequences_keep_comes_back_in_another_form(change: str) -> None:
+    module, x = unrolled.LSTM(I, H), torch.randn(T, B, I)
+    leaves = list(module.parameters())
+    packed = pack_padded_sequence(x, torch.tensor([T, 1]))
+    expected = torch.autograd.grad(total(module(packed)[0].data), leaves)
+    with saved_tensors_hooks(lambda t: SAME[change](t.detach()), lambda t: t):
+        result = module(packed)[0].data
+    close(list(torch.autograd.grad(total(result), leaves)), list(expected))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -20,12 +20,9 @@ from .runtime.cache import Cache
 from .runtime.call import Call
 from .runtime.guards import Guards
 from .runtime.launch import Launch, run_concurrently
-from .runtime.memory import empty
+from .runtime.memory import empty, rows_like
 from .runtime.torch_state import undisturbed
 from .tuning import NOTE, OBJECT, VARIANTS
-
-_empty_like = torch.empty_like
-
 
 Operands = tuple[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]]
 """Sources, states and weights in the order of a call: laid out row by row, but for weights."""
@@ -50,9 +47,10 @@ class Replay:
         self._sources = picker(inputs, [name for (name,) in call.outline.sources])
         self._weights = picker(names, call.outline.weights)
         lead = () if is_step(request) else (1,)
-        self.zeros = [  # instead of states that are not given
+        missing = call.outline.states.values() if request.states is None else ()
+        self.zeros = [
             torch.zeros(*lead, time.batch, units, dtype=recurrence.dtype, device="cpu")
-            for units in call.outline.states.values()
+            for units in missing
         ]
         inputs_, states = ([t.contiguous() for t in g or ()] for g in request[1:3])
         self._guards = Guards([*inputs_, *states, *request.weights])
@@ -109,7 +107,7 @@ class Replay:
     def arrays(self, operands: Operands) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
         """Return all operands of a launch without a graph, and which are its results."""
         sources, states, weights = operands
-        last = self.call.last(states) if self._is_shared else list(map(_empty_like, states))
+        last = self.call.last(states) if self._is_shared else list(map(rows_like, states))
         if self._is_bare:
             return [*sources, *weights, *states, *last], [], last
         recorded = [empty(last[0], *shape) for shape in self._recorded]
@@ -132,11 +130,13 @@ def replay(known: Cache, requests: Sequence[Request]) -> list[Results] | None:
     found: list[tuple[Replay, Operands]] = []
     try:
         for request in requests:
+            if request.batch_sizes is not None:
+                return None
             variants = known.get(_key(request), ())
             for number, one in enumerate(variants):
                 operands = one.operands(request)
                 if operands is not None:
-                    if number:  # the next request is probably like this one
+                    if number:  # likely next, too; a variant that a race drops is learned again
                         variants[0], variants[number] = one, variants[0]
                     found.append((one, operands))
                     break

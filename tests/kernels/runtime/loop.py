@@ -79,15 +79,14 @@ class Loop:
         """Put all tensors somewhere else."""
         self.tensors = {b: torch.from_numpy(place(v.numpy())) for b, v in self.tensors.items()}
 
-    def launch(
+    def template(
         self,
         threads: int = 1,
-        shards: tuple[int, ...] = (1, 0, 4),
         before: list[Move] | None = None,
         after: list[Move] | None = None,
-    ) -> Launch:
-        """Prepare to run the kernel on tensors like these."""
-        template = Template(
+    ) -> Template:
+        """Prepare launches of the kernel on tensors like these."""
+        return Template(
             self.graph.name,
             self.kernel.code,
             self.kernel.block,
@@ -100,12 +99,21 @@ class Loop:
             after=after or [],
             tables={buffer: number for number, buffer in enumerate(self.starts, 1)},
         )
+
+    def launch(
+        self,
+        threads: int = 1,
+        shards: tuple[int, ...] = (1, 0, 4),
+        before: list[Move] | None = None,
+        after: list[Move] | None = None,
+    ) -> Launch:
+        """Prepare to run the kernel on tensors like these."""
         counts = torch.tensor(self.COUNTS)
         starts = [torch.tensor([0, 4]), *self.starts.values()]
         tables = [(int((begin + counts).max()), begin.data_ptr()) for begin in starts]
         alive = counts, starts
         steps = Steps(len(counts), counts.data_ptr(), tables, shards, 4, alive)
-        return template.at(steps=steps)
+        return self.template(threads, before, after).at(steps=steps)
 
     @property
     def given(self) -> list[Tensor]:

@@ -118,6 +118,32 @@ def test_the_order_of_buffers_and_operands_changes_nothing(inspector: str) -> No
             assert given[Y][3].isnan().all()
 
 
+def test_what_is_written_is_never_a_copy() -> None:
+    """Kernels read copies of tensors that are not contiguous; into one nobody would look."""
+    loop = Loop("rnn_tanh")
+    launch = loop.launch()
+    for buffer, tensor in loop.tensors.items():
+        if tensor.dim() < 2:
+            continue
+        given = {**loop.tensors, buffer: tensor.mT.contiguous().mT}
+        if buffer.role is not Role.PAIR:
+            launch.run(list(given.values()))
+            continue
+        with pytest.raises(RuntimeError, match="pair h is written, and should be contiguous"):
+            launch.run(list(given.values()))
+
+
+def test_a_scalar_that_nobody_gives_is_an_error() -> None:
+    code, block = sums((X, H, Y), ["rows", "unread"])
+    forms = {buffer: Form(str(buffer), (4, 2)) for buffer in (X, H, Y)}
+    places = {buffer: Place(buffer) for buffer in forms}
+    with pytest.raises(RuntimeError, match="sums: nothing gives the scalar unread"):
+        Template("sums", code, block, forms, places, {}, torch.float64, 1, {"rows": 3})
+    loop = Loop("rnn_tanh")
+    with pytest.raises(RuntimeError, match="nothing says where the rows of steps stand"):
+        loop.template().at()
+
+
 def test_buffers_of_a_kernel_in_the_opposite_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its scalars, too."""
     loop = peephole()

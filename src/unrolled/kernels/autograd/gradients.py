@@ -82,7 +82,7 @@ class Gradients:
         elif self.outline.shared:
             ends = [self.like.new_empty(call.time.batch, len(state)) for state in states]
         else:
-            ends = list(map(torch.empty_like, states))
+            ends = [self.like.new_empty(state.shape) for state in states]
         buffers = [  # large ones that nobody else sees are kept
             empty(self.like, total, width)
             if is_returned or total * width < SMALL_ARRAY

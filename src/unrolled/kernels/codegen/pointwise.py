@@ -226,6 +226,7 @@ class Point:
         return self.f.load_lanes(self._address(field), self.mask)
 
     def _store(self, value: str, field: Field) -> None:
+        self.fields.block.written.add(field.buffer)
         self.f.store_lanes(value, self._address(field), self.mask)
 
     def _sum_address(self, node: Node) -> str:

@@ -36,6 +36,10 @@ class Outer(NamedTuple):
     lengths: tuple[int, ...]
 
 
+WRITTEN = (Role.WEIGHT, Role.BIAS, Role.WORKSPACE)
+"""What these kernels write; they read gradients and sources."""
+
+
 def names(number: int, outer: Outer) -> list[str]:
     """Return the names of an outer product's sources."""
     return [f"{number}.{place}" for place in range(len(outer.lengths))]
@@ -96,6 +100,7 @@ class Outers:
                 block.declare(Buffer(Role.SOURCE, name), Rows.BATCH, length, length)
                 count = outer.units * length
                 block.declare(Buffer(Role.WEIGHT, name), Rows.WHOLE, count, count)
+        block.written.update(f.buffer for f in block.fields if f.buffer.role in WRITTEN)
         return block
 
     def memory(self, outer: Outer, threads: int) -> int:

@@ -91,6 +91,10 @@ class ArgumentBlock:
     Args:
         scalars: the names of single words.
 
+    Attributes:
+        fields: the buffers, in order.
+        written: those that the kernel writes.
+
     >>> block = ArgumentBlock(["steps"])
     >>> field = block.declare(Buffer(Role.OLD, "h"), Rows.STEP, stride=20, width=20)
     >>> block.scalar("steps"), block.address(field), block.starts(field), block.size
@@ -100,6 +104,7 @@ class ArgumentBlock:
     def __init__(self, scalars: list[str]) -> None:
         self.scalars = scalars
         self.fields: list[Field] = []
+        self.written: set[Buffer] = set()
         self._places: dict[Buffer, int] = {}
 
     def declare(self, buffer: Buffer, rows: Rows, stride: int, width: int) -> Field:

@@ -14,7 +14,7 @@ from .abi import Buffer, Role
 from .launch import Launch, Steps
 from .launcher import Form
 from .linear import Linear
-from .memory import Layout, empty, layout
+from .memory import Layout, empty, layout, rows_like
 from .outline import Kind, Outline
 from .timeline import Timeline
 
@@ -156,7 +156,7 @@ class Call:
     def last(self, states: Sequence[Tensor]) -> list[Tensor]:
         """Return new arrays for the last states, like the first: (1, B, units) if shared."""
         if not self.outline.shared:
-            return list(map(torch.empty_like, states))
+            return list(map(rows_like, states))
         return [state.new_empty(1, self.time.batch, len(state)) for state in states]
 
     @cached_property
@@ -178,4 +178,4 @@ class Call:
         """Return a state before and after all steps, (B + N, units), of what is kept."""
         units, rows = self.outline.states[name], self.time.batch + self.time.total
         start = self.store.starts[Buffer(Role.OLD, name)]
-        return store.as_strided((rows, units), (units, 1), start)
+        return store[start : start + rows * units].view(rows, units)

@@ -112,9 +112,10 @@ class Template:
     Attributes:
         user, code, block, dtype, threads: as given.
         forms: the operands.
+        reads, written: the operands that the kernel touches, and those that it writes.
 
     Raises:
-        RuntimeError: a buffer is bound to no operand.
+        RuntimeError: a buffer is bound to no operand, or nothing gives a scalar.
     """
 
     def __init__(
@@ -145,6 +146,8 @@ class Template:
         self.workspace = starts.pop() // width
         own = {b: start // width for b, start in zip(workspace, starts, strict=True)}
         self.reads = frozenset(place.operand for place in places.values())
+        written = {places[buffer].operand for buffer in block.written if buffer in places}
+        self.written = written | {move.target.operand for move in (*before, *after)}
         self._bound = [field for field in block.fields if field.buffer in places]
         for field in block.fields:
             if field.buffer not in places and field.buffer not in optional:
@@ -212,10 +215,13 @@ class Template:
         much of the last is touched.
         """
         names = {name: number for number, name in enumerate((*FACTS, *self.scalars))}
+        names["arrived"] = names["nothing"]  # the launcher sets it
         kinds = {Rows.WHOLE: "one", Rows.ONE: "one", Rows.THREAD: "threads"}
         self._from = [0] * self.block.size
         for name in self.block.scalars:
-            self._from[self.block.scalar(name)] = names.get(name, 0)
+            if name not in names:
+                raise RuntimeError(f"{self.user}: nothing gives the scalar {name}")
+            self._from[self.block.scalar(name)] = names[name]
         rows: dict[Buffer, int] = {}
         for field in self.block.fields:
             rows[field.buffer] = names[kinds.get(field.rows, "rows")]
@@ -248,6 +254,8 @@ class Template:
         """
         rest, rooms, scalars = (numbers.at(sizes) for numbers in self._numbers)
         if steps is None:
+            if "counts" in self.block.scalars:
+                raise RuntimeError(f"{self.user}: nothing says where the rows of steps stand")
             rows = dict(zip(self.scalars, scalars, strict=True)).get("rows", 0)
             facts, alive = [0, 1, self.threads, rows, 0, 0, 0, 0, *scalars], ()
         else:
@@ -297,11 +305,11 @@ class Launch:
         self.size = OBJECT + WORD * (len(self._rest) + len(self._block))
 
     def run(self, tensors: Sequence[Tensor]) -> None:
-        """Run the kernel; tensors that are not laid out row by row are copied first.
+        """Run the kernel; tensors that are not contiguous are copied first.
 
         Raises:
             RuntimeError: naming the first that has another dtype, size or place, or whose storage
-                ends before it does.
+                ends before it does, or that is written and not contiguous.
         """
         if self.start(tensors) != FITS:
             self.refuse(tensors)
@@ -309,12 +317,12 @@ class Launch:
     def start(self, tensors: Sequence[Tensor]) -> int:
         """Run the kernel if all tensors are as they have to be; return the worst of them.
 
-        Those that are not laid out row by row are copied first: what is written has to be.
+        Those that are not contiguous are copied first.
         """
         ready = self._taken()
         worst = ready.run((*tensors, ready.memory))
         if worst == SCATTERED:
-            worst = ready.run((*_in_rows(tensors), ready.memory))
+            worst = ready.run((*self._in_rows(tensors), ready.memory))
         self._pool.append(self._emptied(ready) if self._varies else ready)
         return worst
 
@@ -323,7 +331,7 @@ class Launch:
         ready = self._taken()
         worst = ready.table.inspect((*tensors, ready.memory))
         if worst == SCATTERED:
-            tensors = _in_rows(tensors)
+            tensors = self._in_rows(tensors)
             worst = ready.table.inspect((*tensors, ready.memory))
         if worst != FITS:
             self.refuse(tensors)
@@ -343,6 +351,14 @@ class Launch:
         }
         check(self.user, self._template.dtype, forms, tensors)
         raise RuntimeError(f"{self.user}: its tensors changed while they were looked at")
+
+    def _in_rows(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """Return contiguous tensors; raise RuntimeError for one that is written: not its copy."""
+        for buffer, tensor in zip(self._template.forms, tensors, strict=True):
+            if buffer in self._template.written and not tensor.is_contiguous():
+                label = self.form(buffer).label
+                raise RuntimeError(f"{self.user}: {label} is written, and should be contiguous")
+        return [tensor.contiguous() for tensor in tensors]
 
     @property
     def reads(self) -> frozenset[Buffer]:
@@ -377,10 +393,6 @@ class Launch:
         if self._template.workspace > SMALL_WORKSPACE:
             ready.memory = self._template.nothing
         return ready
-
-
-def _in_rows(tensors: Sequence[Tensor]) -> list[Tensor]:
-    return [tensor.contiguous() for tensor in tensors]
 
 
 @final

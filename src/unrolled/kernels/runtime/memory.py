@@ -34,6 +34,16 @@ def empty(like: Tensor, *shape: int) -> Tensor:
     return tensor
 
 
+def rows_like(tensor: Tensor) -> Tensor:
+    """Return new memory for a tensor of this shape and dtype, contiguous however this one stands.
+
+    >>> import torch
+    >>> rows_like(torch.ones(2, 3).t()).stride()
+    (2, 1)
+    """
+    return torch.empty_like(tensor, memory_format=torch.contiguous_format)
+
+
 def _in_large_pages(start: int, size: int) -> None:
     if _advise is not None:
         begin = -(-start // mmap.PAGESIZE) * mmap.PAGESIZE

@@ -246,8 +246,8 @@ def recurrences(
     graph: Graph, sizes: Mapping[Size, int], dtype: torch.dtype, recompute: bool = False
 ) -> Recurrences:
     """Return the kernels that all modules with these equations, sizes and dtype share."""
-    names = (*graph.inputs.items(), *graph.states.items(), *graph.values.items())
-    key = (graph.name, *names, *sizes.items(), dtype, recompute)
+    names = [tuple(group.items()) for group in (graph.inputs, graph.states, graph.values, sizes)]
+    key = (graph.name, *names, dtype, recompute)
     known = _known.get(key)
     if known is None:
         known = _known.keep(key, Recurrences(graph, sizes, dtype, recompute), OBJECT)

@@ -91,7 +91,7 @@ class Runner:
         batch_sizes: Sequence[int] | None = None,
         reverse: bool = False,
     ) -> Request:
-        """Return what asks for a run over sequences; arguments are those of `eager.run`."""
+        """Return the request for a run over sequences; arguments are those of `eager.run`."""
         return Request(
             [weights[name] for name in self.weights],
             [inputs[name] for name in self.graph.inputs],

@@ -26,7 +26,7 @@ Values = dict[str, Tensor]
 
 @final
 @dataclass(frozen=True)
-class Call:
+class ProbedCall:
     """One layer in one direction over its sequences, or one step of a cell.
 
     Attributes:
@@ -114,16 +114,16 @@ class Probe:
     def __reduce__(self) -> tuple[type, tuple[()]]:
         return Detached, ()
 
-    def change(self, module: Any, call: Call) -> Call:
+    def change(self, module: Any, call: ProbedCall) -> ProbedCall:
         """Return the call that is made instead."""
         return call
 
-    def wanted(self, module: Any, call: Call) -> Sequence[str]:
+    def wanted(self, module: Any, call: ProbedCall) -> Sequence[str]:
         """Return the names of the values to be seen."""
         return ()
 
     def pass_on(
-        self, module: Any, call: Call, values: Values, last: Values
+        self, module: Any, call: ProbedCall, values: Values, last: Values
     ) -> tuple[Values, Values]:
         """Return the output of every step and the last states as the model goes on with them."""
         return values, last
@@ -138,7 +138,7 @@ class Probe:
         """Whether what is seen can be differentiated."""
         return False
 
-    def see(self, module: Any, call: Call, values: Mapping[str, Tensor]) -> None:
+    def see(self, module: Any, call: ProbedCall, values: Mapping[str, Tensor]) -> None:
         """Take the wanted values of every step, in the order of the inputs."""
 
 
@@ -173,7 +173,7 @@ def watched(
 ) -> Results:
     """Return the results of a request for sequences; the module's probes watch and change it."""
     weights, inputs, states = request[:3]
-    call = Call(
+    call = ProbedCall(
         suffix,
         runner,
         dict(zip(runner.weights, weights, strict=True)),
@@ -199,7 +199,9 @@ def watched(
     return [values[output]], [state.unsqueeze(0) for state in last.values()]
 
 
-def _both(call: Call, output: str, names: list[str], kept: bool) -> tuple[Values, Values, Values]:
+def _both(
+    call: ProbedCall, output: str, names: list[str], kept: bool
+) -> tuple[Values, Values, Values]:
     """Return the output as without probes, the last states, and the values to be seen.
 
     Kernels save for the backward pass what the equations need, not what is watched: unless the
@@ -217,13 +219,13 @@ def _both(call: Call, output: str, names: list[str], kept: bool) -> tuple[Values
     return values, last, seen
 
 
-def _differentiated(call: Call) -> bool:
+def _differentiated(call: ProbedCall) -> bool:
     tensors = (*call.inputs.values(), *call.states.values(), *call.weights.values())
     return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
 
 
-def replayed(call: Call, names: Sequence[str]) -> tuple[Values, Values]:
-    """Return what `Call.run` returns, values that no kernel hands out among them.
+def replayed(call: ProbedCall, names: Sequence[str]) -> tuple[Values, Values]:
+    """Return what `ProbedCall.run` returns, values that no kernel hands out among them.
 
     On a kernel, what it cannot hand out is computed after it for all steps at once: given the
     states before each step, which it can hand out, no value depends on another step.
@@ -250,7 +252,7 @@ def replayed(call: Call, names: Sequence[str]) -> tuple[Values, Values]:
     return {name: values[name] for name in names}, last
 
 
-def before(call: Call, state: str, after: Tensor) -> Tensor:
+def before(call: ProbedCall, state: str, after: Tensor) -> Tensor:
     """Return a state before every step, given it after every step; both like the inputs."""
     first, sizes = call.states[state], call.form.batch_sizes
     if sizes is None:

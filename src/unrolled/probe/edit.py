@@ -15,7 +15,7 @@ from ..graph.graph import Graph
 from ..graph.rewrite import Edit, edited
 from ..kernels.dispatch import Runner
 from ..kernels.eager import Program
-from ..nn.call import Call, Probe, refuse_compilers
+from ..nn.call import Probe, ProbedCall, refuse_compilers
 from ..nn.weights import Weighted
 from .change import Change, Target
 from .names import layout, matching
@@ -129,7 +129,7 @@ class _Editor(Probe):
         """Always true."""
         return True
 
-    def change(self, module: Weighted, call: Call) -> Call:
+    def change(self, module: Weighted, call: ProbedCall) -> ProbedCall:
         """Return the call with the values changed."""
         key = module, call.suffix
         if key not in self._targets:
@@ -163,7 +163,7 @@ class _Editor(Probe):
         return replace(call, engine=engine, inputs=inputs)
 
 
-def _edited(call: Call, targets: list[Target]) -> tuple[Runner | Program, dict[str, Edit]]:
+def _edited(call: ProbedCall, targets: list[Target]) -> tuple[Runner | Program, dict[str, Edit]]:
     """Return what computes the equations with changed values, and where these are put in."""
     graph, edits = edited(call.graph, [target.value for target in targets])
     functions = [(t, edits[t.value]) for t in targets if t.function is not None]

@@ -13,7 +13,7 @@ from torch.nn import Module
 from .. import _torch
 from ..graph.graph import Graph
 from ..nn.adopt import adoptable, obstacle
-from ..nn.call import Call
+from ..nn.call import ProbedCall
 from ..nn.layer import Layer
 from ..nn.step import Step
 from .recording import Layout
@@ -71,7 +71,7 @@ class Place:
         return self.module.output_size * (2 if self.module.bidirectional else 1)
 
 
-def layout(module: Module, call: Call) -> Layout:
+def layout(module: Module, call: ProbedCall) -> Layout:
     """Return the layout in which the values of a call are handed out."""
     return Layout(isinstance(module, Layer) and module.batch_first, call.form.batched)
 

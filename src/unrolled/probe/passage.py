@@ -21,7 +21,7 @@ from ..graph.node import Node
 from ..graph.operation import Operation
 from ..kernels import eager
 from ..locks import cached_property
-from ..nn.call import Call, Values
+from ..nn.call import ProbedCall, Values
 from .jacobian import Stretch, backward, program, rows_of, walk
 from .names import Place
 
@@ -44,7 +44,7 @@ class Visit:
         arriving: these gradients, once there is a loss; None where it does not depend on them.
     """
 
-    call: Call
+    call: ProbedCall
     weights: Values
     before: Values
     after: Values

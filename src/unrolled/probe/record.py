@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import Module
 
 from .. import _torch
-from ..nn.call import Call, Probe, refuse_compilers
+from ..nn.call import Probe, ProbedCall, refuse_compilers
 from ..nn.weights import Weighted
 from .names import Place, layout, matching
 from .recording import CallShape, Recording
@@ -115,7 +115,7 @@ class _Recorder(Probe):
         """Whether what is recorded can be differentiated."""
         return self._keep_graph
 
-    def wanted(self, module: Weighted, call: Call) -> Sequence[str]:
+    def wanted(self, module: Weighted, call: ProbedCall) -> Sequence[str]:
         """Return the names to record of one place."""
         if _torch.is_in_backward():
             return ()  # a checkpoint computes again what was recorded before
@@ -130,14 +130,14 @@ class _Recorder(Probe):
         self._reserve(place, names, call)
         return names
 
-    def _reserve(self, place: Place, names: Sequence[str], call: Call) -> None:
+    def _reserve(self, place: Place, names: Sequence[str], call: ProbedCall) -> None:
         """Raise MemoryError before a call whose values are too many."""
         if place not in self._units:
             self._units[place] = sum(place.units(name) for name in names)
         size = call.form.steps * call.form.batch * call.form.data.element_size()
         self.store.reserve(self._units[place] * size, place.name)
 
-    def see(self, module: Weighted, call: Call, values: Mapping[str, Tensor]) -> None:
+    def see(self, module: Weighted, call: ProbedCall, values: Mapping[str, Tensor]) -> None:
         """Keep the values of one call."""
         (place, _), form = self._chosen[module, call.suffix], call.form
         own = {*call.inputs, call.graph.output}  # the caller has these too, and may change them
@@ -151,7 +151,7 @@ class _Recorder(Probe):
             self.recording.begin(place.name, self._initial(call))
         self.recording.add(place.name, kept, CallShape(layout(module, call), lengths, form.steps))
 
-    def _initial(self, call: Call) -> dict[str, Tensor]:
+    def _initial(self, call: ProbedCall) -> dict[str, Tensor]:
         """Return the states before the first step, by themselves."""
         first = {state: call.form.outward(value[None])[0] for state, value in call.states.items()}
         keep = self._keep_graph

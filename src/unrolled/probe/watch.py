@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from .. import _torch
 from ..nn.adopt import adopt, release
-from ..nn.call import Call, Probe, Values, before
+from ..nn.call import Probe, ProbedCall, Values, before
 from ..nn.weights import Weighted
 from .names import Place, places
 from .passage import Passage, Visit
@@ -131,16 +131,16 @@ class Watch(Probe):
         """The output goes on as a copy whose gradient can be asked for."""
         return True
 
-    def wanted(self, module: Weighted, call: Call) -> Sequence[str]:
+    def wanted(self, module: Weighted, call: ProbedCall) -> Sequence[str]:
         """Return all states."""
         return list(call.graph.states) if (module, call.suffix) in self._places else ()
 
-    def see(self, module: Weighted, call: Call, values: Mapping[str, Tensor]) -> None:
+    def see(self, module: Weighted, call: ProbedCall, values: Mapping[str, Tensor]) -> None:
         """Keep the states for the visit that `pass_on` makes of them."""
         self._seen = dict(values)
 
     def pass_on(
-        self, module: Weighted, call: Call, values: Values, last: Values
+        self, module: Weighted, call: ProbedCall, values: Values, last: Values
     ) -> tuple[Values, Values]:
         """Return copies of the output and of the last states, after a visit has been noted."""
         place = self._places.get((module, call.suffix))
@@ -170,7 +170,7 @@ class Watch(Probe):
         edges[name] = get_gradient_edge(copy)
         return copy
 
-    def _weights(self, call: Call) -> Values:
+    def _weights(self, call: ProbedCall) -> Values:
         """Return copies in float64; the same ones for calls with the same weights."""
         key = tuple((id(weight), _torch.version(weight)) for weight in call.weights.values())
         if key not in self._copies:
@@ -188,8 +188,10 @@ class Watch(Probe):
         }
 
 
-def _bare(call: Call) -> Call:
+def _bare(call: ProbedCall) -> ProbedCall:
     """Return the call without its place in the model's own graph."""
     inputs = {name: value.detach() for name, value in call.inputs.items()}
     states = {name: value.detach() for name, value in call.states.items()}
-    return Call(call.suffix, call.engine, call.weights, inputs, states, call.form, call.reverse)
+    return ProbedCall(
+        call.suffix, call.engine, call.weights, inputs, states, call.form, call.reverse
+    )

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unrolled.kernels.codegen.fields import SCALARS
 from unrolled.kernels.codegen.threads import kernel
-from unrolled.kernels.runtime.abi import ArgumentBlock
+from unrolled.kernels.runtime.abi import SCALARS, ArgumentBlock
 from unrolled.kernels.runtime.jit import Machine, host
 
 FAKE = """

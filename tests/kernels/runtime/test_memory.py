@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from unrolled.kernels.runtime import memory
-from unrolled.kernels.runtime.memory import Reserve, aligned, empty, layout
+from unrolled.kernels.runtime.memory import Reserve, aligned, empty
 from unrolled.kernels.tuning import LARGE_PAGE
 
 COUNT = LARGE_PAGE // 4  # numbers of a large page
@@ -83,7 +83,7 @@ def test_large_tensors_without_large_pages(monkeypatch: pytest.MonkeyPatch) -> N
 def test_arrays_of_a_layout_are_apart_and_aligned() -> None:
     counts = {"a": 1, "b": 100, "c": 0, "d": 33}
     for dtype in (torch.float32, torch.float64):
-        starts, size = layout(counts, dtype)
+        starts, size = offsets(counts, dtype)
         ends = [starts[name] + count for name, count in counts.items()]
         assert all(
             aligned(start * dtype.itemsize) == start * dtype.itemsize for start in starts.values()

@@ -14,7 +14,7 @@ from unrolled.kernels.runtime import weight_gradients as weights
 from unrolled.kernels.runtime.abi import Buffer, Role
 from unrolled.kernels.runtime.launch import Place
 from unrolled.kernels.runtime.launcher import Form
-from unrolled.kernels.runtime.weight_gradients import Rows, Sums, WeightGradients
+from unrolled.kernels.runtime.weight_gradients import StridedRows, Sums, WeightGradients
 
 from ..codegen.targets import WIDTHS, target
 
@@ -75,11 +75,11 @@ def run(
         each = []
         pairs = zip(product.wide_sources, product.weights, strict=True)
         for at, (source, weight) in enumerate(pairs):
-            read = Rows(place(Role.SOURCE, f"{number} {at}", source), source.shape[1])
+            read = StridedRows(place(Role.SOURCE, f"{number} {at}", source), source.shape[1])
             into = place(Role.WEIGHT, f"{number} {at}", weight)
             each.append((read, into if wanted is None or wanted[at] else None))
         into = place(Role.BIAS, f"{number}", product.bias)
-        wide = Rows(gradient, product.wide.shape[1])
+        wide = StridedRows(gradient, product.wide.shape[1])
         sums.append(Sums(wide, each, into if bias else None))
     count = len(products[0].wide) if rows is None else rows
     made.template("a test", forms, sums, count, made.threads(count)).at().run(tensors)

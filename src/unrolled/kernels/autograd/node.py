@@ -293,7 +293,7 @@ def run(
 def _banks(call: Call, weights: Mapping[str, Tensor], inputs: Mapping[str, Tensor]) -> list[Tensor]:
     """Return what a call is given: inputs as they are, or banks, (N, width); (width,) if fixed.
 
-    Inputs keep their shape, as in calls that are made quickly: checkpointing compares what is
+    Inputs keep their shape, as in replayed calls: checkpointing compares what is
     stored with what is stored when it computes a call again.
     """
     recurrence = call.recurrence

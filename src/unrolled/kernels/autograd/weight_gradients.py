@@ -20,7 +20,7 @@ from ..runtime.launcher import Form
 from ..runtime.linear import Numbers, size
 from ..runtime.outline import STORE, Outline
 from ..runtime.product import bank
-from ..runtime.weight_gradients import Rows, Sums
+from ..runtime.weight_gradients import StridedRows, Sums
 
 Summed = Mapping[str, Tensor]
 """What a loop has added up over rows and steps, by the name of what it is the gradient of."""
@@ -34,7 +34,7 @@ class _Read(NamedTuple):
         units: how many numbers of each row are read.
     """
 
-    rows: Rows
+    rows: StridedRows
     units: int
 
 
@@ -180,15 +180,15 @@ class WeightProducts:
             if block.bias is not None and bias in self.shapes:
                 begin = block.bias * height
                 biases.append((bias, slice(begin, begin + place.units)))
-        rows = Rows(
+        rows = StridedRows(
             Place(gradient_buffer(place.buffer), place.start), self.plan.widths[place.buffer]
         )
         return _Layer(self._read(rows, place.units), place.units, sources, biases)
 
-    def _read(self, rows: Rows, units: int) -> int:
+    def _read(self, rows: StridedRows, units: int) -> int:
         return self._reads.setdefault(_Read(rows, units), len(self._reads))
 
-    def _rows_of(self, source: Node, units: int) -> Rows:
+    def _rows_of(self, source: Node, units: int) -> StridedRows:
         """Return where what a layer read stands, for all N rows."""
         outline, plan = self.outline, self.plan
         recurrence, step = outline.recurrence, outline.recurrence.split.step
@@ -196,19 +196,21 @@ class WeightProducts:
             for names in outline.sources:
                 if source.attribute in names:
                     width = units if recurrence.is_whole else recurrence.width(names)
-                    return Rows(Place(bank(names)), width)
+                    return StridedRows(Place(bank(names)), width)
         for state in outline.states:
             is_before = source.operation is Operation.STATE and source.attribute == state
             if is_before and not outline.is_dense:
                 self._gathered[state] = Buffer(Role.OLD, state)
-                return Rows(Place(self._gathered[state]), units)
+                return StridedRows(Place(self._gathered[state]), units)
             if is_before or step.values[state] is source:
                 first = size("states before" if is_before else "states after")
-                return Rows(Place(STORE, outline.full_place(state).offset + first * units), units)
+                return StridedRows(
+                    Place(STORE, outline.full_place(state).offset + first * units), units
+                )
         if source in plan.sources:
-            return Rows(Place(gradient_buffer(plan.sources[source])), units)
+            return StridedRows(Place(gradient_buffer(plan.sources[source])), units)
         buffer = next(buffer for buffer, node in plan.saved.items() if node is source)
-        return Rows(outline.saved[buffer], outline.training.width)
+        return StridedRows(outline.saved[buffer], outline.training.width)
 
     def _views_of(self, call: Call) -> list[tuple[int, Any, Any, int]]:
         """Return which operand of `gather` holds rows, their shape and strides, and their begin.
@@ -241,7 +243,10 @@ class WeightProducts:
         outline, total = self.outline, self.outline.total
         if of_steps:
             names = [Buffer(Role.SOURCE, f"rows {number}") for number in self._reads.values()]
-            rows = [Rows(Place(n), read.units) for n, read in zip(names, self._reads, strict=True)]
+            rows = [
+                StridedRows(Place(n), read.units)
+                for n, read in zip(names, self._reads, strict=True)
+            ]
             forms = {n: Form(str(n), (total, r.stride)) for n, r in zip(names, rows, strict=True)}
         else:
             rows = [read.rows for read in self._reads]

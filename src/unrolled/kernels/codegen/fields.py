@@ -10,12 +10,8 @@ from ...graph.node import Node
 from ...graph.operation import Operation
 from ...locks import cached_property
 from ..planning.schedule import Factor, Pass, Schedule
-from ..runtime.abi import ArgumentBlock, Buffer, Field, Role, Rows
+from ..runtime.abi import SCALARS, ArgumentBlock, Buffer, Field, Role, Rows
 from .packing import Layout, Pack
-
-SCALARS = ["steps", "counts", "arrived", "parts", "rows", "shards"]
-"""Of a kernel's argument block: T; the table of the rows of each step; how many threads have come
-to a barrier; into how many parts rows are sharded, 0 if units are; B; where these parts begin."""
 
 
 @final

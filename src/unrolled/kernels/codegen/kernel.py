@@ -81,7 +81,7 @@ class Source:
         layout: how weights are read.
 
     Attributes:
-        block: what the kernel is handed.
+        fields: the argument block, as its buffers are declared.
         packs: the matrices of all passes.
         works: the passes.
         text: of the whole module; its functions are ``run`` and ``run_shard``.
@@ -368,7 +368,7 @@ class Source:
 
 @final
 class _Main:
-    """Writes what calls the passes; all words of the argument block are read here."""
+    """Writes ``prepare`` and ``work``, which lay out weights and call the passes."""
 
     def __init__(self, source: Source) -> None:
         self.source = source

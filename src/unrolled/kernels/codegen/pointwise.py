@@ -76,7 +76,8 @@ class Point:
     """Writes everything of a pass that is computed unit by unit, for the rows of a chunk.
 
     Args:
-        source: of the kernel.
+        fields: the argument block.
+        target: the processor.
         name: of the function.
         work: the pass.
         blocks: of lanes, in one group of units.

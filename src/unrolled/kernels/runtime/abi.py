@@ -84,6 +84,11 @@ class Field(NamedTuple):
     width: int
 
 
+SCALARS = ["steps", "counts", "arrived", "parts", "rows", "shards"]
+"""Of a kernel's argument block: T; the table of the rows of each step; how many threads have come
+to a barrier; into how many parts rows are sharded, 0 if units are; B; where these parts begin."""
+
+
 @final
 class ArgumentBlock:
     """The words that a kernel is handed: scalars first, then two for each buffer.

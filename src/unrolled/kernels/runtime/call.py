@@ -14,7 +14,7 @@ from .abi import Buffer, Role
 from .launch import Launch, Steps
 from .launcher import Form
 from .linear import Linear
-from .memory import Layout, empty, layout, rows_like
+from .memory import Offsets, empty, offsets, rows_like
 from .outline import Kind, Outline
 from .timeline import Timeline
 
@@ -61,7 +61,7 @@ class Call:
     # Launches.
 
     def launch(self, kind: Kind) -> Launch:
-        """Return what takes all threads that are worth it."""
+        """Return the launch on as many threads as pay off."""
         known = self._launches.get((kind, torch.get_num_threads()))
         return known or self._made(kind)
 
@@ -74,7 +74,7 @@ class Call:
         return launch
 
     def alone(self, kind: Kind) -> Launch | None:
-        """Return what takes one thread, if that is better where another call runs beside it."""
+        """Return the launch on one thread for running beside another call, if that is better."""
         key = kind, torch.get_num_threads(), "alone"
         if key not in self._launches:
             rows, kernel = self.time.batch, self.outline.kernel(kind)
@@ -170,9 +170,9 @@ class Call:
         return [] if self.time.is_dense else list(self.outline.pairs.values())
 
     @cached_property
-    def store(self) -> Layout:
+    def store(self) -> Offsets:
         """What is kept for the backward pass: states before and after all steps, saved values."""
-        return layout(self.outline.store_counts(self.time.total), self.recurrence.dtype)
+        return offsets(self.outline.store_counts(self.time.total), self.recurrence.dtype)
 
     def full(self, store: Tensor, name: str) -> Tensor:
         """Return a state before and after all steps, (B + N, units), of what is kept."""

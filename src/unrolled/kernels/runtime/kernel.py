@@ -28,7 +28,7 @@ from .jit import host
 
 DTYPES = {torch.float32: "float", torch.float64: "double"}
 
-WORKSPACE = (Role.KEPT, Role.PACKED, Role.BIAS)
+WORKSPACE_ROLES = (Role.KEPT, Role.PACKED, Role.BIAS)
 """The buffers that a kernel alone uses."""
 
 
@@ -82,7 +82,7 @@ class Kernel:
         return {
             field.buffer: field.stride * times.get(field.rows, 1)
             for field in self.block.fields
-            if field.buffer.role in WORKSPACE
+            if field.buffer.role in WORKSPACE_ROLES
         }
 
     def threads(self, rows: int, total: int) -> int:

@@ -117,11 +117,11 @@ class Table:
     """What the launcher is told of a launch; one for each that runs at the same time.
 
     Args:
-        dtypes: of each operand; None for any of its size.
+        dtypes: of each operand; `ANY` for any of its size.
         itemsizes: bytes of a number of each operand.
         scalars: the words of the table that are not counts.
         rest: the words that differ with sizes: numbers and width of each operand, relocations,
-            copies before and after the kernel. See `rest`.
+            copies before and after the kernel, in the order of `launch.Template`.
         counts: of relocations, copies before, and copies after.
     """
 

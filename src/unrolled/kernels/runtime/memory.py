@@ -147,7 +147,7 @@ class Reserve:
 reserve = Reserve(ARRAYS)
 
 
-class Layout(NamedTuple):
+class Offsets(NamedTuple):
     """Arrays in one piece of memory.
 
     Attributes:
@@ -159,15 +159,15 @@ class Layout(NamedTuple):
     size: int
 
 
-def layout(counts: Mapping[Any, int], dtype: torch.dtype) -> Layout:
+def offsets(counts: Mapping[Any, int], dtype: torch.dtype) -> Offsets:
     """Return where arrays of so many numbers stand one after the other, each aligned.
 
     >>> import torch
-    >>> layout({"a": 3, "b": 40, "c": 2}, torch.float32)
-    Layout(starts={'a': 0, 'b': 32, 'c': 96}, size=98)
+    >>> offsets({"a": 3, "b": 40, "c": 2}, torch.float32)
+    Offsets(starts={'a': 0, 'b': 32, 'c': 96}, size=98)
     """
     starts, size = {}, 0
     for name, count in counts.items():
         starts[name] = aligned(size * dtype.itemsize) // dtype.itemsize
         size = starts[name] + count
-    return Layout(starts, size)
+    return Offsets(starts, size)

@@ -76,7 +76,7 @@ class Outline:
         self.weights = recurrence.weights
         self.taken = len(self.sources) + len(self.states) + len(self.weights)
         self.derivatives: dict[tuple[bool, ...], Any] = {}
-        self._templates: dict[tuple[Kind, int], Template] = {}  # by number of threads
+        self._templates: dict[tuple[Kind, int], Template] = {}  # by kind and threads
 
     @cached_property
     def training(self) -> Training:

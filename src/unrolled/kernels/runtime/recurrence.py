@@ -164,7 +164,14 @@ class Recurrence:
 
 @final
 class Recurrences:
-    """One cell at one size and dtype: the kernels for many rows, for few, and for a single step.
+    """The kernels of one cell at one size and dtype.
+
+    Attributes:
+        few: for few rows in all steps together.
+        single: for one step of many rows.
+        many: for many steps.
+        long: for few rows over many steps, if weights that read the input are large; else `many`.
+        calls: what was prepared for calls, by their shapes.
 
     Raises:
         UnsupportedError: if no kernel can be written; the message says why.

@@ -66,7 +66,7 @@ def undisturbed() -> bool:
 
 @decided_once
 def _compiling() -> str | None:
-    """Return the same, while torch.compile reads a call."""
+    """Return why the eager definition runs while torch.compile traces; None if a kernel may."""
     if is_exporting():
         return PORTABLE
     return _transforms() if differentiates_in_operators else "its operators have no gradients here"

@@ -17,7 +17,7 @@ from .launcher import Form
 from .linear import Number
 
 
-class Rows(NamedTuple):
+class StridedRows(NamedTuple):
     """Rows that stand so many numbers from one another.
 
     Attributes:
@@ -38,8 +38,8 @@ class Sums(NamedTuple):
         bias: where (units,) is written; or None.
     """
 
-    gradient: Rows
-    sources: Sequence[tuple[Rows, Place | None]]
+    gradient: StridedRows
+    sources: Sequence[tuple[StridedRows, Place | None]]
     bias: Place | None
 
 
@@ -59,7 +59,7 @@ class WeightGradients:
     >>> kernel = WeightGradients([Outer(5, (3,))], torch.float64)
     >>> g, s = Buffer(Role.GRADIENT), Buffer(Role.SOURCE)
     >>> w, b = Buffer(Role.WEIGHT), Buffer(Role.BIAS)
-    >>> sums = Sums(Rows(Place(g), 5), [(Rows(Place(s), 3), Place(w))], Place(b))
+    >>> sums = Sums(StridedRows(Place(g), 5), [(StridedRows(Place(s), 3), Place(w))], Place(b))
     >>> shapes = {g: (9, 5), s: (9, 3), w: (5, 3), b: (5,)}
     >>> forms = {buffer: Form(str(buffer), shape) for buffer, shape in shapes.items()}
     >>> launch = kernel.template("me", forms, [sums], rows=9, threads=1).at()

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from unrolled.kernels.runtime import memory
-from unrolled.kernels.runtime.memory import Reserve, aligned, empty
+from unrolled.kernels.runtime.memory import Reserve, aligned, empty, offsets
 from unrolled.kernels.tuning import LARGE_PAGE
 
 COUNT = LARGE_PAGE // 4  # numbers of a large page

@@ -98,9 +98,9 @@ class Replay:
 
     def _anchored(self, weights: Sequence[Tensor]) -> Anchor:
         """Return what steps with these weights hang on, the same as before if they still do."""
-        anchor = None if self._anchor is None else self._anchor()
-        if anchor is None or not anchor.collector.serves(weights):
-            anchor = Anchor(self.call, weights)
+        known = None if self._anchor is None else self._anchor()
+        anchor = collector.anchored(self.call, weights, known)
+        if anchor is not known:
             self._anchor = weakref.ref(anchor)
         return anchor
 

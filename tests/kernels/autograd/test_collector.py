@@ -269,3 +269,78 @@ def test_nothing_outlives_the_graph(module: Any, monkeypatch: pytest.MonkeyPatch
         assert all(anchor() is None for anchor in made)
     finally:
         gc.enable()
+
+
+def test_inputs_that_a_hook_changes_on_the_way_back() -> None:
+    """As an optimizer inside of the backward pass does: products are made after it."""
+
+    def update(parameter: Tensor) -> None:
+        parameter.data.sub_(parameter.grad)
+
+    def found(kind: Any) -> list[Tensor]:
+        torch.manual_seed(0)
+        module, xs = kind(I, H, dtype=torch.float64), []
+        for _ in range(4):
+            x = torch.nn.Parameter(torch.randn(B, I, dtype=torch.float64))
+            x.register_post_accumulate_grad_hook(update)
+            xs.append(x)
+        for _ in range(3):
+            state = [torch.zeros(B, H, dtype=torch.float64)] * 2
+            module.zero_grad()
+            for x in xs:
+                x.grad, state = None, module(x, tuple(state))
+            state[0].sum().backward()
+        return [weight.grad for weight in module.parameters()]
+
+    for ours, theirs in zip(found(unrolled.LSTMCell), found(torch.nn.LSTMCell), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+
+
+@pytest.fixture
+def products(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many steps each product was made of."""
+    counts: list[int] = []
+    made = collector.WeightProducts.of_steps
+
+    def counted(self: Any, steps: Any, total: int) -> Any:
+        counts.append(len(steps))
+        return made(self, steps, total)
+
+    monkeypatch.setattr(collector.WeightProducts, "of_steps", counted)
+    return counts
+
+
+def test_steps_of_fewer_and_fewer_rows_share_one_product(products: list[int]) -> None:
+    """As of sequences that end; few rows and many are of kernels of different kinds."""
+    module = unrolled.LSTMCell(I, H, dtype=torch.float64)
+    x = torch.randn(20, I, dtype=torch.float64)
+
+    def shrinking() -> Tensor:
+        h = c = torch.zeros(20, H, dtype=torch.float64)
+        total = torch.zeros((), dtype=torch.float64)
+        for rows in range(20, 0, -3):
+            h, c = module(x[:rows], (h[:rows], c[:rows]))
+            total = total + h.sin().sum()
+        return total
+
+    for _ in range(3):
+        shrinking().backward()
+    products.clear()
+    same(module, shrinking)
+    assert products == [7]
+
+
+def test_weights_that_are_computed_once(products: list[int]) -> None:
+    module = unrolled.LSTMCell(I, H, dtype=torch.float64)
+    torch.nn.utils.parametrizations.weight_norm(module, "weight_hh")
+    x = torch.randn(5, B, I, dtype=torch.float64)
+
+    def run() -> Tensor:
+        with torch.nn.utils.parametrize.cached():
+            return loop(module, x=x)[0]
+
+    for _ in range(3):
+        run().backward()
+    products.clear()
+    same(module, run)
+    assert products == [5]

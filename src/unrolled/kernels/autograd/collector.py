@@ -8,7 +8,9 @@ the gradients are made of; the node, which PyTorch runs after all steps, makes o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, final
+from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor
@@ -87,15 +89,18 @@ class _Pass:
     """All that steps hand in during one backward pass."""
 
     def __init__(self) -> None:
-        self._steps: dict[WeightProducts, list[tuple[Sequence[Tensor], Summed]]] = {}
+        self._waiting: dict[Any, _Waiting] = {}  # by kind of products
         self._found: dict[str, Tensor] = {}
 
     def hand_in(self, products: WeightProducts, rows: Sequence[Tensor], summed: Summed) -> None:
         """Take what the gradients of one step are made of: see `WeightProducts.of_steps`."""
-        steps = self._steps.setdefault(products, [])
-        steps.append((rows, summed))
-        if len(steps) * products.outline.batch >= MOST_ROWS:
-            self._multiply(products)
+        waiting = self._waiting.get(products.kind)
+        if waiting is None:
+            waiting = self._waiting[products.kind] = _Waiting(products)
+        waiting.steps.append((rows, summed))
+        waiting.rows += products.outline.batch
+        if waiting.rows >= MOST_ROWS:
+            self._multiply(products.kind)
 
     def add(self, found: Summed) -> None:
         """Take gradients of weights."""
@@ -105,12 +110,23 @@ class _Pass:
 
     def total(self) -> Summed:
         """Return the gradients of all that was handed in."""
-        for products in list(self._steps):
-            self._multiply(products)
+        for kind in list(self._waiting):
+            self._multiply(kind)
         return self._found
 
-    def _multiply(self, products: WeightProducts) -> None:
-        self.add(products.of_steps(self._steps.pop(products)))
+    def _multiply(self, kind: Any) -> None:
+        waiting = self._waiting.pop(kind)
+        self.add(waiting.products.of_steps(waiting.steps, waiting.rows))
+
+
+@final
+@dataclass
+class _Waiting:
+    """Steps, of any batch sizes, of which no product has been made yet."""
+
+    products: WeightProducts
+    steps: list[tuple[Sequence[Tensor], Summed]] = field(default_factory=list)
+    rows: int = 0
 
 
 class Collect(torch.autograd.Function):
@@ -192,8 +208,22 @@ class Anchor:
         self.tensor: Tensor = Collect.apply(self.collector, *weights)
 
 
+_anchors: WeakValueDictionary[tuple[Any, ...], Anchor] = WeakValueDictionary()
+
+
+def anchored(call: Call, weights: Sequence[Tensor], known: Anchor | None) -> Anchor:
+    """Return what steps with these weights hang on: what is known, another step's, or a new one."""
+    if known is not None and known.collector.serves(weights):
+        return known
+    key = *call.outline.weights, *((id(weight), weight.requires_grad) for weight in weights)
+    found = _anchors.get(key)  # it holds its weights: no other tensor has their ids
+    if found is None or not found.collector.serves(weights):
+        found = _anchors[key] = Anchor(call, weights)
+    return found
+
+
 def suits(call: Call, weights: Sequence[Tensor]) -> bool:
     """Return whether steps can share the node of their weights."""
-    if not (_torch.tells_backward_passes and call.time.is_dense and call.time.steps == 1):
-        return False
-    return any(each.requires_grad for each in weights) and all(each.is_leaf for each in weights)
+    is_step = call.time.is_dense and call.time.steps == 1
+    wanted = any(weight.requires_grad for weight in weights)
+    return _torch.tells_backward_passes and is_step and wanted

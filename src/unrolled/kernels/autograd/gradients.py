@@ -47,7 +47,8 @@ class Gradients:
         self.kind = "backward", filled
         places = [place for _, place in plan.stored(filled).values()]
         self.widths = {p.buffer: (plan.widths[p.buffer], p.buffer in returned) for p in places}
-        self.weights = WeightProducts(outline, wanted_weights, self.widths)
+        given = {buffer: is_returned for buffer, (_, is_returned) in self.widths.items()}
+        self.weights = WeightProducts(outline, wanted_weights, given)
 
     def begin(
         self,

@@ -61,17 +61,26 @@ class WeightProducts:
     Args:
         outline: of the calls.
         wanted: whether the gradient of each weight is asked for.
-        buffers: numbers of the buffers of gradients that the loop fills.
+        buffers: numbers of the buffers of gradients that the loop fills, and whether the caller is
+            given each.
+
+    Attributes:
+        kind: equal for those that can make products of one another's rows.
     """
 
-    def __init__(self, outline: Outline, wanted: Sequence[bool], buffers: Iterable[int]) -> None:
+    def __init__(
+        self, outline: Outline, wanted: Sequence[bool], buffers: Mapping[int, bool]
+    ) -> None:
         self.outline, self.plan = outline, outline.training.plan
         self.like = torch.empty(0, dtype=outline.recurrence.dtype, device="cpu")
         asked = zip(outline.weights, wanted, strict=True)
         self.shapes = {
             name: outline.recurrence.shapes[name] for name, is_wanted in asked if is_wanted
         }
+        self.kind = id(outline.recurrence.split), outline.record, *self.shapes
         self._buffers = {gradient_buffer(number): self.plan.widths[number] for number in buffers}
+        returned = (gradient_buffer(number) for number, is_given in buffers.items() if is_given)
+        self._shared = {*map(bank, outline.sources), *returned}  # with the caller
         self._gathered: dict[str, Buffer] = {}  # by state, if its rows are not adjoining
         self._reads: dict[_Read, int] = {}
         self._layers = [self._layer(layer) for layer in self.plan.layers] if self.shapes else []
@@ -107,32 +116,40 @@ class WeightProducts:
     def gather(
         self, call: Call, sources: Sequence[Tensor], store: Tensor, buffers: Iterable[Tensor]
     ) -> list[Tensor]:
-        """Return the rows of one step that products read, each (B, units); as for `of_call`."""
+        """Return the rows of one step that products read, each (B, units); as for `of_call`.
+
+        What the caller has, too, is copied: a hook may change it before products are made.
+        """
         operands = [*sources, *buffers, store]
         views = self._views.get(call.reverse)
         if views is None:
             views = self._views[call.reverse] = self._views_of(call)
         rows = []
-        for number, shape, strides, offset in views:
+        for number, shape, strides, offset, is_shared in views:
             operand = operands[number]
             if shape is not None:
                 operand = operand.contiguous()
                 operand = operand.as_strided(shape, strides, operand.storage_offset() + offset)
-            rows.append(operand)
+            if operand.dim() > 2:  # of a layer: (1, B, units)
+                operand = operand.flatten(0, -2)
+            rows.append(operand.clone() if is_shared else operand)
         return rows
 
-    def of_steps(self, steps: Sequence[tuple[Sequence[Tensor], Summed]]) -> dict[str, Tensor]:
+    def of_steps(
+        self, steps: Sequence[tuple[Sequence[Tensor], Summed]], total: int
+    ) -> dict[str, Tensor]:
         """Return the gradients of weights for several steps together.
 
         Args:
             steps: of each, what `gather` returned, and what its loop has added up.
+            total: N, how many rows they have together.
         """
         rows, summed = zip(*steps, strict=True)
         operands = [torch.cat(parts) for parts in zip(*rows, strict=True)]
         together: dict[str, Any] = {
             name: sum(part[name] for part in summed) for name in self.plan.reduced
         }
-        launch, total = None, len(steps) * self.outline.batch
+        launch = None
         if self._layers:
             key = total, torch.get_num_threads()
             launch = self._launches.get(key)
@@ -212,10 +229,10 @@ class WeightProducts:
         buffer = next(buffer for buffer, node in plan.saved.items() if node is source)
         return StridedRows(outline.saved[buffer], outline.training.width)
 
-    def _views_of(self, call: Call) -> list[tuple[int, Any, Any, int]]:
+    def _views_of(self, call: Call) -> list[tuple[int, Any, Any, int, bool]]:
         """Return which operand of `gather` holds rows, their shape and strides, and their begin.
 
-        The shape is None where they are all of an operand.
+        The shape is None where they are all of an operand. Last comes whether the caller has it.
         """
         operands = [*map(bank, self.outline.sources), *self._buffers, STORE]
         total = call.time.total
@@ -227,7 +244,8 @@ class WeightProducts:
             operand = rows.place.operand
             is_whole = operand != STORE and rows.stride == units and offset == 0
             shape = None if is_whole else (total, units)
-            views.append((operands.index(operand), shape, (rows.stride, 1), offset))
+            place, is_shared = operands.index(operand), operand in self._shared
+            views.append((place, shape, (rows.stride, 1), offset, is_shared))
         return views
 
     # Launches.

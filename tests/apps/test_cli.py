@@ -259,6 +259,18 @@ def test_user_errors_have_no_traceback() -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["gru", "--few", "--single"], "--few and --single are kernels of two kinds: name one"),
+        (["gru", "--projection", "3"], "--projection: gru has no projected state"),
+    ],
+)
+def test_options_of_kernels_that_do_not_fit(options: list[str], message: str) -> None:
+    done = subprocess.run(command("kernel", *options), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, f"unrolled: {message}\n")
+
+
 def test_every_kernel_is_printed() -> None:
     for name in CELLS:
         text = run("kernel", name, "--hidden", 5)
@@ -275,6 +287,9 @@ def test_options_of_kernels() -> None:
     few = run("kernel", "gru", "--hidden", 64, "--few")
     assert "@pack_0(" in text
     assert "@pack_0(" not in few
+    single = run("kernel", "gru", "--hidden", 64, "--single")
+    assert "@pack_0(" in single
+    assert single != text
     assert text != run("kernel", "gru", "--hidden", 64, "--input", 65)
     backward = run("kernel", "gru", "--hidden", 64, "--backward")
     assert backward.startswith("; gru_backward: 3 passes")

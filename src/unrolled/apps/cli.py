@@ -182,8 +182,11 @@ def kernel(
     cell: CellName,
     hidden: int = _option(256, "Hidden size.", min=1),
     input: int = _option(256, "Input size.", min=1),
-    projection: int = _option(0, "Size of a projected state.", min=0),
+    projection: int | None = _option(
+        None, "Size of a projected state.", min=1, shown="half the hidden size"
+    ),
     few: bool = _option(False, "For fewer than 16 rows in all steps.", "--few"),
+    single: bool = _option(False, "For one step of 16 rows and more.", "--single"),
     double: bool = _option(False, "float64 instead of float32.", "--double"),
     backward: bool = _option(False, "The backward pass.", "--backward"),
 ) -> None:
@@ -195,15 +198,19 @@ def kernel(
     from ..kernels.runtime.recurrence import Recurrences
 
     found = find(cell)
-    if found.projects:
-        projection = projection or max(1, hidden // 2)
-    sizes = {"input": input, "hidden": hidden, "projection": projection, "one": 1}
+    if few and single:
+        raise UserError("--few and --single are kernels of two kinds: name one")
+    if projection is not None and not found.projects:
+        raise UserError(f"--projection: {found.name} has no projected state")
+    projected = (projection or max(1, hidden // 2)) if found.projects else 0
+    sizes = {"input": input, "hidden": hidden, "projection": projected, "one": 1}
     dtype = torch.float64 if double else torch.float32
     try:
         recurrences = Recurrences(found.graph, sizes, dtype)  # pyright: ignore[reportArgumentType]
     except UnsupportedError as error:
         raise UserError(f"there is no kernel for {cell}: {error}") from error
-    typer.echo((recurrences.few if few else recurrences.many).text(backward))
+    many = recurrences.single if single else recurrences.many
+    typer.echo((recurrences.few if few else many).text(backward))
 
 
 @app.command()

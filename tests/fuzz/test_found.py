@@ -297,3 +297,19 @@ def test_a_second_gradient_has_numbers_of_its_dtype() -> None:
             (gradient,) = torch.autograd.grad(output, first, create_graph=True)
             found.append([gradient, *torch.autograd.grad(gradient.square().sum(), first)])
     torch.testing.assert_close(found[1], found[0], rtol=1e-12, atol=1e-12)
+
+
+@unrolled.cell
+def name_that_another_value_would_have(x, b):
+    v = sigmoid(tanh(b))
+    v_pre = x
+    b = v
+    return locals()
+
+
+def test_a_value_outside_the_loop_keeps_its_name() -> None:
+    """Inside, what the activation of `v` is applied to would be called so."""
+    layer, x = made(name_that_another_value_would_have), sequences()
+    with unrolled.record(layer) as found:
+        layer(x)
+    torch.testing.assert_close(found["l0.v_pre"], x, rtol=0, atol=0)

@@ -234,7 +234,7 @@ def _shaped(request: Request, values: Tensors, last: Tensors) -> Results:
 
 def _unrecorded(found: Recurrences, record: Sequence[str]) -> str | None:
     """Return which value kernels cannot record, and why."""
-    probes = found.many.split.step.probes
+    probes = found.many.split.probes
     for name in record:
         if name not in probes:
             return f"{name} is computed outside the loop"

@@ -20,12 +20,20 @@ class Split(NamedTuple):
         step: the loop; its inputs are the values of `hoisted`, some of them inputs of the cell.
         banks: the values of `hoisted` in groups; each group stands side by side in one tensor.
         vectors: the values of `hoisted` that are the same for all rows and steps.
+        outside: names of the cell's values that the loop does not compute. One of its own may go
+            by such a name: `f_pre`, what the activation of `f` is applied to.
     """
 
     hoisted: Graph
     step: Graph
     banks: tuple[tuple[str, ...], ...]
     vectors: frozenset[str]
+    outside: frozenset[str]
+
+    @property
+    def probes(self) -> dict[str, Node]:
+        """The values that the loop computes and that can be recorded."""
+        return {n: node for n, node in self.step.probes.items() if n not in self.outside}
 
 
 def split(graph: Graph) -> Split:
@@ -85,7 +93,8 @@ class _Splitter:
         }
         step = Graph(graph.name, self.inputs, graph.states, values)
         hoisted = Graph(f"{graph.name}_hoisted", graph.inputs, {}, self.hoisted)
-        return Split(hoisted, step, self._banks(), frozenset(self._vectors))
+        outside = frozenset(graph.values.keys() - values.keys())
+        return Split(hoisted, step, self._banks(), frozenset(self._vectors), outside)
 
     def _step(self, node: Node) -> Node:
         """Return what stands for a node in the loop."""

@@ -214,7 +214,7 @@ class Recurrences:
             return self.single
         if rows >= FEW_ROWS:
             return self.many
-        inside = all(name in self.long.split.step.probes for name in record)
+        inside = all(name in self.long.split.probes for name in record)
         return self.long if inside else self.many
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from .. import _torch
 from .autograd import collector
 from .autograd.collector import Anchor, take_step
-from .autograd.node import Loop
+from .autograd.node import Loop, Operands
 from .request import Request, Results, is_step
 from .runtime.abi import FITS
 from .runtime.buffers import is_lazy, picker
@@ -23,9 +23,6 @@ from .runtime.launch import Launch, run_concurrently
 from .runtime.memory import empty, rows_like
 from .runtime.torch_state import undisturbed
 from .tuning import NOTE, OBJECT, VARIANTS
-
-Operands = tuple[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]]
-"""Sources, states and weights in the order of a call: laid out row by row, but for weights."""
 
 
 @final

@@ -60,19 +60,20 @@ class Collector:
         task = _torch.graph_task()
         known = self._passes.get(task)
         if known is None:
-            for name, weight, version in zip(
-                self._names, self.weights, self._versions, strict=True
-            ):
-                now = _torch.version(weight)
-                if now != version:
-                    raise RuntimeError(
-                        "one of the variables needed for gradient computation has been modified "
-                        f"by an inplace operation: {name} is at version {now}; expected version "
-                        f"{version} instead"
-                    )
+            self._check()
             known = self._passes[task] = _Pass()
             _torch.at_end_of_backward(lambda: self._forget(task))
         return known
+
+    def _check(self) -> None:
+        for name, weight, version in zip(self._names, self.weights, self._versions, strict=True):
+            now = _torch.version(weight)
+            if now != version:
+                raise RuntimeError(
+                    "one of the variables needed for gradient computation has been modified by an "
+                    f"inplace operation: {name} is at version {now}; expected version {version} "
+                    "instead"
+                )
 
     def _forget(self, task: int) -> None:
         self._passes.pop(task, None)

@@ -23,7 +23,7 @@ from ..tuning import OBJECT
 from .gradients import Gradients, by_definition
 
 Operands = tuple[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]]
-"""The sources, states and weights of a call."""
+"""Sources, states and weights in the order of a call; all but weights are contiguous."""
 
 Results = tuple[list[Tensor], list[Tensor]]
 """The recorded values, and the last states."""

@@ -214,7 +214,7 @@ class Recurrences:
             return self.single
         if rows >= FEW_ROWS:
             return self.many
-        inside = all(name in self.long.split.probes for name in record)
+        inside = self.long.split.probes.keys() >= set(record)
         return self.long if inside else self.many
 
 

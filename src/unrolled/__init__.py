@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from .probe.edit import edit
     from .probe.flow import gradient_flow
     from .probe.names import names
+    from .probe.opening import open_gate
     from .probe.record import record
     from .probe.recording import Recording
     from .probe.units import find_units
@@ -93,6 +94,7 @@ __all__ = [
     "minimum",
     "names",
     "normalize",
+    "open_gate",
     "patch",
     "project",
     "record",
@@ -116,6 +118,7 @@ _later = {
     "find_units": "probe.units",
     "gradient_flow": "probe.flow",
     "names": "probe.names",
+    "open_gate": "probe.opening",
     "patch": "probe.change",
     "probe": "probe",
     "record": "probe.record",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple, final
@@ -11,9 +10,10 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor
 
+from ..equations.language import log_sigmoid
 from ..graph import parameters
 from ..graph.graph import Graph
-from ..graph.node import Node, ordered
+from ..graph.node import Node, constant, ordered
 from ..graph.notation import expression
 from ..graph.operation import Operation
 from ..graph.rewrite import states_as_inputs
@@ -26,11 +26,22 @@ BOUND = 0.05
 """The distance from an end of its range within which an activation counts as saturated."""
 
 
+ONE = constant(1)
+"""The term that stands for the constant of a sum; see `linear`."""
+
+
 class Keeping(NamedTuple):
-    """The gate that keeps the memory: the forget gate of an LSTM, the update gate of a GRU."""
+    """A gate that keeps a state: the forget gate of an LSTM, the update gate of a GRU.
+
+    Attributes:
+        gate: what squashes; its first argument is the sum before it.
+        sign: 1 if the state is kept where the gate is open, -1 where it is closed.
+        state: the name of the state.
+    """
 
     gate: Node
-    sign: int  # 1 if the memory is kept where the gate is open, -1 where it is closed
+    sign: int
+    state: str
 
 
 @lru_cache(maxsize=256)
@@ -48,30 +59,136 @@ def _title(graph: Graph, node: Node) -> str:
 
 @lru_cache(maxsize=256)
 def keeping(graph: Graph) -> Keeping | None:
-    """Return the gate that is by itself, as g or 1 - g, a term of the memory's factor."""
-    factor = coefficient(graph, carrier(graph))
-    if factor is None:
-        return None
-    originals = _originals(graph)
-    for term in _terms(factor):
-        if term in originals and originals[term].operation is Operation.SIGMOID:
-            return Keeping(originals[term], 1)
-        if term.operation is Operation.SUB and term.arguments[1] in originals:
-            one, gate = term.arguments[0], originals[term.arguments[1]]
-            if one.attribute == 1.0 and gate.operation is Operation.SIGMOID:
-                return Keeping(gate, -1)
-    return None
+    """Return the first gate that keeps the memory; see `keepers`."""
+    found = keepers(graph)
+    return found[0] if found and found[0].state == carrier(graph) else None
 
 
-def _terms(node: Node) -> dict[Node, int]:
-    """Return what a sum is made of, and how often each term stands in it."""
+@lru_cache(maxsize=256)
+def keepers(graph: Graph) -> tuple[Keeping, ...]:
+    """Return the gates that multiply the old value of a state, those of the memory first.
+
+    Gates are found in the factor of the direct path: g, 1 - g, products of such, and
+    exp(log_sigmoid(g) + ...).
+    """
+    memory, originals = carrier(graph), _originals(graph)
+    found: dict[Node, Keeping] = {}
+    for state in (memory, *(each for each in graph.states if each != memory)):
+        factor = coefficient(graph, state)
+        for gate, sign in () if factor is None else _in_sum(factor):
+            if gate in originals:
+                found.setdefault(originals[gate], Keeping(originals[gate], sign, state))
+    return tuple(found.values())
+
+
+@lru_cache(maxsize=256)
+def writers(graph: Graph) -> tuple[Keeping, ...]:
+    """Return the gates that multiply what a step adds to the memory and do nothing to the old one.
+
+    ``i`` of an LSTM, with the sign -1: the less it writes, the longer the memory lasts. None of a
+    GRU, whose update gate does both.
+    """
+    state = carrier(graph)
+    taken = {node for each in keepers(graph) for node in learned_terms(each.gate)}
+    found: dict[Node, Keeping] = {}
+    for term in linear(graph.values[state]):
+        parts = _multiplied(term)
+        if not any(part is Node(Operation.STATE, (), state) for part in parts):
+            for gate, sign in (pair for part in parts for pair in _in_part(part)):
+                if gate not in taken and taken.isdisjoint(learned_terms(gate)):
+                    found.setdefault(gate, Keeping(gate, -sign, state))
+    return tuple(found.values())
+
+
+def _in_sum(factor: Node) -> list[tuple[Node, int]]:
+    """Return the gates of a state's factor, each with the sign by which it keeps.
+
+    Of several terms the one with the fewest parts that are no gates counts: others, such as those
+    through the peephole of an LSTM, are its derivative.
+    """
+    if found := _in_part(factor):
+        return found
+    terms = [_multiplied(term) for term, times in linear(factor).items() if times > 0]
+    ranked = [(sum(not _in_part(part) for part in parts), parts) for parts in terms]
+    for _, parts in sorted(ranked, key=lambda pair: pair[0]):
+        if found := [pair for part in parts for pair in _in_part(part)]:
+            return found
+    return _complements(factor)
+
+
+def _in_part(part: Node) -> list[tuple[Node, int]]:
+    """Return the gate that one factor of a product is; empty if it is none."""
+    while part.operation is Operation.BROADCAST:
+        part = part.arguments[0]
+    if part.operation is Operation.SIGMOID:
+        return [(part, 1)]
+    if part.operation is Operation.EXP:
+        terms = linear(part.arguments[0])
+        return [(each, 1) for each, times in terms.items() if times == 1 and _is_log(each, terms)]
+    return _complements(part) if len(linear(part)) == 2 else []
+
+
+def _complements(node: Node) -> list[tuple[Node, int]]:
+    """Return the gates g of a sum 1 - g + ..."""
+    terms = linear(node)
+    if terms.get(ONE, 0) <= 0:
+        return []
+    gates = (term for term, times in terms.items() if times < 0)
+    return [(gate, -1) for gate in gates if gate.operation is Operation.SIGMOID]
+
+
+def _is_log(node: Node, terms: Mapping[Node, float]) -> bool:
+    """Return whether a term of a sum begins the logarithm of a sigmoid, as the language writes it:
+    minimum(a, 0) - log(1 + exp(-abs(a))).
+    """
+    if node.operation is not Operation.MINIMUM or node.arguments[1] is not constant(0):
+        return False
+    rest = linear(log_sigmoid(node.arguments[0]))
+    return all(terms.get(term) == times for term, times in rest.items())
+
+
+def linear(node: Node) -> dict[Node, float]:
+    """Return what a sum is made of, and how often each term is in it; `ONE` is its constant."""
     order = ordered([node])
-    counts = Counter({node: 1})
+    times: dict[Node, float] = dict.fromkeys(order, 0.0)
+    times[node] = 1.0
+    found: dict[Node, float] = {}
     for part in reversed(order):
-        if part.operation is Operation.ADD:
-            for argument in part.arguments:
-                counts[argument] += counts[part]
-    return {p: counts[p] for p in order if counts[p] and p.operation is not Operation.ADD}
+        if not (own := times[part]):
+            continue
+        for argument, by in _summands(part):
+            times[argument] += own * by
+        if part.operation is Operation.CONSTANT:
+            found[ONE] = found.get(ONE, 0.0) + own * part.attribute
+        elif not _summands(part):
+            found[part] = own
+    return dict(reversed(found.items()))
+
+
+def _summands(node: Node) -> list[tuple[Node, float]]:
+    """Return the arguments of a sum, each with what it is multiplied by; of other nodes none."""
+    arguments = node.arguments
+    match node.operation:
+        case Operation.ADD:
+            return [(arguments[0], 1.0), (arguments[1], 1.0)]
+        case Operation.SUB:
+            return [(arguments[0], 1.0), (arguments[1], -1.0)]
+        case Operation.NEG:
+            return [(arguments[0], -1.0)]
+        case Operation.MUL:
+            for number, other in (arguments, arguments[::-1]):
+                if number.operation is Operation.CONSTANT:
+                    return [(other, number.attribute)]
+        case Operation.DIV if arguments[1].operation is Operation.CONSTANT:
+            return [(arguments[0], 1 / arguments[1].attribute)]
+    return []
+
+
+def _multiplied(node: Node) -> list[Node]:
+    """Return the parts of a product."""
+    if node.operation is not Operation.MUL:
+        return [node]
+    return [part for argument in node.arguments for part in _multiplied(argument)]
 
 
 def _originals(graph: Graph) -> dict[Node, Node]:
@@ -81,27 +198,64 @@ def _originals(graph: Graph) -> dict[Node, Node]:
     return {new[changed]: node for node, changed in cuts.items()}
 
 
+def learned_terms(gate: Node) -> dict[Node, float]:
+    """Return the learned layers and vectors in the sum before a gate, and how often each counts."""
+    kinds = (Operation.AFFINE, Operation.LEARNED)
+    terms = linear(gate.arguments[0])
+    return {term: times for term, times in terms.items() if term.operation in kinds}
+
+
+class Rows(NamedTuple):
+    """Rows of a weight that are added to a sum, whatever is read: of a bias, or a learned vector.
+
+    Attributes:
+        name: of the weight, such as ``bias_ih``.
+        block: which of `blocks` equal parts of it.
+        blocks: how many it has.
+        times: what they are multiplied by.
+    """
+
+    name: str
+    block: int
+    blocks: int
+    times: float
+
+    def of(self, weight: Tensor) -> Tensor:
+        """Return them as a view, (units,)."""
+        return weight.unflatten(0, (self.blocks, -1))[self.block]
+
+
+def offsets(graph: Graph, gate: Node) -> list[Rows]:
+    """Return all that is added to the sum before a gate whatever is read, biases first."""
+    counts = {each.name: len(each.rows) for each in parameters(graph)}
+    found: list[Rows] = []
+    vectors: list[Rows] = []
+    for term, times in learned_terms(gate).items():
+        if term.operation is Operation.LEARNED:
+            vectors.append(Rows(term.attribute.name, 0, 1, times))
+            continue
+        for block in term.attribute.blocks:
+            if block.bias is not None:
+                name = f"bias_{block.group}"
+                found.append(Rows(name, block.bias, counts[name], times))
+    return found + vectors
+
+
+def fixed(gate: Node) -> float:
+    """Return the number that the equations themselves add to the sum before a gate."""
+    return linear(gate.arguments[0]).get(ONE, 0.0)
+
+
 def bias(graph: Graph, weights: Mapping[str, Tensor]) -> Tensor | None:
     """Return how far the bias alone opens the memory's gate, (H,); None without a bias."""
     found = keeping(graph)
     if found is None:
         return None
-    terms = _terms(found.gate.arguments[0])
-    layers = {term: count for term, count in terms.items() if term.operation is Operation.AFFINE}
-    total = None
-    for layer, count in layers.items():
-        for rows in biases(graph, weights, layer):
-            total = rows * count if total is None else total + rows * count
-    return None if total is None else found.sign * total
-
-
-def biases(graph: Graph, weights: Mapping[str, Tensor], layer: Node) -> Iterator[Tensor]:
-    """Yield the rows of the biases that a learned layer adds, as views, (units,) each."""
-    counts = {each.name: len(each.rows) for each in parameters(graph)}
-    for block in layer.attribute.blocks:
-        if block.bias is not None:
-            name = f"bias_{block.group}"
-            yield weights[name].unflatten(0, (counts[name], -1))[block.bias]
+    parts = [rows.of(weights[rows.name]) * rows.times for rows in offsets(graph, found.gate)]
+    if not parts and not fixed(found.gate):
+        return None
+    learned = torch.stack(parts).sum(0) if parts else torch.zeros(1)
+    return found.sign * (learned + fixed(found.gate))
 
 
 @final

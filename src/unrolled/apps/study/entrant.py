@@ -14,9 +14,8 @@ from torch import Tensor, nn
 from ...equations import Cell
 from ...errors import UserError
 from ...graph import parameters
-from ...graph.operation import Operation
 from ...nn import Recurrent
-from ...probe.gates import biases, keeping
+from ...probe.gates import keeping, offsets
 from .problems import GapProblem
 
 
@@ -34,13 +33,9 @@ def forget(layer: Recurrent) -> None:
     """Open the gate that keeps the memory: a bias of 1 more (Gers et al. 2000)."""
     found = keeping(layer.graph)
     assert found is not None  # as the entrant has seen
-    weights = {name.removesuffix("_l0"): each for name, each in layer.named_parameters()}
-    for node in found.gate.arguments:
-        if node.operation is Operation.AFFINE:
-            for rows in biases(layer.graph, weights, node):
-                with torch.no_grad():
-                    rows += found.sign
-                return
+    rows = next(iter(offsets(layer.graph, found.gate)))
+    with torch.no_grad():
+        rows.of(layer.get_parameter(f"{rows.name}_l0")).add_(found.sign / rows.times)
 
 
 STARTS: dict[str, Callable[[Recurrent], None]] = {"identity": identity, "forget": forget}

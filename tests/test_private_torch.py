@@ -17,6 +17,8 @@ ALLOWED = {
     "_parameters": "where a module keeps its parameters: reading it is what makes calls quick, and "
     "every module of every library would fail without it",
     "_apply": "what moves a module to a device: layers of PyTorch's own override it as ours do",
+    "_flat_weights": "what PyTorch's layers call the list of their parameters: layers of ours that "
+    "are instances of their classes have it too",
     "_replace": "of named tuples",
     "_asdict": "of named tuples",
     "_fields": "of named tuples",

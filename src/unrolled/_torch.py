@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from functools import cache
+from functools import cache, wraps
 from glob import escape, glob
 from importlib import import_module
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from itertools import count
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -245,6 +249,66 @@ def fixed(number: Any) -> int:
     except ImportError:
         return int(number)
     return guard_scalar(number)  # pyright: ignore[reportReturnType]
+
+
+_BUILDER = "torch._dynamo.variables.builder"
+
+_readable: list[type[nn.Module]] = []  # classes of modules that torch.compile may read
+
+
+def let_compile(kind: type[nn.Module]) -> None:
+    """Let torch.compile read modules of a class, be they instances of `torch.nn.LSTM` or its like.
+
+    It reads none of those, as it would take every operation of theirs apart. The compiler takes a
+    second to import: where it is not, what is to be changed in it is changed once it is. Where it
+    has no such place, each of these modules breaks the graph of the model around it.
+    """
+    if not _readable:
+        if _BUILDER in sys.modules:
+            _read_modules(sys.modules[_BUILDER])
+        else:
+            sys.meta_path.insert(0, _Finder())
+    _readable.append(kind)
+
+
+def _read_modules(builder: Any) -> None:
+    """Let the compiler's module that reads modules read those of `_readable`."""
+    kind, config = getattr(builder, "VariableBuilder", None), getattr(builder, "config", None)
+    wrap = getattr(kind, "wrap_module", None)
+    if wrap is None or not hasattr(config, "allow_rnn") or not hasattr(config, "patch"):
+        return
+
+    settings: Any = config
+
+    @wraps(wrap)
+    def wrap_module(self: Any, value: nn.Module) -> Any:
+        if not isinstance(value, tuple(_readable)):
+            return wrap(self, value)
+        with settings.patch(allow_rnn=True):
+            return wrap(self, value)
+
+    kind.wrap_module = wrap_module  # pyright: ignore[reportOptionalMemberAccess]
+
+
+class _Finder(MetaPathFinder):
+    """Waits for the import of the compiler's module that reads modules."""
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        """Return what PyTorch's own file says, to be changed once it has run; else None."""
+        if fullname != _BUILDER:
+            return None
+        with suppress(ValueError):
+            sys.meta_path.remove(self)
+        spec = find_spec(fullname)
+        if spec is not None and spec.loader is not None and hasattr(spec.loader, "exec_module"):
+            run: Any = spec.loader.exec_module
+
+            def exec_module(module: Any) -> None:
+                run(module)
+                _read_modules(module)
+
+            spec.loader.exec_module = exec_module  # pyright: ignore[reportAttributeAccessIssue]
+        return spec
 
 
 is_exporting: Callable[[], bool] = _find("torch.compiler", "is_exporting") or _no

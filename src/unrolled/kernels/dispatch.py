@@ -39,7 +39,8 @@ class Runner:
         recompute: whether a training step on kernels stores nothing but states.
 
     Attributes:
-        weights: the names of the parameters, in the order of requests.
+        parameters: of the cell.
+        weights: their names, in the order of requests.
     """
 
     def __init__(self, graph: Graph, sizes: Mapping[Size, int], recompute: bool = False) -> None:
@@ -49,8 +50,8 @@ class Runner:
         self.program = eager.Program(graph, sizes)
         self._x = next(iter(graph.inputs))
         self._recurrences: dict[tuple[torch.dtype, int], Recurrences | str] = {}
-        self._parameters = parameters(graph)
-        self.weights = tuple(parameter.name for parameter in self._parameters)
+        self.parameters = parameters(graph)
+        self.weights = tuple(parameter.name for parameter in self.parameters)
         self._replays = Cache(cache.calls)
         self._replay: Callable[..., Any] | None = None  # once there is a request to replay
         self._shapes: dict[int, tuple[tuple[int, ...], ...]] = {}
@@ -77,6 +78,8 @@ class Runner:
         except ImportError as error:  # llvmlite has no build for every platform
             return f"kernels need llvmlite: {error}"
         size = self.graph.inputs[self._x]
+        if 0 in (width, self.sizes["hidden"]):
+            return "there are no units"
         try:
             return recurrences(self.graph, {**self.sizes, size: width}, dtype, self.recompute)
         except UnsupportedError as error:
@@ -186,7 +189,7 @@ class Runner:
         """Return the shape of each parameter, for inputs of a width."""
         if width not in self._shapes:
             sizes: dict[Size, int] = {**self.sizes, self.graph.inputs[self._x]: width}
-            self._shapes[width] = tuple(p.shape(sizes) for p in self._parameters)
+            self._shapes[width] = tuple(p.shape(sizes) for p in self.parameters)
         return self._shapes[width]
 
     def obstacle(self, request: Request) -> str | None:

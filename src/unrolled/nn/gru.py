@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any, final
 
+from torch import nn
+
 from .. import cells
-from .layer import Layer
+from .counterpart import Counterpart
 from .rnn import reject_projection
 from .stack import Zoneout
 from .step import Step
 
 
 @final
-class GRU(Layer):
+class GRU(Counterpart, nn.GRU):  # pyright: ignore[reportIncompatibleMethodOverride, reportIncompatibleVariableOverride]
     """GRU layers, with the signature and parameters of `torch.nn.GRU`.
 
     Args: see `torch.nn.GRU`; the options after the asterisk are described at `Recurrent`.
@@ -63,7 +65,7 @@ class GRU(Layer):
 
 
 @final
-class GRUCell(Step):
+class GRUCell(Step, nn.GRUCell):  # pyright: ignore[reportIncompatibleMethodOverride]
     """One step of a GRU, as `torch.nn.GRUCell`.
 
     >>> import torch, unrolled

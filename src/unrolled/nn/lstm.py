@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any, final
 
+from torch import nn
+
 from .. import cells
-from .layer import Layer
+from .counterpart import Counterpart
 from .stack import Zoneout
 from .step import Step
 
 
 @final
-class LSTM(Layer):
+class LSTM(Counterpart, nn.LSTM):  # pyright: ignore[reportIncompatibleMethodOverride, reportIncompatibleVariableOverride]
     """LSTM layers, with the signature and parameters of `torch.nn.LSTM`.
 
     Args: see `torch.nn.LSTM`; the options after the asterisk are described at `Recurrent`.
@@ -62,7 +64,7 @@ class LSTM(Layer):
 
 
 @final
-class LSTMCell(Step):
+class LSTMCell(Step, nn.LSTMCell):  # pyright: ignore[reportIncompatibleMethodOverride]
     """One step of an LSTM, as `torch.nn.LSTMCell`.
 
     >>> import torch, unrolled

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, final
 
+from torch import nn
+
 from .. import cells
 from ..equations import Cell
-from .layer import Layer
+from .counterpart import Counterpart
 from .stack import Zoneout
 from .step import Step
 
@@ -21,7 +23,7 @@ def _cell(nonlinearity: str) -> Cell:
 
 
 @final
-class RNN(Layer):
+class RNN(Counterpart, nn.RNN):  # pyright: ignore[reportIncompatibleMethodOverride, reportIncompatibleVariableOverride]
     """Simple recurrent layers, with the signature and parameters of `torch.nn.RNN`.
 
     Args: see `torch.nn.RNN`; the options after the asterisk are described at `Recurrent`.
@@ -53,6 +55,7 @@ class RNN(Layer):
         proj_size: int = 0,
     ) -> None:
         reject_projection(proj_size)
+        self.nonlinearity = nonlinearity
         super().__init__(
             _cell(nonlinearity),
             input_size,
@@ -70,7 +73,10 @@ class RNN(Layer):
             learn_initial_states=learn_initial_states,
             recompute=recompute,
         )
-        self.nonlinearity = nonlinearity
+
+    def _derive(self) -> None:
+        self.cell = _cell(self.nonlinearity)
+        super()._derive()
 
 
 def reject_projection(proj_size: int) -> None:
@@ -80,7 +86,7 @@ def reject_projection(proj_size: int) -> None:
 
 
 @final
-class RNNCell(Step):
+class RNNCell(Step, nn.RNNCell):  # pyright: ignore[reportIncompatibleMethodOverride]
     """One step of a simple recurrent network, as `torch.nn.RNNCell`.
 
     >>> import torch, unrolled
@@ -100,5 +106,9 @@ class RNNCell(Step):
         device: Any = None,
         dtype: Any = None,
     ) -> None:
-        super().__init__(_cell(nonlinearity), input_size, hidden_size, bias, 0, device, dtype)
         self.nonlinearity = nonlinearity
+        super().__init__(_cell(nonlinearity), input_size, hidden_size, bias, 0, device, dtype)
+
+    def _derive(self) -> None:
+        self.cell = _cell(self.nonlinearity)
+        super()._derive()

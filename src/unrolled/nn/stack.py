@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
+from torch.nn import Module
 
 from ..equations import Cell
 from ..graph.graph import Graph
-from .weights import Weighted
+from .weights import Weighted, check_projection
 
 Zoneout = float | Mapping[str, float]
 
@@ -34,6 +35,7 @@ class Stack(Weighted):
         "learn_initial_states": False,
         "recompute": False,
     }
+    _options = Weighted._options | (_defaults.keys() - {"batch_first", "dropout"})
 
     def __init__(
         self,
@@ -54,28 +56,26 @@ class Stack(Weighted):
         learn_initial_states: bool = False,
         recompute: bool = False,
     ) -> None:
-        super().__init__(cell, input_size, hidden_size, bias, proj_size)
-        self.dropout = _probability("dropout", dropout)
-        if not isinstance(num_layers, int):
-            raise TypeError(f"num_layers should be of type int, got: {type(num_layers).__name__}")
-        if num_layers <= 0:
-            raise ValueError("num_layers must be greater than zero")
-        if not isinstance(batch_first, bool):
-            raise TypeError(
-                f"batch_first should be of type bool, got: {type(batch_first).__name__}"
-            )
-        if dropout > 0 and num_layers == 1:
+        checked = _probability("dropout", dropout)
+        if checked > 0 and num_layers == 1:
             warnings.warn(
                 "dropout option adds dropout after all but last recurrent layer, so non-zero "
                 f"dropout expects num_layers greater than 1, but got dropout={dropout} and "
                 f"num_layers={num_layers}",
                 stacklevel=3 if "__init__" in vars(type(self)) else 2,  # the caller's line
             )
+        for name, value in {"bias": bias, "batch_first": batch_first}.items():
+            if not isinstance(value, bool):
+                raise TypeError(f"{name} should be of type bool, got: {type(value).__name__}")
+        sizes = {"input_size": input_size, "hidden_size": hidden_size}
+        _check_sizes({**sizes, "num_layers": num_layers}, proj_size)
+        super().__init__(cell, input_size, hidden_size, bias, proj_size)
+        self.dropout = checked
         self.num_layers = num_layers
         self.batch_first = batch_first
         self.bidirectional = bool(bidirectional)
-        self.zoneout = _probabilities(zoneout, self.graph)
-        self.variational_dropout = _probability("variational_dropout", variational_dropout)
+        self.zoneout = _probabilities(zoneout, cell.graph)
+        self.variational_dropout = variational_dropout
         self.learn_initial_states = bool(learn_initial_states)
         self.recompute = bool(recompute)
         self._derive()
@@ -93,6 +93,9 @@ class Stack(Weighted):
         ends = ("", "_reverse") if self.bidirectional else ("",)
         self._suffixes = [[f"_l{layer}{end}" for end in ends] for layer in range(self.num_layers)]
         super()._derive()
+        own = self.__dict__  # to set an option comes here
+        own["zoneout"] = _probabilities(self.zoneout, self.graph)
+        own["variational_dropout"] = _probability("variational_dropout", self.variational_dropout)
         self._count = len(self._keys)
         self._initial_names = [  # of learned states, by state
             [f"initial_{state}{suffix}" for suffix in self._keys] for state in self.graph.states
@@ -108,9 +111,19 @@ class Stack(Weighted):
         raise NotImplementedError
 
     def _apply(self, fn: Any, recurse: bool = True) -> Stack:
-        super()._apply(fn, recurse)
+        Module._apply(self, fn, recurse)
         self.flatten_parameters()
         return self
+
+
+def _check_sizes(sizes: Mapping[str, int], proj_size: int) -> None:
+    """Raise, in PyTorch's words and in its order, for sizes that a layer cannot have."""
+    for name, size in {**sizes, "proj_size": proj_size}.items():
+        if not isinstance(size, int) or isinstance(size, bool):
+            raise TypeError(f"{name} should be of type int, got: {type(size).__name__}")
+        if name != "proj_size" and size <= 0:
+            raise ValueError(f"{name} must be greater than zero")
+    check_projection(proj_size, sizes["hidden_size"])
 
 
 def _probability(name: str, value: object) -> float:

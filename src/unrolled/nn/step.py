@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import index
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from ..kernels.request import Request
 from ..kernels.runtime.buffers import sound
 from .call import refuse_compilers, watched
 from .sequence import Dense
-from .weights import States, Weighted
+from .weights import States, Weighted, check_projection
 
 
 class Step(Weighted):
@@ -31,7 +32,14 @@ class Step(Weighted):
         device: Any = None,
         dtype: Any = None,
     ) -> None:
-        super().__init__(cell, input_size, hidden_size, bias, proj_size)
+        check_projection(proj_size, hidden_size)
+        super().__init__(
+            cell,
+            _size("input_size", input_size),
+            _size("hidden_size", hidden_size),
+            bool(bias),
+            proj_size,
+        )
         self._derive()
         self._register("", input_size, device, dtype)
         for parameter in parameters(cell.graph):
@@ -94,56 +102,94 @@ class Step(Weighted):
 
     def prepare(self, input: Tensor, hx: States | None) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Return the input and the states before the step, checked, as (B, units)."""
-        if input.dim() not in (1, 2):
-            raise ValueError(
-                f"{type(self).__name__}: Expected input to be 1D or 2D, got {input.dim()}D instead"
-            )
+        given = {} if hx is None else self._given(hx)
+        names = {"input": input, **self._labels(given)}
+        for name, tensor in names.items():
+            if tensor.dim() not in (1, 2):
+                raise ValueError(
+                    f"{type(self).__name__}: Expected {name} to be 1D or 2D, "
+                    f"got {tensor.dim()}D instead"
+                )
+        self._resize()
         batched = input.dim() == 2
         x = input if batched else input.unsqueeze(0)
         if x.shape[1] != self.input_size:
             raise RuntimeError(
                 f"input has inconsistent input_size: got {x.shape[1]} expected {self.input_size}"
             )
+        states = self._states(given, x, batched) if given else self._zeros(x)
         self._check_tensor(x)
+        for label, state in self._labels(states).items():
+            self._check_state(state, x, label)
         x = sound(type(self).__name__, {"input": x})[0]["input"]
-        (states,) = sound(type(self).__name__, self._states(hx, x, batched))
+        (states,) = sound(type(self).__name__, states)
         return x, states
+
+    def _labels(self, states: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return states by what messages call them."""
+        count = len(self.graph.states)
+        labels = ["hidden"] if count == 1 else [f"hx[{index}]" for index in range(count)]
+        return dict(zip(labels, states.values(), strict=False))
+
+    def _resize(self) -> None:
+        """Take the sizes of the parameters, where others have been put in their place.
+
+        PyTorch's cells go by their parameters alone.
+        """
+        if torch.compiler.is_compiling():
+            return
+        sizes, values = dict(self._units), self._weights("")
+        for parameter, value in zip(self._runner.parameters, values, strict=True):
+            if parameter.columns is not None and value.dim() == 2:
+                sizes[parameter.columns] = value.shape[1]
+        if sizes == self._units or any(
+            value.shape != parameter.shape(sizes)
+            for parameter, value in zip(self._runner.parameters, values, strict=True)
+        ):
+            return
+        self.input_size, self.hidden_size = sizes["input"], sizes["hidden"]
+        self.proj_size = sizes["projection"]
 
     def obstacle(self, x: Tensor, states: Mapping[str, Tensor]) -> str | None:
         """Return why a step runs by the eager definition; None if it runs on a kernel."""
         return self._runner.obstacle(Request(self._weights(""), [x], list(states.values())))
 
-    def _states(self, hx: States | None, x: Tensor, batched: bool) -> dict[str, Tensor]:
-        """Return the states before the step, (B, units), by name."""
+    def _zeros(self, x: Tensor) -> dict[str, Tensor]:
+        """Return the states before the step if none are given, (B, units), by name."""
         sizes = self._state_units
-        if hx is None:
-            return {state: x.new_zeros(x.shape[0], units) for state, units in sizes.items()}
+        return {state: x.new_zeros(x.shape[0], units) for state, units in sizes.items()}
+
+    def _states(self, given: Mapping[str, Tensor], x: Tensor, batched: bool) -> dict[str, Tensor]:
+        """Return the states that a call is given, (B, units), by name, their sizes checked."""
+        for label, state in self._labels(given).items():
+            if batched != (state.dim() == 2):
+                raise RuntimeError(
+                    f"{type(self).__name__}: Expected {label} to be {2 if batched else 1}D "
+                    f"like the input, got {state.dim()}D instead"
+                )
         return {
-            name: self._state(state, index, sizes[name], x, batched)
-            for index, (name, state) in enumerate(self._given(hx).items())
+            name: _rows(state, index, self._state_units[name], x, batched)
+            for index, (name, state) in enumerate(given.items())
         }
 
-    def _state(self, state: Tensor, index: int, units: int, x: Tensor, batched: bool) -> Tensor:
-        """Return a state that a call is given as (B, units), checked."""
-        kind = type(self).__name__
-        label = "hidden" if len(self.graph.states) == 1 else f"hx[{index}]"
-        if state.dim() not in (1, 2):
-            raise ValueError(f"{kind}: Expected {label} to be 1D or 2D, got {state.dim()}D instead")
-        if batched != (state.dim() == 2):
-            raise RuntimeError(
-                f"{kind}: Expected {label} to be {2 if batched else 1}D like the input, "
-                f"got {state.dim()}D instead"
-            )
-        state = state if batched else state.unsqueeze(0)
-        if state.shape[0] != x.shape[0]:
-            raise RuntimeError(
-                f"Input batch size {x.shape[0]} doesn't match hidden{index} batch size "
-                f"{state.shape[0]}"
-            )
-        if state.shape[1] != units:
-            raise RuntimeError(
-                f"hidden{index} has inconsistent hidden_size: got {state.shape[1]}, "
-                f"expected {units}"
-            )
-        self._check_state(state, x, label)
-        return state
+
+def _rows(state: Tensor, index: int, units: int, x: Tensor, batched: bool) -> Tensor:
+    """Return a state that a call is given as (B, units), its size checked."""
+    state = state if batched else state.unsqueeze(0)
+    if state.shape[0] != x.shape[0]:
+        raise RuntimeError(
+            f"Input batch size {x.shape[0]} doesn't match hidden{index} batch size {state.shape[0]}"
+        )
+    if state.shape[1] != units:
+        raise RuntimeError(
+            f"hidden{index} has inconsistent hidden_size: got {state.shape[1]}, expected {units}"
+        )
+    return state
+
+
+def _size(name: str, value: Any) -> int:
+    """Return a number of units, 0 included, as PyTorch's cells take it."""
+    try:
+        return index(value)
+    except TypeError:
+        raise TypeError(f"{name} should be of type int, got: {type(value).__name__}") from None

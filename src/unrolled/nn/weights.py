@@ -26,19 +26,18 @@ class Weighted(Module):
     Attributes:
         cell: whose equations are computed.
         graph: the cell's graph, without biases if the module has none.
+        _options: the attributes from which others follow; they may be set anew at any time.
     """
 
     _probes: tuple[Probe, ...] = ()
     _suffixes: Sequence[Sequence[str]]  # of the parameters' names: by layer, then by direction
     _defaults: Mapping[str, object] = {"proj_size": 0, "bias": True}  # what is not shown
+    _options = frozenset({"input_size", "hidden_size", "proj_size", "bias", "nonlinearity"})
 
     def __init__(
         self, cell: Cell, input_size: int, hidden_size: int, bias: bool, proj_size: int
     ) -> None:
-        super().__init__()
-        _check_sizes(input_size, hidden_size, proj_size)
-        if not isinstance(bias, bool):
-            raise TypeError(f"bias should be of type bool, got: {type(bias).__name__}")
+        Module.__init__(self)  # next in order may be a class of torch.nn, for its name's sake
         if not isinstance(cell, Cell):
             raise TypeError(f"cell should be a Cell (see unrolled.cell), got: {cell!r}")
         if cell.projects != (proj_size > 0):
@@ -52,17 +51,21 @@ class Weighted(Module):
         self.bias = bias
         self.proj_size = proj_size
         self.cell = cell
-        self.graph = cell.graph if bias else without_bias(cell.graph)
-        self._units: dict[Size, int] = {"input": input_size, "hidden": hidden_size}
-        self._units |= {"projection": proj_size, "one": 1}
         self._probes = ()  # of the instance, so that compiled code looks for them
         self._initial_values: dict[str, float] = {}  # of parameters that are not drawn
 
     def _derive(self) -> None:
-        """Set what follows from the options: anew in what was pickled, perhaps by an older release.
+        """Set what follows from the options: anew when one is changed, or was pickled.
 
         Now, not when it is asked for: torch.export allows no change in a call.
         """
+        self.graph = self.cell.graph if self.bias else without_bias(self.cell.graph)
+        self._units: dict[Size, int] = {
+            "input": self.input_size,
+            "hidden": self.hidden_size,
+            "projection": self.proj_size,
+            "one": 1,
+        }
         self._names = tuple(parameter.name for parameter in parameters(self.graph))
         self._keys = {  # of the parameters
             suffix: [f"{name}{suffix}" for name in self._names]
@@ -71,8 +74,21 @@ class Weighted(Module):
         }
         self._state_units = {s: self._units[size] for s, size in self.graph.states.items()}
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in self._options or not {name, "_keys"} <= self.__dict__.keys():
+            Module.__setattr__(self, name, value)
+            return
+        before = self.__dict__[name]
+        Module.__setattr__(self, name, value)
+        try:
+            self._derive()
+        except Exception:
+            self.__dict__[name] = before
+            self._derive()
+            raise
+
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__({n: v for n, v in state.items() if n != "_known"})  # of older ones
+        Module.__setstate__(self, {n: v for n, v in state.items() if n != "_known"})  # of old ones
         self._derive()
 
     @property
@@ -101,7 +117,7 @@ class Weighted(Module):
 
         Learned parts with a start value of their own take that.
         """
-        bound = 1.0 / math.sqrt(self.hidden_size)
+        bound = 1.0 / math.sqrt(self.hidden_size) if self.hidden_size else 0.0
         for name, parameter in self.named_parameters(recurse=False):
             value = self._initial_values.get(name)
             if value is None:
@@ -194,14 +210,9 @@ def _autocast(input: Tensor) -> bool:
     return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
 
 
-def _check_sizes(input_size: int, hidden_size: int, proj_size: int) -> None:
-    sizes = {"input_size": input_size, "hidden_size": hidden_size, "proj_size": proj_size}
-    for name, size in sizes.items():
-        if not isinstance(size, int) or isinstance(size, bool):
-            raise TypeError(f"{name} should be of type int, got: {type(size).__name__}")
-        if name != "proj_size" and size <= 0:
-            raise ValueError(f"{name} must be greater than zero")
+def check_projection(proj_size: int, hidden_size: int) -> None:
+    """Raise ValueError for a projected state that is not smaller than the hidden one."""
     if proj_size < 0:
         raise ValueError("proj_size should be a positive integer or zero to disable projections")
-    if proj_size >= hidden_size:
+    if proj_size and proj_size >= hidden_size:
         raise ValueError("proj_size has to be smaller than hidden_size")

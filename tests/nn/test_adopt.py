@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +12,10 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations, prune
 
 import unrolled
+import unrolled.nn.adopt
 from probe.models import MODELS, B, Forecaster, H, I, T, Tagger, Translator, inputs
+
+adopting = sys.modules["unrolled.nn.adopt"]
 
 KINDS: list[tuple[str, dict[str, Any]]] = [
     ("RNN", {"nonlinearity": "relu", "num_layers": 2, "bias": False}),
@@ -295,8 +299,100 @@ def test_modules_of_ours_stay() -> None:
     model = nn.ModuleDict({"ours": unrolled.GRU(I, H), "theirs": nn.GRU(I, H)})
     assert list(unrolled.adopt(model).changed) == ["theirs"]
     report = unrolled.release(model)
-    assert list(report.changed) == ["theirs"]
-    assert report.left == {"ours": "made as unrolled.GRU"}
+    assert list(report.changed) == ["ours", "theirs"]
+    assert type(model["ours"]) is nn.GRU
+
+
+MADE: dict[str, Any] = {
+    "RNN": lambda: unrolled.RNN(I, H, nonlinearity="relu"),
+    "LSTM": lambda: unrolled.LSTM(I, H, 2, bidirectional=True, batch_first=True, dropout=0.1),
+    "LSTM, projected": lambda: unrolled.LSTM(I, H, proj_size=2, recompute=True),
+    "GRU": lambda: unrolled.GRU(I, H, bias=False),
+    "LSTMCell": lambda: unrolled.LSTMCell(I, H),
+    "RNNCell": lambda: unrolled.RNNCell(I, H, nonlinearity="relu"),
+    "any layer": lambda: unrolled.Recurrent(unrolled.cells.gru, I, H, 2),
+    "any step": lambda: unrolled.RecurrentCell(unrolled.cells.rnn_tanh, I, H, bias=False),
+}
+
+
+@pytest.mark.filterwarnings("ignore:LSTM with projections")
+@pytest.mark.parametrize("name", MADE)
+def test_what_has_a_twin_is_released_whoever_made_it(name: str) -> None:
+    module = MADE[name]().eval()
+    module.note = "mine"
+    x = torch.randn(B, I) if isinstance(module, unrolled.nn.step.Step) else torch.randn(T, B, I)
+    expected, parameters = module(x), list(module.parameters())
+    report = unrolled.release(nn.Sequential(module))
+    assert list(report.changed) == ["0"]
+    assert type(module).__module__ == "torch.nn.modules.rnn"
+    assert all(a is b for a, b in zip(module.parameters(), parameters, strict=True))
+    torch.testing.assert_close(module(x), expected)
+    fresh = type(module)(I, H)
+    assert set(module.__dict__) == {*fresh.__dict__, "note"}
+    unrolled.adopt(module)
+    torch.testing.assert_close(module(x), expected)
+    unrolled.release(copy.deepcopy(module))
+    pickle.loads(pickle.dumps(module))
+
+
+class Further(unrolled.LSTM):
+    pass
+
+
+def parametrized_after() -> nn.Module:
+    module = nn.LSTM(I, H)
+    unrolled.adopt(module)
+    return parametrizations.weight_norm(module, "weight_hh_l0")
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda: unrolled.LSTM(I, H, zoneout=0.1), "torch.nn.LSTM has no zoneout"),
+        (
+            lambda: unrolled.GRU(I, H, learn_initial_states=True),
+            "torch.nn.GRU has no learn_initial_states",
+        ),
+        (
+            lambda: unrolled.Recurrent(unrolled.cells.mgu, I, H),
+            "made as unrolled.Recurrent: torch.nn has no mgu",
+        ),
+        (lambda: Further(I, H), "a subclass: nn.test_adopt.Further"),
+        (parametrized_after, "its weights are parametrized: remove that first"),
+    ],
+)
+def test_what_has_no_twin_is_left(make: Any, reason: str) -> None:
+    module = make()
+    kind = type(module)
+    assert unrolled.release(nn.Sequential(module)).left == {"0": reason}
+    assert type(module) is kind
+
+
+def test_options_that_no_layer_has_are_reasons_to_be_left() -> None:
+    model = nn.Sequential(nn.GRUCell(3, 4, bias=1), nn.RNNCell(10, 0), nn.GRU(3, 4))  # pyright: ignore
+    model[2].hidden_size = "x"  # pyright: ignore
+    report = unrolled.adopt(model)
+    assert list(report.changed) == ["0", "1"]
+    assert report.left == {"2": "TypeError: hidden_size should be of type int, got: str"}
+
+
+def test_a_model_is_never_half_adopted(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = nn.Sequential(nn.GRU(I, H), nn.LSTM(H, H), Named(H, H, note="mine"))
+    before = [(type(module), set(module.__dict__)) for module in model]
+    become, seen = adopting._become, []
+
+    def failing(module: Any) -> str:
+        seen.append(module)
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        return become(module)
+
+    monkeypatch.setattr(adopting, "_become", failing)
+    with pytest.raises(KeyboardInterrupt):
+        unrolled.adopt(model)
+    assert len(seen) == 3
+    assert [(type(module), set(module.__dict__)) for module in model] == before
+    model[1](model[0](torch.randn(T, B, I))[0])
 
 
 def test_what_is_refused() -> None:

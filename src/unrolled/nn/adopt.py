@@ -10,9 +10,13 @@ from typing import Any, NamedTuple, final
 from torch import nn
 
 from .. import _torch
+from . import fused
 from .gru import GRU, GRUCell
+from .layer import Layer
 from .lstm import LSTM, LSTMCell
+from .recurrent import Recurrent, RecurrentCell
 from .rnn import RNN, RNNCell
+from .step import Step
 from .weights import Weighted
 
 KINDS: dict[type[nn.Module], type[Weighted]] = {
@@ -24,6 +28,26 @@ KINDS: dict[type[nn.Module], type[Weighted]] = {
     nn.GRUCell: GRUCell,
 }
 """By class of PyTorch, ours."""
+
+LAYERS: dict[str, type[nn.Module]] = {
+    "rnn_tanh": nn.RNN,
+    "rnn_relu": nn.RNN,
+    "lstm": nn.LSTM,
+    "lstm_projected": nn.LSTM,
+    "gru": nn.GRU,
+}
+"""By cell, the layer that PyTorch has for it."""
+
+STEPS: dict[str, type[nn.Module]] = {
+    "rnn_tanh": nn.RNNCell,
+    "rnn_relu": nn.RNNCell,
+    "lstm": nn.LSTMCell,
+    "gru": nn.GRUCell,
+}
+"""By cell, the single step that PyTorch has for it."""
+
+OPTIONS = ("zoneout", "variational_dropout", "learn_initial_states")
+"""What no layer of PyTorch has, and what changes results."""
 
 COMPUTING = (
     "forward",
@@ -79,7 +103,8 @@ def adopt(model: nn.Module) -> Adoption:
 
     Left alone, and reported: subclasses with a `forward` of their own, modules whose weights are
     made of others (`parametrize`, `weight_norm`, pruning), quantized and scripted modules,
-    and those whose `forward` was replaced or that were compiled in place.
+    those whose `forward` was replaced or that were compiled in place, and those with options that
+    no layer can have. If anything else goes wrong, the model is as it was before.
 
     Args:
         model: any module, or a recurrent module itself.
@@ -114,14 +139,23 @@ def adopt(model: nn.Module) -> Adoption:
             f"{type(model).__name__} has no recurrent modules: expected a model with torch.nn.RNN, "
             "LSTM, GRU or their cells"
         )
-    return Adoption(model, {name: _become(module) for name, module in changed.items()}, left)
+    titles: dict[str, str] = {}
+    try:
+        for name, module in changed.items():
+            titles[name] = _become(module)
+    except BaseException:
+        for name in titles:
+            _return(changed[name])
+        raise
+    return Adoption(model, titles, left)
 
 
 def release(model: nn.Module) -> Adoption:
-    """Turn the modules that `adopt` changed back into PyTorch's.
+    """Turn modules of this library into PyTorch's: those that `adopt` changed, and all with a twin.
 
-    They keep the parameters, hooks and mode that they have now. Modules that were ours from the
-    start stay ours, and are reported as left alone.
+    They keep the parameters, hooks and mode that they have now. What PyTorch has no layer for is
+    left alone, and reported: other cells, zoneout, variational dropout, learned initial states;
+    and modules whose weights are parametrized, or that are of a subclass.
 
     Raises:
         TypeError: unless `model` is a module.
@@ -138,10 +172,10 @@ def release(model: nn.Module) -> Adoption:
     changed, left = {}, {}
     for name, module in _modules(model, "release"):
         if isinstance(module, Weighted):
-            if "_origin" in module.__dict__:
-                changed[name] = _return(module)
+            if (reason := _twinless(module)) is not None:
+                left[name] = reason
             else:
-                left[name] = f"made as {_title(type(module))}"
+                changed[name] = _return(module)
     if not (changed or left):
         raise ValueError(f"{type(model).__name__} has no modules of unrolled: nothing to release")
     return Adoption(model, changed, left)
@@ -184,7 +218,10 @@ def obstacle(module: nn.Module) -> str | None:
         return "its forward was replaced"
     if _torch.is_compiled(module):
         return "it was compiled in place: adopt before compiling"
-    expected = _twin(module)._parameters
+    try:
+        expected = _twin(module)._parameters
+    except Exception as error:  # options that were changed since, or a module that was never made
+        return f"{type(error).__name__}: {error}"
     made = [name for name in expected if name not in module._parameters]
     return f"its weights are made of others: {made[0]}" if made else None
 
@@ -196,7 +233,7 @@ def _modules(model: nn.Module, user: str) -> list[tuple[str, nn.Module]]:
 
 
 def _title(kind: type) -> str:
-    if kind in KINDS.values():
+    if kind in (*KINDS.values(), Recurrent, RecurrentCell):
         return f"unrolled.{kind.__name__}"
     return f"{'torch.nn' if kind in KINDS else kind.__module__}.{kind.__qualname__}"
 
@@ -253,12 +290,54 @@ def _remade(kind: type[nn.Module]) -> nn.Module:
     return nn.Module.__new__(_joined(kind))
 
 
+def _twinless(module: Weighted) -> str | None:
+    """Return why a module of ours cannot be PyTorch's; None if it can."""
+    if nn.utils.parametrize.is_parametrized(module):
+        return "its weights are parametrized: remove that first"
+    if "_origin" in module.__dict__:
+        return None
+    kind = type(module)
+    if kind not in (*KINDS.values(), Recurrent, RecurrentCell):
+        return f"a subclass: {_title(kind)}"
+    stock = _stock(module)
+    if stock is None:
+        return f"made as {_title(kind)}: torch.nn has no {module.cell.name}"
+    further = [name for name in OPTIONS if getattr(module, name, None)]
+    return f"{_title(stock)} has no {further[0]}" if further else None
+
+
+def _stock(module: Weighted) -> type[nn.Module] | None:
+    """Return the class of PyTorch with the equations of a module of ours."""
+    name = module.cell.name
+    known = STEPS if isinstance(module, Step) else LAYERS
+    return known.get(name) if fused.is_standard(module.cell) else None
+
+
 def _return(module: Any) -> str:
-    """Make an adopted module PyTorch's again."""
-    origin: Origin = module.__dict__.pop("_origin")
+    """Make a module of ours PyTorch's: again, if it was before."""
+    before = type(module)
+    origin: Origin = module.__dict__.pop("_origin", None) or _first_origin(module)
     for name in origin.added:
         module.__dict__.pop(name, None)
     module.__class__ = origin.kind
     if isinstance(module, nn.RNNBase):
         _torch.renew_flat_weights(module)
-    return f"{_title(_ours(origin.kind))} -> {_title(origin.kind)}"
+    ours = before if before in (Recurrent, RecurrentCell) else _ours(origin.kind)
+    return f"{_title(ours)} -> {_title(origin.kind)}"
+
+
+def _first_origin(module: Any) -> Origin:
+    """Return the origin of a module that was made as ours, and give it what its twin has."""
+    kind: Any = _stock(module)
+    options: dict[str, Any] = {"bias": module.bias, "device": "meta"}
+    if module.cell.name.startswith("rnn_"):
+        options["nonlinearity"] = module.cell.name.removeprefix("rnn_")
+    if isinstance(module, Layer):
+        names = ["num_layers", "batch_first", "bidirectional"]
+        names += ["proj_size"] if module.proj_size else []
+        options |= {name: getattr(module, name) for name in names}
+    stock = kind(module.input_size, module.hidden_size, **options)
+    added = _twin(stock).__dict__.keys() - stock.__dict__.keys()
+    for name, value in stock.__dict__.items():
+        module.__dict__.setdefault(name, value)
+    return Origin(kind, tuple(sorted(added)))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import final
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
@@ -16,7 +17,7 @@ from .._torch import fixed
 from ..kernels.runtime import timeline
 from ..kernels.runtime.buffers import sound
 
-Lengths = Tensor | Sequence[int]
+Lengths = Tensor | Sequence[int] | np.ndarray
 
 
 class Sequences(ABC):
@@ -237,17 +238,23 @@ def sequences(
 
 def _checked_lengths(name: str, lengths: Lengths, batch: int, steps: int) -> list[int]:
     """Return the lengths as a list; ValueError or TypeError where they do not fit the input."""
-    if isinstance(lengths, Tensor):
-        lengths = sound(name, {"lengths": lengths})[0]["lengths"]
-        if lengths.is_floating_point() or lengths.dtype is torch.bool or lengths.dim() != 1:
+    if isinstance(lengths, (Tensor, np.ndarray)):
+        if isinstance(lengths, Tensor):
+            lengths = sound(name, {"lengths": lengths})[0]["lengths"]
+            is_whole = not (lengths.is_floating_point() or lengths.is_complex())
+            is_whole = is_whole and lengths.dtype is not torch.bool
+        else:
+            is_whole = lengths.dtype.kind in "iu"
+        if not is_whole or lengths.ndim != 1:
+            kind = "tensor" if isinstance(lengths, Tensor) else "array"
             raise TypeError(
-                f"{name}: lengths should be a 1-D tensor of integers, got {lengths.dim()}-D "
+                f"{name}: lengths should be a 1-D {kind} of integers, got {lengths.ndim}-D "
                 f"{lengths.dtype}"
             )
         lengths = lengths.tolist()
-    if not isinstance(lengths, Sequence):
+    if not isinstance(lengths, Sequence) or isinstance(lengths, (str, bytes)):
         raise TypeError(
-            f"{name}: lengths should be a tensor or a sequence of integers, "
+            f"{name}: lengths should be a tensor, an array or a sequence of integers, "
             f"got {type(lengths).__name__}"
         )
     if len(lengths) != batch:

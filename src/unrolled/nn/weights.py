@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -75,6 +76,13 @@ class Weighted(Module):
         self._state_units = {s: self._units[size] for s, size in self.graph.states.items()}
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if name == "qconfig":
+            warnings.warn(
+                f"{type(self).__name__}({self.extra_repr()}) is not quantized: PyTorch's "
+                "quantization knows the classes of torch.nn alone; call unrolled.release(model) "
+                "before it",
+                stacklevel=2,
+            )
         if name not in self._options or not {name, "_keys"} <= self.__dict__.keys():
             Module.__setattr__(self, name, value)
             return

@@ -1,5 +1,8 @@
 """Zoneout and variational dropout, beside the same by hand."""
 
+import copy
+import pickle
+import types
 from typing import Any
 
 import pytest
@@ -11,6 +14,7 @@ from torch.nn.utils.rnn import pad_packed_sequence
 import unrolled
 from pairs import in_turn, pairwise
 from unrolled.cells import CELLS
+from unrolled.graph.rewrite import PATHS, variational_dropout
 
 from .twins import H, I, T, assert_same, flat, initial, layer, packed, packed_up, states
 
@@ -160,6 +164,8 @@ def test_probabilities_are_checked(value: Any) -> None:
         unrolled.LSTM(I, H, zoneout={"c": value})
     with pytest.raises(ValueError, match=r"variational_dropout should be a number in range \[0, 1"):
         unrolled.LSTM(I, H, variational_dropout=value)
+    with pytest.raises(ValueError, match=r"variational_dropout should be a number in range \[0, 1"):
+        unrolled.LSTM(I, H, variational_dropout={"input": 0.1, "state": value})
 
 
 @pytest.mark.parametrize("kind", ["RNN", "GRU"])
@@ -172,6 +178,76 @@ def test_zoneout_names_states_that_exist(kind: str) -> None:
 
 
 # Variational dropout
+
+
+@pytest.mark.parametrize("name", ["h", "x", "hidden", 0, ""])
+def test_variational_dropout_names_paths_that_exist(name: Any) -> None:
+    words = f"variational_dropout: layers read input and state, got {name!r}"
+    with pytest.raises(ValueError, match=words):
+        unrolled.GRU(I, H, variational_dropout={"input": 0.1, name: 0.0})
+
+
+@pytest.mark.parametrize(
+    ("rates", "kept"),
+    [
+        ({"state": 0.3, "input": 0.1}, {"state": 0.3, "input": 0.1}),
+        (types.MappingProxyType({"input": 1}), {"input": 1.0}),
+        ({"input": 0.1, "state": 0}, {"input": 0.1}),
+        ({"input": 0, "state": 0.0}, 0.0),
+        ({}, 0.0),
+    ],
+    ids=str,
+)
+def test_rates_are_kept_and_shown(rates: Any, kept: Any) -> None:
+    module = unrolled.GRU(I, H, num_layers=2, variational_dropout=rates)
+    assert module.variational_dropout == kept
+    shown = f", variational_dropout={kept}" if kept else ""
+    assert repr(module) == f"GRU(3, 5, num_layers=2{shown})"
+    for again in (pickle.loads(pickle.dumps(module)), copy.deepcopy(module)):
+        assert again.variational_dropout == kept
+        assert repr(again) == repr(module)
+        x = torch.randn(T, 3, I)
+        torch.manual_seed(1)
+        expected, _ = module(x)
+        torch.manual_seed(1)
+        assert_same(again(x)[0], expected, 0)
+        again.load_state_dict(module.state_dict())
+
+
+def test_equal_rates_are_one_rate() -> None:
+    x, found = torch.randn(T, 3, I), []
+    for rates in (0.3, {"input": 0.3, "state": 0.3}):
+        torch.manual_seed(2)
+        module = unrolled.LSTM(I, H, **DEEP, variational_dropout=rates)
+        found.append(flat(module(x)))
+    assert_same(*found, 0)
+
+
+def test_only_the_input_is_dropped() -> None:
+    """With weights of one, a rectified layer shows what it has read of input and state."""
+    options: Any = {"nonlinearity": "relu", "bias": False}
+    for path, other in (("input", "state"), ("state", "input")):
+        module = unrolled.RNN(60, 60, **options, variational_dropout={path: 0.5})
+        with torch.no_grad():
+            module.weight_ih_l0.copy_(torch.eye(60))
+            module.weight_hh_l0.copy_(torch.eye(60))
+        ones, zeros = torch.ones(1, 3, 60), torch.zeros(1, 3, 60)
+        given = {"input": (ones, zeros), "state": (zeros, ones)}
+        assert_same(module(*given[path])[0].unique(), torch.tensor([0.0, 2.0]), 0)
+        assert_same(module(*given[other])[0].unique(), torch.tensor([1.0]), 0)
+
+
+def test_a_value_of_the_input_alone_is_dropped_as_the_input_is() -> None:
+    @unrolled.cell
+    def embedded(x, h):
+        e = unrolled.relu(unrolled.affine(x))
+        r = unrolled.sigmoid(unrolled.affine(e)) * h
+        h = unrolled.tanh(unrolled.affine(e, r))
+        return locals()
+
+    by_path = {path: variational_dropout(embedded.graph, (path,)).inputs for path in PATHS}
+    assert list(by_path["input"]) == ["x", "mask_ih", "mask_eh"]
+    assert list(by_path["state"]) == ["x", "mask_rh"]
 
 
 def test_what_is_dropped_stays_dropped_for_the_whole_sequence() -> None:
@@ -199,10 +275,20 @@ def test_the_recurrent_state_is_dropped_by_one_mask() -> None:
         assert torch.equal(output[t] > 0, output[0] > 0)
 
 
-@pytest.mark.parametrize("name", CELLS)
-def test_variational_dropout_by_hand(name: str) -> None:
+RATES = [0.4, {"input": 0.4, "state": 0.2}, {"state": 0.4}, {"input": 0.4, "state": 0}]
+
+
+def rate(key: str, rates: Any) -> float:
+    """The probability that what a weight reads is dropped; the only value of the input alone that
+    known cells read is the input.
+    """
+    return rates if isinstance(rates, float) else rates.get(PATHS[key != "weight_ih_l0"], 0.0)
+
+
+@pytest.mark.parametrize(("name", "rates"), pairwise(list(CELLS), RATES))
+def test_variational_dropout_by_hand(name: str, rates: Any) -> None:
     """To drop what a weight reads is to drop columns of the weight, for each row others."""
-    module = layer(name, variational_dropout=0.4, dtype=torch.float64)
+    module = layer(name, variational_dropout=rates, dtype=torch.float64)
     x = torch.randn(T, 3, I, dtype=torch.float64)
     hx = packed_up(state.double() for state in states(initial(module, 1, 3)))
     torch.manual_seed(3)
@@ -210,9 +296,9 @@ def test_variational_dropout_by_hand(name: str) -> None:
     torch.manual_seed(3)
     weights = module.state_dict()
     masks = {
-        key: F.dropout(torch.ones(3, value.shape[1], dtype=torch.float64), 0.4)
+        key: F.dropout(torch.ones(3, value.shape[1], dtype=torch.float64), p)
         for key, value in weights.items()
-        if value.dim() == 2
+        if value.dim() == 2 and (p := rate(key, rates))
     }
     rows = []
     for row in range(3):

@@ -10,7 +10,7 @@ from .node import Node, constant, ordered
 from .operation import ARITHMETIC, CONDITIONS, Operation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
     from .learned import Size
 
@@ -130,31 +130,56 @@ def zoneout_input(graph: Graph, state: str) -> str:
     return graph.unused(f"zoneout_{state}")
 
 
-def variational_dropout(graph: Graph) -> Graph:
+PATHS = ("input", "state")
+"""What learned layers read: what depends on the input alone, and what depends on an old state."""
+
+
+def variational_dropout(graph: Graph, paths: Container[str] = PATHS) -> Graph:
     """Return the cell whose learned layers read their sources through masks (Gal & Ghahramani
     2016).
 
-    For each weight matrix ``weight_g`` there is a new input ``mask_g`` with the size of what the
-    matrix reads; with another name if the cell has one of that name. The masks of one sequence are
-    the same at every step.
+    For each weight matrix ``weight_g`` that reads one of the paths there is a new input with the
+    size of what the matrix reads; see `mask_inputs`. The masks of one sequence are the same at
+    every step.
     """
+    names = {group: mask for group, (mask, path) in mask_inputs(graph).items() if path in paths}
     inputs = dict(graph.inputs)
-    groups = {block.group for layer in graph.layers for block in layer.attribute.blocks}
-    names = {group: graph.unused(f"mask_{group}") for group in groups}
 
     def rule(node: Node) -> Node | None:
         if node.operation is not Operation.AFFINE:
             return None
-        blocks = zip(node.arguments, node.attribute.blocks, strict=True)
-        masked = (Node(Operation.INPUT, (), names[b.group]) * source for source, b in blocks)
+        masked = []
+        for source, block in zip(node.arguments, node.attribute.blocks, strict=True):
+            mask = names.get(block.group)
+            masked.append(source if mask is None else Node(Operation.INPUT, (), mask) * source)
         return Node(Operation.AFFINE, tuple(masked), node.attribute)
 
     for layer in graph.layers:
         for source, block in zip(layer.arguments, layer.attribute.blocks, strict=True):
-            inputs[names[block.group]] = graph.sizes[source]
+            if block.group in names:
+                inputs[names[block.group]] = graph.sizes[source]
     new = rewrite(graph.values.values(), rule)
     values = {name: new[node] for name, node in graph.values.items()}
     return Graph(graph.name, inputs, graph.states, values)
+
+
+def mask_inputs(graph: Graph) -> dict[str, tuple[str, str]]:
+    """Return, for each group of weights, the input that masks what it reads, and its path.
+
+    The masks go by ``mask_g``; by another name if the cell has one of that name.
+    """
+    recurrent: set[Node] = set()
+    for node in graph.order:
+        if node.operation is Operation.STATE or not recurrent.isdisjoint(node.arguments):
+            recurrent.add(node)
+    return {
+        block.group: (
+            graph.unused(f"mask_{block.group}"),
+            "state" if source in recurrent else "input",
+        )
+        for layer in graph.layers
+        for source, block in zip(layer.arguments, layer.attribute.blocks, strict=True)
+    }
 
 
 class Edit(NamedTuple):

@@ -9,7 +9,7 @@ from torch import nn
 from .. import cells
 from .counterpart import Counterpart
 from .rnn import reject_projection
-from .stack import Zoneout
+from .stack import Dropout, Zoneout
 from .step import Step
 
 
@@ -39,7 +39,7 @@ class GRU(Counterpart, nn.GRU):  # pyright: ignore[reportIncompatibleMethodOverr
         dtype: Any = None,
         *,
         zoneout: Zoneout = 0.0,
-        variational_dropout: float = 0.0,
+        variational_dropout: Dropout = 0.0,
         learn_initial_states: bool = False,
         recompute: bool = False,
         proj_size: int = 0,

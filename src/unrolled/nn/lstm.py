@@ -8,7 +8,7 @@ from torch import nn
 
 from .. import cells
 from .counterpart import Counterpart
-from .stack import Zoneout
+from .stack import Dropout, Zoneout
 from .step import Step
 
 
@@ -40,7 +40,7 @@ class LSTM(Counterpart, nn.LSTM):  # pyright: ignore[reportIncompatibleMethodOve
         dtype: Any = None,
         *,
         zoneout: Zoneout = 0.0,
-        variational_dropout: float = 0.0,
+        variational_dropout: Dropout = 0.0,
         learn_initial_states: bool = False,
         recompute: bool = False,
     ) -> None:

@@ -25,9 +25,10 @@ class Recurrent(Layer):
         device, dtype: of the parameters.
         zoneout: the probability that a unit keeps its old state (Krueger et al. 2017): one number
             for all states, or a mapping such as ``{"h": 0.05, "c": 0.5}``.
-        variational_dropout: the probability with which what a learned layer reads (the layer's
-            input, the recurrent state) is dropped in training, by masks that stay the same for a
-            whole sequence (Gal & Ghahramani 2016).
+        variational_dropout: the probability with which what a learned layer reads is dropped in
+            training, by masks that stay the same for a whole sequence (Gal & Ghahramani 2016): one
+            number, or a mapping such as ``{"input": 0.1, "state": 0.3}`` with one for what depends
+            on the layer's input alone, and one for what depends on a state.
         learn_initial_states: whether the states before the first step are learned; they start at
             0 and are used whenever no states are given.
         recompute: whether a kernel stores nothing but inputs and states in training, and computes

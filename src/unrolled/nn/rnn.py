@@ -10,7 +10,7 @@ from torch import nn
 from .. import cells
 from ..equations import Cell
 from .counterpart import Counterpart
-from .stack import Zoneout
+from .stack import Dropout, Zoneout
 from .step import Step
 
 NONLINEARITIES = ("tanh", "relu")
@@ -49,7 +49,7 @@ class RNN(Counterpart, nn.RNN):  # pyright: ignore[reportIncompatibleMethodOverr
         dtype: Any = None,
         *,
         zoneout: Zoneout = 0.0,
-        variational_dropout: float = 0.0,
+        variational_dropout: Dropout = 0.0,
         learn_initial_states: bool = False,
         recompute: bool = False,
         proj_size: int = 0,

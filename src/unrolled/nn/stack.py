@@ -11,9 +11,11 @@ from torch.nn import Module
 
 from ..equations import Cell
 from ..graph.graph import Graph
+from ..graph.rewrite import PATHS
 from .weights import Weighted, check_projection
 
 Zoneout = float | Mapping[str, float]
+Dropout = float | Mapping[str, float]
 
 
 class Stack(Weighted):
@@ -52,7 +54,7 @@ class Stack(Weighted):
         dtype: Any = None,
         *,
         zoneout: Zoneout = 0.0,
-        variational_dropout: float = 0.0,
+        variational_dropout: Dropout = 0.0,
         learn_initial_states: bool = False,
         recompute: bool = False,
     ) -> None:
@@ -95,7 +97,7 @@ class Stack(Weighted):
         super()._derive()
         own = self.__dict__  # to set an option comes here
         own["zoneout"] = _probabilities(self.zoneout, self.graph)
-        own["variational_dropout"] = _probability("variational_dropout", self.variational_dropout)
+        own["variational_dropout"] = _dropout(self.variational_dropout)
         self._count = len(self._keys)
         self._initial_names = [  # of learned states, by state
             [f"initial_{state}{suffix}" for suffix in self._keys] for state in self.graph.states
@@ -146,3 +148,16 @@ def _probabilities(zoneout: Zoneout, graph: Graph) -> dict[str, float]:
         )
     checked = {state: _probability("zoneout", p) for state, p in zoneout.items()}
     return {state: p for state, p in checked.items() if p}
+
+
+def _dropout(rates: Dropout) -> float | dict[str, float]:
+    """Return the probability of variational dropout, or those above 0 of its paths."""
+    if not isinstance(rates, Mapping):
+        return _probability("variational_dropout", rates)
+    unknown = [path for path in rates if path not in PATHS]
+    if unknown:
+        raise ValueError(
+            f"variational_dropout: layers read {' and '.join(PATHS)}, got {unknown[0]!r}"
+        )
+    checked = {path: _probability("variational_dropout", p) for path, p in rates.items()}
+    return {path: p for path, p in checked.items() if p} or 0.0

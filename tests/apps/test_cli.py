@@ -66,6 +66,12 @@ def test_every_cell_is_listed_and_shown() -> None:
         assert cell.python() in text
         assert run("show", name, "--latex") == cell.latex() + "\n"
         assert run("show", name, "--python") == cell.python() + "\n"
+        text = run("show", name, "--derivative")
+        assert cell.derivative.latex() in text
+        assert cell.derivative.python() in text
+    backward = CELLS["gru"].derivative
+    assert run("show", "gru", "--derivative", "--latex") == backward.latex() + "\n"
+    assert run("show", "gru", "--derivative", "--python") == backward.python() + "\n"
 
 
 @pytest.mark.parametrize("command", [("show", "ltsm"), ("train", "text", "--cell", "ltsm")])

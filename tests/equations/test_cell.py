@@ -151,3 +151,47 @@ def test_equality_is_of_equations() -> None:
     assert first != third
     assert first != "one"
     assert first != CELLS["rnn_tanh"]
+
+
+# The derivative
+
+
+@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+def test_a_derivative_prints_as_a_cell_does(cell: Cell) -> None:
+    backward = cell.derivative
+    states = ", ".join(f"d_{state}" for state in cell.states)
+    assert (
+        repr(backward)
+        == f"Derivative({cell.name}_backward: {', '.join(['x', *cell.states])}, {states})"
+    )
+    assert backward.latex() == latex(derivative(cell.graph))
+    code = backward.python()
+    assert f"def {cell.name}_backward(" in code
+    assert f'"""One step of {cell.name}, backwards."""' in code
+    assert str(backward) == f"{backward.latex()}\n\n{code}"
+    assert backward._repr_latex_() == f"$\\displaystyle {backward.latex()}$"
+
+
+def test_a_derivative_is_a_graph() -> None:
+    backward = CELLS["gru"].derivative
+    again = pickle.loads(pickle.dumps(backward))
+    assert str(again) == str(backward)
+    assert again.values == backward.values
+    assert copy.deepcopy(backward) is backward
+    assert python(backward) == python(derivative(CELLS["gru"].graph))
+    with pytest.raises(CellError, match="gru_backward is already a derivative"):
+        derivative(backward)
+
+
+def test_a_derivative_without_code_prints_its_formula() -> None:
+    @unrolled.cell
+    def named(x, h, d_h):
+        d_h = tanh(affine(x, h, d_h))
+        h = sigmoid(affine(d_h)) * h
+        return locals()
+
+    text = str(named.derivative)
+    assert text.startswith(named.derivative.latex())
+    assert text.endswith("# no code: named_backward: 2 arguments of its code would be called d_h\n")
+    with pytest.raises(CellError, match="2 arguments of its code would be called d_h"):
+        named.derivative.python()

@@ -141,18 +141,20 @@ def show(
     cell: CellName,
     latex: bool = _option(False, "The formula alone.", "--latex"),
     python: bool = _option(False, "The pseudo-code alone.", "--python"),
+    derivative: bool = _option(False, "Of one step backwards in time.", "--derivative"),
 ) -> None:
     """Print a cell as a formula and as pseudo-code that runs."""
     from ..cells import find
 
     found = find(cell)
+    shown = found.derivative if derivative else found
     both = latex == python
     if both:
-        typer.echo(f"{found.name}: {found.summary}\n")
+        typer.echo(f"{shown.name}: {'gradients of: ' * derivative}{found.summary}\n")
     if latex or both:
-        typer.echo(found.latex() + "\n" * both)
+        typer.echo(shown.latex() + "\n" * both)
     if python or both:
-        typer.echo(found.python())
+        typer.echo(shown.python())
 
 
 @app.command()

@@ -9,11 +9,11 @@ from msgspec import Meta, Struct
 
 from ..errors import CellError
 from ..graph import limits, storage
-from ..graph.derivative import derivative
 from ..graph.graph import Graph
 from ..graph.rewrite import map_graph, simplified
 from ..graph.verify import check_cell
 from ..printing import latex, python
+from .backward import Derivative
 from .trace import trace
 
 if TYPE_CHECKING:
@@ -89,9 +89,9 @@ class Cell:
         return "projection" in self.graph.sizes.values()
 
     @property
-    def derivative(self) -> Graph:
-        """One step backwards in time."""
-        return derivative(self.graph)
+    def derivative(self) -> Derivative:
+        """One step backwards in time: a graph that prints as the cell does."""
+        return Derivative.of(self.graph)
 
     def latex(self) -> str:
         """Return the equations as LaTeX."""

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any
 
 from ..errors import CellError
 from ..locks import cached_property
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-@final
 @dataclass(frozen=True, eq=False, init=False)
 class Graph:
     """The equations of one time step, verified.
+
+    Not final, for one class that adds how a derivative prints: this room knows no printer.
 
     Attributes:
         name: of the cell.

@@ -1,0 +1,92 @@
+"""The derivative of a cell, as it is shown to people: a graph that prints."""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+from ..errors import CellError
+from ..graph import storage
+from ..graph.derivative import derivative
+from ..graph.graph import Graph
+from ..printing import latex, python
+
+
+@final
+class Derivative(Graph):
+    """One step of a cell backwards in time, which prints as LaTeX and as Python.
+
+    A bar over a value, or ``d_`` before its name, marks the gradient of the loss with respect to
+    it. A step takes what the forward step took, and the gradients with respect to the new states;
+    it hands on those with respect to the old ones. ``d_W_hn`` is what one row and one step
+    contribute to the gradient of a weight: to be summed over both. It can be used wherever a
+    graph can.
+
+    >>> import unrolled
+    >>> backward = unrolled.cells.rnn_tanh.derivative
+    >>> backward
+    Derivative(rnn_tanh_backward: x, h, d_h)
+    >>> print(backward.latex().splitlines()[3])
+    \\bar{h}^{\\mathrm{pre}}_t &= \\bar{h}^{+}_t \\odot \\left(1 - h_t \\odot h_t\\right) \\\\
+    >>> print(backward.python())  # print(backward) shows both
+    from numpy import outer, tanh
+    <BLANKLINE>
+    <BLANKLINE>
+    def rnn_tanh_backward(
+        x, h, d_h,
+        W_ih, b_ih, W_hh, b_hh,
+    ):
+        \"\"\"One step of rnn_tanh, backwards.\"\"\"
+        d_h_new = d_h
+        h_new = tanh(W_ih @ x + b_ih + W_hh @ h + b_hh)
+        d_h_pre = d_h * (1 - h_new * h_new)
+        d_b_ih = d_h_pre
+        d_b_hh = d_h_pre
+        d_h = W_hh.T @ d_h_pre
+        d_x = W_ih.T @ d_h_pre
+        d_W_ih = outer(d_h_pre, x)
+        d_W_hh = outer(d_h_pre, h)
+        return d_h
+    <BLANKLINE>
+    """
+
+    @classmethod
+    def of(cls, graph: Graph) -> Derivative:
+        """Return the derivative of a cell's graph."""
+        return cls._of(derivative(graph))
+
+    @classmethod
+    def _of(cls, graph: Graph) -> Derivative:
+        return cls(graph.name, graph.inputs, graph.states, graph.values, graph.backward)
+
+    def latex(self) -> str:
+        """Return the equations as LaTeX."""
+        return latex.latex(self)
+
+    def python(self) -> str:
+        """Return the equations as Python code that runs on NumPy vectors.
+
+        Raises:
+            CellError: for a cell that has states called h and d_h: two arguments of one name.
+        """
+        return python.python(self, f"One step of {self.name.removesuffix('_backward')}, backwards.")
+
+    @classmethod
+    def from_json(cls, data: Any) -> Derivative:
+        """Return the derivative from data, verified; CellError for anything else."""
+        return cls._of(storage.from_json(data))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Derivative.from_json, (storage.to_json(self),)
+
+    def __str__(self) -> str:
+        try:
+            code = self.python()
+        except CellError as error:
+            code = f"# no code: {error}\n"
+        return f"{self.latex()}\n\n{code}"
+
+    def __repr__(self) -> str:
+        return f"Derivative({self.name}: {', '.join([*self.inputs, *self.states])})"
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex()}$"

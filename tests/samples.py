@@ -1,10 +1,15 @@
 """Small sizes, and random tensors that fit a graph."""
 
+import warnings
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+import unrolled
+from unrolled.equations import Cell
+from unrolled.errors import CellWarning
 from unrolled.graph import parameters
 from unrolled.graph.graph import Graph
 from unrolled.kernels.eager import Program, run
@@ -56,3 +61,10 @@ def execute(
     """Run a graph through the eager backend; record all values by default."""
     program = Program(graph, SIZES)
     return run(program, *given, list(program.values) if record is None else record, **options)
+
+
+def quiet(function: Callable[..., Any]) -> Cell:
+    """The cell of a function that hardly means what it says, for what it shows of the library."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CellWarning)
+        return unrolled.cell(function)

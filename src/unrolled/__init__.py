@@ -1,4 +1,68 @@
-"""Recurrent networks you can see through, at full speed."""
+"""Recurrent networks you can see through, at full speed.
+
+A cell is written once, as its equations. From them come layers with the signatures of `torch.nn`,
+compiled kernels for CPUs, the names under which every gate can be watched or changed, the formula,
+the derivative and the picture.
+
+    >>> import torch, unrolled
+    >>> from unrolled import affine, sigmoid, tanh
+    >>> @unrolled.cell
+    ... def gated(x, h):
+    ...     z = sigmoid(affine(x, h))
+    ...     h = z * h + (1 - z) * tanh(affine(x))
+    ...     return locals()
+    >>> layer = unrolled.Recurrent(gated, 10, 20)
+    >>> with unrolled.record(layer, "l0.z") as recording:
+    ...     output, h_n = layer(torch.randn(7, 3, 10))
+    >>> recording["l0.z"].shape
+    torch.Size([7, 3, 20])
+
+``help(unrolled.NAME)`` says more about each of these names.
+
+Layers and steps, as in torch.nn
+    RNN, LSTM, GRU                over sequences, on compiled kernels
+    RNNCell, LSTMCell, GRUCell    one step
+    Recurrent, RecurrentCell      layers and steps of any cell
+
+Models that stand already
+    adopt       turn the recurrent modules of torch.nn inside a model into ours
+    release     turn them back
+    Adoption    what the two have done
+    explain     say on what a call runs, and why
+
+Looking inside
+    names            the dotted name of every value in a model
+    record           keep named values of a run
+    Recording        what was kept, by name
+    edit             put other values in their place
+    patch, Change    values of a recording, or by rows, steps and units, for `edit`
+    gradient_flow    follow a loss back through every step
+    diagnose         say what is wrong with recurrent layers, and what usually helps
+    find_units       search units that track a feature
+    features         features of text, for `find_units`
+    probe            more of this: Jacobians, memory, saturation
+    draw             pictures of cells, networks and recordings
+
+Cells
+    cells          the known cells: unrolled.cells.lstm
+    cell           make a cell of a function that writes down its equations
+    Cell           what that gives; it prints, and has a derivative
+    CellError      equations that make no sense
+    CellWarning    equations that hardly mean what they say
+    testing        hold a cell's kernels against its equations
+
+The language of cells
+    affine                            a learned layer: the sum of W v + b over what it reads
+    project                           a learned layer onto the units of a projection
+    vector, scalar                    a learned number for each unit, one for all
+    sigmoid, tanh, relu               activations
+    exp, log, sqrt, abs, log_sigmoid  functions, unit by unit
+    minimum, maximum, where           choices, unit by unit
+    mean, normalize, layer_norm       over the units of a row
+
+Around layers
+    structures    one to many, many to one, many to many, encoder and decoder
+"""
 
 from __future__ import annotations
 
@@ -28,7 +92,7 @@ from .equations.language import (
     vector,
     where,
 )
-from .errors import CellError
+from .errors import CellError, CellWarning
 from .nn import (
     GRU,
     LSTM,
@@ -68,6 +132,7 @@ __all__ = [
     "Adoption",
     "Cell",
     "CellError",
+    "CellWarning",
     "Change",
     "GRUCell",
     "LSTMCell",
@@ -114,27 +179,35 @@ _later = {
     "Recording": "probe.recording",
     "diagnose": "probe.diagnosis",
     "edit": "probe.edit",
-    "features": "probe.features",
     "find_units": "probe.units",
     "gradient_flow": "probe.flow",
     "names": "probe.names",
     "open_gate": "probe.opening",
     "patch": "probe.change",
-    "probe": "probe",
     "record": "probe.record",
-    "structures": "structures",
-    "testing": "testing",
 }
 """What is read when it is used first, and where it stands: a layer alone needs none of it."""
 
+_later_modules = {
+    "draw": "draw",
+    "features": "probe.features",
+    "probe": "probe",
+    "structures": "structures",
+    "testing": "testing",
+}
+"""The same of modules."""
+
 
 def __getattr__(name: str) -> Any:
-    if name not in _later:
+    if name in _later_modules:
+        value = import_module(f".{_later_modules[name]}", __name__)
+    elif name in _later:
+        value = getattr(import_module(f".{_later[name]}", __name__), name)
+    else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = import_module(f".{_later[name]}", __name__)
-    globals()[name] = value = getattr(module, name, module)
+    globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_later})
+    return sorted({*__all__, *_later, *_later_modules, "abs", "__version__"})

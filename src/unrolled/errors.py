@@ -10,6 +10,13 @@ class CellError(ValueError):
 
 
 @final
+class CellWarning(UserWarning):
+    """Equations that can be computed, but hardly mean what they say: such as a value that nothing
+    uses. docs/extending.md lists the cases, and how to silence a warning.
+    """
+
+
+@final
 class DrawError(ValueError):
     """A picture that cannot be made."""
 

@@ -1,4 +1,5 @@
 import unrolled
+from samples import quiet
 from unrolled import affine, layer_norm, log_sigmoid, sigmoid, tanh, vector
 from unrolled.cells import CELLS
 from unrolled.draw.elements import elements
@@ -79,7 +80,7 @@ def test_the_order_of_a_difference_is_marked() -> None:
     marks = {wire.mark for wire in elements(CELLS["slstm"].graph).wires if wire.target == "op i 13"}
     assert marks == {"+", "−"}
 
-    @unrolled.cell
+    @quiet
     def nothing(x, h):
         h = affine(x, h)
         h = h - h

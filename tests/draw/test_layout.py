@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from tests.draw.geometry import problems
 from tests.graph.drawn import cells as drawn
 
-import unrolled
+from samples import quiet
 from unrolled import affine, sigmoid, tanh, where
 from unrolled.cells import CELLS
 from unrolled.draw.layout import scene
@@ -111,7 +111,7 @@ def test_random_cells(cell: Cell) -> None:
 
 
 def test_signs_stand_apart_from_names() -> None:
-    @unrolled.cell
+    @quiet
     def chosen(x, h, c):
         v1 = where(h < c, h, c * 0.5)  # leaves downwards, and reads one value from the right
         v2 = sigmoid(v1)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import unrolled
-from samples import execute, sample
+from samples import execute, quiet, sample
 from unrolled import affine, layer_norm, mean, project, scalar, sigmoid, tanh, vector, where
 from unrolled.equations import Cell
 from unrolled.errors import CellError
@@ -121,7 +121,7 @@ def test_learned_part_of_another_cell() -> None:
         h = tanh(affine(h) + leaked[1])
         return locals()
 
-    unrolled.cell(other)
+    quiet(other)
     assert refused(leaky) == "leaky: learned belongs to other"
     assert refused(leakier) == "leakier: affine(x) belongs to other"
 
@@ -361,7 +361,7 @@ def test_closures_helpers_and_loops() -> None:
     def gate(*sources):
         return sigmoid(affine(*sources))
 
-    @unrolled.cell
+    @quiet
     def helped(x, h):
         total = 0
         for k in range(number):
@@ -415,7 +415,7 @@ def test_names_that_are_no_symbols_are_left_out() -> None:
 
 
 def test_states_come_in_the_order_of_the_signature_and_values_as_computed() -> None:
-    @unrolled.cell
+    @quiet
     def order(x, a, b):
         late = tanh(affine(x, a))
         b = b * late
@@ -427,7 +427,7 @@ def test_states_come_in_the_order_of_the_signature_and_values_as_computed() -> N
 
 
 def test_a_delayed_state_takes_an_old_value() -> None:
-    @unrolled.cell
+    @quiet
     def delayed(x, h, c):
         c = h
         h = tanh(affine(x, c))
@@ -441,7 +441,7 @@ def test_a_delayed_state_takes_an_old_value() -> None:
 
 
 def test_swapped_states() -> None:
-    @unrolled.cell
+    @quiet
     def swapped(x, h, c, d):
         h = tanh(affine(x, h))
         c, d = d, c
@@ -486,7 +486,7 @@ def test_a_scalar_state() -> None:
 
 
 def test_a_state_whose_size_nothing_decides_has_h_units() -> None:
-    @unrolled.cell
+    @quiet
     def leaky(x, h, level):
         h = tanh(affine(x, h))
         level = 0.5 * level + 0.5 * mean(h)
@@ -561,7 +561,7 @@ def test_rows_follow_the_order_of_appearance() -> None:
 
 
 def test_rows_do_not_follow_the_order_of_use() -> None:
-    @unrolled.cell
+    @quiet
     def used(x, h):
         first, second = affine(x), affine(x)
         h = tanh(second) * first
@@ -571,7 +571,7 @@ def test_rows_do_not_follow_the_order_of_use() -> None:
 
 
 def test_a_layer_that_nothing_uses_has_no_rows() -> None:
-    @unrolled.cell
+    @quiet
     def unused(x, h):
         affine(x, h)
         h = tanh(affine(x, h))
@@ -603,7 +603,7 @@ def test_other_sources_have_matrices_of_their_own() -> None:
 
 
 def test_a_source_with_two_names_goes_by_the_first() -> None:
-    @unrolled.cell
+    @quiet
     def twice(x, h):
         a = tanh(affine(x))
         b = a
@@ -665,7 +665,7 @@ def test_the_same_expression_and_the_same_name() -> None:
 
 
 def test_names_that_meet_when_joined() -> None:
-    @unrolled.cell
+    @quiet
     def joined(x, h, a, a_b):
         c = tanh(affine(x, a_b))
         b_c = tanh(affine(x, a))
@@ -732,7 +732,7 @@ def test_unnamed_vectors_and_scalars() -> None:
 
 
 def test_a_vector_goes_by_its_variable() -> None:
-    @unrolled.cell
+    @quiet
     def named(x, h):
         p, unused = vector(), vector()
         g = scalar(0.5)
@@ -779,7 +779,7 @@ def test_a_vector_has_the_size_of_what_it_meets() -> None:
 
 
 def test_projections() -> None:
-    @unrolled.cell
+    @quiet
     def twice(x, h, c):
         hr = tanh(affine(x, h))
         c = project(tanh(affine(x, c, hr)))

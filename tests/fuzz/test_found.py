@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import unrolled
+from samples import quiet
 from unrolled import (
     affine,
     layer_norm,
@@ -37,7 +38,7 @@ def sequences(steps: int = 5, rows: int = 4) -> torch.Tensor:
 # Layers whose result nothing needs.
 
 
-@unrolled.cell
+@quiet
 def unused_layers(x, h):
     a = affine(minimum(relu(h), relu(h)))
     b = affine(1 - h)
@@ -59,7 +60,7 @@ def test_layers_without_a_gradient(
 
 
 def test_masks_over_values_that_no_layer_with_a_gradient_reads() -> None:
-    @unrolled.cell
+    @quiet
     def masked(x, h):
         a = affine(h)
         h = tanh(h)
@@ -71,7 +72,7 @@ def test_masks_over_values_that_no_layer_with_a_gradient_reads() -> None:
 # Parts of the loop that depend on learned values alone, beside others that depend on the input.
 
 
-@unrolled.cell
+@quiet
 def learned_sources(x, h):
     a = tanh(vector() * scalar(0.7))
     b = affine(a, x, h)
@@ -93,7 +94,7 @@ def test_a_layer_reads_learned_values_and_others(
 
 
 def test_a_layer_of_the_input_reads_a_learned_number() -> None:
-    @unrolled.cell
+    @quiet
     def learned_number(x, h):
         a = affine(scalar(0.7), x)
         h = tanh(h)
@@ -109,14 +110,14 @@ def test_a_layer_of_the_input_reads_a_learned_number() -> None:
 # Loops that do not read the input.
 
 
-@unrolled.cell
+@quiet
 def blind(x, h, c):
     c = tanh(affine(h, c))
     h = sigmoid(vector()) * h + 0.1 * layer_norm(c)
     return locals()
 
 
-@unrolled.cell
+@quiet
 def alone(x, h):
     h = tanh(h)
     return locals()
@@ -151,7 +152,7 @@ def test_second_gradients_of_a_loop_that_does_not_read_the_input(cell: Cell) -> 
 # Values that no kernel can record though it can compute the states.
 
 
-@unrolled.cell
+@quiet
 def reads_one(x, h):
     a = affine(mean(h))
     b = tanh(affine(mean(x)) + a)
@@ -174,7 +175,7 @@ def test_a_recorded_layer_reads_one_number(graph: bool) -> None:
 # What is computed of numbers alone.
 
 
-@unrolled.cell
+@quiet
 def numbers(x, h):
     a = sigmoid(unrolled.exp(-0.3 * scalar(0.0)) * 0 + 0.3)
     b = affine(sigmoid(0.3))
@@ -187,7 +188,7 @@ def test_layers_and_means_of_numbers() -> None:
     assert_same(made(numbers), sequences())
 
 
-@unrolled.cell
+@quiet
 def conditions(x, h):
     h = where(h <= 0.2, 0.5, -0.5)
     return locals()
@@ -258,7 +259,7 @@ def test_names_of_the_library(monkeypatch: pytest.MonkeyPatch, cell: Cell, optio
     assert_same(layer.eval(), sequences())
 
 
-@unrolled.cell
+@quiet
 def unread_parameter(x, h):
     h = affine(x)
     unread = tanh(scalar())
@@ -279,7 +280,7 @@ def test_a_second_gradient_past_a_parameter_that_no_kernel_reads(
     torch.testing.assert_close(found[1], found[0])
 
 
-@unrolled.cell
+@quiet
 def number_in_a_loop_without_input(x, s):
     v = where(s < vector(), s, 0.1)
     s = affine(v)
@@ -299,7 +300,7 @@ def test_a_second_gradient_has_numbers_of_its_dtype() -> None:
     torch.testing.assert_close(found[1], found[0], rtol=1e-12, atol=1e-12)
 
 
-@unrolled.cell
+@quiet
 def name_that_another_value_would_have(x, b):
     v = sigmoid(tanh(b))
     v_pre = x

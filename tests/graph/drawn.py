@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-import unrolled
+from samples import quiet
 from unrolled import (
     abs,
     affine,
@@ -57,7 +57,7 @@ BINARY: list[Callable[[Any, Any], Any]] = [
 def cells(draw: st.DrawFn) -> Cell:
     """A cell whose lines are drawn: each does something with the values above it."""
 
-    @unrolled.cell
+    @quiet
     def drawn(x, h, c):
         pool = [h, c, affine(x), affine(x, h), mean(x)]
         values = {}

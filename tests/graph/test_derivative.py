@@ -8,7 +8,7 @@ from torch import Tensor
 
 import unrolled
 from graph.drawn import cells
-from samples import Sample, execute, sample, uniform
+from samples import Sample, execute, quiet, sample, uniform
 from unrolled import (
     affine,
     exp,
@@ -120,7 +120,7 @@ def test_gradients_of_named_values(cell: Cell) -> None:
 def of(value: Callable[[Any, Any], Any]) -> Graph:
     """The graph of a cell with one line."""
 
-    @unrolled.cell
+    @quiet
     def cell(x, h):
         h = value(x, h)
         return locals()
@@ -175,7 +175,7 @@ def test_each_operation(value: Callable[[Any, Any], Any]) -> None:
 
 
 def test_several_states() -> None:
-    @unrolled.cell
+    @quiet
     def states(x, a, b, c, d):
         a, b = tanh(affine(x, b)), a
         c = mean(a * c)
@@ -186,7 +186,7 @@ def test_several_states() -> None:
 
 
 def test_a_state_that_only_a_gradient_passes_through() -> None:
-    @unrolled.cell
+    @quiet
     def delayed(x, h, c, d):
         d = c
         c = h
@@ -327,7 +327,7 @@ def test_backwards_over_a_sequence() -> None:
 
 
 def test_layers_that_reach_no_state_have_no_gradient() -> None:
-    @unrolled.cell
+    @quiet
     def watched(x, h):
         first = affine(x)
         h = tanh(affine(x, h))

@@ -5,6 +5,7 @@ import pickle
 import pytest
 
 import unrolled
+from samples import quiet
 from unrolled import affine, exp, relu, sigmoid, tanh
 from unrolled.cells import CELLS
 from unrolled.equations import Cell
@@ -86,7 +87,7 @@ def test_in_order_sorts_and_keeps_the_order_of_what_is_free() -> None:
 
 
 def test_names_are_the_first_and_never_of_leaves() -> None:
-    @unrolled.cell
+    @quiet
     def aliased(x, h, c):
         first = tanh(affine(x, h))
         second = first
@@ -116,7 +117,7 @@ def test_owners_are_the_first_lines_in_which_a_node_stands() -> None:
 
 
 def test_probes_hold_what_activations_are_applied_to() -> None:
-    @unrolled.cell
+    @quiet
     def probed(x, h):
         f = sigmoid(affine(x, h))
         s = affine(x)

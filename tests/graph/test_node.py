@@ -1,9 +1,11 @@
 import copy
 import gc
 import math
+import operator
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from typing import Any
 
 import numpy as np
 import pytest
@@ -82,7 +84,7 @@ def test_copies_are_the_same_node(node: Node) -> None:
         assert pickle.loads(pickle.dumps(node, protocol)) is node
 
 
-NUMBERS = [2, 2.0, True, np.float64(2), np.float32(2), np.int64(2), np.array(2.0)]
+NUMBERS = [2, 2.0, True, np.float64(2), np.float32(2), np.int64(2)]
 
 
 @pytest.mark.parametrize("number", NUMBERS, ids=lambda number: type(number).__name__)
@@ -107,8 +109,34 @@ def test_numbers_on_both_sides(number: float) -> None:
         assert made is Node(operation, arguments)
 
 
-def test_a_tensor_with_one_number_is_a_number() -> None:
-    assert x * torch.tensor(2.0) is x * 2
+@pytest.mark.parametrize("swap", [False, True])
+@pytest.mark.parametrize("act", ["add", "sub", "mul", "truediv", "lt", "le", "gt", "ge"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(torch.tensor(2.0), torch.ones(3), torch.nn.Parameter(torch.tensor(0.5))),
+        *(np.array(2.0), np.ones(3), torch.ones(1, requires_grad=True)),
+    ],
+    ids=["tensor", "vector", "parameter", "array", "array vector", "leaf"],
+)
+def test_arrays_are_no_numbers(value: Any, act: str, swap: bool) -> None:
+    """Not even of one element: it would be frozen, whatever it learns later."""
+    a, b = (value, x) if swap else (x, value)
+    with pytest.raises(CellError, match=r"frozen.*scalar\(\), vector\(\).*value\.item\(\)"):
+        getattr(operator, act)(a, b)
+
+
+def test_what_was_taken_out_of_an_array_is_a_number() -> None:
+    assert x * torch.tensor(2.0).item() is x * 2
+    assert x * np.float32(2.0) is x * 2
+    assert x * np.ones(3, int)[0] is x * 1
+
+
+@pytest.mark.parametrize("value", [torch.ones(3, 3), np.ones((3, 3))], ids=["tensor", "array"])
+def test_a_product_with_a_matrix_is_a_learned_layer(value: Any) -> None:
+    for product in (lambda: value @ x, lambda: x @ value):
+        with pytest.raises(CellError, match=r"learned layer.*affine\(v\)"):
+            product()
 
 
 def test_signs_and_absolute_value() -> None:

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 import unrolled
+from samples import quiet
 from unrolled import affine, mean, normalize, project, scalar, tanh, vector, where
 from unrolled.errors import CellError
 from unrolled.graph.graph import Graph
@@ -123,7 +124,7 @@ def test_a_condition_with_a_name() -> None:
 
 
 def test_sizes_of_values() -> None:
-    @unrolled.cell
+    @quiet
     def sized(x, h, c):
         a = mean(x) * scalar()
         b = tanh(x) * vector()
@@ -141,7 +142,7 @@ def test_sizes_of_values() -> None:
 
 
 def test_a_vector_that_nothing_decides_has_h_units() -> None:
-    @unrolled.cell
+    @quiet
     def alone(x, h):
         start = tanh(vector())
         h = affine(x, start) + mean(vector() * 2)

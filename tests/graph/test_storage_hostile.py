@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import unrolled
+from samples import quiet
 from unrolled import affine, layer_norm, mean, sigmoid, tanh, where
 from unrolled.cells import CELLS
 from unrolled.equations import Cell
@@ -158,7 +159,7 @@ def test_learned_parts_of_a_module_s_own_names() -> None:
 def test_rows_of_layers_that_nothing_needs() -> None:
     """Layers that simplification removes leave no rows behind."""
 
-    @unrolled.cell
+    @quiet
     def dropped(x, h):
         same = affine(h)
         v = where(affine(x) < 0, same, same) + affine(x, h)
@@ -263,7 +264,7 @@ def test_descriptions_are_text(doc: str) -> None:
 
 
 def test_names_of_functions_are_names_of_values_too() -> None:
-    @unrolled.cell
+    @quiet
     def tanh_(x, exp, sum):
         tanh = unrolled.tanh(affine(x, exp))
         sum = unrolled.exp(tanh) * sum

@@ -12,7 +12,7 @@ from torch import Tensor
 import reference
 import unrolled
 from graph.drawn import cells
-from samples import SIZES, Sample, batch_sizes, execute, ragged, sample
+from samples import SIZES, Sample, batch_sizes, execute, quiet, ragged, sample
 from unrolled import affine, mean, normalize, scalar, sigmoid, sqrt, tanh, vector, where
 from unrolled.cells import CELLS
 from unrolled.equations import Cell
@@ -105,7 +105,7 @@ def test_values_that_do_not_depend_on_states_or_rows() -> None:
 def test_rows_that_a_part_of_a_cell_leaves_out() -> None:
     """A graph may use fewer rows than the weights have: those of values that nobody asked for."""
 
-    @unrolled.cell
+    @quiet
     def whole(x, h):
         h = tanh(affine(x, h))
         readout = affine(x, h)
@@ -120,7 +120,7 @@ def test_rows_that_a_part_of_a_cell_leaves_out() -> None:
 
 
 def test_states_that_do_not_depend_on_states() -> None:
-    @unrolled.cell
+    @quiet
     def shifted(x, h, c, d):
         c = tanh(affine(x))
         d = tanh(vector())
@@ -135,7 +135,7 @@ def test_states_that_do_not_depend_on_states() -> None:
 
 
 def test_zeros_of_both_signs() -> None:
-    @unrolled.cell
+    @quiet
     def zeros(x, h):
         h = 1 / (h * 0.0) + 0 * affine(x) - 1 / (h * -0.0)
         return locals()

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 
 import unrolled
 from graph.drawn import cells
-from samples import execute, sample
+from samples import execute, quiet, sample
 from unrolled import (
     affine,
     layer_norm,
@@ -95,7 +95,7 @@ def test_printed_text_of_a_derivative(golden: Callable[[str, str], None]) -> Non
 
 
 def test_an_old_state_that_is_read_late() -> None:
-    @unrolled.cell
+    @quiet
     def late(x, h, c):
         old = h
         h = tanh(affine(x, h))
@@ -120,7 +120,7 @@ def test_swapped_states() -> None:
 
 
 def test_delayed_states() -> None:
-    @unrolled.cell
+    @quiet
     def delayed(x, h, c, d):
         d = c
         c = h
@@ -132,7 +132,7 @@ def test_delayed_states() -> None:
 
 
 def test_a_value_named_next() -> None:
-    @unrolled.cell
+    @quiet
     def named(x, h, c):
         h_next = tanh(affine(x))
         old = h

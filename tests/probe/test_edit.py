@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 import unrolled
+from samples import quiet
 from unrolled import affine, sigmoid, tanh, where
 from unrolled.cells import CELLS
 from unrolled.kernels.runtime.torch_state import eager_only
@@ -118,7 +119,7 @@ def test_every_value_of_every_step(name: str) -> None:
 
 
 def test_a_condition_can_be_changed() -> None:
-    @unrolled.cell
+    @quiet
     def gated(x, h):
         z = sigmoid(affine(x, h))
         keep = z > 0.5

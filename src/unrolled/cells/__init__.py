@@ -40,4 +40,4 @@ def __getattr__(name: str) -> Cell:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *CELLS])
+    return sorted(["CELLS", "find", *CELLS])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
+from numbers import Real
 from typing import TYPE_CHECKING, Annotated, Any, final
 
 from msgspec import Meta, Struct
@@ -10,10 +10,12 @@ from msgspec import Meta, Struct
 from ..errors import CellError
 from ..graph import limits, storage
 from ..graph.graph import Graph
+from ..graph.node import advice, cited
 from ..graph.rewrite import map_graph, simplified
 from ..graph.verify import check_cell
 from ..printing import latex, python
 from .backward import Derivative
+from .function import CellFunction
 from .trace import trace
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ class Cell:
         self,
         graph: Graph,
         doc: str = "",
-        function: Callable[..., Any] | None = None,
+        function: CellFunction | None = None,
         hyperparameters: dict[str, float] | None = None,
     ) -> None:
         check_cell(graph)
@@ -55,7 +57,7 @@ class Cell:
         """Return the same cell with other hyperparameters: ``cornn(dt=0.1)``.
 
         Raises:
-            CellError: for a name that the cell's function does not take.
+            CellError: for a name that the cell's function does not take, or what is no number.
         """
         if self._function is None:
             raise CellError(f"{self.name} was read from a file: it has equations but no function")
@@ -66,6 +68,12 @@ class Cell:
                 f"got {', '.join(map(str, [*sizes, *unknown])) or 'nothing'}; a layer is made by "
                 f"unrolled.Recurrent({self.name}, input_size, hidden_size)"
             )
+        for name, value in hyperparameters.items():
+            if isinstance(value, bool) or not isinstance(value, Real):
+                raise CellError(
+                    f"{self.name}: the hyperparameter {name} must be a number, "
+                    f"got {cited(value)}{advice(value)}"
+                )
         return _traced(self._function, {**self.hyperparameters, **hyperparameters})
 
     @property
@@ -164,8 +172,15 @@ def cell(function: Callable[..., Any]) -> Cell:
     state's own name and ends with ``return locals()``. Keyword-only arguments with numbers as
     defaults are hyperparameters. The state called h, or the first one, is the cell's output.
 
+    Args:
+        function: a function, a bound method, an object with ``__call__`` or a `functools.partial`
+            of one of these. The cell has its name; an object without one gives that of its class.
+
     Raises:
         CellError: if the equations make no sense; the message names the value and what is wrong.
+
+    Warns:
+        CellWarning: if they hardly mean what they say, such as a value that nothing uses.
 
     >>> import unrolled
     >>> from unrolled import affine, sigmoid, tanh
@@ -183,19 +198,11 @@ def cell(function: Callable[..., Any]) -> Cell:
     h_t &= z_t \\odot h_{t-1} + \\left(1 - z_t\\right) \\odot n_t \\\\
     \\end{aligned}
     """
-    defaults = {
-        parameter.name: parameter.default
-        for parameter in inspect.signature(function).parameters.values()
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-    }
-    for name, default in defaults.items():
-        if isinstance(default, bool) or not isinstance(default, (int, float)):
-            raise CellError(
-                f"{function.__name__}: the hyperparameter {name} needs a number as its default"
-            )
-    return _traced(function, defaults)
+    if isinstance(function, Cell):
+        raise CellError(f"{function.name} is a cell already")
+    written = CellFunction(function)
+    return _traced(written, written.hyperparameters)
 
 
-def _traced(function: Callable[..., Any], hyperparameters: dict[str, float]) -> Cell:
-    graph = trace(function, hyperparameters)
-    return Cell(graph, inspect.cleandoc(function.__doc__ or ""), function, hyperparameters)
+def _traced(function: CellFunction, hyperparameters: dict[str, float]) -> Cell:
+    return Cell(trace(function, hyperparameters), function.doc, function, hyperparameters)

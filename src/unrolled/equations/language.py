@@ -7,19 +7,28 @@ is being traced, that is, in a function under ``@unrolled.cell``.
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple, final
 
 from ..errors import CellError
 from ..graph.learned import Size
-from ..graph.node import Node, Value, binary, symbol
+from ..graph.node import Node, Value, advice, binary, cited, is_number, symbol
 from ..graph.node import mean as mean
 from ..graph.node import where as where
 from ..graph.operation import EPSILON, Operation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import CodeType
+
+
+WORDS = (
+    *("abs", "affine", "exp", "layer_norm", "log", "log_sigmoid", "maximum", "mean", "minimum"),
+    *("normalize", "project", "relu", "scalar", "sigmoid", "sqrt", "tanh", "vector", "where"),
+)
+"""The functions of the language."""
 
 
 class Call(NamedTuple):
@@ -33,29 +42,64 @@ class Call(NamedTuple):
     init: float | None = None
 
 
+class Site(NamedTuple):
+    """Where in the function a learned part is made.
+
+    Attributes:
+        user: the function of the language that makes it.
+        line: of the cell's own function; None where that is not known.
+        path: the instruction of each function on the way from the cell's own; two parts with one
+            path are made by one line that runs twice.
+    """
+
+    user: str
+    line: int | None
+    path: tuple[tuple[CodeType, int], ...]
+
+
 @final
 class Calls:
-    """Counts the learned parts of the cell that is being traced."""
+    """Counts the learned parts of the cell that is being traced.
 
-    def __init__(self, cell: str) -> None:
+    Attributes:
+        cell: its name.
+        sites: for each learned part, in order of appearance, where it is made.
+    """
+
+    def __init__(self, cell: str, code: CodeType | None) -> None:
         self.cell = cell
-        self.count = 0
+        self.sites: list[Site] = []
+        self._code = code
 
     def next(
-        self, role: str, size: Size | None, bias: bool = False, init: float | None = None
+        self,
+        user: str,
+        role: str,
+        size: Size | None,
+        bias: bool = False,
+        init: float | None = None,
     ) -> Call:
-        """Return the next learned part, in order of appearance."""
-        self.count += 1
-        return Call(self.cell, self.count - 1, role, size, bias, init)
+        """Return the next learned part, in order of appearance, made for the caller's caller."""
+        self.sites.append(self._site(user))
+        return Call(self.cell, len(self.sites) - 1, role, size, bias, init)
+
+    def _site(self, user: str) -> Site:
+        frame, path = sys._getframe(3), []
+        while frame is not None:
+            path.append((frame.f_code, frame.f_lasti))
+            if frame.f_code is self._code:
+                return Site(user, frame.f_lineno, tuple(path))
+            frame = frame.f_back
+        return Site(user, None, tuple(path))
 
 
 _calls: ContextVar[Calls | None] = ContextVar("calls", default=None)
 
 
 @contextmanager
-def tracing(cell: str) -> Iterator[Calls]:
-    """Let learned parts belong to `cell` while this is open."""
-    calls = Calls(cell)
+def tracing(cell: str, code: CodeType | None = None) -> Iterator[Calls]:
+    """Let learned parts belong to `cell`, whose function has this code, while this is open."""
+    calls = Calls(cell, code)
     token = _calls.set(calls)
     try:
         yield calls
@@ -68,6 +112,22 @@ def _current(user: str) -> Calls:
     if calls is None:
         raise CellError(f"{user}() makes a learned part of a cell: use it under @unrolled.cell")
     return calls
+
+
+def _source(value: object, user: str) -> Node:
+    """Return what a learned layer reads; raise CellError for anything but a symbol."""
+    if not isinstance(value, Node):
+        plural = "symbols" if user == "affine" else "a symbol"
+        got = cited(value) + advice(value) if advice(value) else repr(value)
+        raise CellError(f"{user}() takes {plural} of a cell, got {got}")
+    return value
+
+
+def _number(value: object, what: str) -> float:
+    """Return a number that is part of the equations; raise CellError for anything else."""
+    if isinstance(value, Node) or not is_number(value):
+        raise CellError(f"{what} must be a number, got {cited(value)}{advice(value)}")
+    return float(value)  # pyright: ignore[reportArgumentType]
 
 
 # Learned parts.
@@ -91,19 +151,17 @@ def affine(*sources: Node, bias: bool = True) -> Node:
     if not sources:
         raise CellError("affine() needs at least one source, such as affine(x, h)")
     for source in sources:
-        if not isinstance(source, Node):
-            raise CellError(f"affine() takes symbols of a cell, got {source!r}")
+        _source(source, "affine")
     if len(set(sources)) < len(sources):
         raise CellError("affine() reads each of its sources once: affine(x, x) is affine(x)")
-    return Node(Operation.AFFINE, sources, calls.next("affine", "hidden", bias))
+    return Node(Operation.AFFINE, sources, calls.next("affine", "affine", "hidden", bias))
 
 
 def project(source: Node) -> Node:
     """Return a learned layer without bias onto the P units of a projection (Sak et al. 2014)."""
     calls = _current("project")
-    if not isinstance(source, Node):
-        raise CellError(f"project() takes a symbol of a cell, got {source!r}")
-    return Node(Operation.AFFINE, (source,), calls.next("project", "projection"))
+    source = _source(source, "project")
+    return Node(Operation.AFFINE, (source,), calls.next("project", "project", "projection"))
 
 
 def vector(init: float | None = None) -> Node:
@@ -112,7 +170,9 @@ def vector(init: float | None = None) -> Node:
     Args:
         init: its value at the start; without one it is drawn like the weights.
     """
-    return Node(Operation.LEARNED, (), _current("vector").next("vector", None, init=init))
+    calls = _current("vector")
+    init = None if init is None else _number(init, "vector(): the value at the start")
+    return Node(Operation.LEARNED, (), calls.next("vector", "vector", None, init=init))
 
 
 def scalar(init: float | None = None) -> Node:
@@ -121,14 +181,16 @@ def scalar(init: float | None = None) -> Node:
     Args:
         init: its value at the start; without one it is drawn like the weights.
     """
-    return Node(Operation.LEARNED, (), _current("scalar").next("scalar", "one", init=init))
+    calls = _current("scalar")
+    init = None if init is None else _number(init, "scalar(): the value at the start")
+    return Node(Operation.LEARNED, (), calls.next("scalar", "scalar", "one", init=init))
 
 
 def layer_norm(value: Value) -> Node:
     """Normalise over the units, with learned gain and offset (Ba et al. 2016)."""
     calls = _current("layer_norm")
-    gain = Node(Operation.LEARNED, (), calls.next("norm_weight", None, init=1.0))
-    offset = Node(Operation.LEARNED, (), calls.next("norm_bias", None, init=0.0))
+    gain = Node(Operation.LEARNED, (), calls.next("layer_norm", "norm_weight", None, init=1.0))
+    offset = Node(Operation.LEARNED, (), calls.next("layer_norm", "norm_bias", None, init=0.0))
     return normalize(value) * gain + offset
 
 
@@ -190,4 +252,5 @@ def log_sigmoid(value: Value) -> Node:
 
 def normalize(value: Value, epsilon: float = EPSILON) -> Node:
     """Return the value shifted and scaled to mean 0 and variance 1 over its units."""
-    return Node(Operation.NORMALIZE, (symbol(value, "normalize()"),), float(epsilon))
+    epsilon = _number(epsilon, "normalize(): epsilon")
+    return Node(Operation.NORMALIZE, (symbol(value, "normalize()"),), epsilon)

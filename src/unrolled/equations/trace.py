@@ -7,7 +7,6 @@ so the names are the function's own variables: that needs no source text and wor
 from __future__ import annotations
 
 import difflib
-import inspect
 from itertools import count
 from typing import TYPE_CHECKING, Any, final
 
@@ -18,13 +17,16 @@ from ..graph.node import Node, SymbolError, ordered, symbol
 from ..graph.notation import expression
 from ..graph.operation import CONDITIONS, Operation
 from ..graph.rewrite import map_graph, rewrite, simplified
-from .language import Call, tracing
+from .language import WORDS, Call, tracing
+from .traps import Traced, warn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
+
+    from .function import CellFunction
 
 
-def trace(function: Callable[..., Any], hyperparameters: Mapping[str, Any]) -> Graph:
+def trace(function: CellFunction, hyperparameters: Mapping[str, Any]) -> Graph:
     """Return the graph of one step of the cell that `function` writes down.
 
     Args:
@@ -33,48 +35,41 @@ def trace(function: Callable[..., Any], hyperparameters: Mapping[str, Any]) -> G
 
     Raises:
         CellError: naming the line's value and what is wrong with it.
+
+    Warns:
+        CellWarning: naming the line and what hardly means what it says.
     """
-    cell = function.__name__
-    x, *states = signature(function)
+    cell = function.name
+    x, *states = function.symbols
     leaves = {state: Node(Operation.STATE, (), state) for state in states}
-    with tracing(cell):
+    with tracing(cell, function.code) as calls:
         returned = _call(function, Node(Operation.INPUT, (), x), leaves, hyperparameters)
-    named = in_order(_named(cell, returned, x, leaves))
+    named = in_order(_named(function, returned, x, leaves))
     values = _resolve(cell, named, returned, x, output(tuple(states)))
-    return _sized(Graph(cell, {x: "input"}, dict.fromkeys(states), values))
-
-
-def signature(function: Callable[..., Any]) -> list[str]:
-    """Return the names of the input and of the states."""
-    kinds = inspect.Parameter
-    names = []
-    for parameter in inspect.signature(function).parameters.values():
-        if parameter.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD):
-            names.append(parameter.name)
-        elif parameter.kind is not kinds.KEYWORD_ONLY:
-            raise CellError(f"{function.__name__}: *{parameter.name} has no place in a cell")
-    if len(names) < 2:
-        raise CellError(
-            f"{function.__name__}({', '.join(names)}) needs an input and at least one state, "
-            "such as (x, h)"
-        )
-    return names
+    graph = _sized(Graph(cell, {x: "input"}, dict.fromkeys(states), values))
+    warn(function, Traced(graph, named, returned, calls.sites))
+    return graph
 
 
 def _call(
-    function: Callable[..., Any],
+    function: CellFunction,
     x: Node,
     leaves: Mapping[str, Node],
     hyperparameters: Mapping[str, Any],
 ) -> Mapping[str, Any]:
     """Run the function on symbols; explain what goes wrong in the words of its own names."""
-    cell = function.__name__
+    cell = function.name
     try:
         returned = function(x, *leaves.values(), **hyperparameters)
     except CellError as error:
         raise CellError(f"{cell}: {_place(error, function)}: {error}") from None
     except UnboundLocalError as error:
         name = error.name or str(error).split("'")[1]
+        if name in WORDS:
+            raise CellError(
+                f"{cell}: {name} is a function of unrolled and the name of a value in the same "
+                "cell: give the value another name"
+            ) from None
         raise CellError(
             f"{cell}: cyclic use: {name} is used before its line; within one step a value can "
             "only depend on the input, the old states and values above it"
@@ -85,7 +80,8 @@ def _call(
         raise CellError(
             f"{cell}: {_place(error, function)}: {error}; symbols take part in + - * / and in "
             "the functions of unrolled (sigmoid, tanh, where, ...), not in those of torch, NumPy "
-            "or math"
+            "or math, nor in modules: what a cell learns is made in it by affine(), vector() or "
+            "scalar()"
         ) from error
     if not isinstance(returned, dict):
         raise CellError(
@@ -95,14 +91,14 @@ def _call(
     return returned
 
 
-def _place(error: Exception, function: Callable[..., Any]) -> str:
+def _place(error: Exception, function: CellFunction) -> str:
     """Return the line of the function where something went wrong, and the symbol in its names."""
     traceback = error.__traceback__
     place: list[str] = []
     variables: dict[Node, str] = {}
     while traceback is not None:
         frame = traceback.tb_frame
-        if frame.f_code is getattr(function, "__code__", None):
+        if frame.f_code is function.code:
             place = [f"line {traceback.tb_lineno}"]
             variables = {v: k for k, v in frame.f_locals.items() if isinstance(v, Node)}
         traceback = traceback.tb_next
@@ -112,16 +108,15 @@ def _place(error: Exception, function: Callable[..., Any]) -> str:
 
 
 def _suggestion(name: str | None) -> str:
-    from . import language
-
-    close = difflib.get_close_matches(name or "", [n for n in dir(language) if n[0] != "_"], 1)
+    close = difflib.get_close_matches(name or "", WORDS, 1)
     return f"; did you mean unrolled.{close[0]}?" if close else ""
 
 
 def _named(
-    cell: str, returned: Mapping[str, Any], x: str, leaves: Mapping[str, Node]
+    function: CellFunction, returned: Mapping[str, Any], x: str, leaves: Mapping[str, Node]
 ) -> dict[str, Node]:
     """Return the symbols among the function's variables."""
+    cell = function.name
     named = {
         name: value
         for name, value in returned.items()
@@ -129,18 +124,37 @@ def _named(
         and value.operation not in (Operation.LEARNED, Operation.CONSTANT)
         and name != x
     }
-    if isinstance(returned.get(x), Node) and returned[x].operation is not Operation.INPUT:
+    if x in returned and returned[x] is not Node(Operation.INPUT, (), x):
         raise CellError(f"{cell}: {x} is the input: give the value computed from it another name")
     for state, leaf in leaves.items():
         value = returned.get(state)
         named.pop(state, None)  # the states come last, as they do in the book
         if value is None or value is leaf:
-            raise CellError(
-                f"{cell}: the state {state} has no next value: assign to {state} before "
-                "`return locals()`"
-            )
+            raise CellError(f"{cell}: {_without_next(function, state, returned)}")
         named[state] = symbol(value, f"{cell}: the state {state}")
     return named
+
+
+def _without_next(function: CellFunction, state: str, returned: Mapping[str, Any]) -> str:
+    """Return what is wrong with a state that has its old value at the end, or none."""
+    lines = function.assignments(state)
+    if lines and returned.get(state) is not None:
+        return (
+            f"line {lines[-1]}: the state {state} is assigned its own old value, so that it keeps "
+            "what it starts with for ever. If it is to change, assign the new value; if it is "
+            "not, it is no state: make it a keyword-only hyperparameter, or learn it by vector() "
+            "or scalar(). States are exchanged in one line, as in `a, b = b, a`"
+        )
+    meant = [name for name in returned if _is_next(name, state)]
+    hint = f" (such as {state} = {meant[0]})" if meant else ""
+    return f"the state {state} has no next value: assign to {state} before `return locals()`{hint}"
+
+
+def _is_next(name: str, state: str) -> bool:
+    """Return whether a value is called what people call the new value of a state: h_new, h_t."""
+    marks = ("new", "next", "t", "out")
+    known = {f"{state}_{mark}" for mark in marks} | {f"{mark}_{state}" for mark in marks}
+    return name in {*known, f"{state}t", f"{state}1", f"{state}2", f"{state}_"}
 
 
 def _resolve(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Container
+from numbers import Real
 from typing import Any, ClassVar, NoReturn, final
 
 from .. import locks
@@ -112,7 +113,8 @@ class Node:
         if not isinstance(power, int) or power < 1:
             raise SymbolError(
                 self,
-                f"a power must be a whole number of at least 1, got {power!r}: use exp and log",
+                f"a power must be a whole number of at least 1, got {cited(power)}: "
+                "use exp and log",
             )
         if power > limits.POWER:
             raise SymbolError(
@@ -122,6 +124,15 @@ class Node:
         for _ in range(power - 1):
             product = self * product
         return product
+
+    def __matmul__(self, other: object) -> NoReturn:
+        raise SymbolError(
+            self,
+            "a product with a matrix is a learned layer, which makes its own weight: write "
+            "affine(v) or project(v)",
+        )
+
+    __rmatmul__ = __matmul__
 
     # Conditions.
 
@@ -167,9 +178,42 @@ def symbol(value: object, user: str = "arithmetic") -> Node:
     """Return the node of a symbol or a number; raise CellError for anything else."""
     if isinstance(value, Node):
         return value
-    if hasattr(value, "__float__") and getattr(value, "ndim", 0) == 0:
+    if is_number(value):
         return constant(float(value))  # pyright: ignore[reportArgumentType]
-    raise CellError(f"{user} takes symbols of a cell and numbers, got {type(value).__name__}")
+    raise CellError(
+        f"{user} takes symbols of a cell and numbers, got {cited(value)}{advice(value)}"
+    )
+
+
+def is_number(value: object) -> bool:
+    """Return whether a value is one number that nothing can change later.
+
+    NumPy's numbers are; an array or tensor is not, even of a single element: what is in it when the
+    cell is made would be frozen in its equations, however it is trained or changed.
+    """
+    return isinstance(value, Real) or (hasattr(value, "__float__") and not _is_array(value))
+
+
+def cited(value: object) -> str:
+    """Return what a message says of an operand that is none: a number itself, else its type."""
+    return repr(value) if isinstance(value, Real) else type(value).__name__
+
+
+def advice(value: object) -> str:
+    """Return what to write in place of an array, a module or the like, to end a message with."""
+    if not _is_array(value) and not hasattr(value, "parameters"):
+        return ""
+    return (
+        ": its numbers would be frozen in the equations. What the cell is to learn is made in it, "
+        "by scalar(), vector() or affine(); a fixed number is a Python float (value.item()) or a "
+        "keyword-only hyperparameter"
+    )
+
+
+def _is_array(value: object) -> bool:
+    """Return whether a value is an array of numbers, in whatever library."""
+    kinds = ("ndim", "shape", "__array__", "__torch_function__", "__dlpack__")
+    return any(hasattr(value, kind) for kind in kinds)
 
 
 def binary(operation: Operation, a: Value, b: Value) -> Node:

@@ -13,7 +13,7 @@ import unrolled
 from graph.drawn import cells
 from kernels import comparison
 from pairs import in_turn, pairwise
-from samples import Sample
+from samples import Sample, quiet
 from unrolled import (
     abs,
     affine,
@@ -364,7 +364,7 @@ def sizes_mixed(x, h, c):
 
 
 OTHERS = [
-    unrolled.cell(function)
+    quiet(function)
     for function in (
         *(readout, unused_gradients, hoisted_condition, kept_condition, condition_of_a_layer),
         *(condition_of_means, unread_states, means, scalars, normalized_states, projected_states),
@@ -386,7 +386,7 @@ def test_other_cells(cell: Cell, way: str) -> None:
     compare(graph, way, probes(graph, kind), kind)
 
 
-@unrolled.cell
+@quiet
 def added(x, h, c):
     h = tanh(h) + affine(x)
     c = sigmoid(affine(h)) * c

@@ -3,6 +3,7 @@ from collections.abc import Callable
 import pytest
 
 import unrolled
+from samples import quiet
 from unrolled import affine, mean, project, scalar, sigmoid, tanh, vector
 from unrolled.cells import CELLS
 from unrolled.equations import Cell
@@ -154,7 +155,7 @@ def test_what_reads_nothing_is_known_once() -> None:
 
 
 def test_a_state_that_does_not_depend_on_states() -> None:
-    @unrolled.cell
+    @quiet
     def shifted(x, h, c):
         c = tanh(affine(x))
         h = project(c)

@@ -7,6 +7,7 @@ import pytest
 
 import unrolled
 from kernels.comparison import SIZES
+from samples import quiet
 from unrolled import affine, mean, normalize, sigmoid, tanh, vector
 from unrolled.cells import CELLS
 from unrolled.equations import Cell
@@ -42,7 +43,7 @@ def backward(graph: Graph, parts: Parts = split, of_input: bool = False) -> Sche
 
 
 def of(function: Callable[..., Any]) -> Schedule:
-    return forward(unrolled.cell(function).graph)
+    return forward(quiet(function).graph)
 
 
 def kept(schedule: Schedule) -> list[str]:

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-import unrolled
-from samples import SIZES, execute, sample
+from samples import SIZES, execute, quiet, sample
 from unrolled import affine, mean, normalize, scalar, sigmoid, tanh, vector, where
 from unrolled.cells import CELLS
 from unrolled.equations import Cell
@@ -25,7 +24,7 @@ def text(graph: Graph) -> dict[str, str]:
 
 
 def parts(function: Callable[..., Any], way: Callable[[Graph], Split] = hoisted) -> Split:
-    return way(unrolled.cell(function).graph)
+    return way(quiet(function).graph)
 
 
 each_way = pytest.mark.parametrize("way", [split, hoisted])

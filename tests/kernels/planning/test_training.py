@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-import unrolled
+from samples import quiet
 from unrolled import affine, mean, sigmoid, tanh, vector, where
 from unrolled.cells import CELLS
 from unrolled.equations import Cell
@@ -33,7 +33,7 @@ def plan(graph: Graph, *record: str, parts: Parts = split) -> TrainingPlan:
 
 
 def planned(function: Callable[..., Any], *record: str, parts: Parts = split) -> TrainingPlan:
-    return plan(unrolled.cell(function).graph, *record, parts=parts)
+    return plan(quiet(function).graph, *record, parts=parts)
 
 
 def saved(name: str, parts: Parts = split) -> set[str]:

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import unrolled
+from samples import quiet
 from unrolled import affine, mean, tanh
 from unrolled.cells import CELLS
 from unrolled.graph.graph import Graph
@@ -191,7 +192,7 @@ def test_code_is_freed_with_the_last_module_that_uses_it(monkeypatch: pytest.Mon
 
 def reason(function: Callable[..., Any]) -> str:
     with pytest.raises(UnsupportedError) as error:
-        of(unrolled.cell(function).graph)
+        of(quiet(function).graph)
     return str(error.value)
 
 

@@ -38,6 +38,7 @@ Looking inside
     patch, Change    values of a recording, or by rows, steps and units, for `edit`
     gradient_flow    follow a loss back through every step
     diagnose         say what is wrong with recurrent layers, and what usually helps
+    open_gate        set the biases of gates so that a state is kept for long
     find_units       search units that track a feature
     features         features of text, for `find_units`
     probe            more of this: Jacobians, memory, saturation

@@ -186,14 +186,15 @@ def test_a_new_hyperparameter_is_a_number(value: Any) -> None:
 def test_assignments_and_reads() -> None:
     def lines(x, h, c):
         c = x
-        d = c
+
+        d = c  # a line further down
         h = d + h
         return locals()
 
     function = CellFunction(lines)
     first = lines.__code__.co_firstlineno
     assert function.assignments("c") == [first + 1]
-    assert function.assignments("h") == [first + 5]
+    assert function.assignments("h") == [first + 4]
     assert function.assignments("x") == []
     assert function.is_assigned_first("c")
     assert not function.is_assigned_first("h")

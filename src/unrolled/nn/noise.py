@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -39,9 +41,8 @@ def masks(stack: Stack, graph: Graph, steps: Sequences, data: Tensor) -> list[Te
 def dropout_rates(stack: Stack) -> dict[str, float]:
     """Return the probability of variational dropout of each path that has one above 0."""
     rates = stack.variational_dropout
-    if not isinstance(rates, dict):
-        return dict.fromkeys(PATHS, rates) if rates else {}
-    return rates
+    rates = rates if isinstance(rates, Mapping) else dict.fromkeys(PATHS, rates)
+    return {path: p for path, p in rates.items() if p}
 
 
 def _zoneout_mask(p: float, units: int, data: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ is being traced, that is, in a function under ``@unrolled.cell``.
 
 from __future__ import annotations
 
-import sys
+import inspect
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple, final
@@ -84,7 +84,10 @@ class Calls:
         return Call(self.cell, len(self.sites) - 1, role, size, bias, init)
 
     def _site(self, user: str) -> Site:
-        frame, path = sys._getframe(3), []
+        """Return where the caller of `user` stands, two calls above that of `next`."""
+        frame, path = inspect.currentframe(), []
+        for _ in range(3):
+            frame = frame.f_back if frame is not None else None
         while frame is not None:
             path.append((frame.f_code, frame.f_lasti))
             if frame.f_code is self._code:

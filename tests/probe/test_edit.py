@@ -379,6 +379,123 @@ def test_a_patch_of_one_row_and_of_ragged_rows() -> None:
             module(x)
 
 
+# Calls with other rows than the one before.
+
+
+class Ending(nn.Module):
+    """A loop over a cell in which rows end, or begin."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell = unrolled.LSTMCell(I, H)
+
+    def forward(self, x: Tensor, sizes: list[int]) -> list[Tensor]:
+        h = c = x.new_zeros(0, H)
+        outputs = []
+        for x_t, rows in zip(x, sizes, strict=True):
+            new = h.new_zeros(max(0, rows - len(h)), H)
+            h, c = (torch.cat([state[:rows], new]) for state in (h, c))
+            h, c = self.cell(x_t[:rows], (h, c))
+            outputs.append(h)
+        return outputs
+
+
+SIZES = {"falling": [4, 4, 3, 1, 0], "rising": [0, 1, 2, 4, 4], "both": [1, 4, 2, 4, 3]}
+
+
+@pytest.mark.parametrize("kind", SIZES)
+def test_edits_where_the_rows_change_from_step_to_step(kind: str) -> None:
+    model, sizes = Ending(), SIZES[kind]
+    x = torch.randn(len(sizes), 4, I)
+    whole = torch.randn(len(sizes), 4, H)
+    for change in (0.5, whole, whole[:1], whole[:, :1], lambda c: c * 0 + 0.5):
+        with unrolled.edit(model, {"cell.c": change}), unrolled.record(model) as recording:
+            outputs = model(x, sizes)
+        expected = change if isinstance(change, Tensor) else torch.tensor(0.5)
+        valid = recording.valid["cell"]
+        assert torch.equal(recording["cell.c"][valid], expected.expand(whole.shape)[valid])
+        assert [len(output) for output in outputs] == sizes
+    steps = [t for t, rows in enumerate(sizes) if rows or t > 2]
+    with unrolled.edit(model, {"cell.c": whole[steps]}, steps=steps):
+        model(x, sizes)
+    most = next(t for t, rows in enumerate(sizes) if rows == 4)
+    places = {"steps": slice(most, None), "rows": [3, 0]}
+    with (
+        unrolled.edit(model, {"cell.c": whole[most:, [3, 0]]}, **places),
+        unrolled.record(model, "*.c") as recording,
+    ):
+        model(x, sizes)
+    valid = recording.valid["cell"][most:, [3, 0]]
+    found = recording["cell.c"][most:, [3, 0]]
+    assert torch.equal(found[valid], whole[most:, [3, 0]][valid])
+    mask = [True, False, False, True]
+    with (
+        unrolled.edit(model, {"cell.c": 0.5}, steps=slice(most, None), rows=mask),
+        unrolled.record(model, "*.c") as recording,
+    ):
+        model(x, sizes)
+    assert (recording["cell.c"][most:, [3, 0]][valid] == 0.5).all()
+    assert not (recording["cell.c"][most:, [1, 2]] == 0.5).any()
+
+
+@pytest.mark.parametrize("kind", SIZES)
+def test_patches_where_the_rows_change_from_step_to_step(kind: str) -> None:
+    model, sizes = Ending(), SIZES[kind]
+    x, other = torch.randn(2, len(sizes), 4, I)
+    with unrolled.record(model) as recording:
+        expected = model(other, sizes)
+    for changes in (
+        {"cell.[hc]": unrolled.patch(recording)},
+        {f"cell.{state}": recording[f"cell.{state}"] for state in "hc"},
+    ):
+        with unrolled.edit(model, changes):
+            outputs = model(x, sizes)
+        assert all(map(torch.equal, outputs, expected))
+    with pytest.raises(ValueError, match=r"\d rows were recorded at step \d, but the run has 4"):  # noqa: SIM117
+        with unrolled.edit(model, {"cell.h": unrolled.patch(recording)}):
+            model(x, [4] * len(sizes))
+
+
+def test_rows_that_no_call_has() -> None:
+    model, x = Ending(), torch.randn(3, 4, I)
+    with unrolled.edit(model, {"cell.h": 0.0}, rows=3), pytest.raises(IndexError, match="3 is not"):
+        model(x, [2, 4, 4])
+    with (
+        unrolled.edit(model, {"cell.h": 0.0}, rows=-1),
+        pytest.raises(IndexError, match="the calls have 4 and 3 rows: count from the start"),
+    ):
+        model(x, [4, 3, 3])
+    with pytest.raises(ValueError, match="has 5 rows, but the calls had 4 of those"):
+        _run_rows(model, x, torch.zeros(3, 5, H))
+    with pytest.raises(ValueError, match=r"\(3, 3, 5\) does not fit row 3"):
+        _run_rows(model, x, torch.zeros(3, 3, H))
+    with unrolled.edit(model, {"cell.h": 0.0}, rows=3):
+        model(x, [4, 2, 2])
+        with pytest.raises(IndexError, match="3 is not"):  # rows are counted anew in each call
+            model(x, [2, 2, 2])
+
+
+def _run_rows(model: nn.Module, x: Tensor, change: Tensor) -> None:
+    with unrolled.edit(model, {"cell.h": change}):
+        model(x, [4, 3, 2])
+
+
+@pytest.mark.parametrize("given", ["no rows", "no steps"])
+def test_edits_of_nothing(given: str) -> None:
+    model = unrolled.LSTM(I, H, 2)
+    x = torch.randn(T, 0 if given == "no rows" else B, I)
+    options = {} if given == "no rows" else {"lengths": [0] * B}
+    with unrolled.record(model) as recording:
+        expected, _ = model(x, **options)
+    name = "l0.f"
+    for change in (0.5, torch.full((1, 1, H), 0.5), lambda f: f * 0, unrolled.patch(recording)):
+        for target in (name, "l0.x"):
+            value = change if target == name or not isinstance(change, Tensor) else change[..., :I]
+            with unrolled.edit(model, {target: value}):
+                output, _ = model(x, **options)
+            assert torch.equal(output, expected)
+
+
 # Contexts.
 
 

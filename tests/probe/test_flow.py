@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
+from torch.utils.checkpoint import checkpoint
 
 import unrolled
 from unrolled.cells import CELLS
@@ -79,7 +80,7 @@ def test_torch_modules_are_adopted_for_the_duration() -> None:
         f"encoder.lstm.{place}" for place in ("l0", "l0_reverse", "l1", "l1_reverse")
     )
     for name, norms in flows[0].norms.items():
-        assert norms.shape == (T, B)
+        assert norms.shape == (B, T)  # as the layer is batch_first
         assert bool((norms > 0).all())
         torch.testing.assert_close(norms, flows[1].norms[name])
 
@@ -99,7 +100,7 @@ def test_lower_layers_against_autograd() -> None:
     y.retain_grad()
     z, _ = second(y)
     model.head(torch.relu(z + 1)).sum().backward()
-    last = whole.state_norms["encoder.lstm.l0"]["h"][T - 1]
+    last = whole.state_norms["encoder.lstm.l0"]["h"][:, T - 1]
     torch.testing.assert_close(last, y.grad[:, T - 1, :H].norm(dim=-1))  # pyright: ignore
 
 
@@ -159,7 +160,12 @@ def test_the_sum_of_the_last_output_is_the_loss_by_default() -> None:
     given = unrolled.gradient_flow(module, packed, loss=lambda out: out[1][0].sum())
     torch.testing.assert_close(unrolled.gradient_flow(module, packed).norms, given.norms)
     single = unrolled.gradient_flow(module, x[:, 0])
-    assert single.norms["l0"].shape == (T, 1)
+    assert single.norms["l0"].shape == (T,)
+    first = layer(CELLS["lstm"], batch_first=True)
+    first.load_state_dict(module.state_dict())
+    flow = unrolled.gradient_flow(first, x.transpose(0, 1))
+    torch.testing.assert_close(flow.norms["l0"].T, unrolled.gradient_flow(module, x).norms["l0"])
+    assert flow.gradient("l0")["c"].shape == (B, T, H)
 
 
 class _First(nn.Module):
@@ -218,17 +224,6 @@ def test_models_and_names_that_cannot_be() -> None:
     with pytest.raises(ValueError, match=r"the model did not call gru\.l0"):
         unrolled.gradient_flow(Unused(), x)
 
-    class Twice(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.gru = layer(CELLS["gru"])
-
-        def forward(self, x: Tensor) -> Tensor:
-            return self.gru(x)[0].sum() + self.gru(x[:, :1])[0].sum()
-
-    with pytest.raises(ValueError, match=r"gru\.l0 is called with different numbers of rows"):
-        unrolled.gradient_flow(Twice(), x)
-
     class Numbers(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -239,3 +234,172 @@ def test_models_and_names_that_cannot_be() -> None:
 
     with pytest.raises(ValueError, match="holds no tensor of floating-point numbers: pass loss="):
         unrolled.gradient_flow(Numbers(), x)
+
+
+class _Calls(nn.Module):
+    """A layer that is called with one batch after the other."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__()
+        self.gru = layer(CELLS["gru"], **options)
+
+    def forward(self, *batches: Tensor) -> list[Tensor]:
+        return [self.gru(batch)[0] for batch in batches]
+
+
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_calls_of_any_rows(batch_first: bool) -> None:
+    model = _Calls(batch_first=batch_first, bidirectional=True)
+    batches = [torch.randn(3, B, I, dtype=torch.float64) for B in (2, 3, 0, 1)]
+    given = [x.transpose(0, 1) if batch_first else x for x in batches]
+
+    def loss(outputs: list[Tensor]) -> Tensor:
+        return torch.stack([output.square().sum() for output in outputs]).sum()
+
+    flow = unrolled.gradient_flow(model, tuple(given), loss=loss)
+    for name in ("gru.l0", "gru.l0_reverse"):
+        norms = flow.norms[name].T if batch_first else flow.norms[name]
+        assert norms.shape == (12, 3)
+        for start, x in zip((0, 3, 9), (given[0], given[1], given[3]), strict=True):
+            alone = unrolled.gradient_flow(model, x, loss=loss)
+            expected = alone.norms[name].T if batch_first else alone.norms[name]
+            rows = expected.shape[1]
+            torch.testing.assert_close(norms[start : start + 3, :rows], expected)
+            assert not norms[start : start + 3, rows:].any()
+    own = unrolled.gradient_flow(model, given[1], loss=loss)
+    places = ("gru.l0", 5, 4, 2)
+    torch.testing.assert_close(flow.jacobian(*places), own.jacobian("gru.l0", 2, 1, 2))
+    assert flow.distance("gru.l0", row=2).shape == (3,)
+    with pytest.raises(ValueError, match=r"should be a step of row 2 from 3 to 5, got 1"):
+        flow.jacobian("gru.l0", 1, 0, 2)
+    with pytest.raises(ValueError, match="are not those that the step before it returned"):
+        flow.jacobian("gru.l0", 4, 2, 0)
+
+
+class _Ending(nn.Module):
+    """A loop over a cell in which rows end."""
+
+    def __init__(self, cell: Any) -> None:
+        super().__init__()
+        self.cell = cell
+
+    def forward(self, x: Tensor, sizes: list[int]) -> Tensor:
+        h = c = x.new_zeros(sizes[0], H)
+        outputs = []
+        for x_t, rows in zip(x, sizes, strict=True):
+            h, c = self.cell(x_t[:rows], (h[:rows], c[:rows]))
+            outputs.append(nn.functional.pad(h, (0, 0, 0, sizes[0] - rows)))
+        return torch.stack(outputs)
+
+
+@pytest.mark.parametrize("library", [nn, unrolled])
+def test_a_loop_whose_rows_end_is_a_ragged_layer(library: Any) -> None:
+    module = layer(CELLS["lstm"])
+    model = _Ending(library.LSTMCell(I, H, dtype=torch.float64))
+    model.cell.load_state_dict({k.removesuffix("_l0"): v for k, v in module.state_dict().items()})
+    x, sizes, lengths = torch.randn(T, B, I, dtype=torch.float64), [3, 3, 2, 1, 1, 1, 0], [6, 3, 2]
+    given = {"input": x, "lengths": lengths}
+    flow, expected = (
+        unrolled.gradient_flow(model, (x, sizes)),
+        unrolled.gradient_flow(module, given),
+    )
+    torch.testing.assert_close(flow.norms["cell"], expected.norms["l0"])
+    assert flow.loss == pytest.approx(expected.loss)  # of each row's last step
+    for row in range(B):
+        for method in ("distance", "spectra", "influence", "ablation"):
+            found = getattr(flow, method)("cell", row=row)
+            torch.testing.assert_close(found, getattr(expected, method)("l0", row=row))
+    memory, whole = flow.memory("cell"), expected.memory("l0")
+    torch.testing.assert_close(memory.lengths, whole.lengths)
+    ours, theirs = unrolled.diagnose(model, (x, sizes)), unrolled.diagnose(module, given)
+    mine, known = ours.to_json()["layers"]["cell"], theirs.to_json()["layers"]["l0"]
+    assert mine["curve"] == pytest.approx(known["curve"])
+    assert mine["keep"] == pytest.approx(known["keep"])
+    assert mine["saturation"]["f"] == pytest.approx(known["saturation"]["f"])
+    assert ours.codes == theirs.codes
+
+
+def test_a_forecast_by_samples() -> None:
+    class DeepAR(nn.Module):
+        """Reads with B rows and goes on with several samples of each (Salinas et al. 2020)."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.lstm = nn.LSTM(1, H, 2, batch_first=True)
+            self.out = nn.Linear(H, 1)
+
+        def forward(self, x: Tensor, samples: int) -> Tensor:
+            _, states = self.lstm(x)
+            states = tuple(state.repeat_interleave(samples, 1) for state in states)
+            y, found = x.new_zeros(len(x) * samples, 1, 1), []
+            for _ in range(4):
+                y, states = self.lstm(y, states)
+                y = self.out(y)
+                found.append(y)
+            return torch.cat(found, 1)
+
+    model, x = DeepAR(), torch.randn(2, 5, 1)
+    assert set(unrolled.diagnose(model, (x, 3)).layers) == {"lstm.l0", "lstm.l1"}
+    flow = unrolled.gradient_flow(model, (x, 3), loss=lambda y: y[:, -1].sum())
+    norms = flow.norms["lstm.l1"]
+    assert norms.shape == (6, 9)
+    assert ((norms > 0).sum(1) == torch.tensor([9, 9, 4, 4, 4, 4])).all()
+    assert flow.distance("lstm.l1", row=5).shape == (4,)
+
+
+@pytest.mark.parametrize("library", [nn, unrolled])
+def test_inputs_without_a_step(library: Any) -> None:
+    model = nn.ModuleDict({"rnn": library.GRU(I, H, bidirectional=True)})["rnn"]
+    for watch in (unrolled.diagnose, unrolled.gradient_flow):
+        with pytest.raises(
+            ValueError, match=f"{watch.__name__}: no row takes a step in l0, l0_rev"
+        ):
+            watch(model, torch.randn(T, 0, I))
+    cell = library.LSTMCell(I, H)
+    for watch in (unrolled.diagnose, unrolled.gradient_flow):
+        with pytest.raises(ValueError, match=f"{watch.__name__}: no row takes a step in cell"):
+            watch(cell, torch.randn(0, I))
+    if library is unrolled:
+        for watch in (unrolled.diagnose, unrolled.gradient_flow):
+            with pytest.raises(ValueError, match="no row takes a step"):
+                watch(model, {"input": torch.randn(T, B, I), "lengths": [0] * B})
+
+
+def test_layers_without_a_row_are_left_out() -> None:
+    class Experts(nn.Module):
+        """Rows go to one of two layers (a mixture of experts)."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.experts = nn.ModuleList([unrolled.GRU(I, H), unrolled.GRU(I, H)])
+
+        def forward(self, x: Tensor, count: int) -> Tensor:
+            first, second = self.experts
+            return torch.cat([first(x[:, :count])[0], second(x[:, count:])[0]], 1)
+
+    flow = unrolled.gradient_flow(Experts(), (torch.randn(T, B, I), B))
+    assert flow.layers == ("experts.0.l0",)
+    assert set(unrolled.diagnose(Experts(), (torch.randn(T, B, I), 0)).layers) == {"experts.1.l0"}
+
+
+@pytest.mark.parametrize("library", [nn, unrolled])
+def test_checkpointed_layers(library: Any) -> None:
+    class Model(nn.Module):
+        def __init__(self, checkpointed: bool) -> None:
+            super().__init__()
+            torch.manual_seed(3)
+            self.checkpointed = checkpointed
+            self.rnn = library.LSTM(I, H, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            if not self.checkpointed:
+                return self.rnn(x)[0]
+            output = checkpoint(lambda x: self.rnn(x)[0], x, use_reentrant=False)
+            assert isinstance(output, Tensor)
+            return output
+
+    x = torch.randn(T, B, I)
+    found, expected = (unrolled.gradient_flow(Model(checkpointed), x) for checkpointed in (1, 0))
+    for name in expected.layers:
+        torch.testing.assert_close(found.norms[name], expected.norms[name])
+    assert found.passage("rnn.l1").units["input"] == H  # of adopted layers too

@@ -244,19 +244,87 @@ def test_calls_that_follow_each_other_are_joined_in_time() -> None:
         assert [call.shape[0] for call in parts_.calls(name)] == [4, 4, 1]
 
 
-def test_calls_that_cannot_be_joined_say_so() -> None:
-    model = unrolled.GRU(I, H)
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_calls_of_any_rows_are_joined_in_time(on_disk: bool, tmp_path: Path) -> None:
+    model, sizes = unrolled.GRU(I, H, batch_first=True), [(3, B), (2, 1), (4, 0), (5, B + 2)]
+    given = [torch.randn(rows, steps, I) for steps, rows in sizes]
+    with unrolled.record(model, to=tmp_path / "a" if on_disk else None) as recording:
+        outputs = [model(x)[0] for x in given]
+        outputs.append(model(given[0], lengths=[1, 3, 0, 2])[0])
+    found = recording["l0.h"]
+    assert found.shape == (B + 2, 17, H)
+    valid, expected = torch.zeros(B + 2, 17, dtype=torch.bool), torch.zeros(B + 2, 17, H)
+    start = 0
+    for number, output in enumerate(outputs):
+        rows, steps = output.shape[:2]
+        expected[:rows, start : start + steps] = output
+        lengths = torch.tensor([1, 3, 0, 2] if number == 4 else [steps] * rows)
+        valid[:rows, start : start + steps] = torch.arange(steps) < lengths[:, None]
+        start += steps
+    assert torch.equal(found, expected)
+    assert torch.equal(recording.valid["l0"], valid)
+    assert torch.equal(recording.lengths["l0"], valid.sum(1))
+    together = torch.cat([*(y.transpose(0, 1).flatten(0, 1) for y in outputs)])
+    assert torch.equal(found.transpose(0, 1)[valid.T], together[(together != 0).any(1)])
+    for call, output in zip(recording.calls("l0.h"), outputs, strict=True):
+        assert torch.equal(call, output)
+    assert repr(recording).endswith("l0: 17 steps, 6 rows)")
+    if not on_disk:
+        recording.save(tmp_path / "a")
+    again = unrolled.Recording.load(tmp_path / "a")
+    same(again, recording)
+    assert torch.equal(again["l0.h"], found)
+    assert torch.equal(again.valid["l0"], valid)
+
+
+class Packed(nn.Module):
+    """A loop over a cell in which rows end, the longest first (as in stanza's PackedLSTM)."""
+
+    def __init__(self, cell: Any) -> None:
+        super().__init__()
+        self.cell = cell
+
+    def forward(self, x: Tensor, sizes: list[int]) -> Tensor:
+        h = c = x.new_zeros(sizes[0], H)
+        outputs = []
+        for x_t, rows in zip(x, sizes, strict=True):
+            h, c = self.cell(x_t[:rows], (h[:rows], c[:rows]))
+            outputs.append(nn.functional.pad(h, (0, 0, 0, sizes[0] - rows)))
+        return torch.stack(outputs)
+
+
+def test_a_loop_whose_rows_end_is_recorded_as_a_layer() -> None:
+    layer, sizes = unrolled.LSTM(I, H), [4, 4, 3, 1, 1, 0]
+    model = Packed(unrolled.LSTMCell(I, H))
+    state = {k.removesuffix("_l0"): v for k, v in layer.state_dict().items()}
+    model.cell.load_state_dict(state)
+    x = torch.randn(T, B, I)
     with unrolled.record(model) as recording:
-        model(torch.randn(T, B, I))
-        model(torch.randn(T, B + 1, I))
-    with pytest.raises(ValueError, match=r"different batches.*calls\('l0.h'\)"):
-        recording["l0.h"]
-    assert [call.shape[1] for call in recording.calls("l0.h")] == [B, B + 1]
-    with unrolled.record(model) as recording:
-        model(torch.randn(T, B, I), lengths=LENGTHS)
-        model(torch.randn(T, B, I))
-    with pytest.raises(ValueError, match="ragged"):
-        recording["l0.h"]
+        output = model(x, sizes)
+    with unrolled.record(layer) as expected:
+        layer(x, lengths=[5, 3, 3, 2])
+    for name in expected:
+        close(recording[name.replace("l0", "cell")], expected[name])
+    assert torch.equal(recording["cell.h"], output)
+    assert torch.equal(recording.lengths["cell"], expected.lengths["l0"])
+    assert torch.equal(recording.valid["cell"], expected.valid["l0"])
+
+
+def test_calls_with_and_without_a_batch_are_joined() -> None:
+    model, x = unrolled.GRU(I, H, batch_first=True), torch.randn(B, T, I)
+    with unrolled.record(model, keep_graph=True) as recording:
+        outputs = [model(x)[0], model(x[1])[0]]
+    assert torch.equal(recording["l0.h"][:, :T], outputs[0])
+    assert torch.equal(recording["l0.h"][0, T:], outputs[1])
+    assert recording.valid["l0"].sum(1).tolist() == [2 * T, T, T, T]
+    loss = recording["l0.h"].square().sum()
+    expected = sum(y.square().sum() for y in outputs)
+    for ours, mine in zip(
+        torch.autograd.grad(loss, list(model.parameters()), retain_graph=True),
+        torch.autograd.grad(expected, list(model.parameters())),
+        strict=True,
+    ):
+        close(ours, mine)
 
 
 @pytest.mark.parametrize("batch_first", [True, False])
@@ -290,6 +358,10 @@ def test_rows_without_a_step() -> None:
         assert torch.equal(recording["l1.h"], output)
         assert recording["l0.f"].shape == (T, B, H)
         assert recording.lengths["l0"].tolist() == lengths
+    with unrolled.record(model) as recording:
+        output, _ = model(torch.randn(T, 0, I))
+    assert torch.equal(recording["l1.h"], output)
+    assert recording["l0.f"].shape == (T, 0, H)
 
 
 def test_zoneout_and_variational_dropout() -> None:

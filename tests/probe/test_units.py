@@ -80,13 +80,115 @@ def test_recordings_ragged_and_batch_first() -> None:
     x = (torch.rand(3, 300, 1) < 0.5).float()
     with unrolled.record(rnn, "*.h") as recording:
         rnn(x, lengths=[300, 200, 120])
-    feature = x.squeeze(-1).T.clone()
-    feature[120:, 2] = 7  # beyond the row's end: not looked at, though finite
+    feature = x.squeeze(-1).clone()
+    feature[2, 120:] = torch.nan  # beyond the row's end: not looked at
     search = unrolled.find_units(recording, feature)
     assert search.found
+    assert search[0].auc is not None
+    rows = [feature[0], feature[1, :200], feature[2, :120]]
+    assert list(unrolled.find_units(recording, rows)) == list(search)
+    assert list(unrolled.find_units(recording, [row.numpy() for row in rows])) == list(search)
+    for wrong in (feature.T, rows[:2], [*rows[:2], rows[2][:-1]]):
+        with pytest.raises(ValueError, match="find_units: the feature"):
+            unrolled.find_units(recording, wrong)
+    with pytest.raises(ValueError, match="batch_first= is for tensors"):
+        unrolled.find_units(recording, feature, batch_first=True)
     with unrolled.record(rnn, "*.h") as recording:
         rnn(x[:1])
     assert unrolled.find_units(recording, x[0, :, 0] > 0).found
+
+
+def test_batches_one_after_the_other() -> None:
+    torch.manual_seed(0)
+    rnn = unrolled.RNN(1, 6, batch_first=True)
+    sizes = [(3, 90), (2, 120), (4, 70)]
+    given = [(torch.rand(*size, 1) < 0.5).float() for size in sizes]
+    with unrolled.record(rnn, "*.h") as recording:
+        for x in given:
+            rnn(x)
+    features_ = [x.squeeze(-1) for x in given]
+    search = unrolled.find_units(recording, features_)
+    assert search.found
+    whole = torch.cat(
+        [torch.nn.functional.pad(each, (0, 0, 0, 4 - len(each))) for each in features_], 1
+    )
+    assert list(unrolled.find_units(recording, whole)) == list(search)
+    best = search[0]
+    values, taken = recording["l0.h"][..., best.unit], recording.valid["l0"]
+    late = [(values[row][t], whole[row][t]) for row, t in enumerate(_late(taken))]
+    pair = torch.stack([torch.cat(part) for part in zip(*late, strict=True)]).double()
+    correlation = torch.corrcoef(pair)[0, 1].item() * (1 if best.rising else -1)
+    assert best.score == pytest.approx(correlation, abs=1e-6)
+    with pytest.raises(ValueError, match="for each of 2 calls, but 3 were recorded"):
+        unrolled.find_units(recording, features_[1:])
+    with pytest.raises(
+        ValueError, match=r"the call 1's steps and rows, \(2, 120\), got \(120, 2\)"
+    ):
+        unrolled.find_units(recording, [features_[0], features_[1].T, features_[2]])
+
+
+def _late(taken: Tensor) -> list[Tensor]:
+    """The second half of each row's steps."""
+    places = [each.nonzero().flatten() for each in taken]
+    return [each[int(len(each) / 2) :] for each in places]
+
+
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_many_short_rows(batch_first: bool) -> None:
+    values, feature = planted(24, 40)
+    if batch_first:
+        values = {name: value.transpose(0, 1) for name, value in values.items()}
+    search = unrolled.find_units(
+        values, feature.T if batch_first else feature, batch_first=batch_first
+    )
+    assert {(unit.name, unit.unit) for unit in search.found[:2]} == {("l0.h", 3), ("l0.c", 1)}
+    assert len(search.found) <= 3
+    same = {name: value.expand(40, 24, -1) for name, value in {"h": torch.randn(24, 3)}.items()}
+    with pytest.raises(ValueError, match="5 rows or more of which the feature differs"):
+        unrolled.find_units(same, torch.arange(24.0).expand(40, 24), batch_first=True)
+
+
+@pytest.mark.broad
+@pytest.mark.parametrize("binary", [False, True])
+def test_chance_is_rarely_reported_of_short_rows(binary: bool) -> None:
+    wrong = 0
+    for seed in range(40):
+        values = {"h": smooth(20, 32, 12, seed=100 + seed)}
+        feature = smooth(20, 32, seed=seed)
+        search = unrolled.find_units(values, (feature > 0) if binary else feature, seed=seed)
+        wrong += bool(search.found)
+    assert wrong <= 6  # 2 expected
+
+
+def test_a_loop_over_a_cell_whose_rows_end() -> None:
+    torch.manual_seed(0)
+    cell, h = unrolled.GRUCell(1, 6), torch.zeros(3, 6)
+    x = (torch.rand(200, 3, 1) < 0.5).float()
+    with unrolled.record(cell, "*.h") as recording:
+        for t in range(200):
+            rows = 3 if t < 120 else 2
+            h = cell(x[t, :rows], h[:rows])
+    search = unrolled.find_units(recording, x.squeeze(-1))
+    assert search.found
+    rows = [x[:, 0, 0], x[:, 1, 0], x[:120, 2, 0]]
+    assert list(unrolled.find_units(recording, rows)) == list(search)
+
+
+def test_values_that_do_not_go_together() -> None:
+    model = torch.nn.ModuleDict(
+        {"a": unrolled.GRU(1, 4), "b": unrolled.GRU(1, 4, batch_first=True)}
+    )
+    x = torch.randn(300, 3, 1)
+    with unrolled.record(model, "*.h") as recording:
+        model["a"](x)
+        model["b"](x.transpose(0, 1))
+    with pytest.raises(ValueError, match=r"layouts, .* a\.l0\.h \(T, B\), b\.l0\.h \(B, T\)"):
+        unrolled.find_units(recording, x.squeeze(-1))
+    with unrolled.record(model, "*.h") as recording:
+        model["a"](x)
+        model["b"](x.transpose(0, 1), lengths=[300, 200, 100])
+    with pytest.raises(ValueError, match="different steps and rows"):
+        unrolled.find_units(recording, x.squeeze(-1))
 
 
 def test_units_that_never_change_score_nothing() -> None:
@@ -129,6 +231,8 @@ def test_features_of_text() -> None:
     assert [c for c, inside in zip(text, quotes, strict=True) if inside] == list('"a b')
     assert features.position_in_line("ab\n\ncd").tolist() == [1, 2, 0, 0, 1, 2]
     assert features.after("def f: g", "def", until=":").tolist() == [0, 0, 1, 1, 1, 0, 0, 0]
+    with pytest.raises(TypeError, match="text should be a string, got list: of a batch of texts"):
+        features.inside_quotes([text])  # pyright: ignore
     for call in (
         lambda: features.inside_quotes(""),
         lambda: features.inside_quotes("a", '""'),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol, final
@@ -95,9 +96,9 @@ class Probe:
     def attach(self, modules: Iterable[Watched]) -> None:
         """Let calls of these modules come here from now on."""
         for module in modules:
+            self._modules.append(module)
             with _lock():
                 module._probes = (*module._probes, self)
-            self._modules.append(module)
 
     def detach(self) -> None:
         """Let calls come here no longer."""
@@ -148,6 +149,19 @@ class Detached(Probe):
 
 
 _lock = locks.Lock()
+
+
+@contextmanager
+def attached(probe: Probe, modules: Iterable[Watched]) -> Iterator[None]:
+    """Let calls of some modules come to a probe while the context is open."""
+    try:
+        try:
+            probe.attach(modules)
+            yield
+        finally:
+            probe.detach()
+    finally:
+        probe.detach()  # once more: an interrupt may have come in the middle of the first
 
 
 def refuse_compilers(user: str) -> None:
@@ -260,6 +274,8 @@ def before(call: ProbedCall, state: str, after: Tensor) -> Tensor:
             [after[1:], first.unsqueeze(0)] if call.reverse else [first.unsqueeze(0), after[:-1]]
         )
         return torch.cat(parts)
+    if not sizes:  # every row has length 0
+        return after
     steps = list(after.split(list(sizes)))
     if not call.reverse:
         earlier = [first, *steps[:-1]]

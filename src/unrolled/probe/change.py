@@ -25,11 +25,13 @@ class Change:
 
     Attributes:
         value: a number; a tensor that broadcasts to the chosen part, in the layout in which the
-            value is recorded; or a function of the value, called in every step with the rows that
+            value is recorded, of which a call with fewer rows than others takes its own; or a
+            function of the value, called in every step with the rows that
             take part, (rows, units), which returns as many.
         steps: which steps, from 0; None for all. Those of a reverse layer are numbered as in the
             input. An int, a slice, a sequence of ints or a mask of bools, as for the others.
-        rows: which rows of the batch; None for all.
+        rows: which rows of the batch; None for all. Calls that have fewer rows than a call before
+            them leave out those that they have not.
         units: which units; None for all.
     """
 
@@ -73,7 +75,7 @@ def patch(
     """Put values of another run in place of those of this one; for `unrolled.edit`.
 
     Args:
-        recording: of the other run, with as many rows, or one for all rows.
+        recording: of the other run, with as many rows at each step, or one for all rows.
         shift: step t takes what was recorded at step ``t - shift``. Steps for which there is none
             stay as they are, unless `steps` names them.
         name: of the recorded value; the name that is changed if left out.
@@ -107,11 +109,13 @@ class CallPart(NamedTuple):
     steps: list[int]
     choices: list[int]  # which of the chosen steps each is
     rows: list[int]
+    row_choices: list[int]  # which of the chosen rows each is
     units: list[int]
 
     def mesh(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
         """Return what indexes the part in (T, B, units)."""
-        steps, rows, units = (index(places, device) for places in self[3:4] + self[5:])
+        places = (self.steps, self.rows, self.units)
+        steps, rows, units = (index(each, device) for each in places)
         return steps[:, None, None], rows[None, :, None], units
 
     @property
@@ -141,7 +145,8 @@ class Target:
         self.rows = Selection(change.rows, "rows")
         self.units = Selection(change.units, "units")
         self.reached = 0  # how many steps the calls had
-        self._given, self._used = 0, 0  # how many steps there are to put in, and how many were
+        # How many steps and rows there are to put in, and how many were.
+        self._counts = {"steps": (0, 0), "rows": (0, 0)}
         self._put = False  # whether a step of a recording was
         try:
             self._units = self.units.places(self.size)
@@ -170,8 +175,13 @@ class Target:
             )
         return value
 
-    def fill(self, form: Form, layout: Layout, start: int) -> tuple[Tensor, Tensor]:
+    def fill(self, form: Form, layout: Layout, start: int, before: int) -> tuple[Tensor, Tensor]:
         """Return where the value of one call is replaced, and by what, both (T, B, units).
+
+        Args:
+            form, layout: of the call.
+            start: how many steps the calls before had.
+            before: how many rows they had at most, 0 without any.
 
         Raises:
             IndexError, ValueError: for a change that does not fit this call.
@@ -181,14 +191,14 @@ class Target:
             if not (layout.batched or self.rows.everything):
                 raise IndexError("rows: the input has no batch: leave out rows=")
             steps, choices = self.steps.within(start, form.steps)
-            rows = self.rows.places(form.batch)
+            rows, row_choices = self.rows.shared(form.batch, before) if steps else ([], [])
         except IndexError as error:
             raise IndexError(f"edit: {self.name}: {error}") from None
-        part = CallPart(form, layout, start, steps, choices, rows, self._units)
+        part = CallPart(form, layout, start, steps, choices, rows, row_choices, self._units)
         like = form.data
         mask = torch.zeros(form.steps, form.batch, self.size, dtype=torch.bool, device=like.device)
         content = torch.zeros(mask.shape, dtype=like.dtype, device=like.device)
-        if not all(part.shape):
+        if not (part.steps and part.units):
             return mask, content
         mesh = part.mesh(like.device)
         if not isinstance(self.source, _Patched):
@@ -199,19 +209,29 @@ class Target:
         values, held = self.source.fill(part)
         self._put = self._put or bool(held.any())
         if not self.source.shift and self.steps.everything:
-            self._count(len(self.source.values), part.start + form.steps)
+            self._count("steps", len(self.source.values), part.start + form.steps)
         mask[mesh] = held.to(like.device).unsqueeze(-1).expand(part.shape)
         content[mesh] = values.to(like)
         return mask, content
 
     def _broadcast(self, value: Tensor, part: CallPart) -> Tensor:
         """Return the part of a tensor that belongs to a call, (chosen steps, rows, units)."""
-        axis = -3 if part.layout.batched and not part.layout.batch_first else -2
-        if value.dim() >= -axis and value.shape[axis] > 1:
-            if part.choices[-1] >= value.shape[axis]:
-                raise self._misfit(value, f"step {part.start + part.steps[-1]}")
-            self._count(value.shape[axis], part.choices[-1] + 1)
-            value = value.index_select(axis, index(part.choices, value.device))
+        steps_at, rows_at = (-2, -3) if part.layout.batch_first else (-3, -2)
+        if not part.layout.batched:
+            steps_at = -2
+        given = tuple(value.shape)
+        for kind, axis, places, choices in (
+            ("steps", steps_at, [part.start + step for step in part.steps], part.choices),
+            ("rows", rows_at, part.rows, part.row_choices),
+        ):
+            has_own = value.dim() >= -axis and value.shape[axis] != 1
+            if not has_own or (kind == "rows" and not part.layout.batched):
+                continue
+            needed = max(choices, default=-1) + 1
+            if needed > value.shape[axis]:
+                raise self._misfit(given, f"{kind[:-1]} {places[-1]}")
+            self._count(kind, value.shape[axis], needed)
+            value = value.index_select(axis, index(choices, value.device))
         steps, rows, units = part.shape
         shape = (rows, steps, units) if part.layout.batch_first else (steps, rows, units)
         if not part.layout.batched:
@@ -219,16 +239,16 @@ class Target:
         try:
             value = value.expand(shape)
         except RuntimeError:
-            raise self._misfit(value, f"the chosen part {shape}") from None
+            raise self._misfit(given, f"the chosen part {shape}") from None
         if not part.layout.batched:
             return value.unsqueeze(1)
         return value.transpose(0, 1) if part.layout.batch_first else value
 
-    def _misfit(self, value: Tensor, place: str) -> ValueError:
-        return ValueError(f"edit: {self.name}: a tensor {tuple(value.shape)} does not fit {place}")
+    def _misfit(self, given: tuple[int, ...], place: str) -> ValueError:
+        return ValueError(f"edit: {self.name}: a tensor {given} does not fit {place}")
 
-    def _count(self, given: int, used: int) -> None:
-        self._given, self._used = given, max(self._used, used)
+    def _count(self, kind: str, given: int, used: int) -> None:
+        self._counts[kind] = given, max(self._counts[kind][1], used)
 
     def applied(self, value: Tensor) -> Tensor:
         """Return the function's result for one step, (rows, units)."""
@@ -252,13 +272,14 @@ class Target:
 
         Raises:
             IndexError: for steps that no call had.
-            ValueError: for a tensor or recording with more steps than the calls had.
+            ValueError: for a tensor or recording with more steps or rows than the calls had.
         """
-        if self._used < self._given:
-            raise ValueError(
-                f"edit: {self.name}: what should be put in has {self._given} steps, but the calls "
-                f"had {self._used} of those that were chosen"
-            )
+        for kind, (given, used) in self._counts.items():
+            if used < given:
+                raise ValueError(
+                    f"edit: {self.name}: what should be put in has {given} {kind}, but the calls "
+                    f"had {used} of those that were chosen"
+                )
         shifted = isinstance(self.source, _Patched) and self.source.shift
         if shifted and self.reached and not self._put:
             raise ValueError(
@@ -283,8 +304,10 @@ class _Patched:
         name = patch.name or target.name
         try:
             self.values, self.lengths = patch.recording.padded(name)
-        except (KeyError, ValueError) as error:
+        except KeyError as error:
             raise ValueError(f"edit: {target.name}: patch: {error.args[0]}") from None
+        self.taken = patch.recording.taken(name).to(self.values.device)
+        self.batches = [rows for steps, rows in patch.recording.sizes(name) for _ in range(steps)]
         if self.values.shape[-1] != target.size:
             raise ValueError(
                 f"edit: {target.name} has {target.size} units, but {name} was recorded with "
@@ -294,20 +317,31 @@ class _Patched:
     def fill(self, part: CallPart) -> tuple[Tensor, Tensor]:
         """Return the values (steps, rows, units) and which steps of which rows there are."""
         steps, batch = self.values.shape[:2]
-        if batch not in (1, part.form.batch):
-            raise ValueError(
-                f"edit: {self.target.name}: patch: {batch} rows were recorded, but the run has "
-                f"{part.form.batch}"
-            )
-        rows = part.rows if batch > 1 else [0] * len(part.rows)
+        wanted = [part.start + step - self.shift for step in part.steps]
+        if batch != 1:
+            self._check_rows(wanted, part.form.batch)
         device = self.values.device
-        sources = index([part.start + step - self.shift for step in part.steps], device)
-        lengths = self.lengths.to(device)[index(rows, device)]
-        held = (sources[:, None] >= 0) & (sources[:, None] < lengths)
-        self._check(part, held)
+        rows = index(part.rows if batch != 1 else [0] * len(part.rows), device)
+        sources = index(wanted, device)
         safe = sources.clamp(0, steps - 1)
-        mesh = safe[:, None, None], index(rows, device)[None, :, None], index(part.units, device)
+        inside = (sources >= 0) & (sources < steps)
+        held = inside.unsqueeze(1) & self.taken[safe[:, None], rows.clamp(max=batch - 1)]
+        self._check(part, held)
+        mesh = safe[:, None, None], rows[None, :, None], index(part.units, device)
         return self.values[mesh], held
+
+    def _check_rows(self, steps: list[int], rows: int) -> None:
+        """Raise ValueError where a call that was recorded had other rows than the run has now."""
+        alike = len(set(self.batches)) == 1
+        for step in steps:
+            known = 0 <= step < len(self.batches)
+            found = self.batches[step] if known else self.batches[0] if alike else rows
+            if found != rows:
+                place = "" if alike else f" at step {step}"
+                raise ValueError(
+                    f"edit: {self.target.name}: patch: {found} rows were recorded{place}, but the "
+                    f"run has {rows}"
+                )
 
     def _check(self, part: CallPart, held: Tensor) -> None:
         """Check that all that is asked for was recorded, but for what a shift leaves over."""

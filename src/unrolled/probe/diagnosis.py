@@ -52,7 +52,7 @@ def diagnose(model: Module, x: Any, of: str | Iterable[str] = "*") -> Diagnosis:
     check_finite(x, "diagnose")
     with watching(model, of, "diagnose") as watch, torch.no_grad():
         run_model(model, x)
-    passages = called(watch, "diagnose")
+        passages = called(watch, "diagnose")
     with torch.no_grad():
         return Diagnosis([measure(passage) for passage in passages.values()])
 

@@ -15,7 +15,7 @@ from ..graph.graph import Graph
 from ..graph.rewrite import Edit, edited
 from ..kernels.dispatch import Runner
 from ..kernels.eager import Program
-from ..nn.call import Probe, ProbedCall, refuse_compilers
+from ..nn.call import Probe, ProbedCall, attached, refuse_compilers
 from ..nn.weights import Weighted
 from .change import Change, Target
 from .names import layout, matching
@@ -43,7 +43,8 @@ def edit(
             `unrolled.Change` of any of these, at places of its own.
         steps: which steps, numbered as in a recording of one call of `model`; all if left out. An
             int, a slice, a sequence of ints or a mask of bools, as for the others.
-        rows: which rows of the batch.
+        rows: which rows of the batch; calls that have fewer rows than one before them, such as the
+            later steps of a loop over rows of falling length, leave out those that they have not.
         units: which units.
 
     Returns:
@@ -87,15 +88,22 @@ def edit(
 
 @contextmanager
 def _editing(model: Module, editor: _Editor, names: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    hook = model.register_forward_pre_hook(editor.begin, prepend=True)
-    editor.attach(editor.modules)
-    try:
+    with _counted(model, editor), attached(editor, editor.modules):
         yield names
-    finally:
-        editor.detach()
-        hook.remove()
     for target in editor.all_targets:
         target.finish()
+
+
+@contextmanager
+def _counted(model: Module, editor: _Editor) -> Iterator[None]:
+    """Tell an editor of the calls of the model while the context is open."""
+    hook = None
+    try:
+        hook = model.register_forward_pre_hook(editor.begin, prepend=True)
+        yield
+    finally:
+        if hook is not None:
+            hook.remove()
 
 
 @final
@@ -105,7 +113,8 @@ class _Editor(Probe):
     def __init__(self, model: Module, targets: dict[tuple[Module, str], list[Target]]) -> None:
         super().__init__()
         self._targets = targets
-        self._starts: dict[tuple[Module, str], int] = {}
+        # Of the calls so far, how many steps they had, and how many rows at most.
+        self._passed: dict[tuple[Module, str], tuple[int, int]] = {}
         self._engines: dict[
             tuple[Module, str, Graph], tuple[Runner | Program, dict[str, Edit]]
         ] = {}
@@ -117,7 +126,7 @@ class _Editor(Probe):
         if torch.compiler.is_compiling():
             return  # the modules that are changed refuse it
         if self.active and not self._is_step:
-            self._starts.clear()
+            self._passed.clear()
 
     @property
     def all_targets(self) -> list[Target]:
@@ -134,12 +143,12 @@ class _Editor(Probe):
         key = module, call.suffix
         if key not in self._targets:
             return call
-        start = self._starts.get(key, 0)
-        self._starts[key] = start + call.form.steps
+        start, before = self._passed.get(key, (0, 0))
+        self._passed[key] = start + call.form.steps, max(before, call.form.batch)
         inputs = dict(call.inputs)
         filled: list[tuple[Target, Tensor, Tensor]] = []
         for target in self._targets[key]:
-            mask, content = target.fill(call.form, layout(module, call), start)
+            mask, content = target.fill(call.form, layout(module, call), start, before)
             mask, content = call.form.gather(mask), call.form.gather(content)
             if target.value in inputs:
                 old = inputs[target.value]
@@ -147,7 +156,7 @@ class _Editor(Probe):
                     sizes = call.form.batch_sizes
                     parts = old.unbind(0) if sizes is None else old.split(list(sizes))
                     join = torch.stack if sizes is None else torch.cat
-                    content = join([target.applied(part) for part in parts])
+                    content = join([target.applied(part) for part in parts]) if parts else old
                 inputs[target.value] = torch.where(mask, content, old)
             else:
                 filled.append((target, mask.to(call.form.data.dtype), content))

@@ -1,6 +1,7 @@
 """Properties of text, character by character: what a unit might have learned to track.
 
-Each is a float32 tensor (T,), aligned with what a model knows after it has read a character.
+Each is a float32 tensor (T,), aligned with what a model knows after it has read a character. For a
+batch of texts, `find_units` takes a list of them, one for each row, in any layout.
 """
 
 from __future__ import annotations
@@ -51,7 +52,12 @@ def after(text: str, keyword: str, until: str = "\n") -> Tensor:
 
 
 def _require(text: str, *named: str) -> None:
-    """Raise ValueError where there is nothing to look at or for."""
+    """Raise TypeError for anything but a string, ValueError where there is nothing to look for."""
+    if not isinstance(text, str):
+        raise TypeError(
+            f"text should be a string, got {type(text).__name__}: of a batch of texts, make a list "
+            "of features, one for each"
+        )
     if not text:
         raise ValueError("text is empty: a feature has one value for each character")
     for name, value in zip(named[::2], named[1::2], strict=True):

@@ -15,7 +15,8 @@ from .jacobian import rows_of
 from .memory import FRACTION, MemoryLength, ablation, influence, memory_length
 from .passage import Passage
 from .paths import Terms, contributions, terms
-from .watch import Watch, called, run_model, unknown, watching
+from .recording import in_time
+from .watch import called, run_model, unknown, watching
 
 Loss = Callable[[Any], Tensor]
 INDEPENDENT = (
@@ -60,13 +61,13 @@ def gradient_flow(
         )
     with watching(model, of, "gradient_flow") as watch, torch.enable_grad():
         output = run_model(model, x)
-        value = loss(output) if loss is not None else default_loss(model, watch, output)
-    passages = called(watch, "gradient_flow")
-    _arrive(passages, _checked(value))
+        passages = called(watch, "gradient_flow")
+        value = loss(output) if loss is not None else default_loss(model, passages, output)
+        _arrive(passages, _checked(value))
     return GradientFlow(passages, value.item())
 
 
-def default_loss(model: Module, watch: Watch, output: Any) -> Tensor:
+def default_loss(model: Module, passages: Mapping[str, Passage], output: Any) -> Tensor:
     """Return the sum of the output at the last step; see `gradient_flow`."""
     found = _first(output)
     if found is None:
@@ -74,23 +75,19 @@ def default_loss(model: Module, watch: Watch, output: Any) -> Tensor:
             f"gradient_flow: the model's output ({type(output).__name__}) holds no tensor of "
             "floating-point numbers: pass loss=, a function of the output to a scalar"
         )
-    passage = next(iter(called(watch, "gradient_flow").values()))
-    form = passage.visits[-1].call.form
-    lengths = torch.tensor(passage.lengths[-1])
+    passage = next(iter(passages.values()))
+    batch_first, batched = passage.layout
+    lengths = torch.tensor([max(passage.order(row), default=-1) + 1 for row in range(passage.rows)])
     if isinstance(found, PackedSequence):
         packed = Packed("gradient_flow", found)
         found, lengths, batch_first = packed.spread(packed.data), packed.lengths, False
-    else:
-        batch_first = getattr(form, "batch_first", False)
-        if not form.batched:
-            found = found.unsqueeze(1)
-    if batch_first and found.dim() > 1:
+    elif not batched:
+        found = found.unsqueeze(1)
+    if batched and batch_first and found.dim() > 1:
         found = found.transpose(0, 1)
     shape = (passage.steps, passage.rows)
     if found.dim() < 3 or tuple(found.shape[:2]) != shape or len(lengths) != passage.rows:
         return found.sum()
-    if len(passage.visits) > 1:
-        lengths = torch.full_like(lengths, passage.steps)
     rows = torch.arange(passage.rows)[lengths > 0]
     last = found[(lengths[lengths > 0] - 1).to(found.device), rows.to(found.device)]
     if not getattr(model, "bidirectional", False):
@@ -156,7 +153,8 @@ class GradientFlow:
 
     Attributes:
         loss: its value.
-        norms: by layer, (T, B): the norm of the gradient with respect to all states after a step
+        norms: by layer, in the layout of its output, (T, B), (B, T) if it is `batch_first` or (T,)
+            without a batch: the norm of the gradient with respect to all states after a step
             together; 0 after a row's end.
         state_norms: by layer and state, the same for each state.
     """
@@ -186,7 +184,7 @@ class GradientFlow:
 
     def gradient(self, layer: str) -> dict[str, Tensor]:
         """Return the gradient of the loss with respect to each state after every step, (T, B,
-        units).
+        units) in the layout of the layer's output.
         """
         return _gradients(self.passage(layer), lambda gradient: gradient)
 
@@ -305,7 +303,7 @@ def _gradients(passage: Passage, measure: Callable[[Tensor], Tensor]) -> dict[st
         measure: of gradients (..., units), as (..., N).
 
     Returns:
-        (T, B, N) by state.
+        By state, (T, B, N) in the layout of the layer's output.
     """
     calls: dict[str, list[Tensor]] = {state: [] for state in passage.graph.states}
     for visit in passage.visits:
@@ -317,7 +315,10 @@ def _gradients(passage: Passage, measure: Callable[[Tensor], Tensor]) -> dict[st
         for state, measured in calls.items():
             whole = torch.cat([values[state] for _, values in pieces])
             measured.append(visit.call.form.spread(whole))
-    return {state: torch.cat(measured) for state, measured in calls.items()}
+    return {
+        state: passage.layout.outward(in_time(measured, passage.rows))
+        for state, measured in calls.items()
+    }
 
 
 def _norm(value: Tensor) -> Tensor:

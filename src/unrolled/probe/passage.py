@@ -24,6 +24,7 @@ from ..locks import cached_property
 from ..nn.call import ProbedCall, Values
 from .jacobian import Stretch, backward, program, rows_of, walk
 from .names import Place
+from .recording import Layout, in_time
 
 CHUNK = 64
 """The number of steps in memory at a time."""
@@ -37,6 +38,7 @@ class Visit:
 
     Attributes:
         call: as it was made.
+        layout: of the module's output.
         weights: copies of its weights, float64.
         before, after: the states before and after every step, in the order of the inputs.
         edges: where gradients of the loss arrive: at the output of every step, under an empty
@@ -45,6 +47,7 @@ class Visit:
     """
 
     call: ProbedCall
+    layout: Layout
     weights: Values
     before: Values
     after: Values
@@ -55,6 +58,11 @@ class Visit:
     def steps(self) -> int:
         """T of this call."""
         return self.call.form.steps
+
+    @property
+    def empty(self) -> bool:
+        """Whether no row takes a step."""
+        return 0 in self.call.form.data.shape[:-1]
 
     @cached_property
     def given(self) -> Values:
@@ -86,6 +94,12 @@ class Visit:
             Which of the inputs' rows a piece stands for, and the gradients there, float64.
         """
         graph, sizes = self.call.graph, self.call.form.batch_sizes
+        if self.empty:
+            yield (
+                ALL,
+                {state: torch.zeros_like(self.after[state]).double() for state in graph.states},
+            )
+            return
         carried = {f"d_{s}": self._arrived(s, self.call.states[s]) for s in graph.states}
         output = self.after[graph.output]
         if self.steps == 1 and sizes is None:
@@ -144,22 +158,20 @@ class Passage:
         reverse: whether steps are taken from the last to the first.
         visits: its calls.
         graph: the equations.
-        steps, rows: T of all calls together, and B.
+        steps, rows: T of all calls together, and B, the most rows of a call: a row takes no step in
+            a call that has no such row.
+        layout: of the module's output; with a batch if a call had one.
         units: the number of units of I, H, P and 1.
         widths: the number of units of each state, in the order of the signature.
     """
 
     def __init__(self, place: Place, visits: Sequence[Visit]) -> None:
         self.visits = list(visits)
-        counts = {visit.call.form.batch for visit in visits}
-        if len(counts) > 1:
-            raise ValueError(
-                f"{place.name} is called with different numbers of rows "
-                f"({', '.join(map(str, sorted(counts)))}): give the model one batch"
-            )
         first = visits[0].call
         self.name, self.reverse, self.graph = place.name, place.reverse, first.graph
-        self.rows = first.form.batch
+        self.rows = max(visit.call.form.batch for visit in visits)
+        batched = any(visit.layout.batched for visit in visits)
+        self.layout = Layout(visits[0].layout.batch_first, batched)
         self.units: Mapping[Size, int] = {**first.program.sizes, "input": place.input_size}
         self.widths = {state: self.units[size] for state, size in self.graph.states.items()}
         self._starts = [0, *accumulate(visit.steps for visit in visits)]
@@ -173,8 +185,9 @@ class Passage:
 
     @cached_property
     def lengths(self) -> list[list[int]]:
-        """For each call, how many steps each row has."""
-        return [visit.call.form.lengths.tolist() for visit in self.visits]
+        """For each call, how many steps each row has; 0 for rows that it has not."""
+        found = [visit.call.form.lengths.tolist() for visit in self.visits]
+        return [lengths + [0] * (self.rows - len(lengths)) for lengths in found]
 
     def last(self, row: int) -> int:
         """Return the last step that a row takes, in the order in which its steps are taken."""
@@ -219,9 +232,9 @@ class Passage:
             yield self.visits[number], [step - self._starts[number] for step in run]
 
     def pieces(self) -> Iterator[tuple[Stretch, Tensor]]:
-        """Yield all steps of all rows, some at a time, and which of them there are, (T, B)."""
+        """Yield all steps of the rows of each call, some at a time, and which there are, (T, B)."""
         for visit in self.visits:
-            for steps in _pieces(visit.steps, True):
+            for steps in [] if visit.empty else _pieces(visit.steps, True):
                 given = {name: value[steps].double() for name, value in visit.given.items()}
                 yield self._stretch(visit, given), visit.valid[steps]
 
@@ -241,12 +254,12 @@ class Passage:
 
     def valid(self) -> Tensor:
         """Return which steps of which rows there are, (T, B)."""
-        return torch.cat([visit.valid for visit in self.visits])
+        return in_time([visit.valid for visit in self.visits], self.rows)
 
     def states(self) -> Values:
         """Return the states after every step, (T, B, units), 0 after a row's end."""
         return {
-            state: torch.cat([visit.spread_after[state] for visit in self.visits])
+            state: in_time([visit.spread_after[state] for visit in self.visits], self.rows)
             for state in self.graph.states
         }
 

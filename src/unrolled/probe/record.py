@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import Module
 
 from .. import _torch
-from ..nn.call import Probe, ProbedCall, refuse_compilers
+from ..nn.call import Probe, ProbedCall, attached, refuse_compilers
 from ..nn.weights import Weighted
 from .names import Place, layout, matching
 from .recording import CallShape, Recording
@@ -29,7 +29,8 @@ def record(
     """Record named values of every layer, direction and step while the context is open.
 
     The output of the model does not change by a bit. Modules that are called more than once, such
-    as cells in a loop, have their steps one after the other. Only calls of the thread that made
+    as cells in a loop, have their steps one after the other, whatever rows each call has: see
+    `Recording`. Only calls of the thread that made
     the recording are recorded.
 
     Args:
@@ -76,17 +77,14 @@ def record(
 @contextmanager
 def _recording(recorder: _Recorder) -> Iterator[Recording]:
     store = recorder.store
-    recorder.attach(recorder.modules)
     try:
-        yield recorder.recording
-        recorder.detach()
+        with attached(recorder, recorder.modules):
+            yield recorder.recording
         if isinstance(store, Folder):
             recorder.recording._finish(store)
     except BaseException:
         store.discard()
         raise
-    finally:
-        recorder.detach()
 
 
 @final

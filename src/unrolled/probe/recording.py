@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import groupby
 from pathlib import Path
@@ -75,6 +75,17 @@ class CallShape(NamedTuple):
         return any(length != self.steps for length in self.lengths)
 
 
+def in_time(calls: Sequence[Tensor], rows: int) -> Tensor:
+    """Return calls (T, B, ...) one after the other, with 0 in rows that a call does not have."""
+    whole = [call if call.shape[1] == rows else _widened(call, rows) for call in calls]
+    return whole[0] if len(whole) == 1 else torch.cat(whole)
+
+
+def _widened(call: Tensor, rows: int) -> Tensor:
+    missing = call.new_zeros(call.shape[0], rows - call.shape[1], *call.shape[2:])
+    return torch.cat([call, missing], 1)
+
+
 OVERFLOWS = (OverflowError, TypeError)
 """Raised for a shape of more than 64 bits, by whoever reads it first."""
 
@@ -83,10 +94,15 @@ OVERFLOWS = (OverflowError, TypeError)
 class Recording(Mapping[str, Tensor]):
     """Recorded values by dotted name, with the steps of all calls one after the other.
 
-    A value of a layer is (T, B, units), (B, T, units) if the layer is `batch_first`, (T, units)
-    without a batch. Packed and ragged input is padded: rows stand as they were given, with 0 after
-    a row's end; `lengths` says where that is. A value of a cell that takes single steps has the
-    steps stacked, (T, B, units). Calls of a module that follow each other are joined in time.
+    A value has the layout of the module's own output: (T, B, units), (B, T, units) if the layer is
+    `batch_first`, (T, units) without a batch. Packed and ragged input is padded: rows stand as they
+    were given, with 0 after a row's end. A value of a cell that takes single steps has the steps
+    stacked, (T, B, units).
+
+    Calls of a module that follow each other are joined in time: T is the steps of all calls, B the
+    most rows that a call had; row r is row r of each call, with 0 in the steps of calls that have
+    no such row. `valid` says which steps of which rows there are, `lengths` how many of each row,
+    and `calls` has the calls one by one.
 
     >>> import torch, unrolled
     >>> lstm = unrolled.LSTM(3, 4, bidirectional=True)
@@ -130,27 +146,26 @@ class Recording(Mapping[str, Tensor]):
 
         Raises:
             KeyError: for a name that was not recorded, or whose module was not called.
-            ValueError: if the calls had different batches; `calls` has them one by one.
         """
-        place, values = self._found(name)
-        return self._shapes[place][0].layout.outward(self._joined(name, values))
+        return self.layout(name).outward(self.padded(name)[0])
 
     def padded(self, name: str) -> tuple[Tensor, Tensor]:
         """Return the values of a name as (T, B, units) in any layout, and the lengths (B,)."""
         place, values = self._found(name)
-        return self._joined(name, values), self.lengths[place]
+        valid = _valid(self._shapes[place])
+        return in_time(values, valid.shape[1]), valid.sum(0)
 
-    def _joined(self, name: str, values: list[Tensor]) -> Tensor:
-        """Return the calls one after the other in time."""
-        shapes = self._shapes[self._names[self._canonical(name)]]
-        if len({(shape.layout, len(shape.lengths)) for shape in shapes}) > 1 or (
-            len(shapes) > 1 and any(shape.ragged for shape in shapes)
-        ):
-            raise ValueError(
-                f"{name}: {len(shapes)} calls with different batches or with ragged rows cannot "
-                f"be joined: recording.calls({name!r}) has them one by one"
-            )
-        return values[0] if len(values) == 1 else torch.cat(values)
+    def layout(self, name: str) -> Layout:
+        """Return the layout of a value: with a batch if a call had one."""
+        return _layout(self._shapes[self._found(name)[0]])
+
+    def taken(self, name: str) -> Tensor:
+        """Return which steps of which rows a value has, as (T, B) in any layout."""
+        return _valid(self._shapes[self._found(name)[0]])
+
+    def sizes(self, name: str) -> list[tuple[int, int]]:
+        """Return (T, B) of each call."""
+        return [(s.steps, len(s.lengths)) for s in self._shapes[self._found(name)[0]]]
 
     def calls(self, name: str) -> list[Tensor]:
         """Return the values of a name, call by call; a step's have a first dimension of 1.
@@ -207,12 +222,18 @@ class Recording(Mapping[str, Tensor]):
 
         Over several calls of a place, the sum.
         """
-        found = {}
-        for place, shapes in self._shapes.items():
-            if len({len(shape.lengths) for shape in shapes}) == 1:
-                sums = map(sum, zip(*(shape.lengths for shape in shapes), strict=True))
-                found[place] = torch.tensor(list(sums), dtype=torch.long, device="cpu")
-        return found
+        return {place: _valid(shapes).sum(0) for place, shapes in self._shapes.items()}
+
+    @property
+    def valid(self) -> dict[str, Tensor]:
+        """Which steps of which rows there are, for each place such as ``encoder.l0``.
+
+        A tensor of bools like a recorded value without its units, (T, B) or (B, T), so that
+        ``recording["encoder.l0.h"][recording.valid["encoder.l0"]]`` is all that there is, (N, H).
+        """
+        return {
+            place: _layout(shapes).outward(_valid(shapes)) for place, shapes in self._shapes.items()
+        }
 
     @property
     def initial(self) -> dict[str, Tensor]:
@@ -291,16 +312,37 @@ class Recording(Mapping[str, Tensor]):
             alike = len({(piece.dtype, *piece.shape[1:]) for piece in own}) == 1
             if calls and calls != kept and not (alike and sum(calls) == sum(kept)):
                 raise ValueError(f"{name!r} has {sum(kept)} steps, expected {sum(calls)}")
-            rows = {len(shape.lengths) for shape in self._shapes.get(place, [])}
-            if not rows >= {piece.shape[1] for piece in own}:
+            rows = [len(shape.lengths) for shape in self._shapes.get(place, [])]
+            found = [piece.shape[1] for piece in own]
+            if rows != found and not (alike and set(rows) == set(found)):
                 raise ValueError(f"{name!r} has other rows than {place!r}")
 
     def __repr__(self) -> str:
         parts = [f"{len(self)} names"]
         for place, shapes in self._shapes.items():
-            steps, rows = sum(shape.steps for shape in shapes), len(shapes[0].lengths)
+            steps, rows = sum(shape.steps for shape in shapes), _rows(shapes)
             parts.append(f"{place}: {steps} steps, {rows} rows")
         return f"Recording({'; '.join(parts)})"
+
+
+def _rows(shapes: Sequence[CallShape]) -> int:
+    """Return the most rows that a call had."""
+    return max(len(shape.lengths) for shape in shapes)
+
+
+def _layout(shapes: Sequence[CallShape]) -> Layout:
+    """Return the layout of calls that are joined."""
+    return Layout(shapes[0].layout.batch_first, any(shape.layout.batched for shape in shapes))
+
+
+def _valid(shapes: Sequence[CallShape]) -> Tensor:
+    """Return which steps of which rows there are, (T, B)."""
+    parts = []
+    for shape, same in groupby(shapes):
+        lengths = torch.tensor(shape.lengths, dtype=torch.long, device="cpu")
+        part = torch.arange(shape.steps, device="cpu").unsqueeze(1) < lengths
+        parts.append(part.repeat(sum(1 for _ in same), 1))
+    return in_time(parts, _rows(shapes))
 
 
 def _shapes_to_json(shapes: list[CallShape]) -> list[Any]:

@@ -62,6 +62,27 @@ class Selection:
                 raise IndexError(f"{self.axis}: {place} is not among the {count} {self.axis}")
         return [place % count for place in self.chosen]
 
+    def shared(self, count: int, before: int) -> tuple[list[int], list[int]]:
+        """Return the chosen places of a call that has `count` of them: places, and which choice
+        each is.
+
+        Args:
+            count: how many there are.
+            before: the most that a call before had, 0 for the first. What those had and this one
+                has not is left out.
+
+        Raises:
+            IndexError: for a place that no call had so far, a mask of another length, and where
+                the end is counted from and calls have different ones.
+        """
+        if self.relative and before not in (0, count):
+            raise IndexError(
+                f"{self.axis}: {self.chosen} counts from the end, but the calls have {before} and "
+                f"{count} {self.axis}: count from the start"
+            )
+        pairs = [(p, k) for k, p in enumerate(self.places(max(count, before))) if p < count]
+        return [place for place, _ in pairs], [choice for _, choice in pairs]
+
     def within(self, start: int, count: int) -> tuple[list[int], list[int]]:
         """Return the chosen of the places from `start` on: counted from there, and which choice
         each is.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
-from .recording import Recording
+from .aligned import feature_of, values_of
 from .shown import Shown
 
 if TYPE_CHECKING:
@@ -18,9 +20,10 @@ if TYPE_CHECKING:
 LEVEL = 0.05
 """The chance of any unit being reported when none tracks the feature."""
 SHIFTS = 500
-"""The number of shifted copies of the feature that are the control."""
+"""The number of features, shifted or exchanged, that are the control."""
 LEAST = 40
-"""The fewest shifts with which a finding at `LEVEL` can be told from chance with some room."""
+"""The fewest ways to shift or exchange with which a finding at `LEVEL` can be told from chance with
+some room."""
 
 
 class Unit(NamedTuple):
@@ -30,7 +33,7 @@ class Unit(NamedTuple):
         name: of the recorded value: ``l0.h``.
         unit: its number.
         score: the correlation with the feature, positive if its sign is that of the first part.
-        p: the chance that the best of all units scores so high on a shifted feature.
+        p: the chance that the best of all units scores so high on a feature of the control.
         rising: whether the unit rises with the feature; from the first part.
         auc: of a 0/1 feature, the chance that the unit tells a 1 from a 0; else None.
         threshold: of a 0/1 feature, the middle between the unit's means; from the first part.
@@ -49,27 +52,38 @@ class Unit(NamedTuple):
 
 
 def find_units(
-    recording: Mapping[str, Tensor], feature: Any, split: float = 0.5, seed: int = 0
+    recording: Mapping[str, Tensor],
+    feature: Any,
+    split: float = 0.5,
+    seed: int = 0,
+    *,
+    batch_first: bool | None = None,
 ) -> UnitSearch:
     """Search recorded values for units that track a feature.
 
-    On the first part of the steps each unit's sign and threshold are fitted; the score is the
-    correlation on the others. The control is the same score of features shifted in time, around
-    the end, which keeps how smooth they are: neighbouring steps are alike, so many units agree
-    with any smooth feature for a while. A unit is found if it beats the best of *all* units on
-    95 % of the shifted features.
+    On the first part of each row's steps every unit's sign and threshold are fitted; the score is
+    the correlation on the others, of all rows together. The control is the same score of features
+    shifted in time within each row, around the end, which keeps how smooth they are: neighbouring
+    steps are alike, so many units agree with any smooth feature for a while. Rows that are too
+    short for that are exchanged instead: each is given the feature of another. A unit is found if
+    it beats the best of *all* units on 95 % of these features.
 
     Args:
         recording: of `unrolled.record`, or tensors by name, (T, B, units) or (T, units).
-        feature: (T, B), or (T,) for a single row: 0/1 or real numbers, aligned with the steps;
-            see `unrolled.features`. What lies after a row's end is not looked at.
+        feature: 0/1 or real numbers, one for each step of each row; see `unrolled.features`. Either
+            a tensor like a recorded value without its units: (T, B), (B, T) if the module is
+            `batch_first`, (T,) for a single row. Or a list of tensors: one for each row, (T,) or as
+            long as the row; or one for each call of the module, (T, B) or (B, T) of that call. What
+            lies after a row's end is not looked at.
         split: the part of the steps that comes first.
-        seed: of the shifts.
+        seed: of the control.
+        batch_first: of tensors by name, whether they and the feature have the batch first; a
+            recording knows this of itself.
 
     Raises:
         TypeError: for a feature that is not numbers.
-        ValueError: for a feature of the wrong length, with NaN, or constant in either part; for
-            values of different lengths; for too few steps.
+        ValueError: for a feature of the wrong shape, with NaN, or constant in either part; for
+            values of different lengths or layouts; for too few steps.
 
     >>> import torch, unrolled
     >>> rnn = unrolled.RNN(1, 8)
@@ -82,11 +96,11 @@ def find_units(
     """
     if not 0 < split < 1:
         raise ValueError(f"find_units: split should be between 0 and 1, got {split!r}")
-    values, lengths = _values(recording)
+    values, form = values_of(recording, batch_first)
     labels = [(name, unit) for name, value in values.items() for unit in range(value.shape[-1])]
     every = torch.cat(list(values.values()), -1)
-    given = _feature(feature, every)
-    parts = [_part(every, given, lengths, split, late) for late in (False, True)]
+    given = feature_of(feature, form)
+    parts = [_part(every, given, form.taken, split, late) for late in (False, True)]
     early, late = parts
     for part, name in zip(parts, ("first", "second"), strict=True):
         if not len(part.y) or bool((part.y == part.y[0]).all()):
@@ -96,9 +110,9 @@ def find_units(
             )
     signs = _correlations(early.x, early.y.unsqueeze(1)).squeeze(1).sign()
     scores = signs * _correlations(late.x, late.y.unsqueeze(1)).squeeze(1)
-    best = (signs.unsqueeze(1) * _correlations(late.x, _shifted(late, seed))).max(0).values
+    best = (signs.unsqueeze(1) * _correlations(late.x, _control(late, seed))).max(0).values
     p = (1 + (best.unsqueeze(0) >= scores.unsqueeze(1)).sum(1)) / (1 + len(best))
-    is_binary = bool(((given == 0) | (given == 1)).all())
+    is_binary = all(bool(((part.y == 0) | (part.y == 1)).all()) for part in parts)
     fits = _fit(early, late, signs).tolist() if is_binary else [(None, None, None)] * len(labels)
     numbers = (scores.tolist(), p.tolist(), (signs > 0).tolist())
     units = [
@@ -119,60 +133,14 @@ class _Steps:
     lengths: list[int]  # of each row, here
 
 
-def _values(recording: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
-    """Return the values (T, B, units) by name, float64, and the rows' lengths."""
-    if not isinstance(recording, Mapping) or not recording:
-        raise ValueError("find_units: the recording is empty: record values of a model that runs")
-    found: dict[str, Tensor] = {}
-    lengths: Tensor | None = None
-    for name in recording:
-        if isinstance(recording, Recording):
-            value, lengths = recording.padded(name)
-        else:
-            value = torch.as_tensor(recording[name])
-            value = value.unsqueeze(1) if value.dim() == 2 else value
-        if value.dim() != 3:
-            raise ValueError(
-                f"find_units: {name} should be (T, B, units) or (T, units), got "
-                f"{tuple(value.shape)}"
-            )
-        found[name] = value.detach().cpu().double()
-    shapes = {name: tuple(value.shape[:2]) for name, value in found.items()}
-    if len(set(shapes.values())) > 1:
-        listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-        raise ValueError(f"find_units: values of different steps and rows (T, B): {listed}")
-    steps, rows = next(iter(shapes.values()))
-    return found, torch.full((rows,), steps) if lengths is None else lengths.cpu()
-
-
-def _feature(feature: Any, values: Tensor) -> Tensor:
-    """Return the feature as (T, B), checked."""
-    try:
-        given = torch.as_tensor(feature).detach().cpu().double()
-    except (TypeError, ValueError, RuntimeError):
-        raise TypeError(
-            "find_units: the feature should be numbers, one for each step, such as "
-            f"unrolled.features.inside_quotes(text), got {type(feature).__name__}"
-        ) from None
-    steps, rows = values.shape[:2]
-    one = given.unsqueeze(1) if given.dim() == 1 and rows == 1 else given
-    if tuple(one.shape) != (steps, rows):
-        expected = f"({steps},) or ({steps}, 1)" if rows == 1 else f"({steps}, {rows})"
-        raise ValueError(
-            f"find_units: the feature should have the recording's steps and rows, {expected}, got "
-            f"{tuple(given.shape)}"
-        )
-    if not bool(one.isfinite().all()):
-        raise ValueError("find_units: the feature has NaN or infinite values: leave them out")
-    return one
-
-
-def _part(values: Tensor, feature: Tensor, lengths: Tensor, split: float, late: bool) -> _Steps:
-    cuts = [(int(length * split), int(length)) for length in lengths]
-    ranges = [slice(cut, end) if late else slice(0, cut) for cut, end in cuts]
-    x = torch.cat([values[steps, row] for row, steps in enumerate(ranges)])
-    y = torch.cat([feature[steps, row] for row, steps in enumerate(ranges)])
-    return _Steps(x, y, [steps.stop - steps.start for steps in ranges])
+def _part(values: Tensor, feature: Tensor, taken: Tensor, split: float, late: bool) -> _Steps:
+    """Return the first part of each row's steps, or the second."""
+    places = [each.nonzero().flatten() for each in taken.T]
+    cuts = [int(len(each) * split) for each in places]
+    chosen = [p[cut:] if late else p[:cut] for p, cut in zip(places, cuts, strict=True)]
+    x = torch.cat([values[steps, row] for row, steps in enumerate(chosen)])
+    y = torch.cat([feature[steps, row] for row, steps in enumerate(chosen)])
+    return _Steps(x, y, [len(steps) for steps in chosen])
 
 
 def _correlations(x: Tensor, y: Tensor) -> Tensor:
@@ -184,32 +152,57 @@ def _correlations(x: Tensor, y: Tensor) -> Tensor:
     return (products / scale).nan_to_num(0, 0, 0).where(~still, 0.0)
 
 
-def _shifted(part: _Steps, seed: int) -> Tensor:
-    """Return the feature shifted in time within each row, (N, S)."""
+def _control(part: _Steps, seed: int) -> Tensor:
+    """Return the feature as it would be elsewhere, (N, S): shifted in time within each row, or
+    exchanged between rows where these are too short for that.
+    """
     generator = torch.Generator().manual_seed(seed)
     room = [length - 2 * _margin(length) + 1 for length in part.lengths]
-    longest = max(room)
-    if longest < LEAST:
-        raise ValueError(
-            f"find_units: {max(part.lengths)} held-out steps allow {max(longest, 0)} shifts for "
-            f"the control, fewer than the {LEAST} it takes: record a longer sequence"
-        )
-    count = min(SHIFTS, longest) if len(part.lengths) == 1 else SHIFTS
-    columns = []
     pieces = part.y.split(part.lengths)
-    shifts = [
-        torch.randperm(space, generator=generator)[:count]
-        if space >= count
-        else torch.randint(max(space, 1), (count,), generator=generator)
-        for space in room
-    ]
-    for number in range(count):
-        rolled = [
-            piece.roll(_margin(len(piece)) + int(shift[number])) if len(piece) else piece
-            for piece, shift in zip(pieces, shifts, strict=True)
-        ]
-        columns.append(torch.cat(rolled))
-    return torch.stack(columns, 1)
+    if max(room) >= LEAST:
+        return _shifted(pieces, room, generator)
+    if math.factorial(sum(length > 0 for length in part.lengths)) >= LEAST and not _alike(pieces):
+        return _exchanged([piece for piece in pieces if len(piece)], generator)
+    raise ValueError(
+        f"find_units: {max(part.lengths)} held-out steps allow {max(*room, 0)} shifts for the "
+        f"control, fewer than the {LEAST} it takes: record a longer sequence, or 5 rows or more of "
+        "which the feature differs"
+    )
+
+
+def _shifted(pieces: Sequence[Tensor], room: list[int], generator: torch.Generator) -> Tensor:
+    """Return the feature shifted in time within each row, (N, S)."""
+    count = min(SHIFTS, max(room)) if len(room) == 1 else SHIFTS
+    rows = []
+    for piece, space in zip(pieces, room, strict=True):
+        shift = (
+            torch.randperm(space, generator=generator)[:count]
+            if space >= count
+            else torch.randint(max(space, 1), (count,), generator=generator)
+        )
+        moved = torch.arange(len(piece)).unsqueeze(1) - (_margin(len(piece)) + shift)
+        rows.append(piece[moved % max(len(piece), 1)])
+    return torch.cat(rows)
+
+
+def _exchanged(pieces: Sequence[Tensor], generator: torch.Generator) -> Tensor:
+    """Return the feature of other rows in the place of each row's own, (N, S); what is shorter
+    begins anew.
+    """
+    orders = torch.stack([torch.randperm(len(pieces), generator=generator) for _ in range(SHIFTS)])
+    lengths = torch.tensor([len(piece) for piece in pieces])
+    padded = pad_sequence(list(pieces), batch_first=True)
+    rows = []
+    for others, piece in zip(orders.T, pieces, strict=True):
+        places = torch.arange(len(piece)).unsqueeze(1) % lengths[others]
+        rows.append(padded[others, places])
+    return torch.cat(rows)
+
+
+def _alike(pieces: Sequence[Tensor]) -> bool:
+    """Return whether the feature is the same in all rows, so far as they go."""
+    longest = max(pieces, key=len)
+    return all(torch.equal(piece, longest[: len(piece)]) for piece in pieces)
 
 
 def _margin(length: int) -> int:
@@ -253,7 +246,7 @@ class UnitSearch(Shown, Sequence[Unit]):
     Attributes:
         found: those that are better than chance at the level of 5 %, all units together.
         chance: the score that the best of all units reaches by chance in one case of 20.
-        shifts: how many shifted features that is taken from.
+        shifts: how many features, shifted or exchanged, that is taken from.
     """
 
     def __init__(self, units: Sequence[Unit], chance: float, shifts: int) -> None:

@@ -15,31 +15,32 @@ from torch.nn import Module
 from torch.nn.utils.rnn import PackedSequence
 
 from .. import _torch
-from ..nn.adopt import adopt, release
-from ..nn.call import Probe, ProbedCall, Values, before
+from ..nn.adopt import adopt
+from ..nn.call import Probe, ProbedCall, Values, attached, before
 from ..nn.weights import Weighted
-from .names import Place, places
+from .names import Place, layout, places
 from .passage import Passage, Visit
+from .restoring import restored
 
 
 @contextmanager
 def watching(model: Module, of: str | Iterable[str], user: str) -> Iterator[Watch]:
     """Watch the chosen layers; modules of `torch.nn` are ours until the end.
 
+    The model is left as it was, however this ends: see `restored`.
+
     Raises:
         TypeError: unless `model` is a module.
         ValueError: for a model without recurrent modules, and for a glob that matches none.
     """
-    changed = adopt(model).changed
-    try:
-        watch = Watch(chosen(model, of, user))
-        try:
+    if not isinstance(model, Module):
+        raise TypeError(f"{user}: expected a torch.nn.Module, got {type(model).__name__}")
+    with restored(model):
+        adopt(model)
+        places = chosen(model, of, user)
+        watch = Watch(places)
+        with attached(watch, dict.fromkeys(place.module for place in places)):
             yield watch
-        finally:
-            watch.detach()
-    finally:
-        for name in changed:
-            release(model.get_submodule(name))
 
 
 def run_model(model: Module, x: Any) -> Any:
@@ -103,13 +104,17 @@ def called(watch: Watch, user: str) -> dict[str, Passage]:
         ValueError: if none did.
     """
     passages = watch.passages()
-    if not passages:
-        names = ", ".join(place.name for place in watch.visits)
+    if passages:
+        return passages
+    names = ", ".join(place.name for place in watch.visits)
+    if any(watch.visits.values()):
         raise ValueError(
-            f"{user}: the model did not call {names} in its run: name layers that it uses by of=, "
-            "or give it an input that reaches them"
+            f"{user}: no row takes a step in {names}: the input has no rows, or none longer than 0"
         )
-    return passages
+    raise ValueError(
+        f"{user}: the model did not call {names} in its run: name layers that it uses by of=, "
+        "or give it an input that reaches them"
+    )
 
 
 @final
@@ -124,7 +129,6 @@ class Watch(Probe):
         }
         self._copies: dict[tuple[tuple[int, int], ...], tuple[object, Values]] = {}
         self._seen: Values = {}
-        self.attach(dict.fromkeys(place.module for place in chosen))
 
     @property
     def changes(self) -> bool:
@@ -133,7 +137,8 @@ class Watch(Probe):
 
     def wanted(self, module: Weighted, call: ProbedCall) -> Sequence[str]:
         """Return all states."""
-        return list(call.graph.states) if (module, call.suffix) in self._places else ()
+        is_seen = (module, call.suffix) in self._places and not _torch.is_in_backward()
+        return list(call.graph.states) if is_seen else ()
 
     def see(self, module: Weighted, call: ProbedCall, values: Mapping[str, Tensor]) -> None:
         """Keep the states for the visit that `pass_on` makes of them."""
@@ -144,13 +149,15 @@ class Watch(Probe):
     ) -> tuple[Values, Values]:
         """Return copies of the output and of the last states, after a visit has been noted."""
         place = self._places.get((module, call.suffix))
-        if place is None or call.form.data.shape[0] == 0:
+        if place is None:
             return values, last
         if call.program.computed:
             raise RuntimeError(
                 f"{place.name}: an edit by a function is in force, and functions have no "
                 "derivative graph: leave its context, or edit by a constant or tensor"
             )
+        if _torch.is_in_backward():  # a checkpoint computes again what was seen before
+            return _copies(values), _copies(last)
         after, self._seen = self._seen, {}
         old = {state: before(call, state, after[state]).detach() for state in after}
         edges: dict[str, GradientEdge] = {}
@@ -159,7 +166,8 @@ class Watch(Probe):
             for name, value in values.items()
         }
         last = {state: self._copied(value, state, edges) for state, value in last.items()}
-        self.visits[place].append(Visit(_bare(call), self._weights(call), old, after, edges))
+        visit = Visit(_bare(call), layout(module, call), self._weights(call), old, after, edges)
+        self.visits[place].append(visit)
         return values, last
 
     def _copied(self, value: Tensor, name: str | None, edges: dict[str, GradientEdge]) -> Tensor:
@@ -182,10 +190,16 @@ class Watch(Probe):
         return self._copies[key][1]
 
     def passages(self) -> dict[str, Passage]:
-        """Return what went through each place that was called, by name."""
+        """Return what went through each place in which a row took a step, by name."""
         return {
-            place.name: Passage(place, visits) for place, visits in self.visits.items() if visits
+            place.name: Passage(place, visits)
+            for place, visits in self.visits.items()
+            if any(not visit.empty for visit in visits)
         }
+
+
+def _copies(values: Values) -> Values:
+    return {name: value.clone() for name, value in values.items()}
 
 
 def _bare(call: ProbedCall) -> ProbedCall:

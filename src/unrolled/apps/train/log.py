@@ -124,17 +124,20 @@ class Board:
         if report.held_out is not None:
             scalars |= {f"held out/{name}": value for name, value in report.held_out.items()}
             for name, gate in gates(self.training).items():
-                scalars[f"gate mean/{name}"] = gate.values.mean().item()
+                scalars[f"gate mean/{name}"] = gate.taken.mean().item()
                 scalars[f"gate saturated/{name}"] = gate.saturated
-                self.writer.add_histogram(f"gate/{name}", gate.values.flatten(), report.step)
+                self.writer.add_histogram(f"gate/{name}", gate.taken.flatten(), report.step)
         for name, value in scalars.items():
             self.writer.add_scalar(name, value, report.step)
 
 
 class Gate(NamedTuple):
-    """A sigmoid or tanh of a cell: its values, and how many of them stand at their ends."""
+    """A sigmoid or tanh of a cell: its values, (T, B, H) with 0 after a row's end, those that there
+    are, (N, H), and how many of these stand at their ends.
+    """
 
     values: Tensor
+    taken: Tensor
     saturated: float
 
 
@@ -152,11 +155,11 @@ def gates(training: Training) -> dict[str, Gate]:
     states = None if batch.fresh else training.states[0]
     with evaluating(training.model), record(training.model, list(least)) as recording:
         training.task.loss(training.model, batch, states)
-    found = {}
+    found, valid = {}, recording.valid
     for name, end in least.items():
-        values = recording[name]
-        stuck = (values < end + BOUND) | (values > 1 - BOUND)
-        found[name] = Gate(values, stuck.double().mean().item())
+        taken = recording[name][valid[name.rpartition(".")[0]]]
+        stuck = (taken < end + BOUND) | (taken > 1 - BOUND)
+        found[name] = Gate(recording[name], taken, stuck.double().mean().item())
     return found
 
 

@@ -418,24 +418,22 @@ def test_edits_where_the_rows_change_from_step_to_step(kind: str) -> None:
     steps = [t for t, rows in enumerate(sizes) if rows or t > 2]
     with unrolled.edit(model, {"cell.c": whole[steps]}, steps=steps):
         model(x, sizes)
-    most = next(t for t, rows in enumerate(sizes) if rows == 4)
-    places = {"steps": slice(most, None), "rows": [3, 0]}
-    with (
-        unrolled.edit(model, {"cell.c": whole[most:, [3, 0]]}, **places),
-        unrolled.record(model, "*.c") as recording,
-    ):
+    for rows in ([3, 0], [True, False, False, True]):
+        places = [3, 0] if rows == [3, 0] else [0, 3]
+        with (
+            unrolled.edit(model, {"cell.c": whole[:, places]}, rows=rows),
+            unrolled.record(model, "*.c") as recording,
+        ):
+            model(x, sizes)
+        valid = recording.valid["cell"]
+        assert torch.equal(
+            recording["cell.c"][:, places][valid[:, places]], whole[:, places][valid[:, places]]
+        )
+        assert not (recording["cell.c"][:, [1, 2]] == whole[:, [1, 2]]).any()
+    with unrolled.edit(model, {"cell.c": 0.5}, rows=slice(1, 3)), unrolled.record(model) as found:
         model(x, sizes)
-    valid = recording.valid["cell"][most:, [3, 0]]
-    found = recording["cell.c"][most:, [3, 0]]
-    assert torch.equal(found[valid], whole[most:, [3, 0]][valid])
-    mask = [True, False, False, True]
-    with (
-        unrolled.edit(model, {"cell.c": 0.5}, steps=slice(most, None), rows=mask),
-        unrolled.record(model, "*.c") as recording,
-    ):
-        model(x, sizes)
-    assert (recording["cell.c"][most:, [3, 0]][valid] == 0.5).all()
-    assert not (recording["cell.c"][most:, [1, 2]] == 0.5).any()
+    assert (found["cell.c"][:, 1:3][valid[:, 1:3]] == 0.5).all()
+    assert not (found["cell.c"][:, [0, 3]] == 0.5).any()
 
 
 @pytest.mark.parametrize("kind", SIZES)
@@ -458,8 +456,10 @@ def test_patches_where_the_rows_change_from_step_to_step(kind: str) -> None:
 
 def test_rows_that_no_call_has() -> None:
     model, x = Ending(), torch.randn(3, 4, I)
-    with unrolled.edit(model, {"cell.h": 0.0}, rows=3), pytest.raises(IndexError, match="3 is not"):
-        model(x, [2, 4, 4])
+    for rows in (4, [False] * 4 + [True]):
+        with pytest.raises(IndexError, match="row 4 was never reached: the calls had 4 rows"):  # noqa: SIM117
+            with unrolled.edit(model, {"cell.h": 0.0}, rows=rows):
+                model(x, [2, 4, 4])
     with (
         unrolled.edit(model, {"cell.h": 0.0}, rows=-1),
         pytest.raises(IndexError, match="the calls have 4 and 3 rows: count from the start"),
@@ -469,10 +469,11 @@ def test_rows_that_no_call_has() -> None:
         _run_rows(model, x, torch.zeros(3, 5, H))
     with pytest.raises(ValueError, match=r"\(3, 3, 5\) does not fit row 3"):
         _run_rows(model, x, torch.zeros(3, 3, H))
-    with unrolled.edit(model, {"cell.h": 0.0}, rows=3):
-        model(x, [4, 2, 2])
+    layer = unrolled.GRU(I, H)
+    with unrolled.edit(layer, {"l0.h": 0.0}, rows=3):
+        layer(x)
         with pytest.raises(IndexError, match="3 is not"):  # rows are counted anew in each call
-            model(x, [2, 2, 2])
+            layer(x[:, :2])
 
 
 def _run_rows(model: nn.Module, x: Tensor, change: Tensor) -> None:

@@ -239,6 +239,32 @@ def test_between_forward_and_backward() -> None:
     loss.backward()  # no tensor that it needs was written to
 
 
+def test_numbers_that_a_run_takes_into_its_graph_or_sets_free() -> None:
+    class Keeper(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rnn = nn.GRU(I, H)
+            self.kept, self.freed = torch.zeros(H), torch.ones(H)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.rnn(x)[0]
+            self.kept += y[0, 0]
+            self.freed.untyped_storage().resize_(0)
+            return y
+
+    model, x = Keeper(), torch.randn(T, B, I)
+    before = Snapshot(model)
+    unrolled.gradient_flow(model, x)
+    before.check()
+    assert model.kept.is_leaf
+    model.freed.untyped_storage().resize_(0)
+    unrolled.diagnose(model, x)
+    model.rnn.weight_hh_l0.untyped_storage().resize_(0)
+    with pytest.raises(RuntimeError, match=r"weight_hh has shape .* of a storage that has 0"):
+        unrolled.diagnose(model, x)
+    assert type(model.rnn) is nn.GRU
+
+
 @pytest.mark.filterwarnings("ignore:Lazy modules are a new feature")
 def test_lazy_modules_keep_their_sizes() -> None:
     model = nn.Sequential(nn.LazyLinear(I), nn.LSTM(I, H))

@@ -30,8 +30,9 @@ class Change:
             take part, (rows, units), which returns as many.
         steps: which steps, from 0; None for all. Those of a reverse layer are numbered as in the
             input. An int, a slice, a sequence of ints or a mask of bools, as for the others.
-        rows: which rows of the batch; None for all. Calls that have fewer rows than a call before
-            them leave out those that they have not.
+        rows: which rows of the batch; None for all. Calls that have fewer rows than one before them
+            leave out those that they have not, and so do calls of a single step, after which there
+            may be more.
         units: which units; None for all.
     """
 
@@ -145,6 +146,7 @@ class Target:
         self.rows = Selection(change.rows, "rows")
         self.units = Selection(change.units, "units")
         self.reached = 0  # how many steps the calls had
+        self.most = 0  # how many rows they had at most
         # How many steps and rows there are to put in, and how many were.
         self._counts = {"steps": (0, 0), "rows": (0, 0)}
         self._put = False  # whether a step of a recording was
@@ -191,9 +193,12 @@ class Target:
             if not (layout.batched or self.rows.everything):
                 raise IndexError("rows: the input has no batch: leave out rows=")
             steps, choices = self.steps.within(start, form.steps)
-            rows, row_choices = self.rows.shared(form.batch, before) if steps else ([], [])
+            rows, row_choices = [], []
+            if steps:
+                rows, row_choices = self.rows.shared(form.batch, before, form.steps == 1)
         except IndexError as error:
             raise IndexError(f"edit: {self.name}: {error}") from None
+        self.most = max(self.most, form.batch)
         part = CallPart(form, layout, start, steps, choices, rows, row_choices, self._units)
         like = form.data
         mask = torch.zeros(form.steps, form.batch, self.size, dtype=torch.bool, device=like.device)
@@ -271,7 +276,7 @@ class Target:
         """Raise, after all calls, if part of the change was never reached.
 
         Raises:
-            IndexError: for steps that no call had.
+            IndexError: for steps or rows that no call had.
             ValueError: for a tensor or recording with more steps or rows than the calls had.
         """
         for kind, (given, used) in self._counts.items():
@@ -286,12 +291,13 @@ class Target:
                 f"edit: {self.name}: patch: shift={shifted} brings no recorded step to "
                 f"any of the {self.reached} steps of the calls"
             )
-        missing = self.steps.missing(self.reached) if self.reached else []
-        if missing:
-            raise IndexError(
-                f"edit: {self.name}: step {missing[0]} was never reached: the calls had "
-                f"{self.reached} steps"
-            )
+        for chosen, count in ((self.steps, self.reached), (self.rows, self.most)):
+            missing = chosen.missing(count) if self.reached and count else []
+            if missing:
+                raise IndexError(
+                    f"edit: {self.name}: {chosen.axis[:-1]} {missing[0]} was never reached: the "
+                    f"calls had {count} {chosen.axis}"
+                )
 
 
 @final

@@ -43,8 +43,8 @@ def edit(
             `unrolled.Change` of any of these, at places of its own.
         steps: which steps, numbered as in a recording of one call of `model`; all if left out. An
             int, a slice, a sequence of ints or a mask of bools, as for the others.
-        rows: which rows of the batch; calls that have fewer rows than one before them, such as the
-            later steps of a loop over rows of falling length, leave out those that they have not.
+        rows: which rows of the batch; calls that have fewer rows than one before them, and single
+            steps before those that have more, leave out those that they have not.
         units: which units.
 
     Returns:

@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.parameter import is_lazy
 
+from .. import _torch
+from ..kernels.runtime.extent import shortage
+
 
 @contextmanager
 def restored(model: nn.Module) -> Iterator[None]:
@@ -48,9 +51,7 @@ class _State:
         self._tensors = [
             (tensor, tensor.requires_grad, tensor.detach().clone())
             for tensor in tensors.values()
-            if type(tensor) in (Tensor, nn.Parameter)
-            and tensor.layout is torch.strided
-            and not tensor.is_meta
+            if _has_numbers(tensor)
         ]
         parameters = [each for each in model.parameters() if not is_lazy(each)]
         self._gradients = [(parameter, parameter.grad) for parameter in parameters]
@@ -78,8 +79,11 @@ class _State:
                 held[:] = items
         for tensor, wanted, numbers in self._tensors:
             if tensor.requires_grad != wanted:
+                if not tensor.is_leaf:  # since something of the run's graph was added to it
+                    tensor.detach_()
                 tensor.requires_grad_(wanted)
-            if tensor.shape != numbers.shape or tensor.dtype != numbers.dtype:
+            kept = tensor.shape == numbers.shape and tensor.dtype == numbers.dtype
+            if not kept or not _has_numbers(tensor):
                 tensor.data = numbers.clone()
             elif not _equal(tensor.detach(), numbers):
                 tensor.detach().copy_(numbers)
@@ -122,6 +126,16 @@ def _order(held: dict[Any, Any], items: dict[Any, Any]) -> None:
     if list(held) != list(items):
         for key in items:
             held[key] = held.pop(key)
+
+
+def _has_numbers(value: object) -> bool:
+    """Return whether a value is a tensor by itself, and its storage holds all of it."""
+    if type(value) not in (Tensor, nn.Parameter):
+        return False
+    assert isinstance(value, Tensor)
+    if value.layout is not torch.strided or value.is_meta or _torch.is_wrapped(value):
+        return False
+    return not value.is_cpu or shortage(value) is None
 
 
 def _same(found: list[Any], expected: list[Any]) -> bool:

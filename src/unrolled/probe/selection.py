@@ -62,7 +62,7 @@ class Selection:
                 raise IndexError(f"{self.axis}: {place} is not among the {count} {self.axis}")
         return [place % count for place in self.chosen]
 
-    def shared(self, count: int, before: int) -> tuple[list[int], list[int]]:
+    def shared(self, count: int, before: int, goes_on: bool) -> tuple[list[int], list[int]]:
         """Return the chosen places of a call that has `count` of them: places, and which choice
         each is.
 
@@ -70,6 +70,7 @@ class Selection:
             count: how many there are.
             before: the most that a call before had, 0 for the first. What those had and this one
                 has not is left out.
+            goes_on: whether later calls may have more, so that what none had so far is left out.
 
         Raises:
             IndexError: for a place that no call had so far, a mask of another length, and where
@@ -80,7 +81,9 @@ class Selection:
                 f"{self.axis}: {self.chosen} counts from the end, but the calls have {before} and "
                 f"{count} {self.axis}: count from the start"
             )
-        pairs = [(p, k) for k, p in enumerate(self.places(max(count, before))) if p < count]
+        most = max(count, before)
+        chosen = self._until(most) if goes_on and not self.relative else self.places(most)
+        pairs = [(place, k) for k, place in enumerate(chosen) if 0 <= place < count]
         return [place for place, _ in pairs], [choice for _, choice in pairs]
 
     def within(self, start: int, count: int) -> tuple[list[int], list[int]]:

@@ -52,6 +52,17 @@ def test_the_figures_are_kept(trained: Path, tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir() if "partial" in each.name] == []
 
 
+def test_how_far_back_the_task_goes(trained: Path, tmp_path: Path) -> None:
+    file = tmp_path / "fox.txt"
+    file.write_text(TEXT)
+    short = call(trained, "--text", file, "--needs", 200)
+    assert "recurrent.l0: out-of-reach:" in short
+    assert "unrolled.open_gate(model, steps=200)" in short
+    assert "reach the 2 steps that are needed" in call(trained, "--text", file, "--needs", 2)
+    for needs in (1, 10_001):
+        assert "--needs must be from 2 to 10000" in call(trained, "--needs", needs, code=2)
+
+
 def test_what_cannot_be_diagnosed(trained: Path, tmp_path: Path) -> None:
     assert "no checkpoint" in call(tmp_path / "none", code=2)
     assert "trained on a text of its own: name a file of it by --text" in call(trained, code=2)

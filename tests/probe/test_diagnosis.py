@@ -152,7 +152,7 @@ def test_the_forget_bias_of_a_fresh_lstm_is_mentioned() -> None:
     for module in (unrolled.LSTM(I, 32), nn.LSTM(I, 32), nn.LSTM(I, 32, bias=False)):
         diagnosis = unrolled.diagnose(module, torch.randn(30, 4, I))
         assert diagnosis.codes == {"forget-bias"}
-        assert "bias to 1" in diagnosis.verdict
+        assert "open_gate(model), a bias of 1" in diagnosis.verdict
 
 
 def test_dead_and_duplicate_units() -> None:
@@ -247,7 +247,9 @@ def test_ragged_input_loops_and_short_sequences() -> None:
     assert unrolled.diagnose(lstm, packed).healthy
     assert unrolled.diagnose(lstm, {"input": x, "lengths": [30, 0, 12, 3]}).healthy
     diagnosis = unrolled.diagnose(lstm, x[:2])
-    assert "Too few steps" in str(diagnosis)
+    assert "too few in a row" in str(diagnosis)
+    assert "Not settled: l0: how far gradients reach" in diagnosis.verdict
+    assert not diagnosis.healthy
     assert unrolled.diagnose(lstm, x[:, 0]).healthy
 
     class Loop(nn.Module):
@@ -293,3 +295,55 @@ def test_models_that_cannot_be_diagnosed() -> None:
             unrolled.diagnose(unrolled.GRU(I, 3), x)
     with pytest.raises(TypeError, match=r"torch\.nn\.Module"):
         unrolled.diagnose(None, torch.randn(3, I))  # pyright: ignore[reportArgumentType]
+
+
+def test_reach_is_compared_with_need() -> None:
+    x = torch.randn(60, 4, I)
+    lstm = unrolled.LSTM(I, 16, num_layers=2, bidirectional=True)
+    diagnosis = unrolled.diagnose(lstm, x, needs=40)
+    assert diagnosis.reaches is False
+    short = [finding for finding in diagnosis.findings if finding.code == "out-of-reach"]
+    assert [each.layer for each in short] == ["l0", "l1", "l0_reverse", "l1_reverse"]
+    assert diagnosis.findings[:4] == short  # the first to be cured
+    for each in short:
+        measured = diagnosis.layers[each.layer]
+        assert each.numbers["reach"] == measured.reach
+        assert each.numbers["left"] == measured.left_after(40)
+    others = {f.advice for f in diagnosis.findings if f.code != "out-of-reach"}
+    assert others == {"what helps against out-of-reach"}
+    assert unrolled.diagnose(lstm, x, needs=5).reaches
+    unrolled.open_gate(lstm, steps=40, of="l1")  # one layer is enough, in its direction
+    again = unrolled.diagnose(lstm, x, needs=40)
+    assert again.reaches is False
+    assert {f.layer for f in again.findings if f.code == "out-of-reach"} == {
+        "l0_reverse",
+        "l1_reverse",
+    }
+    unrolled.open_gate(lstm, steps=40, of="*_reverse")
+    assert unrolled.diagnose(lstm, x, needs=40).reaches
+    assert json.loads(diagnosis.json())["reaches"] is False
+    assert unrolled.diagnose(lstm, x).reaches is None
+
+
+def test_what_a_short_input_leaves_open() -> None:
+    gru = unrolled.GRU(I, 16)
+    unrolled.open_gate(gru, steps=40)
+    diagnosis = unrolled.diagnose(gru, torch.randn(30, 4, I), needs=40)
+    assert diagnosis.reaches is None
+    assert not diagnosis.codes
+    assert not diagnosis.healthy
+    (text,) = diagnosis.unsettled
+    assert "lets them go 29 steps back; it takes one of more than 40 steps" in text
+    assert diagnosis.verdict == f"Not settled: {text}."
+    assert diagnosis.to_json()["unsettled"] == [text]
+    assert unrolled.diagnose(gru, torch.randn(41, 4, I), needs=40).reaches
+    relu = EXPLODES["infinite"](8)
+    infinite = unrolled.diagnose(relu, torch.randn(40, 2, I), needs=30)
+    assert infinite.reaches is None
+    assert "its states are infinite or NaN from step" in infinite.unsettled[0]
+
+
+@pytest.mark.parametrize(("needs", "error"), [(1, ValueError), (2.0, TypeError), (True, TypeError)])
+def test_needs_that_are_no_number_of_steps(needs: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match="needs should be"):
+        unrolled.diagnose(unrolled.GRU(I, 3), torch.randn(5, 1, I), needs=needs)

@@ -235,3 +235,12 @@ def test_models_without_recurrent_modules() -> None:
         unrolled.open_gate(nn.Linear(I, 3))
     with pytest.raises(TypeError, match=r"torch\.nn\.Module"):
         unrolled.open_gate(None)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "lstm_peephole"])
+def test_what_was_opened_far_is_healthy(name: str) -> None:
+    module = unrolled.Recurrent(CELLS[name], I, 32)
+    unrolled.open_gate(module, steps=100)
+    diagnosis = unrolled.diagnose(module, torch.randn(120, 4, I), needs=100)
+    assert diagnosis.healthy, diagnosis
+    assert diagnosis.reaches

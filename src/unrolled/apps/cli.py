@@ -104,18 +104,24 @@ def diagnose(
     file: Path | None = _option(
         None, "The table to read, for a run on a table.", shown="the data that packages bring"
     ),
+    needs: int | None = _option(
+        None, "The steps between what decides an answer and the answer.", shown="no question"
+    ),
     json: Path | None = JSON,
 ) -> None:
-    """Say what is wrong with a trained model's recurrent layers, and what usually helps."""
+    """Say what is wrong with a trained model's recurrent layers, and what helps."""
     from rich.console import Console
 
     from .. import diagnose as examine
     from .files import write_json
     from .train import checkpoint as checkpoints
-    from .train.sample_inputs import sample_inputs
+    from .train.sample_inputs import STEPS, sample_inputs
 
+    if needs is not None and not 2 <= needs <= 10_000:
+        raise UserError(f"--needs must be from 2 to 10000 steps, not {needs}")
     checkpoint = checkpoints.load(run)
-    found = examine(checkpoint.model().eval(), sample_inputs(checkpoint, text, file))
+    x = sample_inputs(checkpoint, text, file, max(STEPS, 1 + (needs or 0)))
+    found = examine(checkpoint.model().eval(), x, needs=needs)
     if json is not None:
         write_json(json, found.to_json())
     Console().print(found)

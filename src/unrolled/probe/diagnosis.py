@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, final
 
 import msgspec
@@ -14,6 +15,7 @@ from torch.nn import Module
 from ..printable import printable
 from .finding import Finding, findings
 from .measurement import Measurement, measure
+from .reaching import Reaching, reaching, unsettled, with_advice
 from .shown import Shown
 from .watch import called, check_finite, run_model, watching
 
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-def diagnose(model: Module, x: Any, of: str | Iterable[str] = "*") -> Diagnosis:
+def diagnose(
+    model: Module, x: Any, of: str | Iterable[str] = "*", *, needs: int | None = None
+) -> Diagnosis:
     """Look for what usually goes wrong in recurrent layers, and say so.
 
     The model runs once, in the mode it is in, without gradients. Every layer and direction is
@@ -35,11 +39,13 @@ def diagnose(model: Module, x: Any, of: str | Iterable[str] = "*") -> Diagnosis:
         x: its input, best a batch like those it is trained on; a tuple stands for several
             arguments, a dict for named ones.
         of: which layers, by name: one glob or several, such as ``encoder.*``.
+        needs: how many steps lie between what decides an answer and the answer; then `x` should
+            have more steps. Whether gradients reach that far is measured and said.
 
     Raises:
-        TypeError: if `model` is no module.
-        ValueError: for a model without recurrent modules, a name that matches none, or an input
-            that is not finite.
+        TypeError: if `model` is no module, or `needs` is no int.
+        ValueError: for a model without recurrent modules, a name that matches none, an input that
+            is not finite, or `needs` below 2.
 
     >>> import torch, unrolled
     >>> layer = unrolled.RNN(3, 16)
@@ -48,13 +54,25 @@ def diagnose(model: Module, x: Any, of: str | Iterable[str] = "*") -> Diagnosis:
     >>> diagnosis = unrolled.diagnose(layer, torch.randn(30, 4, 3))
     >>> diagnosis.codes
     {'vanishing'}
+    >>> unrolled.diagnose(unrolled.LSTM(3, 16), torch.randn(60, 4, 3), needs=40).reaches
+    False
     """
+    _check_needs(needs)
     check_finite(x, "diagnose")
     with watching(model, of, "diagnose") as watch, torch.no_grad():
         run_model(model, x)
         passages = called(watch, "diagnose")
     with torch.no_grad():
-        return Diagnosis([measure(passage) for passage in passages.values()])
+        return Diagnosis([measure(passage) for passage in passages.values()], needs)
+
+
+def _check_needs(needs: object) -> None:
+    if needs is None:
+        return
+    if not isinstance(needs, Integral) or isinstance(needs, bool):
+        raise TypeError(f"diagnose: needs should be an int, a number of steps, got {needs!r}")
+    if needs < 2:
+        raise ValueError(f"diagnose: needs should be at least 2 steps, got {needs!r}")
 
 
 @final
@@ -63,14 +81,28 @@ class Diagnosis(Shown):
 
     Attributes:
         layers: the measurements, by name of the layer.
+        needs: the steps that the task needs, as they were given.
+        reaches: whether a layer's gradient reaches so far, in each direction that there is; None
+            if that is not settled, or if no `needs` were given.
         findings: all that is wrong, layer by layer.
+        unsettled: what this input cannot tell, in plain words.
     """
 
-    def __init__(self, measurements: Iterable[Measurement]) -> None:
+    def __init__(self, measurements: Iterable[Measurement], needs: int | None = None) -> None:
         self.layers: Mapping[str, Measurement] = {each.layer: each for each in measurements}
-        self.findings: list[Finding] = [
-            finding for each in self.layers.values() for finding in findings(each)
-        ]
+        self.needs = needs
+        measured = list(self.layers.values())
+        self.findings: list[Finding] = [finding for each in measured for finding in findings(each)]
+        self.unsettled: list[str] = [text for each in measured for text in unsettled(each)]
+        self.reaches: bool | None = None
+        if needs is not None:
+            self._compare(reaching(measured, needs))
+
+    def _compare(self, found: Reaching) -> None:
+        """Take in whether gradients reach as far as they need to."""
+        self.reaches = found.enough
+        self.findings = with_advice(self.findings, found.findings)
+        self.unsettled += found.unsettled
 
     @property
     def codes(self) -> set[str]:
@@ -79,30 +111,37 @@ class Diagnosis(Shown):
 
     @property
     def healthy(self) -> bool:
-        """Whether nothing was found."""
-        return not self.findings
+        """Whether nothing was found, and all that was to be measured could be."""
+        return not self.findings and not self.unsettled
 
     @property
     def verdict(self) -> str:
-        """The findings in plain words, one line each, or that there is none."""
+        """The findings and what is not settled in plain words, one line each, or that there is
+        neither.
+        """
         if self.healthy:
             count = len(self.layers)
-            return f"Healthy: nothing was found in {count} layer{'s'[: count != 1]}."
-        return "\n".join(
-            f"{finding.layer}: {finding.code}: {finding.text}. What usually helps: "
-            f"{finding.advice}."
+            text = f"Healthy: nothing was found in {count} layer{'s'[: count != 1]}"
+            far = f", and gradients reach the {self.needs} steps that are needed"
+            return f"{text}{far if self.reaches else ''}."
+        lines = [
+            f"{finding.layer}: {finding.code}: {finding.text}. What helps: {finding.advice}."
             for finding in self.findings
-        )
+        ]
+        return "\n".join([*lines, *(f"Not settled: {text}." for text in self.unsettled)])
 
     def to_json(self) -> dict[str, Any]:
-        """Return the diagnosis as data for JSON: verdict, codes, findings, and every layer's
-        numbers.
+        """Return the diagnosis as data for JSON: verdict, codes, findings, what is not settled,
+        and every layer's numbers.
         """
         data = {
             "healthy": self.healthy,
             "codes": sorted(self.codes),
             "verdict": self.verdict,
             "findings": self.findings,
+            "unsettled": self.unsettled,
+            "needs": self.needs,
+            "reaches": self.reaches,
             "layers": {name: _numbers(each) for name, each in self.layers.items()},
         }
         return json.loads(msgspec.json.encode(data))  # null for numbers that JSON has not
@@ -120,12 +159,10 @@ class Diagnosis(Shown):
             text = Text.assemble((f"{finding.layer}: {finding.code}:", "bold red"), " ")
             text.append(printable(f"{finding.text}."))
             parts += [Text(), text, Text(f"  {finding.advice}")]
-        if self.healthy:
-            parts += [Text(), Text(self.verdict, "bold green")]
         parts.append(Text())
-        if short := [m.layer for m in self.layers.values() if m.rate is None]:
-            words = f"Too few steps in a row to follow a gradient: {', '.join(short)}."
-            parts.append(Text(words, "dim"))
+        if self.healthy:
+            parts += [Text(self.verdict, "bold green"), Text()]
+        parts += [Text(printable(f"Not settled: {text}."), "yellow") for text in self.unsettled]
         return Group(*parts, Text(LEGEND, "dim"))
 
     def __repr__(self) -> str:

@@ -1,4 +1,8 @@
-"""Rules that find what is wrong with a layer, their thresholds, and what usually helps."""
+"""Rules that find what is wrong with a layer, their thresholds, and what helps.
+
+Advice is what cured a case of the finding in tests/probe/test_advice.py, the surest first; the
+figures stand in docs/diagnosis.md.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +33,16 @@ OPEN = 0.6
 BIAS = 0.25
 """See `OPEN`."""
 
+CURRICULUM = (
+    "a curriculum: train with gaps of 1 or 2 steps in sequences as short, and double them whenever "
+    "90 % is right"
+)
+"""Advice for a task that lies further back than gradients go at the start."""
+OPENED = (
+    "unrolled.open_gate(model, steps=N) before training, N the steps that the task needs (ask by "
+    "needs=N)"
+)
+"""Advice for cells with a gate that keeps the memory, if nobody has said how long."""
 BEFORE = "look at the layers before this one"
 """Advice for a layer whose input explodes."""
 
@@ -39,11 +53,11 @@ class Finding:
     """Something that is wrong with a layer.
 
     Attributes:
-        code: ``vanishing``, ``exploding``, ``saturated``, ``dead-units``, ``duplicate-units``,
-            ``short-memory`` or ``forget-bias``.
+        code: ``out-of-reach``, ``vanishing``, ``exploding``, ``saturated``, ``dead-units``,
+            ``duplicate-units``, ``short-memory`` or ``forget-bias``.
         layer: its name.
         text: what is wrong, with the numbers behind it.
-        advice: what usually helps.
+        advice: what has helped, the surest first.
         numbers: the same numbers, by name.
     """
 
@@ -66,9 +80,11 @@ def findings(m: Measurement) -> list[Finding]:
 def exploding(m: Measurement) -> Finding | None:
     """Find a gradient, or states, that grow beyond all use."""
     advice = (
-        "smaller or orthogonal recurrent weights (spectral radius about 1), tanh instead of relu, "
-        "clipping of the gradient's norm, layer norm (lstm_layernorm), or a gated cell"
+        "recurrent weights that are orthogonal, gate by gate, together with clipping of the "
+        "gradient's norm to 1"
     )
+    if m.bias is None:
+        advice = f"a gated cell (gru, lstm), or {advice}"
     if m.infinite is not None:
         text = f"its states are infinite or NaN from step {m.infinite} on"
         if m.fed:
@@ -96,11 +112,9 @@ def vanishing(m: Measurement) -> Finding | None:
         f"{m.steps} steps back less than 1 % is left, at the first step {m.left:.1g}"
     )
     advice = (
-        "a gated cell (lstm, gru) with its forget gate open at the start (bias of 1 or more), "
-        "orthogonal recurrent weights, or shorter paths: attention, skip connections"
-        if m.factor is None
-        else "a bias of 1 or more for the gate that keeps the memory, orthogonal recurrent "
-        "weights, smaller inputs if gates are saturated"
+        f"a gated cell (gru, lstm), or {CURRICULUM}"
+        if m.bias is None
+        else f"{OPENED}, or {CURRICULUM}"
     )
     numbers = {"rate": m.rate, "reach": m.reach, "left": m.left, "steps": m.steps}
     return Finding("vanishing", m.layer, text, advice, numbers)
@@ -115,9 +129,9 @@ def short_memory(m: Measurement) -> Finding | None:
         f"{100 * m.reach / m.back:.1f} % of the {m.back} steps that it could go"
     )
     advice = (
-        "biases of the forget gate between 1 and the logarithm of the sequence's length (chrono "
-        "initialisation, Tallec & Ollivier 2018), or shorter sequences: what lies further back "
-        "cannot be learned"
+        f"a gated cell (gru, lstm), or {CURRICULUM}"
+        if m.bias is None
+        else f"{OPENED}, or {CURRICULUM}"
     )
     numbers = {"reach": m.reach, "steps": m.back}
     return Finding("short-memory", m.layer, text, advice, numbers)
@@ -134,10 +148,7 @@ def forget_bias(m: Measurement) -> Finding | None:
         f"the forget gate stands {half}: its bias is {m.bias:.2f} on average, and a step keeps "
         f"{100 * m.keep:.2g} % of the cell state"
     )
-    advice = (
-        "set the forget gate's bias to 1 before training (Gers et al. 2000, Jozefowicz et al. "
-        "2015), its rows in bias_ih; the bias in bias_hh adds to it"
-    )
+    advice = f"{OPENED}; unrolled.open_gate(model), a bias of 1, where N is below 10"
     return Finding("forget-bias", m.layer, text, advice, {"bias": m.bias, "keep": m.keep})
 
 
@@ -149,10 +160,7 @@ def saturated(m: Measurement) -> Finding | None:
     means = {name: m.saturation[name].harmful.mean().item() for name in worst}
     listed = ", ".join(f"{name} {100 * mean:.0f} %" for name, mean in means.items())
     text = f"activations are within 0.05 of their ends most of the time: {listed} of all values"
-    advice = (
-        "smaller weights or weight decay, inputs of mean 0 and variance 1, a smaller learning "
-        "rate, layer norm (lstm_layernorm)"
-    )
+    advice = "weights drawn anew, by reset_parameters()"
     return Finding("saturated", m.layer, text, advice, means)
 
 
@@ -161,10 +169,7 @@ def dead_units(m: Measurement) -> Finding | None:
     if len(m.dead) < max(1, UNITS * m.units):
         return None
     text = f"{len(m.dead)} of {m.units} units never change with the input: {_listed(m.dead)}"
-    advice = (
-        "a smaller learning rate, tanh or a leaky activation instead of relu, biases nearer 0; "
-        "units that stay dead can be removed"
-    )
+    advice = "biases of 0, or weights drawn anew, by reset_parameters()"
     numbers = {"count": len(m.dead), "units": list(m.dead)}
     return Finding("dead-units", m.layer, text, advice, numbers)
 
@@ -176,7 +181,9 @@ def duplicate_units(m: Measurement) -> Finding | None:
     pairs = ", ".join(f"{b} like {a}" for a, b in m.duplicates[:5])
     more = ", ..." if len(m.duplicates) > 5 else ""
     text = f"{len(m.duplicates)} of {m.units} units do what another does: {pairs}{more}"
-    advice = "weights drawn anew (equal ones stay equal in training), or a smaller hidden size"
+    advice = (
+        "weights drawn anew, by reset_parameters(); whether more is learned then is not settled"
+    )
     second = [b for _, b in m.duplicates]
     numbers = {"count": len(second), "units": second}
     return Finding("duplicate-units", m.layer, text, advice, numbers)

@@ -268,12 +268,15 @@ class Saturation:
         keeps: the end at which the memory is kept and nothing is wrong: "low", "high" or "".
         reads: whether it squashes a state that keeps a memory, as tanh(c) does: it is no gate, and
             the memories of trained networks grow far beyond its ends.
+        resting: (H,) how often a gate that writes is closed while the memory is kept, as it is
+            where a memory lasts many steps.
     """
 
     low: Tensor
     high: Tensor
     keeps: str
     reads: bool
+    resting: Tensor
 
     @property
     def harmful(self) -> Tensor:
@@ -281,27 +284,47 @@ class Saturation:
         if self.reads:
             return torch.zeros_like(self.low)
         parts = {"low": self.low, "high": self.high}
-        return torch.stack([part for end, part in parts.items() if end != self.keeps]).sum(0)
+        ends = torch.stack([part for end, part in parts.items() if end != self.keeps]).sum(0)
+        return ends - self.resting
 
 
 def saturation(passage: Passage) -> dict[str, Saturation]:
     """Return the saturation of every sigmoid and tanh, by name."""
-    nodes, keep = squashing(passage.graph), keeping(passage.graph)
+    graph = passage.graph
+    nodes, keep = squashing(graph), keeping(graph)
+    writing = {each.gate: each.sign for each in writers(graph)}
     counts: dict[str, Tensor] = {}
     total = 0
     for stretch, valid in passage.pieces():
         total += int(valid.sum())
-        for name, value in evaluated(stretch, _activations(passage.graph)).items():
-            low = 0.0 if nodes[name].operation is Operation.SIGMOID else -1.0
-            ends = torch.stack([value[valid] < low + BOUND, value[valid] > 1 - BOUND])
-            counts[name] = ends.double().sum(1) + counts.get(name, 0)
-    found = {}
-    for name, ends in counts.items():
-        low, high = ends / max(total, 1)
-        is_keeping = keep is not None and nodes[name] is keep.gate
-        keeps = ("high" if keep.sign > 0 else "low") if keep and is_keeping else ""
-        found[name] = Saturation(low, high, keeps, reads(passage.graph, nodes[name]))
-    return found
+        values = evaluated(stretch, _activations(graph))
+        ends = {name: _ends(nodes[name], value[valid]) for name, value in values.items()}
+        kept = [ends[name][_end(keep.sign)] for name in ends if keep and nodes[name] is keep.gate]
+        for name, each in ends.items():
+            sign = writing.get(nodes[name])
+            rests = each[_end(sign)] & kept[0] if sign and kept else torch.zeros_like(each[0])
+            found = torch.stack([*each, rests]).double().sum(1)
+            counts[name] = found + counts.get(name, 0)
+    return {
+        name: Saturation(
+            *(each / max(total, 1))[:2],
+            keeps=("low", "high")[_end(keep.sign)] if keep and nodes[name] is keep.gate else "",
+            reads=reads(graph, nodes[name]),
+            resting=each[2] / max(total, 1),
+        )
+        for name, each in counts.items()
+    }
+
+
+def _end(sign: int) -> int:
+    """Return the place of the end at which a gate keeps: 0 for low, 1 for high."""
+    return int(sign > 0)
+
+
+def _ends(node: Node, value: Tensor) -> tuple[Tensor, Tensor]:
+    """Return where an activation, (N, H), is near its least value, and near its greatest."""
+    least = 0.0 if node.operation is Operation.SIGMOID else -1.0
+    return value < least + BOUND, value > 1 - BOUND
 
 
 def reads(graph: Graph, node: Node) -> bool:

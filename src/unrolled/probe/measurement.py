@@ -50,6 +50,7 @@ class Measurement:
         bias: how far the bias alone opens the gate that keeps the memory, on average, before the
             sigmoid; None for cells without such a gate.
         separate: whether the memory is a state of its own, not the output.
+        samples: how many steps were seen, of all rows.
     """
 
     layer: str
@@ -66,6 +67,7 @@ class Measurement:
     keep: float | None
     bias: float | None
     separate: bool
+    samples: int
 
     @property
     def stuck(self) -> dict[str, float]:
@@ -98,9 +100,13 @@ class Measurement:
     @property
     def left(self) -> float:
         """The fraction of the gradient one step back that is left at the first step."""
-        if self.curve[-1] <= NOTHING:
+        return self.left_after(self.back)
+
+    def left_after(self, steps: int) -> float:
+        """Return the fraction of the gradient one step back that is left so many steps back."""
+        if self.curve[steps] <= NOTHING:
             return 0.0
-        return math.exp(self.curve[-1] - self.curve[min(1, self.back)])
+        return math.exp(self.curve[steps] - self.curve[min(1, self.back)])
 
     @property
     def growth(self) -> float:
@@ -135,6 +141,7 @@ def measure(passage: Passage) -> Measurement:
         keep=None if keep is None else keep.mean().item(),
         bias=None if opening is None else opening.mean().item(),
         separate=carrier(graph) != graph.output,
+        samples=int(valid.sum()),
     )
 
 
@@ -221,7 +228,7 @@ def _duplicates(samples: Tensor, dead: list[int]) -> list[tuple[int, int]]:
     samples = samples[samples.isfinite().all(1)]
     samples = samples[:: max(1, len(samples) // SAMPLES)]
     alive = [unit for unit in range(samples.shape[1]) if unit not in set(dead)]
-    if len(samples) < 16 or len(alive) < 2:
+    if len(samples) < COMPARED or len(alive) < 2:
         return []
     correlation = torch.corrcoef(samples[:, alive].T).abs()
     pairs = (torch.triu(correlation, 1) > SAME).nonzero().tolist()
@@ -231,5 +238,7 @@ def _duplicates(samples: Tensor, dead: list[int]) -> list[tuple[int, int]]:
     return [(alive[a], alive[b]) for b, a in sorted(first.items())]
 
 
+COMPARED = 16
+"""The least number of steps, of all rows, from which units can be called the same."""
 SAME = 0.9999
 """The correlation of units that do the same: what they differ by is 1.4 % of what they do."""

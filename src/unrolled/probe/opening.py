@@ -198,7 +198,7 @@ def _plan(place: Place, wanted: Bias | Steps) -> list[Change]:
         views = _views(place, _title(graph, each), rows)
         numbers = each.sign * wanted.numbers(len(views[0]), gates) - fixed(each.gate)
         zero = torch.zeros((), dtype=torch.float64)
-        given = [numbers / rows[0].times, *(zero for _ in rows[1:])]
+        given = [numbers / rows[0].times + 0.0, *(zero for _ in rows[1:])]  # -0.0 becomes 0.0
         texts = [
             f"{_range(number)} in {_slice(place, each_rows, view)}"
             for number, each_rows, view in zip(given, rows, views, strict=True)

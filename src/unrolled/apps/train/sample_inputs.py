@@ -58,8 +58,8 @@ def _exists(name: str) -> bool:
         return False
 
 
-def excerpts(words: str, vocabulary: str) -> Tensor:
-    """Take up to 8 excerpts of up to 128 characters, spread over a text: int64 ids (T, B).
+def excerpts(words: str, vocabulary: str, steps: int = STEPS) -> Tensor:
+    """Take up to 8 excerpts of up to `steps` characters, spread over a text: int64 ids (T, B).
 
     Raises:
         UserError: the text is too short, or has a character that the vocabulary lacks.
@@ -69,7 +69,7 @@ def excerpts(words: str, vocabulary: str) -> Tensor:
     """
     if len(words) < LEAST:
         raise UserError(f"--text has {len(words)} characters: it takes at least {LEAST}")
-    steps = min(STEPS, len(words))
+    steps = min(steps, len(words))
     rows = min(ROWS, len(words) // steps)
     stride = len(words) // rows
     parts = [words[row * stride : row * stride + steps] for row in range(rows)]
@@ -83,7 +83,9 @@ Inputs = dict[str, Any]
 """The arguments of a model, by name."""
 
 
-def sample_inputs(checkpoint: Checkpoint, text: str | None, file: Path | None) -> Inputs:
+def sample_inputs(
+    checkpoint: Checkpoint, text: str | None, file: Path | None, steps: int = STEPS
+) -> Inputs:
     """Return what the model of a run reads.
 
     Args:
@@ -91,6 +93,7 @@ def sample_inputs(checkpoint: Checkpoint, text: str | None, file: Path | None) -
         text: for a run on text: a file, or the text itself; see `words_for`.
         file: for a run on a table: one with the same columns. None: the data that come with a
             package, for a run on these.
+        steps: how many characters of a text are read in a row.
 
     Raises:
         UserError: the data cannot be read, do not fit the run, or are not there.
@@ -99,7 +102,7 @@ def sample_inputs(checkpoint: Checkpoint, text: str | None, file: Path | None) -
     if isinstance(problem, Characters):
         if file is not None:
             raise UserError("--file is for a run on a table; this one reads text: give --text")
-        return {"input": excerpts(words_for(checkpoint, text), problem.vocabulary)}
+        return {"input": excerpts(words_for(checkpoint, text), problem.vocabulary, steps)}
     if text is not None:
         raise UserError(
             f"--text is for a run on text; this one, of `train {problem.kind}`, reads a table: "

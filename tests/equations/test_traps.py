@@ -1,6 +1,7 @@
 """What is said of equations that hardly mean what they say, and what is not."""
 
 import re
+import time
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -75,7 +76,7 @@ def test_a_layer_in_a_loop_that_reads_what_it_made() -> None:
 
     assert only(deep, "affine").startswith(
         "affine() makes a new one in every turn of the loop, 3 layers with parameters of their "
-        "own; a cell cannot apply one layer twice."
+        "own; a cell cannot apply one layer twice (docs/extending.md)."
     )
 
 
@@ -400,6 +401,32 @@ def test_a_state_that_is_assigned_to_itself(line: str) -> None:
     )
 
 
+def test_a_state_assigned_to_itself_beside_its_new_value() -> None:
+    def forgets(x, h):
+        h_new = tanh(affine(x, h))
+        h = h
+        return locals()
+
+    with pytest.raises(CellError, match=r"assign the new value \(such as h = h_new\)"):
+        unrolled.cell(forgets)
+
+
+def test_many_dead_values_take_no_time() -> None:
+    """Each is looked at once, however long the chain below it is."""
+
+    def chain(x, h):
+        v, dead = affine(x, h), {}
+        for turn in range(1000):
+            v = tanh(v)
+            dead[f"v{turn}"], dead[f"w{turn}"] = v, v * 2
+        h = tanh(affine(x, h))
+        return {"h": h, **dead}
+
+    start = time.process_time()
+    assert len(said(chain)) == 1000  # w0, w1, ...; each v is read
+    assert time.process_time() - start < 10
+
+
 def test_an_exchange_in_two_lines() -> None:
     def exchanged(x, h, c):
         c = h
@@ -417,6 +444,16 @@ def test_a_new_value_under_another_name() -> None:
 
     with pytest.raises(CellError, match=r"the state h has no next value.*\(such as h = h_new\)"):
         unrolled.cell(renamed)
+
+
+@pytest.mark.parametrize("name", ["h_prev", "prev_h", "h_old", "h_", "h0"])
+def test_an_old_value_under_another_name(name: str) -> None:
+    source = f"def renamed(x, {name}):\n h = tanh(affine(x, {name}))\n return locals()"
+    names: dict[str, Any] = {"affine": affine, "tanh": tanh}
+    exec(source, names)
+    words = rf"the state {name} has no next value.*\(or call the state h: one name stands"
+    with pytest.raises(CellError, match=words):
+        unrolled.cell(names["renamed"])
 
 
 @pytest.mark.parametrize("value", ["3", "h", "affine(x)", "None"])

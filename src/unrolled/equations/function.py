@@ -13,7 +13,7 @@ from ..graph.node import advice
 from ..locks import cached_property
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from types import CodeType
 
 
@@ -130,16 +130,17 @@ class CellFunction:
 
     def assignments(self, name: str) -> list[int]:
         """Return the lines in which the function assigns to a variable."""
-        return [line for line, kind, other in self._accesses() if (kind, other) == ("store", name)]
+        return [line for line, kind, other in self._accesses if (kind, other) == ("store", name)]
 
     def is_assigned_first(self, name: str) -> bool:
         """Return whether the function assigns to an argument before it reads it, and reads it."""
-        kinds = [kind for _, kind, other in self._accesses() if other == name]
+        kinds = [kind for _, kind, other in self._accesses if other == name]
         return kinds[:1] == ["store"] and "load" in kinds
 
-    def _accesses(self) -> Iterator[tuple[int, str, str]]:
-        """Yield, for each access to a variable: the line, "load" or "store", and its name."""
-        line = self.line
+    @cached_property
+    def _accesses(self) -> list[tuple[int, str, str]]:
+        """For each access to a variable: the line, "load" or "store", and its name."""
+        line, found = self.line, []
         for instruction in dis.get_instructions(self.code) if self.code else ():
             position = getattr(instruction, "positions", None)  # since Python 3.11
             line = (position.lineno if position else instruction.starts_line) or line
@@ -148,8 +149,9 @@ class CellFunction:
                 kinds = [part for part in instruction.opname.split("_") if part in KINDS]
                 value = instruction.argval
                 names = value if isinstance(value, tuple) else (value,)
-                for kind, name in zip(kinds, names, strict=False):
-                    yield line, kind.lower(), name
+                pairs = zip(kinds, names, strict=False)
+                found += [(line, kind.lower(), name) for kind, name in pairs]
+        return found
 
     @cached_property
     def _parameters(self) -> list[inspect.Parameter]:

@@ -7,6 +7,7 @@ so the names are the function's own variables: that needs no source text and wor
 from __future__ import annotations
 
 import difflib
+import re
 from itertools import count
 from typing import TYPE_CHECKING, Any, final
 
@@ -21,7 +22,7 @@ from .language import WORDS, Call, tracing
 from .traps import Traced, warn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from .function import CellFunction
 
@@ -138,23 +139,29 @@ def _named(
 def _without_next(function: CellFunction, state: str, returned: Mapping[str, Any]) -> str:
     """Return what is wrong with a state that has its old value at the end, or none."""
     lines = function.assignments(state)
+    hint = _meant(state, [name for name in returned if name not in function.symbols])
     if lines and returned.get(state) is not None:
         return (
             f"line {lines[-1]}: the state {state} is assigned its own old value, so that it keeps "
-            "what it starts with for ever. If it is to change, assign the new value; if it is "
-            "not, it is no state: make it a keyword-only hyperparameter, or learn it by vector() "
-            "or scalar(). States are exchanged in one line, as in `a, b = b, a`"
+            f"what it starts with for ever. If it is to change, assign the new value{hint}; if it "
+            "is not, it is no state: make it a keyword-only hyperparameter, or learn it by "
+            "vector() or scalar(). States are exchanged in one line, as in `a, b = b, a`"
         )
-    meant = [name for name in returned if _is_next(name, state)]
-    hint = f" (such as {state} = {meant[0]})" if meant else ""
     return f"the state {state} has no next value: assign to {state} before `return locals()`{hint}"
 
 
-def _is_next(name: str, state: str) -> bool:
-    """Return whether a value is called what people call the new value of a state: h_new, h_t."""
-    marks = ("new", "next", "t", "out")
-    known = {f"{state}_{mark}" for mark in marks} | {f"{mark}_{state}" for mark in marks}
-    return name in {*known, f"{state}t", f"{state}1", f"{state}2", f"{state}_"}
+MARK = re.compile(r"^(new|next|old|prev|last)_|_?(new|next|old|prev|last|tm1|t|\d)$|_$")
+"""What people add to a state's name for its old or its new value: h_prev, h_t, new_h."""
+
+
+def _meant(state: str, names: Iterable[str]) -> str:
+    """Return what to do about a value that looks like the state's next one; else nothing."""
+    for name in names:
+        if name == MARK.sub("", state):
+            return f" (or call the state {name}: one name stands for its old and its new value)"
+        if MARK.sub("", name) == state:
+            return f" (such as {state} = {name})"
+    return ""
 
 
 def _resolve(

@@ -132,13 +132,14 @@ class _Traps:
                     "loop and write normalize(v) * gain + offset"
                 )
             else:
-                share = "a cell cannot apply one layer twice"
+                share = "a cell cannot apply one layer twice (docs/extending.md)"
             parts = PARTS.get(user, f"learned {user}s")
             yield Trap(
                 line,
                 f"{user}() makes a new one in every turn of the loop, {count} {parts} with "
-                f"parameters of their own; {share}. If they are meant to differ, ignore "
-                "CellWarning for this cell",
+                f"parameters of their own; {share}. If they are meant to differ: "
+                f'warnings.filterwarnings("ignore", "{self.function.name}: ", '
+                "unrolled.CellWarning)",
             )
 
     def _follows(self, first: Node, second: Node) -> bool:
@@ -207,25 +208,25 @@ class _Traps:
         """Yield the named values that nothing reads, unless they only measure the new states."""
         dead = [node for node in self.order if node not in self.live]
         read = {argument for node in dead for argument in node.arguments}
+        new = {node for node in self.new.values() if node.operation not in LEAVES}
+        learned, measuring = set(), set()  # with a learned part; computed of a state's new value
+        for node in dead:
+            if isinstance(node.attribute, Call) or not learned.isdisjoint(node.arguments):
+                learned.add(node)
+            if not (measuring.isdisjoint(node.arguments) and new.isdisjoint(node.arguments)):
+                measuring.add(node)
         for name, node in self.named.items():
             is_quiet = name.startswith("_") or name in self.said or node.operation in LEAVES
             if node in self.live or node in read or is_quiet:
                 continue
-            below = [n for n in ordered([node]) if n not in self.live]
-            learns = any(isinstance(n.attribute, Call) for n in below)
-            if learns or not self._measures(name, below):
-                weights = ", and what it has learned gets no gradient" if learns else ""
+            is_statistic = self.graph.sizes[self.graph.values[name]] == "one"
+            if node in learned or not (node in measuring or is_statistic):
+                weights = ", and what it has learned gets no gradient" if node in learned else ""
                 yield Trap(
                     self._line(name),
                     f"nothing uses {name}: no state depends on it{weights}. If it is only to be "
                     f"recorded, call it _{name}",
                 )
-
-    def _measures(self, name: str, below: list[Node]) -> bool:
-        """Return whether a value is a statistic, or is computed of the states' new values."""
-        new = {node for node in self.new.values() if node.operation not in LEAVES}
-        of_new = any(argument in new for node in below for argument in node.arguments)
-        return of_new or self.graph.sizes[self.graph.values[name]] == "one"
 
     def _unused_input(self) -> Iterator[Trap]:
         """Yield the input, if no state depends on it."""

@@ -220,7 +220,7 @@ def test_print_grows_with_the_graph(grow: Callable[[Any], Any]) -> None:
     """Twice the turns, twice the text: in both directions, and Python can read it."""
 
     def grown(turns: int) -> Cell:
-        @unrolled.cell
+        @quiet
         def growing(x, h):
             v = affine(x, h)
             for _ in range(turns):

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-import unrolled
 from kernels import comparison
 from kernels.comparison import KINDS, SIZES, compare, probes
+from samples import quiet
 from unrolled import affine, exp, log, mean, normalize, sigmoid, sqrt, tanh, vector, where
 from unrolled.cells import CELLS
 from unrolled.equations import Cell
@@ -42,7 +42,7 @@ def points(graph: Graph, kind: Target = WIDE) -> list[Point]:
 
 
 def of(function: Callable[..., Any]) -> list[Point]:
-    return points(unrolled.cell(function).graph)
+    return points(quiet(function).graph)
 
 
 # Which loop computes what.
@@ -191,7 +191,7 @@ CHAINS: list[Callable[..., Any]] = [
 
 @pytest.mark.parametrize("function", CHAINS, ids=lambda function: function.__name__)
 def test_values_of_several_loops(function: Callable[..., Any]) -> None:
-    graph = unrolled.cell(function).graph
+    graph = quiet(function).graph
     kind = KINDS[CHAINS.index(function) % len(KINDS)]
     compare(graph, "ragged reverse", kind=kind)
     compare(graph, "forward", probes(graph, kind), kind)

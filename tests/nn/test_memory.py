@@ -497,7 +497,7 @@ def test_a_storage_that_a_hook_keeps_is_not_used_again() -> None:
 def test_a_state_may_be_called_like_an_argument() -> None:
     @unrolled.cell
     def odd(x: Any, h: Any, input: Any) -> Any:
-        h = unrolled.tanh(unrolled.affine(x, h))
+        h = unrolled.tanh(unrolled.affine(x, h) + input)
         input = input * 0.5 + h
         return locals()
 

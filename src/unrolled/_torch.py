@@ -224,6 +224,27 @@ checkpoint computes again is recorded a second time.
 """
 
 
+# What profilers have to know.
+
+_profiler: Any = _find("torch.autograd", "profiler")
+_tell: Any = _find("torch._C._profiler", "_RecordFunctionFast")
+
+if not hasattr(_profiler, "_is_profiler_enabled"):
+    _profiler = None
+
+
+def is_profiled() -> bool:
+    """Return whether a profiler of PyTorch runs. Without the name kernels have none there."""
+    return _profiler is not None and _profiler._is_profiler_enabled
+
+
+def tell_profiler(name: str, tensors: Sequence[Tensor]) -> None:
+    """Tell the profiler of an operator that took no time. Without the name it counts no FLOPs."""
+    if _tell is not None:
+        with _tell(name, list(tensors)):
+            pass
+
+
 # What torch.compile and torch.export have to know.
 
 

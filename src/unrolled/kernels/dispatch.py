@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, final
 
 import torch
 from torch import Tensor
 
-from .._torch import decided_once, fixed
+from .._torch import decided_once, fixed, is_profiled
 from ..graph import parameters
 from ..graph.graph import Graph
 from ..graph.node import Size
 from ..graph.operation import CONDITIONS
 from ..locks import compiling
-from . import eager
+from . import eager, profile
 from .autograd import operator as operators
 from .autograd.description import describe
 from .request import Request, Results, is_step
@@ -113,7 +114,25 @@ class Runner:
 
     def replay(self, requests: Sequence[Request]) -> list[Results] | None:
         """Return the results of requests like earlier ones; None if one is not."""
-        return self._replay(self._replays, requests) if self._replay is not None else None
+        if self._replay is None:
+            return None
+        if is_profiled():
+            return self._profiled(self._replay, requests)
+        return self._replay(self._replays, requests)
+
+    def _profiled(self, replay: Callable[..., Any], requests: Sequence[Request]) -> Any:
+        """Return the same, and tell the profiler of it."""
+        with profile.region(self.graph.name):
+            found = replay(self._replays, requests)
+            for request in requests if found is not None else ():
+                self._tell(request)
+        return found
+
+    def _tell(self, request: Request) -> None:
+        """Tell the profiler of the products of a request that a kernel served."""
+        x = request.inputs[0]
+        width = x.shape[-1]
+        profile.forward(x.numel() // width, self.shapes(width))
 
     def _run(self, request: Request) -> Results:
         """Run a request that is the first of its kind."""
@@ -132,7 +151,13 @@ class Runner:
         from . import replay
         from .autograd import node as compiled
 
-        values, last = compiled.run(found, weights, inputs, states, *further)
+        run = partial(compiled.run, found, weights, inputs, states, *further)
+        if is_profiled():
+            with profile.region(self.graph.name):
+                values, last = run()
+                self._tell(request)
+        else:
+            values, last = run()
         if sizes is None:
             names = self.weights, tuple(self.graph.inputs)
             call = compiled.call(found, inputs, states, *further)

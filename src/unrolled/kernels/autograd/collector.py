@@ -21,7 +21,7 @@ from ..runtime.call import Call
 from ..runtime.memory import reserve
 from ..tuning import MOST_ROWS
 from .gradients import by_definition
-from .node import derivative, needs_definition, train
+from .node import derivative, needs_definition, told, train
 from .weight_gradients import Summed, WeightProducts
 
 
@@ -166,27 +166,36 @@ class CollectedStep(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         """Return the gradients of sources and states; hand in what those of weights are made of."""
-        call, collector = ctx.call, ctx.anchor.collector
-        count = call.outline.taken - len(call.outline.weights)
-        if all(gradient is None for gradient in gradients):
-            return (None,) * (3 + count)
-        handed_in = collector.passing()
-        *tensors, store = map(solid, ctx.saved_tensors)
-        tensors += collector.weights
-        wanted = (*ctx.needs_input_grad[3:], *collector.wanted)
-        if needs_definition(tensors, gradients):
-            found = by_definition(call, tensors, gradients, wanted)
-            pairs = zip(call.outline.weights, found[count:], strict=True)
-            handed_in.add({name: each for name, each in pairs if each is not None})
-            return None, None, None, *found[:count]
-        backward = derivative(call, wanted)
-        begun = backward.begin(call, tensors, store, gradients)
-        begun.launch.run(begun.tensors)
-        found, summed = backward.before(begun)
-        products = backward.weights
-        rows = products.gather(call, begun.sources, begun.store, begun.buffers)
-        handed_in.hand_in(products, rows, summed)
-        return None, None, None, *found
+        if _torch.is_profiled():
+            wanted = (*ctx.needs_input_grad[3:], *ctx.anchor.collector.wanted)
+            with told([ctx.call], wanted):
+                return _step_backward(ctx, gradients)
+        return _step_backward(ctx, gradients)
+
+
+def _step_backward(ctx: Any, gradients: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:
+    """Return the gradients of what `CollectedStep.forward` took."""
+    call, collector = ctx.call, ctx.anchor.collector
+    count = call.outline.taken - len(call.outline.weights)
+    if all(gradient is None for gradient in gradients):
+        return (None,) * (3 + count)
+    handed_in = collector.passing()
+    *tensors, store = map(solid, ctx.saved_tensors)
+    tensors += collector.weights
+    wanted = (*ctx.needs_input_grad[3:], *collector.wanted)
+    if needs_definition(tensors, gradients):
+        found = by_definition(call, tensors, gradients, wanted)
+        pairs = zip(call.outline.weights, found[count:], strict=True)
+        handed_in.add({name: each for name, each in pairs if each is not None})
+        return None, None, None, *found[:count]
+    backward = derivative(call, wanted)
+    begun = backward.begin(call, tensors, store, gradients)
+    begun.launch.run(begun.tensors)
+    found, summed = backward.before(begun)
+    products = backward.weights
+    rows = products.gather(call, begun.sources, begun.store, begun.buffers)
+    handed_in.hand_in(products, rows, summed)
+    return None, None, None, *found
 
 
 take_step: Any = super(torch.autograd.Function, CollectedStep).apply  # pyright: ignore

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import chain, islice
 from typing import Any
 
@@ -10,7 +11,8 @@ import torch
 from torch import Tensor
 
 from ... import _torch
-from .. import eager
+from ...graph.operation import Operation
+from .. import eager, profile
 from ..runtime import timeline
 from ..runtime.buffers import solid
 from ..runtime.call import Call
@@ -120,19 +122,68 @@ class Loop(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         """Return the gradients of what `forward` took."""
-        calls: tuple[Call, ...] = ctx.calls
-        kept = [solid(each) for each in ctx.saved_tensors]  # checkpointing hands it out once
-        sizes = [call.outline.taken for call in calls]
-        saved = _parts(kept, [size + 1 for size in sizes])
-        wanted = _parts(ctx.needs_input_grad[1:], sizes)
-        given = _parts(gradients, [len(call.record) + len(call.outline.states) for call in calls])
-        pieces = [
-            (call, tensors[:-1], tensors[-1], asked, into)
-            for call, tensors, asked, into in zip(calls, saved, wanted, given, strict=True)
-        ]
-        found = _concurrent_backward(pieces) if len(calls) > 1 else None
-        found = found or [_backward(*piece) for piece in pieces]
-        return None, *chain.from_iterable(found)
+        if _torch.is_profiled():
+            with told(ctx.calls, ctx.needs_input_grad[1:]):
+                return _all_backward(ctx, gradients)
+        return _all_backward(ctx, gradients)
+
+
+def _all_backward(ctx: Any, gradients: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:
+    """Return the gradients of what `Loop.forward` took."""
+    calls: tuple[Call, ...] = ctx.calls
+    kept = [solid(each) for each in ctx.saved_tensors]  # checkpointing hands it out once
+    sizes = [call.outline.taken for call in calls]
+    saved = _parts(kept, [size + 1 for size in sizes])
+    wanted = _parts(ctx.needs_input_grad[1:], sizes)
+    given = _parts(gradients, [len(call.record) + len(call.outline.states) for call in calls])
+    pieces = [
+        (call, tensors[:-1], tensors[-1], asked, into)
+        for call, tensors, asked, into in zip(calls, saved, wanted, given, strict=True)
+    ]
+    found = _concurrent_backward(pieces) if len(calls) > 1 else None
+    found = found or [_backward(*piece) for piece in pieces]
+    return None, *chain.from_iterable(found)
+
+
+@contextmanager
+def told(calls: Sequence[Call], wanted: Sequence[bool]) -> Iterator[None]:
+    """Tell the profiler of the backward pass of calls while entered.
+
+    Args:
+        calls: whose it is.
+        wanted: whether the gradient of each of their sources, states and weights is asked for.
+    """
+    first = calls[0].recurrence
+    with profile.region(f"{first.graph.name}_backward"):
+        yield
+        parts = _parts(wanted, [call.outline.taken for call in calls])
+        for call, asked in zip(calls, parts, strict=True):
+            sources, states, weights = call.outline.parted(asked)
+            _tell(call, any(sources), any(states), weights)
+
+
+def _tell(call: Call, inputs: bool, states: bool, wanted: Sequence[Any]) -> None:
+    """Tell the profiler of the products of a backward pass.
+
+    Args:
+        call: whose it is.
+        inputs, states: whether gradients of inputs, and of the states before the first step, are
+            asked for.
+        wanted: whether that of each weight is.
+    """
+    names, rows = call.outline.weights, call.time.total
+    known = {
+        f"weight_{block.group}": rows if given else rows - fewer
+        for layer in call.recurrence.graph.layers
+        for source, block in zip(layer.arguments, layer.attribute.blocks, strict=True)
+        for kind, given, fewer in (
+            (Operation.INPUT, inputs, rows),
+            (Operation.STATE, states, call.time.batch),
+        )
+        if source.operation is kind
+    }
+    sources = [known.get(name, rows) for name in names]
+    profile.backward(rows, [call.recurrence.shapes[name] for name in names], sources, wanted)
 
 
 def _parts(values: Sequence[Any], sizes: Sequence[int]) -> list[tuple[Any, ...]]:

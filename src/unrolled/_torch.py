@@ -478,9 +478,13 @@ _versions = count()
 def version(tensor: Tensor) -> int:
     """Return a number that changes with every change of a tensor in place.
 
-    Without the name: a new one, so that nothing is remembered of the tensor, which is slower.
+    Without the name, and of tensors made in inference mode, which count no changes: a new one, so
+    that nothing is remembered of the tensor, which is slower.
     """
-    return tensor._version if hasattr(tensor, "_version") else next(_versions)
+    try:
+        return tensor._version
+    except (AttributeError, RuntimeError):
+        return next(_versions)
 
 
 # What torch.nn's modules keep.

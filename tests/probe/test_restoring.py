@@ -239,6 +239,14 @@ def test_between_forward_and_backward() -> None:
     loss.backward()  # no tensor that it needs was written to
 
 
+def test_models_made_in_inference_mode() -> None:
+    with torch.inference_mode():
+        model, x = nn.Sequential(nn.LSTM(I, H)), torch.randn(T, B, I)
+        before = Snapshot(model)
+        assert unrolled.diagnose(model, x).layers
+        before.check()
+
+
 def test_numbers_that_a_run_takes_into_its_graph_or_sets_free() -> None:
     class Keeper(nn.Module):
         def __init__(self) -> None:

@@ -150,7 +150,10 @@ class Recording(Mapping[str, Tensor]):
         return self.layout(name).outward(self.padded(name)[0])
 
     def padded(self, name: str) -> tuple[Tensor, Tensor]:
-        """Return the values of a name as (T, B, units) in any layout, and the lengths (B,)."""
+        """Return the values of a name as (T, B, units) in any layout, and the lengths (B,).
+
+        A row that single calls do not have has gaps too; see `valid`.
+        """
         place, values = self._found(name)
         valid = _valid(self._shapes[place])
         return in_time(values, valid.shape[1]), valid.sum(0)

@@ -1,11 +1,13 @@
 import importlib.util
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
+import unrolled
 from unrolled.apps.terminal import Interrupt
 from unrolled.apps.train import log
 from unrolled.apps.train import log as board
@@ -133,6 +135,21 @@ def test_a_gate_that_is_stuck_is_saturated() -> None:
     found = gates(training)
     assert found["recurrent.l0.r"].saturated == pytest.approx(0.5, abs=0.05)
     assert found["recurrent.l0.z"].saturated < 0.05
+
+
+def test_what_follows_a_rows_end_is_no_value_of_a_gate() -> None:
+    model, x = unrolled.GRU(3, 4), torch.randn(6, 2, 3)
+    batch = SimpleNamespace(fresh=True)
+    batch.to = lambda device: batch
+    task = SimpleNamespace(
+        batch=lambda step, shard: batch, loss=lambda *_: model(x, lengths=[6, 1])
+    )
+    machine = SimpleNamespace(device="cpu")
+    training: Any = SimpleNamespace(model=model, task=task, step=0, shards=[0], machine=machine)
+    found = gates(training)["l0.z"]
+    assert found.values.shape == (6, 2, 4)
+    assert found.taken.shape == (7, 4)
+    assert found.saturated == 0  # the zeros of the padding are not closed gates
 
 
 @pytest.mark.skipif(importlib.util.find_spec("tensorboard") is None, reason="needs TensorBoard")

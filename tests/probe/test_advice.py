@@ -132,6 +132,9 @@ CASES = {
         ("steps=N",),
         opened(steps=8),
     ),
+    "in a long sequence": Case(
+        "short-memory", "lstm", opened(-5), ("steps=N",), opened(steps=8), steps=160
+    ),
     "half closed": Case(
         "forget-bias", "lstm", nothing, ("steps=N",), opened(steps=15), (10, 15), 30
     ),
@@ -153,9 +156,6 @@ CASES = {
     ),
     "explodes, gated": Case(
         "exploding", "lstm", scaled(20, "weight_hh"), ORTHOGONAL, orthogonal, (3, 6), 40, clip=1.0
-    ),
-    "in a long sequence": Case(
-        "short-memory", "lstm", opened(-5), ("steps=N",), opened(steps=8), steps=160
     ),
 }
 

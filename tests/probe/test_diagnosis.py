@@ -309,6 +309,7 @@ def test_reach_is_compared_with_need() -> None:
         measured = diagnosis.layers[each.layer]
         assert each.numbers["reach"] == measured.reach
         assert each.numbers["left"] == measured.left_after(40)
+        assert "first alone" not in each.advice  # in a stack it is not enough
     others = {f.advice for f in diagnosis.findings if f.code != "out-of-reach"}
     assert others == {"what helps against out-of-reach"}
     assert unrolled.diagnose(lstm, x, needs=5).reaches

@@ -36,7 +36,7 @@ def reaching(measurements: Sequence[Measurement], needs: int) -> Reaching:
         short = [each for each in layers if each.reach is not None and each.reach < needs]
         if len(short) == len(layers):
             enough = False
-            findings += [out_of_reach(each, needs) for each in short]
+            findings += [out_of_reach(each, needs, len(layers) == 1) for each in short]
             continue
         enough = enough and None
         unsettled += [_open(each, needs) for each in layers if each not in short]
@@ -58,8 +58,12 @@ def _open(m: Measurement, needs: int) -> str:
     return f"{m.layer}: whether gradients reach the {needs} steps that are needed: {why}"
 
 
-def out_of_reach(m: Measurement, needs: int) -> Finding:
-    """Say that gradients of a layer end before the steps that are needed, and what helps."""
+def out_of_reach(m: Measurement, needs: int, alone: bool) -> Finding:
+    """Say that gradients of a layer end before the steps that are needed, and what helps.
+
+    Opening is enough only where the layer is `alone` in its direction: of stacks, one in three
+    learned by it.
+    """
     left = m.left_after(min(needs, m.back))
     text = (
         f"after {m.reach} steps back less than 1 % of the gradient is left, and the task needs "
@@ -68,11 +72,11 @@ def out_of_reach(m: Measurement, needs: int) -> Finding:
     if m.back >= needs:
         text += f", where {left:.1g} is left"
     opened = f"unrolled.open_gate(model, steps={needs}) before training"
-    advice = (
-        f"{opened}, and {CURRICULUM}; the first alone where the loss counts the answers alone"
-        if m.bias is not None
-        else f"a gated cell (gru, lstm) and {opened}, and {CURRICULUM}"
-    )
+    advice = f"{opened}, and {CURRICULUM}"
+    if m.bias is None:
+        advice = f"a gated cell (gru, lstm) and {advice}"
+    elif alone:
+        advice += "; the first alone where the loss counts the answers alone"
     numbers = {"reach": m.reach, "needs": needs, "left": left}
     return Finding("out-of-reach", m.layer, text, advice, numbers)
 

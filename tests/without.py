@@ -342,6 +342,7 @@ CHECKS: dict[str, tuple[Check, ...]] = {
     "torch._C._autograd._top_saved_tensors_default_hooks": (*FEW, in_loops),
     "torch.fx.experimental.symbolic_shapes.guard_scalar": (*FEW, compiled),
     "torch.compiler.is_exporting": (*FEW, exported),
+    "torch._higher_order_ops.scan.scan torch._higher_order_ops.scan.scan_op": (*FEW, exported),
     "torch._C._dispatch_tls_local_exclude_set torch._C._dispatch_tls_local_include_set "
     "torch._C._ForceDispatchKeyGuard torch._C.DispatchKey": (*FEW, compiled),
     "torch._C._dynamo.guards.TensorGuards": FEW,

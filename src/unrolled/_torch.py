@@ -245,6 +245,15 @@ def tell_profiler(name: str, tensors: Sequence[Tensor]) -> None:
             pass
 
 
+def has_hooks(module: nn.Module) -> bool:
+    """Return whether something is called before or after a module's `forward`.
+
+    Without the names: no. A symbolic trace then calls hooks twice.
+    """
+    names = ("_forward_hooks", "_forward_pre_hooks")
+    return any(getattr(module, name, None) for name in names)
+
+
 # What torch.compile and torch.export have to know.
 
 
@@ -337,6 +346,48 @@ is_exporting: Callable[[], bool] = _find("torch.compiler", "is_exporting") or _n
 
 Without the name (before PyTorch 2.7): it is not told from torch.compile.
 """
+
+_scan: Callable[..., Any] | None = _find("torch._higher_order_ops.scan", "scan")
+_scan_op: Callable[..., Any] | None = _find("torch._higher_order_ops.scan", "scan_op")
+
+has_scan: bool = _scan is not None and _scan_op is not None
+"""Whether `scan` works here.
+
+Without its names an exported program holds the steps one by one, for the length of its example.
+"""
+
+
+def scan(
+    step: Callable[..., Sequence[Tensor]],
+    states: list[Tensor],
+    slices: list[Tensor],
+    shared: list[Tensor],
+) -> Sequence[Tensor]:
+    """Call a step again and again, as one node of an exported program.
+
+    Args:
+        step: takes all tensors in their order, and returns new states and further results.
+        states: before the first step.
+        slices: (T, ...) each: a step gets its own.
+        shared: by all steps.
+
+    Returns:
+        The states after the last step, and each further result of all steps, (T, ...).
+    """
+    assert _scan is not None
+    assert _scan_op is not None
+    if not torch.compiler.is_dynamo_compiling():  # what the other call compiles, only to see it
+        # A free number of rows has to be an argument, or Inductor does not know it in the loop.
+        rows = [size for size in states[0].shape[:1] if isinstance(size, torch.SymInt)]
+        return _scan_op(step, states, slices, (*shared, *rows))
+
+    def combine(states: list[Tensor], now: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        results = step(*states, *now, *shared)
+        return list(results[: len(states)]), list(results[len(states) :])
+
+    last, further = _scan(combine, states, slices)
+    return [*last, *further]
+
 
 _EXCLUDED = ("AutogradFunctionality", "AutogradOther", "AutogradNestedTensor")
 """The dispatch keys that PyTorch takes away around an operator, which switches autograd off."""

@@ -850,6 +850,7 @@ def test_inductor() -> None:
 
 
 @deprecated
+@pytest.mark.filterwarnings("ignore:torch.compile is ignored when called inside torch.export")
 @pytest.mark.parametrize(
     ("name", "strict"), [("lstm", False), ("gru", True), ("lstm_peephole", False)]
 )

@@ -15,13 +15,13 @@ from ..graph.graph import Graph
 from ..graph.node import Size
 from ..graph.operation import CONDITIONS
 from ..locks import compiling
-from . import eager, profile
+from . import eager, looped, profile
 from .autograd import operator as operators
 from .autograd.description import describe
 from .request import Request, Results, is_step
 from .runtime import buffers, cache, timeline
 from .runtime.cache import Cache
-from .runtime.torch_state import DTYPES, PLAIN, eager_reason
+from .runtime.torch_state import DTYPES, PLAIN, eager_reason, is_read_elsewhere
 
 if TYPE_CHECKING:
     from .runtime.recurrence import Recurrences
@@ -146,8 +146,7 @@ class Runner:
         found = self._chosen(tensors, x, request.record)
         further = request.record, sizes, request.reverse
         if isinstance(found, str):
-            given = weights, _sequences(inputs, request), _rows(states, request)
-            return _shaped(request, *eager.run(self.program, *given, *further))
+            return self._defined(request, weights, inputs, states)
         from . import replay
         from .autograd import node as compiled
 
@@ -179,15 +178,25 @@ class Runner:
         """Run a request, as torch.compile reads it."""
         self._check(request)
         weights, inputs, states = self._named(request)
-        inputs, states = _sequences(inputs, request), _rows(states, request)
-        further = request.record, request.batch_sizes, request.reverse
         tensors = [*inputs.values(), *states.values(), *weights.values()]
         if eager_reason() is None and _kinds(tensors) is None:
             x = inputs[self._x]
             found = self._described(x.dtype, fixed(x.shape[-1]), self.weights, request.record)
             if found is not None:
-                return _shaped(request, *operators.run(found, weights, inputs, states, *further))
-        return _shaped(request, *eager.run(self.program, weights, inputs, states, *further))
+                given = found, weights, _sequences(inputs, request), _rows(states, request)
+                further = request.record, request.batch_sizes, request.reverse
+                return _shaped(request, *operators.run(*given, *further))
+        return self._defined(request, weights, inputs, states)
+
+    def _defined(
+        self, request: Request, weights: Tensors, inputs: Tensors, states: Tensors
+    ) -> Results:
+        """Run a request by the eager definition."""
+        sizes, further = request.batch_sizes, (request.record, request.reverse)
+        given = self.program, weights, _sequences(inputs, request), _rows(states, request)
+        if sizes is None and not is_step(request) and is_read_elsewhere():
+            return _shaped(request, *looped.run(*given, *further))
+        return _shaped(request, *eager.run(*given, request.record, sizes, request.reverse))
 
     @decided_once
     def _described(

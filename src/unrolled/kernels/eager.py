@@ -23,25 +23,30 @@ from ..graph.operation import LEAVES, Operation
 from .planning.plan import Bank, Phase, Plan, Product, leaf_phase
 
 
-def _dimension(a: Tensor) -> Tensor:
+def dimension(a: Tensor) -> Tensor:
+    """Return how many units there are, (..., 1)."""
     a = torch.atleast_1d(a)  # what is computed of numbers alone has no dimension
     return a.new_full((*a.shape[:-1], 1), a.shape[-1])
 
 
-def _sum(a: Tensor) -> Tensor:
+def sum_units(a: Tensor) -> Tensor:
+    """Return the sum over the units, (..., 1)."""
     return a.sum(-1, keepdim=True)
 
 
-def _broadcast(a: Tensor, like: Tensor) -> Tensor:
+def broadcast(a: Tensor, like: Tensor) -> Tensor:
+    """Return a value with a row for every row of another."""
     return torch.broadcast_to(a, torch.broadcast_shapes(a.shape, like.shape))
 
 
-def _normalize(a: Tensor, epsilon: float) -> Tensor:
+def normalize(a: Tensor, epsilon: float) -> Tensor:
+    """Return a value less its mean, over its standard deviation."""
     a = torch.atleast_1d(a)
     return F.layer_norm(a, a.shape[-1:], eps=epsilon)
 
 
-def _outer(gradient: Tensor, source: Tensor) -> Tensor:
+def outer(gradient: Tensor, source: Tensor) -> Tensor:
+    """Return the products of all pairs of units."""
     return gradient.unsqueeze(-1) * source.unsqueeze(-2)
 
 
@@ -78,13 +83,13 @@ EAGER: dict[Operation, Any] = {
     Operation.LESS: torch.lt,
     Operation.LESS_EQUAL: torch.le,
     Operation.SELECT: torch.where,
-    Operation.SUM: _sum,
-    Operation.DIMENSION: _dimension,
-    Operation.BROADCAST: _broadcast,
-    Operation.NORMALIZE: _normalize,
+    Operation.SUM: sum_units,
+    Operation.DIMENSION: dimension,
+    Operation.BROADCAST: broadcast,
+    Operation.NORMALIZE: normalize,
     Operation.AFFINE: torch.add,  # of its products, which the program makes for a bank at a time
     Operation.TRANSPOSED: torch.matmul,
-    Operation.OUTER: _outer,
+    Operation.OUTER: outer,
 }
 """For each operation, the function of its arguments' tensors, rows (..., units)."""
 
@@ -268,7 +273,7 @@ class Program:
         """Return the slot of a state's next value, with a row for every row of the old one."""
         slot = self.values[state]
         if self._phases[slot] is Phase.ONCE:
-            return self._emit(_broadcast, [slot, self.states[state]])
+            return self._emit(broadcast, [slot, self.states[state]])
         return slot
 
 
@@ -314,7 +319,7 @@ def run(
             slots[slot] = rows.active[state]
         for slot, values in steps.items():
             slots[slot] = values[t]
-        _execute(program.steps, slots)
+        execute(program.steps, slots)
         rows.active = {state: slots[slot] for state, slot in program.next.items()}
         for name, values in recorded.items():
             values.append(slots[taps[name]])
@@ -322,10 +327,15 @@ def run(
     sequences = {
         name: join(recorded[name][:: -1 if reverse else 1])
         if name in recorded
-        else torch.broadcast_to(known[name], (*x.shape[:-1], *(known[name].shape[-1:] or (1,))))
+        else spread(known[name], x)
         for name in taps
     }
     return sequences, rows.last()
+
+
+def spread(value: Tensor, x: Tensor) -> Tensor:
+    """Return a value that is known before the first step as one for every row and step of x."""
+    return torch.broadcast_to(value, (*x.shape[:-1], *(value.shape[-1:] or (1,))))
 
 
 def hoisted(
@@ -340,12 +350,13 @@ def hoisted(
         slots[slot] = inputs[name]
     for name, slot in program.weights.items():
         slots[slot] = weights[name]
-    _execute(program.once, slots)
-    _execute(program.hoisted, slots)
+    execute(program.once, slots)
+    execute(program.hoisted, slots)
     return slots
 
 
-def _execute(instructions: Sequence[Instruction], slots: list[Any]) -> None:
+def execute(instructions: Sequence[Instruction], slots: list[Any]) -> None:
+    """Call instructions, in their order."""
     for function, arguments, further, target in instructions:
         slots[target] = function(*[slots[slot] for slot in arguments], *further)
 

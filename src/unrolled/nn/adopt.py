@@ -10,13 +10,11 @@ from typing import Any, NamedTuple, final
 from torch import nn
 
 from .. import _torch
-from . import fused
+from . import stock
 from .gru import GRU, GRUCell
-from .layer import Layer
 from .lstm import LSTM, LSTMCell
 from .recurrent import Recurrent, RecurrentCell
 from .rnn import RNN, RNNCell
-from .step import Step
 from .weights import Weighted
 
 KINDS: dict[type[nn.Module], type[Weighted]] = {
@@ -28,26 +26,6 @@ KINDS: dict[type[nn.Module], type[Weighted]] = {
     nn.GRUCell: GRUCell,
 }
 """By class of PyTorch, ours."""
-
-LAYERS: dict[str, type[nn.Module]] = {
-    "rnn_tanh": nn.RNN,
-    "rnn_relu": nn.RNN,
-    "lstm": nn.LSTM,
-    "lstm_projected": nn.LSTM,
-    "gru": nn.GRU,
-}
-"""By cell, the layer that PyTorch has for it."""
-
-STEPS: dict[str, type[nn.Module]] = {
-    "rnn_tanh": nn.RNNCell,
-    "rnn_relu": nn.RNNCell,
-    "lstm": nn.LSTMCell,
-    "gru": nn.GRUCell,
-}
-"""By cell, the single step that PyTorch has for it."""
-
-OPTIONS = ("zoneout", "variational_dropout", "learn_initial_states")
-"""What no layer of PyTorch has, and what changes results."""
 
 COMPUTING = (
     "forward",
@@ -203,7 +181,8 @@ def obstacle(module: nn.Module) -> str | None:
     names = {known.__name__ for known in KINDS}
     if _torch.is_scripted(module):
         name = getattr(module, "original_name", "")
-        return f"a scripted {name}: adopt before scripting" if name in names else None
+        known = name in names
+        return f"a scripted {name}: adopt the Python model that it was made from" if known else None
     if kind.__module__.startswith("torch.ao.nn") and kind.__name__ in names:
         return f"{kind.__module__}.{kind.__name__}: quantized"
     base = _base(kind)
@@ -299,18 +278,8 @@ def _twinless(module: Weighted) -> str | None:
     kind = type(module)
     if kind not in (*KINDS.values(), Recurrent, RecurrentCell):
         return f"a subclass: {_title(kind)}"
-    stock = _stock(module)
-    if stock is None:
-        return f"made as {_title(kind)}: torch.nn has no {module.cell.name}"
-    further = [name for name in OPTIONS if getattr(module, name, None)]
-    return f"{_title(stock)} has no {further[0]}" if further else None
-
-
-def _stock(module: Weighted) -> type[nn.Module] | None:
-    """Return the class of PyTorch with the equations of a module of ours."""
-    name = module.cell.name
-    known = STEPS if isinstance(module, Step) else LAYERS
-    return known.get(name) if fused.is_standard(module.cell) else None
+    reason = stock.obstacle(module)
+    return f"made as {_title(kind)}: {reason}" if stock.kind(module) is None else reason
 
 
 def _return(module: Any) -> str:
@@ -328,16 +297,8 @@ def _return(module: Any) -> str:
 
 def _first_origin(module: Any) -> Origin:
     """Return the origin of a module that was made as ours, and give it what its twin has."""
-    kind: Any = _stock(module)
-    options: dict[str, Any] = {"bias": module.bias, "device": "meta"}
-    if module.cell.name.startswith("rnn_"):
-        options["nonlinearity"] = module.cell.name.removeprefix("rnn_")
-    if isinstance(module, Layer):
-        names = ["num_layers", "batch_first", "bidirectional"]
-        names += ["proj_size"] if module.proj_size else []
-        options |= {name: getattr(module, name) for name in names}
-    stock = kind(module.input_size, module.hidden_size, **options)
-    added = _twin(stock).__dict__.keys() - stock.__dict__.keys()
-    for name, value in stock.__dict__.items():
+    theirs = stock.made(module)
+    added = _twin(theirs).__dict__.keys() - theirs.__dict__.keys()
+    for name, value in theirs.__dict__.items():
         module.__dict__.setdefault(name, value)
-    return Origin(kind, tuple(sorted(added)))
+    return Origin(type(theirs), tuple(sorted(added)))

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from .. import _torch, cells
 from ..equations import Cell
+from ..kernels.runtime.torch_state import is_read_elsewhere
+from .ended import EndedPacked, EndedPadded
 from .sequence import Sequences
 from .stack import Stack
 
@@ -40,6 +42,9 @@ def has_function(layer: Stack) -> bool:
 
 def applies(layer: Stack, steps: Sequences) -> bool:
     """Return whether a call goes to PyTorch's fused layer."""
+    if is_read_elsewhere():  # a function of PyTorch is traced for any length, and exported for one
+        traced = not torch.compiler.is_compiling() and not isinstance(steps, EndedPadded)
+        return traced and has_function(layer)
     if steps.data.device.type != "cuda" or not has_function(layer):
         return False
     return steps.batch_sizes is None or steps.batch_sizes[:1] == [steps.batch]
@@ -59,7 +64,9 @@ def run(
         layer.training,
         layer.bidirectional,
     )
-    if steps.batch_sizes is None:
+    if isinstance(steps, EndedPacked):
+        output, *last = function(steps.packed.data, steps.packed.batch_sizes, hx, *options)
+    elif steps.batch_sizes is None:
         output, *last = function(steps.data, hx, *options, False)
     else:
         output, *last = function(steps.data, torch.tensor(steps.batch_sizes), hx, *options)

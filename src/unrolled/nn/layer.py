@@ -9,13 +9,15 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import Module
 from torch.nn.utils.rnn import PackedSequence
 
 from ..graph.rewrite import expected_zoneout, variational_dropout, zoneout
 from ..kernels.dispatch import Runner
 from ..kernels.request import Request, Results
 from ..kernels.runtime.buffers import sound
-from . import fused, noise
+from ..kernels.runtime.torch_state import is_read_elsewhere
+from . import ended, fused, noise, stock, symbolic
 from .call import refuse_compilers, watched
 from .sequence import Lengths, Sequences, sequences
 from .stack import Stack
@@ -73,6 +75,8 @@ class Layer(Stack):
         known = self._replayed(input, hx) if lengths is None else None
         if known is not None:
             return known
+        if symbolic.is_symbolic(input, hx):
+            return symbolic.leaf(self, input, hx, lengths=lengths)
         steps, states = self.prepare(input, hx, lengths)
         if self._probes:
             refuse_compilers(type(self).__name__)
@@ -82,7 +86,8 @@ class Layer(Stack):
             output, last = self._run(steps, states, self._watching(steps))
         else:
             are_plain = hx is None and steps.batch_sizes is None
-            output, last = self._run(steps, () if are_plain else states, self._engine.run)
+            run = steps.serving(self._engine.run, tuple(self.graph.states))
+            output, last = self._run(steps, () if are_plain else states, run)
         final = tuple(steps.outward(value) for value in last)
         return steps.output(output), final[0] if len(final) == 1 else final
 
@@ -165,7 +170,8 @@ class Layer(Stack):
         self, input: Tensor | PackedSequence, hx: States | None, lengths: Lengths | None
     ) -> tuple[Sequences, Sequence[Tensor]]:
         """Return the input and the states before the first step, checked and in one form."""
-        steps = sequences(type(self).__name__, input, lengths, self.batch_first)
+        read = ended.sequences if is_read_elsewhere() else sequences
+        steps = read(type(self).__name__, input, lengths, self.batch_first)
         width = steps.data.shape[-1]
         if width != self.input_size:
             raise RuntimeError(
@@ -267,6 +273,9 @@ class Layer(Stack):
                     )
             states.append(_joined([value.expand(1, rows, units) for value in values.values()]))
         return states
+
+    def __prepare_scriptable__(self) -> Module:
+        return stock.scriptable(self)
 
     def flatten_parameters(self) -> None:
         """Lay the parameters out in one piece of memory for cuDNN; elsewhere nothing is done."""

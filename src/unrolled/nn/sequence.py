@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import final
 
@@ -14,10 +14,13 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from .._torch import fixed
+from ..kernels.request import Request, Results
 from ..kernels.runtime import timeline
 from ..kernels.runtime.buffers import sound
 
 Lengths = Tensor | Sequence[int] | np.ndarray
+Serve = Callable[[list[Request]], list[Results]]
+"""What serves the requests of a layer."""
 
 
 class Sequences(ABC):
@@ -57,6 +60,10 @@ class Sequences(ABC):
     def gather(self, values: Tensor) -> Tensor:
         """Return values (T, B, units), rows as they were given, in the order of `data`."""
         return values
+
+    def serving(self, run: Serve, states: tuple[str, ...]) -> Serve:
+        """Return what serves requests for these rows, of a cell with such states."""
+        return run
 
     def inward(self, state: Tensor) -> Tensor:
         """Return a state (L, B, H) with its rows in the order of `data`."""

@@ -8,12 +8,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import Module
 
 from ..equations import Cell
 from ..graph import parameters
 from ..kernels.dispatch import Runner
 from ..kernels.request import Request
 from ..kernels.runtime.buffers import sound
+from . import stock, symbolic
 from .call import refuse_compilers, watched
 from .sequence import Dense
 from .weights import States, Weighted, check_projection
@@ -82,8 +84,13 @@ class Step(Weighted):
                 return tuple(last) if len(last) > 1 else last[0]
         return self._checked(input, hx)
 
+    def __prepare_scriptable__(self) -> Module:
+        return stock.scriptable(self)
+
     def _checked(self, input: Tensor, hx: States | None) -> States:
         """Take a step that is the first of its kind, or watched by probes."""
+        if symbolic.is_symbolic(input, hx):
+            return symbolic.leaf(self, input, hx)
         x, states = self.prepare(input, hx)
         weights, given = self._weights(""), list(states.values())
         batched = input.dim() == 2

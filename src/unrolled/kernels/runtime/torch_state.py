@@ -51,6 +51,15 @@ def eager_reason() -> str | None:
     return _transforms()
 
 
+@decided_once
+def is_read_elsewhere() -> bool:
+    """Return whether torch.export or torch.jit.trace reads a call, to run it without the library.
+
+    It then runs with other numbers of steps and rows, and with other lengths.
+    """
+    return is_exporting() or is_tracing()
+
+
 _is_eager = _eager.get
 
 

@@ -11,7 +11,7 @@ from torch.nn.utils import parametrize, prune
 
 import unrolled
 from unrolled.cells import CELLS
-from unrolled.equations.language import affine, exp, log_sigmoid, sigmoid, tanh, vector
+from unrolled.equations.language import affine, exp, log_sigmoid, scalar, sigmoid, tanh, vector
 from unrolled.testing import eager_only
 
 I, H, P = 3, 5, 2  # noqa: E741
@@ -244,3 +244,18 @@ def test_what_was_opened_far_is_healthy(name: str) -> None:
     diagnosis = unrolled.diagnose(module, torch.randn(120, 4, I), needs=100)
     assert diagnosis.healthy, diagnosis
     assert diagnosis.reaches
+
+
+def test_a_gate_of_one_unit_for_what_is_written() -> None:
+    @unrolled.cell
+    def shared(x, h, c):
+        w = scalar()
+        i = sigmoid(w)
+        f = sigmoid(affine(x, h))
+        c = f * c + i * tanh(affine(x, h))
+        h = tanh(c)
+        return locals()
+
+    module = unrolled.Recurrent(shared, I, H)
+    assert "l0.i" in unrolled.open_gate(module, steps=(10, 30)).changed
+    assert unrolled.diagnose(module, torch.randn(40, 4, I), needs=20).reaches

@@ -301,8 +301,9 @@ def saturation(passage: Passage) -> dict[str, Saturation]:
         ends = {name: _ends(nodes[name], value[valid]) for name, value in values.items()}
         kept = [ends[name][_end(keep.sign)] for name in ends if keep and nodes[name] is keep.gate]
         for name, each in ends.items():
-            sign = writing.get(nodes[name])
-            rests = each[_end(sign)] & kept[0] if sign and kept else torch.zeros_like(each[0])
+            rests, sign = torch.zeros_like(each[0]), writing.get(nodes[name])
+            if sign and kept and kept[0].shape == rests.shape:  # unit by unit
+                rests = each[_end(sign)] & kept[0]
             found = torch.stack([*each, rests]).double().sum(1)
             counts[name] = found + counts.get(name, 0)
     return {

@@ -523,6 +523,17 @@ def is_wrapped(tensor: Tensor) -> bool:
     return _is_wrapped(tensor) or _is_legacy_batched(tensor)
 
 
+_unsafe_view: Callable[..., Tensor] | None = getattr(torch.ops.aten, "_unsafe_view", None)
+
+
+def unviewed(tensor: Tensor, *shape: int) -> Tensor:
+    """Return a tensor that nobody else has with another shape, of which PyTorch knows no base.
+
+    Without the name: a view, which cannot be detached in place.
+    """
+    return tensor.view(shape) if _unsafe_view is None else _unsafe_view(tensor, list(shape))
+
+
 _versions = count()
 
 

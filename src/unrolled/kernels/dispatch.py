@@ -15,13 +15,19 @@ from ..graph.graph import Graph
 from ..graph.node import Size
 from ..graph.operation import CONDITIONS
 from ..locks import compiling
-from . import eager, looped, profile
+from . import by_rows, eager, looped, profile
 from .autograd import operator as operators
 from .autograd.description import describe
 from .request import Request, Results, is_step
 from .runtime import buffers, cache, timeline
 from .runtime.cache import Cache
-from .runtime.torch_state import DTYPES, PLAIN, eager_reason, is_read_elsewhere
+from .runtime.torch_state import (
+    DTYPES,
+    PLAIN,
+    computes_itself,
+    eager_reason,
+    is_read_elsewhere,
+)
 
 if TYPE_CHECKING:
     from .runtime.recurrence import Recurrences
@@ -137,6 +143,8 @@ class Runner:
     def _run(self, request: Request) -> Results:
         """Run a request that is the first of its kind."""
         self._check(request)
+        if computes_itself(request.weights):
+            return self.run_by_rows(request)
         user, (weights, inputs, states) = self.graph.name, self._named(request)
         weights, inputs, states = buffers.sound(user, weights, inputs, states)
         x, sizes = inputs[self._x], request.batch_sizes
@@ -164,6 +172,24 @@ class Runner:
             self._replay = replay.replay
         return list(values.values()), [last[state] for state in self.graph.states]
 
+    def run_by_rows(self, request: Request, valid: Tensor | None = None) -> Results:
+        """Run a request with weights that make products themselves.
+
+        Args:
+            request: not ragged: products have to have all rows.
+            valid: (T, B), whether a row has a step; None if all have all.
+        """
+        weights, inputs, states = self._named(request)
+        inputs = _sequences(buffers.sound(self.graph.name, inputs)[0], request)
+        x = next(iter(inputs.values()))
+        rows = {
+            name: by_rows.repeated(state, x.shape[1], x) if len(state.shape) == 1 else state
+            for name, state in states.items()
+        }
+        given = weights, inputs, _rows(buffers.sound(self.graph.name, rows)[0], request)
+        found = by_rows.run(self.program, *given, request.record, request.reverse, valid)
+        return _shaped(request, *found)
+
     def _named(self, request: Request) -> tuple[Tensors, Tensors, Tensors]:
         """Return weights, inputs and states by name, with states where they are 0."""
         inputs = dict(zip(self.graph.inputs, request.inputs, strict=True))
@@ -177,6 +203,8 @@ class Runner:
     def _read(self, request: Request) -> Results:
         """Run a request, as torch.compile reads it."""
         self._check(request)
+        if computes_itself(request.weights):
+            return self.run_by_rows(request)
         weights, inputs, states = self._named(request)
         tensors = [*inputs.values(), *states.values(), *weights.values()]
         if eager_reason() is None and _kinds(tensors) is None:
@@ -266,7 +294,9 @@ def _rows(states: Tensors, request: Request) -> Tensors:
 def _shaped(request: Request, values: Tensors, last: Tensors) -> Results:
     """Return the results of the definition, with last states as they are asked for."""
     ends = list(last.values())
-    return list(values.values()), ends if is_step(request) else [end.unsqueeze(0) for end in ends]
+    if not is_step(request):  # by themselves: a step may have saved them, and they may be changed
+        ends = [torch.stack([end]) for end in ends]
+    return list(values.values()), ends
 
 
 def _unrecorded(found: Recurrences, record: Sequence[str]) -> str | None:

@@ -50,15 +50,22 @@ def outer(gradient: Tensor, source: Tensor) -> Tensor:
     return gradient.unsqueeze(-1) * source.unsqueeze(-2)
 
 
-def _first_rows(weight: Tensor, count: int) -> Tensor:
-    return weight if weight.shape[0] == count else weight.narrow(0, 0, count)
+def _first_rows(weight: Tensor, count: int, dimension: int) -> Tensor:
+    if weight.shape[dimension] == count:
+        return weight
+    return weight.narrow(dimension, 0, count)
 
 
 def _padded(bias: Tensor, blocks: tuple[int | None, ...], height: int) -> Tensor:
-    """Return a bias with a block of zeros for each block of a weight that has none."""
-    zeros = bias.new_zeros(height)
-    parts = [zeros if k is None else bias[k * height : (k + 1) * height] for k in blocks]
-    return torch.cat(parts)
+    """Return a bias, or one for each row, with zeros for each block of a weight that has none."""
+    zeros = bias.new_zeros(*bias.shape[:-1], height)
+    parts = [zeros if k is None else bias[..., k * height : (k + 1) * height] for k in blocks]
+    return torch.cat(parts, -1)
+
+
+def _biased(source: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Return a product with a bias, which may be another for each row."""
+    return F.linear(source, weight, bias) if bias.dim() == 1 else F.linear(source, weight) + bias
 
 
 EAGER: dict[Operation, Any] = {
@@ -123,6 +130,8 @@ class Program:
         values: the slot of each value that can be recorded, by name.
         next: the slot of each state's next value.
         crossing: the slots that are known for all steps at once and used step by step.
+        elementwise: the names of the weights that something else than a product reads.
+        varying: the slots, known for all steps and rows at once, that depend on those weights.
     """
 
     def __init__(
@@ -142,6 +151,8 @@ class Program:
         self.inputs: dict[str, int] = {}
         self.weights: dict[str, int] = {}
         self.states: dict[str, int] = {}
+        self.elementwise: dict[str, None] = {}
+        self.varying: list[int] = []
         self._phases: list[Phase] = []  # of each slot
         self._parts: dict[tuple[str, int], int] = {}  # of products, by group and first row
         self._nodes: dict[Node, int] = {}
@@ -176,6 +187,8 @@ class Program:
         """Add an instruction to a phase, or to the later one in which its arguments are known."""
         phase = max([phase, *(self._phases[slot] for slot in slots)])
         target = self._new(phase)
+        if phase is Phase.ONCE and not set(self.varying).isdisjoint(slots):
+            self.varying.append(target)
         instructions = (self.once, self.hoisted, self.steps)[phase]
         instructions.append(Instruction(function, tuple(slots), further, target))
         return target
@@ -202,7 +215,7 @@ class Program:
     def _leaf(self, operation: Operation, attribute: Any) -> int:
         """Return a new slot that is filled from outside."""
         if operation is Operation.LEARNED:
-            return self._weight(attribute.name)
+            return self._elementwise(attribute.name)
         if operation is Operation.INPUT and attribute in self.computed:
             function, source = self.computed[attribute]
             return self._emit(function, [self._slot(source)], phase=Phase.STEP)
@@ -218,6 +231,14 @@ class Program:
         if name not in self.weights:
             self.weights[name] = self._new(Phase.ONCE)
         return self.weights[name]
+
+    def _elementwise(self, name: str) -> int:
+        """Return the slot of a weight that something else than a product reads."""
+        slot = self._weight(name)
+        if name not in self.elementwise:
+            self.elementwise[name] = None
+            self.varying.append(slot)
+        return slot
 
     def _transposable(self, term: Term) -> int:
         """Return the slot of the rows of one weight of a layer."""
@@ -251,13 +272,16 @@ class Program:
         source = self._nodes[product.source]
         if self._phases[source] is Phase.ONCE and self.graph.sizes[product.source] == "one":
             source = self._emit(torch.atleast_1d, [source])
-        slots = [source, self._rows(f"weight_{group}", len(bias) * height)]
+        slots, function = [source, self._rows(f"weight_{group}", len(bias) * height)], F.linear
         if any(block is not None for block in bias):
             rows = max(block for block in bias if block is not None) + 1
-            slots.append(self._rows(f"bias_{group}", rows * height))
-            if bias != tuple(range(len(bias))):
-                slots[2] = self._emit(_padded, [slots[2]], bias, height)
-        result = self._emit(F.linear, slots)
+            is_whole = bias == tuple(range(len(bias)))
+            if not is_whole:
+                self._elementwise(f"bias_{group}")
+            slots.append(self._rows(f"bias_{group}", rows * height, -1))
+            if not is_whole:
+                slots[2], function = self._emit(_padded, [slots[2]], bias, height), _biased
+        result = self._emit(function, slots)
         if len(product.widths) == 1:
             self._parts[group, 0] = result
             return
@@ -265,9 +289,9 @@ class Program:
         for index, row in enumerate(accumulate(product.widths[:-1], initial=0)):
             self._parts[group, row] = self._emit(operator.getitem, [parts], index)
 
-    def _rows(self, name: str, count: int) -> int:
+    def _rows(self, name: str, count: int, dimension: int = 0) -> int:
         """Return the slot of the rows that a graph uses: part of a cell may leave out the last."""
-        return self._emit(_first_rows, [self._weight(name)], count)
+        return self._emit(_first_rows, [self._weight(name)], count, dimension)
 
     def _next(self, state: str) -> int:
         """Return the slot of a state's next value, with a row for every row of the old one."""
@@ -342,6 +366,16 @@ def hoisted(
     program: Program, weights: Mapping[str, Tensor], inputs: Mapping[str, Tensor]
 ) -> list[Any]:
     """Return the slots of a program with all filled in that is known before the first step."""
+    slots = filled(program, weights, inputs)
+    execute(program.once, slots)
+    execute(program.hoisted, slots)
+    return slots
+
+
+def filled(
+    program: Program, weights: Mapping[str, Tensor], inputs: Mapping[str, Tensor]
+) -> list[Any]:
+    """Return the slots of a program with all filled in that is given."""
     x = next(iter(inputs.values()))
     slots: list[Any] = [None] * program.size
     for slot, value in program.constants.items():
@@ -350,8 +384,6 @@ def hoisted(
         slots[slot] = inputs[name]
     for name, slot in program.weights.items():
         slots[slot] = weights[name]
-    execute(program.once, slots)
-    execute(program.hoisted, slots)
     return slots
 
 

@@ -20,6 +20,7 @@ from ..graph.rewrite import rewrite
 from ..kernels import eager
 from ..kernels.dispatch import Runner
 from ..kernels.request import Request, Results
+from ..kernels.runtime.torch_state import computes_itself
 from .sequence import Sequences
 
 Values = dict[str, Tensor]
@@ -187,6 +188,12 @@ def watched(
 ) -> Results:
     """Return the results of a request for sequences; the module's probes watch and change it."""
     weights, inputs, states = request[:3]
+    if computes_itself(weights):
+        kinds = sorted({type(weight).__name__ for weight in weights} - {"Parameter"})
+        raise RuntimeError(
+            f"{type(module).__name__}: record() and edit() need plain parameters, got "
+            f"{', '.join(kinds)}"
+        )
     call = ProbedCall(
         suffix,
         runner,
@@ -210,7 +217,8 @@ def watched(
             probe.see(module, call, found)
     for probe in probes:
         values, last = probe.pass_on(module, call, values, last)
-    return [values[output]], [state.unsqueeze(0) for state in last.values()]
+    value = values[output].clone() if output in names else values[output]  # seen: not the model's
+    return [value], [torch.stack([state]) for state in last.values()]
 
 
 def _both(

@@ -13,13 +13,14 @@ from torch.nn import Module
 from torch.nn.utils.rnn import PackedSequence
 
 from ..graph.rewrite import expected_zoneout, variational_dropout, zoneout
+from ..kernels.by_rows import repeated
 from ..kernels.dispatch import Runner
 from ..kernels.request import Request, Results
 from ..kernels.runtime.buffers import sound
-from ..kernels.runtime.torch_state import is_read_elsewhere
+from ..kernels.runtime.torch_state import computes_itself, is_read_elsewhere
 from . import ended, fused, noise, stock, symbolic
 from .call import refuse_compilers, watched
-from .sequence import Lengths, Sequences, sequences
+from .sequence import Full, Lengths, Sequences, sequences
 from .stack import Stack
 from .weights import States
 
@@ -80,7 +81,9 @@ class Layer(Stack):
         steps, states = self.prepare(input, hx, lengths)
         if self._probes:
             refuse_compilers(type(self).__name__)
-        if fused.applies(self, steps):
+        if isinstance(steps, Full) and not self._probes:
+            output, last = self._run(steps, states, self._by_rows(steps.valid))
+        elif fused.applies(self, steps):
             output, last = self._fused(steps, states)
         elif self._probes or steps.data.shape[0] == 0:
             output, last = self._run(steps, states, self._watching(steps))
@@ -113,8 +116,8 @@ class Layer(Stack):
         if found is None:
             return None
         output, last = found
-        if self.batch_first:
-            output = output.transpose(0, 1)
+        if self.batch_first:  # in place: a view could not be detached in place
+            output = output.transpose_(0, 1)
         return output, tuple(last) if len(last) > 1 else last[0]
 
     def _layers(
@@ -179,6 +182,9 @@ class Layer(Stack):
                 f"got {width}"
             )
         self._check_tensor(steps.data)
+        # their products have to have all rows
+        if steps.batch_sizes is not None and any(map(computes_itself, self.all_weights)):
+            steps = Full(steps)
         return steps, self._first(steps) if hx is None else self._states(hx, steps)
 
     def obstacle(self, steps: Sequences, states: Sequence[Tensor]) -> str | None:
@@ -228,6 +234,11 @@ class Layer(Stack):
         assert found is not None
         return found
 
+    def _by_rows(self, valid: Tensor) -> Callable[[list[Request]], list[Results]]:
+        """Return what serves requests for rows of several lengths, (T, B) where they have steps."""
+        runner = self._engine
+        return lambda requests: [runner.run_by_rows(request, valid) for request in requests]
+
     def _watching(self, steps: Sequences) -> Callable[[list[Request]], list[Results]]:
         """Return what serves requests, in their order, while probes watch and change them."""
         runner, suffixes = self._engine, iter(self._keys)
@@ -265,13 +276,19 @@ class Layer(Stack):
             return [steps.data.new_zeros(self._count, rows, units) for units in sizes]
         kind, states = type(self).__name__, []
         for names, units, learned in zip(self._initial_names, sizes, self._parts(()), strict=True):
-            (values,) = sound(kind, dict(zip(names, learned, strict=True)))
+            values = dict(zip(names, learned, strict=True))
+            if not (makes := computes_itself(learned)):
+                (values,) = sound(kind, values)
             for name, value in values.items():
                 if value.shape != (units,):
                     raise RuntimeError(
                         f"{kind}: {name} should have shape {(units,)}, got {tuple(value.shape)}"
                     )
-            states.append(_joined([value.expand(1, rows, units) for value in values.values()]))
+            if makes:
+                parts = [repeated(value, rows, steps.data)[None] for value in values.values()]
+            else:
+                parts = [value.expand(1, rows, units) for value in values.values()]
+            states.append(_joined(parts))
         return states
 
     def __prepare_scriptable__(self) -> Module:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
-from .._torch import fixed
+from .._torch import fixed, unviewed
 from ..kernels.request import Request, Results
 from ..kernels.runtime import timeline
 from ..kernels.runtime.buffers import sound
@@ -87,7 +87,8 @@ class Dense(Sequences):
 
     def output(self, data: Tensor) -> Tensor:
         """Return (T, B, H), (B, T, H) or (T, H)."""
-        data = data.transpose(0, 1) if self.batch_first else data
+        # in place: it is nobody else's, and no view, which could not be detached in place
+        data = data.transpose_(0, 1) if self.batch_first else data
         return data if self.batched else data.squeeze(1)
 
     def inward(self, state: Tensor) -> Tensor:
@@ -166,16 +167,42 @@ class Padded(Sequences):
     def output(self, data: Tensor) -> Tensor:
         """Return (T, B, H), or (B, T, H); 0 after the end of a row."""
         padded = self.spread(data)
-        return padded.transpose(0, 1) if self.batch_first else padded
+        return padded.transpose_(0, 1) if self.batch_first else padded
 
     def spread(self, data: Tensor) -> Tensor:
         """Return (T, B, units); 0 after the end of a row."""
         padded = data.new_zeros(self.steps * self.batch, data.shape[-1])
-        return padded.index_copy(0, self.places, data).unflatten(0, (self.steps, self.batch))
+        rows = padded.index_copy(0, self.places, data)
+        return unviewed(rows, self.steps, self.batch, data.shape[-1])
 
     def gather(self, values: Tensor) -> Tensor:
         """Return the rows' steps, without padding."""
         return values.flatten(0, 1).index_select(0, self.places)
+
+
+@final
+class Full(Sequences):
+    """Ragged sequences with every row at every step: rows as they were given.
+
+    Attributes:
+        valid: (T, B), whether a row has a step.
+    """
+
+    def __init__(self, ragged: Sequences) -> None:
+        self.ragged = ragged
+        self.data = ragged.spread(ragged.data)
+        self.steps, self.batch = self.data.shape[:2]
+        steps = torch.arange(self.steps, device=self.data.device)
+        self.valid = steps.unsqueeze(1) < self.lengths.to(self.data.device)
+
+    @property
+    def lengths(self) -> Tensor:
+        """(B,) how many steps each row has."""
+        return self.ragged.lengths
+
+    def output(self, data: Tensor) -> Tensor | PackedSequence:
+        """Return the output in the form in which the sequences were given."""
+        return self.ragged.output(self.ragged.gather(data))
 
 
 def _batch_sizes(name: str, packed: PackedSequence) -> list[int]:

@@ -147,7 +147,7 @@ class Step(Weighted):
             return
         sizes, values = dict(self._units), self._weights("")
         for parameter, value in zip(self._runner.parameters, values, strict=True):
-            if parameter.columns is not None and value.dim() == 2:
+            if parameter.columns is not None and len(value.shape) == 2:
                 sizes[parameter.columns] = value.shape[1]
         if sizes == self._units or any(
             value.shape != parameter.shape(sizes)

@@ -324,7 +324,7 @@ def run(
         shape = (len(batch_sizes), batch_sizes[0])  # all rows have the same length
         inputs = {name: value.unflatten(0, shape) for name, value in inputs.items()}
         values, last = run(recurrences, weights, inputs, states, record, None, reverse)
-        return {name: value.flatten(0, 1) for name, value in values.items()}, last
+        return {n: _torch.unviewed(v, -1, v.shape[-1]) for n, v in values.items()}, last
     call, banks, turned = prepared(
         recurrences, weights, inputs, states, record, batch_sizes, reverse
     )

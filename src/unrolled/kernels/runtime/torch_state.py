@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 import torch
 from torch import Tensor
+from torch.overrides import has_torch_function
 
 from ..._torch import (
     count_function_modes,
@@ -22,6 +23,13 @@ from ..._torch import (
 
 PLAIN = (Tensor, torch.nn.Parameter)
 """The types of tensors whose memory a kernel may read."""
+
+
+def computes_itself(tensors: Sequence[Tensor]) -> bool:
+    """Return whether the class of one computes PyTorch's functions in a way of its own."""
+    is_plain = all(type(tensor) in PLAIN for tensor in tensors)
+    return not is_plain and has_torch_function(tuple(tensors))  # which modes answer, too
+
 
 DTYPES = frozenset({torch.float32, torch.float64})
 """The dtypes for which there are kernels."""

@@ -41,7 +41,7 @@ def counted(module: nn.Module, x: Any) -> int:
 
 
 CHOSEN = ("rnn_tanh", "gru_reset_before", "lstm_projected", "multiplicative_lstm", "cornn")
-"""One after the other: a product of the state, of a product, after the cell, of both, two states."""
+"""What their products read: the state, a product, the output, several, two states."""
 
 
 @pytest.mark.parametrize("name", CHOSEN)

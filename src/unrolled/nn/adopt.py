@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple, final
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, final
 from torch import nn
 
 from .. import _torch
-from . import stock
+from . import devices, stock
 from .gru import GRU, GRUCell
 from .lstm import LSTM, LSTMCell
 from .recurrent import Recurrent, RecurrentCell
@@ -58,18 +58,20 @@ class Adoption:
         model: the model itself.
         changed: for each module that was changed, by its dotted name, what it was and is.
         left: for each recurrent module that was left alone, why.
+        notes: what runs the changed modules, and what that costs, if they are not on the CPU.
     """
 
     model: nn.Module
     changed: Mapping[str, str]
     left: Mapping[str, str]
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         rows = [*self.changed.items(), *((name, f"left: {why}") for name, why in self.left.items())]
         width = max((len(name or "(model)") for name, _ in rows), default=0)
         lines = [f"  {name or '(model)':{width}}  {text}" for name, text in rows]
         head = f"{len(self.changed)} changed, {len(self.left)} left alone"
-        return "\n".join([head, *lines])
+        return "\n".join([head, *lines, *(f"  note: {note}" for note in self.notes)])
 
 
 def adopt(model: nn.Module) -> Adoption:
@@ -125,7 +127,7 @@ def adopt(model: nn.Module) -> Adoption:
         for name in titles:
             _return(changed[name])
         raise
-    return Adoption(model, titles, left)
+    return Adoption(model, titles, left, _notes(changed.values()))
 
 
 def release(model: nn.Module) -> Adoption:
@@ -157,6 +159,16 @@ def release(model: nn.Module) -> Adoption:
     if not (changed or left):
         raise ValueError(f"{type(model).__name__} has no modules of unrolled: nothing to release")
     return Adoption(model, changed, left)
+
+
+def _notes(modules: Iterable[nn.Module]) -> tuple[str, ...]:
+    """Return what runs modules that are not on the CPU, and what that costs, once for each kind."""
+    found = {}
+    for module in modules:
+        for device in {parameter.device for parameter in module.parameters()}:
+            if (cost := devices.cost(module, device)) is not None:
+                found[f"{type(module).__name__} {cost}"] = None
+    return tuple(found)
 
 
 def adoptable(module: nn.Module) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from . import fused
+from . import devices, fused
 from .layer import Layer
 from .sequence import Lengths
 from .step import Step
@@ -45,16 +45,20 @@ def explain(
         if not isinstance(input, Tensor):
             raise TypeError(f"{kind} takes a tensor, got {type(input).__name__}")
         x, states = module.prepare(input, hx)
-        return _in_words(module.obstacle(x, states), x, x.shape[0])
+        if fused.is_elsewhere(x.device) and fused.has_function(module):
+            return f"PyTorch's fused layer: {x.device.type}"
+        return _in_words(module, module.obstacle(x, states), x, x.shape[0])
     if not isinstance(module, Layer):
         raise TypeError(f"explain() takes a layer or step of unrolled, got {kind}")
     steps, states = module.prepare(input, hx, lengths)
     if fused.applies(module, steps):
         return f"PyTorch's fused layer: {steps.data.device.type}"
-    return _in_words(module.obstacle(steps, states), steps.data, steps.batch)
+    return _in_words(module, module.obstacle(steps, states), steps.data, steps.batch)
 
 
-def _in_words(obstacle: str | None, data: Tensor, rows: int) -> str:
+def _in_words(module: Layer | Step, obstacle: str | None, data: Tensor, rows: int) -> str:
+    if fused.is_elsewhere(data.device):
+        return f"eager definition: {obstacle}: {devices.operations(module)}"
     if obstacle is not None:
         return f"eager definition: {obstacle}"
     return f"compiled kernel: {str(data.dtype).removeprefix('torch.')}, {rows} rows"

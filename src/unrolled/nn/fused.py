@@ -1,4 +1,4 @@
-"""PyTorch's own fused layers, taken on the GPU for the three cells that it has."""
+"""PyTorch's own fused layers and steps, taken off the CPU for the three cells that it has."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ..kernels.runtime.torch_state import is_read_elsewhere
 from .ended import EndedPacked, EndedPadded
 from .sequence import Sequences
 from .stack import Stack
+from .weights import Weighted
 
 FUSED: dict[str, tuple[Callable[..., Any], str]] = {
     "rnn_tanh": (torch.rnn_tanh, "RNN_TANH"),
@@ -26,6 +27,20 @@ FUSED: dict[str, tuple[Callable[..., Any], str]] = {
 """By cell, PyTorch's function and what cuDNN calls it."""
 
 
+STEPS: dict[str, Callable[..., Any]] = {
+    "rnn_tanh": torch.rnn_tanh_cell,
+    "rnn_relu": torch.rnn_relu_cell,
+    "gru": torch.gru_cell,
+    "lstm": torch.lstm_cell,
+}
+"""By cell, PyTorch's function of a single step."""
+
+
+def is_elsewhere(device: torch.device) -> bool:
+    """Return whether tensors lie where no kernel of this library reads them: on a GPU, say."""
+    return device.type not in ("cpu", "meta")
+
+
 def is_standard(cell: Cell) -> bool:
     """Return whether PyTorch has functions for these equations, not just for a cell so named."""
     if cell.name not in FUSED:
@@ -34,10 +49,12 @@ def is_standard(cell: Cell) -> bool:
     return cell is known or cell == known  # to compare equations takes a millisecond
 
 
-def has_function(layer: Stack) -> bool:
-    """Return whether PyTorch has a function that computes this layer."""
-    plain = not layer.zoneout and not (layer.training and layer.variational_dropout)
-    return plain and layer.standard
+def has_function(module: Weighted) -> bool:
+    """Return whether PyTorch has a function that computes this layer or step."""
+    if not isinstance(module, Stack):
+        return module.standard and module.cell.name in STEPS
+    plain = not module.zoneout and not (module.training and module.variational_dropout)
+    return plain and module.standard
 
 
 def applies(layer: Stack, steps: Sequences) -> bool:
@@ -45,7 +62,7 @@ def applies(layer: Stack, steps: Sequences) -> bool:
     if is_read_elsewhere():  # a function of PyTorch is traced for any length, and exported for one
         traced = not torch.compiler.is_compiling() and not isinstance(steps, EndedPadded)
         return traced and has_function(layer)
-    if steps.data.device.type != "cuda" or not has_function(layer):
+    if not is_elsewhere(steps.data.device) or not has_function(layer):
         return False
     return steps.batch_sizes is None or steps.batch_sizes[:1] == [steps.batch]
 
@@ -71,6 +88,14 @@ def run(
     else:
         output, *last = function(steps.data, torch.tensor(steps.batch_sizes), hx, *options)
     return output, last
+
+
+def step(module: Weighted, x: Tensor, states: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Return the states, (B, H), after a step."""
+    function, weights = STEPS[module.cell.name], module._weights("")
+    biases = weights[2:] or (None, None)
+    found = function(x, tuple(states) if len(states) > 1 else states[0], *weights[:2], *biases)
+    return found if isinstance(found, tuple) else (found,)
 
 
 def flatten(layer: Stack) -> None:

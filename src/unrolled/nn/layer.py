@@ -18,7 +18,7 @@ from ..kernels.dispatch import Runner
 from ..kernels.request import Request, Results
 from ..kernels.runtime.buffers import sound
 from ..kernels.runtime.torch_state import computes_itself, is_read_elsewhere
-from . import ended, fused, noise, stock, symbolic
+from . import devices, ended, fused, noise, stock, symbolic
 from .call import refuse_compilers, watched
 from .sequence import Full, Lengths, Sequences, sequences
 from .stack import Stack
@@ -88,6 +88,7 @@ class Layer(Stack):
         elif self._probes or steps.data.shape[0] == 0:
             output, last = self._run(steps, states, self._watching(steps))
         else:
+            devices.announce(self, steps.data.device)
             are_plain = hx is None and steps.batch_sizes is None
             run = steps.serving(self._engine.run, tuple(self.graph.states))
             output, last = self._run(steps, () if are_plain else states, run)

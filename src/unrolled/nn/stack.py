@@ -24,7 +24,6 @@ class Stack(Weighted):
     The options are described at `Recurrent`.
     """
 
-    standard: bool  # whether PyTorch has functions for the cell's equations
     _defaults: Mapping[str, object] = {
         "proj_size": 0,
         "num_layers": 1,

@@ -15,7 +15,7 @@ from ..graph import parameters
 from ..kernels.dispatch import Runner
 from ..kernels.request import Request
 from ..kernels.runtime.buffers import sound
-from . import stock, symbolic
+from . import devices, fused, stock, symbolic
 from .call import refuse_compilers, watched
 from .sequence import Dense
 from .weights import States, Weighted, check_projection
@@ -53,6 +53,7 @@ class Step(Weighted):
         self._suffixes = [[""]]
         super()._derive()
         self._runner = Runner(self.graph, self._units)
+        self.standard = fused.is_standard(self.cell)
 
     def forward(self, input: Tensor, hx: States | None = None) -> States:
         """Take one step.
@@ -100,7 +101,10 @@ class Step(Weighted):
             form = Dense(x.unsqueeze(0) if batched else x, False)
             _, last = watched(self, "", self._runner, request, form)
             last = [value.squeeze(0) for value in last]
+        elif fused.is_elsewhere(x.device) and fused.has_function(self):
+            last = fused.step(self, x, given)
         else:
+            devices.announce(self, x.device)
             request = Request(weights, [x], None if hx is None else given)
             ((_, last),) = self._runner.run([request])
         if not batched:

@@ -30,6 +30,7 @@ class Weighted(Module):
         _options: the attributes from which others follow; they may be set anew at any time.
     """
 
+    standard: bool  # whether PyTorch has functions for the cell's equations
     _probes: tuple[Probe, ...] = ()
     _suffixes: Sequence[Sequence[str]]  # of the parameters' names: by layer, then by direction
     _defaults: Mapping[str, object] = {"proj_size": 0, "bias": True}  # what is not shown

@@ -8,7 +8,6 @@ from contextvars import ContextVar
 
 import torch
 from torch import Tensor
-from torch.overrides import has_torch_function
 
 from ..._torch import (
     count_function_modes,
@@ -25,10 +24,17 @@ PLAIN = (Tensor, torch.nn.Parameter)
 """The types of tensors whose memory a kernel may read."""
 
 
+_USUAL = [getattr(kind.__torch_function__, "__func__", kind.__torch_function__) for kind in PLAIN]
+
+
 def computes_itself(tensors: Sequence[Tensor]) -> bool:
     """Return whether the class of one computes PyTorch's functions in a way of its own."""
-    is_plain = all(type(tensor) in PLAIN for tensor in tensors)
-    return not is_plain and has_torch_function(tuple(tensors))  # which modes answer, too
+    return any(type(tensor) not in PLAIN and _is_own(type(tensor)) for tensor in tensors)
+
+
+def _is_own(kind: type[Tensor]) -> bool:
+    function = kind.__torch_function__
+    return getattr(function, "__func__", function) not in _USUAL
 
 
 DTYPES = frozenset({torch.float32, torch.float64})

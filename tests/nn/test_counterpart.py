@@ -289,3 +289,44 @@ def test_quantization_says_that_it_leaves_our_layers() -> None:
     assert (
         "Quantized" in type(quantized[0]).__name__ or "quantized" in type(quantized[0]).__module__
     )
+
+
+class Like:
+    """What looks like a tensor, and is handed PyTorch's functions."""
+
+    def __init__(self, data: Tensor) -> None:
+        self.data = data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.data, name)
+
+    @classmethod
+    def __torch_function__(
+        cls, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        def bare(value: Any) -> Any:
+            if isinstance(value, (tuple, list)):
+                return type(value)(bare(each) for each in value)
+            return value.data if isinstance(value, Like) else value
+
+        return function.__name__, function(*bare(args), **(kwargs or {}))
+
+
+@pytest.mark.parametrize("kind", [*LAYERS, *STEPS])
+@pytest.mark.parametrize("given", [False, True])
+def test_what_looks_like_a_tensor_is_handed_the_function_of_torch(kind: str, given: bool) -> None:
+    theirs, ours = twins(kind, I, H)
+    is_step = kind.endswith("Cell")
+    x = Like(torch.randn(B, I) if is_step else torch.randn(T, B, I))
+    h = Like(torch.randn(B, H) if is_step else torch.randn(1, B, H))
+    hx: Any = None
+    if given:
+        hx = (h, h) if kind.startswith("LSTM") else h
+    try:
+        expected = theirs(x, hx)
+    except TypeError:  # PyTorch's own module cannot unpack what came back
+        with pytest.raises(TypeError):
+            ours(x, hx)
+        return
+    found = ours(x, hx)
+    assert str(found) == str(expected)

@@ -38,11 +38,12 @@ class Counterpart(Layer, RNNBase):  # pyright: ignore[reportIncompatibleMethodOv
     @property
     def _flat_weights(self) -> FlatWeights:
         """The parameters of all layers and directions in one list, None for one that is missing."""
-        return FlatWeights(self, self._flat_weights_names)
+        names = self._flat_weights_names
+        return FlatWeights((getattr(self, name, None) for name in names), self, names)
 
     @_flat_weights.setter
     def _flat_weights(self, weights: Iterable[Tensor | None]) -> None:
-        FlatWeights(self, self._flat_weights_names)[:] = list(weights)
+        self._flat_weights[:] = list(weights)
 
     @property
     def _flat_weight_refs(  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -63,21 +64,26 @@ class FlatWeights(list[Any]):
     """The parameters of a layer; what is put in a place takes the place of the parameter.
 
     Args:
-        layer: whose parameters.
-        names: theirs.
+        values: the parameters.
+        layer: whose they are; without one it is a list like any other.
+        names: of the parameters.
     """
 
-    def __init__(self, layer: Module, names: Sequence[str]) -> None:
-        super().__init__(getattr(layer, name, None) for name in names)
+    def __init__(
+        self, values: Iterable[Any] = (), layer: Module | None = None, names: Sequence[str] = ()
+    ) -> None:
+        super().__init__(values)
         self._layer = layer
         self._names = names
 
     def __setitem__(self, place: Any, value: Any) -> None:
         before = list(self)
         super().__setitem__(place, value)
+        if self._layer is None:
+            return
         if len(self) != len(before):
             expected, got = len(before), len(self)
-            super().__init__(before)
+            super().__setitem__(slice(None), before)
             raise ValueError(f"_flat_weights: expected {expected} parameters, got {got}")
         for name, old, new in zip(self._names, before, self, strict=True):
             if new is not old and new is not None:

@@ -78,6 +78,8 @@ class Layer(Stack):
             return known
         if symbolic.is_symbolic(input, hx):
             return symbolic.leaf(self, input, hx, lengths=lengths)
+        if stock.computes(self, input, hx) and lengths is None:
+            return stock.run(self, input, hx)
         steps, states = self.prepare(input, hx, lengths)
         if self._probes:
             refuse_compilers(type(self).__name__)

@@ -92,6 +92,8 @@ class Step(Weighted):
         """Take a step that is the first of its kind, or watched by probes."""
         if symbolic.is_symbolic(input, hx):
             return symbolic.leaf(self, input, hx)
+        if stock.computes(self, input, hx):
+            return stock.run(self, input, hx)
         x, states = self.prepare(input, hx)
         weights, given = self._weights(""), list(states.values())
         batched = input.dim() == 2

@@ -5,7 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
+from torch.overrides import is_tensor_like
 
 from .. import _torch
 from . import fused
@@ -59,6 +60,22 @@ def made(module: Any) -> nn.Module:
         names += ["proj_size"] if module.proj_size else []
         options |= {name: getattr(module, name) for name in names}
     return make(module.input_size, module.hidden_size, **options)
+
+
+def computes(module: Weighted, *given: Any) -> bool:
+    """Return whether a call is PyTorch's to answer: it is given what only looks like a tensor.
+
+    PyTorch hands that its own function, to do with it what it likes.
+    """
+    parts = [each for one in given for each in (one if type(one) in (tuple, list) else (one,))]
+    likes = [each for each in parts if is_tensor_like(each) and not isinstance(each, Tensor)]
+    return bool(likes) and isinstance(module, (nn.RNNBase, nn.RNNCellBase))
+
+
+def run(module: Any, input: Any, hx: Any) -> Any:
+    """Return what PyTorch's module would, with the parameters of this one."""
+    known: Any = kind(module)
+    return known.forward(module, input, hx)
 
 
 def scriptable(module: Weighted) -> nn.Module:

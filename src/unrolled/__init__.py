@@ -37,7 +37,7 @@ Looking inside
     edit             put other values in their place
     patch, Change    values of a recording, or by rows, steps and units, for `edit`
     gradient_flow    follow a loss back through every step
-    diagnose         say what is wrong with recurrent layers, and what usually helps
+    diagnose         say what is wrong with recurrent layers, and what helps
     open_gate        set the biases of gates so that a state is kept for long
     find_units       search units that track a feature
     features         features of text, for `find_units`

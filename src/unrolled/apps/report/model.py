@@ -158,7 +158,7 @@ def inside(run: Run, speech: Speech) -> Section:
 
 
 def diagnosis(run: Run, speech: Speech) -> Section:
-    """Return what is wrong with the model's layers, and what usually helps."""
+    """Return what is wrong with the model's layers, what helps, and what is not settled."""
     checkpoint = run.checkpoint
     ids = excerpts(run.words, checkpoint.vocabulary)
     with torch.no_grad():
@@ -169,7 +169,7 @@ def diagnosis(run: Run, speech: Speech) -> Section:
         rate = "–" if each.rate is None else f"{each.rate:.2g}"
         keep = "–" if each.keep is None else f"{each.keep:.2f}"
         body.append([each.layer, rate, reach, keep, str(len(each.dead))])
-    data = {"body": body, "findings": found.findings}
+    data = {"body": body, "findings": found.findings, "unsettled": found.unsettled}
     return Section("diagnosis", speech("The diagnosis"), "diagnosis.html.j2", data)
 
 

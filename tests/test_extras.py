@@ -1,7 +1,7 @@
 """The extras of the package."""
 
 import re
-import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,6 @@ DEVELOPERS = {"dev"}
 
 @pytest.fixture(scope="module")
 def extras() -> dict[str, list[str]]:
-    if sys.version_info < (3, 11):
-        pytest.skip("Python reads no TOML before 3.11")
-    import tomllib
-
     project: dict[str, Any] = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]
     return project["optional-dependencies"]
 

@@ -23,7 +23,7 @@ from .batch import Batch, Shard, States
 from .settings import Settings, learning_rate
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
     from ...equations import Cell
 

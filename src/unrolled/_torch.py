@@ -323,19 +323,25 @@ def _read_modules(builder: Any) -> None:
 class _Finder(MetaPathFinder):
     """Waits for the import of the compiler's module that reads modules."""
 
+    _asked = False  # whether the others are asked where it is
+
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
         """Return what PyTorch's own file says, to be changed once it has run; else None."""
-        if fullname != _BUILDER:
+        if fullname != _BUILDER or self._asked:
             return None
-        with suppress(ValueError):
-            sys.meta_path.remove(self)
-        spec = find_spec(fullname)
+        self._asked = True
+        try:
+            spec = find_spec(fullname)
+        finally:
+            self._asked = False
         if spec is not None and spec.loader is not None and hasattr(spec.loader, "exec_module"):
             run: Any = spec.loader.exec_module
 
             def exec_module(module: Any) -> None:
-                run(module)
+                run(module)  # which may fail, or be interrupted, and be tried once more
                 _read_modules(module)
+                with suppress(ValueError):
+                    sys.meta_path.remove(self)
 
             spec.loader.exec_module = exec_module  # pyright: ignore[reportAttributeAccessIssue]
         return spec

@@ -335,6 +335,28 @@ def test_what_has_a_twin_is_released_whoever_made_it(name: str) -> None:
     pickle.loads(pickle.dumps(module))
 
 
+@pytest.mark.parametrize("option", ["zoneout", "variational_dropout", "learn_initial_states"])
+def test_options_that_torch_has_not_keep_a_module_from_being_released(option: str) -> None:
+    module: Any = nn.GRU(I, H)
+    unrolled.adopt(module)
+    setattr(module, option, 0.5 if option != "learn_initial_states" else True)
+    report = unrolled.release(module)
+    assert report.left == {"": f"torch.nn.GRU has no {option}"}
+    assert type(module) is unrolled.GRU
+
+
+@pytest.mark.parametrize("make", [nn.RNN, nn.RNNCell])
+def test_a_nonlinearity_that_was_set_since_is_released(make: Any) -> None:
+    module: Any = make(I, H)
+    unrolled.adopt(module)
+    module.nonlinearity = "relu"
+    x = torch.randn(T, B, I)[0]
+    expected = module(x)
+    unrolled.release(module)
+    assert type(module) is make
+    torch.testing.assert_close(module(x), expected)
+
+
 class Further(unrolled.LSTM):
     pass
 

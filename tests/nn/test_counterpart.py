@@ -5,6 +5,8 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -197,6 +199,29 @@ def test_the_compiler_is_not_imported_early() -> None:
     subprocess.run([sys.executable, "-W", "ignore", "-c", LATE], check=True)
 
 
+def test_an_import_of_the_compiler_that_fails_may_be_tried_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "its_builder.py").write_text(
+        "import sys\n"
+        "if not vars(sys).pop('has_failed', None):\n"
+        "    sys.has_failed = True\n"
+        "    raise KeyboardInterrupt\n"
+    )
+    seen: list[Any] = []
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(_torch, "_BUILDER", "its_builder")
+    monkeypatch.setattr(_torch, "_read_modules", seen.append)
+    finder, others = _torch._Finder(), [f for f in sys.meta_path if type(f) is not _torch._Finder]
+    monkeypatch.setattr(sys, "meta_path", [finder, *others])
+    with pytest.raises(KeyboardInterrupt):
+        import_module("its_builder")
+    assert not seen
+    assert seen == [import_module("its_builder")]
+    assert finder not in sys.meta_path
+    del sys.modules["its_builder"]
+
+
 def test_a_compiler_without_such_a_place_is_left_alone() -> None:
     class Builder:
         pass
@@ -256,6 +281,15 @@ def test_options_set_anew_are_followed(name: str) -> None:
     first.load_state_dict(layer.state_dict(), strict=False)
     torch.testing.assert_close(layer(x), first(x))
     assert not torch.allclose(layer(x)[0], before)
+
+
+def test_a_projection_set_anew_is_followed() -> None:
+    layer, expected = unrolled.LSTM(I, H), unrolled.LSTM(I, H, proj_size=2)
+    layer.proj_size = 2
+    for name, value in expected.named_parameters():
+        setattr(layer, name, value)
+    x = torch.randn(T, B, I)
+    torch.testing.assert_close(layer(x), expected(x))
 
 
 def test_an_option_that_cannot_be_is_refused_and_the_old_one_kept() -> None:
@@ -330,3 +364,15 @@ def test_what_looks_like_a_tensor_is_handed_the_function_of_torch(kind: str, giv
         return
     found = ours(x, hx)
     assert str(found) == str(expected)
+
+
+def test_what_looks_like_a_tensor_is_refused_where_the_function_of_torch_would_not_do() -> None:
+    x, plain = Like(torch.randn(T, B, I)), unrolled.GRU(I, H)
+    with pytest.raises(TypeError, match="Expected input to be a Tensor or PackedSequence, got Li"):
+        unrolled.GRU(I, H, zoneout=0.5)(x)
+    plain(x)
+    with (
+        unrolled.record(plain, "*"),
+        pytest.raises(TypeError, match="Expected input to be a Tensor or PackedSequence, got Li"),
+    ):
+        plain(x)

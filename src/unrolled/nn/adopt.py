@@ -286,7 +286,7 @@ def _twinless(module: Weighted) -> str | None:
     if nn.utils.parametrize.is_parametrized(module):
         return "its weights are parametrized: remove that first"
     if "_origin" in module.__dict__:
-        return None
+        return stock.obstacle(module)  # options may have been set since
     kind = type(module)
     if kind not in (*KINDS.values(), Recurrent, RecurrentCell):
         return f"a subclass: {_title(kind)}"
@@ -296,12 +296,13 @@ def _twinless(module: Weighted) -> str | None:
 
 def _return(module: Any) -> str:
     """Make a module of ours PyTorch's: again, if it was before."""
-    before = type(module)
+    before, mode = type(module), getattr(module, "mode", None)
     origin: Origin = module.__dict__.pop("_origin", None) or _first_origin(module)
     for name in origin.added:
         module.__dict__.pop(name, None)
     module.__class__ = origin.kind
     if isinstance(module, nn.RNNBase):
+        module.mode = mode or module.mode  # that of now: the nonlinearity may have been set since
         _torch.renew_flat_weights(module)
     ours = before if before in (Recurrent, RecurrentCell) else _ours(origin.kind)
     return f"{_title(ours)} -> {_title(origin.kind)}"

@@ -7,6 +7,7 @@ from typing import Any, final
 from torch import nn
 
 from .. import cells
+from ..equations import Cell
 from .counterpart import Counterpart
 from .stack import Dropout, Zoneout
 from .step import Step
@@ -45,7 +46,7 @@ class LSTM(Counterpart, nn.LSTM):  # pyright: ignore[reportIncompatibleMethodOve
         recompute: bool = False,
     ) -> None:
         super().__init__(
-            cells.CELLS["lstm_projected" if proj_size > 0 else "lstm"],
+            _cell(proj_size),
             input_size,
             hidden_size,
             num_layers,
@@ -61,6 +62,14 @@ class LSTM(Counterpart, nn.LSTM):  # pyright: ignore[reportIncompatibleMethodOve
             learn_initial_states=learn_initial_states,
             recompute=recompute,
         )
+
+    def _derive(self) -> None:
+        self.cell = _cell(self.proj_size)
+        super()._derive()
+
+
+def _cell(proj_size: int) -> Cell:
+    return cells.CELLS["lstm_projected" if proj_size > 0 else "lstm"]
 
 
 @final

@@ -65,11 +65,14 @@ def made(module: Any) -> nn.Module:
 def computes(module: Weighted, *given: Any) -> bool:
     """Return whether a call is PyTorch's to answer: it is given what only looks like a tensor.
 
-    PyTorch hands that its own function, to do with it what it likes.
+    PyTorch hands that its own function, to do with it what it likes. What its function does not do
+    (zoneout, a recording) is not left out in silence: such a call is refused as a wrong type.
     """
     parts = [each for one in given for each in (one if type(one) in (tuple, list) else (one,))]
-    likes = [each for each in parts if is_tensor_like(each) and not isinstance(each, Tensor)]
-    return bool(likes) and isinstance(module, (nn.RNNBase, nn.RNNCellBase))
+    if not any(is_tensor_like(each) and not isinstance(each, Tensor) for each in parts):
+        return False
+    is_known = isinstance(module, (nn.RNNBase, nn.RNNCellBase)) and not module._probes
+    return is_known and obstacle(module) is None
 
 
 def run(module: Any, input: Any, hx: Any) -> Any:

@@ -50,6 +50,22 @@ class Translator(nn.Module):
         return torch.stack(outputs)
 
 
+class Ending(nn.Module):
+    """A loop over a cell in which rows end, the longest first (as in stanza's PackedLSTM)."""
+
+    def __init__(self, cell: Any) -> None:
+        super().__init__()
+        self.cell = cell
+
+    def forward(self, x: Tensor, sizes: list[int]) -> Tensor:
+        h = c = x.new_zeros(sizes[0], H)
+        outputs = []
+        for x_t, rows in zip(x, sizes, strict=True):
+            h, c = self.cell(x_t[:rows], (h[:rows], c[:rows]))
+            outputs.append(nn.functional.pad(h, (0, 0, 0, sizes[0] - rows)))
+        return torch.stack(outputs)
+
+
 class LanguageModel(nn.Module):
     """Layers in a list, weights of the embedding tied to the output (Merity et al. 2017)."""
 

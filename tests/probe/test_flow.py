@@ -11,6 +11,7 @@ from torch.utils.checkpoint import checkpoint
 import unrolled
 from unrolled.cells import CELLS
 
+from .models import Ending
 from .subjects import ALL, B, H, I, Loop, T, layer, units, unroll, weights
 
 
@@ -276,26 +277,10 @@ def test_calls_of_any_rows(batch_first: bool) -> None:
         flow.jacobian("gru.l0", 4, 2, 0)
 
 
-class _Ending(nn.Module):
-    """A loop over a cell in which rows end."""
-
-    def __init__(self, cell: Any) -> None:
-        super().__init__()
-        self.cell = cell
-
-    def forward(self, x: Tensor, sizes: list[int]) -> Tensor:
-        h = c = x.new_zeros(sizes[0], H)
-        outputs = []
-        for x_t, rows in zip(x, sizes, strict=True):
-            h, c = self.cell(x_t[:rows], (h[:rows], c[:rows]))
-            outputs.append(nn.functional.pad(h, (0, 0, 0, sizes[0] - rows)))
-        return torch.stack(outputs)
-
-
 @pytest.mark.parametrize("library", [nn, unrolled])
 def test_a_loop_whose_rows_end_is_a_ragged_layer(library: Any) -> None:
     module = layer(CELLS["lstm"])
-    model = _Ending(library.LSTMCell(I, H, dtype=torch.float64))
+    model = Ending(library.LSTMCell(I, H, dtype=torch.float64))
     model.cell.load_state_dict({k.removesuffix("_l0"): v for k, v in module.state_dict().items()})
     x, sizes, lengths = torch.randn(T, B, I, dtype=torch.float64), [3, 3, 2, 1, 1, 1, 0], [6, 3, 2]
     given = {"input": x, "lengths": lengths}

@@ -23,6 +23,7 @@ from .models import (
     LENGTHS,
     MODELS,
     B,
+    Ending,
     Forecaster,
     H,
     I,
@@ -277,25 +278,9 @@ def test_calls_of_any_rows_are_joined_in_time(on_disk: bool, tmp_path: Path) -> 
     assert torch.equal(again.valid["l0"], valid)
 
 
-class Packed(nn.Module):
-    """A loop over a cell in which rows end, the longest first (as in stanza's PackedLSTM)."""
-
-    def __init__(self, cell: Any) -> None:
-        super().__init__()
-        self.cell = cell
-
-    def forward(self, x: Tensor, sizes: list[int]) -> Tensor:
-        h = c = x.new_zeros(sizes[0], H)
-        outputs = []
-        for x_t, rows in zip(x, sizes, strict=True):
-            h, c = self.cell(x_t[:rows], (h[:rows], c[:rows]))
-            outputs.append(nn.functional.pad(h, (0, 0, 0, sizes[0] - rows)))
-        return torch.stack(outputs)
-
-
 def test_a_loop_whose_rows_end_is_recorded_as_a_layer() -> None:
     layer, sizes = unrolled.LSTM(I, H), [4, 4, 3, 1, 1, 0]
-    model = Packed(unrolled.LSTMCell(I, H))
+    model = Ending(unrolled.LSTMCell(I, H))
     state = {k.removesuffix("_l0"): v for k, v in layer.state_dict().items()}
     model.cell.load_state_dict(state)
     x = torch.randn(T, B, I)

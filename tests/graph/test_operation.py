@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from unrolled.draw.elements import SYMBOL
+from unrolled.equations.traps import VALUES
 from unrolled.graph.derivative import DERIVATIVE
 from unrolled.graph.notation import NOTATION
 from unrolled.graph.operation import ACTIVATIONS, CONDITIONS, LEAVES, POINTWISE, Operation
@@ -37,6 +38,10 @@ def test_only_leaves_have_nothing_to_call() -> None:
 
 def test_kernels_have_instructions_for_what_is_pointwise() -> None:
     assert {operation for operation, rule in LLVM.items() if rule is not None} == POINTWISE
+
+
+def test_numbers_are_known_of_what_is_pointwise() -> None:
+    assert set(VALUES) == POINTWISE - {Operation.SELECT}  # which passes one of its branches on
 
 
 def test_kinds_of_operations_do_not_overlap() -> None:

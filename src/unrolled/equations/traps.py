@@ -1,6 +1,6 @@
 """Equations that can be computed but hardly mean what they say: warnings for who writes a cell.
 
-What a name begins with an underscore is meant as it is, and is not spoken of.
+A value whose name begins with an underscore is meant as it is: nothing is said of it.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ VIEWS = (operator.getitem, eager.broadcast, torch.narrow)
 
 
 @final
-class Step:
+class StepFunction:
     """One step as a function of tensors alone, which returns new ones.
 
     Args:
@@ -73,11 +73,6 @@ class Step:
         ]
 
 
-Loop = Callable[[Step, list[Tensor], list[Tensor], list[Tensor]], Sequence[Tensor]]
-"""What takes a step again and again, of states, crossing and shared arguments. It returns the last
-states, and what was recorded, (T, B, units)."""
-
-
 def run(
     program: Program,
     weights: Mapping[str, Tensor],
@@ -96,7 +91,7 @@ def run(
     x = next(iter(inputs.values()))
     slots = eager.hoisted(program, weights, inputs)
     stepped = [name for name in record if name in program.stepped]
-    step = Step(program, stepped)
+    step = StepFunction(program, stepped)
     crossing = [slots[slot] for slot in step.crossing] or [x]  # it tells how many steps there are
     if reverse:
         crossing = [values.flip(0) for values in crossing]
@@ -114,7 +109,7 @@ def run(
 
 
 def scanned(
-    step: Step, states: list[Tensor], crossing: list[Tensor], shared: list[Tensor]
+    step: StepFunction, states: list[Tensor], crossing: list[Tensor], shared: list[Tensor]
 ) -> Sequence[Tensor]:
     """Loop by PyTorch's `scan`, which torch.export keeps as one node."""
     idle = len(crossing) - len(step.crossing)  # what is there for its number of steps alone
@@ -130,7 +125,7 @@ def scanned(
 
 
 def scripted(
-    step: Step, states: list[Tensor], crossing: list[Tensor], shared: list[Tensor]
+    step: StepFunction, states: list[Tensor], crossing: list[Tensor], shared: list[Tensor]
 ) -> Sequence[Tensor]:
     """Loop by a function in TorchScript, which torch.jit.trace keeps as one call."""
     return _compiled(script(step))(*states, *crossing, *shared)
@@ -151,7 +146,7 @@ def _compiled(text: str) -> Any:
         return torch.jit.script(names["loop"])
 
 
-def script(step: Step) -> str:
+def script(step: StepFunction) -> str:
     """Return a loop over a step in TorchScript."""
     crossing = [f"x{slot}" for slot in step.crossing] or ["x"]
     names = [*(f"v{slot}" for slot in step.states), *crossing, *(f"v{s}" for s in step.shared)]

@@ -27,7 +27,7 @@ FUSED: dict[str, tuple[Callable[..., Any], str]] = {
 """By cell, PyTorch's function and what cuDNN calls it."""
 
 
-STEPS: dict[str, Callable[..., Any]] = {
+STEP_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "rnn_tanh": torch.rnn_tanh_cell,
     "rnn_relu": torch.rnn_relu_cell,
     "gru": torch.gru_cell,
@@ -52,7 +52,7 @@ def is_standard(cell: Cell) -> bool:
 def has_function(module: Weighted) -> bool:
     """Return whether PyTorch has a function that computes this layer or step."""
     if not isinstance(module, Stack):
-        return module.standard and module.cell.name in STEPS
+        return module.standard and module.cell.name in STEP_FUNCTIONS
     plain = not module.zoneout and not (module.training and module.variational_dropout)
     return plain and module.standard
 
@@ -92,7 +92,7 @@ def run(
 
 def step(module: Weighted, x: Tensor, states: Sequence[Tensor]) -> Sequence[Tensor]:
     """Return the states, (B, H), after a step."""
-    function, weights = STEPS[module.cell.name], module._weights("")
+    function, weights = STEP_FUNCTIONS[module.cell.name], module._weights("")
     biases = weights[2:] or (None, None)
     found = function(x, tuple(states) if len(states) > 1 else states[0], *weights[:2], *biases)
     return found if isinstance(found, tuple) else (found,)

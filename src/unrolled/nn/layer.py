@@ -20,7 +20,7 @@ from ..kernels.runtime.buffers import sound
 from ..kernels.runtime.torch_state import computes_itself, is_read_elsewhere
 from . import devices, ended, fused, noise, stock, symbolic
 from .call import refuse_compilers, watched
-from .sequence import Full, Lengths, Sequences, sequences
+from .sequence import Filled, Lengths, Sequences, sequences
 from .stack import Stack
 from .weights import States
 
@@ -83,7 +83,7 @@ class Layer(Stack):
         steps, states = self.prepare(input, hx, lengths)
         if self._probes:
             refuse_compilers(type(self).__name__)
-        if isinstance(steps, Full) and not self._probes:
+        if isinstance(steps, Filled) and not self._probes:
             output, last = self._run(steps, states, self._by_rows(steps.valid))
         elif fused.applies(self, steps):
             output, last = self._fused(steps, states)
@@ -187,7 +187,7 @@ class Layer(Stack):
         self._check_tensor(steps.data)
         # their products have to have all rows
         if steps.batch_sizes is not None and any(map(computes_itself, self.all_weights)):
-            steps = Full(steps)
+            steps = Filled(steps)
         return steps, self._first(steps) if hx is None else self._states(hx, steps)
 
     def obstacle(self, steps: Sequences, states: Sequence[Tensor]) -> str | None:

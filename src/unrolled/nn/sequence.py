@@ -181,7 +181,7 @@ class Padded(Sequences):
 
 
 @final
-class Full(Sequences):
+class Filled(Sequences):
     """Ragged sequences with every row at every step: rows as they were given.
 
     Attributes:

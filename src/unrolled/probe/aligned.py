@@ -14,7 +14,7 @@ from .recording import Layout, Recording, in_time
 
 @final
 @dataclass(frozen=True, eq=False)
-class Form:
+class FeatureForm:
     """The form of the values: which steps of which rows there are, (T, B), and the layout in which
     a feature comes; (T, B) of each call, None if the values are of different calls.
     """
@@ -42,7 +42,7 @@ class Form:
 
 def values_of(
     recording: Mapping[str, Tensor], batch_first: bool | None
-) -> tuple[dict[str, Tensor], Form]:
+) -> tuple[dict[str, Tensor], FeatureForm]:
     """Return the values (T, B, units) by name, float64, and their form."""
     if not isinstance(recording, Mapping) or not recording:
         raise ValueError("find_units: the recording is empty: record values of a model that runs")
@@ -58,7 +58,7 @@ def values_of(
         values = {name: _plain(name, value, bool(batch_first)) for name, value in recording.items()}
         layout = Layout(bool(batch_first), True)
         forms = {
-            name: Form(torch.ones(value.shape[:2], dtype=torch.bool), layout, None)
+            name: FeatureForm(torch.ones(value.shape[:2], dtype=torch.bool), layout, None)
             for name, value in values.items()
         }
     first, *others = forms.values()
@@ -77,11 +77,11 @@ def values_of(
         )
     calls = first.calls if all(form.calls == first.calls for form in others) else None
     doubles = {name: value.detach().cpu().double() for name, value in values.items()}
-    return doubles, Form(first.taken, first.layout, calls)
+    return doubles, FeatureForm(first.taken, first.layout, calls)
 
 
-def _form(recording: Recording, name: str) -> Form:
-    return Form(recording.taken(name), recording.layout(name), recording.sizes(name))
+def _form(recording: Recording, name: str) -> FeatureForm:
+    return FeatureForm(recording.taken(name), recording.layout(name), recording.sizes(name))
 
 
 def _plain(name: str, given: Any, batch_first: bool) -> Tensor:
@@ -95,7 +95,7 @@ def _plain(name: str, given: Any, batch_first: bool) -> Tensor:
     return value.transpose(0, 1) if batch_first else value
 
 
-def feature_of(feature: Any, form: Form) -> Tensor:
+def feature_of(feature: Any, form: FeatureForm) -> Tensor:
     """Return the feature as (T, B), checked; 0 where there is no step."""
     parts, (steps, rows) = _listed(feature), form.taken.shape
     if parts is None:
@@ -129,7 +129,9 @@ def _numbers(feature: Any) -> Tensor:
         ) from None
 
 
-def _whole(given: Tensor, steps: int, rows: int, form: Form, of: str = "recording") -> Tensor:
+def _whole(
+    given: Tensor, steps: int, rows: int, form: FeatureForm, of: str = "recording"
+) -> Tensor:
     """Return a tensor of all steps and rows as (T, B)."""
     one = form.inward(given)
     if one is None or tuple(one.shape) != (steps, rows):
@@ -140,7 +142,7 @@ def _whole(given: Tensor, steps: int, rows: int, form: Form, of: str = "recordin
     return one
 
 
-def _of_calls(parts: list[Tensor], form: Form) -> Tensor:
+def _of_calls(parts: list[Tensor], form: FeatureForm) -> Tensor:
     """Return the tensors of all calls as (T, B)."""
     calls = form.calls or [(form.taken.shape[0], form.taken.shape[1])]
     if len(parts) != len(calls):
@@ -155,7 +157,7 @@ def _of_calls(parts: list[Tensor], form: Form) -> Tensor:
     return in_time(found, form.taken.shape[1])
 
 
-def _of_rows(parts: list[Tensor], form: Form) -> Tensor:
+def _of_rows(parts: list[Tensor], form: FeatureForm) -> Tensor:
     """Return the tensors of all rows as (T, B)."""
     steps, rows = form.taken.shape
     if len(parts) != rows:

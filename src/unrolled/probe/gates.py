@@ -205,7 +205,7 @@ def learned_terms(gate: Node) -> dict[Node, float]:
     return {term: times for term, times in terms.items() if term.operation in kinds}
 
 
-class Rows(NamedTuple):
+class WeightRows(NamedTuple):
     """Rows of a weight that are added to a sum, whatever is read: of a bias, or a learned vector.
 
     Attributes:
@@ -225,19 +225,19 @@ class Rows(NamedTuple):
         return weight.unflatten(0, (self.blocks, -1))[self.block]
 
 
-def offsets(graph: Graph, gate: Node) -> list[Rows]:
+def offsets(graph: Graph, gate: Node) -> list[WeightRows]:
     """Return all that is added to the sum before a gate whatever is read, biases first."""
     counts = {each.name: len(each.rows) for each in parameters(graph)}
-    found: list[Rows] = []
-    vectors: list[Rows] = []
+    found: list[WeightRows] = []
+    vectors: list[WeightRows] = []
     for term, times in learned_terms(gate).items():
         if term.operation is Operation.LEARNED:
-            vectors.append(Rows(term.attribute.name, 0, 1, times))
+            vectors.append(WeightRows(term.attribute.name, 0, 1, times))
             continue
         for block in term.attribute.blocks:
             if block.bias is not None:
                 name = f"bias_{block.group}"
-                found.append(Rows(name, block.bias, counts[name], times))
+                found.append(WeightRows(name, block.bias, counts[name], times))
     return found + vectors
 
 

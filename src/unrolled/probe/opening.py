@@ -16,7 +16,7 @@ from torch.nn import Module
 
 from ..graph.graph import Graph
 from ..nn.adopt import adopt, release
-from .gates import Keeping, Rows, fixed, keepers, learned_terms, offsets, writers
+from .gates import Keeping, WeightRows, fixed, keepers, learned_terms, offsets, writers
 from .names import Place
 from .watch import chosen
 
@@ -123,7 +123,7 @@ class Bias:
 
 @final
 @dataclass(frozen=True)
-class Steps:
+class Lifetimes:
     """The steps that a state is to last: 1 / (1 - f) of what a step keeps, f."""
 
     least: int
@@ -135,7 +135,7 @@ class Steps:
         return torch.logit((1 - 1 / lasting) ** (1 / gates))
 
 
-def _wanted(value: float | None, steps: int | tuple[int, int] | None) -> Bias | Steps:
+def _wanted(value: float | None, steps: int | tuple[int, int] | None) -> Bias | Lifetimes:
     """Return what is asked for, checked."""
     if steps is None:
         value = 1.0 if value is None else value
@@ -155,7 +155,7 @@ def _wanted(value: float | None, steps: int | tuple[int, int] | None) -> Bias | 
             f"open_gate: steps should be at least {SHORTEST}, the smaller number first, "
             f"got {steps!r}"
         )
-    return Steps(int(pair[0]), int(pair[1]))
+    return Lifetimes(int(pair[0]), int(pair[1]))
 
 
 @contextmanager
@@ -176,7 +176,7 @@ def _ours(model: Module, of: str | Iterable[str]) -> Iterator[Sequence[Place]]:
             release(model.get_submodule(name))
 
 
-class Change(NamedTuple):
+class GateChange(NamedTuple):
     """What is done for one gate: numbers for views of weights, and what is said of it."""
 
     name: str
@@ -184,11 +184,11 @@ class Change(NamedTuple):
     text: str
 
 
-def _plan(place: Place, wanted: Bias | Steps) -> list[Change]:
+def _plan(place: Place, wanted: Bias | Lifetimes) -> list[GateChange]:
     """Return the changes at one place, after all checks."""
     graph = place.module.graph
     kept = keepers(graph)
-    closed = writers(graph) if isinstance(wanted, Steps) else ()
+    closed = writers(graph) if isinstance(wanted, Lifetimes) else ()
     changes = []
     for each in (*kept, *closed):
         gates = sum(other.state == each.state for other in kept)
@@ -205,7 +205,7 @@ def _plan(place: Place, wanted: Bias | Steps) -> list[Change]:
         ]
         name = f"{place.name}.{_title(graph, each)}"
         changes.append(
-            Change(name, list(zip(views, given, strict=True)), f"bias {', '.join(texts)}")
+            GateChange(name, list(zip(views, given, strict=True)), f"bias {', '.join(texts)}")
         )
     return changes
 
@@ -216,7 +216,7 @@ def _title(graph: Graph, each: Keeping) -> str:
     return graph.names.get(each.gate) or next(iter(learned), graph.owners[each.gate])
 
 
-def _views(place: Place, gate: str, rows: Sequence[Rows]) -> list[Tensor]:
+def _views(place: Place, gate: str, rows: Sequence[WeightRows]) -> list[Tensor]:
     """Return the rows as views of the module's own parameters."""
     if not rows:
         raise ValueError(
@@ -250,7 +250,7 @@ def _range(numbers: Tensor) -> str:
     return first if first == last else f"{first} to {last}"
 
 
-def _slice(place: Place, rows: Rows, view: Tensor) -> str:
+def _slice(place: Place, rows: WeightRows, view: Tensor) -> str:
     """Return the parameter that rows belong to, and which of its rows they are."""
     name = f"{rows.name}{place.suffix}"
     if rows.blocks == 1:

@@ -332,6 +332,16 @@ def test_a_forecast_by_samples() -> None:
     assert flow.distance("lstm.l1", row=5).shape == (4,)
 
 
+@pytest.mark.parametrize("user", [unrolled.diagnose, unrolled.gradient_flow, unrolled.open_gate])
+@pytest.mark.parametrize("library", [nn, unrolled])
+def test_cells_without_units(library: Any, user: Any) -> None:
+    model = nn.ModuleDict({"empty": library.LSTMCell(I, 0)})
+    given = () if user is unrolled.open_gate else (torch.randn(B, I),)
+    with pytest.raises(ValueError, match=f"{user.__name__}: empty has no units: name other layers"):
+        user(model, *given)
+    assert type(model["empty"]) is library.LSTMCell
+
+
 @pytest.mark.parametrize("library", [nn, unrolled])
 def test_inputs_without_a_step(library: Any) -> None:
     model = nn.ModuleDict({"rnn": library.GRU(I, H, bidirectional=True)})["rnn"]

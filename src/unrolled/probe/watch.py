@@ -69,7 +69,7 @@ def chosen(model: Module, of: str | Iterable[str], user: str) -> list[Place]:
     """Return the layers and cells whose name, or that of a module around them, matches a glob.
 
     Raises:
-        ValueError: for a model without any, and for a glob that matches none.
+        ValueError: for a model without any, a glob that matches none, and a cell without units.
     """
     known = places(model)
     globs = [of] if isinstance(of, str) else list(of)
@@ -80,7 +80,11 @@ def chosen(model: Module, of: str | Iterable[str], user: str) -> list[Place]:
             raise ValueError(f"{user}: {unknown(glob, [place.name for place in known])}")
     if not globs:
         raise ValueError(f"{user}: of= names no layer: leave it out to take all")
-    return [place for place in known if any(_matches(place, glob) for glob in globs)]
+    found = [place for place in known if any(_matches(place, glob) for glob in globs)]
+    for place in found:
+        if place.module.hidden_size == 0:
+            raise ValueError(f"{user}: {place.name} has no units: name other layers by of=")
+    return found
 
 
 def _matches(place: Place, glob: str) -> bool:

@@ -132,3 +132,15 @@ def test_a_recording_keeps_what_was_computed() -> None:
         expected = output.detach().clone()
         output.detach_().zero_()
     torch.testing.assert_close(recording["l0.h"].flatten().sort()[0], expected.flatten().sort()[0])
+
+
+@pytest.mark.parametrize(
+    "watch", [unrolled.record, lambda cell: unrolled.edit(cell, {"cell.h": 0})]
+)
+def test_states_of_watched_steps_are_detached_in_place(watch: Any) -> None:
+    cell = unrolled.LSTMCell(X, H)
+    with watch(cell):
+        states = cell(torch.randn(B, X))
+        for state in states:
+            state.detach_()
+        cell(torch.randn(B, X), states)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 
+from .._torch import unviewed
 from ..equations import Cell
 from ..graph import parameters
 from ..kernels.dispatch import Runner
@@ -102,7 +103,7 @@ class Step(Weighted):
             request = Request(weights, [x.unsqueeze(0)], [state.unsqueeze(0) for state in given])
             form = Dense(x.unsqueeze(0) if batched else x, False)
             _, last = watched(self, "", self._runner, request, form)
-            last = [value.squeeze(0) for value in last]
+            last = [unviewed(value, *value.shape[1:]) for value in last]
         elif fused.is_elsewhere(x.device) and fused.has_function(self):
             last = fused.step(self, x, given)
         else:

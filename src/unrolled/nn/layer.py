@@ -42,7 +42,7 @@ class Layer(Stack):
         if self._is_noisy:
             graph = zoneout(self.graph, self.zoneout)
             if self.variational_dropout:
-                graph = variational_dropout(graph, noise.dropout_rates(self))
+                graph = variational_dropout(graph, self._dropout_rates)
             self._training_runner = Runner(graph, self._units, self.recompute)
 
     @property

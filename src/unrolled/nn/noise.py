@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..graph.graph import Graph
-from ..graph.rewrite import PATHS, mask_inputs, zoneout_input
+from ..graph.rewrite import zoneout_input
 from .sequence import Sequences
 from .stack import Stack
 
@@ -25,24 +23,13 @@ def masks(stack: Stack, graph: Graph, steps: Sequences, data: Tensor) -> list[Te
     """
     units = {**stack._units, "input": data.shape[-1]}
     kept = {zoneout_input(stack.graph, state): p for state, p in stack.zoneout.items()}
-    rates = dropout_rates(stack)
-    dropped = {
-        mask: rates[path] for mask, path in mask_inputs(stack.graph).values() if path in rates
-    }
     made = []
     for name, size in graph.inputs.items():
         if name in kept:
             made.append(_zoneout_mask(kept[name], units[size], data))
-        elif name in dropped:
-            made.append(_dropout_mask(dropped[name], units[size], steps, data))
+        elif name in stack._mask_rates:
+            made.append(_dropout_mask(stack._mask_rates[name], units[size], steps, data))
     return made
-
-
-def dropout_rates(stack: Stack) -> dict[str, float]:
-    """Return the probability of variational dropout of each path that has one above 0."""
-    rates = stack.variational_dropout
-    rates = rates if isinstance(rates, Mapping) else dict.fromkeys(PATHS, rates)
-    return {path: p for path, p in rates.items() if p}
 
 
 def _zoneout_mask(p: float, units: int, data: Tensor) -> Tensor:

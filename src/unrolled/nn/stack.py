@@ -11,7 +11,7 @@ from torch.nn import Module
 
 from ..equations import Cell
 from ..graph.graph import Graph
-from ..graph.rewrite import PATHS
+from ..graph.rewrite import PATHS, mask_inputs
 from .weights import Weighted, check_projection
 
 Zoneout = float | Mapping[str, float]
@@ -96,7 +96,16 @@ class Stack(Weighted):
         super()._derive()
         own = self.__dict__  # to set an option comes here
         own["zoneout"] = _probabilities(self.zoneout, self.graph)
-        own["variational_dropout"] = _dropout(self.variational_dropout)
+        own["variational_dropout"] = rates = _dropout(self.variational_dropout)
+        each = rates if isinstance(rates, Mapping) else dict.fromkeys(PATHS, rates)
+        # The probabilities of variational dropout above 0: by path, and by the input that masks.
+        self._dropout_rates = {path: p for path, p in each.items() if p}
+        inputs = mask_inputs(self.graph) if self._dropout_rates else {}
+        self._mask_rates = {
+            mask: self._dropout_rates[path]
+            for mask, path in inputs.values()
+            if path in self._dropout_rates
+        }
         self._count = len(self._keys)
         self._initial_names = [  # of learned states, by state
             [f"initial_{state}{suffix}" for suffix in self._keys] for state in self.graph.states

@@ -35,7 +35,7 @@ def given(kind: str, training: bool) -> Iterator[tuple[Any, Any, list[Any], dict
     inputs = info.module_inputs_func(
         info, device="cpu", dtype=torch.float64, requires_grad=True, training=training
     )
-    some = 3 if kind in KINDS[:3] else 1  # of the many options of layers, other ones each time
+    some = 5 if kind in KINDS[:3] else 1  # of the many options of layers, other ones each time
     for each in inputs[training::some]:
         made, call = each.constructor_input, each.forward_input
         modules = []

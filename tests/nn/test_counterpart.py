@@ -367,6 +367,15 @@ def test_what_looks_like_a_tensor_is_handed_the_function_of_torch(kind: str, giv
     assert str(found) == str(expected)
 
 
+@pytest.mark.parametrize("kind", LAYERS)
+def test_errors_name_the_attribute_that_is_missing(kind: str) -> None:
+    layer = getattr(unrolled, kind)(I, H)
+    del layer.training
+    for x in (torch.randn(T, B, I), torch.randn(T, I)):
+        with pytest.raises(AttributeError, match="no attribute 'training'"):
+            layer(x)
+
+
 def test_what_looks_like_a_tensor_is_refused_where_the_function_of_torch_would_not_do() -> None:
     x, plain = Like(torch.randn(T, B, I)), unrolled.GRU(I, H)
     with pytest.raises(TypeError, match="Expected input to be a Tensor or PackedSequence, got Li"):

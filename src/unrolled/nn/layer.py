@@ -45,8 +45,7 @@ class Layer(Stack):
                 graph = variational_dropout(graph, self._dropout_rates)
             self._training_runner = Runner(graph, self._units, self.recompute)
 
-    @property
-    def _engine(self) -> Runner:
+    def _engine(self) -> Runner:  # no property: torch.nn would hide its errors behind its name
         return self._training_runner if self.training else self._runner
 
     def forward(
@@ -92,7 +91,7 @@ class Layer(Stack):
         else:
             devices.announce(self, steps.data.device)
             are_plain = hx is None and steps.batch_sizes is None
-            run = steps.serving(self._engine.run, tuple(self.graph.states))
+            run = steps.serving(self._engine().run, tuple(self.graph.states))
             output, last = self._run(steps, () if are_plain else states, run)
         final = tuple(steps.outward(value) for value in last)
         return steps.output(output), final[0] if len(final) == 1 else final
@@ -109,7 +108,7 @@ class Layer(Stack):
         count = self._count
         if count > 1 and any(state.dim() != 3 or len(state) != count for state in states):
             return None
-        runner = self._engine
+        runner = self._engine()
         try:
             data = input.transpose(0, 1) if self.batch_first else input
             parts = self._parts(states)
@@ -196,7 +195,7 @@ class Layer(Stack):
             return "every row has length 0"
         first, sizes = [value[:1] for value in states], steps.batch_sizes
         request = Request(self._weights("_l0"), [steps.data], first, self._record, sizes)
-        return self._engine.obstacle(request)
+        return self._engine().obstacle(request)
 
     def _fused(self, steps: Sequences, states: Sequence[Tensor]) -> tuple[Tensor, Sequence[Tensor]]:
         """Run PyTorch's fused layer; for what watches, the equations are run beside it."""
@@ -231,7 +230,7 @@ class Layer(Stack):
         run: Callable[[list[Request]], list[Results]],
     ) -> tuple[Tensor, Sequence[Tensor]]:
         """Return what all layers and directions return; arguments as of `_parts` and `_layers`."""
-        graph = self._engine.graph
+        graph = self._engine().graph
         masks = partial(noise.masks, self, graph, steps) if len(graph.inputs) > 1 else None
         found = self._layers(run, steps.data, self._parts(states), masks, steps.batch_sizes)
         assert found is not None
@@ -239,12 +238,12 @@ class Layer(Stack):
 
     def _by_rows(self, valid: Tensor) -> Callable[[list[Request]], list[Results]]:
         """Return what serves requests for rows of several lengths, (T, B) where they have steps."""
-        runner = self._engine
+        runner = self._engine()
         return lambda requests: [runner.run_by_rows(request, valid) for request in requests]
 
     def _watching(self, steps: Sequences) -> Callable[[list[Request]], list[Results]]:
         """Return what serves requests, in their order, while probes watch and change them."""
-        runner, suffixes = self._engine, iter(self._keys)
+        runner, suffixes = self._engine(), iter(self._keys)
 
         def run(requests: list[Request]) -> list[Results]:
             return [watched(self, next(suffixes), runner, each, steps) for each in requests]

@@ -357,6 +357,20 @@ def test_a_nonlinearity_that_was_set_since_is_released(make: Any) -> None:
     torch.testing.assert_close(module(x), expected)
 
 
+@pytest.mark.parametrize("make", [nn.LSTM, unrolled.LSTM])
+def test_what_is_watched_is_not_released(make: Any) -> None:
+    model = nn.Sequential(make(I, H))
+    if make is nn.LSTM:
+        unrolled.adopt(model)
+    x = torch.randn(T, B, I)
+    with unrolled.record(model, "*.h") as recording:
+        report = unrolled.release(model)
+        model(x)
+    assert report.left == {"0": "it is watched: leave the context of record() or edit() first"}
+    assert len(recording) == 1
+    assert unrolled.release(model).changed
+
+
 class Further(unrolled.LSTM):
     pass
 

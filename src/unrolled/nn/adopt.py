@@ -135,7 +135,7 @@ def release(model: nn.Module) -> Adoption:
 
     They keep the parameters, hooks and mode that they have now. What PyTorch has no layer for is
     left alone, and reported: other cells, zoneout, variational dropout, learned initial states;
-    and modules whose weights are parametrized, or that are of a subclass.
+    and modules whose weights are parametrized, that are of a subclass, or that are watched now.
 
     Raises:
         TypeError: unless `model` is a module.
@@ -283,6 +283,8 @@ def _remade(kind: type[nn.Module]) -> nn.Module:
 
 def _twinless(module: Weighted) -> str | None:
     """Return why a module of ours cannot be PyTorch's; None if it can."""
+    if module._probes:
+        return "it is watched: leave the context of record() or edit() first"
     if nn.utils.parametrize.is_parametrized(module):
         return "its weights are parametrized: remove that first"
     if "_origin" in module.__dict__:

@@ -775,6 +775,28 @@ def test_compile_once_for_all_shapes() -> None:
 
 
 @deprecated
+def test_compiled_cells_of_the_same_name() -> None:
+    def first(x: Any, h: Any) -> Any:
+        h = unrolled.tanh(unrolled.affine(x, h))
+        return locals()
+
+    def second(x: Any, h: Any) -> Any:
+        h = 0.5 * unrolled.tanh(unrolled.affine(x, h))
+        return locals()
+
+    first.__name__ = second.__name__ = "same"
+    x = torch.randn(2, B, I)
+    torch.compiler.reset()
+    for definition in (first, second):
+        module = unrolled.Recurrent(unrolled.cell(definition), I, H)
+        call = torch.compile(module, fullgraph=True, backend="eager")
+        assert_same(flat(call(x)), flat(module(x)), 1e-5)
+    again = unrolled.Recurrent(unrolled.cell(second), I, H)
+    with torch.compiler.set_stance("fail_on_recompile"):  # of the same equations
+        torch.compile(again, fullgraph=True, backend="eager")(x)
+
+
+@deprecated
 def test_compile_one_loop_that_reads_a_product_and_one_that_reads_the_input() -> None:
     """Few rows, many steps and large weights: what they store has another size."""
     module = unrolled.GRU(150, 150)

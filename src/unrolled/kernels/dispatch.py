@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, final
+from weakref import WeakKeyDictionary
 
+import msgspec
 import torch
 from torch import Tensor
 
 from .._torch import decided_once, fixed, is_profiled
-from ..graph import parameters
+from ..graph import parameters, storage
 from ..graph.graph import Graph
 from ..graph.node import Size
 from ..graph.operation import CONDITIONS
@@ -35,6 +38,16 @@ if TYPE_CHECKING:
 
 Tensors = Mapping[str, Tensor]
 
+_digests: WeakKeyDictionary[Graph, str] = WeakKeyDictionary()
+
+
+def digest(graph: Graph) -> str:
+    """Return a text that graphs of other equations do not have."""
+    if graph not in _digests:
+        text = msgspec.json.encode(storage.to_json(graph))
+        _digests[graph] = sha256(text).hexdigest()
+    return _digests[graph]
+
 
 @final
 class Runner:
@@ -48,10 +61,12 @@ class Runner:
     Attributes:
         parameters: of the cell.
         weights: their names, in the order of requests.
+        digest: of the equations: code that torch.compile makes holds for this text alone.
     """
 
     def __init__(self, graph: Graph, sizes: Mapping[Size, int], recompute: bool = False) -> None:
         self.graph = graph
+        self.digest = digest(graph)
         self.sizes = dict(sizes)
         self.recompute = recompute
         self.program = eager.Program(graph, sizes)
@@ -209,7 +224,10 @@ class Runner:
         tensors = [*inputs.values(), *states.values(), *weights.values()]
         if eager_reason() is None and _kinds(tensors) is None:
             x = inputs[self._x]
-            found = self._described(x.dtype, fixed(x.shape[-1]), self.weights, request.record)
+            made_for = self.digest, self.recompute  # modules of other cells share their code
+            found = self._described(
+                x.dtype, fixed(x.shape[-1]), self.weights, request.record, made_for
+            )
             if found is not None:
                 given = found, weights, _sequences(inputs, request), _rows(states, request)
                 further = request.record, request.batch_sizes, request.reverse
@@ -228,9 +246,18 @@ class Runner:
 
     @decided_once
     def _described(
-        self, dtype: torch.dtype, width: int, weights: tuple[str, ...], record: tuple[str, ...]
+        self,
+        dtype: torch.dtype,
+        width: int,
+        weights: tuple[str, ...],
+        record: tuple[str, ...],
+        made_for: tuple[str, bool],
     ) -> str | None:
-        """Return the operators' text; None if there are no kernels."""
+        """Return the operators' text; None if there are no kernels.
+
+        The compiler takes it to depend on the arguments alone, and looks for nothing else again.
+        """
+        assert made_for == (self.digest, self.recompute)
         found = self.recurrences(dtype, width)
         if isinstance(found, str) or _unrecorded(found, record) is not None:
             return None

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils._per_sample_grad import call_for_per_sample_grads
 
 import unrolled
 from unrolled.kernels.dispatch import Runner
@@ -44,6 +45,17 @@ def test_steps_are_functions_of_torch(
         found, expected = ours(x[rows], part), theirs(x[rows], part)
         assert_same(found, expected)
     assert unrolled.explain(ours, x, hx) == "PyTorch's fused layer: cpu"
+
+
+@pytest.mark.usefixtures("gpu")
+def test_samples_have_their_own_gradients_of_steps() -> None:
+    cell, x = unrolled.GRUCell(I, H), torch.randn(B, I)
+    call_for_per_sample_grads(cell, batch_size=B)(x).sum().backward()
+    found = cell.weight_ih.grad_sample
+    for row in range(B):
+        cell.zero_grad()
+        cell(x[row : row + 1]).sum().backward()
+        torch.testing.assert_close(found[row], cell.weight_ih.grad)
 
 
 @pytest.mark.usefixtures("gpu")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .. import _torch, cells
 from ..equations import Cell
-from ..kernels.runtime.torch_state import is_read_elsewhere
+from ..kernels.runtime.torch_state import computes_itself, is_read_elsewhere
 from .ended import EndedPacked, EndedPadded
 from .sequence import Sequences
 from .stack import Stack
@@ -88,6 +88,12 @@ def run(
     else:
         output, *last = function(steps.data, torch.tensor(steps.batch_sizes), hx, *options)
     return output, last
+
+
+def applies_to_step(module: Weighted, x: Tensor, weights: Sequence[Tensor]) -> bool:
+    """Return whether a step goes to PyTorch's function, which classes of their own do not know."""
+    is_there = is_elsewhere(x.device) and has_function(module)
+    return is_there and not computes_itself(weights)
 
 
 def step(module: Weighted, x: Tensor, states: Sequence[Tensor]) -> Sequence[Tensor]:

@@ -104,7 +104,7 @@ class Step(Weighted):
             form = Dense(x.unsqueeze(0) if batched else x, False)
             _, last = watched(self, "", self._runner, request, form)
             last = [unviewed(value, *value.shape[1:]) for value in last]
-        elif fused.is_elsewhere(x.device) and fused.has_function(self):
+        elif fused.applies_to_step(self, x, weights):
             last = fused.step(self, x, given)
         else:
             devices.announce(self, x.device)

@@ -4,7 +4,7 @@ import copy
 import pickle
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -227,7 +227,56 @@ def test_a_subclass_without_its_own_forward(copied: Any) -> None:
     torch.testing.assert_close(model(x)[0], changed)
 
 
+class Registered(nn.GRU):
+    names: ClassVar[list[str]] = []
+
+    def __init_subclass__(cls, *, name: str, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.names.append(name)
+
+
+class Encoder(Registered, name="encoder"):
+    pass
+
+
+def test_a_register_of_subclasses_is_told_of_none_of_ours() -> None:
+    model = nn.Sequential(Encoder(I, H))
+    x = torch.randn(T, B, I)
+    expected = flat(model(x))
+    assert list(unrolled.adopt(model).changed) == ["0"]
+    torch.testing.assert_close(flat(copy.deepcopy(model)(x)), expected)
+    assert Registered.names == ["encoder"]
+    unrolled.release(model)
+    assert type(model[0]) is Encoder
+
+
+@pytest.mark.parametrize("kind", ["RNNCell", "LSTMCell", "GRUCell"])
+def test_a_step_whose_biases_were_taken_away(kind: str) -> None:
+    module, x = getattr(nn, kind)(I, H), torch.randn(B, I)
+    module.bias_ih = module.bias_hh = None
+    expected = flat(module(x))
+    unrolled.adopt(module)
+    for same in (module, module, copy.deepcopy(module)):
+        torch.testing.assert_close(flat(same(x)), expected)
+
+
 # Left alone.
+
+
+class Slotted(nn.GRU):
+    __slots__ = ("kept",)
+
+
+class Demanding(type):
+    def __new__(cls, *arguments: Any, must: bool) -> Any:
+        return super().__new__(cls, *arguments)
+
+    def __init__(cls, *arguments: Any, must: bool) -> None:
+        super().__init__(*arguments)
+
+
+class Demanded(nn.GRU, metaclass=Demanding, must=True):
+    pass
 
 
 class Own(nn.LSTM):
@@ -279,6 +328,8 @@ def quantized() -> nn.Module:
         (compiled, "compiled in place"),
         (scripted, "a scripted GRU"),
         (quantized, "quantized"),
+        (lambda: Slotted(I, H), "ValueError: 'kept' in __slots__"),
+        (lambda: Demanded(I, H), "TypeError: "),
     ],
 )
 def test_what_is_left_alone(make: Any, reason: str) -> None:

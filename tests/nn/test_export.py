@@ -404,6 +404,31 @@ def test_hooks_act_once_in_a_symbolic_trace() -> None:
     assert_same(made(x), model(x), 1e-6)
 
 
+class Started(nn.Module):
+    """Decodes from a start of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.step = unrolled.GRUCell(I, H)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.step(x, self.step(torch.ones(1, I)).expand(x.shape[0], -1))
+
+
+def test_a_call_without_proxies_in_a_symbolic_trace() -> None:
+    model, x = Started(), torch.randn(B, I)
+    made = torch.fx.symbolic_trace(model)
+    assert [n.target for n in made.graph.nodes if n.op == "call_module"] == ["step", "step"]
+    model.step.weight_hh = nn.Parameter(2 * model.step.weight_hh)
+    assert_same(made(x), Started.forward(made, x), 1e-6)  # pyright: ignore
+
+
+@pytest.mark.parametrize("make", [unrolled.LSTM, unrolled.GRUCell])
+def test_a_module_by_itself_says_how_it_is_traced_symbolically(make: Any) -> None:
+    with pytest.raises(RuntimeError, match=r"trace torch\.nn\.Sequential\(layer\)"):
+        torch.fx.symbolic_trace(make(I, H))
+
+
 # Elsewhere
 
 ELSEWHERE = """

@@ -100,6 +100,19 @@ def test_a_row_without_a_step_has_the_gradient_of_its_state() -> None:
     assert not found["gradient 0"].any()
 
 
+class Column:
+    """Numbers of a table, as those of pandas: no sequence, but made an array by NumPy."""
+
+    def __init__(self, values: list[int]) -> None:
+        self.values = values
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        return np.array(self.values)
+
+    def __iter__(self) -> Any:
+        return iter(self.values)
+
+
 @pytest.mark.parametrize("batch_first", [False, True])
 @pytest.mark.parametrize(
     "form",
@@ -109,8 +122,9 @@ def test_a_row_without_a_step_has_the_gradient_of_its_state() -> None:
         torch.tensor,
         lambda lengths: torch.tensor(lengths, dtype=torch.int32),
         lambda lengths: torch.tensor(lengths, dtype=torch.uint8),
+        lambda lengths: Column(lengths),
     ],
-    ids=["list", "tuple", "int64", "int32", "uint8"],
+    ids=["list", "tuple", "int64", "int32", "uint8", "column"],
 )
 def test_forms_of_lengths(form: Any, batch_first: bool) -> None:
     module = unrolled.GRU(I, H, **DEEP, batch_first=batch_first)

@@ -219,3 +219,50 @@ def test_states_may_be_a_list() -> None:
     module, x = step("lstm"), torch.randn(B, I)
     h, c = initial(module, B)
     assert_same(module(x, [h, c]), module(x, (h, c)), 0)
+
+
+# Parameters that were put in place.
+
+
+@pytest.mark.parametrize("kind", STEPS)
+def test_biases_may_be_put_in_and_taken_away(kind: str) -> None:
+    theirs, mine = getattr(nn, kind)(I, H, bias=False), getattr(unrolled, kind)(I, H, bias=False)
+    mine.load_state_dict(theirs.state_dict())
+    x, values = torch.randn(B, I), [torch.randn(len(theirs.weight_hh)) for _ in range(2)]
+    for biases in (values, [None, None], values):
+        for module in (theirs, mine):
+            for name, value in zip(("bias_ih", "bias_hh"), biases, strict=True):
+                setattr(module, name, None if value is None else nn.Parameter(value))
+        for _ in range(3):
+            assert_same(flat(mine(x)), flat(theirs(x)), 1e-6)
+        assert mine.bias == (biases is values)
+
+
+@pytest.mark.parametrize("kind", STEPS)
+def test_a_bias_of_two_is_named(kind: str) -> None:
+    module = getattr(unrolled, kind)(I, H)
+    module.bias_ih = None
+    with pytest.raises(RuntimeError, match="bias_ih should have shape"):
+        module(torch.randn(B, I))
+
+
+class Drawn(nn.Module):
+    """A parametrization that gives another weight whenever it is read."""
+
+    def forward(self, weight: torch.Tensor) -> torch.Tensor:
+        return weight * torch.rand(())
+
+
+@pytest.mark.parametrize("kind", STEPS)
+@pytest.mark.parametrize("name", ["weight_ih", "weight_hh"])
+def test_weights_are_read_once_a_call(kind: str, name: str) -> None:
+    theirs, mine = getattr(nn, kind)(I, H), getattr(unrolled, kind)(I, H)
+    mine.load_state_dict(theirs.state_dict())
+    given = [torch.randn(B, I)] + [torch.randn(B, H)] * (kind != "LSTMCell")
+    found = []
+    for module in (theirs, mine):
+        nn.utils.parametrize.register_parametrization(module, name, Drawn())
+        torch.manual_seed(0)
+        found.append([flat(module(*given)) for _ in range(4)])
+    for expected, result in zip(*found, strict=True):
+        assert_same(result, expected, 1e-6)

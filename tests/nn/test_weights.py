@@ -4,6 +4,7 @@ import math
 import warnings
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -188,7 +189,7 @@ def test_unknown_nonlinearity(nonlinearity: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", LAYERS)
-@pytest.mark.parametrize("dropout", [0.5, 1])
+@pytest.mark.parametrize("dropout", [0.5, 1, np.float32(0.25)])
 def test_dropout_of_a_single_layer_is_warned_of(kind: str, dropout: float) -> None:
     found = []
     for library in (nn, unrolled):

@@ -210,6 +210,8 @@ def obstacle(module: nn.Module) -> str | None:
     if _torch.is_compiled(module):
         return "it was compiled in place: adopt before compiling"
     try:
+        if kind not in KINDS:
+            _joined(kind)
         expected = _twin(module)._parameters
     except Exception as error:  # options that were changed since, or a module that was never made
         return f"{type(error).__name__}: {error}"
@@ -250,6 +252,8 @@ def _twin(module: Any) -> Weighted:
     """Return a module of ours with the same options, and parameters that take no memory."""
     make: Any = _ours(type(module))
     options: dict[str, Any] = {"bias": module.bias, "device": "meta"}
+    if isinstance(module, nn.RNNCellBase):  # it goes by its parameters
+        options["bias"] = module.bias_ih is not None or module.bias_hh is not None
     if isinstance(module, nn.RNN):
         options["nonlinearity"] = module.mode.removeprefix("RNN_").lower()
     if isinstance(module, nn.RNNCell):
@@ -260,6 +264,13 @@ def _twin(module: Any) -> Weighted:
     return make(module.input_size, module.hidden_size, **options)
 
 
+class _Unannounced:
+    """Abstract: first among the bases of a class, it keeps it from those who count subclasses."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Tell nobody: a register would hold a second class of one name, or ask for options."""
+
+
 @cache
 def _joined(kind: type[nn.Module]) -> type[nn.Module]:
     """Return a subclass of PyTorch's module with all its own methods, that computes as ours."""
@@ -268,7 +279,7 @@ def _joined(kind: type[nn.Module]) -> type[nn.Module]:
     for parent in reversed(kind.__mro__[: kind.__mro__.index(base)]):
         own.update({name: v for name, v in vars(parent).items() if name not in OF_CLASSES})
     own["__reduce_ex__"] = _reduce
-    return type(kind.__name__, (_ours(kind), kind), own)
+    return type(kind.__name__, (_Unannounced, _ours(kind), kind), own)
 
 
 def _reduce(module: Any, protocol: object) -> tuple[Any, ...]:

@@ -75,8 +75,8 @@ class Layer(Stack):
         known = self._replayed(input, hx) if lengths is None else None
         if known is not None:
             return known
-        if symbolic.is_symbolic(input, hx):
-            return symbolic.leaf(self, input, hx, lengths=lengths)
+        if (tracer := symbolic.tracer(self, input, hx)) is not None:
+            return symbolic.leaf(tracer, self, input, hx, lengths=lengths)
         if stock.computes(self, input, hx) and lengths is None:
             return stock.run(self, input, hx)
         steps, states = self.prepare(input, hx, lengths)

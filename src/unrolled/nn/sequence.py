@@ -272,6 +272,8 @@ def sequences(
 
 def _checked_lengths(name: str, lengths: Lengths, batch: int, steps: int) -> list[int]:
     """Return the lengths as a list; ValueError or TypeError where they do not fit the input."""
+    if not isinstance(lengths, (Tensor, Sequence)) and hasattr(lengths, "__array__"):
+        lengths = np.asarray(lengths)
     if isinstance(lengths, (Tensor, np.ndarray)):
         if isinstance(lengths, Tensor):
             lengths = sound(name, {"lengths": lengths})[0]["lengths"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 from torch import Tensor
@@ -138,7 +139,7 @@ def _check_sizes(sizes: Mapping[str, int], proj_size: int) -> None:
 
 def _probability(name: str, value: object) -> float:
     """Return a probability as a float; ValueError, in PyTorch's words, for anything else."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) <= 1:
         event = "a unit keeping its old value" if name == "zoneout" else "an element being zeroed"
         words = f"{name} should be a number in range [0, 1] representing the probability of {event}"
         raise ValueError(words if name == "dropout" else f"{words}, got {value!r}")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import index
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import Module
+from torch.nn import Module, Parameter
 
 from .._torch import unviewed
 from ..equations import Cell
 from ..graph import parameters
+from ..graph.rewrite import without_bias
 from ..kernels.dispatch import Runner
 from ..kernels.request import Request
 from ..kernels.runtime.buffers import sound
@@ -52,9 +53,20 @@ class Step(Weighted):
 
     def _derive(self) -> None:
         self._suffixes = [[""]]
+        graph, own = self.cell.graph, self._parameters
+        plain = {parameter.name for parameter in parameters(without_bias(graph))}
+        self._biases = {p.name for p in parameters(graph)} - plain
+        if self._biases and self._biases <= own.keys():  # as in PyTorch, they decide
+            self.__dict__["bias"] = any(own[name] is not None for name in self._biases)
         super()._derive()
         self._runner = Runner(self.graph, self._units)
         self.standard = fused.is_standard(self.cell)
+
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
+        """Take a parameter, or None for one that is missing, also where one is set."""
+        super().register_parameter(name, param)
+        if name in self._biases and self.bias != (param is not None):
+            self._derive()
 
     def forward(self, input: Tensor, hx: States | None = None) -> States:
         """Take one step.
@@ -71,7 +83,7 @@ class Step(Weighted):
             ValueError, RuntimeError: for sizes, dtypes or devices that do not fit, in PyTorch's
                 words where PyTorch has words for it.
         """
-        given = self._tuple(hx)
+        given, weights = self._tuple(hx), None
         if (
             given is not None
             and type(input) is Tensor
@@ -80,23 +92,30 @@ class Step(Weighted):
             and not torch.compiler.is_compiling()
         ):
             # it is like an earlier one if its checks hold
-            results = self._runner.replay((Request(self._weights(""), (input,), given or None),))
+            weights = self._weights("")
+            results = self._runner.replay((Request(weights, (input,), given or None),))
             if results is not None:
                 last = results[0][1]
                 return tuple(last) if len(last) > 1 else last[0]
-        return self._checked(input, hx)
+        return self._checked(input, hx, weights)
 
     def __prepare_scriptable__(self) -> Module:
         return stock.scriptable(self)
 
-    def _checked(self, input: Tensor, hx: States | None) -> States:
-        """Take a step that is the first of its kind, or watched by probes."""
-        if symbolic.is_symbolic(input, hx):
-            return symbolic.leaf(self, input, hx)
+    def _checked(
+        self, input: Tensor, hx: States | None, weights: Sequence[Tensor] | None
+    ) -> States:
+        """Take a step that is the first of its kind, or watched by probes.
+
+        Weights are read once: those that a parametrization makes may be others when read again.
+        """
+        if (tracer := symbolic.tracer(self, input, hx)) is not None:
+            return symbolic.leaf(tracer, self, input, hx)
         if stock.computes(self, input, hx):
             return stock.run(self, input, hx)
-        x, states = self.prepare(input, hx)
-        weights, given = self._weights(""), list(states.values())
+        weights = self._weights("") if weights is None else weights
+        x, states = self.prepare(input, hx, weights)
+        given = list(states.values())
         batched = input.dim() == 2
         if self._probes:
             refuse_compilers(type(self).__name__)
@@ -114,8 +133,11 @@ class Step(Weighted):
             last = [value.squeeze(0) for value in last]
         return tuple(last) if len(last) > 1 else last[0]
 
-    def prepare(self, input: Tensor, hx: States | None) -> tuple[Tensor, Mapping[str, Tensor]]:
+    def prepare(
+        self, input: Tensor, hx: States | None, weights: Sequence[Tensor] | None = None
+    ) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Return the input and the states before the step, checked, as (B, units)."""
+        weights = self._weights("") if weights is None else weights
         given = {} if hx is None else self._given(hx)
         names = {"input": input, **self._labels(given)}
         for name, tensor in names.items():
@@ -124,7 +146,7 @@ class Step(Weighted):
                     f"{type(self).__name__}: Expected {name} to be 1D or 2D, "
                     f"got {tensor.dim()}D instead"
                 )
-        self._resize()
+        self._resize(weights)
         batched = input.dim() == 2
         x = input if batched else input.unsqueeze(0)
         if x.shape[1] != self.input_size:
@@ -132,7 +154,7 @@ class Step(Weighted):
                 f"input has inconsistent input_size: got {x.shape[1]} expected {self.input_size}"
             )
         states = self._states(given, x, batched) if given else self._zeros(x)
-        self._check_tensor(x)
+        self._check_tensor(x, weights)
         for label, state in self._labels(states).items():
             self._check_state(state, x, label)
         x = sound(type(self).__name__, {"input": x})[0]["input"]
@@ -145,14 +167,14 @@ class Step(Weighted):
         labels = ["hidden"] if count == 1 else [f"hx[{index}]" for index in range(count)]
         return dict(zip(labels, states.values(), strict=False))
 
-    def _resize(self) -> None:
+    def _resize(self, values: Sequence[Tensor]) -> None:
         """Take the sizes of the parameters, where others have been put in their place.
 
         PyTorch's cells go by their parameters alone.
         """
         if torch.compiler.is_compiling():
             return
-        sizes, values = dict(self._units), self._weights("")
+        sizes = dict(self._units)
         for parameter, value in zip(self._runner.parameters, values, strict=True):
             if parameter.columns is not None and len(value.shape) == 2:
                 sizes[parameter.columns] = value.shape[1]

@@ -156,7 +156,7 @@ class Weighted(Module):
                 if len(names) == 1
                 else f"a tuple of {len(names)} tensors ({', '.join(names)})"
             )
-            got = type(hx).__name__ + ("" if isinstance(hx, Tensor) else f" of {len(given)}")
+            got = type(hx).__name__ + (f" of {len(given)}" if given is hx else "")
             raise ValueError(f"{type(self).__name__}: Expected hx to be {expected}, got {got}")
         for name, state in zip(names, given, strict=True):
             if not isinstance(state, Tensor):
@@ -188,12 +188,12 @@ class Weighted(Module):
                 f"{input.dtype}, got {state.dtype}"
             )
 
-    def _check_tensor(self, input: Tensor) -> None:
+    def _check_tensor(self, input: Tensor, weights: Sequence[Tensor] | None = None) -> None:
         """Raise, in PyTorch's words, unless the input has the dtype and device of the weights."""
         keys = self._keys[self._suffixes[0][0]]
         if not keys:  # a cell may do without
             return
-        weight = getattr(self, keys[0])
+        weight = weights[0] if weights else getattr(self, keys[0])
         if input.dtype != weight.dtype and not _autocast(input):
             raise ValueError(
                 f"RNN input dtype ({input.dtype}) does not match weight dtype ({weight.dtype}). "

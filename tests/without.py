@@ -182,6 +182,16 @@ def transformed() -> None:
     _close(found, torch.stack(rows))
 
 
+def in_profiles() -> None:
+    """Calls are made under a profiler, too."""
+    ours, theirs = _twins()
+    x = torch.randn(5, 2, 3)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], with_flops=True):
+        for _ in range(3):
+            _close(ours(x)[0], theirs(x)[0])
+            ours(x)[0].sum().backward()
+
+
 def not_recorded_in_transforms() -> None:
     """What a transform hides is not recorded."""
     import unrolled
@@ -340,6 +350,7 @@ CHECKS: dict[str, tuple[Check, ...]] = {
     "torch.autograd.forward_ad._current_level": (*FEW, forward_mode),
     "torch._C._current_graph_task_id": (*FEW, recorded_once, in_loops),
     "torch._C._autograd._top_saved_tensors_default_hooks": (*FEW, in_loops),
+    "torch.autograd.profiler torch._C._profiler._RecordFunctionFast": (*FEW, in_profiles),
     "torch.fx.experimental.symbolic_shapes.guard_scalar": (*FEW, compiled),
     "torch.compiler.is_exporting": (*FEW, exported),
     "torch._higher_order_ops.scan.scan torch._higher_order_ops.scan.scan_op": (*FEW, exported),

@@ -386,3 +386,12 @@ def test_what_looks_like_a_tensor_is_refused_where_the_function_of_torch_would_n
         pytest.raises(TypeError, match="Expected input to be a Tensor or PackedSequence, got Li"),
     ):
         plain(x)
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+@pytest.mark.parametrize("shape", [(T, I), (T, B, I)])
+def test_a_missing_attribute_is_named(kind: str, shape: Any) -> None:
+    module = getattr(unrolled, kind)(I, H)
+    del module.training
+    with pytest.raises(AttributeError, match="'training'"):
+        module(torch.randn(shape))

@@ -395,3 +395,35 @@ def test_a_missing_attribute_is_named(kind: str, shape: Any) -> None:
     del module.training
     with pytest.raises(AttributeError, match="'training'"):
         module(torch.randn(shape))
+
+
+class Mixed(nn.Module):
+    """What users mix into layers: it sees what is set, moved and made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        self.__dict__.setdefault("names", []).append(name)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        self.__dict__["moved"] = True
+        return super()._apply(fn, recurse)
+
+
+@pytest.mark.parametrize("kind", [*LAYERS, *STEPS, "Recurrent"])
+def test_classes_that_are_mixed_in_are_asked(kind: str) -> None:
+    sizes = (unrolled.cells.mgu, I, H) if kind == "Recurrent" else (I, H)
+    module = type("Mine", (getattr(unrolled, kind), Mixed), {})(*sizes)
+    assert module.made
+    name = next(iter(dict(module.named_parameters())))
+    setattr(module, name, nn.Parameter(getattr(module, name) * 2))
+    assert module.names[-1] == name
+    module.float()
+    assert module.moved
+    other = copy.deepcopy(module)
+    other.hidden_size = H
+    x = torch.randn(B, I) if kind in STEPS else torch.randn(T, B, I)
+    assert_same(other(x.float()), module(x.float()))

@@ -8,7 +8,6 @@ from numbers import Real
 from typing import Any
 
 from torch import Tensor
-from torch.nn import Module
 
 from ..equations import Cell
 from ..graph.graph import Graph
@@ -122,7 +121,7 @@ class Stack(Weighted):
         raise NotImplementedError
 
     def _apply(self, fn: Any, recurse: bool = True) -> Stack:
-        Module._apply(self, fn, recurse)
+        self._beyond()._apply(fn, recurse)
         self.flatten_parameters()
         return self
 

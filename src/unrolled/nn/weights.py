@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import Module, Parameter, init
+from torch.nn import Module, Parameter, RNNBase, RNNCellBase, init
 
 from ..equations import Cell
 from ..errors import CellError
@@ -39,7 +39,7 @@ class Weighted(Module):
     def __init__(
         self, cell: Cell, input_size: int, hidden_size: int, bias: bool, proj_size: int
     ) -> None:
-        Module.__init__(self)  # next in order may be a class of torch.nn, for its name's sake
+        self._beyond().__init__()
         if not isinstance(cell, Cell):
             raise TypeError(f"cell should be a Cell (see unrolled.cell), got: {cell!r}")
         if cell.projects != (proj_size > 0):
@@ -55,6 +55,15 @@ class Weighted(Module):
         self.cell = cell
         self._probes = ()  # of the instance, so that compiled code looks for them
         self._initial_values: dict[str, float] = {}  # of parameters that are not drawn
+
+    def _beyond(self) -> Any:
+        """Return this object as what comes after the classes of torch.nn whose name it has.
+
+        What those do when they are made, moved, set and loaded is done here; classes that users mix
+        in come after them.
+        """
+        stock = next((kind for kind in (RNNBase, RNNCellBase) if isinstance(self, kind)), Weighted)
+        return super(stock, self)  # pyright: ignore[reportArgumentType]
 
     def _derive(self) -> None:
         """Set what follows from the options: anew when one is changed, or was pickled.
@@ -85,10 +94,10 @@ class Weighted(Module):
                 stacklevel=2,
             )
         if name not in self._options or not {name, "_keys"} <= self.__dict__.keys():
-            Module.__setattr__(self, name, value)
+            self._beyond().__setattr__(name, value)
             return
         before = self.__dict__[name]
-        Module.__setattr__(self, name, value)
+        self._beyond().__setattr__(name, value)
         try:
             self._derive()
         except Exception:
@@ -97,7 +106,9 @@ class Weighted(Module):
             raise
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        Module.__setstate__(self, {n: v for n, v in state.items() if n != "_known"})  # of old ones
+        self._beyond().__setstate__(
+            {n: v for n, v in state.items() if n != "_known"}
+        )  # of old ones
         self._derive()
 
     @property

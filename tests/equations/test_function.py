@@ -170,7 +170,7 @@ class Module(torch.nn.Module):
         (functools.partial(leaky, k=torch.tensor(2.0)), r"hyperparameter k needs a number.*scalar"),
         (functools.partial(leaky, k=np.ones(2)), r"hyperparameter k needs a number.*vector"),
     ],
-    ids=str,
+    ids=["class", "module", "layer", "cell", "number", "default", "tensor", "array"],
 )
 def test_what_is_no_cell(thing: Any, message: str) -> None:
     with pytest.raises(CellError, match=message):

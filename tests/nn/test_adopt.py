@@ -1,5 +1,6 @@
 """PyTorch's modules become ours in place, and theirs again."""
 
+import abc
 import copy
 import pickle
 import sys
@@ -260,11 +261,66 @@ def test_a_step_whose_biases_were_taken_away(kind: str) -> None:
         torch.testing.assert_close(flat(same(x)), expected)
 
 
+class Handling(abc.ABC, nn.RNNBase):
+    """What brings input into a form, and leaves the rest to PyTorch."""
+
+    @abc.abstractmethod
+    def kind(self) -> str: ...
+
+    def forward(self, x: Tensor, lengths: Any = None) -> Any:
+        if lengths is None:
+            return super().forward(x)  # pyright: ignore
+        packed = nn.utils.rnn.pack_padded_sequence(x, lengths, enforce_sorted=False)
+        output, last = super().forward(packed)  # pyright: ignore
+        return nn.utils.rnn.pad_packed_sequence(output)[0], last
+
+
+class Handled(Handling, nn.LSTM):
+    def kind(self) -> str:
+        return "LSTM"
+
+    def forward(self, x: Tensor, lengths: Any = None) -> Any:
+        output, last = super().forward(2 * x, lengths)
+        return output + 1, last
+
+
+@pytest.mark.parametrize("copied", [None, copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_a_subclass_whose_forward_calls_on_the_class_behind_it(copied: Any) -> None:
+    model = nn.ModuleList([Handled(I, H, 2)])
+    x = torch.randn(T, B, I)
+    expected = [model[0](x), model[0](x, [T, 2])]
+    assert unrolled.adopt(model).changed == {"0": "nn.test_adopt.Handled -> unrolled.LSTM"}
+    model = copied(model) if copied else model
+    module = model[0]
+    assert isinstance(module, (Handled, unrolled.LSTM))
+    assert repr(type(module)) == repr(Handled)
+    with unrolled.record(model) as recording:
+        output, _ = module(x)
+    assert torch.equal(recording["0.l1.h"] + 1, output)
+    for _ in range(3):
+        torch.testing.assert_close([module(x), module(x, [T, 2])], expected)
+    unrolled.release(model)
+    assert type(module) is Handled
+    torch.testing.assert_close([module(x), module(x, [T, 2])], expected)
+
+
 # Left alone.
 
 
 class Slotted(nn.GRU):
     __slots__ = ("kept",)
+
+
+def test_a_subclass_with_slots() -> None:
+    model = nn.Sequential(Slotted(I, H))
+    model[0].kept = "mine"
+    x = torch.randn(T, B, I)
+    expected = model(x)
+    assert unrolled.adopt(model).changed
+    torch.testing.assert_close(model(x), expected)
+    assert model[0].kept == "mine"
+    unrolled.release(model)
+    assert type(model[0]) is Slotted
 
 
 class Demanding(type):
@@ -281,7 +337,12 @@ class Demanded(nn.GRU, metaclass=Demanding, must=True):
 
 class Own(nn.LSTM):
     def forward(self, input: Any, hx: Any = None) -> Any:
-        return super().forward(2 * input, hx)
+        return nn.LSTM.forward(self, 2 * input, hx)
+
+
+class Clashing(nn.LSTM):
+    def prepare(self) -> None:
+        """Ours has a method of this name."""
 
 
 def parametrized() -> nn.Module:
@@ -321,6 +382,7 @@ def quantized() -> nn.Module:
     ("make", "reason"),
     [
         (lambda: Own(I, H), "a subclass with its own forward: nn.test_adopt.Own"),
+        (lambda: Clashing(I, H), "a subclass with its own prepare: nn.test_adopt.Clashing"),
         (parametrized, "parametrized"),
         (normed, "made of others: weight_hh_l0"),
         (pruned, "made of others: weight_hh"),
@@ -328,7 +390,6 @@ def quantized() -> nn.Module:
         (compiled, "compiled in place"),
         (scripted, "a scripted GRU"),
         (quantized, "quantized"),
-        (lambda: Slotted(I, H), "ValueError: 'kept' in __slots__"),
         (lambda: Demanded(I, H), "TypeError: "),
     ],
 )

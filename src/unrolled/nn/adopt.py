@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from inspect import unwrap
 from typing import Any, NamedTuple, final
 
 from torch import nn
@@ -37,9 +38,6 @@ COMPUTING = (
     "permute_hidden",
 )
 """Methods that decide what PyTorch's modules compute."""
-
-OF_CLASSES = ("__dict__", "__weakref__", "__abstractmethods__", "_abc_impl")
-"""What belongs to a class and not to what is made of it."""
 
 
 class Origin(NamedTuple):
@@ -81,10 +79,11 @@ def adopt(model: nn.Module) -> Adoption:
     with this library from now on, until `release`. So optimizers, tied weights, state dicts and
     whatever refers to a module go on as before. Modules that are ours already stay as they are.
 
-    Left alone, and reported: subclasses with a `forward` of their own, modules whose weights are
-    made of others (`parametrize`, `weight_norm`, pruning), quantized and scripted modules,
-    those whose `forward` was replaced or that were compiled in place, and those with options that
-    no layer can have. If anything else goes wrong, the model is as it was before.
+    Left alone, and reported: subclasses with a `forward` of their own that does not call on
+    ``super().forward``, modules whose weights are made of others (`parametrize`, `weight_norm`,
+    pruning), quantized and scripted modules, those whose `forward` was replaced or that were
+    compiled in place, and those with options that no layer can have. If anything else goes wrong,
+    the model is as it was before.
 
     Args:
         model: any module, or a recurrent module itself.
@@ -202,9 +201,8 @@ def obstacle(module: nn.Module) -> str | None:
         return None
     if nn.utils.parametrize.is_parametrized(module):
         return "its weights are parametrized"
-    own = [name for name in COMPUTING if getattr(kind, name, None) is not getattr(base, name, None)]
-    if own:
-        return f"a subclass with its own {own[0]}: {kind.__module__}.{kind.__qualname__}"
+    if own := _own(kind, base):
+        return f"a subclass with its own {own}: {kind.__module__}.{kind.__qualname__}"
     if "forward" in module.__dict__:
         return "its forward was replaced"
     if _torch.is_compiled(module):
@@ -217,6 +215,25 @@ def obstacle(module: nn.Module) -> str | None:
         return f"{type(error).__name__}: {error}"
     made = [name for name in expected if name not in module._parameters]
     return f"its weights are made of others: {made[0]}" if made else None
+
+
+def _own(kind: type[nn.Module], base: type[nn.Module]) -> str | None:
+    """Return what a subclass of PyTorch's class computes in its own way, or calls as ours do.
+
+    A `forward` that calls on ``super().forward`` is no such thing: it finds ours there.
+    """
+    further = {name for name in {*dir(_ours(kind))} - {*dir(base)} if not name.startswith("__")}
+    for parent in kind.__mro__[: kind.__mro__.index(base)]:
+        for name, value in vars(parent).items():
+            if name in further or (name in COMPUTING and not _calls_on(name, value)):
+                return name
+    return None
+
+
+def _calls_on(name: str, method: Any) -> bool:
+    """Return whether a method is a `forward` that calls on that of a class behind its own."""
+    names = getattr(getattr(unwrap(method), "__code__", None), "co_names", ())
+    return name == "forward" and {"super", "forward"} <= set(names)
 
 
 def _modules(model: nn.Module, user: str) -> list[tuple[str, nn.Module]]:
@@ -273,13 +290,17 @@ class _Unannounced:
 
 @cache
 def _joined(kind: type[nn.Module]) -> type[nn.Module]:
-    """Return a subclass of PyTorch's module with all its own methods, that computes as ours."""
-    base = _base(kind) or kind
-    own: dict[str, Any] = {}
-    for parent in reversed(kind.__mro__[: kind.__mro__.index(base)]):
-        own.update({name: v for name, v in vars(parent).items() if name not in OF_CLASSES})
+    """Return a subclass of PyTorch's module in which ours stands before the class of torch.nn."""
+    own = {name: getattr(kind, name) for name in ("__module__", "__qualname__", "__doc__")}
     own["__reduce_ex__"] = _reduce
-    return type(kind.__name__, (_Unannounced, _ours(kind), kind), own)
+    bases: tuple[type, ...] = (kind, _ours(kind))
+    if any("__init_subclass__" in vars(parent) for parent in kind.__mro__[:-1]):
+        bases = (_Unannounced, *bases)
+    made = type(kind.__name__, bases, own)
+    object.__setattr__(
+        nn.Module.__new__(kind), "__class__", made
+    )  # an error if it cannot become it
+    return made
 
 
 def _reduce(module: Any, protocol: object) -> tuple[Any, ...]:

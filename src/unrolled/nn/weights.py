@@ -106,9 +106,8 @@ class Weighted(Module):
             raise
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._beyond().__setstate__(
-            {n: v for n, v in state.items() if n != "_known"}
-        )  # of old ones
+        state = {name: value for name, value in state.items() if name != "_known"}  # of old ones
+        self._beyond().__setstate__(state)
         self._derive()
 
     @property

@@ -104,7 +104,10 @@ def _by_operator(runner: Runner, requests: Sequence[Request]) -> list[Results]:
     for request in requests:
         if runner.obstacle(request) is None:
             x = request.inputs[0]
-            described = runner._described(x.dtype, x.shape[-1], runner.weights, request.record)
+            made_for = runner.digest, runner.recompute
+            described = runner._described(
+                x.dtype, x.shape[-1], runner.weights, request.record, made_for
+            )
             assert described is not None, "explain() names no reason"
     return [runner._read(request) for request in requests]
 

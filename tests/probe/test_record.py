@@ -619,7 +619,7 @@ def test_bad_names_and_models() -> None:
 
     class Own(nn.GRU):
         def forward(self, input: Any, hx: Any = None) -> Any:
-            return super().forward(-input, hx)
+            return nn.GRU.forward(self, -input, hx)
 
     with pytest.raises(ValueError, match=r"can be seen into \(0: a subclass with its own forward"):
         unrolled.record(nn.Sequential(Own(I, H)))

@@ -153,11 +153,11 @@ class Step(Weighted):
             raise RuntimeError(
                 f"input has inconsistent input_size: got {x.shape[1]} expected {self.input_size}"
             )
+        x = sound(type(self).__name__, {"input": x})[0]["input"]  # before anything reads it
         states = self._states(given, x, batched) if given else self._zeros(x)
         self._check_tensor(x, weights)
         for label, state in self._labels(states).items():
             self._check_state(state, x, label)
-        x = sound(type(self).__name__, {"input": x})[0]["input"]
         (states,) = sound(type(self).__name__, states)
         return x, states
 

@@ -635,7 +635,7 @@ OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_operations_on_special_numbers(name: str) -> None:
-    @unrolled.cell
+    @quiet
     def once(x, h, c, d):
         h = OPERATIONS[name](h, c)
         c = 1.0 * c

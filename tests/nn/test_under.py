@@ -697,8 +697,8 @@ RECURRENCE, FORWARD = "unrolled.recurrence", "unrolled.recurrence_forward"
 
 @deprecated
 @pytest.mark.slow
-@pytest.mark.parametrize("name", CELLS)
-def test_compile_every_cell(name: str) -> None:
+@pytest.mark.parametrize("name", list(CELLS)[::3])
+def test_compile_cells(name: str) -> None:
     for dtype in (torch.float32, torch.float64):
         module, x = layer(name, dtype=dtype), torch.randn(3, 3, I, dtype=dtype)
         hx = packed_up(state.to(dtype) for state in states(initial(module, 1, 3)))

@@ -26,7 +26,7 @@ def expected(cell: Any, module: Any, x: Tensor, loss: Any, suffix: str = "_l0") 
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_norms_of_every_cell(name: str) -> None:
+def test_norms_of_cells(name: str) -> None:
     cell, x = ALL[name], torch.randn(T, B, I, dtype=torch.float64)
     module = layer(cell)
     mask = torch.randn(T, B, module.output_size, dtype=torch.float64)

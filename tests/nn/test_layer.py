@@ -567,7 +567,7 @@ def _poison(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.usefixtures("_poison")
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", list(CELLS)[::2])
 def test_nothing_is_read_before_it_is_written(name: str) -> None:
     assert torch.empty(3).isnan().all()
     assert torch.ops.aten.empty.memory_format([3]).isnan().all()

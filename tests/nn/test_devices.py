@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import parametrize
 from torch.nn.utils._per_sample_grad import call_for_per_sample_grads
 
 import unrolled
@@ -56,6 +57,22 @@ def test_samples_have_their_own_gradients_of_steps() -> None:
         cell.zero_grad()
         cell(x[row : row + 1]).sum().backward()
         torch.testing.assert_close(found[row], cell.weight_ih.grad)
+
+
+@pytest.mark.usefixtures("gpu")
+def test_weights_that_are_made_are_made_once_for_a_step() -> None:
+    class Counted(nn.Module):
+        count = 0
+
+        def forward(self, weight: torch.Tensor) -> torch.Tensor:
+            self.count += 1
+            return weight
+
+    step, counted = unrolled.GRUCell(I, H), Counted()
+    parametrize.register_parametrization(step, "weight_hh", counted)
+    before = counted.count
+    step(torch.randn(B, I))
+    assert counted.count == before + 1
 
 
 @pytest.mark.usefixtures("gpu")

@@ -40,8 +40,10 @@ def operations(module: Any) -> str:
 
 def announce(module: Any, device: torch.device) -> None:
     """Warn, once for each cell and kind of device, of what is slow there."""
+    if not fused.is_elsewhere(device) or fused.has_function(module):
+        return
     key = module.cell.name, device.type
-    if key in _announced or not fused.is_elsewhere(device) or fused.has_function(module):
+    if key in _announced:
         return
     _announced.add(key)
     warnings.warn(f"{type(module).__name__} {cost(module, device)}", stacklevel=4)

@@ -45,7 +45,7 @@ def explain(
         if not isinstance(input, Tensor):
             raise TypeError(f"{kind} takes a tensor, got {type(input).__name__}")
         x, states = module.prepare(input, hx)
-        if fused.is_elsewhere(x.device) and fused.has_function(module):
+        if fused.applies_to_step(module, x, module._weights("")):
             return f"PyTorch's fused layer: {x.device.type}"
         return _in_words(module, module.obstacle(x, states), x, x.shape[0])
     if not isinstance(module, Layer):

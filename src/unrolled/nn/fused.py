@@ -96,9 +96,11 @@ def applies_to_step(module: Weighted, x: Tensor, weights: Sequence[Tensor]) -> b
     return is_there and not computes_itself(weights)
 
 
-def step(module: Weighted, x: Tensor, states: Sequence[Tensor]) -> Sequence[Tensor]:
+def step(
+    module: Weighted, x: Tensor, states: Sequence[Tensor], weights: Sequence[Tensor]
+) -> Sequence[Tensor]:
     """Return the states, (B, H), after a step."""
-    function, weights = STEP_FUNCTIONS[module.cell.name], module._weights("")
+    function = STEP_FUNCTIONS[module.cell.name]
     biases = weights[2:] or (None, None)
     found = function(x, tuple(states) if len(states) > 1 else states[0], *weights[:2], *biases)
     return found if isinstance(found, tuple) else (found,)

@@ -124,7 +124,7 @@ class Step(Weighted):
             _, last = watched(self, "", self._runner, request, form)
             last = [unviewed(value, *value.shape[1:]) for value in last]
         elif fused.applies_to_step(self, x, weights):
-            last = fused.step(self, x, given)
+            last = fused.step(self, x, given, weights)
         else:
             devices.announce(self, x.device)
             request = Request(weights, [x], None if hx is None else given)

@@ -69,7 +69,7 @@ def computes(module: Weighted, *given: Any) -> bool:
     (zoneout, a recording) is not left out in silence: such a call is refused as a wrong type.
     """
     parts = [each for one in given for each in (one if type(one) in (tuple, list) else (one,))]
-    if not any(is_tensor_like(each) and not isinstance(each, Tensor) for each in parts):
+    if not any(not isinstance(each, Tensor) and is_tensor_like(each) for each in parts):
         return False
     is_known = isinstance(module, (nn.RNNBase, nn.RNNCellBase)) and not module._probes
     return is_known and obstacle(module) is None

@@ -2,7 +2,6 @@ import io
 import json
 import shutil
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
 from PIL import Image
@@ -25,15 +24,6 @@ def test_stills(tmp_path: Path) -> None:
     assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
     assert Scene.from_json(json.loads((tmp_path / "a.json").read_text())) == SMALL
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "a.pdf", "a.png", "a.svg"]
-
-
-def test_svg_holds_text_as_text() -> None:
-    text = encode(still(SMALL), "svg").decode()
-    root = ElementTree.fromstring(text)
-    words = "".join(root.itertext())
-    assert "a word" in words
-    assert "σ" in words
-    assert "sans-serif" in text
 
 
 def test_a_file_is_the_same_every_time() -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
+from ..cells import CELLS
 from ..errors import DrawError
+from ..printing.latex import equations
+from ..printing.unicode import formula
 from .picture import Picture
 from .subject import Subject
 
@@ -41,12 +44,32 @@ class Drawing:
         subject = subject or Subject()
         if subject.cell is not None and "cell" not in self.takes:
             raise DrawError(f"{self.name} is not about one cell: leave out --cell")
-        return self.make(subject)
+        made = self.make(subject)
+        title = made.title or _title(self.about, subject)
+        return replace(made, title=title, about=made.about or _equations(made, subject))
 
     @property
     def chart(self) -> bool:
         """Whether it is a chart of a recording rather than one of the drawings."""
         return self.number >= CHARTS
+
+
+def _title(about: str, subject: Subject) -> str:
+    """Return what a picture is: of a cell that was asked for, that cell."""
+    if subject.cell is None:
+        words = subject.words(about)
+        return words[0].upper() + words[1:]
+    english = subject.words.language == "en"
+    return f"{subject.cell.name}: {subject.cell.summary}" if english else subject.cell.name
+
+
+def _equations(made: Picture, subject: Subject) -> str:
+    """Return the equations of the cell that a scene is about, in plain letters; else nothing."""
+    cell = subject.cell or CELLS.get(made.scene.title if made.scene else "")
+    if made.scene is None or cell is None:
+        return ""
+    lines = equations(cell.graph).values()
+    return "; ".join(formula(f"{left} = {right}") for left, right in lines)
 
 
 CHARTS = 100

@@ -21,7 +21,7 @@ import numpy
 
 from .. import atomic
 from ..errors import DrawError, refusing
-from .render import encoded, figure
+from .render import encoded, figure, svg_file
 from .scene import Scene
 from .shapes import hull
 from .type import dressed, style
@@ -59,12 +59,16 @@ class Picture:
         frames: of the animation, empty where nothing moves.
         scene: what the still figure shows, where it is made of a scene.
         values: the numbers that it shows, by name.
+        title: what it is, for who cannot see it.
+        about: what it shows, for who cannot see it.
     """
 
     make: Callable[[], Figure]
     frames: Sequence[Frame] = ()
     scene: Scene | None = None
     values: dict[str, Any] | None = None
+    title: str = ""
+    about: str = ""
 
     def figure(self) -> Figure:
         """Return the still picture as a matplotlib figure."""
@@ -174,7 +178,12 @@ def encode(picture: Picture, kind: str) -> bytes:
         return json.dumps(picture.scene.to_json(), ensure_ascii=False, indent=1).encode()
     if kind == "gif":
         return _gif(picture)
-    return _mp4(picture) if kind == "mp4" else encoded(picture.figure(), kind)
+    if kind == "mp4":
+        return _mp4(picture)
+    if kind == "svg":
+        title = picture.title or (picture.scene.title if picture.scene else "")
+        return svg_file(picture.figure(), title, picture.about)
+    return encoded(picture.figure(), kind)
 
 
 def _images(picture: Picture) -> list[Image]:

@@ -48,33 +48,34 @@ def figure(shapes: Sequence[Shape], bounds: Bounds) -> Figure:
     return made
 
 
-def svg(shapes: Sequence[Shape], bounds: Bounds) -> str:
-    """Return the same as SVG, its text as text."""
+def svg(shapes: Sequence[Shape], bounds: Bounds, title: str = "") -> str:
+    """Return the same as SVG, its letters as outlines and its words beside them."""
     with style():
-        return encoded(dressed(figure(shapes, bounds)), "svg").decode()
+        return svg_file(dressed(figure(shapes, bounds)), title).decode()
+
+
+def svg_file(figure: Figure, title: str = "", about: str = "") -> bytes:
+    """Return a figure as the bytes of an SVG file.
+
+    Args:
+        figure: of matplotlib.
+        title: what it is, in a few words.
+        about: what it shows.
+    """
+    from .svg import element
+
+    with style():
+        return f'<?xml version="1.0" encoding="utf-8"?>\n{element(figure, title, about)}'.encode()
 
 
 def encoded(figure: Figure, kind: str) -> bytes:
-    """Return a figure as the bytes of a png, svg or pdf."""
+    """Return a figure as the bytes of a png or pdf."""
     buffer = io.BytesIO()
     # Without a date the same picture is the same file.
-    metadata: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})
+    metadata: dict[str, Any] = {"pdf": {"CreationDate": None}}.get(kind, {})
     with style():
         figure.savefig(buffer, format=kind, dpi=DPI, metadata=metadata)
-    data = buffer.getvalue()
-    return _with_fallbacks(data) if kind == "svg" else data
-
-
-def _with_fallbacks(data: bytes) -> bytes:
-    """Name fonts that other machines have after those that matplotlib brings along."""
-    text = data.decode()
-    for own, others in (
-        ("'STIXGeneral'", "'STIX Two Text', 'Times New Roman', Times, serif"),
-        ("'DejaVu Sans'", "Verdana, Arial, sans-serif"),
-        ("'DejaVu Sans Mono'", "Menlo, Consolas, monospace"),
-    ):
-        text = text.replace(own, f"{own}, {others}")
-    return "\n".join(line.rstrip() for line in text.splitlines()).encode() + b"\n"
+    return buffer.getvalue()
 
 
 def _draw(shapes: Sequence[Shape], axes: Axes) -> None:

@@ -88,7 +88,7 @@ class Scene:
             raise ValueError(f"not a scene: {error!r}") from error
 
     def _repr_svg_(self) -> str:
-        return render.svg(self.shapes, self.bounds)
+        return render.svg(self.shapes, self.bounds, self.title)
 
 
 def _shape(entry: dict[str, Any]) -> Shape:

@@ -116,7 +116,7 @@ def style() -> Iterator[None]:
         "legend.frameon": False,
         "lines.linewidth": 2.4,
         "image.interpolation": "nearest",
-        "svg.fonttype": "none",
+        "svg.fonttype": "path",
         "svg.hashsalt": "unrolled",
         "pdf.fonttype": 42,
     }

@@ -30,7 +30,7 @@ def run(*arguments: object) -> tuple[int, str]:
 def test_list() -> None:
     code, output = run("--list")
     assert code == 0
-    assert [line.split()[0] for line in output.splitlines()] == list(DRAWINGS)
+    assert [line.split()[0] for line in output.splitlines()] == ["cell", *DRAWINGS]
 
 
 def test_a_drawing(tmp_path: Path) -> None:

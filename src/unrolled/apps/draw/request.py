@@ -165,9 +165,11 @@ def draw(
 
 
 def _list() -> Iterator[str]:
-    from ...draw.drawings import DRAWINGS
+    from ...draw.drawings import ALIASES, DRAWINGS
 
     width = max(map(len, DRAWINGS))
+    for alias, name in ALIASES.items():
+        yield f"{alias:{width}}  the picture of any cell: draw {alias} --cell NAME (as {name})"
     for drawing in DRAWINGS.values():
         marks = " ".join(f"--{option}" for option in sorted(drawing.takes))
         moving = " (also .gif, .mp4)" if drawing.moves else ""

@@ -6,16 +6,15 @@ Each has a title for who cannot see it.
 from __future__ import annotations
 
 import colorsys
-import hashlib
-import io
 import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from ...draw.palette import DASHES, DIM, INK, LOOKS, PALE, PAPER, SERIES, WIRE_DIM
+from ...draw.svg import element
 from ...draw.type import figure, style
 
 if TYPE_CHECKING:
@@ -68,53 +67,22 @@ def inline(figure: Figure, about: str) -> Markup:
         figure: of matplotlib.
         about: what it shows.
     """
-    import matplotlib
-
-    buffer = io.BytesIO()
-    # Letters as paths: pages are read where these fonts are not.
-    with style(), matplotlib.rc_context({"svg.fonttype": "path"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
-    text = buffer.getvalue().decode()
-    body = text[text.index("<svg") :]
-    body = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", body, flags=re.DOTALL)
-    body = re.sub(r"\s*\n\s*", "\n", body)
+    with style():
+        body = element(figure, about, transparent=True)
+    body = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", body, count=1)
+    body = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", body, count=1)
     themed = set(_themed())
     # Only in a style can a colour be a variable.
     body = COLOR.sub(
         lambda found: f"var(--f{found[0][1:]})" if found[0].lower() in themed else found[0],
         ATTRIBUTE.sub(r' style="\1: \2"', body),
     )
-    return Markup(_headed(_own_ids(body), about))
+    return Markup(body.rstrip())
 
 
 def picture(made: Picture, about: str) -> Markup:
     """Return one of the drawings as an SVG element."""
     return inline(made.figure(), about)
-
-
-def _own_ids(body: str) -> str:
-    """Make ids unique on the page, and leave out those that nothing refers to."""
-    prefix = "g" + hashlib.sha256(body.encode()).hexdigest()[:8]
-    used = set(re.findall(r'(?:url\(#|href="#)([^")]+)', body))
-    body = re.sub(
-        r' id="([^"]+)"',
-        lambda found: f' id="{prefix}-{found[1]}"' if found[1] in used else "",
-        body,
-    )
-    return re.sub(r'(url\(#|href="#)', rf"\1{prefix}-", body)
-
-
-def _headed(body: str, about: str) -> str:
-    """Give the element the size of its box alone, and a title."""
-    box = re.search(r'viewBox="([^"]+)"', body)
-    assert box is not None
-    start = body.index(">") + 1
-    title = f"<title>{escape(about)}</title>"
-    head = (
-        f'<svg viewBox="{box[1]}" role="img" xmlns:xlink="http://www.w3.org/1999/xlink" '
-        'xmlns="http://www.w3.org/2000/svg">'
-    )
-    return head + title + body[start:].rstrip()
 
 
 WIDTH, HEIGHT = 6.4, 4.0

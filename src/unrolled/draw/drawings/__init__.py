@@ -14,10 +14,19 @@ DRAWINGS = dict(sorted(drawing.DRAWINGS.items(), key=lambda item: item[1].number
 """Every drawing by its name, in order."""
 
 
+ALIASES = {"cell": "lstm-cell"}
+"""Other names of drawings, which one guesses."""
+
+
 def find(name: str) -> Drawing:
-    """Return the drawing of a name; raise DrawError, with the nearest names, if there is none."""
+    """Return the drawing of a name; raise DrawError, with the nearest names, if there is none.
+
+    >>> find("cell").name
+    'lstm-cell'
+    """
+    name = ALIASES.get(name, name)
     if name not in DRAWINGS:
-        close = difflib.get_close_matches(name, DRAWINGS, 3)
+        close = difflib.get_close_matches(name, [*DRAWINGS, *ALIASES], 3)
         hint = f"did you mean {' or '.join(close)}? " if close else ""
         raise DrawError(f"no drawing is called {name!r}; {hint}unrolled draw --list shows all")
     return DRAWINGS[name]

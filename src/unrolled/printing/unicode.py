@@ -1,0 +1,125 @@
+"""Mathematics in plain letters: LaTeX as text that can be read, searched and spoken."""
+
+from __future__ import annotations
+
+import re
+from typing import final
+from unicodedata import lookup
+
+from .latex import GREEK
+
+SIGNS: dict[str, str] = {
+    # Unicode writes one of them otherwise.
+    **{g: lookup(f"GREEK SMALL LETTER {g.replace('lambda', 'lamda')}") for g in GREEK},
+    **{"odot": "⊙", "times": "×", "div": "÷", "cdot": "·", "leq": "≤", "geq": "≥", "neq": "≠"},
+    **{"approx": "≈", "pm": "±", "to": "→", "infty": "∞", "partial": "∂", "top": "⊤", "in": "∈"},
+    **{"sum": "Σ", "prod": "Π", "Sigma": "Σ", "Delta": "Δ", "cdots": "⋯", "dots": "…", "|": "‖"},
+    **{"quad": "  ", "ldots": "…", "Rightarrow": "⇒", "rightarrow": "→", "varepsilon": "ε"},
+    **{"max": "max", "min": "min", "dim": "dim", "circ": "∘", "ell": "ℓ", "mid": "|"},
+    **{"{": "{", "}": "}", "%": "%", "_": "_", "#": "#", "&": "&", "$": "$"},
+    **{"!": "", ",": " ", ";": " ", ":": " ", " ": " ", "left": "", "right": "", "\\": " "},
+}  # fmt: skip
+"""Commands of LaTeX that stand for a sign; other commands stand for their own name."""
+FONTS = frozenset(["mathrm", "mathbf", "mathit", "mathdefault", "mathsf", "text", "operatorname"])
+"""Commands that change letters without changing what they say."""
+ACCENTS = {"bar": "\u0304", "tilde": "\u0303", "hat": "\u0302", "dot": "\u0307"}
+"""Signs over a letter, as marks that follow it."""
+_LINE = "0123456789+-−=()"
+LOW = dict(
+    zip(f"{_LINE}aehijklmnoprstuvxβγρφχ", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓᵦᵧᵨᵩᵪ", strict=True)
+)
+HIGH = dict(
+    zip(
+        f"{_LINE}abcdefghijklmnoprstuvwxyz⊤",
+        "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻᵀ",
+        strict=True,
+    )
+)
+_TOKEN = re.compile(r"\\[A-Za-z]+|\\.|\s+|.", re.DOTALL)
+
+
+def readable(text: str) -> str:
+    """Return a text with its mathematics, between dollar signs, in plain letters.
+
+    >>> readable("units of $h_{t-1}$"), readable(r"5 \\$")
+    ('units of hₜ₋₁', '5 $')
+    """
+    parts = re.split(r"(?<!\\)\$", text)
+    if len(parts) % 2:  # as matplotlib does, take a dollar sign without its other one as it is
+        parts[1::2] = map(formula, parts[1::2])
+    else:
+        parts = [text]
+    return "".join(part.replace("\\$", "$") for part in parts)
+
+
+def formula(latex: str) -> str:
+    """Return a formula of LaTeX in plain letters.
+
+    Indices become small letters where Unicode has all of them; words, and the rest, stand behind
+    ``_``: some letters have no small one, and a formula's indices should look alike.
+
+    >>> formula(r"f_t = \\sigma\\left(W_{if} x_t + U h_{t-1}\\right) \\odot c^2")
+    'fₜ = σ(W_if xₜ + U hₜ₋₁) ⊙ c²'
+    >>> formula(r"\\frac{c_t}{1 + n_t} \\leq \\sqrt{2}")
+    'cₜ/(1 + nₜ) ≤ √2'
+    """
+    return " ".join(_Reader(latex).all().split()).replace("∂ ", "∂")
+
+
+@final
+class _Reader:
+    def __init__(self, latex: str) -> None:
+        self.tokens = _TOKEN.findall(latex)
+        self.place = 0
+
+    def all(self) -> str:
+        """Read up to the end, or to the brace that closes a group."""
+        read: list[str] = []
+        while self.place < len(self.tokens):
+            if self.tokens[self.place] == "}":
+                self.place += 1
+                break
+            read.append(self._one())
+        return "".join(read)
+
+    def _one(self) -> str:
+        token = self.tokens[self.place]
+        self.place += 1
+        if token == "{":
+            return self.all()
+        if token in ("_", "^"):
+            return _small(self._argument(), token)
+        if token[0] == "\\":
+            return self._command(token[1:])
+        return {"'": "′", "~": " ", "-": "−"}.get(token, " " if token.isspace() else token)
+
+    def _argument(self) -> str:
+        while self.place < len(self.tokens) and self.tokens[self.place].isspace():
+            self.place += 1
+        return self._one().strip() if self.place < len(self.tokens) else ""
+
+    def _command(self, name: str) -> str:
+        if name in FONTS:
+            return self._argument()
+        if name in ACCENTS:
+            return self._argument() + ACCENTS[name]
+        if name == "frac":
+            return f"{_held(self._argument())}/{_held(self._argument())}"
+        if name == "sqrt":
+            return f"√{_held(self._argument())}"
+        return SIGNS.get(name, name)
+
+
+def _held(text: str) -> str:
+    """Return a text that holds together: in brackets unless it is one symbol or one call."""
+    return text if not re.search(r"[\s+−/·⊙×=]", text) else f"({text})"
+
+
+def _small(text: str, way: str) -> str:
+    """Return a text as an index or an exponent."""
+    table = LOW if way == "_" else HIGH
+    if (len(text) == 1 or not text.isalpha()) and text and all(each in table for each in text):
+        return "".join(map(table.__getitem__, text))
+    if text in ("′", "*"):
+        return text
+    return f"{way}{text if text.isalnum() or not text else f'({text})'}"

@@ -12,6 +12,7 @@ from unrolled.apps.train.text import encode
 from unrolled.cells import CELLS
 from unrolled.draw import draw
 from unrolled.draw.drawings import DRAWINGS, find
+from unrolled.draw.palette import LOOKS
 from unrolled.draw.picture import HOLD
 from unrolled.draw.shapes import Line
 from unrolled.draw.subject import Subject
@@ -180,6 +181,60 @@ def test_the_belt_goes_from_state_to_state() -> None:
     assert lit[0].source == "c"
     assert lit[-1].target == "c'"
     assert len(lit) == 3
+
+
+def test_every_mark_of_a_cell_is_in_the_legend() -> None:
+    @unrolled.cell
+    def signs(x, h, c):
+        a = sigmoid(affine(x, h)) / (1 + unrolled.exp(c))
+        c = unrolled.where(a < h, c - a, 0.5 * c)
+        h = tanh(c)
+        return locals()
+
+    legend = DRAWINGS["legend"].picture().scene
+    assert legend is not None
+    shown = {shape.role for shape in legend.shapes}
+    signs_shown = {label.text for label in legend.labels if label.role == "sign"}
+    for cell in [*CELLS.values(), signs]:
+        scene = draw("cell", cell=cell).scene
+        assert scene is not None
+        seen = {shape.role for shape in scene.shapes if shape.bounds[0] < shape.bounds[2]}
+        assert seen - {"title", "caption", "equation"} <= shown | {"state"}
+        assert {label.text for label in scene.labels if label.role == "sign"} <= signs_shown
+
+
+def test_the_general_step_says_one_thing() -> None:
+    scene = DRAWINGS["general"].picture().scene
+    assert scene is not None
+    frame = scene.boxes["f frame"].bounds
+    for inside in ("A", "linear", "softmax"):
+        left, down, right, up = scene.boxes[inside].bounds
+        assert frame[0] < left < right < frame[2]
+        assert frame[1] < down < up < frame[3]
+    for outside in ("x in", "h in", "h out", "y out"):
+        box = scene.boxes[outside]
+        assert not (frame[0] < box.x < frame[2] and frame[1] < box.y < frame[3])
+    texts = {label.id: label.text for label in scene.labels}
+    assert texts["formula"] == "$h',\\, y = f(h,\\, x)$"
+    assert "$y = \\mathrm{softmax}(W h')$" in texts["parts"]
+
+
+def test_what_carries_is_no_learned_layer() -> None:
+    scene = DRAWINGS["gaps"].picture().scene
+    assert scene is not None
+    roles = {box.role for box in scene.boxes.values()}
+    assert roles == {"closed", "carrier"}
+    looks = [LOOKS[role].fill for role in (*roles, "layer")]
+    assert len(set(looks)) == 3
+    assert any(label.text.startswith("orange") for label in scene.labels)
+
+
+def test_structures_name_their_rows_and_parts() -> None:
+    scene = DRAWINGS["structures"].picture().scene
+    assert scene is not None
+    texts = [label.text for label in scene.labels]
+    assert all(texts.count(name) == 2 for name in ("input", "hidden state", "output"))
+    assert {"encoder", "decoder", "one to many", "many to one", "translation"} <= set(texts)
 
 
 def test_a_cell_of_ones_own() -> None:

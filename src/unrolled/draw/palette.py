@@ -37,6 +37,7 @@ LOOKS: dict[str, Look] = {
     "input": Look("#cfe6f7", "#1f6fa5"),
     "output": Look("#e3d5ee", "#6d4a94"),
     "closed": Look("#d9e8df", "#7f9c8d"),
+    "carrier": Look("#fbd5bf", RED, width=2.2),
     "note": Look("#f6f7f9", "#c5ccd4"),
     "head": Look("#dfe3ea", "#6b7885"),
 }

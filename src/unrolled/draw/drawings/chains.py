@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise, product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, final
 
 from ...cells import find
+from ...printing.latex import equations, symbol
 from ..drawing import drawing
 from ..layout import scene as cell_scene
 from ..parts import CIRCLE, HIGH, PITCH, WIDE, arrow, below, block, circle, step
@@ -23,40 +24,66 @@ if TYPE_CHECKING:
     from ..subject import Subject
 
 
+SAME = "the same weights at every step"
+
+
 def _loop() -> list[Shape]:
-    side, high, low = WIDE / 2, 0.25, -HIGH / 2 - 0.42
-    far = side + 0.65
-    way = ((side, high), (far, high), (far, low), (-far, low), (-far, high), (-side, high))
-    return [*step("loop", 0.0, "$x_t$", "$h_t$"), Line("again", way, net="again", radius=0.3)]
+    """Return a step whose output goes back to its side; no line crosses another."""
+    side, far, high = WIDE / 2, WIDE / 2 + 0.95, HIGH / 2 + 0.36
+    way = ((0.0, HIGH / 2), (0.0, high), (-far, high), (-far, 0.0), (-side, 0.0))
+    return [
+        *step("loop", 0.0, "$x_t$", "$h_t$"),
+        Line("again", way, net="h loop", radius=0.3),
+        Label("before", "$h_{t-1}$", (-far - side) / 2 - 0.02, -0.28, size=0.9),
+    ]
+
+
+def _explained(scene: Scene, subject: Subject, x: float) -> Scene:
+    """Return a scene with the equation of the closed box under it, and what is shared."""
+    _, down, _, _ = scene.bounds
+    formula = Label("formula", "$h_t = A(h_{t-1},\\, x_t)$", x, down - 0.5)
+    shared = Label("under", subject.words(SAME), x, down - 1.15, "caption", size=0.85)
+    return scene + Scene((formula, shared))
 
 
 @drawing(1, "loop", "the network rolled up: one box, an arrow back to itself")
 def loop(subject: Subject) -> Picture:
     """Draw one box and its loop."""
-    scene = Scene(tuple(_loop()), "loop")
-    return still(below(scene, subject.words("the same weights at every step")))
+    words = subject.words("one step later")
+    later = Label("later", words, -0.2, HIGH / 2 + 0.6, "caption", "right", 0.75)
+    return still(_explained(Scene((*_loop(), later), "loop"), subject, 0.0))
 
 
 @drawing(2, "chain", "unrolled: copies of one box in a row, shared weights")
 def chain(subject: Subject) -> Picture:
     """Draw the loop and the same network unrolled."""
     first = 4.2
-    shapes = [*_loop(), Label("equals", "$=$", 2.2, 0, size=1.8)]
+    gap = PITCH - WIDE
+    shapes = [*_loop(), Label("equals", "$=$", 1.55, 0, size=1.8)]
     for n in range(3):
         x = first + n * PITCH
-        shapes += step(str(n), x, f"$x_{n}$", f"$h_{n}$")
+        shapes += step(str(n), x, f"$x_{n + 1}$", f"$h_{n + 1}$")
+        shapes.append(arrow(f"state {n}", (x - WIDE / 2 - gap, 0), (x - WIDE / 2, 0)))
         if n:
-            shapes.append(arrow(f"state {n}", (x - PITCH + WIDE / 2, 0), (x - WIDE / 2, 0)))
-    last = first + 3 * PITCH + 0.9
-    shapes += step("last", last, "$x_t$", "$h_t$")
-    edge, dots = first + 2 * PITCH + WIDE / 2, first + 2.5 * PITCH + 0.45
+            shapes.append(_handed(x - (WIDE + gap) / 2, str(n)))
+    last = first + 3 * PITCH + 1.5
+    edge, before = first + 2 * PITCH + WIDE / 2, last - WIDE / 2
+    dots = (edge + before) / 2
     shapes += [
+        Label("start", "$h_0$", first - WIDE / 2 - gap - 0.1, 0, align="right"),
+        *step("last", last, "$x_t$", "$h_t$"),
         arrow("state 3", (edge, 0), (dots - 0.35, 0), head=False),
         Label("dots", "$\\cdots$", dots, 0, size=1.3),
-        arrow("state 4", (dots + 0.35, 0), (last - WIDE / 2, 0)),
+        arrow("state 4", (dots + 0.35, 0), (before, 0)),
+        _handed((edge + dots - 0.35) / 2, "3"),
+        _handed((dots + 0.35 + before) / 2, "t-1"),
     ]
-    scene = Scene(tuple(shapes), "chain")
-    return still(below(scene, subject.words("the same weights at every step")))
+    return still(_explained(Scene(tuple(shapes), "chain"), subject, first + PITCH))
+
+
+def _handed(x: float, index: str) -> Label:
+    """Return the name of a state over the line that hands it on."""
+    return Label(f"handed {index}", f"$h_{{{index}}}$", x, 0.27, size=0.9)
 
 
 SHOWN, FIELD = 8, 0.27
@@ -138,41 +165,54 @@ def shown(token: str) -> str:
     return {" ": "␣", "\n": "↵", "\t": "→"}.get(token, token.replace("$", "\\$"))
 
 
-@drawing(4, "general", "h', y = f(h, x), with the linear + softmax head")
+@drawing(4, "general", "h', y = f(h, x), here with y = softmax(W h')")
 def general(subject: Subject) -> Picture:
-    """Draw the general step and the usual head."""
-    w = subject.words
-    y1, y2 = 1.75, 2.95
-    head = 3.3
+    """Draw the general step, and the usual head as a part of it."""
+    branch, rise, edge = 2.05, (1.75, 2.95), (-1.5, 3.75)
+    y1, y2 = rise
+    left, right = edge
     shapes: list[Shape] = [
-        arrow("h", (-2.6, 0), (-WIDE / 2, 0)),
-        arrow("h'", (WIDE / 2, 0), (head + 1.6, 0)),
-        arrow("x", (0, -1.6), (0, -HIGH / 2)),
-        Line("branch", ((WIDE / 2, 0), (1.7, 0), (1.7, y1 - 0.35)), net="h'"),
-        arrow("logits", (1.7, y1 + 0.35), (1.7, y2 - 0.35)),
-        arrow("y", (1.7, y2 + 0.35), (1.7, y2 + 1.05)),
-        block("f", 0, "$f$"),
-        circle("x in", "input", 0, -1.6 - CIRCLE, "$x$"),
-        circle("h in", "head", -2.6 - CIRCLE, 0, "$h$"),
-        circle("h out", "head", head + 1.6 + CIRCLE, 0, "$h'$"),
-        Box("linear", "layer", 1.7, y1, 2.1, 0.7, 0.1, w("linear")),
-        Box("softmax", "operation", 1.7, y2, 2.1, 0.7, 0.35, "softmax"),
-        circle("y out", "output", 1.7, y2 + 1.05 + CIRCLE, "$y$"),
+        Box("f frame", "frame", (left + right) / 2, 1.3, right - left, 4.9, 0.3),
+        Label("f", "$f$", left + 0.4, 3.35, size=1.5),
+        arrow("h", (left - 1.0, 0), (-WIDE / 2, 0)),
+        arrow("h'", (WIDE / 2, 0), (right + 1.0, 0)),
+        arrow("x", (0, -2.15), (0, -HIGH / 2)),
+        Line("branch", ((WIDE / 2, 0), (branch, 0), (branch, y1 - 0.35)), net="h'"),
+        arrow("logits", (branch, y1 + 0.35), (branch, y2 - 0.35)),
+        arrow("y", (branch, y2 + 0.35), (branch, y2 + 1.55)),
+        block("A", 0),
+        circle("x in", "input", 0, -2.15 - CIRCLE, "$x$"),
+        circle("h in", "head", left - 1.0 - CIRCLE, 0, "$h$"),
+        circle("h out", "head", right + 1.0 + CIRCLE, 0, "$h'$"),
+        Box("linear", "layer", branch, y1, 1.9, 0.7, 0.1, "$W$", 1.1),
+        Box("softmax", "operation", branch, y2, 1.9, 0.7, 0.35, "$\\mathrm{softmax}$", 1.1),
+        circle("y out", "output", branch, y2 + 1.55 + CIRCLE, "$y$"),
     ]
-    shapes.append(Label("formula", "$h',\\; y = f(h,\\, x)$", -2.3, y2, size=1.25))
+    middle = (left + right) / 2
+    here = f"{subject.words('here')}  $h' = A(h,\\, x)$,  $y = \\mathrm{{softmax}}(W h')$"
+    shapes += [
+        Label("formula", "$h',\\, y = f(h,\\, x)$", middle, y2 + 3.0, "title", size=1.3),
+        Label("parts", here, middle, -3.5, "caption", size=1.05),
+    ]
     return still(Scene(tuple(shapes), "general"))
 
 
-def _opened(graph: Graph, subject: Subject) -> Scene:
+def _opened(graph: Graph) -> Scene:
     """Return a cell between two closed copies of itself, the state lines going through."""
     inner = cell_scene(graph)
     left, _, right, _ = inner.boxes["frame"].bounds
     left, right = left - GAP, right + GAP
     shapes = [
-        _stretched(shape, graph, left, right)
+        _as_neighbours(_stretched(shape, graph, left, right))
         for shape in inner.shapes
         if not (isinstance(shape, Label) and shape.role == "state")
     ]
+    for state in graph.states:
+        y = inner.boxes[state].y + 0.26
+        shapes += [
+            Label(f"{state} {side}", f"${symbol(state, time)}$", x, y, size=0.9)
+            for side, time, x in (("in", "t-1", left + GAP * 0.42), ("on", "t", right - GAP * 0.5))
+        ]
     shapes += _closed(inner, graph, "before", left - CLOSED / 2)
     shapes += _closed(inner, graph, "after", right + CLOSED / 2)
     return Scene(tuple(shapes), graph.name)
@@ -180,6 +220,12 @@ def _opened(graph: Graph, subject: Subject) -> Scene:
 
 GAP, CLOSED = 1.0, 1.9
 """Between an opened cell and its closed copies, and the width of these."""
+
+
+def _as_neighbours(shape: Shape) -> Shape:
+    """Let the letters of input and output be as large as the neighbours'."""
+    ends = isinstance(shape, Box) and shape.role in ("input", "output")
+    return replace(shape, size=0.8) if ends else shape
 
 
 def _stretched(shape: Shape, graph: Graph, left: float, right: float) -> Shape:
@@ -220,65 +266,116 @@ def _closed(inner: Scene, graph: Graph, side: str, x: float) -> list[Shape]:
 
 @drawing(5, "rnn-chain", "the chain with the RNN cell opened (one tanh layer)")
 def rnn_chain(subject: Subject) -> Picture:
-    """Draw the RNN between its copies."""
-    return still(_opened(find("rnn_tanh").graph, subject))
+    """Draw the RNN between its copies, and its equation."""
+    graph = find("rnn_tanh").graph
+    left, right = equations(graph)[graph.output]
+    scene = _opened(graph)
+    a, down, b, _ = scene.bounds
+    formula = Label("formula", f"${left} = {right}$", (a + b) / 2, down - 0.6, "equation")
+    return still(scene + Scene((formula,)))
 
 
 @drawing(11, "lstm-chain", "the LSTM chain, four layers inside", "cell")
 def lstm_chain(subject: Subject) -> Picture:
     """Draw the LSTM, or any cell, between its copies."""
-    return still(_opened((subject.cell or find("lstm")).graph, subject))
+    return still(_opened((subject.cell or find("lstm")).graph))
 
 
 # One drawing of many small chains.
 
-Kind = tuple[str, str, int, tuple[int, ...], tuple[int, ...]]
-KINDS: tuple[Kind, ...] = (
-    ("one to many", "image to caption", 4, (0,), (0, 1, 2, 3)),
-    ("many to one", "text to class", 4, (0, 1, 2, 3), (3,)),
-    ("many to many, equal", "word to tag", 4, (0, 1, 2, 3), (0, 1, 2, 3)),
-    ("many to many, unequal", "translation", 5, (0, 1, 2), (2, 3, 4)),
+
+@final
+@dataclass(frozen=True)
+class Kind:
+    """A way to use the chain.
+
+    Attributes:
+        title: its name.
+        example: what it is used for.
+        steps: how many there are.
+        inputs: the steps that have one.
+        outputs: the steps that have one.
+        decoder: the first step of the decoder, None where one network does both.
+    """
+
+    title: str
+    example: str
+    steps: int
+    inputs: range
+    outputs: range
+    decoder: int | None = None
+
+
+KINDS = (
+    Kind("one to many", "image to caption", 4, range(1), range(4)),
+    Kind("many to one", "text to class", 4, range(4), range(3, 4)),
+    Kind("many to many, equal", "word to tag", 4, range(4), range(4)),
+    Kind("many to many, unequal", "translation", 5, range(3), range(3, 5), 3),
 )
-"""Title, example, number of steps, which have an input, which an output."""
+ROWS = (("output", 1.75), ("hidden state", 0.0), ("input", -1.75))
+"""The rows of a structure: what stands in them, and their height."""
+STEP_WIDE, STEP_HIGH, STEP_PITCH = 0.78, 0.95, 1.3
 
 
 @drawing(7, "structures", "one→many, many→one, many→many equal, many→many unequal")
 def structures(subject: Subject) -> Picture:
     """Draw four ways to use the chain."""
+    w = subject.words
     panels = [_structure(subject, number, kind) for number, kind in enumerate(KINDS)]
-    wide = max(right - left for left, _, right, _ in (panel.bounds for panel in panels)) + 1.5
+    wide = 3 * STEP_PITCH + STEP_WIDE + 1.9
     shapes: list[Shape] = []
     for number, panel in enumerate(panels):
-        left, down, right, up = panel.bounds
         row, column = divmod(number, 2)
-        x, y = column * wide - (left + right) / 2, -row * (up - down + 1.2)
-        shapes += panel.moved(x, y).shapes
+        shapes += panel.moved(column * wide, -row * 6.6).shapes
+        if column == 0:
+            shapes += [
+                Label(f"row {row} {name}", w(name), -0.8, y - row * 6.6, "caption", "right", 0.85)
+                for name, y in ROWS
+            ]
     return still(Scene(tuple(shapes), "structures"))
 
 
 def _structure(subject: Subject, number: int, kind: Kind) -> Scene:
-    title, example, count, inputs, outputs = kind
-    wide, high, pitch, rise = 0.62, 0.95, 1.15, 1.75
+    """Return a chain with the inputs and outputs of a kind, its name above, its use below."""
+    (_, rise), *_ = ROWS
+    wide, high = STEP_WIDE, STEP_HIGH
     shapes: list[Shape] = []
-    for n in range(count):
-        x = n * pitch
-        name = f"{number}.{n}"
+    for n in range(kind.steps):
+        x, name, decodes = n * STEP_PITCH, f"{number}.{n}", _decodes(kind, n)
+        index = n + 1 - (kind.decoder or 0) * decodes
+        state = f"s_{index}" if decodes else f"h_{index}"
         if n:
-            shapes.append(arrow(f"s {name}", (x - pitch + wide / 2, 0), (x - wide / 2, 0)))
-        if n in inputs:
+            shapes.append(arrow(f"s {name}", (x - STEP_PITCH + wide / 2, 0), (x - wide / 2, 0)))
+        if n in kind.inputs:
+            text = "$x$" if len(kind.inputs) == 1 else f"$x_{index}$"
             shapes.append(arrow(f"i {name}", (x, -rise + high / 2), (x, -high / 2)))
-            shapes.append(Box(f"x {name}", "input", x, -rise, wide, high, 0.12))
-        if n in outputs:
+            shapes.append(Box(f"x {name}", "input", x, -rise, wide, high, 0.12, text))
+        if n in kind.outputs:
+            text = "$y$" if len(kind.outputs) == 1 else f"$y_{index}$"
             shapes.append(arrow(f"o {name}", (x, high / 2), (x, rise - high / 2)))
-            shapes.append(Box(f"y {name}", "output", x, rise, wide, high, 0.12))
-        shapes.append(Box(f"h {name}", "closed", x, 0, wide, high, 0.12))
-    middle = (count - 1) * pitch / 2
+            shapes.append(Box(f"y {name}", "output", x, rise, wide, high, 0.12, text))
+        role = "head" if decodes else "closed"
+        shapes.append(Box(f"h {name}", role, x, 0, wide, high, 0.12, f"${state}$"))
+    middle = (kind.steps - 1) * STEP_PITCH / 2
     w = subject.words
     shapes += [
-        Label(f"t {number}", w(title), middle, rise + high / 2 + 0.55, "title", size=1.0),
-        Label(f"e {number}", w(example), middle, -rise - high / 2 - 0.45, "caption", size=0.9),
+        Label(f"t {number}", w(kind.title), middle, rise + high / 2 + 0.55, "title", size=1.0),
+        Label(f"e {number}", w(kind.example), middle, -rise - high / 2 - 0.45, "caption", size=0.9),
     ]
+    if kind.decoder is not None:
+        ends = (
+            ((kind.decoder - 1) / 2, rise * 0.58),
+            ((kind.decoder + kind.steps - 1) / 2, -rise * 0.58),
+        )
+        for title, (place, y) in zip(("encoder", "decoder"), ends, strict=True):
+            x = place * STEP_PITCH
+            shapes.append(Label(f"{title} {number}", w(title), x, y, "caption", size=0.85))
     return Scene(tuple(shapes))
+
+
+def _decodes(kind: Kind, step: int) -> bool:
+    """Return whether a step belongs to a decoder."""
+    return kind.decoder is not None and step >= kind.decoder
 
 
 GAPS = {
@@ -300,14 +397,15 @@ def gaps(subject: Subject) -> Picture:
     shapes: list[Shape] = []
     titles = ("short gap", "long gap")
     for number, (words, target, source) in enumerate(GAPS[subject.words.language]):
-        row = _gap(subject, number, words, target, source, subject.words(titles[number]))
+        row = _gap(number, words, target, source, subject.words(titles[number]))
         shapes += row.moved(0, -4.5 * number).shapes
-    return still(Scene(tuple(shapes), "gaps"))
+    said = subject.words(
+        "orange: the word that decides the next one, and the steps that carry it on"
+    )
+    return still(below(Scene(tuple(shapes), "gaps"), said))
 
 
-def _gap(
-    subject: Subject, number: int, words: list[str], target: str, source: int, title: str
-) -> Scene:
+def _gap(number: int, words: list[str], target: str, source: int, title: str) -> Scene:
     shapes: list[Shape] = []
     wide, high = 0.9, 0.8
     at = [0.0]
@@ -317,7 +415,7 @@ def _gap(
     for n, (x, word) in enumerate(zip(at, words, strict=True)):
         lit: Light = "lit" if n == source else "plain"
         way: Light = "lit" if source < n else "plain"
-        role = "layer" if n >= source else "closed"
+        role = "carrier" if n >= source else "closed"
         if n:
             ends = ((at[n - 1] + wide / 2, 0), (x - wide / 2, 0))
             shapes.append(Line(f"s {number}.{n}", ends, light=way))

@@ -1,4 +1,4 @@
-"""Inside a cell: the whole, its parts lit one after the other, its variants, the legend."""
+"""Inside a cell: the whole, and its parts lit one after the other."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..layout import scene as cell_scene
 from ..parts import above
 from ..picture import Picture, moving, still
 from ..scene import Scene
-from ..shapes import Box, Label, Line, Shape, hull, text_width
+from ..shapes import Box, Label, Line, Shape, text_width
 
 if TYPE_CHECKING:
     from ...equations import Cell
@@ -240,64 +240,3 @@ def gate(subject: Subject) -> Picture:
         Label("one", "$s = 1$:  " + w("open"), 2.1, -0.3, "caption", "left"),
     ]
     return still(Scene(tuple(shapes), "gate"))
-
-
-VARIANTS = (("peepholes", "lstm_peephole"), ("coupled gates", "lstm_coupled"), ("GRU", "gru"))
-
-
-@drawing(20, "variants", "peephole, coupled gates, GRU, drawn from their equations", "cell")
-def variants(subject: Subject) -> Picture:
-    """Draw three variants with their equations; with a cell, the LSTM beside it."""
-    chosen = [(title, find(name).graph) for title, name in VARIANTS]
-    if subject.cell is not None:
-        chosen = [("LSTM", find("lstm").graph), (subject.cell.name, subject.cell.graph)]
-    scenes = [cell_scene(graph) for _, graph in chosen]
-    panels = [scene.moved(0, -scene.boxes["frame"].bounds[3]) for scene in scenes]
-    _, low, _, top = hull([panel.bounds for panel in panels])
-    row, at = Scene(), 0.0
-    for number, (panel, (title, graph)) in enumerate(zip(panels, chosen, strict=True)):
-        middle, text = panel.boxes["frame"].x, written(graph, list(graph.values))
-        a, _, b, high = text.bounds
-        placed = text.moved(middle - (a + b) / 2, low - 0.7 - high)
-        label = Label("title", subject.words(title), middle, top + 0.5, "title", size=1.2)
-        whole = panel + placed + Scene((label,))
-        left, _, right, _ = whole.bounds
-        row += replace(whole.moved(at - left, 0).renamed(f"{number} "), title="")
-        at += right - left + 0.9
-    return still(row)
-
-
-@drawing(12, "legend", "layer, pointwise operation, vector, join, fork")
-def legend(subject: Subject) -> Picture:
-    """Draw what the shapes mean."""
-    w = subject.words
-    pitch, y = 3.9, 0.0
-    words = (
-        "learned layer",
-        "pointwise operation",
-        "a whole vector",
-        "lines join: concatenate",
-        "line forks: copy",
-    )
-    shapes: list[Shape] = [
-        Box("layer", "layer", 0, y, 1.3, 0.8, 0.1, "$\\sigma$", 1.2),
-        Box("operation", "operation", pitch, y, 0.7, 0.7, 0.35, "$\\times$", 1.3),
-        Line("vector", ((2 * pitch - 0.9, y), (2 * pitch + 0.9, y)), net="v"),
-        Line("straight", ((3 * pitch - 0.9, y + 0.3), (3 * pitch + 0.9, y + 0.3)), net="j"),
-        Line(
-            "joins",
-            ((3 * pitch - 0.3, y - 0.55), (3 * pitch - 0.3, y + 0.3)),
-            net="j",
-            arrow=False,
-            merge=(1.0, 0.0),
-        ),
-        Line("copied", ((4 * pitch - 0.9, y - 0.3), (4 * pitch + 0.9, y - 0.3)), net="k"),
-        Line(
-            "copy",
-            ((4 * pitch - 0.9, y - 0.3), (4 * pitch + 0.2, y - 0.3), (4 * pitch + 0.2, y + 0.55)),
-            net="k",
-        ),
-    ]
-    for number, text in enumerate(words):
-        shapes.append(Label(f"word {number}", w(text), number * pitch, -1.1, "caption", size=0.85))
-    return still(Scene(tuple(shapes), "legend"))

@@ -1,0 +1,127 @@
+"""The legend: every mark of a cell's picture, as it is drawn there, and what it means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...graph.operation import Operation
+from ..drawing import drawing
+from ..elements import MARKS, SYMBOL
+from ..picture import Picture, still
+from ..scene import Scene
+from ..shapes import Box, Label, Line, Shape, hull
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..subject import Subject
+
+COLUMNS, PITCH, UNDER, ROOM = 3, 5.2, 0.4, 0.65
+"""Entries in a row, from one to the next, from a mark to its words, and between rows."""
+LONG = 1.2
+"""Half of a line that stands alone."""
+
+
+def _box(role: str, text: str, x: float = 0.0, width: float = 0.62) -> Box:
+    """Return a mark with text in it: a learned layer's box, or a circle or pill."""
+    layer = role == "layer"
+    return Box(role + text, role, x, 0, width, 0.62, 0.1 if layer else 0.31, text, 1.1)
+
+
+def _line(id_: str, *points: tuple[float, float], net: str = "", arrow: bool = True) -> Line:
+    return Line(id_, points, net=net or id_, arrow=arrow)
+
+
+def _layer() -> list[Shape]:
+    return [_box("layer", "$\\sigma$", -0.8, 0.95), _box("layer", "$W$", 0.8, 0.95)]
+
+
+def _vector() -> list[Shape]:
+    return [_line("vector", (-LONG, 0), (LONG, 0)), Label("name", "$f_t$", -0.1, 0.3)]
+
+
+def _join() -> list[Shape]:
+    upward = ((-0.4, -0.65), (-0.4, 0.1))
+    merging = Line("merging", upward, net="joined", arrow=False, merge=(1.0, 0.0))
+    return [_line("on", (-LONG, 0.1), (LONG, 0.1), net="joined"), merging]
+
+
+def _fork() -> list[Shape]:
+    way = ((-LONG, -0.2), (0.2, -0.2), (0.2, 0.65))
+    return [_line("on", (-LONG, -0.2), (LONG, -0.2), net="copied"), _line("up", *way, net="copied")]
+
+
+def _bridge() -> list[Shape]:
+    return [_line("under", (-LONG, 0), (LONG, 0)), _line("over", (0, -0.65), (0, 0.65))]
+
+
+def _state() -> list[Shape]:
+    return [
+        Box("frame", "frame", 0, 0, 1.3, 0.9, 0.2),
+        _line("state", (-LONG + 0.1, 0), (LONG - 0.1, 0)),
+        Label("before", "$c_{t-1}$", -LONG - 0.02, 0, align="right"),
+        Label("after", "$c_t$", LONG + 0.02, 0, align="left"),
+    ]
+
+
+def _ends() -> list[Shape]:
+    return [_box("input", "$x_t$", -0.8), _box("output", "$h_t$", 0.8)]
+
+
+def _signed(operation: Operation) -> list[Shape]:
+    """Return an operation whose arguments cannot be exchanged, with the signs at its lines."""
+    marks = MARKS[operation]
+    if operation is Operation.SELECT:  # the question comes from below
+        marks = (marks[1], marks[0], marks[2])
+    ways = ((-LONG, 0.0), (0.0, -0.85), (0.0, 0.85))
+    ends = ((-0.31, 0.0), (0.0, -0.31), (0.0, 0.31))
+    places = ((-0.5, 0.22, "right"), (-0.14, -0.6, "right"), (-0.14, 0.6, "right"))
+    shapes: list[Shape] = [
+        _box("operation", SYMBOL[operation]),
+        _line("on", (0.31, 0), (LONG, 0)),
+    ]
+    for n, mark in enumerate(marks):
+        x, y, align = places[n]
+        shapes.append(_line(f"in {n}", ways[n], ends[n]))
+        if mark:
+            shapes.append(Label(f"sign {n}", mark, x, y, "sign", align, 0.9))  # pyright: ignore[reportArgumentType]
+    return shapes
+
+
+ENTRIES: tuple[tuple[str, Callable[[], list[Shape]]], ...] = (
+    ("learned layer", _layer),
+    ("pointwise operation", lambda: [_box("operation", "$\\times$")]),
+    ("pointwise function", lambda: [_box("operation", "$\\mathrm{tanh}$", width=1.05)]),
+    ("operation with a number", lambda: [_box("operation", "$1{-}$", width=0.75)]),
+    ("learned vector", lambda: [_box("learned", "$p$")]),
+    ("number", lambda: [_box("constant", "0.5", width=0.8)]),
+    ("a whole vector, with its name", _vector),
+    ("lines join: concatenate", _join),
+    ("line forks: copy", _fork),
+    ("lines cross: nothing shared", _bridge),
+    ("state: from step to step", _state),
+    ("input and output of a step", _ends),
+    ("one step of the cell", lambda: [Box("frame", "frame", 0, 0, 2.2, 1.1, 0.25)]),
+    ("difference: + minus −", lambda: _signed(Operation.SUB)),
+    ("quotient: by ÷", lambda: _signed(Operation.DIV)),
+    ("comparison: a < b", lambda: _signed(Operation.LESS)),
+    ("choice: yes or no, by ?", lambda: _signed(Operation.SELECT)),
+)
+"""What each mark means, and its shapes around (0, 0)."""
+
+
+@drawing(12, "legend", "every mark of a cell's picture, and what it means")
+def legend(subject: Subject) -> Picture:
+    """Draw what the shapes mean, in a grid."""
+    shapes: list[Shape] = []
+    top = 0.0
+    for start in range(0, len(ENTRIES), COLUMNS):
+        row = ENTRIES[start : start + COLUMNS]
+        marks = [Scene(tuple(mark())) for _, mark in row]
+        _, low, _, high = hull([mark.bounds for mark in marks])
+        for column, (mark, (words, _)) in enumerate(zip(marks, row, strict=True)):
+            said = Label("words", subject.words(words), 0, low - UNDER, "caption", size=0.9)
+            entry = (mark + Scene((said,))).renamed(f"{start + column} ")
+            shapes += entry.moved(column * PITCH, top - high).shapes
+        top -= high - low + UNDER + ROOM
+    return still(Scene(tuple(shapes), "legend"))

@@ -94,25 +94,25 @@ from .equations.language import (
     where,
 )
 from .errors import CellError, CellWarning
-from .nn import (
-    GRU,
-    LSTM,
-    RNN,
-    Adoption,
-    GRUCell,
-    LSTMCell,
-    Recurrent,
-    RecurrentCell,
-    RNNCell,
-    adopt,
-    explain,
-    release,
-)
 
 if TYPE_CHECKING:
     from . import probe as probe
     from . import structures
     from . import testing as testing
+    from .nn import (
+        GRU,
+        LSTM,
+        RNN,
+        Adoption,
+        GRUCell,
+        LSTMCell,
+        Recurrent,
+        RecurrentCell,
+        RNNCell,
+        adopt,
+        explain,
+        release,
+    )
     from .probe import features
     from .probe.change import Change, patch
     from .probe.diagnosis import diagnose
@@ -175,7 +175,14 @@ __all__ = [
     "where",
 ]
 
+_modules_of_torch = (
+    *("RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell", "Recurrent", "RecurrentCell"),
+    *("Adoption", "adopt", "explain", "release"),
+)
+"""What is made of PyTorch, which takes two seconds to load: who prints a cell needs none of it."""
+
 _later = {
+    **dict.fromkeys(_modules_of_torch, "nn"),
     "Change": "probe.change",
     "Recording": "probe.recording",
     "diagnose": "probe.diagnosis",
@@ -187,7 +194,7 @@ _later = {
     "patch": "probe.change",
     "record": "probe.record",
 }
-"""What is read when it is used first, and where it stands: a layer alone needs none of it."""
+"""What is read when it is used first, and where it stands."""
 
 _later_modules = {
     "draw": "draw",
@@ -198,10 +205,13 @@ _later_modules = {
 }
 """The same of modules."""
 
+_rooms = ("kernels", "nn")
+"""Modules that stood read as long as `import unrolled` read PyTorch; found still, if not listed."""
+
 
 def __getattr__(name: str) -> Any:
-    if name in _later_modules:
-        value = import_module(f".{_later_modules[name]}", __name__)
+    if name in _later_modules or name in _rooms:
+        value = import_module(f".{_later_modules.get(name, name)}", __name__)
     elif name in _later:
         value = getattr(import_module(f".{_later[name]}", __name__), name)
     else:

@@ -12,6 +12,7 @@ from unrolled.graph.storage import ARGUMENTS
 from unrolled.kernels.codegen.pointwise import LLVM
 from unrolled.kernels.eager import EAGER
 from unrolled.printing.latex import LATEX
+from unrolled.printing.mathml import MATHML
 
 ONLY_IN_DERIVATIVES = {Operation.TRANSPOSED, Operation.OUTER}
 
@@ -20,11 +21,20 @@ ONLY_IN_DERIVATIVES = {Operation.TRANSPOSED, Operation.OUTER}
     ("table", "without"),
     [
         *((EAGER, set()), (LLVM, set()), (NOTATION, set()), (LATEX, set())),
-        (SYMBOL, set()),
+        *((MATHML, set()), (SYMBOL, set())),
         (DERIVATIVE, ONLY_IN_DERIVATIVES),
         (ARGUMENTS, {Operation.AFFINE}),  # as many as its layer has blocks
     ],
-    ids=["EAGER", "LLVM", "NOTATION", "LATEX", "SYMBOL", "DERIVATIVE", "ARGUMENTS"],
+    ids=[
+        "EAGER",
+        "LLVM",
+        "NOTATION",
+        "LATEX",
+        "MATHML",
+        "SYMBOL",
+        "DERIVATIVE",
+        "ARGUMENTS",
+    ],
 )
 def test_every_operation_stands_in_every_table(
     table: Mapping[Operation, Any], without: set[Operation]

@@ -1,6 +1,7 @@
 """Networks built to vanish, to explode, to saturate, to hold dead units, and to be healthy."""
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -236,7 +237,42 @@ def test_the_rate_is_that_of_the_exact_jacobians() -> None:
     flow = unrolled.gradient_flow(module, x)
     rows = [flow.jacobian("l0", 24, 24 - k)[:6].norm().log() for k in range(25)]
     torch.testing.assert_close(measured.curve, torch.stack(rows))
-    assert measured.rate == pytest.approx(((rows[24] - rows[1]) / 23).exp().item())
+    assert measured.overall == pytest.approx(((rows[24] - rows[1]) / 23).exp().item())
+    reach = next((k for k in range(2, 25) if rows[k] - rows[1] <= math.log(0.01)), 24)
+    rate = ((rows[reach] - rows[1]) / (reach - 1)).exp().item()
+    assert measured.rate == pytest.approx(rate)
+
+
+@pytest.mark.parametrize("gain", [0.2, 0.5, 0.8, 0.9, 1.0])
+@pytest.mark.parametrize("name", ["rnn_tanh", "gru", "lstm", "lstm_peephole", "indrnn"])
+def test_the_factor_of_a_step_leads_to_the_reach(name: str, gain: float) -> None:
+    """Of any fading, however uneven: after so many such steps 1 % is left, and not before."""
+    cell = unrolled.Recurrent(CELLS[name], I, 12).double()
+    mixed = torch.linspace(0.1, 1.0, 12, dtype=torch.float64).diag()
+    with torch.no_grad():
+        for weight, parameter in cell.named_parameters():
+            if weight.startswith("weight_hh"):
+                for block in parameter.split(12):
+                    block.copy_(gain * mixed)
+    (m,) = unrolled.diagnose(cell, torch.randn(90, 3, I).double()).layers.values()
+    assert m.rate is not None
+    last = m.back if m.reach is None else m.reach
+    left = m.left_after(last)
+    assert m.rate ** (last - 1) == pytest.approx(left, rel=1e-9)
+    if m.reach is None:
+        assert left > 0.01
+        return
+    assert left <= 0.01 < m.left_after(m.reach - 1)
+    ends = math.log(0.01) / math.log(m.rate)  # steps of this factor until 1 % is left
+    assert m.reach - 1 >= ends - 1e-9
+
+
+def test_the_growth_of_an_explosion_follows_from_its_factor() -> None:
+    rnn = orthogonal(unrolled.Recurrent(CELLS["rnn_relu"], I, 16), gain=2.0)
+    diagnosis = unrolled.diagnose(rnn, torch.randn(30, 4, I))
+    (finding,) = [each for each in diagnosis.findings if each.code == "exploding"]
+    numbers: Any = finding.numbers
+    assert numbers["rate"] ** numbers["peak"] == pytest.approx(numbers["growth"])
 
 
 def test_ragged_input_loops_and_short_sequences() -> None:
@@ -280,7 +316,7 @@ def test_a_diagnosis_as_text_data_and_page() -> None:
     text = str(diagnosis)
     assert "l0: saturated:" in text
     assert max(map(len, text.splitlines())) <= 100
-    assert "<span" in diagnosis._repr_html_()
+    assert "<th" in diagnosis._repr_html_()
     assert repr(diagnosis).startswith("Diagnosis(")
     json.dumps(unrolled.diagnose(EXPLODES["infinite"](8), torch.randn(40, 2, I)).to_json())
 

@@ -1,5 +1,6 @@
 """The command ``unrolled``. Each command imports what it alone needs."""
 
+import inspect
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -83,6 +84,9 @@ def sample(
     seed: int = _option(0, "Of the draws."),
 ) -> None:
     """Write text with a trained model."""
+    from .terminal import load_torch
+
+    load_torch()
     from .train import checkpoint as checkpoints
     from .train.language import sample as characters
 
@@ -110,8 +114,9 @@ def diagnose(
     json: Path | None = JSON,
 ) -> None:
     """Say what is wrong with a trained model's recurrent layers, and what helps."""
-    from rich.console import Console
+    from .terminal import load_torch, output
 
+    load_torch()
     from .. import diagnose as examine
     from .files import write_json
     from .train import checkpoint as checkpoints
@@ -124,43 +129,65 @@ def diagnose(
     found = examine(checkpoint.model().eval(), x, needs=needs)
     if json is not None:
         write_json(json, found.to_json())
-    Console().print(found)
+    output().print(found)
 
 
 @app.command()
 def cells() -> None:
     """List the cells."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from ..cells import CELLS
+    from .terminal import output
 
-    table = Table("cell", "states", "summary", box=None, header_style="bold")
+    console = output()
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for title in ("cell", "states"):
+        table.add_column(title, no_wrap=True)
+    table.add_column("summary")
     for name, cell in CELLS.items():
         table.add_row(name, ", ".join(cell.states), Text(cell.summary))
-    Console().print(table)
+    console.print(table)
+    typer.echo("\n".join(USES))
+
+
+USES = (
+    "\nWhat to do with one, such as gru:",
+    "  print  unrolled show gru",
+    "  draw   unrolled draw cell --cell gru --out gru.png",
+    "  train  unrolled train text --cell gru",
+    "  use    unrolled.Recurrent(unrolled.cells.gru, 10, 20) in Python",
+)
+"""What `unrolled cells` says of every cell."""
 
 
 @app.command()
 def show(
     cell: CellName,
-    latex: bool = _option(False, "The formula alone.", "--latex"),
+    formula: bool = _option(False, "The formula alone.", "--formula"),
+    latex: bool = _option(False, "The formula alone, as LaTeX.", "--latex"),
     python: bool = _option(False, "The pseudo-code alone.", "--python"),
     derivative: bool = _option(False, "Of one step backwards in time.", "--derivative"),
 ) -> None:
     """Print a cell as a formula and as pseudo-code that runs."""
     from ..cells import find
+    from .listing import code, formula_of
+    from .terminal import folded, width
 
     found = find(cell)
     shown = found.derivative if derivative else found
-    both = latex == python
-    if both:
-        typer.echo(f"{shown.name}: {'gradients of: ' * derivative}{found.summary}\n")
-    if latex or both:
-        typer.echo(shown.latex() + "\n" * both)
-    if python or both:
-        typer.echo(shown.python())
+    columns = width()
+    whole = (formula, latex, python) in ((False,) * 3, (True,) * 3)
+    if whole:
+        title = f"{shown.name}: {'gradients of: ' * derivative}{found.summary}"
+        typer.echo(folded(title, columns) + "\n")
+    if formula or whole:
+        typer.echo(formula_of(shown, columns, sys.stdout.encoding) + "\n" * whole)
+    if latex and not whole:
+        typer.echo(shown.latex())
+    if python or whole:
+        typer.echo(code(shown.python(), columns))
 
 
 @app.command()
@@ -180,9 +207,10 @@ def draw(
 ) -> None:
     """Draw a cell, a network in time, or what a model computed."""
     from .draw.request import draw as run_command
+    from .terminal import folded, width
 
     for line in run_command(name, cell, run or [], text, lang, out, listed, all_):
-        typer.echo(line)
+        typer.echo(folded(line, width()))
 
 
 @app.command()
@@ -197,8 +225,12 @@ def kernel(
     single: bool = _option(False, "For one step of 16 rows and more.", "--single"),
     double: bool = _option(False, "float64 instead of float32.", "--double"),
     backward: bool = _option(False, "The backward pass.", "--backward"),
+    summary: bool = _option(False, "What it does, without the LLVM IR.", "--summary"),
 ) -> None:
     """Print the compiled kernel of a cell: what it does in each step, and its LLVM IR."""
+    from .terminal import load_torch
+
+    load_torch()
     import torch
 
     from ..cells import find
@@ -218,7 +250,15 @@ def kernel(
     except UnsupportedError as error:
         raise UserError(f"there is no kernel for {cell}: {error}") from error
     many = recurrences.single if single else recurrences.many
-    typer.echo((recurrences.few if few else many).text(backward))
+    text = (recurrences.few if few else many).text(backward)
+    if summary:
+        from .listing import kernel_summary
+        from .terminal import folded, width
+
+        for line in kernel_summary(text, sizes, str(dtype).removeprefix("torch.")):
+            typer.echo(folded(line, width()))
+    else:
+        typer.echo(text)
 
 
 @app.command()
@@ -244,8 +284,10 @@ def bench(
 
     A row is timed only if everybody's numbers are right; if some are wrong, the exit code is 1.
     """
+    from .terminal import load_torch, output
+
+    load_torch()
     import torch
-    from rich.console import Console
 
     from .bench.choice import choice, require_writable
     from .bench.run import run
@@ -256,7 +298,7 @@ def bench(
         require_writable(json)
     if threads is not None:
         torch.set_num_threads(threads)
-    figures = run(Console(), chosen)
+    figures = run(output(), chosen)
     if json is not None:
         write_json(json, figures)
     if any("wrong" in row for row in figures["rows"]):
@@ -286,17 +328,17 @@ def study(
 
     Trials that --out has already are not run again; Ctrl-C keeps those that are done.
     """
-    from rich.console import Console
+    from .terminal import Interrupt, load_torch, output
 
+    load_torch()
     from .draw.request import cell_of
     from .study.command import study as run_study
     from .study.trial import Budget
-    from .terminal import Interrupt
 
     budget = Budget(hidden=hidden, steps=steps)
     with Interrupt() as interrupt:
         run_study(
-            Console(), task or [], cells or [], gaps or [], seeds, budget, jobs, out, cell_of,
+            output(), task or [], cells or [], gaps or [], seeds, budget, jobs, out, cell_of,
             interrupt,
         )  # fmt: skip
     leave(interrupt)
@@ -310,6 +352,9 @@ def report(
     out: Path | None = _option(None, "The file to write.", shown="report.html in the run's folder"),
 ) -> None:
     """Write a page about a trained model: one HTML file that needs no network."""
+    from .terminal import load_torch
+
+    load_torch()
     from .report.command import report as write
 
     typer.echo(write(run, text, lang, out))
@@ -322,12 +367,21 @@ def demo(
     lang: str = LANGUAGE,
 ) -> None:
     """Tell the whole story: a language model, how far cells remember, and a page about them."""
-    from rich.console import Console
+    from .terminal import Interrupt, load_torch, output
 
+    load_torch()
     from .report.command import demo as demonstrate
-    from .terminal import Interrupt
 
     Settings(seconds=seconds)  # says what is wrong with it
     with Interrupt() as interrupt:
-        demonstrate(Console(), seconds, out, lang, interrupt)
+        demonstrate(output(), seconds, out, lang, interrupt)
     leave(interrupt)
+
+
+def _unwrapped(text: str) -> str:
+    """Return a docstring with each paragraph in one line, for help as wide as its terminal."""
+    return "\n\n".join(" ".join(part.split()) for part in text.split("\n\n"))
+
+
+for _info in (*app.registered_commands, *train.registered_commands):
+    _info.help = _unwrapped(inspect.getdoc(_info.callback) or "")

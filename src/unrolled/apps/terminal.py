@@ -1,20 +1,98 @@
-"""Talk between a program and the person at its terminal: plain lines, and Ctrl-C as a request."""
+"""Talk between a program and the person at its terminal: plain lines, and Ctrl-C as a request.
+
+What is piped somewhere is plain: nothing is coloured, erased or folded to a width that nobody has.
+"""
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
+import sys
+from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, final
 
 from ..printable import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import Console
+
+PIPED = 400
+"""Columns of what no terminal shows: more than a table has."""
+
+
+def output() -> Console:
+    """Return stdout as a console, as wide as its terminal, or as any table where it has none."""
+    from rich.console import Console
+
+    is_told = "COLUMNS" in os.environ
+    return Console() if sys.stdout.isatty() or is_told else Console(width=PIPED)
+
+
+def width() -> int | None:
+    """Return the columns of the terminal that stdout is; None if it is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def say(console: Console, text: str, style: str = "") -> None:
-    """Print text as it is: without markup or highlights, in lines of any length."""
-    console.print(printable(text), style=style, highlight=False, markup=False, soft_wrap=True)
+    """Print text as it is, without markup or highlights: folded between words on a terminal, else
+    in lines of any length.
+    """
+    console.print(
+        printable(text),
+        style=style,
+        highlight=False,
+        markup=False,
+        soft_wrap=not console.is_terminal,
+    )
+
+
+def folded(line: str, columns: int | None) -> str:
+    """Return a line folded between words, to go on under its second column if it has one.
+
+    >>> print(folded("name   what it is, in words", 20))
+    name   what it is,
+           in words
+    """
+    from textwrap import wrap
+
+    if columns is None or len(line) <= columns:
+        return line
+    first, gap, rest = line.partition("  ")
+    indent = len(first) + len(gap) + len(rest) - len(rest.lstrip()) if gap else 2
+    indent = indent if indent < columns // 2 else 2
+    parts = wrap(
+        line,
+        columns,
+        subsequent_indent=" " * indent,
+        drop_whitespace=True,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\n".join(parts)
+
+
+@contextmanager
+def loading(what: str = "PyTorch") -> Iterator[None]:
+    """Say on a terminal, while entered, that something is loaded, which can take seconds."""
+    shows = sys.stderr.isatty()
+    if shows:
+        print(f"loading {what} …", end="", file=sys.stderr, flush=True)
+    try:
+        yield
+    finally:
+        if shows:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def load_torch() -> None:
+    """Load PyTorch, saying so: it takes seconds, and whoever waits should know for what."""
+    if "torch" not in sys.modules:
+        with loading():
+            import torch  # noqa: F401
 
 
 @final

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import final
 
 from ..cells import CELLS
+from ..display import text_of
 from ..errors import DrawError
 from ..printing.latex import equations
 from ..printing.unicode import formula
@@ -34,6 +35,8 @@ class Drawing:
     make: Callable[[Subject], Picture]
     takes: frozenset[str]
     moves: bool
+
+    __repr__ = text_of
 
     def picture(self, subject: Subject | None = None) -> Picture:
         """Return the picture of a subject.

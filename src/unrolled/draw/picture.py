@@ -5,6 +5,7 @@ A file is written whole under another name first, then renamed.
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import shutil
@@ -14,12 +15,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 import numpy
 
 from .. import atomic
+from ..display import LETTERS, brief, listed, short, text_of
 from ..errors import DrawError, refusing
 from .render import encoded, figure, svg_file
 from .scene import Scene
@@ -47,6 +50,8 @@ class Frame:
 
     make: Callable[[], Figure]
     seconds: float = 0.5
+
+    __repr__ = text_of
 
 
 @final
@@ -83,8 +88,28 @@ class Picture:
         """
         save(self, path)
 
-    def _repr_svg_(self) -> str:
-        return encode(self, "svg").decode()
+    def __repr__(self) -> str:
+        parts = [brief(self._name)] if self._name else []
+        parts += [] if self.scene is None else [f"{len(self.scene.shapes)} shapes"]
+        seconds = sum(frame.seconds for frame in self.frames)
+        parts += [f"{len(self.frames)} frames, {seconds:.3g} s"] if self.frames else []
+        parts += [f"values: {listed(list(self.values))}"] if self.values else []
+        return short(f"Picture({'; '.join(parts)})", LETTERS)
+
+    @property
+    def _name(self) -> str:
+        return self.title or ("" if self.scene is None else self.scene.title)
+
+    def _repr_html_(self) -> str | None:
+        """Return the animation as an image, for notebooks and what is exported of them."""
+        if not self.frames:
+            return None  # the SVG is better
+        film = base64.b64encode(encode(self, "gif")).decode()
+        says = escape(". ".join(filter(None, (self._name, self.about))) or "animation", quote=True)
+        return f"<img style='max-width:100%' alt='{says}' src='data:image/gif;base64,{film}'>"
+
+    def _repr_svg_(self) -> str | None:
+        return None if self.frames else encode(self, "svg").decode()
 
     def _repr_png_(self) -> bytes:
         return encode(self, "png")
@@ -181,8 +206,7 @@ def encode(picture: Picture, kind: str) -> bytes:
     if kind == "mp4":
         return _mp4(picture)
     if kind == "svg":
-        title = picture.title or (picture.scene.title if picture.scene else "")
-        return svg_file(picture.figure(), title, picture.about)
+        return svg_file(picture.figure(), picture._name, picture.about)
     return encoded(picture.figure(), kind)
 
 

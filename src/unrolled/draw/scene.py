@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Set
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, final
 
+from ..display import brief
 from . import render
 from .shapes import KINDS, Bounds, Box, Label, Light, Line, Shape, hull
 
@@ -86,6 +88,11 @@ class Scene:
             return cls(tuple(map(_shape, data["shapes"])), data["title"])
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a scene: {error!r}") from error
+
+    def __repr__(self) -> str:
+        kinds = Counter(shape.kind for shape in self.shapes)
+        counts = ", ".join(f"{count} of {kind}" for kind, count in kinds.items())
+        return f"Scene({brief(self.title)}: {counts or 'empty'})"
 
     def _repr_svg_(self) -> str:
         return render.svg(self.shapes, self.bounds, self.title)

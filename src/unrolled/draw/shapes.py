@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal, final
 
+from ..display import text_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -91,6 +93,8 @@ class Line:
     value: float | None = None
     light: Light = "plain"
 
+    __repr__ = text_of
+
     @property
     def bounds(self) -> Bounds:
         """Left, bottom, right, top."""
@@ -157,6 +161,8 @@ class Strip:
     field: float = 0.2
     across: bool = False
     light: Light = "plain"
+
+    __repr__ = text_of
 
     @property
     def bounds(self) -> Bounds:

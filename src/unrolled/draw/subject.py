@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol, final
 
+from ..display import page_of, text_of
 from ..errors import DrawError
 from .words import Words
 
@@ -32,6 +33,9 @@ class Story(NamedTuple):
     tokens: Sequence[str]
     values: Mapping[str, ndarray]
 
+    __repr__ = text_of
+    _repr_html_ = page_of
+
 
 class Fade(NamedTuple):
     """The shrinking of a gradient on its way back through time.
@@ -43,6 +47,9 @@ class Fade(NamedTuple):
 
     model: str
     sizes: ndarray
+
+    __repr__ = text_of
+    _repr_html_ = page_of
 
 
 class Reading(NamedTuple):
@@ -60,6 +67,9 @@ class Reading(NamedTuple):
     probabilities: ndarray
     code: str
 
+    __repr__ = text_of
+    _repr_html_ = page_of
+
 
 class Factors(NamedTuple):
     """The factors of a gradient, step by step.
@@ -76,6 +86,9 @@ class Factors(NamedTuple):
     sizes: ndarray
     units: ndarray
     product: ndarray
+
+    __repr__ = text_of
+    _repr_html_ = page_of
 
 
 class Terms(NamedTuple):
@@ -100,6 +113,9 @@ class Terms(NamedTuple):
     around: ndarray
     errors: Mapping[int, tuple[float, float]]
 
+    __repr__ = text_of
+    _repr_html_ = page_of
+
 
 class Ways(NamedTuple):
     """The sizes of the four derivatives of each step of a cell with two states.
@@ -113,6 +129,9 @@ class Ways(NamedTuple):
     model: str
     states: Sequence[str]
     sizes: ndarray
+
+    __repr__ = text_of
+    _repr_html_ = page_of
 
 
 class Numbers(Protocol):
@@ -173,3 +192,6 @@ class Subject:
     cell: Cell | None = None
     numbers: Numbers = field(default_factory=NoNumbers)  # pyright: ignore[reportAssignmentType]
     words: Words = field(default_factory=Words)
+
+    __repr__ = text_of
+    _repr_html_ = page_of

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, final
 
+from ..display import code, listed, page, paragraph
 from ..errors import CellError
 from ..graph import storage
 from ..graph.derivative import derivative
 from ..graph.graph import Graph
-from ..printing import latex, python
+from ..printing import latex, mathml, python, text
 
 
 @final
@@ -62,6 +63,10 @@ class Derivative(Graph):
         """Return the equations as LaTeX."""
         return latex.latex(self)
 
+    def text(self, width: int | None = None) -> str:
+        """Return the equations as lines of text, of at most so many columns if told."""
+        return text.text(self, width)
+
     def python(self) -> str:
         """Return the equations as Python code that runs on NumPy vectors.
 
@@ -79,14 +84,20 @@ class Derivative(Graph):
         return Derivative.from_json, (storage.to_json(self),)
 
     def __str__(self) -> str:
+        return f"{self.latex()}\n\n{self._code()}"
+
+    def _code(self) -> str:
         try:
-            code = self.python()
+            return self.python()
         except CellError as error:
-            code = f"# no code: {error}\n"
-        return f"{self.latex()}\n\n{code}"
+            return f"# no code: {error}\n"
 
     def __repr__(self) -> str:
-        return f"Derivative({self.name}: {', '.join([*self.inputs, *self.states])})"
+        return f"Derivative({self.name}: {listed([*self.inputs, *self.states], 20)})"
+
+    def _repr_html_(self) -> str:
+        """Return the formula and the code."""
+        return page(paragraph("", self.name), mathml.mathml(self), code(self._code()))
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex()}$"

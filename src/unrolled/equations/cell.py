@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any, final
 
 from msgspec import Meta, Struct
 
-from ..errors import CellError
+from ..display import drawing, listed, page, paragraph
+from ..errors import CellError, DrawError
 from ..graph import limits, storage
 from ..graph.graph import Graph
 from ..graph.node import advice, cited
 from ..graph.rewrite import map_graph, simplified
 from ..graph.verify import check_cell
-from ..printing import latex, python
+from ..printing import latex, mathml, python, text
 from .backward import Derivative
 from .function import CellFunction
 from .trace import trace
@@ -105,6 +106,10 @@ class Cell:
         """Return the equations as LaTeX."""
         return latex.latex(self.graph)
 
+    def text(self, width: int | None = None) -> str:
+        """Return the equations as lines of text, of at most so many columns if told."""
+        return text.text(self.graph, width)
+
     def python(self) -> str:
         """Return the equations as Python code that runs on NumPy vectors."""
         return python.python(self.graph, self.summary)
@@ -134,10 +139,25 @@ class Cell:
         return self
 
     def __repr__(self) -> str:
-        return f"Cell({self.name}: {', '.join([*self.graph.inputs, *self.graph.states])})"
+        return f"Cell({self.name}: {listed([*self.graph.inputs, *self.graph.states], 20)})"
+
+    def _repr_html_(self) -> str:
+        """Return the picture and the formula; the formula alone without the extra for drawing."""
+        summary = paragraph(self.summary, f"{self.name}:")
+        return page(summary, _picture(self.graph), mathml.mathml(self.graph))
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex()}$"
+
+
+def _picture(graph: Graph) -> str:
+    """Return the picture of a cell, or nothing where it cannot be drawn."""
+    from ..draw.layout import scene
+
+    try:
+        return drawing(scene(graph)._repr_svg_())
+    except (ImportError, DrawError):
+        return ""
 
 
 class StoredCell(Struct, forbid_unknown_fields=True):

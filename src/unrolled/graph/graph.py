@@ -8,6 +8,7 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from ..display import listed
 from ..errors import CellError
 from ..locks import cached_property
 from .learned import Size
@@ -99,6 +100,10 @@ class Graph:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Graph:
         return self
+
+    def __repr__(self) -> str:
+        names = listed([*self.inputs, *self.states])
+        return f"Graph({self.name}: {names}; {len(self.values)} values)"
 
     @cached_property
     def order(self) -> tuple[Node, ...]:

@@ -88,7 +88,11 @@ def form(template: str, level: Level = Level.ATOM, *operands: Level) -> Rule:
 
 
 def sum_of_products(
-    node: Node, writer: Writer, weight: Callable[[int, str], str], product: str
+    node: Node,
+    writer: Writer,
+    weight: Callable[[int, str], str],
+    product: str,
+    plus: str = " + ",
 ) -> Text:
     """Return the text of a learned layer: its weights times what they read, and its biases.
 
@@ -97,6 +101,7 @@ def sum_of_products(
         writer: of its sources.
         weight: the name of a source's weight (W) or bias (b).
         product: the template of a weight times a source.
+        plus: what stands between two terms.
     """
     terms = []
     for index, block in enumerate(node.attribute.blocks):
@@ -104,7 +109,7 @@ def sum_of_products(
         terms.append(product.format(weight(index, "W"), source))
         if block.bias is not None:
             terms.append(weight(index, "b"))
-    return Text(" + ".join(terms), Level.SUM if len(terms) > 1 else Level.PRODUCT)
+    return Text(plus.join(terms), Level.SUM if len(terms) > 1 else Level.PRODUCT)
 
 
 def number(value: float) -> str:

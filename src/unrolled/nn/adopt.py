@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, final
 from torch import nn
 
 from .. import _torch
+from ..display import bounded, page, paragraph, table
 from . import devices, stock
 from .gru import GRU, GRUCell
 from .lstm import LSTM, LSTMCell
@@ -65,11 +66,21 @@ class Adoption:
     notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        rows = [*self.changed.items(), *((name, f"left: {why}") for name, why in self.left.items())]
-        width = max((len(name or "(model)") for name, _ in rows), default=0)
-        lines = [f"  {name or '(model)':{width}}  {text}" for name, text in rows]
-        head = f"{len(self.changed)} changed, {len(self.left)} left alone"
-        return "\n".join([head, *lines, *(f"  note: {note}" for note in self.notes)])
+        rows = self._rows()
+        width = max((len(name) for name, _ in rows), default=0)
+        lines = [f"  {name:{width}}  {text}" for name, text in rows]
+        return bounded(self._head(), [*lines, *(f"  note: {note}" for note in self.notes)])
+
+    def _repr_html_(self) -> str:
+        rows = table(("module", "what was done"), self._rows())
+        return page(paragraph(self._head()), rows, *(paragraph(n, "Note:") for n in self.notes))
+
+    def _head(self) -> str:
+        return f"{len(self.changed)} changed, {len(self.left)} left alone"
+
+    def _rows(self) -> list[tuple[str, str]]:
+        left = ((name, f"left: {why}") for name, why in self.left.items())
+        return [(name or "(model)", text) for name, text in (*self.changed.items(), *left)]
 
 
 def adopt(model: nn.Module) -> Adoption:

@@ -9,17 +9,10 @@ from ..graph.learned import Layer, Term
 from ..graph.node import Node
 from ..graph.notation import Level, Rule, Text, Writer, form, number, sum_of_products
 from ..graph.operation import Operation
+from .formula import GREEK, Style
 
 if TYPE_CHECKING:
     from ..graph.graph import Graph
-
-GREEK = frozenset(
-    [
-        *("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa"),
-        *("lambda", "mu", "nu", "xi", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi"),
-        *("psi", "omega"),
-    ]
-)
 
 
 def letter(name: str) -> str:
@@ -29,12 +22,16 @@ def letter(name: str) -> str:
     return name if len(name) == 1 else f"\\mathrm{{{name.replace('_', chr(92) + ',')}}}"
 
 
+def scripted(base: str, raised: str, below: str, barred: bool) -> str:
+    """Return a letter with what stands above and below it: ``\\bar{h}^{+}_t``."""
+    base = f"\\bar{{{base}}}" if barred else base
+    exponent = f"^{{{raised}}}" if raised else ""
+    return f"{base}{exponent}_{below if below == 't' else f'{{{below}}}'}"
+
+
 def symbol(name: str, time: str) -> str:
     """Return a value at a time: ``c_{t-1}``, ``m^{\\mathrm{new}}_t``."""
-    inner, _, exponent = name.partition("_")
-    raised = f"^{{{letter(exponent)}}}" if exponent else ""
-    index = time if len(time) == 1 else f"{{{time}}}"
-    return f"{letter(inner)}{raised}_{index}"
+    return STYLE.symbol(name, time)
 
 
 def learned_symbol(name: str) -> str:
@@ -120,55 +117,12 @@ LATEX: dict[Operation, Rule] = {
 }
 
 
+STYLE = Style(LATEX, "\\left({}\\right)", letter, scripted)
+
+
 def equations(graph: Graph) -> dict[str, tuple[str, str]]:
     """Return the left and right side of each line in print (see `Graph.lines`)."""
-    return {
-        value: (_left_side(graph, value), _right_side(graph, value, node))
-        for value, node in graph.lines.items()
-    }
-
-
-def _left_side(graph: Graph, name: str) -> str:
-    return _backward(graph, name) if graph.backward else symbol(name, "t")
-
-
-def _right_side(graph: Graph, line: str, value: Node) -> str:
-    def name(node: Node) -> str | None:
-        if graph.backward and node.operation in (Operation.INPUT, Operation.STATE):
-            return _old(graph, node)
-        found = graph.line_names.get(node)
-        return None if found is None or found == line else _left_side(graph, found)
-
-    return Writer(LATEX, "\\left({}\\right)", name).operand(value)
-
-
-def _backward(graph: Graph, name: str) -> str:
-    """Return a value of a derivative: a bar marks the gradient with respect to what is under it.
-
-    What one step hands to the step before it is marked with a plus: it is not yet the whole
-    gradient with respect to that step's new state.
-    """
-    if name in graph.states:
-        return f"\\bar{{{letter(name[2:])}}}^{{+}}_{{t-1}}"
-    plain = name.removeprefix("d_")
-    if f"d_{plain.removesuffix('_new')}" in graph.states:
-        plain = plain.removesuffix("_new")
-    if not name.startswith("d_"):
-        return symbol(plain, "t")
-    base, _, index = plain.partition("_")
-    if base in ("W", "b") and index:
-        return f"\\bar{{{base}}}_{{{letter(index) if len(index) > 2 else index}}}"
-    raised = f"^{{{letter(index)}}}" if index else ""
-    return f"\\bar{{{letter(base)}}}{raised}_t"
-
-
-def _old(graph: Graph, node: Node) -> str:
-    """Return what a backward step is given: x at its own time, the other inputs from the step
-    before.
-    """
-    if node.operation is Operation.STATE:
-        return f"\\bar{{{letter(node.attribute[2:])}}}^{{+}}_t"
-    return symbol(node.attribute, "t" if node.attribute == next(iter(graph.inputs)) else "t-1")
+    return STYLE.equations(graph)
 
 
 def latex(graph: Graph) -> str:

@@ -9,6 +9,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
+from ..display import text_of
 from .recording import Layout, Recording, in_time
 
 
@@ -22,6 +23,8 @@ class FeatureForm:
     taken: Tensor
     layout: Layout
     calls: list[tuple[int, int]] | None
+
+    __repr__ = text_of
 
     def inward(self, value: Tensor) -> Tensor | None:
         """Return a feature as (T, B); None for another number of dimensions."""

@@ -10,6 +10,7 @@ from typing import NamedTuple, cast, final
 import torch
 from torch import Tensor
 
+from ..display import text_of
 from ..nn.sequence import Sequences as Form
 from .names import Place
 from .recording import Layout, Recording
@@ -41,6 +42,8 @@ class Change:
     rows: Chosen = None
     units: Chosen = None
 
+    __repr__ = text_of
+
     def at(self, steps: Chosen, rows: Chosen, units: Chosen) -> Change:
         """Return the same, at these places where it does not say any of its own."""
         own = (self.steps, self.rows, self.units)
@@ -62,6 +65,8 @@ class Patch:
     recording: Recording
     shift: int = 0
     name: str | None = None
+
+    __repr__ = text_of
 
 
 def patch(

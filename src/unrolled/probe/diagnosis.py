@@ -12,11 +12,11 @@ import msgspec
 import torch
 from torch.nn import Module
 
+from ..display import page, paragraph, plain, table
 from ..printable import printable
 from .finding import Finding, findings
 from .measurement import Measurement, measure
 from .reaching import Reaching, reaching, unsettled, with_advice
-from .shown import Shown
 from .watch import called, check_finite, run_model, watching
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _check_needs(needs: object) -> None:
 
 
 @final
-class Diagnosis(Shown):
+class Diagnosis:
     """The result of `diagnose`.
 
     Attributes:
@@ -166,15 +166,39 @@ class Diagnosis(Shown):
         return Group(*parts, Text(LEGEND, "dim"))
 
     def __repr__(self) -> str:
-        return f"Diagnosis({', '.join(sorted(self.codes)) or 'healthy'})"
+        return f"Diagnosis({', '.join(sorted(self.codes)) or self._mood})"
+
+    @property
+    def _mood(self) -> str:
+        return "healthy" if self.healthy else "not settled"
+
+    def __str__(self) -> str:
+        return plain(self)
+
+    def _repr_html_(self) -> str:
+        rows = [tuple(_numeral(cell) for cell in _cells(m)) for m in self.layers.values()]
+        found = [
+            paragraph(f"{each.text}. {each.advice}.", f"{each.layer}: {each.code}:")
+            for each in self.findings
+        ]
+        healthy = [paragraph("", self.verdict)] if self.healthy else []
+        open_ = [paragraph(f"{text}.", "Not settled:") for text in self.unsettled]
+        titles = ("layer", "cell", *TITLES)
+        return page(table(titles, rows), *found, *healthy, *open_, paragraph(LEGEND))
 
 
 TITLES = ("steps", "units", "factor", "reach", "keeps", "stuck", "dead", "same")
 LEGEND = (
-    "factor: of the gradient, for each step back. reach: steps back until 1 % of it is left. "
-    "keeps: what of the memory a step keeps, on average. stuck: the activation with the most units "
-    "that stand at its ends. dead, same: units that never change, or do what another does."
+    "reach: steps back until 1 % is left of the gradient that goes one step back. factor: the mean "
+    "factor of a step on the way there, of all steps where more is left. keeps: what of the memory "
+    "a step keeps, on average. stuck: the activation with the most units that stand at its ends. "
+    "dead, same: units that never change, or do what another does."
 )
+
+
+def _numeral(cell: str) -> Any:
+    """Return a number in text as one that a page puts at the right."""
+    return int(cell) if cell.isdigit() else cell
 
 
 def _table(measurements: Iterable[Measurement]) -> Table:
@@ -183,17 +207,21 @@ def _table(measurements: Iterable[Measurement]) -> Table:
 
     table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
     table.add_column("layer", overflow="fold")
-    table.add_column("cell")
+    table.add_column("cell", overflow="fold")
     for title in TITLES:
-        table.add_column(title, justify="right")
+        table.add_column(title, justify="right", no_wrap=True)
     for m in measurements:
-        rate = "-" if m.rate is None else f"{m.rate:.2g}"
-        reach = f"> {m.back}" if m.reach is None else str(m.reach)
-        keep = "-" if m.keep is None else f"{m.keep:.2f}"
-        cells = (m.layer, m.cell, str(m.steps), str(m.units), rate, reach, keep, _worst(m))
-        cells += (str(len(m.dead)), str(len(m.duplicates)))
-        table.add_row(*(Text(printable(cell)) for cell in cells))
+        table.add_row(*(Text(printable(cell)) for cell in _cells(m)))
     return table
+
+
+def _cells(m: Measurement) -> tuple[str, ...]:
+    """Return the row of a layer."""
+    rate = "-" if m.rate is None else f"{m.rate:.3g}"
+    reach = f"> {m.back}" if m.reach is None else str(m.reach)
+    keep = "-" if m.keep is None else f"{m.keep:.2f}"
+    cells = (m.layer, m.cell, str(m.steps), str(m.units), rate, reach, keep, _worst(m))
+    return (*cells, str(len(m.dead)), str(len(m.duplicates)))
 
 
 def _worst(m: Measurement) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
+from ..display import page_of, text_of
 from .measurement import Measurement
 
 VANISHING = 0.5
@@ -67,6 +68,9 @@ class Finding:
     advice: str
     numbers: Mapping[str, float | int | str | list[int] | None]
 
+    __repr__ = text_of
+    _repr_html_ = page_of
+
 
 def findings(m: Measurement) -> list[Finding]:
     """Return everything that is wrong with a layer, the worst first."""
@@ -92,31 +96,34 @@ def exploding(m: Measurement) -> Finding | None:
         advice = BEFORE if m.fed else advice
         return Finding("exploding", m.layer, text, advice, {"infinite": m.infinite})
     end = (m.curve[-1] - m.curve[0]).item() / 2.302585
-    rising = m.rate is not None and m.rate >= RISING and end >= 1
+    rising = m.overall is not None and m.overall >= RISING and end >= 1
     if m.growth < EXPLODING and not rising:
         return None
-    peak = int(m.curve.argmax())
-    text = f"going back {peak} steps the gradient gets {10**m.growth:.2g} times greater"
-    if m.rate is not None and m.rate > 1:
-        text += f", by a factor of {m.rate:.2f} a step"
-    numbers = {"growth": 10**m.growth, "peak": peak, "rate": m.rate}
+    rate = m.factor_between(0, m.peak)
+    text = (
+        f"going back {m.peak} steps the gradient gets {10**m.growth:.2g} times greater, by a "
+        f"factor of {rate:.3g} a step on average"
+    )
+    numbers = {"growth": 10**m.growth, "peak": m.peak, "rate": rate}
     return Finding("exploding", m.layer, text, advice, numbers)
 
 
 def vanishing(m: Measurement) -> Finding | None:
     """Find a gradient that fades within a few steps."""
-    if m.rate is None or m.reach is None or m.rate >= VANISHING or m.left >= 0.01:
+    if m.rate is None or m.overall is None or m.reach is None or m.left >= 0.01:
+        return None
+    if max(m.rate, m.overall) >= VANISHING:
         return None
     text = (
         f"a step lets {m.rate:.2g} of the gradient through on average: after {m.reach} of "
-        f"{m.steps} steps back less than 1 % is left, at the first step {m.left:.1g}"
+        f"{m.back} steps back less than 1 % is left, at the first step {m.left:.1g}"
     )
     advice = (
         f"a gated cell (gru, lstm), or {CURRICULUM}"
         if m.bias is None
         else f"{OPENED}, or {CURRICULUM}"
     )
-    numbers = {"rate": m.rate, "reach": m.reach, "left": m.left, "steps": m.steps}
+    numbers = {"rate": m.rate, "reach": m.reach, "left": m.left, "steps": m.back}
     return Finding("vanishing", m.layer, text, advice, numbers)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import Module
 from torch.nn.utils.rnn import PackedSequence
 
+from ..display import curve, listed, page, paragraph, table
 from ..nn.sequence import Packed
 from .jacobian import rows_of
 from .memory import FRACTION, MemoryLength, ablation, influence, memory_length
@@ -292,7 +293,28 @@ class GradientFlow:
         return ablation(self.passage(layer), row, by)
 
     def __repr__(self) -> str:
-        return f"GradientFlow(loss={self.loss:.6g}, layers: {', '.join(self.layers)})"
+        return f"GradientFlow(loss={self.loss:.6g}, layers: {listed(self.layers)})"
+
+    def _repr_html_(self) -> str:
+        """Return a table of all layers: how the gradient's norm goes over the steps."""
+        titles = ("layer", "cell", "steps", "rows", "least", "greatest", "norm at each step (log)")
+        return page(
+            paragraph(f"of a loss of {self.loss:.6g}", "GradientFlow"),
+            table(titles, [(name, *self._described(name)) for name in self.layers]),
+        )
+
+    def _described(self, layer: str) -> tuple[Any, ...]:
+        """Return a row of the table: the mean norm over the rows that take each step."""
+        passage = self._passages[layer]
+        norms, valid = self.norms[layer], passage.valid()
+        batch_first, batched = passage.layout
+        norms = norms.unsqueeze(1) if not batched else norms.T if batch_first else norms
+        means = (norms.where(valid, 0).sum(1) / valid.sum(1)).log10()
+        taken, head = norms[valid], (passage.graph.name, passage.steps, passage.rows)
+        drawn = curve(means.tolist(), f"log10 of the gradient at {layer}")
+        if taken.numel() == 0:
+            return (*head, None, None, "")
+        return (*head, taken.min().item(), taken.max().item(), drawn)
 
 
 def _gradients(passage: Passage, measure: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor
 
+from ..display import page_of, text_of
 from ..equations.language import log_sigmoid
 from ..graph import parameters
 from ..graph.graph import Graph
@@ -277,6 +278,9 @@ class Saturation:
     keeps: str
     reads: bool
     resting: Tensor
+
+    __repr__ = text_of
+    _repr_html_ = page_of
 
     @property
     def harmful(self) -> Tensor:

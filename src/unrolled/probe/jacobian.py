@@ -16,6 +16,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from ..display import text_of
 from ..graph.derivative import derivative, returned_input
 from ..graph.graph import Graph
 from ..graph.learned import Size
@@ -69,6 +70,8 @@ class Stretch:
     units: Mapping[Size, int]
     weights: Mapping[str, Tensor]
     given: Mapping[str, Tensor]
+
+    __repr__ = text_of
 
     @property
     def like(self) -> Tensor:

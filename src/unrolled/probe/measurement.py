@@ -9,6 +9,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from ..display import page_of, text_of
 from .gates import Saturation, bias, keeping, saturation
 from .jacobian import rows_of, walk
 from .memory import FRACTION, direct_factors, reach
@@ -69,6 +70,9 @@ class Measurement:
     separate: bool
     samples: int
 
+    __repr__ = text_of
+    _repr_html_ = page_of
+
     @property
     def stuck(self) -> dict[str, float]:
         """The fraction of units that are stuck at an end, by activation."""
@@ -82,15 +86,31 @@ class Measurement:
 
     @property
     def rate(self) -> float | None:
-        """The mean factor of a step on the gradient; None where too few steps were seen."""
+        """The mean factor of a step on the gradient until 1 % is left, so that `reach` follows
+        from it; over all steps where that is never so, and None where too few steps were seen.
+        """
         if self.back < 2:
             return None
-        if self.curve[1] <= NOTHING:
+        return self.factor_between(1, self.back if self.reach is None else self.reach)
+
+    @property
+    def overall(self) -> float | None:
+        """The same over all steps until nothing is left: a few units may keep what most forget."""
+        if self.back < 2:
+            return None
+        faded = (self.curve - self.curve[1] < math.log(FADED)).nonzero()
+        return self.factor_between(1, int(faded[0]) if len(faded) else self.back)
+
+    def factor_between(self, first: int, last: int) -> float:
+        """Return the mean factor of a step on the gradient from so many steps back to so many."""
+        if self.curve[last] <= NOTHING:
             return 0.0
-        since = self.curve - self.curve[1]
-        faded = (since < math.log(FADED)).nonzero()
-        end = int(faded[0]) if len(faded) else self.back
-        return math.exp(since[end] / max(end - 1, 1))
+        return math.exp((self.curve[last] - self.curve[first]) / max(last - first, 1))
+
+    @property
+    def peak(self) -> int:
+        """How many steps back the gradient is greatest."""
+        return int(self.curve.argmax())
 
     @property
     def reach(self) -> int | None:

@@ -10,6 +10,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from ..display import page_of, text_of
 from ..kernels.eager import run
 from .jacobian import identity, program, rows_of, with_inputs
 from .passage import Passage
@@ -47,6 +48,9 @@ class MemoryLength:
     measured: int | None
     steps: int
     fraction: float
+
+    __repr__ = text_of
+    _repr_html_ = page_of
 
 
 def memory_length(passage: Passage, row: int, fraction: float) -> MemoryLength:

@@ -11,6 +11,7 @@ from typing import Any, final
 from torch.nn import Module
 
 from .. import _torch
+from ..display import text_of
 from ..graph.graph import Graph
 from ..nn.adopt import adoptable, obstacle
 from ..nn.call import ProbedCall
@@ -35,6 +36,8 @@ class Place:
     module: Layer | Step
     suffix: str
     aliases: tuple[str, ...] = ()
+
+    __repr__ = text_of
 
     @property
     def graph(self) -> Graph:

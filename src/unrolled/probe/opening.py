@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 
+from ..display import bounded, page, paragraph, table
 from ..graph.graph import Graph
 from ..nn.adopt import adopt, release
 from .gates import Keeping, WeightRows, fixed, keepers, learned_terms, offsets, writers
@@ -38,10 +39,18 @@ class Opening:
     left: Mapping[str, str]
 
     def __repr__(self) -> str:
-        rows = [*self.changed.items(), *((name, f"left: {why}") for name, why in self.left.items())]
+        rows = self._rows()
         width = max(len(name) for name, _ in rows)
-        head = f"{len(self.changed)} changed, {len(self.left)} left alone"
-        return "\n".join([head, *(f"  {name:{width}}  {text}" for name, text in rows)])
+        return bounded(self._head(), (f"  {name:{width}}  {text}" for name, text in rows))
+
+    def _repr_html_(self) -> str:
+        return page(paragraph(self._head()), table(("gate", "its biases"), self._rows()))
+
+    def _head(self) -> str:
+        return f"{len(self.changed)} changed, {len(self.left)} left alone"
+
+    def _rows(self) -> list[tuple[str, str]]:
+        return [*self.changed.items(), *((name, f"left: {why}") for name, why in self.left.items())]
 
 
 def open_gate(

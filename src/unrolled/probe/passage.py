@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
+from ..display import text_of
 from ..graph.derivative import returned_input
 from ..graph.graph import Graph
 from ..graph.learned import Size
@@ -53,6 +54,8 @@ class Visit:
     after: Values
     edges: dict[str, GradientEdge]
     arriving: dict[str, Tensor | None] = field(default_factory=dict)
+
+    __repr__ = text_of
 
     @property
     def steps(self) -> int:

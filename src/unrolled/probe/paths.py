@@ -16,6 +16,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from ..display import bounded, page, paragraph, table
 from ..graph import derivative
 from ..graph.graph import Graph
 from ..graph.learned import Size
@@ -254,6 +255,25 @@ class Terms:
     popular: Tensor
     gates: Tensor
 
+    def __repr__(self) -> str:
+        return bounded(
+            f"Terms({self.state}: {_shaped(self.exact)}, norm {_norm(self.exact):.4g})",
+            (f"  {name:{LETTERS}} {value:.4g}" for name, value in self._norms().items()),
+        )
+
+    def _repr_html_(self) -> str:
+        norms = self._norms().items()
+        errors = (("popular", self.popular_error), ("gates", self.gates_error))
+        return page(
+            paragraph(f"{_shaped(self.exact)} of {self.state}, by its terms", "Terms"),
+            table(("term", "Frobenius norm"), [*norms, ("exact: their sum", _norm(self.exact))]),
+            table(("instead of it", "relative error"), errors),
+        )
+
+    def _norms(self) -> dict[str, float]:
+        """Return the Frobenius norm of every term."""
+        return {name: _norm(share) for name, share in self.shares.items()}
+
     @property
     def popular_error(self) -> float:
         """The error of the usual formula, relative to the exact derivative (Frobenius norm)."""
@@ -267,6 +287,18 @@ class Terms:
     def _error(self, other: Tensor) -> float:
         norm = torch.linalg.matrix_norm
         return (norm(other - self.exact) / norm(self.exact)).item()
+
+
+LETTERS = 8
+"""The column of a term's name, where terms are listed."""
+
+
+def _norm(matrix: Tensor) -> float:
+    return torch.linalg.matrix_norm(matrix).item()
+
+
+def _shaped(matrix: Tensor) -> str:
+    return f"{' × '.join(map(str, matrix.shape))} {str(matrix.dtype).removeprefix('torch.')}"
 
 
 def carrier(graph: Graph) -> str:

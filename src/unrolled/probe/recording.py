@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, final
 
@@ -17,9 +17,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from ..display import LETTERS, MOST, curve, page, paragraph, short, table
 from ..schema import Count, checked, parse
 from .store import Folder, Piece, Store
 
+PLACES = 12
+"""Layers that the text of a recording names."""
 INDEX, INITIAL, FORMAT = "recording.json", "initial.safetensors", "unrolled recording 1"
 
 
@@ -321,11 +324,36 @@ class Recording(Mapping[str, Tensor]):
                 raise ValueError(f"{name!r} has other rows than {place!r}")
 
     def __repr__(self) -> str:
-        parts = [f"{len(self)} names"]
-        for place, shapes in self._shapes.items():
-            steps, rows = sum(shape.steps for shape in shapes), _rows(shapes)
-            parts.append(f"{place}: {steps} steps, {rows} rows")
-        return f"Recording({'; '.join(parts)})"
+        parts = [
+            f"{place}: {sum(shape.steps for shape in shapes)} steps, {_rows(shapes)} rows"
+            for place, shapes in islice(self._shapes.items(), PLACES)
+        ]
+        more = len(self._shapes) - len(parts)
+        rest = [f"… {more} more layers"] if more else []
+        return short(f"Recording({'; '.join([f'{len(self)} names', *parts, *rest])})", LETTERS)
+
+    def _repr_html_(self) -> str:
+        """Return a table of all values: shape, range, and the mean over units step by step."""
+        titles = ("name", "shape", "dtype", "mean", "least", "greatest", "mean over rows and units")
+        rows = [(name, *self._described(name)) for name in self]
+        return page(paragraph(f"{len(self)} names", "Recording"), table(titles, rows))
+
+    def _described(self, name: str) -> tuple[Any, ...]:
+        """Return a row of the table; without numbers where reading all of them would take long."""
+        calls = self.sizes(name)
+        steps, rows = sum(T for T, _ in calls), max(B for _, B in calls)
+        units = self._store.get(self._canonical(name))[0].shape[-1]
+        if steps * rows * units > MOST:
+            return (f"{steps} steps, {rows} rows, {units} units", "", None, None, None, "")
+        whole, valid = self.padded(name)[0].detach(), self.taken(name)
+        shape = tuple(self.layout(name).outward(whole).shape)
+        head = (str(shape), str(whole.dtype).removeprefix("torch."))
+        taken = whole[valid].double()
+        if taken.numel() == 0:
+            return (*head, None, None, None, "")
+        means = whole.double().mean(-1).where(valid, 0).sum(1) / valid.sum(1)
+        drawn = curve(means.tolist(), f"mean of {name}")
+        return (*head, taken.mean().item(), taken.min().item(), taken.max().item(), drawn)
 
 
 def _rows(shapes: Sequence[CallShape]) -> int:

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from ..display import page, paragraph, plain, table
 from .aligned import feature_of, values_of
-from .shown import Shown
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -239,8 +239,17 @@ def _ranks(x: Tensor) -> Tensor:
     return torch.stack(columns, 1)
 
 
+TITLES = ("unit", "score", "p", "AUC", "accuracy")
+
+
+def _cells(unit: Unit) -> tuple[str, ...]:
+    """Return the row of a unit."""
+    numbers = (unit.score, unit.p, unit.auc, unit.accuracy)
+    return (f"{unit.name}[{unit.unit}]", *("-" if n is None else f"{n:.3f}" for n in numbers))
+
+
 @final
-class UnitSearch(Shown, Sequence[Unit]):
+class UnitSearch(Sequence[Unit]):
     """The result of `find_units`: every unit, the best first.
 
     Attributes:
@@ -279,24 +288,34 @@ class UnitSearch(Shown, Sequence[Unit]):
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-        table.add_column("unit")
-        for title in ("score", "p", "AUC", "accuracy"):
-            table.add_column(title, justify="right")
-        for unit in (self.found or self._units)[:10]:
-            auc, accuracy = (
-                "-" if value is None else f"{value:.3f}" for value in (unit.auc, unit.accuracy)
-            )
-            style = "" if unit.p < LEVEL else "dim"
-            row = (f"{unit.name}[{unit.unit}]", f"{unit.score:.3f}", f"{unit.p:.3f}", auc, accuracy)
-            table.add_row(*map(Text, row), style=style)
+        shown = (self.found or self._units)[:10]
+        rows = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+        rows.add_column(TITLES[0], overflow="fold")
+        for title in TITLES[1:]:
+            rows.add_column(title, justify="right", no_wrap=True)
+        for unit in shown:
+            rows.add_row(*map(Text, _cells(unit)), style="" if unit.p < LEVEL else "dim")
+        left = len(self.found) - len(shown)
+        more = [Text(f"… {left} more")] if left > 0 else []
+        return Group(rows, *more, Text(self._summary))
+
+    @property
+    def _summary(self) -> str:
         count = len(self.found)
         summary = (
             f"{count} of {len(self)} units track the feature"
             if count
             else f"No unit of {len(self)} tracks the feature better than chance"
         )
-        return Group(table, Text(f"{summary}; by chance the best one scores {self.chance:.3f}."))
+        return f"{summary}; by chance the best one scores {self.chance:.3f}."
+
+    def __str__(self) -> str:
+        return plain(self)
+
+    def _repr_html_(self) -> str:
+        """Return a table of all units that were found, or else of the best ten."""
+        rows = table(TITLES, map(_cells, self.found or self._units[:10]))
+        return page(rows, paragraph(self._summary))
 
     def __repr__(self) -> str:
         return f"UnitSearch({len(self.found)} of {len(self)} units)"

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeAlias, final
 import torch
 from torch import Tensor
 
+from ..display import page_of, text_of
 from ..nn.weights import States
 
 
@@ -29,6 +30,9 @@ class Carried:
     memory: Tensor | None = None
     mask: Tensor | None = None
     weights: Tensor | None = None
+
+    __repr__ = text_of
+    _repr_html_ = page_of
 
     def rows(self, index: Tensor) -> Carried:
         """Return the rows of an index (N,), in its order; rows may repeat."""
@@ -65,6 +69,9 @@ class Decoded(NamedTuple):
     symbols: Tensor
     lengths: Tensor
     scores: Tensor
+
+    __repr__ = text_of
+    _repr_html_ = page_of
 
 
 def greedy(begun: Begun, step: Advance, steps: int, end: int | None) -> Decoded:

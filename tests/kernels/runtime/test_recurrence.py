@@ -216,7 +216,7 @@ def test_what_no_kernel_can_be_written_for() -> None:
 def test_a_kernel_as_text() -> None:
     found = of()
     forward, backward = found.many.text(backward=False), found.many.text(backward=True)
-    assert forward.startswith("; lstm: 1 passes over the units of a row\n;   pass 0, H units:\n")
+    assert forward.startswith("; lstm: 1 pass over the units of a row\n;   pass 0, H units:\n")
     assert ";   buffer 0: " in forward
     assert "define void @run(" in forward
     assert "@pack_0(" in forward

@@ -1,4 +1,4 @@
-"""The whole benchmark and its table: a line for every row, within 100 columns."""
+"""The whole benchmark and its table: a line for every row, or a few."""
 
 from __future__ import annotations
 
@@ -44,33 +44,55 @@ def introduction(
     )
 
 
-def head(outcome: Timing) -> str:
+OWN = 38
+"""Columns of what is said of ours."""
+
+
+def beside(own: str, others: Sequence[str], columns: int) -> str:
+    """Return what is said of ours with columns of others beside it, in as many lines as it takes.
+
+    >>> print(beside("1,1,1,1", ["0.5"] * 2, OWN + 16))
+    1,1,1,1                                           0.5
+                                                      0.5
+    """
+    room = max(1, (columns - OWN) // (RATIO + 1))
+    rows = [others[at : at + room] for at in range(0, len(others), room)] or [()]
+    starts = (own, *("" for _ in rows[1:]))
+    return "\n".join(
+        (f"{start:<{OWN}}" + "".join(f" {each:>{RATIO}}" for each in row)).rstrip()
+        for start, row in zip(starts, rows, strict=True)
+    )
+
+
+def head(outcome: Timing, columns: int = 100) -> str:
     """Return the lines over rows that are compared with the same opponents."""
-    names = "".join(f" {each.name:>{RATIO}}" for each in outcome.contenders[1:])
-    columns = f"{'T,B,I,H':<16} {'time':>8} {'GFLOP/s':>7} {'peak':>4}{names}"
-    return f"\n{outcome.row.title}\n{columns}"
+    own = f"{'T,B,I,H':<16} {'time':>8} {'GFLOP/s':>7} {'peak':>4}"
+    names = [each.name for each in outcome.contenders[1:]]
+    return f"\n{outcome.row.title}\n{beside(own, names, columns)}"
 
 
-def line(outcome: Timing, ceiling: float) -> str:
+def line(outcome: Timing, ceiling: float, columns: int = 100) -> str:
     """Return a row: time, speed and part of the ceiling, and the ratio to each opponent."""
     if outcome.wrong is not None:
         return f"{outcome.row.shape!s:<16} WRONG, so not timed: {outcome.wrong}"
     speed = outcome.gflops
-    ratios = "".join(f" {value!s:>{RATIO}}" for value in outcome.ratios.values())
-    return (
+    own = (
         f"{outcome.row.shape!s:<16} {duration(outcome.seconds):>8} {short(speed):>7} "
-        f"{speed / ceiling:>4.0%}{ratios}"
+        f"{speed / ceiling:>4.0%}"
     )
+    return beside(own, [str(value) for value in outcome.ratios.values()], columns)
 
 
-def summary(means: Sequence[Mean]) -> str:
-    """Return the geometric means."""
+def summary(means: Sequence[Mean], columns: int = 100) -> str:
+    """Return the geometric means, their titles in lines of their own where the columns are few."""
+    wide = columns >= 100
+    title, gap = (46, " ") if wide else (0, "\n")
     lines = (
-        f"{each.title:<46} {each.opponent:>14} {short(each.mean):>6} {short(each.least):>6} "
-        f"{each.shape}"
+        f"{each.title:<{title}}{gap}{each.opponent:>14} {short(each.mean):>6} "
+        f"{short(each.least):>6} {each.shape}"
         for each in means
     )
-    head = f"\n{'geometric means':<46} {'opponent':>14} {'mean':>6} {'least':>6} at"
+    head = f"\n{'geometric means':<{title}}{gap}{'opponent':>14} {'mean':>6} {'least':>6} at"
     return "\n".join([head, *lines])
 
 
@@ -101,12 +123,14 @@ def run(console: Console, choice: Choice) -> dict[str, Any]:
         for each in _outcomes(console, choice):
             # The best of many moments: other programs may have had their share of the first.
             rates[threads] = max(rates[threads], ceiling.gflops(threads))
-            if head(each) != above:
-                above = head(each)
+            if head(each, console.width) != above:
+                above = head(each, console.width)
                 say(console, above)
-            say(console, line(each, rates[threads]), "bold red" if each.wrong else "")
+            say(
+                console, line(each, rates[threads], console.width), "bold red" if each.wrong else ""
+            )
             outcomes.append(each)
-    say(console, summary(means(outcomes)))
+    say(console, summary(means(outcomes), console.width))
     return report(found, rates, threads, outcomes)
 
 

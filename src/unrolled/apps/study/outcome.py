@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple, final
 
 import msgspec
 
+from ...display import page_of, text_of
 from ...errors import UserError, refusing
 from ...schema import Count, Size, checked, parse
 from ..bench.machine import machine
@@ -37,6 +38,9 @@ class Reading:
     said: tuple[str, str]
     shares: list[float]
 
+    __repr__ = text_of
+    _repr_html_ = page_of
+
     @property
     def right(self) -> bool:
         """True if both words are right."""
@@ -57,6 +61,9 @@ class Point(NamedTuple):
     loss: float
     trained: float
     held_out: float
+
+    __repr__ = text_of
+    _repr_html_ = page_of
 
 
 @final
@@ -94,6 +101,9 @@ class Outcome:
     curve: list[Point]
     gradients: dict[float, list[float]]
     reading: Reading | None
+
+    __repr__ = text_of
+    _repr_html_ = page_of
 
     @property
     def key(self) -> tuple[Any, ...]:

@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from ... import atomic
+from ...display import page_of, text_of
 from ...equations import Cell
 from ...errors import UserError, refusing
 from ...schema import Count, Finite, checked, parse
@@ -66,6 +67,9 @@ class Evaluation(NamedTuple):
     step: Count
     measures: Measures
 
+    __repr__ = text_of
+    _repr_html_ = page_of
+
     @property
     def loss(self) -> float:
         """In the task's unit; less is better."""
@@ -108,6 +112,9 @@ class Checkpoint(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, froze
     stale: Count
     optimizer: dict[str, Any]
     tensors: dict[str, Tensor] = {}
+
+    __repr__ = text_of
+    _repr_html_ = page_of
 
     def group(self, name: str) -> dict[str, Tensor]:
         """Return the tensors under ``name/``, without that prefix."""

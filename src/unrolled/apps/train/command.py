@@ -1,5 +1,6 @@
 """The command ``unrolled train``."""
 
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from inspect import signature
@@ -9,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import typer
 
 from ...errors import UserError
-from ...printable import printable
 from .options import Given, shaped, with_settings
 from .settings import Settings
 
@@ -95,19 +95,23 @@ def fit(
     Raises:
         UserError: see `unrolled.apps.train.folder` and `unrolled.apps.train.loop.run`.
     """
-    import torch
-    from rich.console import Console
-
     from ...cells import find
-    from ..terminal import Interrupt, say
-    from . import folder
-    from .loop import run
-    from .progress import progress
+    from ..terminal import Interrupt, load_torch, output, say
 
     if resume and overwrite:
         raise UserError("--resume and --overwrite contradict each other: give one of them")
     settings = given.begun()
     cell = find(settings.cell)
+    if "LOCAL_RANK" not in os.environ:  # the first process speaks for all
+        begun = f"Training {cell.name}, {settings.hidden} units, {settings.steps} steps, in {out}"
+        say(output(), f"Going on with the run in {out}" if resume else begun)
+    load_torch()
+    import torch
+
+    from . import folder
+    from .loop import run
+    from .progress import progress
+
     if resume:
         asked = cell if "cell" in given.settings else None
         training = folder.resume(out, given.settings, asked, make)
@@ -118,7 +122,8 @@ def fit(
     settings, leads = training.settings, training.machine.leads
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    console = Console(quiet=not leads)
+    console = output()
+    console.quiet = not leads
     for line in training.task.description():
         say(console, line)
     display = progress(console, settings, training.task.metric, training.step)
@@ -132,16 +137,16 @@ def fit(
 
 def _conclude(training: "Training", out: Path, hints: Sequence[str]) -> None:
     """Say where the run stands, what its best model reaches, and how to go on."""
-    from rich.console import Console
-
+    from ..terminal import output, say
     from . import checkpoint as checkpoints
 
+    console = output()
     task, step, steps, best = training.task, training.step, training.settings.steps, training.best
     unit, name, figures = task.metric.name, f"this {training.cell.name}", None
     if best is not None:
         figures = task.test_metrics(checkpoints.best(out).model().eval(), name)
     if figures is not None:
-        Console().print(figures.table(name))
+        console.print(figures.table(name))
     lines = (
         figures.notes
         if figures is not None
@@ -151,11 +156,11 @@ def _conclude(training: "Training", out: Path, hints: Sequence[str]) -> None:
         ]
     )
     for line in lines:
-        typer.echo(printable(line))
+        say(console, line)
     loss = f"; best held-out loss {best.loss:.3f} {unit} at step {best.step}" if best else ""
-    typer.echo(f"{out} is at step {step} of {steps}{loss}")
+    say(console, f"{out} is at step {step} of {steps}{loss}")
     if training.waited:
-        typer.echo(f"It stopped early: {training.stale} evaluations were no better than the best")
+        say(console, f"It stopped early: {training.stale} evaluations were no better than the best")
     for hint in hints:
         typer.echo(hint.format(out=out))
     more = " --steps N" if step >= steps else ""

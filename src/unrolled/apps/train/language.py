@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ...display import text_of
 from ...equations import Cell
 from ...errors import UserError
 from ...structures import ManyToMany, Symbols
@@ -41,6 +42,8 @@ class Characters(Problem):
     kind: ClassVar[str] = "text"
     data: ClassVar[str] = "text"
     vocabulary: str
+
+    __repr__ = text_of
 
     def __post_init__(self) -> None:
         if not self.vocabulary or "".join(sorted(set(self.vocabulary))) != self.vocabulary:

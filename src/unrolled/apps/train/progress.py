@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias, final
 
+from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -104,17 +105,43 @@ def progress(console: Console, settings: Settings, metric: Metric, step: int = 0
             write()
 
     if console.is_terminal:
-        with Live(console=console, get_renderable=lambda: _table(meter)):
+        with Live(console=console, get_renderable=lambda: _table(meter, console.width)):
             yield meter.update
     else:
         yield show
         write()
 
 
-def _table(meter: Meter) -> Group:
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    figures = meter.figures()
+GAP = 2
+"""Columns between two figures."""
+
+
+def _table(meter: Meter, columns: int) -> Group:
+    """Return the bar in a line of its own, and the figures under their names below it: in as many
+    rows as whole columns take.
+    """
+    bar = Table.grid()
+    bar.add_row(ProgressBar(total=1.0, completed=meter.done(), width=min(60, columns)))
+    return Group(bar, *(_row(figures) for figures in _rows(meter.figures(), columns)))
+
+
+def _rows(figures: dict[str, str], columns: int) -> list[dict[str, str]]:
+    """Return figures divided into rows of so many columns."""
+    rows: list[dict[str, str]] = [{}]
+    used = 0
+    for name, figure in figures.items():
+        wide = max(cell_len(name), cell_len(figure)) + GAP
+        if rows[-1] and used + wide > columns:
+            rows.append({})
+            used = 0
+        rows[-1][name] = figure
+        used += wide
+    return rows
+
+
+def _row(figures: dict[str, str]) -> Table:
+    table = Table(box=None, padding=(0, GAP, 0, 0))
     for name in figures:
-        table.add_column(name, style="bold", header_style="dim")
+        table.add_column(name, style="bold", header_style="dim", no_wrap=True)
     table.add_row(*map(Text, figures.values()))
-    return Group(ProgressBar(total=1.0, completed=meter.done(), width=60), table)
+    return table

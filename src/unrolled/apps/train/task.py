@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 from torch import Tensor, nn
 
+from ...display import page_of, text_of
 from ...errors import UserError
 from ...printable import printable
 from ...schema import Positive, checked
@@ -144,6 +145,9 @@ class TestMetrics:
     measures: tuple[str, ...]
     rows: dict[str, tuple[float | None, ...]]
     notes: tuple[str, ...] = ()
+
+    __repr__ = text_of
+    _repr_html_ = page_of
 
     def table(self, emphasised: str) -> Table:
         """Return the table for a terminal, one row stressed."""

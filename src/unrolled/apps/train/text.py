@@ -16,6 +16,7 @@ import numpy
 import torch
 from torch import Tensor
 
+from ...display import text_of
 from ...errors import UserError, refusing
 
 
@@ -153,6 +154,8 @@ class Corpus(Source):
     vocabulary: str
     start: int
     digest: str
+
+    __repr__ = text_of
 
     @classmethod
     def of(cls, text: str, held_out: float = 0.1) -> Corpus:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
+from ...display import page_of, text_of
 from ...equations import Cell
 from ...errors import UserError
 from ...schema import checked
@@ -43,6 +44,9 @@ class Report:
     gradient_norm: float
     learning_rate: float
     speed: float
+
+    __repr__ = text_of
+    _repr_html_ = page_of
 
 
 @final

@@ -90,7 +90,9 @@ class Schedule:
 
     def __str__(self) -> str:
         """Return the passes as text."""
-        lines = [f"{self.graph.name}: {len(self.passes)} passes over the units of a row"]
+        count = len(self.passes)
+        passes = "pass" if count == 1 else "passes"
+        lines = [f"{self.graph.name}: {count} {passes} over the units of a row"]
         kept_nodes = set(self.kept)
         for number, work in enumerate(self.passes):
             lines.append(f"  pass {number}, {UNITS[work.size]} units:")

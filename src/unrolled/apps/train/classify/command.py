@@ -80,6 +80,9 @@ def predict(
 
     If the file has the column of the class, the share that is told rightly follows on stderr.
     """
+    from ...terminal import load_torch
+
+    load_torch()
     from .predicting import predict as lines
 
     for line in lines(run, file, text or []):

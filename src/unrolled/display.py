@@ -1,0 +1,282 @@
+"""The look of results in a console and in a notebook: short as text, whole as a page.
+
+Text is bounded whatever is shown, and says what it leaves out; a page leaves out nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import fields, is_dataclass
+from html import escape
+from io import StringIO
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from .printable import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+LINES = 15
+"""Lines of a result's text, at most."""
+LETTERS = 2000
+"""Letters of a result's text, at most."""
+WORDS = 200
+"""Letters of one line, or of one value in it."""
+ITEMS = 6
+"""Items of a value that are named."""
+WIDTH = 100
+"""Columns of results that are laid out as a terminal would."""
+
+
+# Text.
+
+
+def short(text: str, most: int = WORDS) -> str:
+    """Return text in one line, its end cut off where it is long.
+
+    >>> short("a long story", 8)
+    'a long …'
+    """
+    text = printable(" ".join(text.split()))
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def brief(value: Any) -> str:
+    """Return any value in one short line: of arrays the shape, of collections the first items.
+
+    >>> brief({"a": [1.0, 2.0], "b": "text"})
+    "{a: [1.0, 2.0], b: 'text'}"
+    >>> brief(list(range(1000)))
+    '[0, 1, 2, 3, 4, 5, … 1000 in all]'
+    """
+    if isinstance(value, str):
+        return repr(short(value, 60))
+    if _is_array(value):
+        return f"{_shape(value)} {_dtype(value)}"
+    if hasattr(type(value), "_repr_html_"):
+        return short(repr(value), 80)
+    if isinstance(value, Mapping):
+        first = islice(value.items(), ITEMS)
+        parts = [f"{short(str(name), 40)}: {brief(each)}" for name, each in first]
+        return _items(parts, len(value), "{}")
+    if isinstance(value, (list, tuple)) and not hasattr(type(value), "_fields"):
+        brackets = "[]" if isinstance(value, list) else "()"
+        return _items([brief(each) for each in value[:ITEMS]], len(value), brackets)
+    if isinstance(value, Set):
+        return _items([brief(each) for each in sorted(value, key=str)[:ITEMS]], len(value), "{}")
+    if is_dataclass(value) or hasattr(type(value), "_fields"):
+        return type(value).__name__
+    if hasattr(type(value), "named_modules"):
+        return type(value).__name__  # of a model, which may be of any size
+    return short(repr(value), 80)
+
+
+def _items(parts: Sequence[str], count: int, brackets: str) -> str:
+    more = [f"… {count} in all"] if count > len(parts) else []
+    return short(f"{brackets[0]}{', '.join([*parts, *more])}{brackets[1]}")
+
+
+def _is_array(value: Any) -> bool:
+    return hasattr(type(value), "shape") and hasattr(type(value), "dtype")
+
+
+def _shape(value: Any) -> str:
+    return f"({', '.join(map(str, value.shape))}{',' * (len(value.shape) == 1)})"
+
+
+def _dtype(value: Any) -> str:
+    return str(value.dtype).removeprefix("torch.")
+
+
+def bounded(head: str, lines: Iterable[str] = ()) -> str:
+    """Return a result as text: a head, and lines of which the last ones are counted if there are
+    too many.
+
+    >>> print(bounded("30 in all", map(str, range(30))).splitlines()[-1])
+      … 17 more
+    """
+    lines = [short(line.rstrip()) if len(line) > WORDS else line.rstrip() for line in lines]
+    head = short(head)
+    kept, left = [], LETTERS - len(head) - 40
+    for line in lines:
+        left -= len(line) + 1
+        if left < 0 or len(kept) == LINES - 1:
+            break
+        kept.append(printable(line))
+    if len(kept) < len(lines):
+        kept = kept[: LINES - 2]
+        kept.append(f"  … {len(lines) - len(kept)} more")
+    return "\n".join([head, *kept])
+
+
+def listed(names: Sequence[str], most: int = ITEMS) -> str:
+    """Return names in one line, those that are too many counted.
+
+    >>> listed(["a", "b"])
+    'a, b'
+    """
+    more = f", … {len(names)} in all" if len(names) > most else ""
+    return ", ".join(short(name, 40) for name in names[:most]) + more
+
+
+def attributes(result: Any) -> dict[str, Any]:
+    """Return the public values of a result by name: the fields of a dataclass, named tuple or
+    struct.
+    """
+    if is_dataclass(result):
+        names = [each.name for each in fields(result)]
+    else:
+        names = getattr(result, "_fields", None) or result.__struct_fields__
+    return {name: getattr(result, name) for name in names if not name.startswith("_")}
+
+
+def text_of(result: Any, /) -> str:
+    """Return a result with fields as text: for its ``__repr__``.
+
+    >>> from typing import NamedTuple
+    >>> class Pair(NamedTuple):
+    ...     first: float
+    ...     second: list[int]
+    ...     __repr__ = text_of
+    >>> Pair(1.5, [1] * 100)
+    Pair(first=1.5, second=[1, 1, 1, 1, 1, 1, … 100 in all])
+    """
+    parts = [f"{name}={brief(value)}" for name, value in attributes(result).items()]
+    name = type(result).__name__
+    whole = f"{name}({', '.join(parts)})"
+    return whole if len(whole) <= WORDS else bounded(name, (f"  {part}" for part in parts))
+
+
+def plain(result: Any) -> str:
+    """Return what a terminal would show of a result of rich, without colours.
+
+    >>> plain("[bold]fine[/bold]")
+    'fine'
+    """
+    stream = StringIO()
+    _console(stream).print(result)
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
+
+
+def _console(stream: StringIO) -> Console:
+    """Return a console that writes to a stream alone: in a notebook rich would show it itself."""
+    from rich.console import Console
+
+    return Console(
+        file=stream, width=WIDTH, color_system=None, force_terminal=False, force_jupyter=False
+    )
+
+
+# Pages.
+
+STYLE = "border-collapse:collapse;margin:0.3em 0"
+CELL = "padding:0.15em 0.7em 0.15em 0;text-align:{};vertical-align:top"
+
+
+def page(*parts: str) -> str:
+    """Return parts of a page as one, wider ones with a bar to scroll by."""
+    return f"<div style='overflow-x:auto;max-width:100%'>{''.join(parts)}</div>"
+
+
+def paragraph(text: str, title: str = "") -> str:
+    """Return a paragraph, with a title in bold before it."""
+    bold = f"<b>{escape(printable(title))}</b> " if title else ""
+    return f"<p style='margin:0.3em 0;max-width:60em'>{bold}{escape(printable(text))}</p>"
+
+
+def code(text: str) -> str:
+    """Return lines of code or text as they are."""
+    return f"<pre style='white-space:pre-wrap'>{escape(printable(text))}</pre>"
+
+
+def drawing(svg: str) -> str:
+    """Return a picture for a page, no wider than it."""
+    at = svg.index("<svg")
+    return f"<svg style='max-width:100%;height:auto;background:#fff'{svg[at + 4 :]}"
+
+
+def table(titles: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Return a table; numbers stand at the right, strings of `Markup` as they are."""
+    head = "".join(
+        f"<th scope='col' style='{CELL.format('left')}'>{escape(title)}</th>" for title in titles
+    )
+    top = f"<thead><tr>{head}</tr></thead>" if head else ""
+    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
+    return f"<table style='{STYLE}'>{top}<tbody>{body}</tbody></table>"
+
+
+class Markup(str):
+    """HTML that is put into a page as it is."""
+
+
+def _cell(value: Any) -> str:
+    side = "left" if isinstance(value, str) else "right"
+    inner = value if isinstance(value, Markup) else escape(printable(written(value)))
+    return f"<td style='{CELL.format(side)}'>{inner}</td>"
+
+
+def written(value: Any) -> str:
+    """Return a number with four digits, None as a dash, anything else as its text."""
+    if value is None:
+        return "–"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def page_of(result: Any, /) -> str:
+    """Return a result with fields as a page: for its ``_repr_html_``. Nothing is cut."""
+    rows = [(name, _described(value)) for name, value in attributes(result).items()]
+    return page(paragraph("", type(result).__name__), table(("name", "value"), rows))
+
+
+def _described(value: Any) -> Any:
+    """Return one value for a table; of arrays their shape and range, of collections all items."""
+    if _is_array(value):
+        return f"{_shape(value)} {_dtype(value)}{_range(value)}"
+    if hasattr(type(value), "_repr_html_"):
+        return Markup(value._repr_html_())
+    if isinstance(value, Mapping) and value:
+        return Markup(table((), [(str(name), _described(each)) for name, each in value.items()]))
+    if isinstance(value, (list, tuple)) and not hasattr(type(value), "_fields"):
+        return ", ".join(map(_item, value))
+    return value if value is None or isinstance(value, (str, int, float)) else brief(value)
+
+
+def _item(value: Any) -> str:
+    """Return one item of a list in one line."""
+    return written(value) if isinstance(value, (str, int, float)) else brief(value)
+
+
+MOST = 10_000_000
+"""Numbers of an array up to which its range is looked for when it is shown."""
+
+
+def _range(value: Any) -> str:
+    size, kind = math.prod(value.shape), _dtype(value)
+    is_number = any(kind.startswith(each) for each in ("float", "bfloat", "int", "uint"))
+    if not 0 < size <= MOST or not is_number or getattr(value, "is_meta", False):
+        return ""
+    return f", {float(value.min()):.4g} to {float(value.max()):.4g}"
+
+
+def curve(values: Sequence[float], title: str, height: int = 24, width: int = 160) -> Markup:
+    """Return a small curve of numbers over steps, with their first, last, least and greatest in
+    words; empty without numbers.
+    """
+    found = [(i, v) for i, v in enumerate(values) if math.isfinite(v)]
+    if not found:
+        return Markup("")
+    least, greatest = min(v for _, v in found), max(v for _, v in found)
+    across, high = max(len(values) - 1, 1), (greatest - least) or 1.0
+    stride = max(1, len(found) // (2 * width))  # no more points than can be seen
+    points = " ".join(
+        f"{i / across * (width - 2) + 1:.1f},{(1 - (v - least) / high) * (height - 2) + 1:.1f}"
+        for i, v in found[::stride]
+    )
+    says = escape(f"{title}: from {least:.3g} to {greatest:.3g} over {len(values)} steps")
+    return Markup(
+        f"<svg role='img' aria-label='{says}' width='{width}' height='{height}'>"
+        f"<title>{says}</title><polyline points='{points}' fill='none' stroke='currentColor'/>"
+        "</svg>"
+    )

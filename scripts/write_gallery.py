@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from unrolled.apps.draw.request import subject
-from unrolled.draw.drawing import Drawing
+from unrolled.draw.drawing import Drawing, capital
 from unrolled.draw.drawings import DRAWINGS
 from unrolled.draw.picture import encode
 
@@ -36,7 +36,7 @@ def section(drawing: Drawing) -> str:
     takes = ", ".join(f"`--{option}`" for option in sorted(drawing.takes))
     also = f" Takes {takes}." if takes else ""
     return (
-        f"\n## {drawing.name}\n\n{drawing.about[0].upper()}{drawing.about[1:]}.{also}\n\n"
+        f"\n## {drawing.name}\n\n{capital(drawing.about)}.{also}\n\n"
         f"![{drawing.name}](gallery/{picture(drawing)})\n"
     )
 

@@ -21,6 +21,7 @@ from unrolled.printing.unicode import SIGNS, formula, readable
         (r"$\mathdefault{10^{-3}}$"[1:-1], "10⁻³"),
         ("W_{if}", "W_if"),
         ("a_", "a_"),
+        (r"\frac{\partial c_t}{\partial c_{t-4}} \sim N", "∂cₜ/∂cₜ₋₄ ∼ N"),
         ("{a", "a"),
     ],
 )

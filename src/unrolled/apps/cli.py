@@ -203,7 +203,7 @@ def draw(
     lang: str = _option("en", "Of the labels: en or zh."),
     out: Path | None = _option(None, "png, svg, pdf, json, gif or mp4.", "--out", "-o"),
     listed: bool = _option(False, "Show all drawings.", "--list"),
-    all_: Path | None = _option(None, "Write all drawings.", "--all", metavar="DIR"),
+    all_: Path | None = _option(None, "Write all drawings and charts.", "--all", metavar="DIR"),
 ) -> None:
     """Draw a cell, a network in time, or what a model computed."""
     from .draw.request import draw as run_command

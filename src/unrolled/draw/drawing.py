@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import final
@@ -57,11 +58,21 @@ class Drawing:
         return self.number >= CHARTS
 
 
+def capital(words: str) -> str:
+    """Return words that begin with a capital letter, unless they begin with a symbol.
+
+    >>> capital("the whole"), capital("h', y"), capital("dC/dh")
+    ('The whole', "h', y", 'dC/dh')
+    """
+    symbol = re.match(r"[a-z]*[A-Z'_(]", words)
+    return words if symbol else words[0].upper() + words[1:]
+
+
 def _title(about: str, subject: Subject) -> str:
     """Return what a picture is: of a cell that was asked for, that cell."""
     if subject.cell is None:
         words = subject.words(about)
-        return words[0].upper() + words[1:]
+        return capital(words) if subject.words.language == "en" else words
     english = subject.words.language == "en"
     return f"{subject.cell.name}: {subject.cell.summary}" if english else subject.cell.name
 

@@ -60,7 +60,7 @@ MARKS: dict[Operation, tuple[str, ...]] = {
     Operation.DIV: ("", "÷"),
     Operation.LESS: ("a", "b"),
     Operation.LESS_EQUAL: ("a", "b"),
-    Operation.SELECT: ("?", "yes", "no"),
+    Operation.SELECT: ("?", "✓", "✗"),
 }
 """Signs beside the lines into an operation whose arguments cannot be exchanged."""
 

@@ -47,3 +47,5 @@ DIM: dict[str, Look] = {
 }
 LIT_EDGE = 2.6
 WIRE, WIRE_DIM, WIRE_LIT = INK, "#d3d9e0", RED
+TEXT_LIT = "#b34700"
+"""Of letters: darker than lines, so that they stand out from white by more than 4.5 to 1."""

@@ -7,7 +7,20 @@ import math
 from itertools import pairwise, product
 from typing import TYPE_CHECKING, Any
 
-from .palette import DIM, INK, LIT_EDGE, LOOKS, PALE, PAPER, RED, WIRE, WIRE_DIM, WIRE_LIT, Look
+from .palette import (
+    DIM,
+    INK,
+    LIT_EDGE,
+    LOOKS,
+    PALE,
+    PAPER,
+    RED,
+    TEXT_LIT,
+    WIRE,
+    WIRE_DIM,
+    WIRE_LIT,
+    Look,
+)
 from .shapes import LETTER, Bounds, Box, Label, Line, Point, Shape, Strip
 from .type import MATH, MONOSPACE, dressed, style
 from .type import figure as new_figure
@@ -143,7 +156,7 @@ def _round_box(box: Box) -> Any:
 
 def _label(label: Label, axes: Axes) -> None:
     options: dict[str, Any] = {"ha": label.align, "zorder": 6}
-    options["color"] = {"dim": PALE, "lit": WIRE_LIT, "plain": INK}[label.light]
+    options["color"] = {"dim": PALE, "lit": TEXT_LIT, "plain": INK}[label.light]
     options["weight"] = "bold" if label.role == "title" else "normal"
     if label.role == "code":
         options["family"] = MONOSPACE

@@ -44,6 +44,27 @@ def typeset(text: str) -> str:
     return tight.replace("'", "′")
 
 
+_LETTER = "[\u2e80-\uffef]"
+_MARK = re.compile(rf"\s*([,:;!?])(?:\s+|(?={_LETTER})|$)")
+_BRACKETS = re.compile(rf"\s*\(([^()]*{_LETTER}[^()]*)\)\s*")
+_WIDE = str.maketrans(",:;!?", "，：；！？")
+
+
+def full_width(text: str) -> str:
+    """Return a text with Chinese letters in it with the marks that stand between such letters.
+
+    >>> full_width("$f_t$: 门, 已排序 (单元) 3,280"), full_width("a: b")
+    ('$f_t$：门，已排序（单元）3,280', 'a: b')
+    """
+    if not re.search(_LETTER, text):
+        return text
+    parts = re.split(r"(?<!\\)(\$.*?\$)", text)
+    for n in range(0, len(parts), 2):
+        wide = _MARK.sub(lambda found: found[1].translate(_WIDE), parts[n])
+        parts[n] = _BRACKETS.sub(r"（\1）", wide)
+    return "".join(parts)
+
+
 def dressed(made: Figure) -> Figure:
     """Return a figure whose texts are typeset, each in a font that has its letters."""
     from matplotlib.text import Text
@@ -51,11 +72,11 @@ def dressed(made: Figure) -> Figure:
     other = chinese()
     for text in made.findobj(Text):
         assert isinstance(text, Text)
-        words = text.get_text()
-        if "$" in words:
-            text.set_text(typeset(words))
-            if other and any(ord(letter) > 0x2E80 for letter in words):
-                text.set_fontfamily([other])  # mathtext takes one font for all that is no formula
+        words = full_width(text.get_text())
+        text.set_text(typeset(words))
+        # Mathtext takes one font for all that is no formula.
+        if "$" in words and other and any(ord(letter) > 0x2E80 for letter in words):
+            text.set_fontfamily([other])
     return made
 
 

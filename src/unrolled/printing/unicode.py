@@ -12,7 +12,7 @@ SIGNS: dict[str, str] = {
     # Unicode writes one of them otherwise.
     **{g: lookup(f"GREEK SMALL LETTER {g.replace('lambda', 'lamda')}") for g in GREEK},
     **{"odot": "⊙", "times": "×", "div": "÷", "cdot": "·", "leq": "≤", "geq": "≥", "neq": "≠"},
-    **{"approx": "≈", "pm": "±", "to": "→", "infty": "∞", "partial": "∂", "top": "⊤", "in": "∈"},
+    **{"approx": "≈", "pm": "±", "to": "→", "infty": "∞", "sim": "∼", "top": "⊤", "in": "∈"},
     **{"sum": "Σ", "prod": "Π", "Sigma": "Σ", "Delta": "Δ", "cdots": "⋯", "dots": "…", "|": "‖"},
     **{"quad": "  ", "ldots": "…", "Rightarrow": "⇒", "rightarrow": "→", "varepsilon": "ε"},
     **{"max": "max", "min": "min", "dim": "dim", "circ": "∘", "ell": "ℓ", "mid": "|"},
@@ -63,7 +63,7 @@ def formula(latex: str) -> str:
     >>> formula(r"\\frac{c_t}{1 + n_t} \\leq \\sqrt{2}")
     'cₜ/(1 + nₜ) ≤ √2'
     """
-    return " ".join(_Reader(latex).all().split()).replace("∂ ", "∂")
+    return " ".join(_Reader(latex).all().split())
 
 
 @final
@@ -105,6 +105,8 @@ class _Reader:
             return self._argument() + ACCENTS[name]
         if name == "frac":
             return f"{_held(self._argument())}/{_held(self._argument())}"
+        if name == "partial":
+            return f"∂{self._argument()}"
         if name == "sqrt":
             return f"√{_held(self._argument())}"
         return SIGNS.get(name, name)

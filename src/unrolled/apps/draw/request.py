@@ -108,7 +108,7 @@ def text_of(given: str | None) -> str | None:
 
 
 def write_all(folder: Path, make: Callable[[Drawing], object]) -> Iterator[Path]:
-    """Write all drawings into a folder: NAME.png, NAME.svg, and NAME.gif of those that move.
+    """Write all drawings and charts into a folder: NAME.png, NAME.svg, and NAME.gif of what moves.
 
     Args:
         folder: made if it is not there.
@@ -123,8 +123,6 @@ def write_all(folder: Path, make: Callable[[Drawing], object]) -> Iterator[Path]
     with refusing(f"make the folder {folder}", DrawError):
         folder.mkdir(parents=True, exist_ok=True)
     for drawing in DRAWINGS.values():
-        if drawing.chart:
-            continue
         picture = make(drawing)
         for kind in ("png", "svg", *(["gif"] if drawing.moves else [])):
             path = folder / f"{drawing.name}.{kind}"

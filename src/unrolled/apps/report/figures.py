@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from ...draw.palette import DASHES, DIM, INK, LOOKS, PALE, PAPER, SERIES, WIRE_DIM
+from ...draw.palette import DASHES, DIM, INK, LOOKS, PALE, PAPER, SERIES, TEXT_LIT, WIRE_DIM
 from ...draw.svg import element
 from ...draw.type import figure, style
 
@@ -33,7 +33,7 @@ BLACK, WHITE = "#000000", "#ffffff"
 def _themed() -> list[str]:
     """Return the colours that turn with the page; those that stand for numbers do not."""
     looks = [each for look in (*LOOKS.values(), *DIM.values()) for each in look[:3]]
-    found = [BLACK, WHITE, INK, PALE, PAPER, THREAD, GROUND, WIRE_DIM, *SERIES, *looks]
+    found = [BLACK, WHITE, INK, PALE, PAPER, THREAD, GROUND, TEXT_LIT, WIRE_DIM, *SERIES, *looks]
     return list(dict.fromkeys(color.lower() for color in found))
 
 

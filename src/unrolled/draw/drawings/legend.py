@@ -105,7 +105,7 @@ ENTRIES: tuple[tuple[str, Callable[[], list[Shape]]], ...] = (
     ("difference: + minus −", lambda: _signed(Operation.SUB)),
     ("quotient: by ÷", lambda: _signed(Operation.DIV)),
     ("comparison: a < b", lambda: _signed(Operation.LESS)),
-    ("choice: yes or no, by ?", lambda: _signed(Operation.SELECT)),
+    ("choice: ✓ or ✗, by ?", lambda: _signed(Operation.SELECT)),
 )
 """What each mark means, and its shapes around (0, 0)."""
 

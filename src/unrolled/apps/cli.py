@@ -350,21 +350,38 @@ def report(
     text: str | None = TEXT,
     lang: str = LANGUAGE,
     out: Path | None = _option(None, "The file to write.", shown="report.html in the run's folder"),
+    seeds: int = _option(
+        1, "Of how many models the figures are: more are trained like the run, from other seeds."
+    ),
+    data: list[Path] | None = _option(
+        None,
+        "A file that the run was trained on; may be repeated.",
+        metavar="FILE",
+        shown="Python's help topics",
+    ),
 ) -> None:
     """Write a page about a trained model: one HTML file that needs no network."""
-    from .terminal import load_torch
+    from rich.console import Console
+
+    from .terminal import Interrupt, load_torch
 
     load_torch()
     from .report.command import report as write
 
-    typer.echo(write(run, text, lang, out))
+    with Interrupt() as interrupt:
+        place = write(run, text, lang, out, seeds, data or [], Console(stderr=True), interrupt)
+    typer.echo(place)
+    leave(interrupt)
 
 
 @app.command()
 def demo(
-    seconds: float = _option(180, "About how long to train."),
+    seconds: float = _option(230, "About how long to train."),
     out: Path = _option(Path("runs/demo"), "Folder of the run and its page."),
     lang: str = LANGUAGE,
+    seeds: int = _option(
+        3, "Of the cells that are compared, at most: as many as there is time for."
+    ),
 ) -> None:
     """Tell the whole story: a language model, how far cells remember, and a page about them."""
     from .terminal import Interrupt, load_torch, output
@@ -374,7 +391,7 @@ def demo(
 
     Settings(seconds=seconds)  # says what is wrong with it
     with Interrupt() as interrupt:
-        demonstrate(output(), seconds, out, lang, interrupt)
+        demonstrate(output(), seconds, out, lang, interrupt, seeds)
     leave(interrupt)
 
 

@@ -2,146 +2,254 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..study.outcome import Outcome
 from ..study.table import Figure as Scores
 from ..study.table import Found, gathered, ordered
-from .memory import accuracy_table, caption
+from .commands import trials
+from .figures import scientific
+from .memory import accuracy_table, budget, caption
 from .page import Section, Speech
+from .verdicts import (
+    SEEDS,
+    Seed,
+    Settled,
+    Verdict,
+    arriving,
+    beginning,
+    both,
+    by_seed,
+    cure,
+    enough,
+    long_gap,
+    needed,
+    reaches,
+    settled,
+    short_gap,
+    trouble,
+)
 
-GOAL = 0.95
-"""The part of right answers from which on a task counts as learned."""
-FEW, ENOUGH = 1000, 2000
-"""Steps of training below which nothing is settled, and from which on a short gap is learned by
-every cell that can."""
-VANISHED = 1e-6
-"""What is left of a gradient that has vanished."""
-
-NOTHING = 1e-290
-"""Smaller gradients stand for 0."""
-
-PART = ("part", "not settled by this run")
+KINDS = {Verdict.HOLDS: "yes", Verdict.FAILS: "no", Verdict.OPEN: "part"}
 SIMPLE, GATED, RELU = "rnn_tanh", "lstm", "rnn_relu"
 
 
 def claims(outcomes: Sequence[Outcome], speech: Speech) -> list[dict[str, Any]]:
-    """Return the article's claims, each with a verdict that follows from the numbers."""
-    found = gathered(outcomes)
-    long = found["long"]
-    steps = min(each.steps for each in outcomes if each.task == "long")
-    settled = steps >= FEW
-    first = min(each.gap for each in outcomes if each.task == "long")
-    short = min(each.steps for each in outcomes if each.task == "short" or each.gap == first)
-    made = [
-        _short(found, short >= ENOUGH, speech),
-        _simple(long, settled, speech),
-        _cure("Another activation cures it: ReLU.", RELU, long, settled, speech),
-        _cure("Another structure cures it: LSTM.", GATED, long, settled, speech),
-        _gradient(outcomes, speech),
+    """Return the article's claims, each with a verdict that follows from the numbers.
+
+    Args:
+        outcomes: of a study, with some of the long task.
+        speech: the language of the page.
+
+    Returns:
+        For each claim its ``kind`` (yes, no or part), what it ``says``, the ``test`` that could
+        refute it, the ``verdict``, ``why`` it is that one, and what was ``measured``, in sentences;
+        a claim of several parts has claims as ``parts``.
+    """
+    figures, seeds = gathered(outcomes), by_seed(outcomes)
+    return [
+        _short(figures, seeds, speech),
+        _long(figures, seeds, speech),
+        _cure("Another activation cures it: ReLU.", RELU, figures, seeds, speech),
+        _cure("Another structure cures it: LSTM.", GATED, figures, seeds, speech),
+        _gradients(seeds, speech),
     ]
-    return [_said(each, speech) for each in made if each is not None]
 
 
-Claim = tuple[str, bool, bool, str]
-"""What is said; whether it holds; whether enough was done to say that it does not; what was
-measured."""
-
-
-def _said(claim: Claim, speech: Speech) -> dict[str, Any]:
-    says, holds, settled, measured = claim
-    kind, verdict = "yes", "holds"
-    if not holds:
-        kind, verdict = ("no", "does not hold here") if settled else PART
+def _claim(
+    says: str, test: str, result: Settled, measured: Iterable[str], speech: Speech
+) -> dict[str, Any]:
     return {
-        "kind": kind,
+        "kind": KINDS[result.verdict],
         "says": speech(says),
-        "verdict": f"{speech(verdict)}:",
-        "measured": measured,
+        "test": speech(test),
+        "verdict": speech(result.verdict.value),
+        "why": _why(result, speech),
+        "measured": list(measured),
+        "parts": [],
     }
 
 
-def _short(found: Found, settled: bool, speech: Speech) -> Claim:
-    """Judge the shortest gap of each task."""
-    parts, learned = [], []
-    for task in ("short", "long"):
-        shortest = {name: figures[min(figures)] for name, figures in found.get(task, {}).items()}
-        learned += [each.mean >= GOAL for each in shortest.values()]
-        if shortest:
-            listed = ", ".join(f"{name} {each.percent}" for name, each in shortest.items())
-            parts.append(f"{speech(f'{task} task')}: {listed}")
-    says = "With a short gap, every network learns the link."
-    return says, all(learned), settled, f"{'; '.join(parts)}."
+def _why(result: Settled, speech: Speech) -> str:
+    """Say how many seeds are for a claim and against it, and why others tell nothing."""
+    words = "of {seeds} seeds, {held} for it and {failed} against it"
+    if result.seeds == 1:
+        words = "of 1 seed, {held} for it and {failed} against it"
+    parts = [
+        speech(words).format(seeds=result.seeds, held=result.held, failed=result.failed),
+    ]
+    told = result.held + result.failed
+    if told < result.seeds:
+        parts.append(speech(result.why))
+    if told < SEEDS:
+        parts.append(speech("a verdict takes at least {least}").format(least=SEEDS))
+    return speech("; ").join(parts)
+
+
+def _listed(figures: Mapping[str, Scores], speech: Speech) -> str:
+    return speech(", ").join(f"{name} {each.percent}" for name, each in figures.items())
 
 
 def _along(name: str, figures: Mapping[int, Scores], speech: Speech) -> str:
-    listed = ", ".join(f"{speech('gap')} {gap}: {f.percent}" for gap, f in figures.items())
-    return f"{name}, {listed}"
+    gaps = (f"{speech('gap')} {gap} {f.percent}" for gap, f in figures.items())
+    return f"{name}{speech(': ')}{speech(', ').join(gaps)}"
 
 
-def _simple(
-    long: Mapping[str, Mapping[int, Scores]], settled: bool, speech: Speech
-) -> Claim | None:
-    if SIMPLE not in long or len(long[SIMPLE]) < 2:
-        return None
-    figures = long[SIMPLE]
-    first, last = figures[min(figures)], figures[max(figures)]
-    holds, settled = last.mean < 0.5 <= first.mean, settled or first.mean >= 0.5
-    says = "As the gap grows, a simple RNN can no longer learn it."
-    return says, holds, settled, f"{_along(SIMPLE, figures, speech)}."
+def _short(found: Found, seeds: Sequence[Seed], speech: Speech) -> dict[str, Any]:
+    measured = []
+    for task in ("short", "long"):
+        gap = min((gap for each in found.get(task, {}).values() for gap in each), default=0)
+        shortest = {name: each[gap] for name, each in found.get(task, {}).items() if gap in each}
+        if shortest:
+            title = f"{speech(f'{task} task')}{speech(', ')}{speech('gap')} {gap}"
+            measured.append(f"{title}{speech(': ')}{_listed(shortest, speech)}")
+    return _claim(
+        "With a short gap, every network learns the link.",
+        "Against it would be a cell that does not reach 95 % after 2,000 steps.",
+        settled(map(short_gap, seeds)),
+        measured,
+        speech,
+    )
+
+
+def _long(found: Found, seeds: Sequence[Seed], speech: Speech) -> dict[str, Any]:
+    figures = found["long"].get(SIMPLE)
+    return _claim(
+        "As the gap grows, a simple RNN can no longer learn it.",
+        "Against it would be a simple RNN that reaches 95 % over the longest gap. It counts only "
+        "where another cell does, in as many steps.",
+        settled(long_gap(each, SIMPLE) for each in seeds),
+        [_along(SIMPLE, figures, speech)] if figures else [],
+        speech,
+    )
 
 
 def _cure(
-    says: str, cell: str, long: Mapping[str, Mapping[int, Scores]], settled: bool, speech: Speech
-) -> Claim | None:
+    says: str, cell: str, found: Found, seeds: Sequence[Seed], speech: Speech
+) -> dict[str, Any]:
     """Judge a cell, however its weights start, by the longest gap."""
-    kinds = [name for name in long if name.partition("+")[0] == cell]
-    if not kinds:
-        return None
-    text = "; ".join(_along(name, long[name], speech) for name in kinds)
-    diverged = sum(f.diverged for name in kinds for f in long[name].values())
-    if diverged:
-        text += f"; {diverged} × NaN"
-    holds = all(long[name][max(long[name])].mean >= GOAL for name in kinds)
-    return says, holds, settled, f"{text}."
+    long = found["long"]
+    measured = []
+    for name, figures in long.items():
+        if name.partition("+")[0] == cell:
+            measured.append(_along(name, figures, speech))
+            measured += _trouble(figures[max(figures)], speech)
+    return _claim(
+        says,
+        "Against it would be that it misses 95 % over the longest gap while another cell reaches "
+        "it, in as many steps. It counts only where the simple RNN fails.",
+        settled(cure(each, cell, SIMPLE) for each in seeds),
+        measured,
+        speech,
+    )
 
 
-def _gradient(outcomes: Sequence[Outcome], speech: Speech) -> Claim | None:
-    """Return what is left of the gradient at the first word of the longest gap."""
-    gap = max(each.gap for each in outcomes if each.task == "long")
-    first: dict[str, Outcome] = {}
-    for each in outcomes:
-        if each.task == "long" and each.gap == gap:
-            first.setdefault(each.entrant, each)
-    if SIMPLE not in first:
-        return None
-    parts = []
-    for moment, words in ((0.0, "before training"), (1.0, "after training")):
-        sizes = {name: each.gradients[moment][-1] for name, each in ordered(first).items()}
-        listed = ", ".join(f"{name} {scientific(size)}" for name, size in sizes.items())
-        parts.append(f"{speech(words)} {listed}")
-    left = speech("Of the gradient is left at the first word, gap")
-    holds = first[SIMPLE].gradients[0.0][-1] < VANISHED
-    return "The cause is that gradients vanish.", holds, True, f"{left} {gap}: {'; '.join(parts)}."
+def _trouble(figure: Scores, speech: Speech) -> list[str]:
+    """Say what went wrong where a cell missed the goal, and after how many steps."""
+    what = trouble(figure.outcomes)
+    if not what.seeds:
+        return []
+    words = (
+        "Where it missed 95 %, after {steps} steps, of {seeds} seeds: {dead} with more than half "
+        "of the units dead, {exploded} with gradients that grew 30 times or more, {falling} with a "
+        "loss that still fell"
+    )
+    steps = f"{figure.outcomes[0].steps:,}"
+    return [speech(words).format(steps=steps, **what._asdict())]
 
 
-def scientific(value: float) -> str:
-    """Return a small number in two digits.
+def _gradients(seeds: Sequence[Seed], speech: Speech) -> dict[str, Any]:
+    """Judge both halves of what is said about gradients."""
+    halves = settled(map(needed, seeds)), settled(map(enough, seeds))
+    parts = [
+        _claim(
+            "Nothing is learned while gradients vanish.",
+            "Against it would be a cell that begins to learn the longest gap while less than one "
+            "millionth of its gradient is left at the first word. It counts only where another "
+            "cell does not learn and has lost its gradient by then.",
+            halves[0],
+            _beginnings(seeds, speech),
+            speech,
+        ),
+        _claim(
+            "Where gradients arrive, the link is learned.",
+            "Against it would be a cell that does not learn the longest gap although, along its "
+            "training, 1 % or more of its gradient is left at the first word; in as many steps as "
+            "another cell needs.",
+            halves[1],
+            _arrivals(seeds, speech),
+            speech,
+        ),
+    ]
+    verdict = both(*(each.verdict for each in halves))
+    return {
+        "kind": KINDS[verdict],
+        "says": speech("The cause is that gradients vanish."),
+        "test": speech("It says two things, and each is tested by itself. It holds if both do."),
+        "verdict": speech(verdict.value),
+        "why": "",
+        "measured": [],
+        "parts": parts,
+    }
 
-    >>> scientific(3.2e-31), scientific(0.25), scientific(1e-299)
-    ('3.2·10⁻³¹', '0.25', '0')
-    """
-    if not math.isfinite(value):
-        return "∞"
-    if value < NOTHING:
-        return "0"
-    if 0.01 <= value < 1000 or value == 0:
-        return f"{value:.2g}"
-    digits, _, power = f"{value:.1e}".partition("e")
-    raised = str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"{digits}·10{raised}"
+
+def _beginnings(seeds: Sequence[Seed], speech: Speech) -> list[str]:
+    """Say what was left of gradients before training, and when learning began."""
+    start, began, never = {}, {}, {}
+    for seed in seeds:
+        for name, each in ordered(dict(seed.far)).items():
+            along = reaches(each)
+            start.setdefault(name, []).append(along[0][1])
+            place = beginning(each)
+            if each.solved and place is not None:
+                began.setdefault(name, []).append(along[place][1])
+            elif not each.solved:
+                never.setdefault(name, []).append(max(size for _, size in along))
+    titles = (
+        ("Left at the first word, before training", start),
+        ("at the last look before it began to learn", began),
+        ("where it was not learned, the most at any look", never),
+    )
+    return [
+        speech(title) + speech(": ") + speech(", ").join(_range(*each) for each in sizes.items())
+        for title, sizes in titles
+        if sizes
+    ]
+
+
+def _range(name: str, sizes: Sequence[float]) -> str:
+    low, high = scientific(min(sizes)), scientific(max(sizes))
+    return f"{name} {low}" if low == high else f"{name} {low}–{high}"
+
+
+def _arrivals(seeds: Sequence[Seed], speech: Speech) -> list[str]:
+    """Say from how many seeds gradients arrived, and from how many of these it was learned."""
+    found: dict[str, list[Outcome]] = {}
+    for seed in seeds:
+        for each in arriving(seed):
+            found.setdefault(each.entrant, []).append(each)
+    words = speech("{name} from {arrived} of {seeds} seeds, learned from {learned}")
+    listed = (
+        words.format(
+            name=name,
+            arrived=len(each),
+            seeds=len(seeds),
+            learned=sum(one.solved for one in each),
+        )
+        for name, each in ordered(found).items()
+    )
+    said = speech("; ").join(listed)
+    return [speech("The gradient arrives") + speech(": ") + said] if said else []
+
+
+def found(outcomes: Sequence[Outcome], speech: Speech) -> str:
+    """Say in a sentence what a study has found over its longest gap, for previews of links."""
+    figures = gathered(outcomes)["long"]
+    gap = max(gap for each in figures.values() for gap in each)
+    listed = _listed({name: each[gap] for name, each in figures.items() if gap in each}, speech)
+    words = speech("Right answers over a gap of {gap} words").format(gap=gap)
+    return f"{words}{speech(': ')}{listed}{speech('; ')}{budget(outcomes, speech)}"
 
 
 def overview(outcomes: Sequence[Outcome], speech: Speech) -> Section:
@@ -151,14 +259,13 @@ def overview(outcomes: Sequence[Outcome], speech: Speech) -> Section:
         "Everything on this page was measured on this machine by one command; nothing is quoted "
         "from elsewhere."
     )
-    if min(each.steps for each in long) < 500:
-        words += " " + speech(
-            "This run was cut short: cells have had too few steps to learn what they can."
-        )
+    table = accuracy_table(gathered(long), speech)
     data = {
         "about": words,
-        **accuracy_table(gathered(long), speech),
+        "budget": budget(long, speech),
+        **table,
         "caption": caption(long, speech),
         "claims": claims(long, speech),
+        "commands": trials(long),
     }
     return Section("overview", speech("In short"), "short.html.j2", data)

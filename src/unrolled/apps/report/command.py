@@ -6,33 +6,44 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple, final
 
 import torch
 from rich.console import Console
 
 from ...cells import find
-from ...errors import DrawError
+from ...errors import DrawError, UserError
 from ..study.command import follow, show
 from ..study.entrant import Entrant
 from ..study.grid import Plan, tasks
 from ..study.outcome import Outcome, Results
-from ..study.problems import problem
 from ..study.trial import Budget
 from ..terminal import Interrupt, say
 from ..train import checkpoint as checkpoints
 from ..train import text
 from ..train.demo import demo as train
 from ..train.sample_inputs import words_for
-from .claims import ENOUGH, overview
+from .claims import found, overview
 from .memory import memory
 from .model import Run, diagnosis, inside, model, units
 from .network import cells, network
 from .page import Section, Speech, check, page, write
+from .siblings import siblings
+from .verdicts import ENOUGH
 
 NAME = "report.html"
 
 
-def report(path: Path, text: str | None, language: str, out: Path | None) -> Path:
+def report(
+    path: Path,
+    text: str | None,
+    language: str,
+    out: Path | None,
+    seeds: int = 1,
+    data: Sequence[Path] = (),
+    console: Console | None = None,
+    interrupt: Interrupt | None = None,
+) -> Path:
     """Write the report of a run; where it stands.
 
     Args:
@@ -40,23 +51,43 @@ def report(path: Path, text: str | None, language: str, out: Path | None) -> Pat
         text: a file, or the text itself; see `unrolled.apps.train.sample_inputs.words_for`.
         language: en or zh.
         out: the file; None: ``report.html`` in the run's folder.
+        seeds: how many models the figures are of: with more than one, models like the run are
+            trained from other seeds; see `unrolled.apps.report.siblings`.
+        data: files of the text that the run was trained on; none: Python's help topics.
+        console: shows how far these are; None: nothing does.
+        interrupt: ends their training after the models that are done.
 
     Raises:
-        UserError: the run cannot be read, or there is no text for it.
+        UserError: the run cannot be read, there is no text for it, or more seeds cannot be had.
         DrawError: packages are missing, the text does not fit, or the file cannot be written.
     """
     check()
     speech = Speech(language)
     checkpoint = checkpoints.load(path)
     _ = checkpoint.vocabulary  # an error for a run of another kind
-    run = Run(path, checkpoint, words_for(checkpoint, text))
+    words = words_for(checkpoint, text)
+    Run(path, checkpoint, words)  # an error for a text that does not fit, before any training
+    console, interrupt = console or Console(quiet=True), interrupt or Interrupt()
+    others = siblings(path, checkpoint, seeds, data, console, interrupt)
+    run = Run(path, checkpoint, words, others, text)
     lead = speech("Everything on this page was measured on this model by one command.")
-    title = f"{path.name or checkpoint.cell.name}: {checkpoint.cell.name}"
-    sections = [model(run, {}, "The model", speech), *about(run, speech)]
-    sections.insert(1, cells([checkpoint.cell], speech))
+    title = f"{path.name or checkpoint.cell.name}{speech(': ')}{checkpoint.cell.name}"
+    trained = model(run, {}, "The model", speech)
+    sections = [trained, cells([checkpoint.cell], speech), *about(run, speech)]
     place = out or (path if path.is_dir() else path.parent) / NAME
-    write(place, page(title, lead, sections, speech))
+    write(place, page(title, lead, sections, speech, described(run, speech)))
     return place
+
+
+def described(run: Run, speech: Speech) -> str:
+    """Say in a sentence what a model is and how far it came."""
+    parts = [run.checkpoint.cell.name]
+    parts.append(f"{run.checkpoint.settings.hidden} {speech('hidden units')}")
+    parts.append(f"{run.checkpoint.step:,} {speech('steps')}")
+    if run.checkpoint.last is not None:
+        bits = f"{run.checkpoint.last.loss:.3f} {speech('bits per character')}"
+        parts.append(f"{speech('held out')} {bits}")
+    return speech(", ").join(parts) + speech(".")
 
 
 def about(run: Run, speech: Speech) -> list[Section]:
@@ -65,20 +96,49 @@ def about(run: Run, speech: Speech) -> list[Section]:
     return [section for section in found if section is not None]
 
 
-ENTRANTS = ("rnn_tanh", "rnn_relu", "gru", "lstm")
-NEAR = {"short": (1,), "long": (1,)}
-FAR = {"long": (10, 100)}
+NEAR_CELLS = ("rnn_tanh", "rnn_relu", "gru", "lstm")
+FAR_CELLS = ("rnn_tanh", "rnn_relu", "rnn_relu+identity", "gru", "lstm")
+"""Over long gaps one more, whose gradients do not vanish: does it learn for that?"""
 SEEDS = 3
-"""From how many every trial is run at most, if there is time."""
-STUDY = 0.6
+"""As many as a verdict takes; with too little time there are fewer."""
+STUDY = 0.8
 """The part of the training time that the study takes; the language model has the rest."""
 LEAST = 20
 """Seconds of study from which on trials run side by side: processes take a while to start."""
+USED = 0.85
+"""The part of the cores' time that trials get; the rest is starting, waiting and measuring."""
 RESULTS = "study.json"
 
 
+@final
+class Part(NamedTuple):
+    """A part of the study.
+
+    Attributes:
+        gaps: by task.
+        cells: which take part.
+        steps: as many as every cell that can learn these gaps needs.
+    """
+
+    gaps: dict[str, tuple[int, ...]]
+    cells: tuple[str, ...]
+    steps: int
+
+
+PARTS = (
+    Part({"short": (1,), "long": (1,)}, NEAR_CELLS, ENOUGH),
+    Part({"long": (10,)}, FAR_CELLS, 900),
+    Part({"long": (100,)}, FAR_CELLS, 1300),
+)
+
+
 def demo(
-    console: Console, seconds: float, folder: Path, language: str, interrupt: Interrupt
+    console: Console,
+    seconds: float,
+    folder: Path,
+    language: str,
+    interrupt: Interrupt,
+    seeds: int = SEEDS,
 ) -> None:
     """Train for about so many seconds, print tables, and write ``report.html`` into the folder.
 
@@ -88,11 +148,14 @@ def demo(
         folder: of the language model's run; the study's results and the page stand beside it.
         language: of the page: en or zh.
         interrupt: ends the demonstration after what is done.
+        seeds: of the study, at most: fewer where there is no time for them.
 
     Raises:
-        UserError: the folder holds another run, or cannot be written.
+        UserError: the folder holds another run, or cannot be written; no seed, or too many.
         DrawError: an unknown language.
     """
+    if not 1 <= seeds <= 1000:
+        raise UserError(f"--seeds must be from 1 to 1000, not {seeds}")
     speech, pictures = Speech(language), True
     try:
         check()
@@ -102,7 +165,7 @@ def demo(
     train(console, (1 - STUDY) * seconds, folder, interrupt)
     if interrupt.requested:
         return
-    outcomes = _study(console, STUDY * seconds, folder, interrupt)
+    outcomes = _study(console, STUDY * seconds, folder, interrupt, seeds)
     if interrupt.requested or not pictures:
         return
     with console.status("Writing the page …"):
@@ -111,18 +174,26 @@ def demo(
     say(console, f"\nThe whole story, with pictures: {place}")
 
 
-def _study(console: Console, seconds: float, folder: Path, interrupt: Interrupt) -> list[Outcome]:
-    """Return every cell on both tasks, with as many steps as fit."""
+def _study(
+    console: Console, seconds: float, folder: Path, interrupt: Interrupt, most: int
+) -> list[Outcome]:
+    """Return every cell on both tasks, from as many seeds and with as many steps as fit."""
     console.rule("How far does each cell remember?")
-    entrants = [Entrant(find(name)) for name in ENTRANTS]
+    entrants = [[Entrant.of(name, find) for name in part.cells] for part in PARTS]
     jobs = os.cpu_count() or 1 if seconds >= LEAST else 1
-    paces = [sum(map(_pace, tasks(gaps, entrants, 1, Budget()))) for gaps in (NEAR, FAR)]
-    budget = 0.85 * seconds * min(jobs, 8)
-    near, far = divided(budget, *paces)
-    seeds = max(1, min(SEEDS, int(budget / (near * paces[0] + far * paces[1]))))
-    todo = tasks(NEAR, entrants, seeds, Budget(steps=near))
-    todo += tasks(FAR, entrants, seeds, Budget(steps=far))
+    both = list(zip(PARTS, entrants, strict=True))
+    paces = [sum(map(_pace, tasks(part.gaps, who, 1, Budget()))) for part, who in both]
+    wanted = [part.steps for part in PARTS]
+    seeds, steps = fitted(USED * seconds * min(jobs, 8), paces, wanted, most)
+    todo = [
+        plan
+        for (part, who), count in zip(both, steps, strict=True)
+        for plan in tasks(part.gaps, who, seeds, Budget(steps=count))
+    ]
+    todo.sort(key=lambda plan: plan.seed)  # whole seeds first
     results = Results()
+    about = f"{len(todo)} trials of {', '.join(f'{count:,}' for count in steps)} steps"
+    say(console, f"{seeds} seed{'s' if seeds > 1 else ''} fit into the time: {about}.")
     follow(console, todo, results, jobs, interrupt)
     show(console, results)
     results.path = folder / RESULTS
@@ -132,28 +203,31 @@ def _study(console: Console, seconds: float, folder: Path, interrupt: Interrupt)
 
 FEWEST = 20
 """Steps of a trial, even if they take too long."""
-SHARE = 0.6
-"""The part of the study's time that short gaps may take, so that they are settled."""
+SHORTER = 0.7
+"""The part of the wanted steps down to which more seeds are worth more than more steps."""
+LONGER = 1.5
+"""Steps beside the wanted ones, if there is time for them."""
 
 
-def divided(seconds: float, near: float, far: float) -> tuple[int, int]:
-    """Return how many steps the trials with short gaps can take, and those with long ones.
-
-    Short gaps are learned by every cell if there are steps enough, and these are cheap: they come
-    first. What is left is for the long ones.
+def fitted(
+    seconds: float, paces: Sequence[float], wanted: Sequence[int], most: int
+) -> tuple[int, list[int]]:
+    """Return from how many seeds, and with how many steps, the parts of a study fit into a time.
 
     Args:
         seconds: for all of them.
-        near, far: seconds that a step of all trials of a kind takes.
+        paces: by part, the seconds of one step of all its trials of one seed.
+        wanted: by part, the steps that its trials need.
+        most: seeds.
 
-    >>> divided(120.0, 0.02, 0.04), divided(40.0, 0.02, 0.04), divided(1200.0, 0.02, 0.04)
-    ((2000, 2000), (1200, 400), (3000, 2000))
+    >>> fitted(120.0, [0.02, 0.04], [1000, 500], 3), fitted(60.0, [0.02, 0.04], [1000, 500], 3)
+    ((3, [1000, 500]), (2, [750, 375]))
     """
-    most = problem("long", 1).steps, problem("long", max(FAR["long"])).steps
-    even = seconds / (near + far)
-    short = min(most[0], max(even, min(ENOUGH, SHARE * seconds / near)))
-    long = min(most[1], (seconds - short * near) / far)
-    return max(FEWEST, int(short)), max(FEWEST, int(long))
+    whole = sum(pace * steps for pace, steps in zip(paces, wanted, strict=True))
+    fit = int(seconds / (SHORTER * whole))
+    seeds = max(1, min(most, fit))
+    part = min(LONGER, seconds / (seeds * whole))
+    return seeds, [max(FEWEST, int(part * steps)) for steps in wanted]
 
 
 PACED = 12
@@ -190,7 +264,8 @@ def _page(outcomes: Sequence[Outcome], folder: Path, speech: Speech) -> str:
         "The clouds are in the sky: what decides the last word is near. I grew up in France … I "
         "speak fluent French: it is far away. Does a network learn the link?"
     )
-    return page(speech("How far does a network remember?"), lead, sections, speech)
+    title = speech("How far does a network remember?")
+    return page(title, lead, sections, speech, found(outcomes, speech))
 
 
 def _baselines(checkpoint: checkpoints.Checkpoint) -> dict[str, float]:

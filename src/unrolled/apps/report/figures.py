@@ -9,7 +9,7 @@ import colorsys
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from markupsafe import Markup
 
@@ -49,6 +49,8 @@ def dark(color: str) -> str:
     if depth < 0.02:
         hue, soft = 0.58, 0.18 if light > 0.5 else 0.12
     turned_light = 0.095 + (1 - light) * 0.838
+    if light > 0.6:  # grounds of words
+        turned_light = min(turned_light, 0.22 if depth > 0.02 else 0.5)
     if color in SERIES and depth > 0.4:  # curves stay bright
         turned_light = 0.64 if light < 0.5 else 0.78
     turned = colorsys.hls_to_rgb(hue, turned_light, soft)
@@ -60,15 +62,16 @@ def variables() -> dict[str, tuple[str, str]]:
     return {f"--f{color[1:]}": (color, dark(color)) for color in _themed()}
 
 
-def inline(figure: Figure, about: str) -> Markup:
+def inline(figure: Figure, about: str, more: str = "") -> Markup:
     """Return a figure as an SVG element, with a title that screen readers read.
 
     Args:
         figure: of matplotlib.
-        about: what it shows.
+        about: what it shows, and what can be seen there.
+        more: its description; empty: the words in it.
     """
     with style():
-        body = element(figure, about, transparent=True)
+        body = element(figure, about, more, transparent=True)
     body = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", body, count=1)
     body = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", body, count=1)
     themed = set(_themed())
@@ -82,14 +85,57 @@ def inline(figure: Figure, about: str) -> Markup:
 
 def picture(made: Picture, about: str) -> Markup:
     """Return one of the drawings as an SVG element."""
-    return inline(made.figure(), about)
+    return inline(made.figure(), about, made.about)
 
 
-WIDTH, HEIGHT = 6.4, 4.0
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours as WCAG 2 defines it: from 1 to 21.
+
+    >>> contrast("#000000", "#ffffff"), round(contrast("#767676", "#ffffff"), 2)
+    (21.0, 4.54)
+    """
+    high, low = sorted(map(_luminance, (one, other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def _luminance(color: str) -> float:
+    channels = (int(color[n : n + 2], 16) / 255 for n in (1, 3, 5))
+    linear = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+    return sum(part * c for part, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def ink_on(fill: str) -> str:
+    """Return black or white, whichever has more contrast on a colour: 4.5 at least.
+
+    >>> ink_on("#fee838"), ink_on("#00224e")
+    ('#000000', '#ffffff')
+    """
+    return max((BLACK, WHITE), key=lambda ink: contrast(ink, fill))
+
+
+def inches(svg: str) -> float:
+    """Return how wide an SVG element is, in inches of its own letters' points."""
+    box = re.search(r'viewBox="[^"]*"', svg)
+    assert box is not None
+    return round(float(box[0].removesuffix('"').split()[2]) / 72, 3)
+
+
+WHOLE = {"chart": 5.3, "wide": 6.0, "gate": 5.2, "cell": 8.6}
+"""Of kinds of figures, how many inches a page of 360 pixels shows without scrolling: the rest of
+them shrinks there, as the style sheet says, as far as its letters can be read."""
+
+
+def scrolls(svg: str, kind: str) -> bool:
+    """Return True if a figure is wider than a phone even when it is at its smallest."""
+    return inches(svg) > WHOLE.get(kind, 7.4)
+
+
+WIDTH, HEIGHT = 5.2, 3.7
+"""Inches: as wide as letters of 12 points are read on a phone."""
 NARROW = 4.6
 MARKS = "osD^vPX"
 FLOOR = 1e-12
-"""Smaller gradients are drawn here: no training can use them."""
+"""Where the axis of gradients begins: no training can use smaller ones; their curves leave it."""
 
 
 def _canvas(across: str, up: str, width: float = WIDTH) -> tuple[Figure, Axes]:
@@ -148,27 +194,95 @@ def against_gap(
     return _finish(made, axes)
 
 
+Curve: TypeAlias = tuple[Sequence[float], Sequence[float]]
+"""Places and heights."""
+
+
 @style()
-def learning(
-    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], across: str, up: str
-) -> Figure:
-    """Return one curve for each name: places and heights."""
+def learning(curves: Mapping[str, Sequence[Curve]], across: str, up: str) -> Figure:
+    """Draw the mean of the curves of each name, and a band from the least to the greatest.
+
+    Args:
+        curves: by name, one for each seed.
+        across, up: what the axes are.
+    """
     made, axes = _canvas(across, up)
-    for number, (name, (places, heights)) in enumerate(curves.items()):
-        axes.plot(places, heights, label=name, **_look(number))
+    for number, (name, several) in enumerate(curves.items()):
+        places = min((each[0] for each in several), key=len)
+        rows = [list(each[1])[: len(places)] for each in several]
+        means = [sum(column) / len(column) for column in zip(*rows, strict=True)]
+        _banded(axes, number, name, places, means, rows)
     return _finish(made, axes)
 
 
+def _banded(
+    axes: Axes,
+    number: int,
+    name: str,
+    places: Sequence[float],
+    middle: Sequence[float],
+    rows: Sequence[Sequence[float]],
+) -> None:
+    """Draw a curve, and a band around it where there are several rows."""
+    axes.plot(places, middle, label=name, **_look(number))
+    if len(rows) > 1:
+        low, high = ([pick(column) for column in zip(*rows, strict=True)] for pick in (min, max))
+        color = SERIES[number % len(SERIES)]
+        axes.fill_between(places, low, high, color=color, alpha=0.2, linewidth=0)
+
+
 @style()
-def against_distance(curves: Mapping[str, Sequence[float]], across: str, up: str) -> Figure:
-    """Return the size of a gradient against the steps that it has come back."""
+def against_distance(
+    curves: Mapping[str, Sequence[Sequence[float]]], across: str, up: str
+) -> Figure:
+    """Draw the size of a gradient against the steps that it has come back.
+
+    Args:
+        curves: by name, one for each seed: sizes relative to the last step. The curve is their
+            geometric mean, the band goes from the least to the greatest.
+        across, up: what the axes are.
+    """
     made, axes = _canvas(across, up, NARROW)
     top = 10.0
-    for number, (name, sizes) in enumerate(curves.items()):
-        shown = [min(max(size, FLOOR), 1e12) for size in sizes if math.isfinite(size)]
-        top = max([top, *shown])
-        axes.plot(range(len(shown)), shown, label=name, **_look(number))
+    for number, (name, several) in enumerate(curves.items()):
+        length = min(map(_finite, several))
+        rows = [[max(size, TINY) for size in sizes[:length]] for sizes in several]
+        top = max([top, *(min(size, 1e12) for sizes in rows for size in sizes)])
+        means = [math.exp(sum(map(math.log, c)) / len(c)) for c in zip(*rows, strict=True)]
+        _banded(axes, number, name, range(length), means, rows)
     axes.set_yscale("log")
     axes.set_ylim(FLOOR, 3 * top)
     axes.axhline(1.0, color=INK, linewidth=0.8, zorder=0)
     return _finish(made, axes, columns=2)
+
+
+TINY = 1e-300
+"""Stands for 0 where a logarithm is taken; far below the picture."""
+
+
+def _finite(sizes: Sequence[float]) -> int:
+    """Return how many sizes there are before the first infinite one."""
+    return next((n for n, size in enumerate(sizes) if not math.isfinite(size)), len(sizes))
+
+
+NOTHING = 1e-290
+"""Smaller gradients stand for 0."""
+
+
+def scientific(value: float) -> str:
+    """Return a small number in two digits.
+
+    >>> scientific(3.2e-31), scientific(0.25), scientific(1e-299)
+    ('3.2·10⁻³¹', '0.25', '0')
+    """
+    if math.isnan(value):
+        return "?"
+    if not math.isfinite(value):
+        return "∞"
+    if value < NOTHING:
+        return "0"
+    if 0.01 <= value < 1000 or value == 0:
+        return f"{value:.2g}"
+    digits, _, power = f"{value:.1e}".partition("e")
+    raised = str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{digits}·10{raised}"

@@ -15,7 +15,8 @@ from ..study.grammar import STORIES, Grammar
 from ..study.outcome import Outcome, Reading
 from ..study.table import Figure as Scores
 from ..study.table import Found, gathered, lines, number, ordered
-from .figures import against_distance, against_gap, inline, learning, picture
+from .commands import draw, study, trials
+from .figures import Curve, against_distance, against_gap, inline, learning, picture, scientific
 from .page import Section, Speech, TableCell
 
 SHOWN_GAP = 20
@@ -31,27 +32,40 @@ def memory(outcomes: Sequence[Outcome], speech: Speech) -> Section:
     """
     found = gathered(outcomes)
     long, last = found["long"], _longest(outcomes)
-    gap = last[0].gap
+    gap, seeds = last[0].gap, {each.seed for each in last}
     gaps = find("gaps").picture(subject(language=speech.pictures.language))
-    words = speech.chart
+    words, first = speech.chart, [each for each in last if each.seed == min(seeds)]
     accuracy = against_gap(
         long, last[0].chance, words("words in the gap"), words("held-out answers right, %")
     )
-    learning_caption = f"{speech('Training loss with a gap of')} {gap} {speech('words')}."
+    title = speech("Training loss with a gap of {gap} words").format(gap=gap)
     data: dict[str, Any] = {
         "gaps": picture(gaps, speech("What decides the last word is near, or far away.")),
+        "gaps_command": draw("gaps"),
         "examples": [_example(name, speech) for name in STORIES],
-        "accuracy": inline(accuracy, speech("Accuracy against the gap")),
-        **accuracy_table(found, speech),
+        "accuracy": inline(accuracy, _scores_said(long, speech)),
+        "commands": trials([each for each in outcomes if each.task in STORIES]),
+        "command": study(last),
+        **accuracy_table(found, speech, seconds=True),
         "caption": caption(outcomes, speech),
         "learning": _learning(last, speech),
-        "learning_caption": learning_caption,
+        "learning_caption": f"{title}{speech('.')} {spread(len(seeds), speech)}",
         **_gradients(last, speech),
-        "readings": [_read(each) for each in last if each.reading],
+        "gradient_caption": spread(len(seeds), speech),
+        "readings": [_read(each) for each in first if each.reading],
+        "reading_seed": speech("seed {number}").format(number=min(seeds)),
         "others": [_other(task, found[task], speech) for task in OTHERS if task in found],
     }
     title = speech("The long-term dependency problem")
     return Section("memory", title, "memory.html.j2", data)
+
+
+def spread(seeds: int, speech: Speech) -> str:
+    """Say what a curve and the band around it are."""
+    if seeds == 1:
+        return speech("One seed: the spread is not known.")
+    words = speech("Mean of {seeds} seeds; the band goes from the least to the greatest.")
+    return words.format(seeds=seeds)
 
 
 OTHERS = {
@@ -61,18 +75,33 @@ OTHERS = {
 
 
 def _longest(outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Return outcomes of the first seed, with a gap of 100 if that was tried, or the longest."""
+    """Return outcomes of all seeds, with a gap of 100 if that was tried, or the longest."""
     gaps = {each.gap for each in outcomes if each.task == "long"}
     gap = 100 if 100 in gaps else max(gaps)
-    chosen = [each for each in outcomes if each.task == "long" and each.gap == gap]
-    seed = min(each.seed for each in chosen)
-    return list(ordered({each.entrant: each for each in chosen if each.seed == seed}).values())
+    return [each for each in outcomes if each.task == "long" and each.gap == gap]
 
 
-def accuracy_table(found: Found, speech: Speech) -> dict[str, list[Any]]:
-    """Tabulate the held-out answers that are right, of both tasks, cells down."""
+def _by_entrant(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
+    found: dict[str, list[Outcome]] = {}
+    for each in outcomes:
+        found.setdefault(each.entrant, []).append(each)
+    return ordered(found)
+
+
+def accuracy_table(found: Found, speech: Speech, seconds: bool = False) -> dict[str, list[Any]]:
+    """Tabulate the held-out answers that are right, of both tasks, cells down.
+
+    Args:
+        found: the figures.
+        speech: the language of the page.
+        seconds: whether the last column has the seconds of a trial.
+    """
     titles = {"short": speech("short task"), "long": speech("long task")}
-    return _table(found, {task: f"{title}, " for task, title in titles.items()}, speech)
+    comma = speech(", ")
+    table = _table(found, {task: f"{title}{comma}" for task, title in titles.items()}, speech)
+    if not seconds:
+        table = {"head": table["head"][:-1], "body": [row[:-1] for row in table["body"]]}
+    return table
 
 
 def _table(found: Found, titles: Mapping[str, str], speech: Speech) -> dict[str, list[Any]]:
@@ -85,9 +114,14 @@ def _table(found: Found, titles: Mapping[str, str], speech: Speech) -> dict[str,
     head = [speech("cell"), *(f"{titles[task]}{speech('gap')} {gap}" for task, gap in columns)]
     body: list[list[Any]] = []
     for name, figures, seconds in made:
-        cells = (TableCell(str(f), f.all_solved) if f else "–" for f in figures)
+        cells = (_score(figure) if figure else "–" for figure in figures)
         body.append([name, *cells, f"{seconds:.0f}"])
     return {"head": [*head, speech("seconds for a trial")], "body": body}
+
+
+def _score(figure: Scores) -> TableCell:
+    mean, _, around = str(figure).partition(" (")
+    return TableCell(mean, figure.all_solved, around.rstrip(")"))
 
 
 def caption(outcomes: Sequence[Outcome], speech: Speech) -> str:
@@ -96,9 +130,32 @@ def caption(outcomes: Sequence[Outcome], speech: Speech) -> str:
     chance = f"{speech('chance')} {100 * outcomes[0].chance:.1f} %"
     parts = [speech("Held-out answers that are right, in %")]
     if count > 1:
-        parts.append(f"{speech('mean over seeds; in brackets the least and the greatest')}")
-    seeds = speech("seeds" if count > 1 else "seed")
-    return "; ".join([*parts, f"{count} {seeds}", chance]) + "."
+        parts.append(f"{speech('mean over seeds; beside it the least and the greatest')}")
+    seeds = speech("{count} seeds" if count > 1 else "1 seed").format(count=count)
+    green = speech("green: 95 % or more from every seed")
+    return speech("; ").join([*parts, seeds, chance, green]) + speech(".")
+
+
+def budget(outcomes: Sequence[Outcome], speech: Speech) -> str:
+    """Say from how many seeds trials were run, and how many steps each took."""
+    count = len({each.seed for each in outcomes})
+    steps = dict(sorted({each.gap: each.steps for each in outcomes}.items()))
+    words = speech("{steps} steps of training with a gap of {gap}")
+    listed = (words.format(steps=f"{n:,}", gap=gap) for gap, n in steps.items())
+    seeds = speech("{count} seeds" if count > 1 else "1 seed").format(count=count)
+    return seeds + speech(": ") + speech("; ").join(listed) + speech(".")
+
+
+def _scores_said(long: Mapping[str, Mapping[int, Scores]], speech: Speech) -> str:
+    """Say what the chart of scores shows, for who cannot see it."""
+    parts = (
+        f"{name}{speech(': ')}"
+        + speech(", ").join(
+            f"{speech('gap')} {gap} {each.percent}" for gap, each in figures.items()
+        )
+        for name, figures in long.items()
+    )
+    return f"{speech('Accuracy against the gap')}. {speech('; ').join(parts)}{speech('.')}"
 
 
 def _example(name: str, speech: Speech) -> dict[str, Any]:
@@ -119,21 +176,38 @@ def _example(name: str, speech: Speech) -> dict[str, Any]:
 
 
 def _learning(outcomes: Sequence[Outcome], speech: Speech) -> Markup:
-    curves = {
-        each.entrant: ([p.step for p in each.curve], [p.loss for p in each.curve])
-        for each in outcomes
+    curves: dict[str, list[Curve]] = {
+        name: [([p.step for p in each.curve], [p.loss for p in each.curve]) for each in several]
+        for name, several in _by_entrant(outcomes).items()
     }
+    ends = (
+        f"{name} {sum(heights[-1] for _, heights in several) / len(several):.2f}"
+        for name, several in curves.items()
+        if all(heights for _, heights in several)
+    )
+    about = f"{speech('Learning curves')}. {speech('At the end')}{speech(': ')}"
     across, up = speech.chart("steps of training"), speech.chart("training loss, nats")
-    return inline(learning(curves, across, up), speech("Learning curves"))
+    return inline(learning(curves, across, up), about + speech(", ").join(ends) + speech("."))
 
 
 def _gradients(outcomes: Sequence[Outcome], speech: Speech) -> dict[str, Markup]:
     across, up = speech.chart("steps back"), speech.chart("gradient, relative")
     made = {}
     for name, moment, words in (("before", 0.0, "before"), ("after", 1.0, "after")):
-        curves = {each.entrant: each.gradients[moment] for each in outcomes}
-        about = f"{speech('Gradient against distance')}, {speech(f'{words} training')}"
-        made[name] = inline(against_distance(curves, across, up), about)
+        curves = {
+            entrant: [each.gradients[moment] for each in several]
+            for entrant, several in _by_entrant(outcomes).items()
+        }
+        left = (
+            f"{entrant} {scientific(min(s[-1] for s in sizes))}–"
+            f"{scientific(max(s[-1] for s in sizes))}"
+            for entrant, sizes in curves.items()
+        )
+        about = (
+            f"{speech('Gradient against distance')}{speech(', ')}{speech(f'{words} training')}. "
+        )
+        about += speech("Left at the first word") + speech(": ") + speech(", ").join(left)
+        made[name] = inline(against_distance(curves, across, up), about + speech("."))
     return made
 
 
@@ -155,6 +229,7 @@ def _read(outcome: Outcome) -> dict[str, Any]:
         "said": " ".join(found.said),
         "answer": " ".join(found.answer),
         "right": found.right,
+        "share": f"{100 * sum(found.shares[place] for place in found.facts):.0f} %",
         "words": [
             {"text": word, "share": shade_level(share, greatest), "fact": place in found.facts}
             for place, (word, share) in enumerate(zip(found.words, found.shares, strict=True))
@@ -164,7 +239,11 @@ def _read(outcome: Outcome) -> dict[str, Any]:
 
 def _other(task: str, found: Mapping[str, Mapping[int, Scores]], speech: Speech) -> dict[str, Any]:
     first = next(iter(next(iter(found.values())).values())).outcomes[0]
+    chance = f"{speech('chance')} {number(first.chance)}"
     return {
         **_table({task: found}, {task: ""}, speech),
-        "caption": f"{speech(OTHERS[task])}; {speech('chance')} {number(first.chance)}.",
+        "caption": speech(OTHERS[task]) + speech("; ") + chance + speech("."),
+        "commands": trials(
+            [o for gaps in found.values() for f in gaps.values() for o in f.outcomes]
+        ),
     }

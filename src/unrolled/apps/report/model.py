@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from ...draw.axes import visible
 from ...draw.drawings import find
-from ...draw.render import ink_on, shade
+from ...draw.render import shade
 from ...draw.subject import Subject
 from ...errors import DrawError
 from ...probe import features
@@ -21,11 +22,13 @@ from ...probe.diagnosis import diagnose
 from ...probe.record import record
 from ...probe.units import Unit, UnitSearch, find_units
 from ..draw.numbers import Measured
+from ..train import checkpoint as checkpoints
 from ..train import log, text
 from ..train.language import sample
 from ..train.sample_inputs import excerpts
-from .figures import against_distance, inline, learning, picture
-from .memory import shade_level
+from .commands import draw, line, of_run
+from .figures import Curve, against_distance, ink_on, inline, learning, picture, scientific
+from .memory import shade_level, spread
 from .page import Section, Speech, TableCell
 
 if TYPE_CHECKING:
@@ -46,6 +49,8 @@ class Run:
         checkpoint: what is in it.
         words: text that the model reads, at least `LEAST` characters of
             `unrolled.apps.train.sample_inputs`.
+        others: folders of models like it, trained from other seeds.
+        given: ``--text`` as it was given; None: it was not.
 
     Raises:
         DrawError: for a text that the model cannot read.
@@ -54,6 +59,8 @@ class Run:
     path: Path
     checkpoint: Checkpoint
     words: str
+    others: Sequence[Path] = ()
+    given: str | None = None
 
     def __post_init__(self) -> None:
         strange = sorted(set(self.words) - set(self.checkpoint.vocabulary))
@@ -61,6 +68,21 @@ class Run:
             raise DrawError(
                 f"--text does not fit the run: the model does not know {''.join(strange[:10])!r}"
             )
+
+    @property
+    def paths(self) -> list[Path]:
+        """Of the run and of the models like it."""
+        return [self.path, *self.others]
+
+    @property
+    def checkpoints(self) -> list[Checkpoint]:
+        """The run's, and those of the models like it."""
+        return [self.checkpoint, *map(checkpoints.load, self.others)]
+
+    @property
+    def options(self) -> list[str]:
+        """Of a command that is to read the same text."""
+        return [] if self.given is None else ["--text", self.given]
 
     @property
     def sentence(self) -> str:
@@ -75,45 +97,87 @@ def model(run: Run, baselines: Mapping[str, float], title: str, speech: Speech) 
     checkpoint = run.checkpoint
     network = checkpoint.model()
     count = sum(each.numel() for each in network.parameters())
-    body: list[list[Any]] = [[speech(name), f"{bits:.3f}"] for name, bits in baselines.items()]
-    if checkpoint.last is not None:
-        name = f"{checkpoint.cell.name} ({speech('this model')})"
-        body.append([name, TableCell(f"{checkpoint.last.loss:.3f}", True)])
     about = (
-        f"{checkpoint.cell.name}: {count:,} {speech('parameters')}, "
-        f"{checkpoint.settings.hidden} {speech('hidden units')}, {speech('trained for')} "
-        f"{checkpoint.step:,} {speech('steps')}."
+        f"{checkpoint.cell.name}{speech(': ')}{count:,} {speech('parameters')}{speech(', ')}"
+        f"{checkpoint.settings.hidden} {speech('hidden units')}{speech(', ')}"
+        f"{speech('trained for')} {checkpoint.step:,} {speech('steps')}{speech('.')}"
     )
-    known = "\n" if "\n" in checkpoint.vocabulary else ""
-    written = sample(network, checkpoint.vocabulary, known, WRITTEN, TEMPERATURE)  # pyright: ignore[reportArgumentType]
+    written = sample(network, checkpoint.vocabulary, "", WRITTEN, TEMPERATURE)  # pyright: ignore[reportArgumentType]
+    seeds = len(run.paths)
     data = {
         "about": about,
-        "bits": body,
+        "bits": _bits(run, baselines, speech),
+        "caption": f"{speech('held-out loss')}{speech('; ')}{_seeds(seeds, speech)}",
         "learning": _learning(run, speech),
+        "learning_caption": speech("Loss of the training batch, and on the held-out part.")
+        + f" {spread(seeds, speech)}",
+        "command": _report(run),
         "written": "".join(written),
         "temperature": TEMPERATURE,
-    }
+        "sample": line(
+            "sample", run.path, "--length", WRITTEN, "--temperature", TEMPERATURE,
+        ),
+    }  # fmt: skip
     return Section("model", speech(title), "model.html.j2", data)
 
 
+def _report(run: Run) -> str:
+    """Return the command that writes the report of a run."""
+    seeds = len(run.paths)
+    return line("report", run.path, *run.options, *(("--seeds", seeds) if seeds > 1 else ()))
+
+
+def _seeds(seeds: int, speech: Speech) -> str:
+    """Say of how many models a figure is."""
+    if seeds == 1:
+        return speech("one model of one seed: another seed may differ.")
+    words = speech("{seeds} models of as many seeds: mean, and the least and the greatest.")
+    return words.format(seeds=seeds)
+
+
+def _bits(run: Run, baselines: Mapping[str, float], speech: Speech) -> list[list[Any]]:
+    """Tabulate held-out losses; that of the models is marked as good if all beat every baseline."""
+    body: list[list[Any]] = [[speech(name), f"{bits:.3f}"] for name, bits in baselines.items()]
+    losses = [each.last.loss for each in run.checkpoints if each.last is not None]
+    if losses:
+        name = f"{run.checkpoint.cell.name} ({speech('this model')})"
+        best = bool(baselines) and max(losses) < min(baselines.values())
+        around = f"{min(losses):.3f}–{max(losses):.3f}" if len(losses) > 1 else ""
+        body.append([name, TableCell(f"{sum(losses) / len(losses):.3f}", best, around)])
+    return body
+
+
 def _learning(run: Run, speech: Speech) -> Markup | None:
-    """Return the learning curve of the run's log; None where there is no log, or a damaged one."""
-    folder = run.path if run.path.is_dir() else run.path.parent
-    try:
-        lines = log.lines(folder / log.NAME)
-    except (OSError, ValueError):
+    """Return the learning curves of the logs; None where there is no log, or a damaged one."""
+    logs = [_logged(path) for path in run.paths]
+    own = logs[0]
+    if len(own) < 2:
         return None
-    steps, losses = [line.step for line in lines], [line.loss for line in lines]
-    held = [(line.step, line.held_out.loss) for line in lines if line.held_out]
-    if len(steps) < 2:
-        return None
-    curves: dict[str, tuple[Sequence[float], Sequence[float]]] = {
-        speech.chart("training"): _smooth(steps, losses)
+    curves: dict[str, list[Curve]] = {
+        speech.chart("training"): [
+            _smooth([each.step for each in lines], [each.loss for each in lines])
+            for lines in logs
+            if len(lines) >= 2
+        ]
     }
+    held = [(each.step, each.held_out.loss) for each in own if each.held_out]
+    about = f"{speech('Learning curves')}{speech(': ')}{speech('loss')} {own[0].loss:.2f}"
+    about += f" → {own[-1].loss:.2f}"
     if held:
-        curves[speech.chart("held out")] = tuple(zip(*held, strict=True))  # pyright: ignore[reportArgumentType]
+        places, heights = zip(*held, strict=True)
+        curves[speech.chart("held out")] = [(places, heights)]
+        about += f"{speech(', ')}{speech('held out')} {heights[-1]:.2f}"
     across, up = speech.chart("steps of training"), speech.chart("loss")
-    return inline(learning(curves, across, up), speech("Learning curves"))
+    return inline(learning(curves, across, up), about + speech("."))
+
+
+def _logged(path: Path) -> list[log.Line]:
+    """Return the lines of a run's log; none where there is no log, or a damaged one."""
+    folder = path if path.is_dir() else path.parent
+    try:
+        return list(log.lines(folder / log.NAME))
+    except (OSError, ValueError):
+        return []
 
 
 POINTS = 150
@@ -134,43 +198,97 @@ def inside(run: Run, speech: Speech) -> Section:
     numbers = Measured([run.path], run.sentence, say=lambda words: None, words=speech.pictures)
     about, title = Subject(None, numbers, speech.pictures), speech("Inside, on a real sentence")
 
-    def drawn(name: str) -> Markup:
-        return picture(find(name).picture(about), f"{name}: {title}")
+    def drawn(name: str, words: str) -> Markup:
+        return picture(find(name).picture(about), f"{title}{speech(': ')}{words}")
 
-    fades = {fade.model: fade.sizes.tolist() for fade in numbers.fades()}
-    across, up = speech.chart("steps back"), speech.chart("gradient, relative")
-    gradient = against_distance(fades, across, up)
+    gradient, said = _fading(run, speech)
     data: dict[str, Any] = {
         "sentence": run.sentence,
-        "gates": drawn("gates"),
+        "gates": drawn("gates", speech("gates and states")),
+        "gates_command": of_run("gates", run.path, run.sentence),
         "strip": None,
-        "gradient": inline(gradient, speech("Gradient against distance")),
+        "gradient": gradient,
+        "gradient_caption": said,
+        "gradient_command": draw("distance", "--run", run.path, "--text", run.sentence),
     }
     _, influence = numbers.influence(len(run.sentence))
     last = influence[-1].tolist()
     if max(last) > 0:
-        data["strip"] = [
-            {"text": visible(token).replace("\\$", "$"), "share": shade_level(share, max(last))}
-            for token, share in zip(run.sentence, last, strict=True)
-        ]
-        data["memory"] = drawn("memory")
+        data |= {
+            "strip": [
+                {"text": visible(token).replace("\\$", "$"), "share": shade_level(share, max(last))}
+                for token, share in zip(run.sentence, last, strict=True)
+            ],
+            "strip_said": _strip_said(last, speech),
+            "memory": drawn("memory", _strip_said(last, speech)),
+            "memory_command": of_run("memory", run.path, run.sentence),
+        }
     return Section("inside", title, "inside.html.j2", data)
 
 
+def _strip_said(shares: Sequence[float], speech: Speech) -> str:
+    """Say how far back half of the memory's share lies."""
+    sums = accumulate(reversed(shares))
+    back = next(n for n, left in enumerate(sums, 1) if left >= 0.5 * sum(shares))
+    words = "Half of it comes from the last {count} of {steps} characters."
+    return speech(words).format(count=back, steps=len(shares))
+
+
+def _fading(run: Run, speech: Speech) -> tuple[Markup, str]:
+    """Draw how gradients shrink in the run's model, and in those of other seeds."""
+    fades: dict[str, list[list[float]]] = {}
+    for path in run.paths:
+        numbers = Measured([path], run.sentence, say=lambda words: None, words=speech.pictures)
+        for fade in numbers.fades():
+            fades.setdefault(fade.model, []).append(fade.sizes.tolist())
+    across, up = speech.chart("steps back"), speech.chart("gradient, relative")
+    back = min(len(each) for several in fades.values() for each in several) - 1
+    words = speech("Left of the gradient after {count} steps back").format(count=back)
+    left = speech(", ").join(
+        f"{name.rpartition(': ')[2]} {scientific(several[0][back])}"
+        for name, several in fades.items()
+    )
+    about = f"{speech('Gradient against distance')}. {words}{speech(': ')}{left.replace('$', '')}"
+    caption = speech("How a gradient shrinks on its way back through this model.")
+    chart = against_distance(fades, across, up)
+    return inline(chart, about), f"{caption} {spread(len(run.paths), speech)}"
+
+
 def diagnosis(run: Run, speech: Speech) -> Section:
-    """Return what is wrong with the model's layers, what helps, and what is not settled."""
-    checkpoint = run.checkpoint
-    ids = excerpts(run.words, checkpoint.vocabulary)
-    with torch.no_grad():
-        found = diagnose(checkpoint.model().eval(), ids)
+    """Return what is wrong with the model's layers, what helps, and what is not settled.
+
+    The table has models of other seeds, too; findings are of the run's own.
+    """
+    ids = excerpts(run.words, run.checkpoint.vocabulary)
+    found = []
+    for checkpoint in run.checkpoints:
+        with torch.no_grad():
+            found.append((checkpoint.settings.seed, diagnose(checkpoint.model().eval(), ids)))
     body: list[list[Any]] = []
-    for each in found.layers.values():
-        reach = f"{speech('more than')} {each.back}" if each.reach is None else str(each.reach)
-        rate = "–" if each.rate is None else f"{each.rate:.2g}"
-        keep = "–" if each.keep is None else f"{each.keep:.2f}"
-        body.append([each.layer, rate, reach, keep, str(len(each.dead))])
-    data = {"body": body, "findings": found.findings, "unsettled": found.unsettled}
+    for seed, diagnosed in found:
+        for each in diagnosed.layers.values():
+            reach = f"{speech('more than')} {each.back}" if each.reach is None else str(each.reach)
+            rate = "–" if each.rate is None else f"{each.rate:.2g}"
+            keep = "–" if each.keep is None else f"{each.keep:.2f}"
+            name = each.layer
+            if len(found) > 1:
+                name += f"{speech(', ')}{speech('seed {number}').format(number=seed)}"
+            body.append([name, rate, reach, keep, str(len(each.dead))])
+    own = found[0][1]
+    data = {
+        "body": body,
+        "caption": f"{speech('The diagnosis')}{speech('; ')}{_diagnosed(len(found), speech)}",
+        "findings": own.findings,
+        "unsettled": own.unsettled,
+        "command": line("diagnose", run.path, *run.options),
+    }
     return Section("diagnosis", speech("The diagnosis"), "diagnosis.html.j2", data)
+
+
+def _diagnosed(seeds: int, speech: Speech) -> str:
+    if seeds == 1:
+        return speech("one model of one seed: another seed may differ.")
+    return speech("what was found is said of the first model.")
 
 
 READ, SHOWN = 2400, 360
@@ -205,7 +323,11 @@ def units(run: Run, speech: Speech) -> Section | None:
     )
     data = {
         "body": [_row(name, each, speech) for name, each in found.items()],
-        "caption": f"{speech('correlation')}, {len(words):,}",
+        "caption": speech("correlation, over {count} characters of one model").format(
+            count=f"{len(words):,}"
+        )
+        + speech("."),
+        "command": _report(run),
         "units": [_colored(name, each, values, words, speech) for name, each in telling[:COLORED]],
     }
     return Section("units", speech("Units that tell something"), "units.html.j2", data)
@@ -241,8 +363,9 @@ def _colored(
     """Return the text with each character on the colour of the best unit's value."""
     best: Unit = search[0]
     start = _place(PROPERTIES[name](words))
-    shown = values[best.name][start : start + SHOWN, best.unit]
-    low, high = shown.min().item(), shown.max().item()
+    whole = values[best.name][:, best.unit]
+    shown = whole[start : start + SHOWN]
+    low, high = whole.min().item(), whole.max().item()
     scaled = 2 * (shown - low) / max(high - low, 1e-9) - 1
     colors = [shade(round(4.5 * value) / 4.5) for value in scaled.tolist()]
     pieces: list[dict[str, str]] = []
@@ -251,12 +374,14 @@ def _colored(
             pieces[-1]["text"] += letter
         else:
             pieces.append({"text": letter, "fill": fill, "ink": ink_on(fill)})
-    scale = f"{low:.2f} ({speech('dark')}) – {high:.2f} ({speech('light')})"
+    place = speech("characters {first} to {last} of {count}").format(
+        first=start + 1, last=start + len(shown), count=len(whole)
+    )
+    scale = f"{low:.2f} ({speech('dark blue')}) – {high:.2f} ({speech('yellow')})"
     return {
         "feature": speech(name),
         "name": _short(best),
-        "score": f"{best.score:.2f}; {scale}",
-        "about": f"{speech(name)}: {_short(best)}",
+        "score": speech("; ").join([f"{best.score:.2f}", scale, place]),
         "pieces": pieces,
     }
 

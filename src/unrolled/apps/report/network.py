@@ -11,7 +11,9 @@ from ...draw.drawings import find
 from ...draw.palette import INK
 from ...draw.type import dressed, figure, style
 from ...equations import Cell
+from ...printing.unicode import readable
 from ..draw.request import subject
+from .commands import draw, line
 from .figures import inline, picture
 from .page import Section, Speech
 
@@ -43,46 +45,83 @@ def formula(cell: Cell, about: str) -> tuple[Markup, float]:
         renderer = FigureCanvasAgg(dressed(made)).get_renderer()
         widest = max(each.get_window_extent(renderer).width for each in made.texts)
     made.set_figwidth(widest / made.dpi + 0.1)
-    return inline(made, about), made.get_figwidth()
+    said = "; ".join(readable(f"${row}$") for row in rows)
+    return inline(made, about, said), made.get_figwidth()
+
+
+SMALL = {
+    "loop": "Rolled up: one cell and a loop.",
+    "general": "The general step: h′, y = f(h, x). The output goes through a linear layer and, "
+    "for classes, a softmax.",
+}
+LARGE = {
+    "chain": "Unrolled: a chain of copies that share one set of weights.",
+    "structures": "Four ways to use the chain.",
+}
+GATES = {
+    "forget": "The forget gate f multiplies the cell state, unit by unit: where it is 0 the memory "
+    "is erased, where it is 1 it is kept.",
+    "input": "The input gate i multiplies the candidate g: how much of what was just read is to be "
+    "written.",
+    "update": "The new cell state is the sum of both: what is kept, and what is written.",
+    "output": "The output gate o multiplies tanh of the cell state: how much of the memory is "
+    "shown as h.",
+}
+"""Drawings of a cell with the names of the LSTM's values, and what is lit in each."""
 
 
 def network(speech: Speech) -> Section:
     """Return the network in time."""
-    language = speech.pictures.language
-    about = {
-        "loop": "Rolled up: one cell and a loop.",
-        "general": "The general step: h′, y = f(h, x). The output goes through a linear layer and, "
-        "for classes, a softmax.",
-        "chain": "Unrolled: a chain of copies that share one set of weights.",
-        "structures": "Four ways to use the chain.",
-    }
     data = {
-        name: picture(find(name).picture(subject(language=language)), speech(words))
-        for name, words in about.items()
+        "small": [_drawn(name, about, speech) for name, about in SMALL.items()],
+        "large": [_drawn(name, about, speech) for name, about in LARGE.items()],
     }
     return Section("network", speech("The network in time"), "structure.html.j2", data)
 
 
-def cells(kinds: Sequence[Cell], speech: Speech) -> Section:
-    """Show picture, formula and pseudo-code of some cells."""
+def _drawn(name: str, about: str, speech: Speech, cell: Cell | None = None) -> dict[str, object]:
+    """Return a drawing with its caption, and the command that makes it."""
+    drawing = find(name).picture(subject(cell, language=speech.pictures.language))
+    more = ("--cell", cell.name) if cell is not None else ()
+    caption = speech(about)
+    return {
+        "picture": picture(drawing, caption),
+        "caption": caption,
+        "command": draw(name, *more, *_language(speech)),
+    }
+
+
+def _language(speech: Speech) -> tuple[str, ...]:
     language = speech.pictures.language
-    legend = find("legend").picture(subject(language=language))
-    about = speech("How to read the pictures of the cells.")
-    data = {"legend": picture(legend, about), "cells": [_cell(each, speech) for each in kinds]}
+    return () if language == "en" else ("--lang", language)
+
+
+def cells(kinds: Sequence[Cell], speech: Speech) -> Section:
+    """Show picture, formula and pseudo-code of some cells, and what each gate of an LSTM does."""
+    legend = _drawn("legend", "How to read the pictures of the cells.", speech)
+    data = {
+        "legend": legend["picture"],
+        "legend_command": legend["command"],
+        "cells": [_cell(each, speech) for each in kinds],
+    }
     title = "The cell" if len(kinds) == 1 else "The cells"
     return Section("cells", speech(title), "cells.html.j2", data)
 
 
 def _cell(cell: Cell, speech: Speech) -> dict[str, object]:
     drawing = find("lstm-cell").picture(subject(cell, language=speech.pictures.language))
-    equations, width = formula(cell, f"{cell.name}: {cell.latex()}")
+    equations, width = formula(cell, f"{speech('The formula')}{speech(': ')}{cell.name}")
+    has_gates = {"i", "f", "g", "o", "c", "h"} <= set(cell.graph.values)
     return {
         "name": cell.name,
         "summary": _code(cell.summary),
-        "picture": picture(drawing, f"{speech('The picture')}: {cell.name}"),
+        "picture": picture(drawing, f"{speech('The picture')}{speech(': ')}{cell.name}"),
+        "command": draw("cell", "--cell", cell.name, *_language(speech)),
         "formula": equations,
         "width": f"{5.4 * width:.1f}rem",
+        "gates": [_drawn(*each, speech, cell) for each in GATES.items()] if has_gates else [],
         "code": cell.python(),
+        "show": line("show", cell.name),
     }
 
 

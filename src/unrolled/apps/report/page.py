@@ -42,10 +42,17 @@ class Section:
 @final
 @dataclass(frozen=True)
 class TableCell:
-    """Cell of a table, perhaps marked as good."""
+    """Cell of a table.
+
+    Attributes:
+        text: what stands in it.
+        good: whether it is marked as good.
+        spread: the least and the greatest of what it is the mean of; empty: of one alone.
+    """
 
     text: str
     good: bool = False
+    spread: str = ""
 
 
 _FOLDER = resources.files("unrolled.apps.report").joinpath("templates")
@@ -89,7 +96,9 @@ def check() -> None:
         raise DrawError("a report needs jinja2: pip install 'unrolled[draw]'")
 
 
-def page(title: str, lead: str, sections: Sequence[Section], speech: Speech) -> str:
+def page(
+    title: str, lead: str, sections: Sequence[Section], speech: Speech, description: str = ""
+) -> str:
     """Return the HTML of a page.
 
     Args:
@@ -97,8 +106,9 @@ def page(title: str, lead: str, sections: Sequence[Section], speech: Speech) -> 
         lead: what it is about, in a sentence or two.
         sections: in their order.
         speech: the language of the page.
+        description: what was found, in a sentence or two, for previews of links; empty: the lead.
     """
-    from .figures import variables
+    from .figures import inches, scrolls, variables
 
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("unrolled.apps.report"),
@@ -107,10 +117,12 @@ def page(title: str, lead: str, sections: Sequence[Section], speech: Speech) -> 
         undefined=jinja2.StrictUndefined,
     )
     environment.globals["_"] = speech
+    environment.filters |= {"inches": inches, "scrolls": scrolls}
     made = f"{speech('made with unrolled')} {__version__}, {date.today().isoformat()}"
     return environment.get_template("page.html.j2").render(
         title=title,
         lead=lead,
+        description=description or lead or title,
         sections=sections,
         language=speech.language,
         made=made,

@@ -55,12 +55,15 @@ class Point(NamedTuple):
         loss: of training, the mean since the evaluation before.
         trained: the score on fresh sequences of the kind that is trained on, with the whole gap.
         held_out: the same on those of the held-out kind.
+        reach: the size of the loss's gradient by the states of the first step, relative to the
+            last step's; NaN in files that do not have it.
     """
 
     step: Count
     loss: float
     trained: float
     held_out: float
+    reach: float = math.nan
 
     __repr__ = text_of
     _repr_html_ = page_of
@@ -82,6 +85,8 @@ class Outcome:
         gradients: after parts of the training (0 is its start), the size of the loss's gradient
             by the states k steps before the end, relative to k = 0.
         reading: one sentence as the trained model reads it; None for problems of another kind.
+        dead: the part of the output's units that are the same after the last step of every
+            sequence, at the end; None in files that do not have it.
     """
 
     task: str
@@ -101,6 +106,7 @@ class Outcome:
     curve: list[Point]
     gradients: dict[float, list[float]]
     reading: Reading | None
+    dead: float | None = None
 
     __repr__ = text_of
     _repr_html_ = page_of

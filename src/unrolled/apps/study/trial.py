@@ -26,6 +26,8 @@ from .problems import GapProblem, Sentences
 LAYER = "recurrent.l0"
 LEAST = 1e-300
 """Stands for 0 where a logarithm is taken."""
+STILL = 1e-6
+"""A unit whose last values differ by less over all sequences tells nothing about them."""
 
 
 def reading(double: Reader, problem: Sentences) -> Reading:
@@ -57,6 +59,8 @@ RISE = 20
 """Steps until the learning rate is full."""
 EVALUATIONS, APART = 20, 25
 """How many there are along the learning curve, at least so many steps apart."""
+EARLY = 200
+"""Steps in which they stand as close as that: some cells begin to learn within 50."""
 CHECKED, TESTED = 128, 512
 """Sequences of an evaluation along the way, and of the last one."""
 MOMENTS = (0.0, 0.25, 1.0)
@@ -160,6 +164,16 @@ class Trial(Task[Any]):
         sizes = flow.norms[LAYER].flip(0).clamp_min(LEAST).log().mean(1)
         return (sizes - sizes[0]).exp().to(torch.float64).tolist()
 
+    @torch.no_grad()
+    def dead(self) -> float:
+        """Return the part of the output's units that no sequence moves: the same, to 1e-6, after
+        the last step of each.
+        """
+        x, _ = self.problem.test(CHECKED, random.Random(1), False)
+        model: Any = self._double()
+        last = model.recurrent(model.embedding(x.double() if x.is_floating_point() else x))[0][-1]
+        return (last.amax(0) - last.amin(0) < STILL).double().mean().item()
+
     def reading(self) -> Reading | None:
         """Return how the model reads one sentence; None for problems without sentences."""
         is_read = isinstance(self.problem, Sentences)
@@ -186,10 +200,11 @@ def run(trial: Trial, stop: Callable[[], bool] = lambda: False) -> Outcome | Non
             losses.append(report.loss)
             if step in moments and not last:
                 gradients[moments[step]] = trial.gradient()
-            if step % every == 0 or last:
+            if step % (APART if step <= EARLY else every) == 0 or last:
                 scores = trial.evaluate(training.model)
                 mean = sum(losses) / len(losses)
-                curve.append(Point(step, mean, scores["trained"], scores["held_out"]))
+                reach = trial.gradient()[-1]
+                curve.append(Point(step, mean, scores["trained"], scores["held_out"], reach))
                 losses = []
                 if problem.enough(scores["trained"]):
                     break
@@ -218,4 +233,5 @@ def run(trial: Trial, stop: Callable[[], bool] = lambda: False) -> Outcome | Non
         curve=curve,
         gradients=gradients,
         reading=trial.reading(),
+        dead=trial.dead(),
     )

@@ -1,0 +1,53 @@
+"""The commands under figures: each shows or measures again what the figure shows."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..study.outcome import Outcome
+
+
+def line(*words: object) -> str:
+    """Return a command as a shell takes it.
+
+    >>> line("draw", "gates", "--text", "to be")
+    "unrolled draw gates --text 'to be'"
+    """
+    return shlex.join(["unrolled", *map(str, words)])
+
+
+def draw(name: str, *more: object) -> str:
+    """Return the command that draws a picture of its own.
+
+    >>> draw("loop")
+    'unrolled draw loop -o loop.svg'
+    """
+    return line("draw", name, *more, "-o", f"{name}.svg")
+
+
+def of_run(name: str, run: Path, text: str) -> str:
+    """Return the command that draws a run while it reads a text."""
+    return draw(name, "--run", run, "--text", text)
+
+
+def study(outcomes: Sequence[Outcome]) -> str:
+    """Return the command that repeats trials of one task, gap, size and number of steps.
+
+    Trials go by their seeds from 0 on.
+    """
+    first = outcomes[0]
+    names = dict.fromkeys(each.entrant for each in outcomes)
+    cells = [word for name in names for word in ("--cells", name)]
+    seeds = max(each.seed for each in outcomes) + 1
+    sizes = ["--seeds", seeds, "--steps", first.steps, "--hidden", first.hidden]
+    return line("study", first.task, *cells, "--gaps", first.gap, *sizes)
+
+
+def trials(outcomes: Sequence[Outcome]) -> list[str]:
+    """Return the commands that repeat a study, one for each task and gap."""
+    found: dict[tuple[str, int], list[Outcome]] = {}
+    for each in outcomes:
+        found.setdefault((each.task, each.gap), []).append(each)
+    return [study(each) for each in found.values()]

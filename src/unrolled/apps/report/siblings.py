@@ -1,0 +1,106 @@
+"""More models like a run's, trained from other seeds, so that its figures have a spread."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from ...errors import UserError
+from ..terminal import Interrupt, say
+from ..train import checkpoint as checkpoints
+from ..train import text
+from ..train.checkpoint import Checkpoint
+from ..train.folder import begin
+from ..train.language import Language
+from ..train.loop import run
+from ..train.progress import progress
+from ..train.settings import Settings
+
+FOLDER = "seeds"
+"""In the run's folder; a model of seed S stands in the folder S of it."""
+MOST = 100
+
+
+def siblings(
+    path: Path,
+    checkpoint: Checkpoint,
+    seeds: int,
+    files: Sequence[Path],
+    console: Console,
+    interrupt: Interrupt,
+) -> list[Path]:
+    """Train models with a run's settings and as many steps, from the seeds after its own.
+
+    A model that is there already, from an earlier call, is not trained again.
+
+    Args:
+        path: folder of the run.
+        checkpoint: of the run.
+        seeds: how many models there are to be, the run's own included.
+        files: of the text that the run was trained on; none: Python's help topics.
+        console: shows how far they are.
+        interrupt: ends the training after the models that are done.
+
+    Returns:
+        The folders of the models that were trained to the end, without the run's own.
+
+    Raises:
+        UserError: too few or too many seeds, or another text than the run's.
+    """
+    if not 1 <= seeds <= MOST:
+        raise UserError(f"--seeds must be from 1 to {MOST}, not {seeds}")
+    first = checkpoint.settings.seed + 1
+    home = (path if path.is_dir() else path.parent) / FOLDER
+    todo = [
+        (home / str(seed), _settings(checkpoint, seed)) for seed in range(first, first + seeds - 1)
+    ]
+    missing = [each for each in todo if not _trained(*each, checkpoint)]
+    if missing:
+        source = text.open_source(files, checkpoint.settings.held_out)
+        if source.digest != checkpoint.digest:
+            raise UserError(
+                "the run was trained on another text: name its files by --data, as it was given "
+                "them"
+            )
+        for number, (folder, settings) in enumerate(missing, 1):
+            about = f"{checkpoint.cell.name}, seed {settings.seed}"
+            say(console, f"Model {number} of {len(missing)} more: {about}, {checkpoint.step} steps")
+            _train(folder, Language(settings, source), checkpoint, console, interrupt)
+            if interrupt.requested:
+                break
+    return [folder for folder, settings in todo if _trained(folder, settings, checkpoint)]
+
+
+def _settings(checkpoint: Checkpoint, seed: int) -> Settings:
+    """Return the run's settings with another seed and one evaluation, after as many steps."""
+    step = checkpoint.step
+    return replace(
+        checkpoint.settings, seed=seed, seconds=None, patience=None, tensorboard=False,
+        evaluate_every=step, save_every=step,
+    )  # fmt: skip
+
+
+def _trained(folder: Path, settings: Settings, checkpoint: Checkpoint) -> bool:
+    """Return True if a folder holds the model that is asked for."""
+    if not (folder / checkpoints.NAME).exists():
+        return False
+    stored = checkpoints.load(folder)
+    same = stored.cell == checkpoint.cell and stored.digest == checkpoint.digest
+    return same and stored.settings == settings and stored.step == checkpoint.step
+
+
+def _train(
+    folder: Path, task: Language, checkpoint: Checkpoint, console: Console, interrupt: Interrupt
+) -> None:
+    """Train to the run's step, which may come before the last one of its settings."""
+    training = begin(folder, task, checkpoint.cell, overwrite=True)
+    own = Interrupt()
+    with progress(console, task.settings, task.metric) as show:
+        for report in run(training, folder, own):
+            show(report)
+            if report.step == checkpoint.step or interrupt.requested:
+                own.requested = interrupt.requested or signal.SIGTERM

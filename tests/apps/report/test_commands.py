@@ -1,0 +1,71 @@
+"""The commands under figures are ones that the program takes, and do what they say."""
+
+from __future__ import annotations
+
+import html
+import re
+import shlex
+from pathlib import Path
+
+import typer
+from typer.testing import CliRunner
+
+from unrolled import cells
+from unrolled.apps.cli import app
+from unrolled.apps.report import commands
+from unrolled.apps.report.network import cells as cell_section
+from unrolled.apps.report.network import network
+from unrolled.apps.report.page import Speech, page
+from unrolled.apps.study.outcome import Results
+
+from .outcomes import SCORES, study
+
+
+def in_page(text: str) -> list[str]:
+    """The commands that a page shows."""
+    found = re.findall(r'<p class="command">.*?<code>(.*?)</code>', text)
+    return [html.unescape(each) for each in found]
+
+
+def parsed(command: str) -> dict[str, object]:
+    """The options of a command, as the program reads them."""
+    program, name, *words = shlex.split(command)
+    assert program == "unrolled"
+    group = typer.main.get_command(app)
+    known = group.commands[name]  # pyright: ignore[reportAttributeAccessIssue]
+    return known.make_context(name, words).params
+
+
+def test_commands_of_cells_are_taken() -> None:
+    speech = Speech()
+    text = page("Cells", "", [network(speech), cell_section([cells.lstm], speech)], speech)
+    found = in_page(text)
+    assert len(found) == text.count('class="command"') == 11
+    assert all(map(parsed, found))
+    assert {parsed(each).get("cell") for each in found} == {None, "lstm"}
+
+
+def test_a_command_draws_its_figure(tmp_path: Path) -> None:
+    _, *words = shlex.split(commands.draw("loop"))
+    words[-1] = str(tmp_path / words[-1])
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "loop.svg").exists()
+
+
+def test_a_command_repeats_trials(tmp_path: Path) -> None:
+    outcomes = study({("rnn_tanh", 1): 1.0}, seeds=2, steps=3, hidden=4)
+    command = commands.study(outcomes)
+    assert parsed(command)["cells"] == ["rnn_tanh"]
+    _, *words = shlex.split(command)
+    out = tmp_path / "study.json"
+    result = CliRunner().invoke(app, [*words, "--out", str(out), "--jobs", "1"])
+    assert result.exit_code == 0, result.output
+    again = [(each.entrant, each.gap, each.seed, each.steps) for each in Results(out)]
+    assert again == [(each.entrant, each.gap, each.seed, each.steps) for each in outcomes]
+
+
+def test_each_gap_has_its_command() -> None:
+    found = commands.trials(study(SCORES))
+    assert [parsed(each)["gaps"] for each in found] == [[1], [100]]
+    assert {parsed(each)["seeds"] for each in found} == {3}

@@ -36,6 +36,11 @@ help:
 	$(INSTALL) -e '.[draw]'
 	@touch $@
 
+# A page's contrast and structure are tested where chromium and this are installed.
+.venv/axe: .venv/core
+	npm install --silent --no-audit --no-fund --no-save --prefix $@ axe-core@4.14.1
+	@touch $@
+
 demo: .venv/draw
 	$(BIN)/unrolled demo
 

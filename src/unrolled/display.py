@@ -6,6 +6,7 @@ Text is bounded whatever is shown, and says what it leaves out; a page leaves ou
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import fields, is_dataclass
 from html import escape
@@ -188,7 +189,9 @@ def paragraph(text: str, title: str = "") -> str:
 
 def code(text: str) -> str:
     """Return lines of code or text as they are."""
-    return f"<pre style='white-space:pre-wrap'>{escape(printable(text))}</pre>"
+    return (
+        f"<pre style='white-space:pre-wrap;font-family:monospace'>{escape(printable(text))}</pre>"
+    )
 
 
 def drawing(svg: str) -> str:
@@ -199,8 +202,11 @@ def drawing(svg: str) -> str:
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Return a table; numbers stand at the right, strings of `Markup` as they are."""
+    rows = list(rows)
+    sides = map(_side, rows[0]) if rows else ("left" for _ in titles)
     head = "".join(
-        f"<th scope='col' style='{CELL.format('left')}'>{escape(title)}</th>" for title in titles
+        f"<th scope='col' style='{CELL.format(side)}'>{escape(title)}</th>"
+        for title, side in zip(titles, sides, strict=False)
     )
     top = f"<thead><tr>{head}</tr></thead>" if head else ""
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
@@ -212,9 +218,14 @@ class Markup(str):
 
 
 def _cell(value: Any) -> str:
-    side = "left" if isinstance(value, str) else "right"
     inner = value if isinstance(value, Markup) else escape(printable(written(value)))
-    return f"<td style='{CELL.format(side)}'>{inner}</td>"
+    return f"<td style='{CELL.format(_side(value))}'>{inner}</td>"
+
+
+def _side(value: Any) -> str:
+    """Return the side of its column at which a value stands."""
+    is_number = re.fullmatch(r"[-–>+\d.e% ]+", value) if isinstance(value, str) else True
+    return "right" if is_number else "left"
 
 
 def written(value: Any) -> str:

@@ -80,4 +80,5 @@ def kernel_summary(text: str, sizes: Mapping[str, int], dtype: str) -> Iterator[
     used = {name: size for name, size in sizes.items() if name != "one" and size}
     yield ", ".join(f"{name} size {size}" for name, size in used.items()) + f"; {dtype}"
     yield from (line.removeprefix("; ") for line in plan.splitlines())
-    yield f"LLVM IR: {len(code.splitlines()):,} lines; without --summary they follow"
+    count = len(code.rstrip().splitlines())
+    yield f"LLVM IR: {count:,} lines; without --summary they follow"

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy
 
 from .. import atomic
-from ..display import LETTERS, brief, listed, short, text_of
+from ..display import LETTERS, brief, drawing, listed, short, text_of
 from ..errors import DrawError, refusing
 from .render import encoded, figure, svg_file
 from .scene import Scene
@@ -100,10 +100,10 @@ class Picture:
     def _name(self) -> str:
         return self.title or ("" if self.scene is None else self.scene.title)
 
-    def _repr_html_(self) -> str | None:
-        """Return the animation as an image, for notebooks and what is exported of them."""
+    def _repr_html_(self) -> str:
+        """Return the animation, or else the picture, no wider than the page that shows it."""
         if not self.frames:
-            return None  # the SVG is better
+            return drawing(encode(self, "svg").decode())
         film = base64.b64encode(encode(self, "gif")).decode()
         says = escape(". ".join(filter(None, (self._name, self.about))) or "animation", quote=True)
         return f"<img style='max-width:100%' alt='{says}' src='data:image/gif;base64,{film}'>"

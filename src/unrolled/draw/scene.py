@@ -7,7 +7,7 @@ from collections.abc import Set
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, final
 
-from ..display import brief
+from ..display import brief, drawing
 from . import render
 from .shapes import KINDS, Bounds, Box, Label, Light, Line, Shape, hull
 
@@ -93,6 +93,9 @@ class Scene:
         kinds = Counter(shape.kind for shape in self.shapes)
         counts = ", ".join(f"{count} of {kind}" for kind, count in kinds.items())
         return f"Scene({brief(self.title)}: {counts or 'empty'})"
+
+    def _repr_html_(self) -> str:
+        return drawing(self._repr_svg_())
 
     def _repr_svg_(self) -> str:
         return render.svg(self.shapes, self.bounds, self.title)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, final
 
 from msgspec import Meta, Struct
 
-from ..display import drawing, listed, page, paragraph
+from ..display import listed, page, paragraph
 from ..errors import CellError, DrawError
 from ..graph import limits, storage
 from ..graph.graph import Graph
@@ -155,7 +155,7 @@ def _picture(graph: Graph) -> str:
     from ..draw.layout import scene
 
     try:
-        return drawing(scene(graph)._repr_svg_())
+        return scene(graph)._repr_html_()
     except (ImportError, DrawError):
         return ""
 

@@ -176,7 +176,7 @@ class Diagnosis:
         return plain(self)
 
     def _repr_html_(self) -> str:
-        rows = [tuple(_numeral(cell) for cell in _cells(m)) for m in self.layers.values()]
+        rows = map(_cells, self.layers.values())
         found = [
             paragraph(f"{each.text}. {each.advice}.", f"{each.layer}: {each.code}:")
             for each in self.findings
@@ -194,11 +194,6 @@ LEGEND = (
     "a step keeps, on average. stuck: the activation with the most units that stand at its ends. "
     "dead, same: units that never change, or do what another does."
 )
-
-
-def _numeral(cell: str) -> Any:
-    """Return a number in text as one that a page puts at the right."""
-    return int(cell) if cell.isdigit() else cell
 
 
 def _table(measurements: Iterable[Measurement]) -> Table:
@@ -229,7 +224,7 @@ def _worst(m: Measurement) -> str:
     if not m.stuck:
         return "-"
     name, part = max(m.stuck.items(), key=lambda pair: pair[1])
-    return f"{name} {100 * part:.0f} %"
+    return f"{name} {100 * part:.0f} %" if part else "-"
 
 
 def _numbers(m: Measurement) -> dict[str, Any]:

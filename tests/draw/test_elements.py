@@ -26,8 +26,8 @@ def test_a_layer_takes_in_its_norm_and_its_learned_vectors() -> None:
     assert texts(CELLS["lstm_layernorm"], "layer")[0] == "$\\mathrm{norm}$\n$\\sigma$"
     found = elements(CELLS["lstm_peephole"].graph)
     assert texts(CELLS["lstm_peephole"], "learned") == []
-    assert ("c", "box f", "") in found.wires
-    assert ("op c", "box o", "") in found.wires
+    assert ("c", "box f", "", "port p_f") in found.wires
+    assert ("op c", "box o", "", "port p_o") in found.wires
     assert texts(CELLS["indrnn"], "layer") == ["$\\mathrm{relu}$"]
 
 
@@ -62,7 +62,7 @@ def test_numbers_and_learned_vectors_stand_in_their_operation() -> None:
         h = p * h + (1 - tanh(affine(x))) * 0.5
         return locals()
 
-    assert texts(written, "learned") == ["$\\times p$"]
+    assert texts(written, "learned") == ["$\\odot\\,p$"]
     assert set(texts(written, "operation")) == {"$1{-}$", "$\\times 0.5$", "$+$"}
 
 
@@ -72,13 +72,16 @@ def test_composites_are_one_shape() -> None:
         h = layer_norm(h) + log_sigmoid(affine(x))
         return locals()
 
-    assert texts(composed, "layer") == ["$W_{ih}$"]
-    assert texts(composed, "operation") == [*("$\\mathrm{norm}$", "$\\log\\,\\sigma$", "$+$")]
+    assert texts(composed, "layer") == ["$\\log\\,\\sigma$"]
+    assert texts(composed, "operation") == [*("$\\mathrm{norm}$", "$+$")]
 
 
 def test_the_order_of_a_difference_is_marked() -> None:
-    marks = {wire.mark for wire in elements(CELLS["slstm"].graph).wires if wire.target == "op i 13"}
-    assert marks == {"+", "−"}
+    found = elements(CELLS["slstm"].graph)
+    differences = {key for key, element in found.elements.items() if element.text == "$-$"}
+    assert len(differences) == 2
+    marks = [wire.mark for wire in found.wires if wire.target in differences]
+    assert sorted(marks) == ["+", "+", "−", "−"]
 
     @quiet
     def nothing(x, h):
@@ -87,3 +90,37 @@ def test_the_order_of_a_difference_is_marked() -> None:
         return locals()
 
     assert [wire.mark for wire in elements(nothing.graph).wires if wire.mark] == ["±"]
+
+
+def test_what_a_learned_vector_multiplies_has_a_mark_of_its_own() -> None:
+    found = elements(CELLS["indrnn"].graph)
+    assert [port.text for port in found.ports.values()] == ["$\\odot\\,u$"]
+    assert elements(CELLS["rnn_relu"].graph).ports == {}
+    peepholes = elements(CELLS["lstm_peephole"].graph)
+    assert {wire.port for wire in peepholes.wires if wire.source == "c" and wire.port} == {
+        "port p_i",
+        "port p_f",
+    }
+    assert len(peepholes.ports) == 3
+
+
+def test_numbers_go_by_the_names_that_their_author_gave_them() -> None:
+    found = elements(CELLS["cornn"].graph)
+    assert found.numbers == {"dt": 0.042, "gamma": 2.7, "epsilon": 4.7}
+    texts = {element.text for element in found.elements.values()}
+    assert {"$\\times \\mathrm{dt}$", "$\\times \\gamma$", "$\\times \\epsilon$"} <= texts
+    # A hyperparameter and a number of the same value: only one has a name.
+    texts = {element.text for element in elements(CELLS["janet"].graph).elements.values()}
+    assert {"$1{-}$", "$\\cdot-\\beta$"} <= texts
+
+
+def test_a_stored_cell_shows_its_numbers() -> None:
+    stored = Cell.from_json(CELLS["cornn"].to_json())
+    texts = {element.text for element in elements(stored.graph).elements.values()}
+    assert "$\\times 0.042$" in texts
+
+
+def test_names_that_nobody_gave_are_not_drawn() -> None:
+    names = [name for e in elements(CELLS["slstm"].graph).elements.values() for name in e.names]
+    assert not {"v1", "v2"} & set(names)
+    assert {"a", "b", "m_new"} <= set(names)

@@ -1,4 +1,6 @@
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from hypothesis import given, settings
@@ -8,6 +10,7 @@ from tests.graph.drawn import cells as drawn
 from samples import quiet
 from unrolled import affine, sigmoid, tanh, where
 from unrolled.cells import CELLS
+from unrolled.draw import search
 from unrolled.draw.layout import scene
 from unrolled.draw.scene import Scene
 from unrolled.draw.shapes import Box
@@ -52,9 +55,11 @@ def check_structure(graph: Graph) -> None:
     unread = {n for n in nodes if graph.order[n].operation in (Operation.INPUT, Operation.STATE)}
     assert set(counts) - numbers == nodes | (set(counts) & unread)
     assert all(count == 1 for n, count in counts.items() if n in nodes)
-    # Every named value stands there once; states' next values at the end of their lines.
+    # Every value that its author named stands there once; states' next values at the end of their
+    # lines.
     names = Counter(name for label in picture.labels for name in label.names)
-    assert names == Counter(list(graph.values))
+    known = graph.written.names
+    assert names == Counter([name for name in graph.values if known is None or name in known])
     # The edges.
     last = {max(box.nodes): box.id for box in picture.boxes.values() if box.nodes}
     owner = {n: box.id for box in picture.boxes.values() for n in box.nodes}
@@ -102,12 +107,21 @@ def test_states_leave_at_the_height_at_which_they_come(name: str) -> None:
         assert picture.boxes[state].y == picture.boxes[f"{state}'"].y
 
 
+@contextmanager
+def hasty() -> Iterator[None]:
+    """Let layouts be improved a little only: what must hold, holds for every one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "WORK", 1000)
+        yield
+
+
 @pytest.mark.broad
 @settings(max_examples=15, deadline=None)
 @given(cell=drawn())
 def test_random_cells(cell: Cell) -> None:
-    assert problems(scene(cell.graph)) == {}
-    check_structure(cell.graph)
+    with hasty():
+        assert problems(scene(cell.graph)) == {}
+        check_structure(cell.graph)
 
 
 def test_signs_stand_apart_from_names() -> None:
@@ -124,7 +138,8 @@ def test_signs_stand_apart_from_names() -> None:
 
 @pytest.mark.parametrize("name", ["rnn_tanh", "gru"])
 def test_derivatives_are_drawn(name: str) -> None:
-    assert problems(scene(derivative(CELLS[name].graph))) == {}
+    with hasty():
+        assert problems(scene(derivative(CELLS[name].graph))) == {}
 
 
 def test_the_lstm_is_the_textbook_figure() -> None:

@@ -1,8 +1,9 @@
 """From a graph to what its picture shows: terminals, learned layers, operations and their wires.
 
 Every node of the graph belongs to one element. A learned layer takes in what is linear and
-learned together with its activation: ``sigmoid(layer_norm(affine(x, h) + p * c))`` is one box. A
-number is written into the operation that uses it: ``1 - z`` is a circle with ``1-``.
+learned together with its activation: ``sigmoid(layer_norm(affine(x, h) + p * c))`` is one box,
+with a port on the line from c that says what it is multiplied by. A number is written into the
+operation that uses it, under the name that the author gave it: ``1 - z`` is a circle with ``1-``.
 """
 
 from __future__ import annotations
@@ -87,21 +88,34 @@ class Element:
 
 
 class Wire(NamedTuple):
-    """A value that goes from one element to another."""
+    """A value that goes from one element to another.
+
+    Attributes:
+        mark: stands beside its end.
+        port: the key of the element that it goes through right before its end, if there is one.
+    """
 
     source: str
     target: str
     mark: str = ""
+    port: str = ""
 
 
 @final
 @dataclass
 class Elements:
-    """The elements of a graph in an order in which they can be computed, and their wires."""
+    """The elements of a graph in an order in which they can be computed, and their wires.
+
+    Attributes:
+        ports: elements that stand at the end of a wire: a learned vector times what comes in.
+        numbers: the hyperparameters that stand in the elements, with their values.
+    """
 
     graph: Graph
     elements: dict[str, Element] = field(default_factory=dict)
     wires: list[Wire] = field(default_factory=list)
+    ports: dict[str, Element] = field(default_factory=dict)
+    numbers: dict[str, float] = field(default_factory=dict)
 
     def sources(self, key: str) -> list[str]:
         """Return what an element reads."""
@@ -120,6 +134,7 @@ class _Part(NamedTuple):
     nodes: tuple[Node, ...]
     bundle: tuple[Node, ...]  # sources that join before the box
     reads: tuple[tuple[Node, str], ...]  # further sources, each with the mark at its end
+    ports: tuple[Node, ...] = ()  # products of a learned vector and a source, taken in
 
 
 def elements(graph: Graph) -> Elements:
@@ -146,19 +161,12 @@ class _Builder:
             for argument in node.arguments:
                 self.users.setdefault(argument, set()).add(node)
         self.names: dict[Node, list[str]] = {}
+        written = graph.written
         for name, node in graph.values.items():
-            if name not in graph.states:
+            if name not in graph.states and (written.names is None or name in written.names):
                 self.names.setdefault(node, []).append(name)
-        self.kept = set(graph.values.values())
-        # The old states that operations outside of layers read: they have a belt.
-        self.peeped = {
-            argument
-            for node in graph.order
-            if node.operation is not Operation.AFFINE
-            and not any(each.operation is Operation.LEARNED for each in node.arguments)
-            for argument in node.arguments
-            if argument.operation is Operation.STATE
-        }
+        self.kept = {*self.names, *(graph.values[state] for state in graph.states)}
+        self.numbers = written.numbers
 
     def build(self) -> Elements:
         parts = self._parts()
@@ -184,12 +192,13 @@ class _Builder:
         self.keys[node] = node.attribute
         self._add(Element(node.attribute, role, "", node, (node,), self._names(node)))
 
-    def _source(self, node: Node) -> str:
+    def _source(self, node: Node, user: Node | None = None) -> str:
         """Return the key of the element of a node; make those of numbers and learned leaves."""
         if node.operation is Operation.CONSTANT:
             key = f"number {len(self.found.elements)}"
             names = tuple(self.names.pop(node, ()))
-            text = number(node.attribute)
+            text = self._number(node, user)
+            text = f"${text}$" if text.startswith("\\") else text
             self._add(Element(key, "constant", text, node, (node,), names))
             return key
         if node not in self.keys:
@@ -203,13 +212,23 @@ class _Builder:
         several = len(part.bundle) > 1
         bundle = [self._join(part.bundle)] if several else map(self._source, part.bundle)
         reads = [(source, "") for source in bundle]
-        reads += [(self._source(source), mark) for source, mark in part.reads]
+        reads += [(self._source(source, node), mark) for source, mark in part.reads]
         self._add(Element(key, part.role, part.text, node, part.nodes, self._names(node)))
+        for product in part.ports:
+            self._port(product, key)
         marks: dict[str, list[str]] = {}
         for source, mark in reads:
             marks.setdefault(source, []).append(mark)
         for source, signs in marks.items():
             self.found.wires.append(Wire(source, key, "".join(signs).replace("+−", "±")))
+
+    def _port(self, product: Node, target: str) -> None:
+        """Let a value go into a layer through the learned vector that it is multiplied by."""
+        learned, source = _factors(product)
+        text = f"$\\odot\\,{learned_symbol(learned.attribute.name)}$"
+        key = f"port {learned.attribute.name}"
+        self.found.ports[key] = Element(key, "learned", text, product, (learned, product))
+        self.found.wires.append(Wire(self._source(source), target, "", key))
 
     def _names(self, node: Node) -> tuple[str, ...]:
         return tuple(self.names.get(node, ()))
@@ -220,6 +239,16 @@ class _Builder:
         if name is not None:
             return name
         return f"{self.graph.owners[node]} {len(self.found.elements)}"
+
+    def _number(self, node: Node, user: Node | None) -> str:
+        """Return a number, or the name that its author gave it where `user` reads it."""
+        if user is not None:
+            for place, argument in enumerate(user.arguments):
+                name = self.numbers.get((user, place)) if argument is node else None
+                if name is not None:
+                    self.found.numbers[name] = node.attribute
+                    return learned_symbol(name)
+        return number(node.attribute)
 
     def _join(self, sources: tuple[Node, ...]) -> str:
         """Return the place where some values join to go on as one line."""
@@ -243,6 +272,8 @@ class _Builder:
             part = self._layer(node) or self._composite(node) or self._operation(node)
             parts[node] = part
             taken.update(part.nodes)
+            for product in part.ports:
+                taken |= {product, _factors(product)[0]}
         return parts
 
     def _in_order(self, nodes: set[Node]) -> tuple[Node, ...]:
@@ -272,17 +303,13 @@ class _Builder:
         if len(cores) != 1 or not all(self._diagonal(term, cover) for term in diagonal):
             return None
         read = {_factors(term)[1]: None for term in diagonal}
-        if len(read) > 2 or any(s is a for s in read for a in cores[0].arguments):
+        several = len(read) != len(diagonal) or len(read) > 2
+        if several or any(s is a for s in read for a in cores[0].arguments):
             return None
-        for term in diagonal:
-            cover |= {term, _factors(term)[0]}
         cover.add(cores[0])
         text = "\n".join(reversed(texts)) or _weight(cores[0])
-        bundle = cores[0].arguments
-        if all(source.operation in TERMINALS for source in read) and not self.peeped & set(read):
-            bundle, read = (*bundle, *read), {}
-        reads = tuple((source, "") for source in read)
-        return _Part("layer", text, self._in_order(cover), bundle, reads)
+        taken = self._in_order(cover - set(diagonal))
+        return _Part("layer", text, taken, cores[0].arguments, (), tuple(diagonal))
 
     def _terms(self, node: Node, cover: set[Node]) -> list[Node]:
         """Return the sum of an affine map and learned vectors times values, taken apart."""
@@ -369,13 +396,15 @@ class _Builder:
         if own is other or other.operation is Operation.CONSTANT:
             return None
         if own.operation is Operation.CONSTANT:
-            text = number(own.attribute)
+            text = self._number(own, node)
         elif own.operation is Operation.LEARNED and self._free(own, {node}):
             text = learned_symbol(own.attribute.name)
         else:
             return None
         first = own is node.arguments[0]
         template = WITH.get(node.operation)
+        if own.operation is Operation.LEARNED and node.operation is Operation.MUL:
+            template = LEARNED_PRODUCT
         return template[0 if first else 1].format(text) if template else None
 
 
@@ -389,7 +418,7 @@ def _weight(layer: Node) -> str:
 TERMINALS = frozenset({Operation.INPUT, Operation.STATE})
 WITH: dict[Operation, tuple[str, str]] = {
     Operation.ADD: ("$+{}$", "$+{}$"),
-    Operation.SUB: ("${}{{-}}$", "$-{}$"),
+    Operation.SUB: ("${}{{-}}$", "$\\cdot-{}$"),
     Operation.MUL: ("$\\times {}$", "$\\times {}$"),
     Operation.DIV: ("${}{{\\div}}$", "$\\div {}$"),
     Operation.MINIMUM: ("$\\min\\,{}$", "$\\min\\,{}$"),
@@ -398,6 +427,8 @@ WITH: dict[Operation, tuple[str, str]] = {
     Operation.LESS_EQUAL: ("${}{{\\leq}}$", "$\\leq {}$"),
 }
 """Operations with a number in them, as the first or the second argument."""
+LEARNED_PRODUCT = ("$\\odot\\,{}$", "$\\odot\\,{}$")
+"""The product with a learned vector."""
 
 
 def _factors(term: Node) -> tuple[Node, Node]:

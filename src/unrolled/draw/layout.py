@@ -1,22 +1,27 @@
 """From a graph of equations to the scene of its cell, for any cell.
 
-Elements are put into a grid (`placement`), lines are found between them (`routing`), and what is
-used of the grid gets its coordinates here. docs/drawing.md tells the whole way.
+Elements are put into a grid (`placement`), lines are found between them (`routing`, `wiring`), the
+best of many layouts is kept (`search`), and what is used of the grid gets its coordinates here.
+docs/drawing.md tells the whole way.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, NamedTuple, final
 
 from ..errors import DrawError
+from ..graph.notation import number
+from ..printing.latex import learned_symbol
 from .elements import Element, Elements, elements, name_text
-from .placement import LARGE, Placement, Slot, placements
-from .routing import DOWN, LEFT, RIGHT, STEPS, UP, Demand, Full, Router, Vertex, side_of
+from .placement import Slot
+from .routing import DOWN, LEFT, RIGHT, STEPS, UP, Vertex, side_of
 from .scene import Scene
-from .shapes import LETTER, Bounds, Box, Label, Line, Shape, hull, text_width
+from .search import best
+from .shapes import LETTER, Bounds, Box, Label, Line, Point, Shape, hull, text_width
+from .wiring import Wiring, corners
 
 if TYPE_CHECKING:
     from ..graph.graph import Graph
@@ -32,11 +37,10 @@ EDGE = 0.36
 LEAD = 0.5
 """Between the frame and the ends of lines outside."""
 RADIUS = 0.21
-MOST_TRACKS = 50
+STUB = 0.16
+"""Between a port and the layer at which it stands."""
 MOST_NODES = 400
 """Values of the greatest cell that is drawn: it takes seconds, and nobody could read a greater."""
-TRIED = 6
-"""Placements that are routed, to keep the one with the fewest bends and crossings."""
 
 
 def scene(graph: Graph) -> Scene:
@@ -64,122 +68,7 @@ def scene(graph: Graph) -> Scene:
 @lru_cache(maxsize=64)
 def _scene(graph: Graph) -> Scene:
     found = elements(graph)
-    tried = TRIED if len(found.wires) <= LARGE else 1
-    routed = [_route(found, placed) for placed in placements(found)[:tried]]
-    return _Composition(found, min(routed, key=lambda wiring: wiring.price)).scene()
-
-
-def _route(found: Elements, placed: Placement) -> _Wiring:
-    """Route all lines, with as many tracks as it takes."""
-    tracks = 3
-    while True:
-        try:
-            return _Wiring(found, placed, tracks)
-        except Full:
-            if tracks > MOST_TRACKS:
-                name = found.graph.name
-                raise DrawError(f"{name} has too many lines for a picture") from None
-            tracks *= 2
-
-
-@final
-class _Wiring:
-    """The lines of a placement, on a grid with some number of tracks between columns and rows.
-
-    Raises:
-        Full: there are too few tracks.
-    """
-
-    def __init__(self, found: Elements, placed: Placement, tracks: int) -> None:
-        self.found, self.placed, self.tracks = found, placed, tracks
-        cells = [*placed.cells.values(), placed.output]
-        self.left = min(cell.column for cell in cells)
-        self.low = min(cell.row for cell in cells)
-        columns = max(cell.column for cell in cells) - self.left
-        rows = max(cell.row for cell in cells) - self.low
-        between = [0.1] * (tracks - 1)
-        self.router = Router(
-            [0.5, *between, 0.5] * columns,
-            [0.4, *between, 0.4] * rows,
-            {self.vertex(cell) for cell in cells},
-        )
-        self.belt = {key for keys in placed.belts.values() for key in keys}
-        self.on_belts = {
-            wire
-            for state, keys in placed.belts.items()
-            for wire in pairwise([state, *keys, f"{state}'"])
-        }
-        self.paths = self._route()
-        lengths = sum(len(path) for path in self.paths.values())
-        self.price = 3 * self.router.crossings + 2 * self.router.bends + 0.05 * lengths
-
-    def vertex(self, cell: Slot) -> Vertex:
-        """Return the middle of a cell."""
-        scale = self.tracks + 1
-        return (cell.column - self.left) * scale, (cell.row - self.low) * scale
-
-    def _route(self) -> dict[tuple[str, str], list[Vertex]]:
-        """Route all lines: the shortest first, those on belts before all others."""
-        wires = sorted([(wire.source, wire.target) for wire in self.found.wires], key=self._rank)
-        wires.append((self.found.sources(f"{self.found.graph.output}'")[0], "output"))
-        cells = {**self.placed.cells, "output": self.placed.output}
-        return {
-            (source, target): self.router.connect(
-                Demand(
-                    source,
-                    self.vertex(cells[source]),
-                    self.vertex(cells[target]),
-                    self._leave(source),
-                    self._enter(source, target),
-                )
-            )
-            for source, target in wires
-        }
-
-    def _rank(self, wire: tuple[str, str]) -> tuple[float, ...]:
-        source, target = wire
-        a, b = self.placed.cells[source], self.placed.cells[target]
-        length = abs(a.column - b.column) + abs(a.row - b.row)
-        if wire in self.on_belts:
-            return (0, length, a.column, a.row, b.column, b.row)
-        if self.found.elements[source].role in ("join", "input", "state"):
-            return (2, -a.row, -length, a.column, b.column, b.row)  # the farthest lays the trunk
-        return (1, length, a.column, a.row, b.column, b.row)
-
-    def _leave(self, source: str) -> dict[int, float]:
-        """Return the sides through which a value leaves its element, with prices."""
-        element = self.found.elements[source]
-        if element.role in ("state", "join") or source in self.belt:
-            return {RIGHT: 0.0}
-        if element.role == "input":
-            return {UP: 0.0}
-        if element.role == "layer":
-            return {UP: 0.0, RIGHT: 1.0, LEFT: 1.5}
-        if self._falls(source):
-            return {DOWN: 0.0, RIGHT: 0.5, LEFT: 1.0, UP: 2.0}
-        return {UP: 0.0, RIGHT: 0.3, LEFT: 1.0, DOWN: 1.0}
-
-    def _falls(self, key: str) -> bool:
-        """Return whether an operation stands after a belt: its value goes down."""
-        row = self.placed.cells[key].row
-        targets = [self.placed.cells[t].row for t in self.found.targets(key)]
-        return bool(targets) and max(targets) < row
-
-    def _enter(self, source: str, target: str) -> dict[int, float]:
-        """Return the sides through which a value enters, with prices."""
-        if target == "output":
-            return {DOWN: 0.0}
-        role = self.found.elements[target].role
-        if role == "next" or (source, target) in self.on_belts:
-            return {LEFT: 0.0}
-        if role == "join":
-            return {LEFT: 0.0, DOWN: 0.3, UP: 0.6}
-        if role == "layer":
-            bundle = self.found.sources(target)[0] == source
-            return {DOWN: 0.0} if bundle else {LEFT: 0.0, RIGHT: 0.2}
-        if target in self.belt:
-            return {DOWN: 0.0, UP: 0.5}
-        return {LEFT: 0.1, DOWN: 0.0, UP: 0.1, RIGHT: 0.6}
+    return _Composition(found, best(found)).scene()
 
 
 class _Extent(NamedTuple):
@@ -200,7 +89,7 @@ class _Composition:
     """Coordinates for what was placed and routed."""
 
     found: Elements
-    wiring: _Wiring
+    wiring: Wiring
     shapes: list[Shape] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -208,8 +97,11 @@ class _Composition:
         cells = {**self.placed.cells, "output": self.placed.output}
         self.vertices = {key: self.wiring.vertex(cell) for key, cell in cells.items()}
         self.places = {node: n for n, node in enumerate(self.found.graph.order)}
-        self.sizes = {key: self._size(element) for key, element in self.found.elements.items()}
+        known = {**self.found.elements, **self.found.ports}
+        self.sizes = {key: self._size(element) for key, element in known.items()}
         self.sizes["output"] = (0.62, 0.62)
+        wires = [wire for wire in self.found.wires if wire.port]
+        self.ports = {(wire.source, wire.target): wire.port for wire in wires}
         self.out, self.marks = self._sides()
         self.xs, self.ys = self._coordinates()
 
@@ -243,7 +135,17 @@ class _Composition:
         for label in [*self._names(key, 0.0, 0.0), *self._signs(key, 0.0, 0.0)]:
             left, down, right, up = label.bounds
             extent = extent.union(_Extent(-left, right, -down, up))
+        for wire, port in self.ports.items():
+            if wire[1] == key:
+                reach = width / 2 + STUB + self.sizes[port][0]
+                left = self._side_in(wire) == LEFT
+                extent = extent.union(_Extent(reach * left, reach * (not left), 0.0, 0.0))
         return extent
+
+    def _side_in(self, wire: tuple[str, str]) -> int:
+        """Return the side through which a line enters its target."""
+        path = self.wiring.paths[wire]
+        return side_of(path[-1], path[-2])
 
     def _names(self, key: str, x: float, y: float) -> list[Label]:
         """Return the label of an element's value, beside the line that leaves it."""
@@ -300,7 +202,7 @@ class _Composition:
                 known = extents.get(vertex[axis], (0.0, 0.0))
                 extents[vertex[axis]] = (max(known[0], low), max(known[1], high))
             places.append(
-                _spread(sorted(used | set(extents)), extents, ends, self.wiring.tracks + 1)
+                _spread(sorted(used | set(extents)), extents, ends, self.wiring.scales[axis])
             )
         return places[0], places[1]
 
@@ -317,7 +219,10 @@ class _Composition:
         self.shapes += lines
         for element in self.found.elements.values():
             self._element(element)
+        for wire, port in self.ports.items():
+            self._port(wire, self.found.ports[port])
         self._output()
+        self._numbers()
         return Scene(tuple(self.shapes), self.found.graph.name)
 
     def _frame(self, lines: list[Line]) -> Box:
@@ -341,10 +246,46 @@ class _Composition:
     def _lines(self) -> list[Line]:
         order = {(wire.source, wire.target): n for n, wire in enumerate(self.found.wires)}
         paths = sorted(self.wiring.paths.items(), key=lambda item: order.get(item[0], len(order)))
-        return [self._line(source, target, path) for (source, target), path in paths]
+        lines = []
+        for (source, target), path in paths:
+            line = self._line(source, target, path)
+            port = self.ports.get((source, target))
+            lines += [line] if port is None else self._through(line, port)
+        return lines
+
+    def _through(self, line: Line, port: str) -> list[Line]:
+        """Return a line that ends at a port, and the stub from there to its target."""
+        x, y = self._port_at((line.source, line.target))
+        away = 1 if x > line.points[-1][0] else -1
+        width = self.sizes[port][0] / 2
+        end, start = (x + away * width, y), (x - away * width, y)
+        onward = replace(
+            line,
+            id=f"{port} -> {line.target}",
+            points=(start, line.points[-1]),
+            source=port,
+            net=port,
+            arrow=False,
+        )
+        into = f"{line.source} -> {port}"
+        return [replace(line, id=into, points=(*line.points[:-1], end), target=port), onward]
+
+    def _port_at(self, wire: tuple[str, str]) -> Point:
+        """Return the middle of the port at the end of a wire."""
+        x, y = self._at(wire[1])
+        side = 1 if self._side_in(wire) == RIGHT else -1
+        width = self.sizes[self.ports[wire]][0]
+        return x + side * (self.sizes[wire[1]][0] / 2 + STUB + width / 2), y
+
+    def _port(self, wire: tuple[str, str], element: Element) -> None:
+        width, height = self.sizes[element.key]
+        nodes = tuple(self.places[node] for node in element.nodes)
+        x, y = self._port_at(wire)
+        look = (element.key, element.role, x, y, width, height, height / 2, element.text)
+        self.shapes.append(Box(*look, nodes=nodes))
 
     def _line(self, source: str, target: str, path: list[Vertex]) -> Line:
-        points = [(self.xs[i], self.ys[j]) for i, j in _corners(path)]
+        points = [(self.xs[i], self.ys[j]) for i, j in corners(path)]
         points[0] = self._border(source, points[0], side_of(path[0], path[1]))
         points[-1] = self._border(target, points[-1], side_of(path[-1], path[-2]))
         joins = target != "output" and self.found.elements[target].role == "join"
@@ -392,19 +333,24 @@ class _Composition:
         name = self.found.graph.output
         self.shapes.append(Box("output", "output", x, y, 0.62, 0.62, 0.31, name_text(name)))
 
+    def _numbers(self) -> None:
+        """Write the values of hyperparameters under the cell."""
+        numbers = self.found.numbers
+        if not numbers:
+            return
+        text = ", ".join(f"${learned_symbol(n)} = {number(v)}$" for n, v in numbers.items())
+        frame = next(shape.bounds for shape in self.shapes if shape.id == "frame")
+        x, y = frame[2] - EDGE / 2, frame[1] - LETTER
+        label = Label("numbers", text, x, y, "caption", "right", 0.85)
+        below = [s.bounds for s in self.shapes if s.bounds[1] < frame[1] and s.id != "frame"]
+        if any(label.bounds[0] < right + GAP / 2 for _, _, right, _ in below):
+            label = replace(label, y=min(down for _, down, _, _ in below) - LETTER)
+        self.shapes.append(label)
+
 
 def _aliases(text: str, element: Element) -> str:
     """Return the text of a terminal whose value has further names."""
     return " = ".join([text, *(name_text(name) for name in element.names)])
-
-
-def _corners(path: list[Vertex]) -> list[Vertex]:
-    """Return a path without the vertices that it passes straight through."""
-    return [
-        vertex
-        for n, vertex in enumerate(path)
-        if n in (0, len(path) - 1) or side_of(path[n - 1], vertex) != side_of(vertex, path[n + 1])
-    ]
 
 
 def _spread(

@@ -1,14 +1,15 @@
 """The placement of elements: a grid of columns along time and rows above the learned layers.
 
-Row 0 holds the learned layers, side by side. States whose next value comes from the old one by
-pointwise operations run along belts, one row each, above; the operations on the way stand on the
-belt. What leads up to a belt stands between it and the layers, what comes down from one stands
-behind. Lines join in rows below the layers; inputs enter from under them.
+Row 0 holds the learned layers, in every other column, so that there is a free one between two of
+them. States whose next value comes from the old one by pointwise operations run along belts, one
+row each, above; the operations on the way stand on the belt. What leads up to a belt stands
+between it and the layers, what comes down from one stands behind. Lines join in rows below the
+layers; inputs enter from under them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count, permutations
 from typing import TYPE_CHECKING, NamedTuple, final
 
@@ -42,30 +43,19 @@ class Placement:
     output: Slot = field(default=Slot(0, 0))
 
 
-LARGE = 45
-"""Lines of a cell for which one placement is taken as it comes."""
-IMPROVED = 10
-"""Orders of layers for which the columns of single operations are tried."""
 MANY = 6
 """Learned layers whose orders are all tried; of more, only their own order."""
 
 
-def placements(found: Elements) -> list[Placement]:
+def placements(grid: Grid) -> list[Placement]:
     """Return placements by rising cost, of the orders in which the learned layers can stand."""
-    grid = _Grid(found)
-    layers = [key for key, each in found.elements.items() if each.role == "layer"]
-    placed = _sorted(grid, [grid.place(order) for order in _orders(grid, layers)])
-    if len(found.wires) > LARGE:
-        return placed
-    return _sorted(grid, [grid.improved(each) for each in placed[:IMPROVED]])
-
-
-def _sorted(grid: _Grid, placed: list[Placement]) -> list[Placement]:
+    layers = [key for key, each in grid.elements.items() if each.role == "layer"]
+    placed = [grid.place(order) for order in _orders(grid, layers)]
     costs = [grid.cost(each) for each in placed]
     return [placed[n] for n in sorted(range(len(placed)), key=lambda n: (costs[n], n))]
 
 
-def _orders(grid: _Grid, layers: list[str]) -> Iterable[Sequence[str]]:
+def _orders(grid: Grid, layers: list[str]) -> Iterable[Sequence[str]]:
     """Return the orders of the layers in which none stands before one that it depends on."""
     if len(layers) > MANY:
         return [layers]
@@ -81,7 +71,9 @@ def _orders(grid: _Grid, layers: list[str]) -> Iterable[Sequence[str]]:
 
 
 @final
-class _Grid:
+class Grid:
+    """The rows and columns in which the elements of a cell can stand."""
+
     def __init__(self, found: Elements) -> None:
         self.found = found
         self.elements = found.elements
@@ -218,7 +210,7 @@ class _Grid:
             before = [cells[source] for source in self.sources[key] if source in cells]
             after = max((cell.column + 1 for cell in before), default=0)
             if role == "layer":
-                cell = Slot(max(layers + 1, after), 0)
+                cell = Slot(max(layers + 2, after), 0)
             elif role == "join":
                 cell = _free(Slot(max(layers + bool(layers), after), -1), (0, -1), cells)
             else:
@@ -240,35 +232,6 @@ class _Grid:
             belt = self.belts[self.belt_of[key]]
             columns += [cells[earlier].column + 1 for earlier in belt if earlier in cells]
         return max([1, *columns])
-
-    def improved(self, placed: Placement) -> Placement:
-        """Move single operations to other columns as long as that is cheaper."""
-        cost = self.cost(placed)
-        movable = [k for k in placed.cells if k in self.levels]
-        first, last, _, _ = placed.inside
-        for _ in range(2):
-            before = cost
-            for key in movable:
-                for column in range(first + 1, last):
-                    moved = self._moved(placed, key, column)
-                    if moved is not None and (price := self.cost(moved)) < cost - 1e-9:
-                        placed, cost = moved, price
-            if cost == before:
-                break
-        return placed
-
-    def _moved(self, placed: Placement, key: str, column: int) -> Placement | None:
-        """Return the placement with one operation in another column, None where that is taken."""
-        old = placed.cells[key]
-        new = Slot(column, old.row)
-        if column == old.column or new in set(placed.cells.values()):
-            return None
-        for chain in self.belts.values():
-            if key in chain:
-                columns = [column if k == key else placed.cells[k].column for k in chain]
-                if columns != sorted(set(columns)):
-                    return None
-        return replace(placed, cells={**placed.cells, key: new})
 
     def _align(self, cells: dict[str, Slot]) -> None:
         """Move what comes down from a belt over what it leads to."""
@@ -308,7 +271,7 @@ class _Grid:
         filled = set(cells.values())
         total = 0.0
         paths = []
-        for source, target, _ in self.found.wires:
+        for source, target, *_ in self.found.wires:
             a, b = cells[source], cells[target]
             if self.elements[source].role == "join" or self.elements[target].role == "join":
                 total += 0.1 * abs(a.column - b.column)

@@ -4,24 +4,11 @@ from __future__ import annotations
 
 import io
 import math
-from itertools import pairwise, product
 from typing import TYPE_CHECKING, Any
 
-from .palette import (
-    DIM,
-    INK,
-    LIT_EDGE,
-    LOOKS,
-    PALE,
-    PAPER,
-    RED,
-    TEXT_LIT,
-    WIRE,
-    WIRE_DIM,
-    WIRE_LIT,
-    Look,
-)
-from .shapes import LETTER, Bounds, Box, Label, Line, Point, Shape, Strip
+from . import strokes
+from .palette import DIM, INK, LIT_EDGE, LOOKS, PALE, PAPER, RED, TEXT_LIT, Look
+from .shapes import LETTER, Bounds, Box, Label, Line, Shape, Strip
 from .type import MATH, MONOSPACE, dressed, style
 from .type import figure as new_figure
 
@@ -36,10 +23,8 @@ UNIT = 0.78
 MARGIN = 0.25
 POINTS = LETTER * UNIT * 72
 """Font size of a label of size 1: the height of its letters and their tails."""
-STROKE = 2.0
 DPI = 144
 """Of pictures that stand still."""
-HEAD = 0.17
 
 
 def figure(shapes: Sequence[Shape], bounds: Bounds) -> Figure:
@@ -92,20 +77,13 @@ def encoded(figure: Figure, kind: str) -> bytes:
 
 
 def _draw(shapes: Sequence[Shape], axes: Axes) -> None:
-    lines = [shape for shape in shapes if isinstance(shape, Line)]
-    order = sorted(range(len(lines)), key=lambda n: (lines[n].light == "lit", n))
-    layer = {id(lines[n]): place for place, n in enumerate(order)}
-    crossed = _crossings(lines)
-    frames = [shape for shape in shapes if isinstance(shape, Box) and shape.role == "frame"]
+    strokes.draw([shape for shape in shapes if isinstance(shape, Line)], axes)
     for shape in shapes:
         if isinstance(shape, Box):
             _box(shape, axes)
-        elif isinstance(shape, Line):
-            _line(shape, axes, 2 + layer[id(shape)] / (len(lines) + 1))
-            _bridges(shape, axes, crossed.get(shape.id, []), frames)
         elif isinstance(shape, Label):
             _label(shape, axes)
-        else:
+        elif isinstance(shape, Strip):
             _strip(shape, axes)
 
 
@@ -216,100 +194,3 @@ def ink_on(fill: str) -> str:
     """Return black or white, whichever can be read on a colour."""
     r, g, b = _channels(fill)
     return INK if 0.3 * r + 0.59 * g + 0.11 * b > 140 else PAPER
-
-
-# Lines.
-
-
-def _line(line: Line, axes: Axes, z: float) -> None:
-    from matplotlib.patches import PathPatch, Polygon
-
-    color, thick = _ink(line)
-    points = list(line.points)
-    if line.merge is not None:
-        points.append((points[-1][0] + line.merge[0] * 0.2, points[-1][1] + line.merge[1] * 0.2))
-    tip = points[-1]
-    if line.arrow:
-        points[-1] = _towards(tip, points[-2], HEAD * 0.8)
-    path = _rounded(points, line.radius)
-    options: dict[str, Any] = {"facecolor": "none", "capstyle": "butt", "joinstyle": "round"}
-    axes.add_patch(PathPatch(path, edgecolor=color, linewidth=thick, zorder=z, **options))
-    if line.arrow:
-        base = _towards(tip, line.points[-2], HEAD)
-        dx, dy = (tip[0] - base[0]) / HEAD, (tip[1] - base[1]) / HEAD
-        half = HEAD * 0.42
-        corners = [
-            tip,
-            (base[0] - dy * half, base[1] + dx * half),
-            (base[0] + dx * HEAD * 0.2, base[1] + dy * HEAD * 0.2),
-            (base[0] + dy * half, base[1] - dx * half),
-        ]
-        look: dict[str, Any] = {"facecolor": color, "edgecolor": "none"}
-        axes.add_patch(Polygon(corners, closed=True, **look, zorder=z + 1))
-
-
-def _bridges(line: Line, axes: Axes, crossed: list[tuple[float, float]], frames: list[Box]) -> None:
-    """Draw the gaps in lines under this one, and the line again over the gaps."""
-    color, thick = _ink(line)
-    reach = 0.1
-    for x, y in crossed:
-        ground = PAPER
-        for frame in frames:
-            left, down, right, up = frame.bounds
-            if left <= x <= right and down <= y <= up:
-                ground = _look(frame).fill
-        gap, piece = (ground, thick + 5.0, reach, 3.1), (color, thick, reach + 0.02, 3.2)
-        for paint, width, far, z in (gap, piece):
-            ends = ([x, x], [y - far, y + far])
-            axes.plot(*ends, color=paint, linewidth=width, solid_capstyle="butt", zorder=z)
-
-
-def _ink(line: Line) -> tuple[str, float]:
-    """Return the colour and the width of a line."""
-    plain = "#8d99a6" if line.role == "thread" else WIRE
-    color = {"plain": plain, "dim": WIRE_DIM, "lit": WIRE_LIT}[line.light]
-    return color, STROKE * line.width * (1.35 if line.light == "lit" else 1.0)
-
-
-def _crossings(lines: list[Line]) -> dict[str, list[Point]]:
-    """Return for each line where an upright piece runs over a level piece of another value."""
-    found: dict[str, list[Point]] = {}
-    for over, under in product(lines, lines):
-        hides = over.light == "dim" and under.light == "lit"
-        if over.net and under.net and over.net != under.net and not hides:
-            found.setdefault(over.id, []).extend(_meets(over, under))
-    return found
-
-
-def _meets(over: Line, under: Line) -> list[Point]:
-    """Return where upright pieces of a line cross level pieces of another."""
-
-    def inside(at: float, one: float, other: float) -> bool:
-        return min(one, other) < at - 1e-6 < max(one, other) - 2e-6
-
-    return [
-        (a, f)
-        for (a, b), (c, d) in pairwise(over.points)
-        if abs(a - c) <= 1e-6
-        for (e, f), (g, h) in pairwise(under.points)
-        if abs(f - h) < 1e-6 and inside(a, e, g) and inside(f, b, d)
-    ]
-
-
-def _towards(a: Point, b: Point, distance: float) -> Point:
-    length = math.hypot(b[0] - a[0], b[1] - a[1]) or 1.0
-    return a[0] + (b[0] - a[0]) * distance / length, a[1] + (b[1] - a[1]) * distance / length
-
-
-def _rounded(points: list[tuple[float, float]], radius: float) -> Any:
-    from matplotlib.path import Path
-
-    vertices, codes = [points[0]], [Path.MOVETO]
-    for before, corner, after in zip(points, points[1:], points[2:], strict=False):
-        room = min(math.dist(before, corner), math.dist(corner, after)) / 2
-        r = min(radius, room if len(points) > 3 else 2 * room * 0.95)
-        vertices += [_towards(corner, before, r), corner, _towards(corner, after, r)]
-        codes += [Path.LINETO, Path.CURVE3, Path.CURVE3]
-    vertices.append(points[-1])
-    codes.append(Path.LINETO)
-    return Path(vertices, codes)

@@ -6,18 +6,22 @@ element. Two lines of different values may cross, but never run on top of each o
 found one after the other as cheapest paths over length, bends and crossings (A*); the lines of one
 value branch off from what is there of it. Tracks that stay empty are dropped later, so there can
 be plenty.
+
+Inside, a vertex is one number, and a border of vertices that nothing may enter stands around the
+grid: hundreds of ways are looked for until a picture is good.
 """
 
 from __future__ import annotations
 
 from heapq import heappop, heappush
-from itertools import accumulate, count, pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple, final
 
 Vertex = tuple[int, int]
 RIGHT, UP, LEFT, DOWN = range(4)
 STEPS: tuple[Vertex, ...] = ((1, 0), (0, 1), (-1, 0), (0, -1))
 BEND, CROSSING = 2.0, 3.0
+FAR = 1e9
 
 
 class Demand(NamedTuple):
@@ -47,21 +51,52 @@ class Router:
         widths: the length of the piece from each upright track to the next.
         heights: the same for level tracks.
         blocked: vertices where elements stand.
+
+    Attributes:
+        crossings: of lines of different values.
+        bends: of all lines, branches included.
+        length: of all lines, what several share counted once.
+        work: steps that were made in the search for them.
     """
 
     def __init__(self, widths: list[float], heights: list[float], blocked: set[Vertex]) -> None:
         self.xs = [0.0, *accumulate(widths)]
         self.ys = [0.0, *accumulate(heights)]
-        self.blocked = blocked
+        self.columns = len(self.xs) + 2
+        size = self.columns * (len(self.ys) + 2)
+        self.moves = (1, self.columns, -1, -self.columns)
+        self.blocked = bytearray(size)
+        self._wall(size)
         # The vertices before the sides of elements, where only what ends there turns.
-        self.ports = {(x + dx, y + dy): (x, y) for x, y in blocked for dx, dy in STEPS}
-        self.level: dict[Vertex, str] = {}  # whose line runs through a vertex from side to side
-        self.upright: dict[Vertex, str] = {}
-        self.pieces: dict[tuple[Vertex, Vertex], str] = {}
-        self.trees: dict[str, dict[Vertex, list[Vertex]]] = {}  # the way from the source
-        self.ends: dict[Vertex, dict[int, str]] = {}  # sides of elements that are in use
+        self.ports: dict[int, int] = {}
+        for vertex in blocked:
+            middle = self._index(vertex)
+            self.blocked[middle] = 1
+            for move in self.moves:
+                self.ports[middle + move] = middle
+        # Whose line runs through a vertex from side to side, and upwards.
+        self.through: tuple[list[str | None], list[str | None]] = ([None] * size, [None] * size)
+        self.pieces: set[tuple[int, int]] = set()
+        self.trees: dict[str, dict[int, list[int]]] = {}  # the way from the source
+        self.ends: dict[int, dict[int, str]] = {}  # sides of elements that are in use
         self.crossings = 0
         self.bends = 0
+        self.length = 0.0
+        self.work = 0
+
+    def _wall(self, size: int) -> None:
+        """Block the border."""
+        for at in range(self.columns):
+            self.blocked[at] = self.blocked[size - 1 - at] = 1
+        for at in range(0, size, self.columns):
+            self.blocked[at] = self.blocked[at + self.columns - 1] = 1
+
+    def _index(self, vertex: Vertex) -> int:
+        return (vertex[1] + 1) * self.columns + vertex[0] + 1
+
+    def _vertex(self, index: int) -> Vertex:
+        row, column = divmod(index, self.columns)
+        return column - 1, row - 1
 
     def connect(self, demand: Demand) -> list[Vertex]:
         """Return the vertices of a line from its source to its target, along what is there of its
@@ -70,21 +105,23 @@ class Router:
         Raises:
             Full: there is no way.
         """
-        tree = self.trees.setdefault(demand.net, {demand.source: [demand.source]})
-        path = self._search(demand, tree)
+        source, target = self._index(demand.source), self._index(demand.target)
+        tree = self.trees.setdefault(demand.net, {source: [source]})
+        path = self._search(demand, source, target, tree)
         whole = [*tree[path[0]][:-1], *path]
-        self._take(demand, path, whole)
-        return whole
+        self._take(demand.net, source, target, path, whole)
+        return [self._vertex(index) for index in whole]
 
     def _starts(
-        self, demand: Demand, tree: dict[Vertex, list[Vertex]]
-    ) -> list[tuple[float, Vertex, int]]:
+        self, demand: Demand, source: int, target: int, tree: dict[int, list[int]]
+    ) -> list[tuple[float, int, int]]:
         """Return where a line can begin: at its source, or at any vertex of its net."""
         starts = []
+        used = self.ends.get(source, {})
+        left = demand.net in used.values()  # a value leaves through one side
         for vertex in tree:
-            if vertex == demand.source:
-                used = self.ends.get(vertex, {})
-                if demand.net not in used.values():  # a value leaves through one side
+            if vertex == source:
+                if not left:
                     starts += [
                         (price, vertex, side)
                         for side, price in demand.leave.items()
@@ -94,137 +131,152 @@ class Router:
                 starts += [
                     (BEND / 2, vertex, side)
                     for side in range(4)
-                    if self._may_turn(vertex, side, demand)
+                    if self._may_turn(vertex, side, demand.net, source, target)
                 ]
         return starts
 
-    def _own(self, vertex: Vertex, net: str) -> bool:
+    def _own(self, vertex: int, net: str) -> bool:
         """Return whether a line of a net may bend or branch at a vertex."""
-        return self.level.get(vertex, net) == net and self.upright.get(vertex, net) == net
+        level, upright = self.through
+        return level[vertex] in (None, net) and upright[vertex] in (None, net)
 
-    def _may_turn(self, vertex: Vertex, side: int, demand: Demand) -> bool:
+    def _may_turn(self, vertex: int, side: int, net: str, source: int, target: int) -> bool:
         """Return whether a line may turn here: before an element only into it or out of it."""
         element = self.ports.get(vertex)
         if element is None:
             return True
-        if element == demand.source:
+        if element == source:
             used = self.ends.get(element, {})
-            return used.get(side_of(element, vertex), demand.net) == demand.net and (
-                demand.net not in used.values() or side_of(element, vertex) in used
-            )
-        into = (vertex[0] + STEPS[side][0], vertex[1] + STEPS[side][1])
-        return into == element == demand.target
+            mine = self.moves.index(vertex - element)
+            return used.get(mine, net) == net and (net not in used.values() or mine in used)
+        return vertex + self.moves[side] == element == target
 
-    def _search(self, demand: Demand, tree: dict[Vertex, list[Vertex]]) -> list[Vertex]:
-        net, target = demand.net, demand.target
-        queue: list[tuple[float, int, float, Vertex, int]] = []
-        came: dict[tuple[Vertex, int], tuple[Vertex, int] | None] = {}
-        best: dict[tuple[Vertex, int], float] = {}
-        numbers = count()
+    def _guesses(self, target: int) -> tuple[list[float], list[float]]:
+        """Return the distance of every column and every row from that of the target."""
+        x, y = self._vertex(target)
+        across, along = self.xs[x], self.ys[y]
+        return (
+            [FAR, *(abs(at - across) for at in self.xs), FAR],
+            [FAR, *(abs(at - along) for at in self.ys), FAR],
+        )
 
-        def extend(
-            vertex: Vertex, side: int, before: float, extra: float, origin: tuple[Vertex, int]
-        ) -> None:
+    def _search(
+        self, demand: Demand, source: int, target: int, tree: dict[int, list[int]]
+    ) -> list[int]:
+        net, columns, moves = demand.net, self.columns, self.moves
+        blocked, pieces, through = self.blocked, self.pieces, self.through
+        across, along = self._guesses(target)
+        widths = [FAR, *(b - a for a, b in pairwise(self.xs)), FAR]
+        heights = [FAR, *(b - a for a, b in pairwise(self.ys)), FAR]
+        goal_row, goal_column = divmod(target, columns)
+        taken = self.ends.get(target, {})
+        entries = {s: price for s, price in demand.sides.items() if s not in taken}
+        queue: list[tuple[float, int, float, int, int]] = []
+        came: dict[int, int] = {}
+        best: dict[int, float] = {}
+        number = 0
+
+        def extend(vertex: int, side: int, cost: float, origin: int) -> None:
             """Go on from a vertex through a side, if that is cheaper than the known way there."""
-            following, price = self._step(vertex, side, demand, tree)
-            if following is None:
+            nonlocal number
+            following = vertex + moves[side]
+            if blocked[following] and following != target:
                 return
-            cost, state = before + price + extra, (following, side)
-            if cost < best.get(state, 1e9) - 1e-9:
+            piece = (vertex, following) if vertex < following else (following, vertex)
+            if piece in pieces:
+                return
+            row, column = divmod(piece[0], columns)
+            cost += heights[row] if side & 1 else widths[column]
+            if following == target:
+                entered = (side + 2) & 3
+                if entered not in entries:
+                    return
+                cost += entries[entered]
+            else:
+                if following in tree or through[side & 1][following] is not None:
+                    return
+                if through[1 - (side & 1)][following] is not None:
+                    cost += CROSSING
+            state = following * 4 + side
+            if cost < best.get(state, FAR) - 1e-9:
                 best[state], came[state] = cost, origin
-                guess = cost + self._guess(following, target)
-                heappush(queue, (guess, next(numbers), cost, following, side))
+                row, column = divmod(following, columns)
+                number += 1
+                turns = BEND * _turns(side, column - goal_column, row - goal_row)
+                guess = cost + across[column] + along[row] + turns
+                heappush(queue, (guess, number, cost, following, side))
 
-        for price, vertex, side in self._starts(demand, tree):
-            extend(vertex, side, 0.0, price, (vertex, -1))
+        for price, vertex, side in self._starts(demand, source, target, tree):
+            extend(vertex, side, price, -1 - vertex)
         while queue:
             _, _, cost, vertex, side = heappop(queue)
-            if cost > best[vertex, side]:
+            state = vertex * 4 + side
+            if cost > best[state]:
                 continue
             if vertex == target:
-                return self._trace(came, (vertex, side))
-            turns = range(4) if self._own(vertex, net) else (side,)
-            for turn in turns:
-                if (turn + 2) % 4 == side:
-                    continue
-                if turn != side and not self._may_turn(vertex, turn, demand):
-                    continue
-                extend(vertex, turn, cost, BEND if turn != side else 0.0, (vertex, side))
-        raise Full(f"no way for {net} to {target}")
+                self.work += number
+                return _trace(came, state)
+            extend(vertex, side, cost, state)
+            if not self._own(vertex, net):
+                continue
+            for turn in ((side + 1) & 3, (side + 3) & 3):
+                if self._may_turn(vertex, turn, net, source, target):
+                    extend(vertex, turn, cost + BEND, state)
+        self.work += number
+        raise Full(f"no way for {net} to {demand.target}")
 
-    def _step(
-        self, vertex: Vertex, side: int, demand: Demand, tree: dict[Vertex, list[Vertex]]
-    ) -> tuple[Vertex | None, float]:
-        """Return the next vertex in a direction and the price of going there, None without one."""
-        nxt = (vertex[0] + STEPS[side][0], vertex[1] + STEPS[side][1])
-        if not (0 <= nxt[0] < len(self.xs) and 0 <= nxt[1] < len(self.ys)):
-            return None, 0.0
-        if self.pieces.get(_piece(vertex, nxt)) is not None:
-            return None, 0.0
-        cost = self._guess(vertex, nxt)
-        if nxt == demand.target:
-            entered = (side + 2) % 4
-            if entered not in demand.sides or entered in self.ends.get(nxt, {}):
-                return None, 0.0
-            return nxt, cost + demand.sides[entered]
-        if nxt in self.blocked or nxt in tree:
-            return None, 0.0
-        along, against = (
-            (self.level, self.upright) if side in (LEFT, RIGHT) else (self.upright, self.level)
-        )
-        if nxt in along:
-            return None, 0.0
-        return nxt, cost + (CROSSING if nxt in against else 0.0)
-
-    def _guess(self, vertex: Vertex, target: Vertex) -> float:
-        (a, b), (c, d) = vertex, target
-        return abs(self.xs[a] - self.xs[c]) + abs(self.ys[b] - self.ys[d])
-
-    def _trace(
-        self, came: dict[tuple[Vertex, int], tuple[Vertex, int] | None], state: tuple[Vertex, int]
-    ) -> list[Vertex]:
-        path = [state[0]]
-        step = came[state]
-        while step is not None and step[1] >= 0:
-            path.append(step[0])
-            step = came[step]
-        assert step is not None
-        path.append(step[0])
-        return path[::-1]
-
-    def _take(self, demand: Demand, path: list[Vertex], whole: list[Vertex]) -> None:
+    def _take(self, net: str, source: int, target: int, path: list[int], whole: list[int]) -> None:
         """Mark a new line's pieces as used and add them to its net."""
-        net, tree = demand.net, self.trees[demand.net]
+        tree = self.trees[net]
         before = len(whole) - len(path)
         for index, vertex in enumerate(path):
-            if vertex not in tree and vertex != demand.target:
+            if vertex not in tree and vertex != target:
                 tree[vertex] = whole[: before + index + 1]
         for a, b in pairwise(path):
-            self.pieces[_piece(a, b)] = net
+            self.pieces.add((a, b) if a < b else (b, a))
+            (x, y), (u, v) = self._vertex(a), self._vertex(b)
+            self.length += abs(self.xs[x] - self.xs[u]) + abs(self.ys[y] - self.ys[v])
         for index, vertex in enumerate(path[1:-1], 1):
             self._mark(net, vertex, path[index - 1])
             self._mark(net, vertex, path[index + 1])
-        if path[0] != demand.source:
+        if path[0] != source:
             self._mark(net, path[0], path[1])
             self.bends += 1
         else:
-            self.ends.setdefault(path[0], {})[side_of(path[0], path[1])] = net
-        self.ends.setdefault(demand.target, {})[side_of(path[-1], path[-2])] = net
+            self.ends.setdefault(path[0], {})[self.moves.index(path[1] - path[0])] = net
+        self.ends.setdefault(target, {})[self.moves.index(path[-2] - path[-1])] = net
 
-    def _mark(self, net: str, vertex: Vertex, neighbour: Vertex) -> None:
-        mine, other = (
-            (self.level, self.upright) if vertex[1] == neighbour[1] else (self.upright, self.level)
-        )
-        if vertex not in mine:
+    def _mark(self, net: str, vertex: int, neighbour: int) -> None:
+        axis = int(abs(vertex - neighbour) != 1)
+        mine, other = self.through[axis], self.through[1 - axis]
+        if mine[vertex] is None:
             mine[vertex] = net
-            if other.get(vertex, net) != net:
+            if other[vertex] not in (None, net):
                 self.crossings += 1
-            elif vertex in other:
+            elif other[vertex] is not None:
                 self.bends += 1
 
 
-def _piece(a: Vertex, b: Vertex) -> tuple[Vertex, Vertex]:
-    return (a, b) if a < b else (b, a)
+def _turns(side: int, right: int, up: int) -> int:
+    """Return how often a line must bend at least that runs to a side, so far right of its target
+    and so far above it.
+    """
+    if side & 1:
+        ahead, aside = (up if side == DOWN else -up), right
+    else:
+        ahead, aside = (right if side == LEFT else -right), up
+    if aside == 0:
+        return 0 if ahead >= 0 else 3
+    return 1 if ahead >= 0 else 2
+
+
+def _trace(came: dict[int, int], state: int) -> list[int]:
+    """Return the vertices of a way, from the state in which it arrives."""
+    path = [state // 4]
+    while (state := came[state]) >= 0:
+        path.append(state // 4)
+    path.append(-1 - state)
+    return path[::-1]
 
 
 def side_of(vertex: Vertex, neighbour: Vertex) -> int:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import difflib
 import re
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, final
 
 from ..errors import CellError
-from ..graph.graph import Graph, in_order, names, output, owners
+from ..graph.graph import Graph, Written, in_order, names, output, owners
 from ..graph.learned import Block, Layer, Learned
 from ..graph.node import Node, SymbolError, ordered, symbol
 from ..graph.notation import expression
@@ -40,6 +41,14 @@ def trace(function: CellFunction, hyperparameters: Mapping[str, Any]) -> Graph:
     Warns:
         CellWarning: naming the line and what hardly means what it says.
     """
+    traced = follow(function, hyperparameters)
+    warn(function, traced)
+    object.__setattr__(traced.graph, "author", partial(written, function, hyperparameters, traced))
+    return traced.graph
+
+
+def follow(function: CellFunction, hyperparameters: Mapping[str, Any]) -> Traced:
+    """Return the graph as `trace` does, with what was seen on the way; warn of nothing."""
     cell = function.name
     x, *states = function.symbols
     leaves = {state: Node(Operation.STATE, (), state) for state in states}
@@ -48,8 +57,44 @@ def trace(function: CellFunction, hyperparameters: Mapping[str, Any]) -> Graph:
     named = in_order(_named(function, returned, x, leaves))
     values = _resolve(cell, named, returned, x, output(tuple(states)))
     graph = _sized(Graph(cell, {x: "input"}, dict.fromkeys(states), values))
-    warn(function, Traced(graph, named, returned, calls.sites))
-    return graph
+    return Traced(graph, named, returned, calls.sites)
+
+
+def written(function: CellFunction, hyperparameters: Mapping[str, Any], traced: Traced) -> Written:
+    """Return what the author wrote and the graph does not hold.
+
+    Which numbers are hyperparameters is seen by following the function once more, with other
+    numbers: where those stand then, the hyperparameters stand.
+    """
+    names = frozenset([*traced.named, *traced.graph.states])
+    other = {
+        name: value * 1.2345678 + 0.0123456 * place
+        for place, (name, value) in enumerate(hyperparameters.items(), 1)
+        if isinstance(value, float)  # whole numbers may count turns of a loop
+    }
+    if not other:
+        return Written(names, {})
+    try:
+        again = follow(function, {**hyperparameters, **other}).graph
+    except Exception:  # the function refuses other numbers: then they stay numbers
+        return Written(names, {})
+    pairs = {(hyperparameters[name], value): name for name, value in other.items()}
+    numbers: dict[tuple[Node, int], str] = {}
+    states = traced.graph.states
+    waiting = [(traced.graph.values[state], again.values[state]) for state in states]
+    seen = set(waiting)
+    while waiting:
+        one, two = waiting.pop()
+        if one.operation is not two.operation or len(one.arguments) != len(two.arguments):
+            continue
+        for place, (a, b) in enumerate(zip(one.arguments, two.arguments, strict=True)):
+            name = pairs.get((a.attribute, b.attribute))
+            if name and a.operation is b.operation is Operation.CONSTANT:
+                numbers[one, place] = name
+            if (a, b) not in seen:
+                seen.add((a, b))
+                waiting.append((a, b))
+    return Written(names, numbers)
 
 
 def _call(

@@ -6,7 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..display import listed
 from ..errors import CellError
@@ -19,7 +20,20 @@ from .operation import ACTIVATIONS, CONDITIONS, LEAVES, Operation
 from .sizes import UNITS, sizes, state_size
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+
+class Written(NamedTuple):
+    """What the author of a cell wrote and its equations do not hold; of a stored cell, nothing.
+
+    Attributes:
+        names: the names that the author gave; None if that is not known. Others, such as v1, were
+            made for values that are used more than once.
+        numbers: the hyperparameter that stands where a node has a number as its argument.
+    """
+
+    names: frozenset[str] | None = None
+    numbers: Mapping[tuple[Node, int], str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -36,6 +50,7 @@ class Graph:
             state's name is that state's next value.
         backward: whether the steps run from the last to the first, as a derivative's do.
         sizes: the size of every node.
+        author: returns what `written` holds; set by what follows the author's function.
 
     Raises:
         CellError: cyclic use, a name that is neither input nor state, a state without a next
@@ -48,6 +63,7 @@ class Graph:
     values: Mapping[str, Node]
     backward: bool = False
     sizes: Mapping[Node, Size] = field(init=False, repr=False)
+    author: Callable[[], Written] = field(init=False, repr=False)
 
     def __init__(
         self,
@@ -64,6 +80,7 @@ class Graph:
         set_field("states", states)
         set_field("values", dict(values))
         set_field("backward", backward)
+        set_field("author", Written)
         for state in states:
             if state not in values:
                 raise CellError(f"{name}: the state {state} has no next value")
@@ -112,6 +129,11 @@ class Graph:
             return tuple(ordered(list(self.values.values())))
         except CellError as error:
             raise CellError(f"{self.name}: {error}") from None
+
+    @cached_property
+    def written(self) -> Written:
+        """What the author wrote and the equations do not hold."""
+        return self.author()
 
     @cached_property
     def names(self) -> Mapping[Node, str]:

@@ -210,7 +210,8 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     )
     top = f"<thead><tr>{head}</tr></thead>" if head else ""
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
-    return f"<table style='{STYLE}'>{top}<tbody>{body}</tbody></table>"
+    inner = f"<table style='{STYLE}'>{top}<tbody>{body}</tbody></table>"
+    return f"<div style='overflow-x:auto'>{inner}</div>"
 
 
 class Markup(str):

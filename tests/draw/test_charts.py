@@ -1,6 +1,7 @@
 import numpy
 import pytest
 import torch
+from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from numpy.testing import assert_allclose
 
@@ -23,21 +24,75 @@ def test_heat_maps_hold_the_recording() -> None:
     assert picture.values is not None
     made = picture.figure()
     panels = [axes for axes in made.axes if axes.get_ylabel()]
+    order = numpy.argsort(-values["f"].double().numpy().mean(0), kind="stable")
     assert [axes.get_ylabel() for axes in panels] == ["$i_t$", "$f_t$", "$o_t$", "$c_t$"]
     for axes, (name, recording) in zip(panels, values.items(), strict=True):
         expected = recording.double().numpy()
         assert_allclose(picture.values[name], expected)
         image = axes.images[0].get_array()
         assert image is not None
-        assert_allclose(image, expected[:, numpy.argsort(-expected.mean(0), kind="stable")].T)
+        assert_allclose(image, expected[:, order].T)  # a row is the same unit in every panel
     assert [tick.get_text() for tick in panels[-1].get_xticklabels()] == list("letters")
 
 
 def test_tensors_with_gradients_and_large_states() -> None:
     picture = charts.gates({"c": torch.full((2, 3), -18.0, requires_grad=True)}, "ab")
     (axes, bar) = picture.figure().axes
-    assert axes.images[0].get_array().min() == -1.0  # pyright: ignore[reportOptionalMemberAccess]
-    assert [tick.get_text() for tick in bar.get_yticklabels()] == ["−18", "0", "18"]
+    scale = axes.images[0].norm
+    assert (scale.vmin, scale.vmax) == (-18.0, 18.0)
+    assert numpy.asarray(scale(numpy.zeros(1))).tolist() == [0.5]
+    assert [tick.get_text() for tick in bar.get_yticklabels()] == ["−18", "−3", "0", "3", "18"]
+
+
+def test_large_states_do_not_turn_the_others_grey() -> None:
+    c = numpy.linspace(-2, 2, 100).reshape(10, 10)
+    c[0, 0] = 50
+    axes = charts.gates({"c": c}, "x" * 10).figure().axes[0]
+    shown = numpy.asarray(axes.images[0].norm(c), dtype=float)
+    assert shown.min() < 0.35
+    assert 0.6 < numpy.sort(shown.ravel())[-2] < 1
+
+
+def test_states_without_a_negative_value_are_not_cut_at_1() -> None:
+    axes = charts.gates({"h": numpy.array([[0.0, 3.0], [1.5, 0.2]])}, "ab").figure().axes[0]
+    assert (axes.images[0].norm.vmin, axes.images[0].norm.vmax) == (-3.0, 3.0)
+    gate = charts.gates({"f": numpy.array([[0.2, 0.9]])}, "a").figure().axes[0]
+    assert (gate.images[0].norm.vmin, gate.images[0].norm.vmax) == (0, 1)
+
+
+def numbered(axes: Axes) -> dict[int, int]:
+    """The numbers of the steps that are written below an axis, by the place of their letter."""
+    axes.figure.canvas.draw()
+    ticks = axes.get_xticklabels(minor=True)
+    return {round(tick.get_position()[0]): int(tick.get_text()) for tick in ticks}
+
+
+def test_steps_are_those_of_the_whole_sequence() -> None:
+    values, tokens = numpy.linspace(0, 1, 400).reshape(200, 2), "x" * 199 + "y"
+    made = charts.gates({"f": values}, tokens).figure()
+    found = numbered(made.axes[0])
+    assert found[0] == 81
+    assert found[119] == 200
+    assert all(number == place + 81 for place, number in found.items())
+    assert "steps 81 to 200 of 200" in [text.get_text() for text in made.texts]
+    later = charts.gates({"f": values[:9]}, tokens[:9], first=24, total=54).figure()
+    assert numbered(later.axes[0]) == {place: place + 24 for place in range(9)}
+    assert "steps 24 to 32 of 54" in [text.get_text() for text in later.texts]
+    one = charts.gates({"f": values[:1]}, "x", first=7, total=9).figure()
+    assert "step 7 of 9" in [text.get_text() for text in one.texts]
+    rows = charts.text("x" * 70, numpy.ones(70), first=31).figure()
+    assert [text.get_text() for text in rows.axes[0].texts][70:] == ["31", "91"]
+    assert "steps 31 to 100 of 100" in rows.texts[0].get_text()
+    with pytest.raises(DrawError, match="number of a step, from 1: got 0"):
+        charts.text("ab", [1, 2], first=0)
+
+
+def test_words_that_do_not_fit_are_turned() -> None:
+    words = [f"word{n}" for n in range(40)]
+    made = charts.gates({"f": numpy.zeros((40, 2))}, words).figure()
+    labels = made.axes[0].get_xticklabels()
+    assert [label.get_text() for label in labels][-1] == "word39 40"
+    assert {label.get_rotation() for label in labels} == {90.0}
 
 
 def test_long_sequences_are_cut_to_the_last_steps_and_it_is_said(
@@ -48,26 +103,41 @@ def test_long_sequences_are_cut_to_the_last_steps_and_it_is_said(
     assert picture.values is not None
     assert_allclose(picture.values["f"], values[-charts.MOST :])
     assert capsys.readouterr().err == (
-        f"unrolled: the text has 200 characters: the drawing shows the last {charts.MOST}\n"
+        f"unrolled: the text has 200 characters: the drawing shows the last {charts.MOST}, "
+        "steps 81 to 200\n"
     )
     charts.text("x" * 2000, numpy.zeros(2000))
     assert "the last 1800" in capsys.readouterr().err
 
 
-def test_distance_draws_each_curve_up_to_what_can_be_seen() -> None:
-    picture = charts.distance({"lstm": [1.0, 0.5, 0.25], "rnn": [1.0, 1e-6, 1e-14, 1e-15]})
-    axes = picture.figure().axes[0]
-    curves = [line for line in axes.lines if len(numpy.atleast_1d(line.get_xdata())) > 1]
-    assert numpy.asarray(curves[0].get_ydata()).tolist() == [1.0, 0.5, 0.25]
-    assert numpy.asarray(curves[1].get_ydata()).tolist() == [1.0, 1e-6]
-    assert [text.get_text() for text in axes.texts] == ["lstm", "rnn"]
+def test_distance_draws_each_curve_up_to_what_can_be_told() -> None:
+    single = numpy.array([2.0, 1e-30, 1e-37, 1e-40], dtype=numpy.float32)  # the last: subnormal
+    curves = {"lstm": [4.0, 2.0, 1.0], "rnn": single, "dead": [1.0, 0.5, 0.0, 0.0]}
+    picture = charts.distance({**curves, "deep": [1.0, 1e-14, 1e-200]})
+    made = picture.figure()
+    axes = made.axes[0]
+    drawn = [line for line in axes.lines if len(numpy.atleast_1d(line.get_xdata())) > 1]
+    expected = [[1, 0.5, 0.25], [1, 5e-31, 5e-38], [1, 0.5], [1, 1e-14, 1e-200]]
+    for line, sizes in zip(drawn, expected, strict=True):
+        assert_allclose(numpy.asarray(line.get_ydata(), dtype=float), sizes, rtol=1e-6)
+    ends = [line.get_marker() for line in axes.lines if line not in drawn]
+    assert ends == ["o", "v", "v", "o"]
+    assert any("triangle: 0, or too small" in text.get_text() for text in made.texts)
+    assert "relative to that at" in axes.get_title("left")
+    assert [text.get_text() for text in axes.texts] == ["lstm", "rnn", "dead", "deep"]
+    whole = charts.distance({"lstm": [1.0, 0.5]}, title="c by c").figure()
+    assert whole.axes[0].get_title("left") == "c by c"
+    assert not any("triangle" in text.get_text() for text in whole.texts)
 
 
 def test_spectrum_and_saturation() -> None:
     f = numpy.array([[0.05, 0.95], [0.05, 0.5], [0.5, 0.95], [0.05, 0.95]])
     axes = charts.spectrum(f).figure().axes[0]
-    means = numpy.asarray(axes.lines[0].get_ydata(), dtype=float)
-    assert_allclose(means, [f[:, 1].mean(), f[:, 0].mean()])
+    band, means = (patch.get_data() for patch in axes.patches)  # pyright: ignore[reportAttributeAccessIssue]
+    assert_allclose(means.values, [f[:, 1].mean(), f[:, 0].mean()])
+    assert_allclose(band.baseline, numpy.quantile(f[:, ::-1], 0.1, axis=0))
+    assert_allclose(band.values, numpy.quantile(f[:, ::-1], 0.9, axis=0))
+    assert "mean over 4 steps" in axes.get_title("left")
     marks = charts.saturation({"f": f}).figure().axes[0].collections[0].get_offsets()
     assert_allclose(numpy.asarray(marks), [[0.75, 0.0], [0.0, 0.75]])
 

@@ -161,7 +161,8 @@ def test_long_texts_are_cut_and_it_is_said() -> None:
     story = Measured(text="a text " * 30, say=said.append).story(50)
     assert len(story.tokens) == 50
     assert story.values["f"].shape == (50, 6)
-    assert said == ["the text has 210 characters: the drawing shows the last 50"]
+    assert said == ["the text has 210 characters: the drawing shows the last 50, steps 161 to 210"]
+    assert (story.start, story.total) == (160, 210)
 
 
 def test_gates_are_lit_one_after_the_other() -> None:

@@ -7,7 +7,7 @@ A notebook shows the picture; its `save` writes it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy
 
@@ -26,20 +26,25 @@ if TYPE_CHECKING:
 
 MOST = 120
 """Steps that fit side by side with their characters readable."""
-FLOOR = 1e-12
-"""Gradients below this are not told apart in a picture."""
 WIDTH = 60
 """Characters in a line of coloured text."""
 MOST_LINES = 30
 
 
 def gates(
-    values: Mapping[str, Any], tokens: Sequence[str], title: str = "", language: str = "en"
+    values: Mapping[str, Any],
+    tokens: Sequence[str],
+    title: str = "",
+    language: str = "en",
+    *,
+    first: int = 1,
+    total: int | None = None,
 ) -> Picture:
     """Draw gates and states over time: a heat map each, the characters along the axis.
 
-    Units are sorted by their mean. What is never negative is coloured from 0 to 1, the rest from
-    minus its greatest size to plus that.
+    A row is the same unit in every panel of as many units: they are in the order of the mean of
+    the gate f, else z, else of what is first. What lies between 0 and 1 is coloured on that scale,
+    the rest from minus its greatest size to plus that.
 
     Args:
         values: by name, arrays or tensors (T, H); more than `MOST` steps are cut to the last ones,
@@ -47,6 +52,8 @@ def gates(
         tokens: T characters or words.
         title: over the whole.
         language: of the labels: en or zh.
+        first: the number that the first step has in a longer sequence.
+        total: how many steps that sequence has; without, it ends with these.
 
     Raises:
         DrawError: for shapes that do not fit together, or nothing to draw.
@@ -61,24 +68,28 @@ def gates(
     >>> picture.values["f"].shape
     (4, 5)
     """
-    Words(language)
+    words = Words(language)
     arrays = _arrays("gates", values, "nothing")
     for name, array in arrays.items():
         if len(array) != len(tokens):
             raise DrawError(
                 f"gates: {name} has {len(array)} steps, but there are {len(tokens)} characters"
             )
-    start = _start(len(tokens), MOST)
+    start = _start(len(tokens), MOST, first)
     arrays = {name: array[start:] for name, array in arrays.items()}
-    return Picture(lambda: _gates(arrays, tokens[start:], title), values=dict(arrays))
+    said = pieces.span(words, start + first, len(tokens) - start, total or len(tokens) + first - 1)
+    about = Heading(title, said, start + first - 1)
+    return Picture(lambda: _gates(arrays, tokens[start:], about, words), values=dict(arrays))
 
 
 def spectrum(values: Any, name: str = "f", title: str = "", language: str = "en") -> Picture:
-    """Draw a gate's mean for every unit, sorted, and where 80 % of the steps lie.
+    """Draw a gate's mean over all steps for every unit, in falling order.
+
+    A band shows where 80 % of a unit's steps lie: between its 10 % and 90 % quantiles.
 
     Args:
-        values: (T, H), of a forget or update gate.
-        name: what the gate is called.
+        values: (T, H), of a forget or update gate, or of another factor.
+        name: what it is called.
         title: what the numbers are from.
         language: of the labels: en or zh.
 
@@ -94,24 +105,32 @@ def spectrum(values: Any, name: str = "f", title: str = "", language: str = "en"
     return Picture(lambda: _spectrum(array, name, title, words), values={name: array})
 
 
-def distance(curves: Mapping[str, Any], language: str = "en") -> Picture:
+def distance(curves: Mapping[str, Any], language: str = "en", title: str = "") -> Picture:
     """Draw gradients against distance, several models side by side.
+
+    Every curve is shown relative to its value at k = 0. It ends where it comes to 0, or below the
+    smallest normal number of its dtype, where rounding takes over; a triangle says so.
 
     Args:
         curves: by name of the model, (K + 1,): the size of dh_T/dh_{T-k} for k = 0, 1, ... as
-            `GradientFlow.distance` gives it. A curve ends where it falls below `FLOOR`.
+            `GradientFlow.distance` gives it.
         language: of the labels: en or zh.
+        title: what the curves are, if not that.
 
     Raises:
-        DrawError: for an array of another shape, or without a number above `FLOOR`.
+        DrawError: for an array of another shape, or that begins with no positive number.
 
     >>> from unrolled.draw import charts
-    >>> picture = charts.distance({"lstm": [1, 0.9, 0.8], "rnn": [1, 0.5, 0.25]})
-    >>> sorted(picture.values)
-    ['lstm', 'rnn']
+    >>> picture = charts.distance({"lstm": [2, 1.8, 1.6], "rnn": [1, 0.5, 0.25]})
+    >>> picture.values["lstm"]
+    array([1. , 0.9, 0.8])
     """
     words, found = Words(language), curves_of(curves)
-    return Picture(lambda: faded(found, words), values=dict(found))
+    about = title or f"$\\|\\partial h_T / \\partial h_{{T-k}}\\|$, {words(RELATIVE)}"
+    return Picture(lambda: faded(found, words, about), values=sizes_of(found))
+
+
+RELATIVE = "relative to that at $k = 0$"
 
 
 def saturation(values: Mapping[str, Any], title: str = "", language: str = "en") -> Picture:
@@ -136,14 +155,26 @@ def saturation(values: Mapping[str, Any], title: str = "", language: str = "en")
     return Picture(lambda: _saturation(arrays, title, words), values=dict(arrays))
 
 
-def text(tokens: Sequence[str], values: Any, title: str = "", language: str = "en") -> Picture:
+def text(
+    tokens: Sequence[str],
+    values: Any,
+    title: str = "",
+    language: str = "en",
+    *,
+    first: int = 1,
+    total: int | None = None,
+) -> Picture:
     """Draw a text, every character on the colour of its value: dark is negative, light positive.
+
+    Lines begin with the number of their first step.
 
     Args:
         tokens: T characters; more than fit are cut to the last ones, and it is said.
         values: (T,): one number for each, coloured relative to the greatest.
         title: over the text.
         language: of the labels: en or zh.
+        first: the number that the first step has in a longer sequence.
+        total: how many steps that sequence has; without, it ends with these.
 
     Raises:
         DrawError: for shapes that do not fit together.
@@ -155,9 +186,11 @@ def text(tokens: Sequence[str], values: Any, title: str = "", language: str = "e
     words, array = Words(language), _array("text", "values", values, 1)
     if len(array) != len(tokens):
         raise DrawError(f"text: {len(tokens)} characters, but {len(array)} values")
-    start = _start(len(tokens), WIDTH * MOST_LINES)
+    start = _start(len(tokens), WIDTH * MOST_LINES, first)
     shown = array[start:]
-    return Picture(lambda: _text(tokens[start:], shown, title, words), values={"text": shown})
+    said = pieces.span(words, start + first, len(shown), total or len(tokens) + first - 1)
+    about = Heading(title, said, start + first - 1)
+    return Picture(lambda: _text(tokens[start:], shown, about, words), values={"text": shown})
 
 
 # What is given.
@@ -184,15 +217,47 @@ def _arrays(chart: str, values: Mapping[str, Any], none: str) -> dict[str, ndarr
     return {name: _array(chart, name, value, 2) for name, value in values.items()}
 
 
-def _start(steps: int, limit: int) -> int:
-    """Return the first step that is shown."""
+class Heading(NamedTuple):
+    """What is said over a chart, and where its steps begin.
+
+    Attributes:
+        title: as given.
+        steps: which steps are shown, in words.
+        start: how many steps come before the first one that is shown.
+    """
+
+    title: str
+    steps: str
+    start: int
+
+
+def _start(steps: int, limit: int, first: int) -> int:
+    """Return the place of the first step that is shown, and say if that is not the first."""
+    if first < 1:
+        raise DrawError(f"first is the number of a step, from 1: got {first}")
     if steps > limit:
-        say(f"the text has {steps} characters: the drawing shows the last {limit}")
+        start = steps - limit
+        say(
+            f"the text has {steps} characters: the drawing shows the last {limit}, "
+            f"steps {start + first} to {steps + first - 1}"
+        )
     return max(0, steps - limit)
 
 
-def curves_of(curves: Mapping[str, Any]) -> dict[str, ndarray]:
-    """Return curves up to where they fall below what is told apart.
+class Curve(NamedTuple):
+    """A curve of gradients, as far as it can be told.
+
+    Attributes:
+        sizes: relative to the first.
+        stops: whether what was given goes on, with 0 or what its dtype cannot tell from that.
+    """
+
+    sizes: ndarray
+    stops: bool
+
+
+def curves_of(curves: Mapping[str, Any]) -> dict[str, Curve]:
+    """Return curves relative to their beginnings, up to where they fall below what can be told.
 
     Raises:
         DrawError: for an array of another shape, or nothing to draw.
@@ -202,11 +267,27 @@ def curves_of(curves: Mapping[str, Any]) -> dict[str, ndarray]:
     found = {}
     for name, sizes in curves.items():
         array = _array("distance", name, sizes, 1)
-        low = numpy.flatnonzero(~(array >= FLOOR))
-        found[name] = array[: low[0]] if len(low) else array
-        if len(found[name]) == 0:
+        if not (array[0] > 0 and numpy.isfinite(array[0])):
             raise DrawError(f"distance: {name} begins with {array[0]}: nothing can be seen of it")
+        below = numpy.flatnonzero(~(array >= _least(sizes)) | ~numpy.isfinite(array))
+        end = below[0] if len(below) else len(array)
+        if end == 0:
+            raise DrawError(f"distance: {name} begins with {array[0]}: nothing can be seen of it")
+        found[name] = Curve(array[:end] / array[0], bool(len(below)))
     return found
+
+
+def sizes_of(curves: Mapping[str, Curve]) -> dict[str, ndarray]:
+    """Return the sizes of some curves."""
+    return {name: curve.sizes for name, curve in curves.items()}
+
+
+def _least(value: Any) -> float:
+    """Return the smallest number that the dtype of an array or tensor holds in full precision."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+    kind = numpy.asarray(value).dtype
+    return float(numpy.finfo(kind if kind.kind == "f" else float).tiny)
 
 
 def label(name: str) -> str:
@@ -221,85 +302,133 @@ def label(name: str) -> str:
 # Figures.
 
 
-def _gates(arrays: Mapping[str, ndarray], tokens: Sequence[str], title: str) -> Figure:
-    made = figure(12.0, 1.2 + 1.5 * len(arrays))
+def _gates(
+    arrays: Mapping[str, ndarray], tokens: Sequence[str], about: Heading, words: Words
+) -> Figure:
+    made = figure(12.0, 1.75 + 1.4 * len(arrays))
     grid = made.subplots(len(arrays), 1, sharex=True, squeeze=False)[:, 0]
+    keys = _keys(arrays)
     for axes, (name, values) in zip(grid, arrays.items(), strict=True):
-        _panel(made, axes, label(name), values)
-    pieces.letters(grid[-1], tokens)
-    made.suptitle(title, x=0.06, ha="left", fontsize=14)
+        order = pieces.by_mean(arrays[keys[values.shape[1]]])
+        _panel(made, axes, label(name), values[:, order])
+    pieces.letters(grid[-1], tokens, about.start)
     height = made.get_figheight()
+    made.text(
+        0.06,
+        1 - 0.2 / height,
+        pieces.joined(words, about.title, about.steps),
+        ha="left",
+        va="top",
+        fontsize=14,
+    )
+    names = ", ".join(label(name) for name in keys.values())
+    said = words("rows: units, the same in every panel, in the order of the mean of {name}")
+    made.text(0.06, 0.12 / height, said.format(name=names), fontsize=12)
+    made.text(0.985, 0.12 / height, words("step") + " $t$", fontsize=12, ha="right")
     made.subplots_adjust(
-        left=0.06, right=0.985, top=1 - 0.6 / height, bottom=0.5 / height, hspace=0.12
+        left=0.06, right=0.965, top=1 - 0.6 / height, bottom=0.95 / height, hspace=0.14
     )
     return made
 
 
+def _keys(arrays: Mapping[str, ndarray]) -> dict[int, str]:
+    """Return by number of units the name of the values whose means their order follows."""
+    found: dict[int, str] = {}
+    for name in sorted(arrays, key=lambda name: name not in ("f", "z")):
+        found.setdefault(arrays[name].shape[1], name)
+    return found
+
+
 def _panel(made: Figure, axes: Axes, name: str, values: ndarray) -> None:
-    signed = bool((values < 0).any())
-    scale = max(1.0, float(numpy.nanmax(numpy.abs(values)))) if signed else 1.0
-    image = pieces.heat(axes, pieces.by_mean(values) / scale, name, signed)
-    bar = made.colorbar(image, ax=axes, pad=0.012, aspect=9, fraction=0.03, ticks=[0, 0.5, 1])
+    scale = pieces.Scale.of(values)
+    image = pieces.heat(axes, values, name, scale)
+    bar = made.colorbar(image, ax=axes, pad=0.012, aspect=9, fraction=0.03)
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
-    bar.ax.tick_params(length=0, labelsize=10)
-    if signed:
-        ends = [f"{v * scale:.2g}".replace("-", "−") for v in (-1, 0, 1)]
-        bar.set_ticks([-1, 0, 1], labels=ends)
+    bar.ax.minorticks_off()
+    ticks = dict(sorted(scale.ticks.items()))
+    bar.set_ticks(list(ticks), labels=list(ticks.values()))
+    bar.ax.tick_params(length=0, labelsize=11)
+    ends = bar.ax.get_yticklabels()
+    ends[0].set_verticalalignment("bottom")
+    ends[-1].set_verticalalignment("top")
 
 
 def _spectrum(values: ndarray, name: str, title: str, words: Words) -> Figure:
-    made = figure(9, 5)
+    made = figure(10, 5.4)
     axes = made.subplots()
     pieces.spectrum(axes, values)
-    said = words("mean of every unit, and where 80 % of steps lie")
-    axes.set_title(f"{label(name)}: {said}", fontsize=14)
-    axes.set_xlabel(f"{words('units, sorted')}        {title}", fontsize=12)
-    made.subplots_adjust(left=0.07, right=0.98, bottom=0.13, top=0.9)
+    said = words("{name}: mean over {steps} of every unit; band: 80 % of its steps")
+    steps = pieces.span(words, 1, len(values), len(values))
+    axes.set_title(said.format(name=label(name), steps=steps), fontsize=15)
+    axes.set_xlabel(words("rank of the unit by this mean"), fontsize=13)
+    made.text(0.07, 0.02, title, fontsize=12)
+    made.subplots_adjust(left=0.07, right=0.98, bottom=0.19 if title else 0.13, top=0.9)
     return made
 
 
-def faded(curves: Mapping[str, ndarray], words: Words, upto: int | None = None) -> Figure:
-    """Draw the curves of `distance`, up to a number of steps back."""
-    made = figure(11, 5.6)
+def faded(
+    curves: Mapping[str, Curve],
+    words: Words,
+    title: str,
+    about: str = "",
+    upto: float | None = None,
+) -> Figure:
+    """Draw the curves of `distance`, up to a number of steps back.
+
+    Args:
+        curves: by name.
+        words: of the language of the labels.
+        title: what the curves are.
+        about: what the numbers are from.
+        upto: how far back is shown; all of it if left out.
+    """
+    made = figure(11, 6)
     axes = made.subplots()
-    longest = max(len(sizes) for sizes in curves.values()) - 1
-    low, high = (pick(pick(each) for each in curves.values()) for pick in (min, max))
+    longest = max(len(curve.sizes) for curve in curves.values()) - 1
+    low, high = (pick(pick(c.sizes) for c in curves.values()) for pick in (min, max))
     axes.set_yscale("log")
-    axes.set_ylim(max(FLOOR, low) / 3, high * 3)
-    pieces.fading(axes, list(curves.items()), upto)
+    axes.set_ylim(low / 4 * (low / high) ** 0.03, high * 4)
+    stopped = {name for name, curve in curves.items() if curve.stops}
+    pieces.fading(axes, list(sizes_of(curves).items()), stopped, upto)
     axes.set_xlabel(words("steps back") + " $k$")
-    said = words("relative to that at $k = 0$")
-    axes.set_title(f"$\\|\\partial h_T / \\partial h_{{T-k}}\\|$, {said}", pad=16)
+    axes.set_title(title, pad=14, x=0.0)
     # Time runs to the right, so the way back runs to the left; names stand left of the ends.
     step = max(1, round(longest / 6, -1) if longest > 30 else round(longest / 6))
     axes.set_xticks(numpy.arange(0, longest + 1, step))
-    axes.set_xlim(longest * 1.32 + 0.5, -longest * 0.02)
+    axes.set_xlim(longest * 1.42 + 0.5, -longest * 0.02)
     axes.yaxis.tick_right()
     axes.spines["right"].set_visible(True)
     axes.spines["left"].set_visible(False)
-    made.subplots_adjust(left=0.03, right=0.92, bottom=0.13, top=0.9)
+    note = words("triangle: 0, or too small for its number format, from there on")
+    made.text(0.03, 0.02, pieces.joined(words, about, note * bool(stopped)), fontsize=12)
+    made.subplots_adjust(left=0.03, right=0.92, bottom=0.17, top=0.91)
     return made
 
 
 def _saturation(arrays: Mapping[str, ndarray], title: str, words: Words) -> Figure:
-    made = figure(6.6, 7)
+    made = figure(7.6, 7.8)
     axes = made.subplots()
     points = {label(n): ((v < 0.1).mean(0), (v > 0.9).mean(0)) for n, v in arrays.items()}
-    pieces.saturation(axes, points)
+    pieces.saturation(axes, points, words("closed or open at every step"))
     axes.set_xlabel(words("share of steps below 0.1: closed"))
     axes.set_ylabel(words("share of steps above 0.9: open"))
-    axes.set_title(title, fontsize=13)
-    made.subplots_adjust(left=0.13, right=0.97, bottom=0.1, top=0.93)
+    count = len(next(iter(arrays.values())))
+    said = words("one mark for each unit of a gate, over {steps}")
+    axes.set_title(said.format(steps=pieces.span(words, 1, count, count)), fontsize=14)
+    made.text(0.12, 0.015, title, fontsize=12)
+    made.subplots_adjust(left=0.12, right=0.97, bottom=0.12, top=0.93)
     return made
 
 
-def _text(tokens: Sequence[str], values: ndarray, title: str, words: Words) -> Figure:
+def _text(tokens: Sequence[str], values: ndarray, about: Heading, words: Words) -> Figure:
     scale = max(1e-9, float(numpy.nanmax(numpy.abs(values))))
-    made = figure(12, 0.7 + 0.38 * -(-len(values) // WIDTH))
+    made = figure(12, 0.95 + 0.38 * -(-len(values) // WIDTH))
     axes = made.subplots()
-    pieces.colored_text(axes, tokens, values / scale, WIDTH)
+    pieces.colored_text(axes, tokens, values / scale, WIDTH, about.start)
     said = words("from {low} (dark) to {high} (light)")
     ends = {"low": f"−{scale:.2f}", "high": f"{scale:.2f}"}
-    axes.set_title(f"{title + ', ' if title else ''}{said.format(**ends)}", fontsize=12)
-    made.subplots_adjust(left=0.01, right=0.99, bottom=0.02, top=1 - 0.5 / made.get_figheight())
+    height = made.get_figheight()
+    lines = filter(None, (about.title, pieces.joined(words, said.format(**ends), about.steps)))
+    made.text(0.0367, 1 - 0.1 / height, "\n".join(lines), fontsize=13, va="top", linespacing=1.4)
+    made.subplots_adjust(left=0.032, right=0.99, bottom=0.06 / height, top=1 - 0.72 / height)
     return made

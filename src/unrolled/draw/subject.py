@@ -24,14 +24,20 @@ class Story(NamedTuple):
     Attributes:
         model: what it is, in words.
         graph: the equations of its cell.
-        tokens: what it read, step by step.
+        tokens: what it read, step by step; of a sequence that is cut, what is shown of it.
         values: by name, (T, H): every value that can be recorded.
+        start: how many steps were read before the first one that is shown.
+        total: how many steps the whole sequence has.
+        loss: bits per character that the model needs for the whole sequence, where it was measured.
     """
 
     model: str
     graph: Graph
     tokens: Sequence[str]
     values: Mapping[str, ndarray]
+    start: int = 0
+    total: int = 0
+    loss: float | None = None
 
     __repr__ = text_of
     _repr_html_ = page_of
@@ -42,11 +48,21 @@ class Fade(NamedTuple):
 
     Attributes:
         model: what it is, in words.
-        sizes: (K,): the size of dh_T/dh_{T-k} for k = 0, 1, ...
+        derivative: which: a formula.
+        sizes: (K,): the Frobenius norm of ds_T/ds_{T-k} for k = 0, 1, ..., relative to that at
+            k = 0; the geometric mean over several T.
+        where: which T, in words.
     """
 
     model: str
+    derivative: str
     sizes: ndarray
+    where: str
+
+    @property
+    def name(self) -> str:
+        """The model with the derivative."""
+        return f"{self.model}: {self.derivative}"
 
     __repr__ = text_of
     _repr_html_ = page_of
@@ -60,12 +76,16 @@ class Reading(NamedTuple):
         classes: their names.
         probabilities: (T, classes), after each word.
         code: how the model does it.
+        sentences: how many it was trained on.
+        is_known: whether this one was among them.
     """
 
     words: Sequence[str]
     classes: Sequence[str]
     probabilities: ndarray
     code: str
+    sentences: int
+    is_known: bool
 
     __repr__ = text_of
     _repr_html_ = page_of
@@ -76,16 +96,42 @@ class Factors(NamedTuple):
 
     Attributes:
         model: what it is, in words.
-        sizes: (T,): the greatest singular value of each step's Jacobian.
-        units: (T, H): the factor of every unit on the direct path; for a cell without one, the
-            slope of its activation.
+        derivative: of one step, as a formula.
+        whole: whether it is the whole Jacobian of all states, rather than one state's direct path.
+        units: (T, S): the singular values of each step's Jacobian; of a direct path, (T, H), the
+            size of the factor of every unit.
         product: (T,): the greatest singular value of the product of the steps up to each.
+        start: how many steps were read before the first of these.
+        total: how many steps the whole sequence has.
     """
 
     model: str
-    sizes: ndarray
+    derivative: str
+    whole: bool
     units: ndarray
     product: ndarray
+    start: int
+    total: int
+
+
+class Direct(NamedTuple):
+    """The factors by which the steps multiply a state on its direct path.
+
+    Attributes:
+        model: what it is, in words.
+        state: which.
+        factor: as an equation: ``f`` of an LSTM.
+        values: (T, H).
+        start: how many steps were read before the first of these.
+        total: how many steps the whole sequence has.
+    """
+
+    model: str
+    state: str
+    factor: str
+    values: ndarray
+    start: int
+    total: int
 
     __repr__ = text_of
     _repr_html_ = page_of
@@ -96,22 +142,33 @@ class Terms(NamedTuple):
 
     Attributes:
         model: what it is, in words.
+        state: which is differentiated.
+        is_lstm: whether the equations are those of the usual LSTM, so that its formulas hold.
         tokens: what was read.
         names: of the terms.
         sizes: (T, terms): the Frobenius norm of every term, over the root of H.
         exact: (T,): that of the exact derivative of one step.
-        around: (T,): that of what reaches a step from two steps before through the output gate.
+        around: (T,): that of what reaches a step from two steps before through other states, the
+            output gate of an LSTM; not a number where there are no two steps before.
         errors: by number of steps k: how far the popular product and that of the direct terms
-            are off, relative to the exact derivative.
+            are off, relative to the exact derivative: the median over `places` steps t.
+        start: how many steps were read before the first one that is shown.
+        total: how many steps the whole sequence has.
+        places: by number of steps k, over how many t `errors` is the median.
     """
 
     model: str
+    state: str
+    is_lstm: bool
     tokens: Sequence[str]
     names: Sequence[str]
     sizes: ndarray
     exact: ndarray
     around: ndarray
     errors: Mapping[int, tuple[float, float]]
+    start: int
+    total: int
+    places: Mapping[int, int]
 
     __repr__ = text_of
     _repr_html_ = page_of
@@ -120,15 +177,27 @@ class Terms(NamedTuple):
 class Ways(NamedTuple):
     """The sizes of the four derivatives of each step of a cell with two states.
 
+    All sizes are greatest singular values.
+
     Attributes:
         model: what it is, in words.
-        states: the names, the lower row first.
-        sizes: (T, states, states): the norm of d later / d earlier.
+        states: the names, the lower row first; the upper one carries the memory.
+        tokens: (T + 1,): what was read, from the step of the earliest states on.
+        sizes: (T, states, states): of d later / d earlier.
+        belt: of the product of the upper state's own derivatives, multiplied as matrices.
+        exact: of the derivative of the last upper state by the first one, by all paths.
+        start: how many steps were read before the first one that is shown.
+        total: how many steps the whole sequence has.
     """
 
     model: str
     states: Sequence[str]
+    tokens: Sequence[str]
     sizes: ndarray
+    belt: float
+    exact: float
+    start: int
+    total: int
 
     __repr__ = text_of
     _repr_html_ = page_of
@@ -146,7 +215,9 @@ class Numbers(Protocol):
         ...
 
     def influence(self, limit: int) -> tuple[Story, ndarray]:
-        """Return a recording and (T, T): how much of input s is in h_t, by gradient × input."""
+        """Return a recording of T steps, and gradient × input, (T, start + T): how much of every
+        input that was read, those before the recording among them, is in h_t.
+        """
         ...
 
     def reading(self) -> Reading:
@@ -158,7 +229,11 @@ class Numbers(Protocol):
         ...
 
     def factors(self) -> Sequence[Factors]:
-        """Return factors of a simple network and of one with a cell state."""
+        """Return factors of two models: the whole Jacobians, and direct paths where there are."""
+        ...
+
+    def direct(self, limit: int) -> Direct:
+        """Return the factors on the direct path of the state that carries the memory."""
         ...
 
     def terms(self, limit: int) -> Terms:

@@ -82,7 +82,7 @@ def read(sentence: str = SENTENCE) -> tuple[list[str], torch.Tensor]:
 
 
 def _fit(model: Classifier, data: list[tuple[list[str], int]], vocabulary: dict[str, int]) -> None:
-    """Return all sentences of one length side by side, the class asked for after every word."""
+    """Train a model on all sentences, those of one length side by side, asked after every word."""
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
     lengths = sorted({len(words) for words, _ in data})
     batches = []

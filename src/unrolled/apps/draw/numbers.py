@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
@@ -11,15 +13,17 @@ import torch
 from torch import Tensor
 
 from ...cells import find
-from ...draw.axes import plain
+from ...draw.axes import joined, plain
+from ...draw.charts import label
 from ...draw.notice import say
-from ...draw.subject import Factors, Fade, Reading, Story, Terms, Ways
+from ...draw.subject import Direct, Factors, Fade, Reading, Story, Terms, Ways
 from ...draw.words import Words
 from ...errors import DrawError, UserError
 from ...printing.latex import symbol
 from ...probe.flow import GradientFlow, gradient_flow
 from ...probe.jacobian import rows_of
-from ...probe.paths import AROUND, DIRECT, carrier
+from ...probe.memory import direct_factors
+from ...probe.paths import AROUND, carrier, coefficient, written
 from ...probe.record import record
 from ..train import checkpoint as checkpoints
 from ..train import text as texts
@@ -37,6 +41,10 @@ KINDS = ("rnn_tanh", "gru", "lstm")
 """The cells whose gradients are compared."""
 HORIZON = 60
 """Steps back through time, at most."""
+ROWS = 4
+"""Places in a text, or excerpts of it, that such a walk back begins at."""
+STEPS = 40
+"""Steps whose factors are shown."""
 LAYER = "recurrent.l0"
 
 
@@ -98,6 +106,16 @@ class Measured:
             steps=checkpoint.step,
         )
 
+    def _names(self, checkpoints: Sequence[Checkpoint], names: Sequence[str]) -> list[str]:
+        """Return names of models, told apart by their runs where some would be the same."""
+        if len(set(names)) == len(names) or len(checkpoints) != len(self.runs):
+            return list(names)
+        order = [self.given.index(each) for each in checkpoints]
+        places = [plain(str(self.runs[n])) for n in order]
+        if len(set(places)) < len(places):  # one run, given twice
+            places = [f"{place} {n + 1}" for n, place in zip(order, places, strict=True)]
+        return [f"{name}, {place}" for name, place in zip(names, places, strict=True)]
+
     def _ids(self, checkpoint: Checkpoint, words: str | None = None) -> Tensor:
         """Return the numbers of the text's characters, or of other words', (T, 1)."""
         try:
@@ -110,8 +128,12 @@ class Measured:
         """Return the steps that are shown: the last; of our own sentence, the first."""
         if steps <= limit or self.text is SENTENCE:
             return slice(0, min(steps, limit))
-        self.say(f"the text has {steps} characters: the drawing shows the last {limit}")
-        return slice(steps - limit, steps)
+        first = steps - limit
+        self.say(
+            f"the text has {steps} characters: the drawing shows the last {limit}, "
+            f"steps {first + 1} to {steps}"
+        )
+        return slice(first, steps)
 
     def _flow(self, checkpoint: Checkpoint, ids: Tensor | None = None) -> GradientFlow:
         model = checkpoint.model().eval().double()
@@ -138,7 +160,8 @@ class Measured:
             for name, value in recording.items()
         }
         graph = checkpoint.cell.graph
-        return Story(self._name(checkpoint), graph, list(self.text[shown]), values)
+        tokens = list(self.text[shown])
+        return Story(self._name(checkpoint), graph, tokens, values, shown.start, len(ids))
 
     def stories(self, limit: int) -> Sequence[Story]:
         """Return the same text at several moments of a training."""
@@ -150,77 +173,143 @@ class Measured:
         chosen = self.given or moments(self.cell or find("lstm"))
         if len({each.cell for each in chosen}) > 1:
             raise DrawError("film shows checkpoints of one cell; these runs have different ones")
+        if len(sizes := sorted({each.settings.hidden for each in chosen})) > 1:
+            raise DrawError(f"film shows checkpoints of one size; these have {sizes} units")
         chosen = sorted(chosen, key=lambda each: each.step)
         shown = self._window(len(self.text), limit)
-        return [self._recorded(each, self._ids(each), shown) for each in chosen]
+        stories = [self._recorded(each, self._ids(each), shown) for each in chosen]
+        names = self._names(chosen, [story.model for story in stories])
+        losses = [_bits(each, self._ids(each)) for each in chosen]
+        return [
+            story._replace(model=name, loss=loss)
+            for story, name, loss in zip(stories, names, losses, strict=True)
+        ]
 
     def influence(self, limit: int) -> tuple[Story, ndarray]:
-        """Measure gradient × input."""
+        """Measure gradient × input, of all inputs that were read."""
         checkpoint = self._one()
         ids = self._ids(checkpoint)
         shown = self._window(len(ids), limit)
         story = self._recorded(checkpoint, ids, shown)
         found = self._flow(checkpoint).influence(LAYER)
-        return story, found[shown, shown].numpy()
+        return story, found[shown, : shown.stop].numpy()
 
     def reading(self) -> Reading:
         """Return a question, read to its class by a small model of its own."""
-        from .models import CODE, TEMPLATES, read
+        from .models import CODE, TEMPLATES, read, sentences
 
         if self.given:
             raise DrawError("intent reads words with a classifier of its own: leave out --run")
         words, probabilities = read()
-        return Reading(words, list(TEMPLATES), probabilities.double().numpy(), CODE)
+        known = [sentence for sentence, _ in sentences()]
+        return Reading(
+            words,
+            list(TEMPLATES),
+            probabilities.double().numpy(),
+            CODE,
+            len(known),
+            words in known,
+        )
 
     def fades(self) -> Sequence[Fade]:
-        """Measure |dh_T/dh_{T-k}|, averaged over excerpts of a text that no model was trained on.
+        """Measure |ds_T/ds_{T-k}| of the output state, and of the memory's beside it.
 
-        Of a cell with a state that carries the memory, that state's as well.
+        Over excerpts of a text that no model was trained on; of a given text over some of its T,
+        all of it being read from its beginning.
         """
         found = []
-        for checkpoint in self._all(*KINDS):
-            ids, graph = self._long(checkpoint), checkpoint.cell.graph
-            flows = [self._flow(checkpoint, ids[:, r : r + 1]) for r in range(ids.shape[1])]
-            name = f"{plain(checkpoint.cell.name)} ({checkpoint.settings.hidden})"
-            states = dict.fromkeys((graph.output, carrier(graph)))
-            for state in states:
-                title = f"{name}: ${symbol(state, 't')}$" if len(states) > 1 else name
-                found.append(_fade(title, [_sizes(flow, state) for flow in flows]))
+        models = self._all(*KINDS)
+        short = [f"{plain(each.cell.name)} ({each.settings.hidden})" for each in models]
+        trained_for = ", ".join(map(str, dict.fromkeys(each.step for each in models)))
+        after = self.words("after {steps} steps of training").format(steps=trained_for)
+        for checkpoint, name in zip(models, self._names(models, short), strict=True):
+            graph = checkpoint.cell.graph
+            walks, where = self._walks(checkpoint, models)
+            for state in dict.fromkeys((graph.output, carrier(graph))):
+                sizes = [_sizes(flow, state, later) for flow, later in walks]
+                about = joined(self.words, where, after)
+                found.append(_fade(name, _derivative(state, "T", "T-k"), sizes, about))
         return found
 
-    def _long(self, checkpoint: Checkpoint, rows: int = 4) -> Tensor:
-        """Excerpt the given text, or Python's help topics, for gradients over many steps."""
-        words = self.text
+    def _walks(
+        self, checkpoint: Checkpoint, models: Sequence[Checkpoint]
+    ) -> tuple[list[tuple[GradientFlow, int]], str]:
+        """Return flows with the steps at which walks back begin, and these in words."""
         if self.text is SENTENCE:
-            known = set(checkpoint.vocabulary)
-            whole = texts.default()
-            words = "".join(letter for letter in whole[len(whole) * 2 // 3 :] if letter in known)
-        if len(words) <= HORIZON * rows:
-            return self._ids(checkpoint)[-HORIZON - 1 :]
+            ids = self._excerpts(checkpoint, models)
+            flows = [self._flow(checkpoint, ids[:, r : r + 1]) for r in range(ids.shape[1])]
+            said = self.words("geometric mean of {count} excerpts of {steps} characters")
+            where = said.format(count=len(flows), steps=len(ids))
+            return [(flow, len(ids) - 1) for flow in flows], where
+        count, flow = len(self.text), self._flow(checkpoint)
+        rows = ROWS if count > (HORIZON + 1) * ROWS else 1
+        lasts = [count * (row + 1) // rows - 1 for row in range(rows)]
+        where = "$T$ = " + ", ".join(str(last + 1) for last in lasts)
+        if rows > 1:
+            where = self.words("geometric mean of {places}").format(places=where)
+        return [(flow, last) for last in lasts], where
+
+    def _excerpts(
+        self, checkpoint: Checkpoint, models: Sequence[Checkpoint], rows: int = ROWS
+    ) -> Tensor:
+        """Return excerpts of Python's help topics, (T, rows), the same for all of some models."""
+        known = set(checkpoint.vocabulary).intersection(*(each.vocabulary for each in models))
+        whole = texts.default()
+        words = "".join(letter for letter in whole[len(whole) * 2 // 3 :] if letter in known)
+        length = min(HORIZON + 1, len(words) // rows)
+        if length < 2:
+            raise DrawError("these runs know too few characters of the help topics: give --text")
         stride = len(words) // rows
-        parts = [words[r * stride : r * stride + HORIZON + 1] for r in range(rows)]
+        parts = [words[r * stride : r * stride + length] for r in range(rows)]
         return self._ids(checkpoint, "".join(parts)).view(rows, -1).T.contiguous()
 
     def factors(self) -> Sequence[Factors]:
-        """Return what each step does to a gradient: a simple network, and one with a cell state."""
-        models = [trained("rnn_tanh"), self._one() if self.given else trained("lstm")]
-        return [self._factors(each) for each in models]
+        """Return what each step does to a gradient: two models' whole Jacobians, direct paths last.
 
-    def _factors(self, checkpoint: Checkpoint, steps: int = 40) -> Factors:
-        ids = self._long(checkpoint)[: steps + 1, :1]
-        flow = self._flow(checkpoint, ids)
-        state = carrier(checkpoint.cell.graph)
-        rows = []
-        own = _own(flow, state)
-        for step in range(1, len(ids)):
-            jacobian, through = (flow.jacobian(LAYER, step, s)[own, own] for s in (step - 1, 0))
-            direct = flow.contributions(LAYER, step)[DIRECT][own, own]
-            has_path = direct.abs().sum() > 0
-            factors = direct.diagonal() if has_path else torch.linalg.svdvals(jacobian)
-            norm = torch.linalg.matrix_norm
-            rows.append((norm(jacobian, 2), factors, norm(through, 2)))
-        name = f"{plain(checkpoint.cell.name)}: {plain(state)}"
-        return Factors(name, *(torch.stack(each).numpy() for each in zip(*rows, strict=True)))
+        Of a simple network beside the run or a network with a cell state; of two runs, theirs.
+        """
+        if len(self.given) == 2:
+            models = self.given
+        else:
+            models = [trained("rnn_tanh"), self._one() if self.given else trained("lstm")]
+        short = [self._name(each) for each in models]
+        named = list(zip(models, self._names(models, short), strict=True))
+        stretches = [(*self._stretch(each, models), name) for each, name in named]
+        direct = [_along(*stretch) for stretch in stretches]
+        return [*(_whole(*stretch) for stretch in stretches), *filter(None, direct)]
+
+    def _stretch(
+        self, checkpoint: Checkpoint, models: Sequence[Checkpoint]
+    ) -> tuple[GradientFlow, int, int]:
+        """Return a flow, the first step whose factors are shown, and the number of steps."""
+        if self.text is SENTENCE:
+            flow = self._flow(checkpoint, self._excerpts(checkpoint, models)[: STEPS + 1, :1])
+            return flow, 1, flow.passage(LAYER).steps
+        count = len(self.text)
+        return self._flow(checkpoint), max(1, count - STEPS), count
+
+    def direct(self, limit: int) -> Direct:
+        """Return the factors of the memory's direct path."""
+        checkpoint = self._one()
+        graph = checkpoint.cell.graph
+        state = carrier(graph)
+        factor = coefficient(graph, state)
+        flow = self._flow(checkpoint)
+        values = direct_factors(flow.passage(LAYER))
+        if factor is None or values is None:
+            raise DrawError(
+                f"spectrum shows the factor of a state's direct path, such as a forget gate: "
+                f"{checkpoint.cell.name} has none"
+            )
+        shown = self._window(len(values), limit)
+        return Direct(
+            self._name(checkpoint),
+            state,
+            written(graph, factor),
+            values[shown].numpy(),
+            shown.start,
+            len(values),
+        )
 
     def terms(self, limit: int) -> Terms:
         """Measure dC_t/dC_{t-1} step by step, and the popular products over more steps."""
@@ -236,31 +325,41 @@ class Measured:
         shown = self._window(last + 1, limit)
         first = max(1, shown.start)
         found = [flow.terms(LAYER, step, step - 1) for step in range(first, shown.stop)]
-        names = [n for n, share in found[0].shares.items() if n != AROUND and share.abs().sum() > 0]
+        names = [
+            name
+            for name in found[0].shares
+            if name != AROUND and any(each.shares[name].abs().sum() > 0 for each in found)
+        ]
         root = found[0].exact.shape[0] ** 0.5
 
         def size(matrix: Tensor) -> float:
             return float(torch.linalg.matrix_norm(matrix) / root)
 
-        around = [0.0] * max(0, 2 - first) + [
+        around = [math.nan] * max(0, 2 - first) + [
             size(flow.terms(LAYER, step, step - 2).shares[AROUND])
             for step in range(max(2, first), shown.stop)
         ]
-        errors = {}
+        errors, places = {}, {}
         for k in (1, 2, 3, 5, 10):
             if k <= last:
                 steps = range(k, last + 1, max(1, last // 6))
                 pairs = [flow.terms(LAYER, step, step - k) for step in steps]
+                places[k] = len(pairs)
                 both = zip(*((pair.popular_error, pair.gates_error) for pair in pairs), strict=True)
                 errors[k] = tuple(float(numpy.median(each)) for each in both)
         return Terms(
             self._name(checkpoint),
+            state,
+            checkpoint.cell.to_json() == find("lstm").to_json(),
             list(self.text[first : shown.stop]),
             names,
             numpy.array([[size(each.shares[name]) for name in names] for each in found]),
             numpy.array([size(each.exact) for each in found]),
             numpy.array(around),
             errors,
+            first,
+            last + 1,
+            places,
         )
 
     def ways(self, limit: int) -> Ways:
@@ -272,28 +371,102 @@ class Measured:
                 f"paths shows a cell with two states: {checkpoint.cell.name} has "
                 f"{len(graph.states)}; take a run of a cell such as lstm"
             )
-        flow = self._flow(checkpoint)
-        widths = list(flow.passage(LAYER).widths.values())
+        flow, upper = self._flow(checkpoint), carrier(graph)
+        states = [*(state for state in graph.states if state != upper), upper]
+        rows = [_own(flow, state) for state in states]
+        shown = self._window(len(self.text), limit + 1)
+        steps = range(shown.start + 1, shown.stop)
+        jacobians = [flow.jacobian(LAYER, step, step - 1) for step in steps]
         sizes = [
-            [
-                [float(torch.linalg.matrix_norm(block, 2)) for block in rows.split(widths, 1)]
-                for rows in flow.jacobian(LAYER, step, step - 1).split(widths)
-            ]
-            for step in range(1, min(limit, len(self.text) - 1) + 1)
+            [[_greatest(each[later, earlier]) for earlier in rows] for later in rows]
+            for each in jacobians
         ]
-        return Ways(self._name(checkpoint), list(graph.states), numpy.array(sizes))
+        belt = torch.eye(len(jacobians[0][rows[-1]]), dtype=torch.float64)
+        for each in jacobians:
+            belt = each[rows[-1], rows[-1]] @ belt
+        exact = flow.jacobian(LAYER, shown.stop - 1, shown.start)[rows[-1], rows[-1]]
+        return Ways(
+            self._name(checkpoint),
+            states,
+            list(self.text[shown]),
+            numpy.array(sizes),
+            _greatest(belt),
+            _greatest(exact),
+            shown.start,
+            len(self.text),
+        )
 
 
-def _fade(name: str, rows: list[Tensor]) -> Fade:
-    """Return the sizes of several rows, averaged on the scale of their logarithms."""
-    sizes = torch.stack(rows).clamp_min(1e-30).log().mean(0).exp()
-    return Fade(name, (sizes / sizes[0]).numpy())
+def _greatest(matrix: Tensor) -> float:
+    """Return the greatest singular value."""
+    return float(torch.linalg.matrix_norm(matrix, 2))
 
 
-def _sizes(flow: GradientFlow, state: str) -> Tensor:
-    """Return |ds_T/ds_{T-k}| for k = 0, 1, ... of a state, over all paths."""
-    own, parts = _own(flow, state), flow.passage(LAYER).fading(0, state=state)
-    return torch.stack([torch.linalg.matrix_norm(part[:, own]) for part in parts])
+def _derivative(states: str | Sequence[str], later: str, earlier: str) -> str:
+    """Return the derivative of states by themselves as a formula."""
+    names = [states] if isinstance(states, str) else states
+    new, old = (", ".join(symbol(name, at) for name in names) for at in (later, earlier))
+    if len(names) > 1:
+        new, old = f"({new})", f"({old})"
+    return f"$\\partial {new} / \\partial {old}$"
+
+
+def _whole(flow: GradientFlow, first: int, count: int, name: str) -> Factors:
+    """Return the singular values of each step's Jacobian, and the size of their product."""
+    units, sizes = [], []
+    passage = flow.passage(LAYER)
+    product = passage.identity
+    for step in range(first, count):
+        jacobian = flow.jacobian(LAYER, step, step - 1)
+        product = jacobian @ product
+        units.append(torch.linalg.svdvals(jacobian))
+        sizes.append(_greatest(product))
+    formula = _derivative(list(passage.widths), "t", "t-1")
+    return Factors(
+        name, formula, True, torch.stack(units).numpy(), numpy.array(sizes), first, count
+    )
+
+
+def _along(flow: GradientFlow, first: int, count: int, name: str) -> Factors | None:
+    """Return the same of the direct path of the memory; None of a cell without one."""
+    graph, values = flow.passage(LAYER).graph, direct_factors(flow.passage(LAYER))
+    factor = coefficient(graph, carrier(graph))
+    if values is None or factor is None:
+        return None
+    units = values[first:count].abs()
+    sizes = units.cumprod(0).amax(1)
+    formula = label(written(graph, factor))
+    return Factors(name, formula, False, units.numpy(), sizes.numpy(), first, count)
+
+
+def _bits(checkpoint: Checkpoint, ids: Tensor) -> float:
+    """Return bits per character, every character of a text but the first predicted once."""
+    with torch.no_grad():
+        scores = checkpoint.model().eval()(ids)[0]
+    loss = torch.nn.functional.cross_entropy(scores[:-1, 0].double(), ids[1:, 0])
+    return float(loss) / math.log(2)
+
+
+def _fade(model: str, derivative: str, rows: list[Tensor], where: str) -> Fade:
+    """Return the sizes of several walks, averaged on the scale of their logarithms.
+
+    Where one of them has come to 0, so has their mean.
+    """
+    length = min(map(len, rows))
+    sizes = torch.stack([row[:length] / row[0] for row in rows]).log().mean(0).exp()
+    return Fade(model, derivative, sizes.numpy(), where)
+
+
+def _sizes(flow: GradientFlow, state: str, later: int) -> Tensor:
+    """Return |ds_T/ds_{T-k}| for k = 0, 1, ... of a state, over all paths, (K + 1,), float64."""
+    own, parts = _own(flow, state), flow.passage(LAYER).fading(0, later, state)
+    return torch.stack([_frobenius(part[:, own]) for part in islice(parts, HORIZON + 1)])
+
+
+def _frobenius(matrix: Tensor) -> Tensor:
+    """Return the Frobenius norm; squares of small numbers would be 0."""
+    scale = matrix.abs().max().clamp_min(torch.finfo(matrix.dtype).tiny)
+    return scale * torch.linalg.matrix_norm(matrix / scale)
 
 
 def _own(flow: GradientFlow, state: str) -> slice:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy
 
 from ...errors import DrawError
-from ..axes import dark, spaced
+from ...graph.operation import Operation
+from ...printing.latex import symbol
+from ..axes import BEHIND, GREY, dark, darker, joined, signed, spaced, span
 from ..drawing import drawing
 from ..palette import BLUE, GREEN, INK, ORANGE, PALE, RED
 from ..picture import Picture, animated
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy import ndarray
 
-    from ..subject import Subject
+    from ...graph.graph import Graph
+    from ..subject import Story, Subject
     from ..words import Words
 
 
@@ -29,9 +31,11 @@ def sigmoid(x: Any) -> Any:
     return 1 / (1 + numpy.exp(-x))
 
 
+BROWN = darker(ORANGE)
+MARK = darker(RED)
 CURVES: tuple[tuple[str, Any, Any, str, tuple[float, float]], ...] = (
     ("\\mathrm{tanh}", numpy.tanh, lambda x: 1 - numpy.tanh(x) ** 2, BLUE, (-1, 1)),
-    ("\\sigma", sigmoid, lambda x: sigmoid(x) * (1 - sigmoid(x)), ORANGE, (0, 1)),
+    ("\\sigma", sigmoid, lambda x: sigmoid(x) * (1 - sigmoid(x)), BROWN, (0, 1)),
 )
 """Symbol, function, derivative, colour, limits."""
 
@@ -39,11 +43,9 @@ CURVES: tuple[tuple[str, Any, Any, str, tuple[float, float]], ...] = (
 @drawing(8, "activations", "tanh and σ squashing values; each with its derivative", moves=True)
 def activations(subject: Subject) -> Picture:
     """Draw both functions and their derivatives; in the animation a value wanders through them."""
-    sweep = [*numpy.linspace(-4, 4, 17), *numpy.linspace(4, -4, 17)[1:-1]]
-    picture = animated(_activations, [*sweep, 1.0], 0.16)
-    frames = list(picture.frames)
-    frames[16] = replace(frames[16], seconds=0.6)
-    return replace(picture, frames=frames)
+    turn = numpy.linspace(0, 2 * numpy.pi, 37)
+    sweep = 1 + numpy.where(numpy.sin(turn) > 0, 3, 5) * numpy.sin(turn)  # to 4, to -4, to 1
+    return animated(_activations, sweep.tolist(), 0.13)
 
 
 def _activations(at: float) -> Figure:
@@ -55,20 +57,23 @@ def _activations(at: float) -> Figure:
         axes.axvline(0, color=PALE, linewidth=1)
         for limit in limits:
             axes.axhline(limit, color=PALE, linewidth=1, linestyle=(0, (4, 3)))
-        axes.plot(x, function(x), color=color, linewidth=3.2, label=f"${symbol}(x)$")
+        y, rise = float(function(at)), float(slope(at))
+        written = f"$x =$ {at:.1f}".replace("-", "−")
+        values = (f"{value:.2f}".replace("-", "−") for value in (y, rise))
+        names = f"{symbol}(x)", f"{symbol}'(x)"
+        said = (f"${name} =$ {value}" for name, value in zip(names, values, strict=True))
+        axes.plot(x, function(x), color=color, linewidth=3.2, label=next(said))
         dashed = {"color": INK, "linewidth": 2, "linestyle": (0, (4, 2))}
-        axes.plot(x, slope(x), **dashed, label=f"${symbol}'(x)$")
-        y = float(function(at))
-        axes.plot([at, at, -5], [-1.3, y, y], color=RED, linewidth=1.5)
-        axes.plot(at, y, "o", color=RED, markersize=9, zorder=5)
-        axes.plot(at, float(slope(at)), "o", color=INK, markersize=6, zorder=5)
-        for place, text in (((-4.9, y + 0.05), f"{y:.2f}"), ((at + 0.12, -1.28), f"{at:.1f}")):
-            axes.text(*place, text.replace("-", "−"), color=RED, fontsize=14, va="bottom")
+        axes.plot(x, slope(x), **dashed, label=next(said))
+        axes.plot([at, at, -5], [-1.3, y, y], color=MARK, linewidth=1.5)
+        axes.plot(at, y, "o", color=MARK, markersize=9, zorder=5)
+        axes.plot(at, rise, "o", color=INK, markersize=6, zorder=5)
+        axes.text(at + 0.12, -1.28, written, color=MARK, fontsize=14, va="bottom")
         axes.set_xlim(-5, 5)
         axes.set_ylim(-1.3, 1.3)
         axes.set_yticks([-1, 0, 1])
         axes.set_xlabel("$x$")
-        above = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0)}
+        above = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0)}
         axes.legend(**above, ncols=2, fontsize=16, handlelength=1.8)
     made.subplots_adjust(left=0.05, right=0.98, bottom=0.13, top=0.88, wspace=0.15)
     return made
@@ -87,32 +92,66 @@ def squash(subject: Subject) -> Picture:
     kept = numpy.array(held).T
     values = {"free": free, "held": kept}
     make = partial(_squash, subject.words, free, kept)
-    return animated(make, range(TIMES + 1), 0.5, values)
+    return animated(make, [n / 3 for n in range(3 * TIMES + 1)], 0.18, values)
 
 
-def _squash(words: Words, free: ndarray, kept: ndarray, upto: int) -> Figure:
-    made = figure(11, 4.8)
-    panels = (
-        (free, words("times 3"), (-800, 3600)),
-        (kept, words("times 3, then tanh"), (-1.25, 1.25)),
-    )
-    for axes, (values, title, span) in zip(made.subplots(1, 2), panels, strict=True):
-        now = [float(line[upto]) for line in values]
-        places = spaced(now, (span[1] - span[0]) / 14)
-        marked = zip(values, (BLUE, GREEN, RED), "osD", places, strict=True)
-        for line, color, mark, place in marked:
-            axes.plot(range(upto + 1), line[: upto + 1], color=color, marker=mark, markersize=7)
-            number = f"{line[upto]:,.2f}".replace("-", "−")
-            bold = {"fontsize": 14, "fontweight": "bold"}
-            axes.text(upto + 0.25, place, number, color=color, va="center", **bold)
+def _squash(words: Words, free: ndarray, kept: ndarray, upto: float) -> Figure:
+    """Draw the values up to a step, or on their way from one to the next."""
+    made = figure(11, 5.6)
+    panels = ((free, words("times 3")), (kept, words("times 3, then tanh")))
+    grid = made.subplots(1, 2, sharey=True)
+    for axes, (values, title) in zip(grid, panels, strict=True):
+        axes.set_yscale("symlog", linthresh=LINEAR)
+        axes.set_ylim(-20_000, 20_000)
+        axes.set_yticks(TICKS, [f"{tick:,g}".replace("-", "−") for tick in TICKS])
+        axes.minorticks_off()
+        axes.grid(axis="y", linewidth=0.6)
+        axes.axhline(0, color=GREY, linewidth=1)
+        lines = [_until(line, upto) for line in values]
+        heights = spaced([_height(line[-1]) for line in lines], 0.7)
+        for start, line, color, mark, height in zip(
+            START, lines, (BLUE, GREEN, RED), "osD", heights, strict=True
+        ):
+            steps = [*range(int(upto) + 1), upto][: len(line)]
+            label = f"{start:g}".replace("-", "−")
+            axes.plot(steps, line, color=color, marker=mark, markersize=7, label=label)
+            bold = {"fontsize": 14, "fontweight": "bold", "color": darker(color), "bbox": BEHIND}
+            place = (upto + 0.3, numpy.sign(height) * LINEAR * 10 ** (abs(height) - 1))
+            axes.text(*place, _number(line[-1]), va="center", **bold)
         axes.set_title(title)
-        axes.set_xlim(-0.3, TIMES + 2.3)
-        axes.set_ylim(*span)
+        axes.set_xlim(-0.3, TIMES + 2.7)
         axes.set_xticks(range(TIMES + 1))
-        axes.axhline(0, color=PALE, linewidth=1)
         axes.set_xlabel(words("step"))
-    made.subplots_adjust(left=0.07, right=0.98, bottom=0.13, top=0.9, wspace=0.18)
+    grid[0].set_ylabel(words("value, symmetric logarithmic axis"), fontsize=13)
+    grid[0].legend(title=words("start"), loc="lower left", fontsize=13, title_fontsize=13)
+    made.subplots_adjust(left=0.125, right=0.985, bottom=0.12, top=0.92, wspace=0.05)
     return made
+
+
+LINEAR = 0.01
+"""Up to this the axis of values is even, beyond it logarithmic."""
+TICKS = (-10_000, -1000, -100, -10, -1, -0.1, 0, 0.1, 1, 10, 100, 1000, 10_000)
+
+
+def _height(value: float) -> float:
+    """Return where a value of at least `LINEAR` stands on the axis, in powers of ten."""
+    return float(numpy.sign(value) * (1 + numpy.log10(abs(value) / LINEAR)))
+
+
+def _until(line: ndarray, upto: float) -> list[float]:
+    """Return values up to a step; one between two steps is on its way by equal factors."""
+    whole, part = int(upto), upto - int(upto)
+    found = line[: whole + 1].tolist()
+    if part:
+        ratio = abs(line[whole + 1] / line[whole])
+        found.append(float(line[whole] * ratio**part))
+    return found
+
+
+def _number(value: float) -> str:
+    """Return a value with about four digits."""
+    digits = 1 if abs(value) >= 1000 else 2 if abs(value) >= 1 else 3
+    return f"{value:,.{digits}f}".replace("-", "−")
 
 
 @drawing(
@@ -124,71 +163,116 @@ def _squash(words: Words, free: ndarray, kept: ndarray, upto: int) -> Figure:
 def surface(subject: Subject) -> Picture:
     """Draw the factor by which h_t passes a gradient to c_t: claimed 0 or 1, and as measured."""
     story = subject.numbers.story(400)
-    if "o_pre" not in story.values or "c" not in story.values:
-        raise DrawError(
-            f"surface shows tanh'(c)·σ(o) of a cell with a cell state c and an output gate o: "
-            f"{story.graph.name} has none; take a run of lstm"
-        )
-    x, y = story.values["c"].ravel(), story.values["o_pre"].ravel()
+    state, gate = _readout(story.graph)
+    x, y = story.values[state].ravel(), story.values[f"{gate}_pre"].ravel()
     factor = (1 - numpy.tanh(x) ** 2) * sigmoid(y)
     return Picture(
-        lambda: _surface(subject, story.model, x, y, factor),
-        values={"x": x, "y": y, "factor": factor},
+        lambda: _surface(subject.words, story, (state, gate), x, y),
+        values={"x": x, "y": y, "factor": factor, "shares": shares_of(factor)},
     )
 
 
-def _surface(subject: Subject, model: str, x: ndarray, y: ndarray, factor: ndarray) -> Figure:
-    made = figure(12, 5.2)
-    left, right = made.subplots(1, 2, width_ratios=(1.25, 1))
-    wide, high = (min(12.0, max(3.0, float(numpy.quantile(abs(v), 0.97)))) for v in (x, y))
-    across, up = numpy.linspace(-wide, wide, 241), numpy.linspace(-high, high, 201)
-    heights = (1 - numpy.tanh(across) ** 2)[None, :] * sigmoid(up)[:, None]
-    extent = (-wide, wide, -high, high)
-    colors = {"cmap": dark(), "vmin": 0, "vmax": 1}
-    image = left.imshow(heights, extent=extent, origin="lower", aspect="auto", **colors)
-    lines = left.contour(across, up, heights, levels=[0.1, 0.5, 0.9], colors=INK, linewidths=1.1)
-    left.scatter(x, y, s=7, color=RED, alpha=0.45, linewidths=0)
-    left.set_xlim(-wide, wide)
-    left.set_ylim(-high, high)
-    left.set_xlabel("$x = c_t$")
-    left.set_ylabel("$y$: $o_t = \\sigma(y)$")
-    left.set_title("$\\mathrm{tanh}′(x)\\,\\sigma(y)$")
-    bar = made.colorbar(image, ax=left, pad=0.02, ticks=[0, 0.1, 0.5, 0.9, 1])
-    bar.add_lines(lines)
-    _histogram(right, subject, factor)
-    beyond = float(((abs(x) > wide) | (abs(y) > high)).mean())
-    outside = subject.words("; {share} of the points lie outside").format(share=f"{beyond:.0%}")
-    made.text(0.06, 0.015, model + (outside if beyond > 0.005 else ""), fontsize=11)
-    made.subplots_adjust(left=0.06, right=0.98, bottom=0.17, top=0.88, wspace=0.12)
-    return made
+def _readout(graph: Graph) -> tuple[str, str]:
+    """Return the state and the gate of σ(y) · tanh(state).
+
+    Raises:
+        DrawError: the cell has no such product.
+    """
+    states = {graph.values[state]: state for state in graph.states}
+    for node in graph.order:
+        kinds = {argument.operation: argument for argument in node.arguments}
+        if node.operation is not Operation.MUL or set(kinds) != {Operation.SIGMOID, Operation.TANH}:
+            continue
+        inside, gate = kinds[Operation.TANH].arguments[0], kinds[Operation.SIGMOID]
+        if inside in states and gate in graph.names:
+            return states[inside], graph.names[gate]
+    raise DrawError(
+        f"surface shows tanh'(c)·σ(o) of a cell with a cell state c and an output gate o whose "
+        f"output is o·tanh(c): {graph.name} has none; take a run of lstm"
+    )
 
 
-def _normal() -> float:
-    """Return the share of tanh'(x)·σ(y) between 0.1 and 0.9 for independent normal x and y."""
+def shares_of(factor: ndarray, weights: ndarray | None = None) -> ndarray:
+    """Return which shares of factors are below 0.1, between, and above 0.9, (3,)."""
+    weights = numpy.ones_like(factor) if weights is None else weights
+    low, high = factor < 0.1, factor > 0.9
+    parts = numpy.array([weights[low].sum(), weights[~low & ~high].sum(), weights[high].sum()])
+    return parts / weights.sum()
+
+
+def _normal() -> ndarray:
+    """Return these shares of tanh'(x)·σ(y) for independent x and y ~ N(0, 1)."""
     grid = numpy.linspace(-8, 8, 1001)
     density = numpy.exp(-(grid**2) / 2)
-    weights = density[:, None] * density
     factor = (1 - numpy.tanh(grid) ** 2)[:, None] * sigmoid(grid)
-    return float(weights[(factor > 0.1) & (factor < 0.9)].sum() / weights.sum())
+    return shares_of(factor, density[:, None] * density)
 
 
 NORMAL = _normal()
+DOTS = 250
+"""Points that are drawn, of all that there are: more would hide the surface."""
 
 
-def _histogram(axes: Axes, subject: Subject, factor: ndarray) -> None:
-    """Draw how often the factor is near 0, near 1 and between: the claim against the model."""
-    w = subject.words
-    counts, edges = numpy.histogram(factor, bins=40, range=(0, 1))
-    share = counts / counts.sum()
-    near = (edges[:-1] < 0.0999) | (edges[:-1] >= 0.8999)
-    axes.bar(edges[:-1], share, width=0.024, align="edge", color=[RED if n else BLUE for n in near])
-    between = float(((factor > 0.1) & (factor < 0.9)).mean())
-    axes.set_title(
-        f"{w('claim: 0 or 1; between 0.1 and 0.9:')}\n"
-        f"{w('this model')} {between:.0%},  $x, y \\sim N(0, 1)$ {NORMAL:.0%}",
-        fontsize=13,
+def _surface(words: Words, story: Story, names: tuple[str, str], x: ndarray, y: ndarray) -> Figure:
+    made = figure(12, 5.8)
+    left, right = made.subplots(1, 2, width_ratios=(1.2, 1))
+    state, gate = (symbol(name, "t") for name in names)
+    high = max(4.0, float(abs(y).max()) * 1.05)
+    wide = max(4.0, float(abs(x).max()) * 1.05)
+    across, up = (
+        numpy.sinh(numpy.linspace(-1, 1, 321) * numpy.arcsinh(wide)),
+        numpy.linspace(-high, high, 161),
     )
+    heights = (1 - numpy.tanh(across) ** 2)[None, :] * sigmoid(up)[:, None]
+    image = left.pcolormesh(
+        across, up, heights, cmap=dark(), vmin=0, vmax=1, shading="nearest", rasterized=True
+    )
+    lines = left.contour(across, up, heights, levels=[0.1, 0.5, 0.9], colors=INK, linewidths=1.1)
+    chosen = numpy.random.default_rng(0).permutation(len(x))[:DOTS]
+    dots = {"s": 13, "color": RED, "edgecolors": "white", "linewidths": 0.5, "zorder": 3}
+    left.scatter(x[chosen], y[chosen], **dots)
+    left.set_xscale("asinh", linear_width=1)
+    marks = [v for v in (-100, -10, -3, -1, 0, 1, 3, 10, 100) if abs(v) <= wide]
+    left.set_xticks(marks, [signed(v) for v in marks])
+    left.minorticks_off()
+    left.set_xlim(-wide, wide)
+    left.set_ylim(-high, high)
+    left.set_xlabel(f"$x = {state}$")
+    left.set_ylabel(f"$y$,  ${gate} = \\sigma(y)$", labelpad=2)
+    left.set_title("$\\mathrm{tanh}′(x)\\,\\sigma(y)$", fontsize=16)
+    bar = made.colorbar(image, ax=left, pad=0.02, ticks=[0, 0.1, 0.5, 0.9, 1])
+    bar.ax.set_yticklabels(["0", "0.1", "0.5", "0.9", "1"])
+    bar.add_lines(lines)
+    factor = (1 - numpy.tanh(x) ** 2) * sigmoid(y)
+    _shares(right, words, shares_of(factor), f"$\\mathrm{{tanh}}′({state})\\,{gate}$")
+    steps = span(words, story.start + 1, len(story.tokens), story.total)
+    shown = words("{some} of {all} points").format(some=len(chosen), all=f"{len(x):,}")
+    made.text(0.08, 0.02, joined(words, story.model, steps, shown), fontsize=12)
+    made.subplots_adjust(left=0.08, right=0.985, bottom=0.19, top=0.87, wspace=0.1)
+    return made
+
+
+def _percent(share: float) -> str:
+    """Return a share in percent; what is little is not called nothing."""
+    return "< 1%" if 0 < share < 0.005 else f"{share:.0%}"
+
+
+def _shares(axes: Axes, words: Words, shares: ndarray, name: str) -> None:
+    """Draw how many factors are near 0, near 1 and between: the claim, and what is measured."""
+    places = numpy.arange(3)
+    normal = words("independent $x, y \\sim N(0, 1)$")
+    solid: dict[str, Any] = {"color": BLUE}
+    hatched: dict[str, Any] = {"facecolor": "white", "edgecolor": INK, "hatch": "///"}
+    for shift, heights, look, label in (
+        (-0.2, shares, solid, words("this model")),
+        (0.2, NORMAL, hatched, normal),
+    ):
+        drawn = axes.bar(places + shift, heights, 0.38, label=label, **look)
+        axes.bar_label(drawn, list(map(_percent, heights)), fontsize=13, padding=2)
+    axes.set_xticks(places, ["< 0.1", "0.1 – 0.9", "> 0.9"], fontsize=14)
+    axes.set_ylim(0, 1.25)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    axes.set_xlim(0, 1)
-    axes.set_xlabel("$\\mathrm{tanh}′(c_t)\\, o_t$")
+    axes.legend(fontsize=13, loc="upper right")
+    axes.set_xlabel(name)
+    axes.set_title(words("shares of this factor; the claim is: 0 or 1"), fontsize=15)

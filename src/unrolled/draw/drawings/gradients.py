@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import textwrap
 from dataclasses import replace
-from functools import partial
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -13,20 +14,22 @@ from ...printing.latex import symbol
 from .. import axes as pieces
 from .. import charts
 from ..drawing import drawing
-from ..palette import BLUE, GREEN, INK, ORANGE, PALE, PINK, RED, SERIES
+from ..palette import BLUE, DASHES, INK, PALE, RED, SERIES
 from ..parts import CIRCLE, circle
 from ..picture import Picture, animated, still
 from ..scene import Scene
-from ..shapes import LETTER, Label, Line, Point, Shape, text_width
-from ..type import figure
-from .measured import FRAMES, LONG
+from ..shapes import LETTER, Label, Light, Line, Point, Shape, text_width
+from ..type import MATH, figure
+from .measured import LONG
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Sequence, Sized
 
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy import ndarray
 
-    from ..subject import Factors, Subject, Terms, Ways
+    from ..subject import Factors, Fade, Subject, Terms, Ways
     from ..words import Words
 
 
@@ -38,104 +41,223 @@ if TYPE_CHECKING:
     moves=True,
 )
 def shrinking(subject: Subject) -> Picture:
-    """Draw how large dh_T/dh_{T-k} is, for several models."""
-    found = charts.curves_of({fade.model: fade.sizes for fade in subject.numbers.fades()})
-    longest = max(map(len, found.values())) - 1
-    stops = sorted({round(n) for n in numpy.linspace(1, longest, min(FRAMES, longest))})
-    film = partial(charts.faded, found, subject.words)
-    return animated(film, [*stops[:-1], None], 0.3, dict(found))
+    """Draw how large ds_T/ds_{T-k} is for the states s of several models."""
+    fades = subject.numbers.fades()
+    curves = charts.curves_of({fade.name: fade.sizes for fade in fades})
+    title, about = headings(subject.words, fades)
+    longest = max(len(curve.sizes) for curve in curves.values()) - 1
+    stops = numpy.linspace(0, longest, WALK)[1:-1]
+
+    def film(upto: float | None) -> Figure:
+        return charts.faded(curves, subject.words, title, about, upto)
+
+    return animated(film, [*stops, None], 0.15, dict(charts.sizes_of(curves)))
+
+
+WALK = 32
+"""Frames of the walk back, about."""
+
+
+NORM = "Frobenius norm, other states of step $T-k$ held fixed; {where}"
+
+
+def headings(words: Words, fades: Sequence[Fade]) -> tuple[str, str]:
+    """Return what stands over and under gradients against distance."""
+    title = words("a state's derivative by itself $k$ steps before: size relative to $k = 0$")
+    return title, words(NORM).format(where=fades[0].where)
 
 
 @drawing(24, "switches", "RNN against LSTM as products of per-step factors", "run text")
 def switches(subject: Subject) -> Picture:
-    """Draw by what every step multiplies a gradient, and the product over all steps."""
-    both = subject.numbers.factors()
-    return Picture(lambda: _switches(subject.words, both), values={f.model: f.units for f in both})
+    """Draw by what every step multiplies a gradient, and the product over all steps.
+
+    The whole Jacobians of both, and apart from them the direct path, where there is one.
+    """
+    found = subject.numbers.factors()
+    values: dict[str, ndarray] = {}
+    for each in found:
+        kind = "whole" if each.whole else "direct"
+        values[f"{kind}, {each.model}"] = each.units
+        values[f"{kind}, {each.model}, product"] = each.product
+    return Picture(lambda: _switches(subject.words, found), values=values)
 
 
-def _switches(words: Words, both: Sequence[Factors]) -> Figure:
-    made = figure(12, 7.4)
-    grid = made.subplots(2, 2, sharex=True, height_ratios=(1.35, 1))
-    floor = max(1e-18, min(float(f.product.min()) for f in both) / 10)
-    ceiling = max(10.0, max(float(f.product.max()) for f in both) * 10)
-    for column, (found, color) in enumerate(zip(both, (RED, BLUE), strict=True)):
+def _switches(words: Words, found: Sequence[Factors]) -> Figure:
+    made = figure(12, 8.4)
+    grid = made.subplots(2, len(found), sharex="col", sharey="row", squeeze=False)
+    models = list(dict.fromkeys(each.model for each in found))
+    least = min(float(each.product[each.product > 0].min(initial=1)) for each in found)
+    for column, each in enumerate(found):
         upper, lower = grid[:, column]
-        steps = numpy.arange(1, len(found.sizes) + 1)
-        spread = numpy.repeat(steps, found.units.shape[1])
-        upper.scatter(spread, found.units.ravel(), s=7, color=color, alpha=0.3, linewidths=0)
-        upper.plot(steps, found.sizes, color=INK, linewidth=2.2)
-        upper.axhline(1, color=PALE, linewidth=1.2, zorder=0)
-        upper.set_ylim(-0.05, max(1.25, float(max(f.sizes.max() for f in both)) * 1.08))
-        between = float(((found.units > 0.1) & (found.units < 0.9)).mean())
+        color = (RED, BLUE)[models.index(each.model) % 2]
+        steps = numpy.arange(each.start + 1, each.start + len(each.units) + 1)
+        spread = numpy.repeat(steps, each.units.shape[1])
+        upper.scatter(spread, each.units.ravel(), s=7, color=color, alpha=0.3, linewidths=0)
+        upper.plot(steps, each.units.max(1), color=INK, linewidth=2, marker=_mark(steps))
+        between = float(((each.units > 0.1) & (each.units < 0.9)).mean())
         share = words("{share} of factors between 0.1 and 0.9").format(share=f"{between:.0%}")
-        upper.set_title(f"{found.model}: {share}", fontsize=14)
-        lower.plot(steps, found.product.clip(floor), color=color)
-        lower.set_yscale("log")
-        lower.set_ylim(floor, ceiling)
-        lower.axhline(1, color=PALE, linewidth=1.2, zorder=0)
-        lower.set_xlabel(words("steps"))
-    grid[0, 0].set_ylabel(words("factor of each step"), fontsize=13)
-    grid[1, 0].set_ylabel(words("size of the product"), fontsize=13)
-    dots = words("dots: units (singular values; on the direct path of a cell state its gate)")
-    line = words("line: greatest factor of the whole step")
-    made.text(0.07, 0.012, f"{dots}   {line}", fontsize=11)
-    made.subplots_adjust(left=0.085, right=0.985, bottom=0.12, top=0.94, hspace=0.1, wspace=0.14)
+        kind = words("whole Jacobian") if each.whole else words("direct path only")
+        name = textwrap.fill(each.model, 30)
+        kind = words("{kind}: {derivative}").format(kind=kind, derivative=each.derivative)
+        title = f"{name}\n{kind}\n{share}"
+        upper.set_title(title, fontsize=12.5, linespacing=1.45)
+        product = numpy.where(each.product > 0, each.product, numpy.nan)
+        lower.plot(steps, product, color=color, marker=_mark(steps))
+        lower.xaxis.get_major_locator().set_params(integer=True)
+        lower.set_xlabel(words("step") + " $t$")
+        for axes in (upper, lower):
+            axes.axhline(1, color=PALE, linewidth=1.2, zorder=0)
+    grid[0, 0].set_ylim(-0.05, max(1.25, max(float(each.units.max()) for each in found) * 1.08))
+    grid[1, 0].set_yscale("log")
+    top = max(10.0, max(float(each.product.max()) for each in found) * 10)
+    grid[1, 0].set_ylim(least / 10, top)
+    grid[0, 0].set_ylabel(words("factors of each step"), fontsize=13)
+    first = f"{found[0].start + 1}" if len({each.start for each in found}) == 1 else "1"
+    grid[1, 0].set_ylabel(
+        words("greatest factor of the product\nof steps {first} to $t$").format(first=first),
+        fontsize=13,
+        linespacing=1.4,
+    )
+    dots = words("dots: singular values of a step's Jacobian; of a direct path, its factor by unit")
+    line = words("line: the greatest")
+    made.text(0.1, 0.015, pieces.joined(words, dots, line), fontsize=12)
+    made.subplots_adjust(left=0.1, right=0.99, bottom=0.125, top=0.855, hspace=0.09, wspace=0.08)
     return made
+
+
+def _mark(steps: Sized) -> str:
+    """Return the mark of a curve's points: one point alone is no line."""
+    return "o" if len(steps) == 1 else ""
 
 
 @drawing(26, "paths", "back-propagation through time as a sum over paths", "run text cell")
 def paths(subject: Subject) -> Picture:
     """Draw some steps' states, the derivatives between them, and the paths from end to start."""
     found = subject.numbers.ways(4)
-    return still(_paths(subject.words, found), sizes=found.sizes)
+    values = {"sizes": found.sizes, "belt": found.belt, "exact": found.exact}
+    return still(_paths(subject.words, found), **values)
+
+
+PITCH, RISE, RADIUS = 3.1, 2.6, CIRCLE + 0.04
+"""From one step to the next, from one state to the other, and of a state's circle."""
 
 
 def _paths(words: Words, found: Ways) -> Scene:
-    """Return two rows of states; lines as thick as the derivatives that they stand for."""
-    pitch, rise, r = 3.4, 2.6, CIRCLE + 0.04
-    lower, upper = found.states
-    height = {lower: 0.0, upper: rise}
-    steps = len(found.sizes)
+    """Return two rows of states; lines as thick as the derivatives that they stand for.
+
+    What lies on no path between the ends is put back.
+    """
+    counts = _through(found.sizes)
+    shapes = _edges(found, counts) + _states(words, found, counts)
+    return Scene((*shapes, *_sums(words, found, counts)), "paths")
+
+
+def _through(sizes: ndarray) -> ndarray:
+    """Return by step and state, (T + 1, 2, 2), how many paths come to it from the first upper
+    state, and how many go on from it to the last one.
+    """
+    steps = len(sizes)
+    links = sizes > 0
+    counts = numpy.zeros((steps + 1, 2, 2), dtype=int)
+    counts[0, 1, 0] = counts[steps, 1, 1] = 1
+    for t in range(steps):
+        counts[t + 1, :, 0] = links[t] @ counts[t, :, 0]
+        back = steps - 1 - t
+        counts[back, :, 1] = counts[back + 1, :, 1] @ links[back]
+    return counts
+
+
+def _edges(found: Ways, counts: ndarray) -> list[Shape]:
+    """Return the derivatives: lines with their sizes."""
+    heights = (0.0, RISE)
     shapes: list[Shape] = []
     largest = float(found.sizes.max()) or 1.0
-    for t, later, earlier in product(range(steps), found.states, found.states):
-        size = float(found.sizes[t, found.states.index(later), found.states.index(earlier)])
-        start = (t * pitch, height[earlier])
+    for t, later, earlier in product(range(len(found.sizes)), (0, 1), (0, 1)):
+        size = float(found.sizes[t, later, earlier])
+        old, new = found.states[earlier], found.states[later]
+        start, end = (t * PITCH, heights[earlier]), ((t + 1) * PITCH, heights[later])
         line = Line(
-            f"{earlier} {t} -> {later}",
-            _between(start, ((t + 1) * pitch, height[later]), r),
-            source=f"{earlier} {t}",
-            target=f"{later} {t + 1}",
-            net=f"{earlier} {t} -> {later}",
+            f"{old} {t} -> {new}",
+            _between(start, end, RADIUS),
+            "thread",
+            source=f"{old} {t}",
+            target=f"{new} {t + 1}",
+            net=f"{old} {t} -> {new}",
             width=0.7 + 2.2 * size / largest,
             value=size,
         )
-        is_direct = later == earlier == upper
-        light = {"light": "lit"} if is_direct else {"role": "thread"}
-        place = _beside(start, ((t + 1) * pitch, height[later]), f"{size:.2f}")
-        label = Label(f"size {line.id}", f"{size:.2f}", *place, "sign", size=SIGN)
-        shapes += [replace(line, **light), label]
-    for t, state in product(range(steps + 1), found.states):
+        number = f"{size:.3f}" if earlier and later else f"{size:.2f}"
+        label = Label(f"size {line.id}", number, *_beside(start, end, number), "sign", size=SIGN)
+        light: Light = "plain"
+        if size == 0 or counts[t, earlier, 0] * counts[t + 1, later, 1] == 0:
+            light = "dim"
+        elif earlier and later:
+            line, light = replace(line, role="wire"), "lit"
+        shapes += [
+            replace(line, light=light),
+            replace(label, light="dim" if light == "dim" else "plain"),
+        ]
+    return shapes
+
+
+def _states(words: Words, found: Ways, counts: ndarray) -> list[Shape]:
+    """Return the states, and what was read at their steps."""
+    shapes: list[Shape] = []
+    steps = len(found.sizes)
+    for t, row in product(range(steps + 1), (0, 1)):
         index = "t" if t == steps else f"t-{steps - t}"
-        role = "layer" if state == upper else "output"
+        state = found.states[row]
         text = f"${symbol(state, index)}$"
-        box = circle(f"{state} {t}", role, t * pitch, height[state], text, r)
-        shapes.append(replace(box, size=0.8))
-    start, end = f"{upper}_{{t-{steps}}}", f"{upper}_t"
+        at = (t * PITCH, (0.0, RISE)[row])
+        box = circle(f"{state} {t}", ("output", "layer")[row], *at, text, RADIUS)
+        light: Light = "plain" if counts[t, row].all() else "dim"
+        shapes.append(replace(box, size=0.8, light=light))
+    for t, token in enumerate(found.tokens):
+        said = words("step {number}: {token}").format(
+            number=found.start + t + 1, token=pieces.visible(token)
+        )
+        shapes.append(Label(f"step {t}", said, t * PITCH, -0.95, "caption", size=0.72))
+    return shapes
+
+
+def _sums(words: Words, found: Ways, counts: ndarray) -> list[Shape]:
+    """Return the formula, the product along the belt and the sum over all paths."""
+    steps, upper = len(found.sizes), found.states[1]
+    end, start = symbol(upper, "t"), symbol(upper, f"t-{steps}")
+    whole = f"\\partial {end} / \\partial {start}"
     formula = (
-        f"$\\frac{{\\partial {end}}}{{\\partial {start}}} = \\sum_{{\\mathrm{{paths}}}}\\;\\; "
-        f"\\prod_{{\\mathrm{{steps}}}} \\frac{{\\partial s'}}{{\\partial s}}$"
+        f"$\\frac{{\\partial {end}}}{{\\partial {start}}} = "
+        f"\\sum\\; \\prod\\; \\frac{{\\partial s'}}{{\\partial s}}$"
     )
-    middle = steps * pitch / 2
-    said = words("{count} paths from {end} back to {start}; bold: the direct one")
-    count = said.format(count=2 ** (steps - 1), end=f"${end}$", start=f"${start}$")
-    about = f"{words('numbers: largest factor of each derivative')}, {found.model}"
-    shapes += [
-        Label("formula", formula, middle - 2.4, rise + 1.6, size=1.35),
-        Label("count", count, middle + 3.6, rise + 1.6, "caption", size=0.8),
-        Label("model", about, middle, -1.15, "caption", size=0.75),
+    number = int(counts[steps, 1, 0])
+    said = words(
+        "paths from {end} back to {start}: {count}; bold: the direct one; pale: on no path"
+    )
+    direct = [float(size) for size in found.sizes[:, 1, 1]]
+    along = words(
+        "the bold numbers multiplied: {product}; the bold path's matrices multiplied: {belt}"
+    )
+    lines = (
+        along.format(product=f"{math.prod(direct):.3f}", belt=f"{found.belt:.3f}"),
+        words("all paths together, {whole}: {exact}").format(
+            whole=f"${whole}$", exact=f"{found.exact:.3f}"
+        ),
+        pieces.joined(
+            words, words("numbers: greatest singular value of each derivative"), found.model
+        ),
+    )
+    left = -RADIUS
+    read = words("the sum over all paths of the products over their steps")
+    count = said.format(count=number, end=f"${end}$", start=f"${start}$")
+    shapes: list[Shape] = [
+        Label("formula", formula, left, RISE + 2.0, align="left", size=1.3),
+        Label("read", read, left + 4.3, RISE + 2.0, "caption", "left", 0.8),
+        Label("count", count, left, RISE + 1.05, "caption", "left", 0.8 / MATH),
     ]
-    return Scene(tuple(shapes), "paths")
+    for n, text in enumerate(lines):
+        size = (0.8, 0.8 / MATH, 0.72)[n]
+        shapes.append(Label(f"line {n}", text, left, -1.65 - 0.5 * n, "caption", "left", size))
+    return shapes
 
 
 SIGN = 0.72
@@ -164,7 +286,7 @@ def _beside(start: Point, end: Point, text: str) -> Point:
 
 @drawing(27, "terms", "dC_t/dC_{t-1} term by term, per step", "run text cell")
 def terms(subject: Subject) -> Picture:
-    """Draw the terms over the text, and how far the popular formulas are off."""
+    """Draw the terms over the text, and how far the popular products are off."""
     found = subject.numbers.terms(LONG)
     values = {"sizes": found.sizes, "exact": found.exact, "around": found.around}
     return Picture(lambda: _terms(subject.words, found), values=values)
@@ -180,36 +302,63 @@ FORMULAS = {
 
 
 def _terms(words: Words, found: Terms) -> Figure:
-    made = figure(12.5, 8.4)
+    made = figure(12, 9.2)
     upper, lower = made.subplots(2, 1, height_ratios=(1.7, 1))
-    strokes = ["-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.5, 1.2, 1.5)), "-"]
-    for number, name in enumerate(found.names):
-        look = {"color": SERIES[number], "linestyle": strokes[number % 5]}
-        upper.plot(found.sizes[:, number], **look, label=FORMULAS.get(name, name))
-    label = words("through $o_{t-1}$, two steps")
-    upper.plot(found.around, color=ORANGE, linestyle=(0, (1, 1)), linewidth=2, label=label)
-    upper.plot(found.exact, color=INK, linewidth=1.2, label=words("exact"))
-    pieces.letters(upper, found.tokens)
-    upper.set_xlim(-0.5, len(found.tokens) - 0.5)
-    upper.set_ylim(bottom=0)
-    said = words("size of each term  (Frobenius norm / $\\sqrt{H}$)")
-    upper.set_title("$\\partial c_t / \\partial c_{t-1}$: " + said)
-    upper.legend(ncols=3, fontsize=13, loc="upper center", bbox_to_anchor=(0.5, -0.09))
-    places = numpy.arange(len(found.errors))
-    popular, gates = zip(*found.errors.values(), strict=True)
-    for shift, values, color, label in (
-        (-0.2, popular, PINK, words("product of the four terms")),
-        (0.2, gates, GREEN, words("product of forget gates")),
-    ):
-        drawn = lower.bar(places + shift, numpy.array(values) * 100, 0.38, color=color, label=label)
-        lower.bar_label(drawn, fmt="%.0f%%", fontsize=11, padding=2)
-    lower.set_xticks(places, [str(k) for k in found.errors])
-    lower.set_xlabel(f"{words('steps back')} $k$        {found.model}", fontsize=12)
-    said = words("how far popular formulas are off:")
-    lower.set_title(said + " $\\partial c_t / \\partial c_{t-k}$", fontsize=14)
-    lower.set_yticks([])
-    lower.spines["left"].set_visible(False)
-    lower.set_ylim(0, max(10.0, 150 * max(max(popular), max(gates))))
-    lower.legend(fontsize=12, loc="upper left", ncols=2)
-    made.subplots_adjust(left=0.06, right=0.985, bottom=0.08, top=0.94, hspace=0.62)
+    _sizes(upper, words, found)
+    _errors(lower, words, found)
+    steps = pieces.span(words, found.start + 1, len(found.tokens), found.total)
+    outer = "$D = \\mathrm{diag}(o_{t-1}\\,\\mathrm{tanh}′(c_{t-1}))$" if found.is_lstm else ""
+    made.text(0.06, 0.015, pieces.joined(words, found.model, steps, outer), fontsize=12)
+    made.subplots_adjust(left=0.06, right=0.985, bottom=0.11, top=0.95, hspace=0.72)
     return made
+
+
+def _sizes(axes: Axes, words: Words, found: Terms) -> None:
+    """Draw the size of every term over the steps."""
+    state = found.state
+    for number, name in enumerate(found.names):
+        look = {"color": SERIES[number % len(SERIES)], "linestyle": DASHES[number % len(DASHES)]}
+        through = words("direct") if name == "direct" else words("last through {layer}")
+        label = FORMULAS[name] if found.is_lstm else through.format(layer=charts.label(name))
+        axes.plot(found.sizes[:, number], **look, label=label, marker=_mark(found.tokens))
+    two = f"$\\partial {symbol(state, 't')} / \\partial {symbol(state, 't-2')}$"
+    way = "through $o_{t-1}$" if found.is_lstm else "through other states"
+    exact = {"color": INK, "linewidth": 1.2, "marker": _mark(found.tokens)}
+    axes.plot(found.exact, **exact, label=words("exact: their sum"))
+    around = {"color": pieces.GREY, "linestyle": (0, (1, 1)), "linewidth": 2}
+    axes.plot(found.around, **around, label=f"{two} {words(way)}")
+    pieces.letters(axes, found.tokens, found.start)
+    axes.set_xlim(-0.5, len(found.tokens) - 0.5)
+    axes.set_ylim(bottom=0)
+    one = f"$\\partial {symbol(state, 't')} / \\partial {symbol(state, 't-1')}$"
+    said = words("terms of {derivative}: size  (Frobenius norm / $\\sqrt{{H}}$)")
+    axes.set_title(said.format(derivative=one))
+    axes.legend(ncols=3, fontsize=13, loc="upper center", bbox_to_anchor=(0.5, -0.14))
+
+
+def _errors(axes: Axes, words: Words, found: Terms) -> None:
+    """Draw how far off the popular products are; the direct term has its colour of above."""
+    places = numpy.arange(len(found.errors))
+    popular, direct = zip(*found.errors.values(), strict=True)
+    alone = "forget gates alone, multiplied" if found.is_lstm else "direct term alone, multiplied"
+    solid: dict[str, Any] = {"color": SERIES[0]}
+    for shift, values, look, label in (
+        (-0.2, direct, solid, words(alone)),
+        (0.2, popular, HATCHED, words("all terms, multiplied")),
+    ):
+        percent = numpy.array(values) * 100
+        drawn = axes.bar(places + shift, percent, 0.38, label=label, **look)
+        axes.bar_label(drawn, fmt="%.0f %%", fontsize=12, padding=2)
+    axes.set_xticks(places, [str(k) for k in found.errors])
+    axes.set_xlim(-0.6, len(places) - 0.4)
+    axes.set_xlabel(f"{words('steps back')} $k$", fontsize=13)
+    whole = f"$\\partial {symbol(found.state, 't')} / \\partial {symbol(found.state, 't-k')}$"
+    said = words("how far products over $k$ steps are from the exact {derivative}: median over $t$")
+    axes.set_title(said.format(derivative=whole), fontsize=14)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.set_ylim(0, max(10.0, 150 * max(max(popular), max(direct))))
+    axes.legend(fontsize=13, loc="upper left", ncols=2)
+
+
+HATCHED: dict[str, Any] = {"facecolor": "white", "edgecolor": INK, "hatch": "///", "linewidth": 1.2}

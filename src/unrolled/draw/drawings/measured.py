@@ -11,6 +11,7 @@ import numpy
 from ...printing.latex import symbol
 from .. import axes as pieces
 from ..drawing import drawing
+from ..palette import BLUE, INK
 from ..parts import HIGH
 from ..picture import Picture, animated, moving
 from ..scene import Scene
@@ -20,6 +21,7 @@ from ..type import figure
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy import ndarray
 
@@ -30,7 +32,8 @@ LONG = 54
 """Steps of a text that fit into a picture."""
 PAIRS = 31
 """Steps of a text in a picture of all pairs of them."""
-FRAMES = 18
+
+MOMENTS = 32
 """Frames of an animation over a text, about."""
 
 
@@ -42,96 +45,177 @@ FRAMES = 18
     moves=True,
 )
 def memory(subject: Subject) -> Picture:
-    """Draw gradient × input: for every step, the share of each input in the state."""
+    """Draw gradient × input: for every step, the share of each input in the state.
+
+    Shares are of all inputs that were read; those before the steps shown stand in one column.
+    """
     story, found = subject.numbers.influence(PAIRS)
-    shares = found / found.sum(1, keepdims=True).clip(1e-30)
-    last = len(shares) - 1
-    stops = sorted({round(n) for n in numpy.linspace(0, last, min(FRAMES, last + 1))})
-    values = {"shares": shares, "influence": found}
-    return animated(partial(_memory, subject.words, story, shares), stops, 0.35, values)
+    whole = found / found.sum(1, keepdims=True).clip(1e-300)
+    shares, before = whole[:, story.start :], whole[:, : story.start].sum(1)
+    moments = numpy.linspace(0, len(shares) - 1, max(4, min(MOMENTS, 3 * len(shares))))
+    values = {"shares": shares, "before": before, "influence": found}
+    make = partial(_memory, subject.words, story, shares, before if story.start else None)
+    return animated(make, moments.tolist(), max(0.2, 1.5 / len(moments)), values)
 
 
-def _memory(words: Words, story: Story, shares: ndarray, now: int) -> Figure:
-    made = figure(10.5, 9.4)
-    top, main = made.subplots(2, 1, height_ratios=(1, 6.4))
-    pieces.bars(top, shares[now, : now + 1], len(shares))
-    late = shares[max(2, len(shares) // 8) :]
-    top.set_ylim(0, float(late.max()) * 1.15 if len(shares) > 3 else 1)
+def _memory(
+    words: Words, story: Story, shares: ndarray, before: ndarray | None, now: float
+) -> Figure:
+    """Draw the rows up to a step; between two steps, on the way from one to the other."""
+    made = figure(10.5, 10)
+    top, main = made.subplots(2, 1, height_ratios=(1, 5.6))
+    row, part = int(now), now - int(now)
+    later = min(row + 1, len(shares) - 1)
+    step = later if part else row
+    heights = (1 - part) * shares[row] + part * shares[later]
+    top.bar(range(step + 1), heights[: step + 1], color=BLUE, width=0.8)
+    left = -0.5
+    if before is not None:
+        left = BEFORE - 0.6
+        earlier = (1 - part) * before[row] + part * before[later]
+        top.bar(BEFORE, earlier, color=pieces.GREY, width=1)
+        _before(words, main, before, now, story.start)
+    top.set_xlim(left, len(shares) - 0.5)
+    top.set_ylim(0, 1)
+    top.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
     top.set_xticks([])
-    said = words("share of each input in the state after step {step}").format(step=now + 1)
-    top.set_title(f"{said}: {words('gradient × input')}", fontsize=14)
-    pieces.triangle(main, shares, story.tokens, now)
-    main.set_ylabel("$t$", rotation=0, labelpad=14, fontsize=16)
-    main.set_xlabel(f"{words('input')} $x_s$        {story.model}", fontsize=12, labelpad=8)
-    made.subplots_adjust(left=0.08, right=0.985, bottom=0.085, top=0.95, hspace=0.04)
+    top.set_ylabel(words("share"), fontsize=13)
+    output = symbol(story.graph.output, "t")
+    said = words("share of each input $x_s$ in {state} after step $t$ = {step}, {token}")
+    token = f"“{pieces.visible(story.tokens[step])}”"
+    number = story.start + step + 1
+    top.set_title(said.format(state=f"${output}$", step=number, token=token), fontsize=15)
+    pieces.triangle(main, shares, story.tokens, now, story.start)
+    main.set_xlim(left, len(shares) - 0.5)
+    main.set_ylabel(words("step") + " $t$", fontsize=13)
+    main.set_xlabel(words("step") + " $s$", fontsize=13, labelpad=2)
+    size = f"\\|(\\partial {output} / \\partial x_s)\\, x_s\\|"
+    measured = words("gradient × input: {size} over its sum for all $s$").format(size=f"${size}$")
+    steps = pieces.span(words, story.start + 1, len(story.tokens), story.total)
+    made.text(0.09, 0.038, measured, fontsize=13)
+    made.text(0.09, 0.012, pieces.joined(words, story.model, steps), fontsize=12)
+    made.subplots_adjust(left=0.09, right=0.985, bottom=0.135, top=0.955, hspace=0.05)
+    made.align_ylabels()
     return made
+
+
+BEFORE = -1.9
+"""The place of the column for all earlier inputs."""
+
+
+def _before(words: Words, axes: Axes, before: ndarray, now: float, start: int) -> None:
+    """Draw the share of all inputs before those that are shown, in a column of its own."""
+    from matplotlib.colors import PowerNorm
+
+    rows = numpy.arange(len(before))[:, None]
+    shown = numpy.ma.masked_where(rows > now, before[:, None])
+    extent = (BEFORE - 0.5, BEFORE + 0.5, len(before) - 0.5, -0.5)
+    look = {"cmap": pieces.dark(), "norm": PowerNorm(0.5, 0, 1), "aspect": "auto"}
+    axes.imshow(shown, extent=extent, **look)
+    edge = BEFORE + 0.5, len(before) - 0.5
+    for down, said in ((19.5, words("before")), (33.5, "1" if start == 1 else f"1–{start}")):
+        place = {"xytext": (0, -down), "textcoords": "offset points", "annotation_clip": False}
+        axes.annotate(said, edge, **place, ha="right", va="baseline", fontsize=12)
 
 
 @drawing(22, "intent", "a sentence read word by word to a class, the code beside it", moves=True)
 def intent(subject: Subject) -> Picture:
     """Draw the probabilities of the classes after every word, and the line of code at work."""
     reading = subject.numbers.reading()
-    scenes = [_intent(subject, reading, n) for n in range(-1, len(reading.words))]
-    scenes.append(_intent(subject, reading, len(reading.words) - 1, done=True))
-    return moving(scenes, 1.0, probabilities=reading.probabilities)
-
-
-def _intent(subject: Subject, reading: Reading, now: int, done: bool = False) -> Scene:
-    shapes: list[Shape] = []
-    for n, word in enumerate(reading.words):
-        x = n * WORD
-        light: Light = "plain" if n < now or done else "lit" if n == now else "dim"
-        low = -HIGH / 2
-        shapes += [
-            Line(f"in {n}", ((x, low - 0.75), (x, low)), light=light),
-            replace(Box(f"A {n}", "closed", x, 0, 1.15, HIGH, 0.16, "LSTM", 0.7), light=light),
-            Label(f"word {n}", word, x, low - 1.05, light=light),
-        ]
-        if n:
-            way: Light = "lit" if n == now and not done else "plain" if n <= now else "dim"
-            shapes.append(Line(f"state {n}", ((x - WORD + 0.575, 0), (x - 0.575, 0)), light=way))
-    shapes += _classes(subject.words, reading, now)
-    shapes += _code(reading, now, done, len(reading.words) * WORD - 0.3)
-    return Scene(tuple(shapes), "intent")
-
-
-def _classes(words: Words, reading: Reading, now: int) -> list[Shape]:
-    """Return a bar for each class after every word, as long as its probability."""
-    best = int(reading.probabilities[now].argmax()) if now >= 0 else -1
-    heights = [1.5 + 0.6 * place for place in range(len(reading.classes))][::-1]
-    shapes: list[Shape] = []
-    for number, (name, y) in enumerate(zip(reading.classes, heights, strict=True)):
-        label = Label(f"class {number}", words(name), -0.95, y, "name", "right", 0.85)
-        shapes.append(replace(label, light="lit" if number == best else "plain"))
-    for n, row in enumerate(reading.probabilities[: now + 1]):
-        x, light = n * WORD, "lit" if n == now else "plain"
-        shapes.append(Line(f"read out {n}", ((x, HIGH / 2), (x, 1.15)), light=light))
-        for number, (p, y) in enumerate(zip(map(float, row), heights, strict=True)):
-            left, wide = x - 0.72, max(0.02, FULL * p)
-            role = "output" if number == row.argmax() else "head"
-            shapes += [
-                Box(f"bar {n} {number}", role, left + wide / 2, y, wide, 0.38, 0.04),
-                Label(f"p {n} {number}", f"{p:.2f}", left + wide + 0.08, y, "sign", "left", 0.62),
-            ]
-    return shapes
+    scenes = []
+    for n in range(len(reading.words)):
+        scenes += [_intent(subject, reading, n, part) for part in (0.0, 0.3, 0.7, 1.0)]
+    scenes.append(_intent(subject, reading, len(reading.words), 0.0))
+    return moving(scenes, 0.35, probabilities=reading.probabilities)
 
 
 WORD, FULL = 2.1, 0.95
 """From one word to the next, and how long the bar of a probability of 1 is."""
+HEAD, BARS = HIGH / 2 + 1.0, HIGH / 2 + 2.2
+"""The heights of the classifier and of the lowest bar."""
 
 
-def _code(reading: Reading, now: int, done: bool, x: float) -> list[Shape]:
+def _intent(subject: Subject, reading: Reading, now: int, part: float) -> Scene:
+    """Draw a moment: word number `now` is read, then so much of its classification is done."""
+    words = subject.words
+    shapes: list[Shape] = []
+    for n, word in enumerate(reading.words):
+        x, low = n * WORD, -HIGH / 2
+        reads: Light = "plain" if n < now or (n == now and part) else "lit" if n == now else "dim"
+        sorts: Light = "plain" if n < now else "lit" if n == now and part else "dim"
+        head = Box(f"head {n}", "head", x, HEAD, 1.5, 0.62, 0.1, words("classifier"), 0.68)
+        shapes += [
+            Line(f"in {n}", ((x, low - 0.75), (x, low)), light=reads),
+            replace(Box(f"A {n}", "closed", x, 0, 1.15, HIGH, 0.16, "LSTM", 0.8), light=reads),
+            Label(f"word {n}", word, x, low - 1.05, light=reads),
+            Line(f"read out {n}", ((x, HIGH / 2), (x, HEAD - 0.31)), light=sorts),
+            replace(head, light=sorts),
+            Line(f"classes {n}", ((x, HEAD + 0.31), (x, BARS - 0.4)), light=sorts),
+        ]
+        if n:
+            state = ((x - WORD + 0.575, 0), (x - 0.575, 0))
+            shapes.append(Line(f"state {n}", state, light=reads))
+    shapes += _classes(words, reading, now, part)
+    shapes += _about(words, reading)
+    shapes += _code(
+        reading, "softmax" if part else "embedding(" if now < len(reading.words) else ""
+    )
+    return Scene(tuple(shapes), "intent")
+
+
+def _classes(words: Words, reading: Reading, now: int, part: float) -> list[Shape]:
+    """Return a bar for each class after every word, as long as its probability."""
+    done = now + (part == 1)
+    best = int(reading.probabilities[done - 1].argmax()) if done else -1
+    heights = [BARS + 0.6 * place for place in range(len(reading.classes))][::-1]
+    shapes: list[Shape] = []
+    for number, (name, y) in enumerate(zip(reading.classes, heights, strict=True)):
+        label = Label(f"class {number}", words(name), -0.95, y, "name", "right", 0.85)
+        shapes.append(replace(label, light="lit" if number == best else "plain"))
+    for n, row in enumerate(reading.probabilities[: now + (part > 0)]):
+        grown = part if n == now else 1.0
+        for number, (p, y) in enumerate(zip(map(float, row), heights, strict=True)):
+            left, wide = n * WORD - 0.72, max(0.02, FULL * p * grown)
+            role = "output" if number == row.argmax() else "head"
+            shapes.append(Box(f"bar {n} {number}", role, left + wide / 2, y, wide, 0.38, 0.04))
+            if grown == 1:
+                at = left + wide + 0.08, y
+                shapes.append(Label(f"p {n} {number}", f"{p:.2f}", *at, "sign", "left", 0.68))
+    return shapes
+
+
+def _about(words: Words, reading: Reading) -> list[Shape]:
+    """Return what the bars are, and what was trained."""
+    top = BARS + 0.6 * len(reading.classes)
+    trained = "trained on {count} sentences, this one among them"
+    if not reading.is_known:
+        trained = "trained on {count} other sentences"
+    said = words("an LSTM of 16 units and a small classifier, {trained}").format(
+        trained=words(trained).format(count=reading.sentences)
+    )
+    return [
+        Label("about", words("probability of each class, given the words so far"),
+              LEFT, top + 0.35, "caption", "left", 0.9),
+        Label("trained", said, LEFT, -HIGH / 2 - 1.85, "caption", "left", 0.75),
+    ]  # fmt: skip
+
+
+LEFT = -2.45
+"""Where the classes' names begin, about."""
+
+
+def _code(reading: Reading, at_work: str) -> list[Shape]:
     """Return the code; the line that reads words is lit while one is read, then the readout."""
     lines = reading.code.split("\n")
-    wide, high = max(map(len, lines)) * 0.2 + 0.5, 0.52 * len(lines) + 0.4
-    top = 3.2
-    middle = x + wide / 2, top - 0.26 * len(lines)
+    wide, high = max(map(len, lines)) * 0.2 + 0.5, 0.46 * len(lines) + 0.4
+    top = -HIGH / 2 - 2.3
+    middle = LEFT + wide / 2, top - high / 2
     shapes: list[Shape] = [Box("code", "note", *middle, wide, high, 0.12)]
-    at_work = "softmax" if done else "embedding(" if now >= 0 else ""
     for number, line in enumerate(lines):
         light: Light = "lit" if at_work and at_work in line else "plain"
-        y = top - 0.52 * (number + 0.5)
-        shapes.append(Label(f"code {number}", line, x + 0.25, y, "code", "left", 0.8, light=light))
+        y = top - 0.2 - 0.46 * (number + 0.5)
+        place = LEFT + 0.25, y
+        shapes.append(Label(f"code {number}", line, *place, "code", "left", 0.8, light=light))
     return shapes
 
 
@@ -140,40 +224,81 @@ def film(subject: Subject) -> Picture:
     """Draw the hidden state over one sentence, from before the training to its end."""
     stories = subject.numbers.stories(LONG)
     output = stories[-1].graph.output
-    final = stories[-1].values[output]
-    units = numpy.argsort(-final.std(0), kind="stable")[:UNITS]
-    values = {story.model: story.values[output][:, units] for story in stories}
-    film = animated(lambda story: _film([story], output, units), stories, 0.9, values)
-    return replace(film, make=lambda: _film(stories, output, units))
-
-
-def _scale(made: Figure, image: Any, name: str) -> None:
-    """Draw the scale of the colours, at the right top."""
-    height = made.get_figheight()
-    made.text(0.765, 1 - 0.23 / height, name, ha="right", va="center", fontsize=16)
-    place = made.add_axes((0.805, 1 - 0.3 / height, 0.15, 0.14 / height))
-    bar = made.colorbar(image, cax=place, orientation="horizontal", ticks=[])
-    bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
-    for x, end in ((0.8, "−1"), (0.96, "1")):
-        align = "right" if x < 0.9 else "left"
-        made.text(x, 1 - 0.23 / height, end, ha=align, va="center", fontsize=12)
+    units = numpy.argsort(-stories[-1].values[output].std(0), kind="stable")[:UNITS]
+    values: dict[str, Any] = {story.model: story.values[output][:, units] for story in stories}
+    values["loss"] = numpy.array([story.loss for story in stories])
+    moments = [n + part for n in range(len(stories) - 1) for part in FADES] + [len(stories) - 1]
+    seconds = max(0.1, min(0.35, 10 / len(moments)))
+    return animated(partial(_film, subject.words, stories, units), moments, seconds, values)
 
 
 UNITS = 12
 """Units that a film shows: those that move most at its end."""
+FADES = (0, 0.25, 0.5, 0.75)
+"""Between two checkpoints: it stands, then goes over into the next."""
 
 
-def _film(stories: Sequence[Story], output: str, units: ndarray) -> Figure:
-    high = 1.5 if len(stories) > 1 else 3.4
-    made = figure(12, 0.9 + high * len(stories))
-    grid = made.subplots(len(stories), 1, sharex=True, squeeze=False)[:, 0]
-    for axes, story in zip(grid, stories, strict=True):
-        pieces.heat(axes, story.values[output][:, units], "", True)
-        axes.set_title(story.model, fontsize=13, pad=5)
-    pieces.letters(grid[-1], stories[-1].tokens)
+def _film(words: Words, stories: Sequence[Story], units: ndarray, now: float) -> Figure:
+    """Draw the checkpoints up to one; between two, the next is on its way from the one before."""
+    made = figure(12, 1.9 + 1.45 * len(stories))
     height = made.get_figheight()
-    _scale(made, grid[0].images[0], f"${symbol(output, 't')}$")
-    made.subplots_adjust(
-        left=0.015, right=0.985, top=1 - 0.35 / height, bottom=0.45 / height, hspace=0.28
+    around = {"left": 0.03, "top": 1 - 0.95 / height, "bottom": 1.0 / height, "hspace": GAP}
+    grid = made.add_gridspec(
+        len(stories), 2, width_ratios=(5, 1), right=0.985, wspace=0.04, **around
     )
+    output = stories[-1].graph.output
+    states = [story.values[output][:, units] for story in stories]
+    scale = pieces.Scale.of(*states)
+    panels = [made.add_subplot(grid[n, 0]) for n in range(len(stories))]
+    last, part = int(now), now - int(now)
+    image = None
+    for n, (axes, story) in enumerate(zip(panels, stories, strict=True)):
+        shown = states[n]
+        if n == last + 1:
+            shown = (1 - part) * states[last] + part * states[n]
+        if n > last + (part > 0):
+            shown = numpy.full_like(shown, numpy.nan)
+        axes.set_title(story.model, fontsize=13, pad=4, color=INK if n <= last else pieces.GREY)
+        image = pieces.heat(axes, shown, "", scale)
+        axes.set_xticks([])
+    pieces.letters(panels[-1], stories[-1].tokens, stories[-1].start)
+    _losses(words, made.add_subplot(grid[:, 1]), [story.loss or 0.0 for story in stories], last)
+    _scale(made, image, f"${symbol(output, 't')}$", scale)
+    said = words("rows: the {count} units of {state} that vary most over the text at the end")
+    rows = said.format(count=len(units), state=f"${symbol(output, 't')}$")
+    steps = pieces.span(words, stories[-1].start + 1, len(stories[-1].tokens), stories[-1].total)
+    made.text(0.03, 0.1 / height, pieces.joined(words, rows, steps), fontsize=12)
     return made
+
+
+GAP = 0.32
+"""Between the panels of a film, in their heights."""
+
+
+def _losses(words: Words, axes: Axes, losses: Sequence[float], last: int) -> None:
+    """Draw the loss of each checkpoint beside its panel."""
+    rows = range(last + 1)
+    axes.plot(losses[: last + 1], rows, "o-", color=BLUE, markersize=7)
+    for row in rows:
+        place = losses[row] + max(losses) * 0.08, row
+        axes.text(*place, f"{losses[row]:.2f}", va="center", fontsize=13)
+    outer = 0.5 / (1 + GAP)
+    axes.set_ylim(len(losses) - 1 + outer, -outer)
+    axes.set_xlim(0, max(losses) * 1.5)
+    axes.set_yticks([])
+    axes.spines["left"].set_color(pieces.GREY)
+    axes.tick_params(axis="x", labelsize=12)
+    axes.set_title(words("bits per character\non the whole text"), fontsize=13, pad=4)
+
+
+def _scale(made: Figure, image: Any, name: str, scale: pieces.Scale) -> None:
+    """Draw the scale of the colours, at the left top."""
+    height = made.get_figheight()
+    up = 1 - 0.28 / height
+    made.text(0.03, up, name, ha="left", va="center", fontsize=17)
+    place = made.add_axes((0.115, up - 0.07 / height, 0.2, 0.14 / height))
+    bar = made.colorbar(image, cax=place, orientation="horizontal", ticks=[])
+    bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
+    low = 0.0 if scale.is_fraction else -scale.top
+    for x, align, end in ((0.108, "right", low), (0.322, "left", scale.top)):
+        made.text(x, up, pieces.signed(end), ha=align, va="center", fontsize=13)

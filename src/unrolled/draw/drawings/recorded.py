@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ...errors import DrawError
 from ...graph.operation import Operation
+from ...printing.latex import symbol
 from .. import charts
+from ..axes import joined, span
 from ..drawing import CHARTS, drawing
+from ..picture import Picture
+from .gradients import headings
 from .measured import LONG
 
 if TYPE_CHECKING:
     from numpy import ndarray
 
-    from ..picture import Picture
     from ..subject import Story, Subject
 
 MANY = 2000
@@ -36,21 +40,30 @@ def gates(subject: Subject) -> Picture:
     """Draw a heat map for every gate and state."""
     story = subject.numbers.story(LONG)
     shown = {**_gates(story), **{s: story.values[s] for s in story.graph.states}}
-    return charts.gates(shown, story.tokens, story.model)
+    return charts.gates(
+        shown,
+        story.tokens,
+        story.model,
+        subject.words.language,
+        first=story.start + 1,
+        total=story.total,
+    )
 
 
 @drawing(
-    CHARTS + 1, "spectrum", "chart: the mean forget gate of every unit, sorted", "run text cell"
+    CHARTS + 1,
+    "spectrum",
+    "chart: the mean factor of each unit's direct path (its forget gate), sorted",
+    "run text cell",
 )
 def spectrum(subject: Subject) -> Picture:
-    """Draw which units keep, which forget."""
-    story = subject.numbers.story(MANY)
-    name = next((n for n in ("f", "z") if n in story.values), None)
-    if name is None:
-        raise DrawError(
-            f"spectrum shows a forget gate f or an update gate z: {story.graph.name} has none"
-        )
-    return charts.spectrum(story.values[name], name, story.model, subject.words.language)
+    """Draw which units keep, which forget: what a step multiplies their old value by."""
+    words, found = subject.words, subject.numbers.direct(MANY)
+    steps = span(words, found.start + 1, len(found.values), found.total)
+    said = words("a step multiplies the old {state} by it; 1: kept, 0: forgotten")
+    about = said.format(state=f"${symbol(found.state, 't-1')}$")
+    title = f"{joined(words, found.model, steps)}\n{about}"
+    return charts.spectrum(found.values, found.factor, title, words.language)
 
 
 @drawing(
@@ -61,8 +74,10 @@ def spectrum(subject: Subject) -> Picture:
 )
 def distance(subject: Subject) -> Picture:
     """Draw the curves of `shrinking`, without the walk."""
-    curves = {fade.model: fade.sizes for fade in subject.numbers.fades()}
-    return charts.distance(curves, subject.words.language)
+    fades = subject.numbers.fades()
+    curves = charts.curves_of({fade.name: fade.sizes for fade in fades})
+    make = partial(charts.faded, curves, subject.words, *headings(subject.words, fades))
+    return Picture(make, values=dict(charts.sizes_of(curves)))
 
 
 @drawing(
@@ -77,13 +92,16 @@ def saturation(subject: Subject) -> Picture:
     found = _gates(story)
     if not found:
         raise DrawError(f"saturation shows gates: {story.graph.name} has no value between 0 and 1")
-    return charts.saturation(found, story.model, subject.words.language)
+    steps = span(subject.words, story.start + 1, len(story.tokens), story.total)
+    return charts.saturation(
+        found, joined(subject.words, story.model, steps), subject.words.language
+    )
 
 
 @drawing(
     CHARTS + 4,
     "text",
-    "chart: the text, coloured by the unit of h that moves most",
+    "chart: the text, coloured by the unit of the state that moves most",
     "run text cell",
 )
 def text(subject: Subject) -> Picture:
@@ -91,5 +109,14 @@ def text(subject: Subject) -> Picture:
     story = subject.numbers.story(charts.WIDTH * 8)
     states = story.values[story.graph.output]
     unit = int(states.std(0).argmax())
-    title = subject.words("{model}: unit {unit} of $h_t$").format(model=story.model, unit=unit)
-    return charts.text(story.tokens, states[:, unit], title, subject.words.language)
+    said = subject.words("{model}: unit {unit} of {state}, whose standard deviation is greatest")
+    state = charts.label(story.graph.output)
+    title = said.format(model=story.model, unit=unit, state=state)
+    return charts.text(
+        story.tokens,
+        states[:, unit],
+        title,
+        subject.words.language,
+        first=story.start + 1,
+        total=story.total,
+    )

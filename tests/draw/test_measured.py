@@ -197,7 +197,7 @@ def test_gradients_are_named_by_what_they_are_and_read_from_the_beginning() -> N
     found = {fade.name: fade for fade in Measured(text=LONG).fades()}
     own = Transcription(LONG)
     for state, place in (("h", slice(0, H)), ("c", slice(H, None))):
-        fade = found[f"lstm (6): $\\partial {state}_T / \\partial {state}_{{T-k}}$"]
+        fade = found[f"lstm (6): $\\partial {state}_{{T}} / \\partial {state}_{{T-k}}$"]
         assert len(fade.sizes) == 50
         for k in (0, 1, 20, 49):
             block = own.jacobian(50, 50 - k)[place, place]

@@ -350,7 +350,7 @@ def darker(color: str) -> str:
     """Return a colour in which text on white can be read: with a contrast of at least 4.5 to 1.
 
     >>> darker("#0072b2"), darker("#e69f00")
-    ('#0072b2', '#976800')
+    ('#0072b2', '#9d6c00')
     """
     from matplotlib.colors import to_hex, to_rgb
 

@@ -117,7 +117,7 @@ def _squash(words: Words, free: ndarray, kept: ndarray, upto: float) -> Figure:
             axes.plot(steps, line, color=color, marker=mark, markersize=7, label=label)
             bold = {"fontsize": 14, "fontweight": "bold", "color": darker(color), "bbox": BEHIND}
             place = (upto + 0.3, numpy.sign(height) * LINEAR * 10 ** (abs(height) - 1))
-            axes.text(*place, _number(line[-1]), va="center", **bold)
+            axes.text(*place, _number(line[int(upto)]), va="center", **bold)
         axes.set_title(title)
         axes.set_xlim(-0.3, TIMES + 2.7)
         axes.set_xticks(range(TIMES + 1))

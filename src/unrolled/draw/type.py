@@ -45,9 +45,9 @@ def typeset(text: str) -> str:
 
 
 _LETTER = "[\u2e80-\uffef]"
-_MARK = re.compile(rf"\s*([,:;!?])(?:\s+|(?={_LETTER})|$)")
+_MARK = re.compile(rf"\s*([,:;])(?:\s+|(?={_LETTER})|$)")
 _BRACKETS = re.compile(rf"\s*\(([^()]*{_LETTER}[^()]*)\)\s*")
-_WIDE = str.maketrans(",:;!?", "，：；！？")
+_WIDE = str.maketrans(",:;", "，：；")
 
 
 def full_width(text: str) -> str:

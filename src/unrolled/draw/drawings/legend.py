@@ -36,6 +36,15 @@ def _layer() -> list[Shape]:
     return [_box("layer", "$\\sigma$", -0.8, 0.95), _box("layer", "$W$", 0.8, 0.95)]
 
 
+def _scaled() -> list[Shape]:
+    half = 0.45
+    return [
+        _box("learned", "$\\odot\\,p$", width=2 * half),
+        _line("in", (-LONG, 0), (-half, 0), arrow=False),
+        _line("on", (half, 0), (LONG, 0)),
+    ]
+
+
 def _vector() -> list[Shape]:
     return [_line("vector", (-LONG, 0), (LONG, 0)), Label("name", "$f_t$", -0.1, 0.3)]
 
@@ -90,17 +99,18 @@ def _signed(operation: Operation) -> list[Shape]:
 
 ENTRIES: tuple[tuple[str, Callable[[], list[Shape]]], ...] = (
     ("learned layer", _layer),
+    ("learned vector", lambda: [_box("learned", "$p$")]),
+    ("times a learned vector", _scaled),
     ("pointwise operation", lambda: [_box("operation", "$\\times$")]),
     ("pointwise function", lambda: [_box("operation", "$\\mathrm{tanh}$", width=1.05)]),
     ("operation with a number", lambda: [_box("operation", "$1{-}$", width=0.75)]),
-    ("learned vector", lambda: [_box("learned", "$p$")]),
-    ("number", lambda: [_box("constant", "0.5", width=0.8)]),
     ("a whole vector, with its name", _vector),
     ("lines join: concatenate", _join),
     ("line forks: copy", _fork),
     ("lines cross: nothing shared", _bridge),
     ("state: from step to step", _state),
     ("input and output of a step", _ends),
+    ("number", lambda: [_box("constant", "0.5", width=0.8)]),
     ("one step of the cell", lambda: [Box("frame", "frame", 0, 0, 2.2, 1.1, 0.25)]),
     ("difference: + minus −", lambda: _signed(Operation.SUB)),
     ("quotient: by ÷", lambda: _signed(Operation.DIV)),

@@ -50,6 +50,7 @@ def test_a_page_shows_it(run: Path) -> None:
     assert "&lt;b&gt;quick" in text
     assert "{{ 7*7 }}" in text
     assert "alert(2)" in text
+    assert re.search(r"∂h_T / ∂h_\(T−k\) \S+, ∂c_T / ∂c_\(T−k\)", text)  # two curves, not two seeds
 
 
 @pytest.mark.parametrize("drawing", ["gates", "memory"])

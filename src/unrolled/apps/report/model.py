@@ -17,6 +17,7 @@ from ...draw.drawings import find
 from ...draw.render import shade
 from ...draw.subject import Subject
 from ...errors import DrawError
+from ...printing.unicode import readable
 from ...probe import features
 from ...probe.diagnosis import diagnose
 from ...probe.record import record
@@ -240,15 +241,14 @@ def _fading(run: Run, speech: Speech) -> tuple[Markup, str]:
     for path in run.paths:
         numbers = Measured([path], run.sentence, say=lambda words: None, words=speech.pictures)
         for fade in numbers.fades():
-            fades.setdefault(fade.model, []).append(fade.sizes.tolist())
+            fades.setdefault(fade.derivative, []).append(fade.sizes.tolist())
     across, up = speech.chart("steps back"), speech.chart("gradient, relative")
     back = min(len(each) for several in fades.values() for each in several) - 1
     words = speech("Left of the gradient after {count} steps back").format(count=back)
     left = speech(", ").join(
-        f"{name.rpartition(': ')[2]} {scientific(several[0][back])}"
-        for name, several in fades.items()
+        f"{readable(name)} {scientific(several[0][back])}" for name, several in fades.items()
     )
-    about = f"{speech('Gradient against distance')}. {words}{speech(': ')}{left.replace('$', '')}"
+    about = f"{speech('Gradient against distance')}. {words}{speech(': ')}{left}"
     caption = speech("How a gradient shrinks on its way back through this model.")
     chart = against_distance(fades, across, up)
     return inline(chart, about), f"{caption} {spread(len(run.paths), speech)}"

@@ -200,7 +200,7 @@ def test_every_mark_of_a_cell_is_in_the_legend() -> None:
         scene = draw("cell", cell=cell).scene
         assert scene is not None
         seen = {shape.role for shape in scene.shapes if shape.bounds[0] < shape.bounds[2]}
-        assert seen - {"title", "caption", "equation"} <= shown | {"state"}
+        assert seen - {"title", "caption", "equation", "note", "code"} <= shown | {"state"}
         assert {label.text for label in scene.labels if label.role == "sign"} <= signs_shown
 
 

@@ -41,14 +41,14 @@ def test_animations(tmp_path: Path) -> None:
     for number in range(frames):
         image.seek(number)
         duration += image.info["duration"]
-    assert frames == len(picture.frames)
+    assert frames <= len(picture.frames)  # what stands still is one frame in the file
     assert duration == sum(round(frame.seconds * 1000) for frame in picture.frames)
-    assert image.convert("RGB").tobytes() != first
+    assert image.convert("RGB").tobytes() != first  # the last one has the values as well
     colors = image.convert("RGB").getcolors(1 << 20)
     assert colors is not None
     assert max(colors)[1] == (255, 255, 255)
     assert tuple(int(WIRE_LIT[n : n + 2], 16) for n in (1, 3, 5)) in {c for _, c in colors}
-    assert (tmp_path / "a.gif").stat().st_size < 3_000_000
+    assert (tmp_path / "a.gif").stat().st_size < 1_000_000
 
 
 def test_what_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 INK = "#1b2a3a"
-PALE = "#b9c2cc"
+PALE, FADED = "#b9c2cc", "#7a8794"
+"""Of grids, and of text that is put back but can still be read."""
 PAPER = "#ffffff"
 BLUE, ORANGE, GREEN, RED = "#0072b2", "#e69f00", "#009e73", "#d55e00"
 SKY, PINK, YELLOW = "#56b4e9", "#cc79a7", "#f0e442"
@@ -40,12 +41,15 @@ LOOKS: dict[str, Look] = {
     "carrier": Look("#fbd5bf", RED, width=2.2),
     "note": Look("#f6f7f9", "#c5ccd4"),
     "head": Look("#dfe3ea", "#6b7885"),
+    "row": Look("#fff1e4", "#fff1e4", width=0.0),
+    "term": Look("#ffc795", "#ffc795", width=0.0),
+    "opening": Look("#eab22e", "#a8790a", width=0.6),
 }
 DIM: dict[str, Look] = {
-    role: Look("#f7f8f9" if role != "frame" else "#fafbfb", "#d5dae0", "#b9c2cc", look.width)
+    role: Look("#f4f6f8" if role != "frame" else "#fafbfb", "#b4bdc7", FADED, look.width)
     for role, look in LOOKS.items()
 }
 LIT_EDGE = 2.6
-WIRE, WIRE_DIM, WIRE_LIT = INK, "#d3d9e0", RED
+WIRE, WIRE_DIM, WIRE_LIT = INK, "#bec7d0", RED
 TEXT_LIT = "#b34700"
 """Of letters: darker than lines, so that they stand out from white by more than 4.5 to 1."""

@@ -6,12 +6,12 @@ A file is written whole under another name first, then renamed.
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
 import shutil
 import subprocess
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,11 +19,10 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
-import numpy
-
 from .. import atomic
-from ..display import LETTERS, brief, drawing, listed, short, text_of
+from ..display import LETTERS, brief, drawing, listed, short
 from ..errors import DrawError, refusing
+from .frames import Frame, images
 from .render import encoded, figure, svg_file
 from .scene import Scene
 from .shapes import hull
@@ -31,27 +30,13 @@ from .type import dressed, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from PIL.Image import Image
 
-HOLD = 1.6
-"""Seconds for which the last frame of an animation stands."""
+FIRST, HOLD = 1.0, 1.6
+"""Seconds for which the first and the last frame of an animation stand: both are the finished
+picture, the first for whoever shows a file without playing it.
+"""
 STILL = ("png", "svg", "pdf", "json")
 MOVING = ("gif", "mp4")
-FRAME_DPI = 90
-"""Of the frames of animations."""
-COLORS = 128
-"""Of an animation, all frames together."""
-
-
-@final
-@dataclass(frozen=True)
-class Frame:
-    """One frame of an animation and how many seconds it stands."""
-
-    make: Callable[[], Figure]
-    seconds: float = 0.5
-
-    __repr__ = text_of
 
 
 @final
@@ -123,6 +108,8 @@ def animated(
 ) -> Picture:
     """Return the animation of a figure that is made for each of some moments.
 
+    It begins with the still picture, then shows the moments.
+
     Args:
         make: the figure of a moment; that of the last one is the still picture.
         moments: in their order.
@@ -131,7 +118,7 @@ def animated(
     """
     frames = [Frame(partial(make, moment), seconds) for moment in moments[:-1]]
     last = partial(make, moments[-1])
-    return Picture(last, [*frames, Frame(last, HOLD)], values=values)
+    return Picture(last, [Frame(last, FIRST), *frames, Frame(last, HOLD)], values=values)
 
 
 def still(scene: Scene, **values: Any) -> Picture:
@@ -141,11 +128,11 @@ def still(scene: Scene, **values: Any) -> Picture:
 
 def moving(scenes: Sequence[Scene], seconds: float = 0.6, **values: Any) -> Picture:
     """Return the animation of scenes, all cut to the same bounds; the still picture is the last
-    one.
+    one, and what it begins with.
     """
     bounds = hull([scene.bounds for scene in scenes])
     film = animated(lambda scene: figure(scene.shapes, bounds), scenes, seconds)
-    return replace(still(scenes[-1], **values), frames=film.frames)
+    return replace(still(scenes[-1], **values), make=film.make, frames=film.frames)
 
 
 # Files.
@@ -210,64 +197,19 @@ def encode(picture: Picture, kind: str) -> bytes:
     return encoded(picture.figure(), kind)
 
 
-def _images(picture: Picture) -> list[Image]:
-    """Return the frames as images of one size."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from PIL import Image
-
-    images = []
-    with style():
-        for frame in picture.frames:
-            figure = dressed(frame.make())
-            figure.set_dpi(FRAME_DPI)
-            canvas = FigureCanvasAgg(figure)
-            canvas.draw()
-            images.append(Image.fromarray(numpy.asarray(canvas.buffer_rgba())).convert("RGB"))
-    return images
-
-
 def _gif(picture: Picture) -> bytes:
-    images = _images(picture)
-    colors = _colors(images)
-    frames = [_indexed(image, colors) for image in images]
+    first, *others = images(picture.frames)
     buffer = io.BytesIO()
-    frames[0].save(
+    first.save(
         buffer,
         format="GIF",
         save_all=True,
-        append_images=frames[1:],
+        append_images=others,
         duration=[round(frame.seconds * 1000) for frame in picture.frames],
         loop=0,
         optimize=False,
     )
     return buffer.getvalue()
-
-
-def _colors(images: list[Image]) -> numpy.ndarray:
-    """Return the most frequent colours of all frames, (n, 3): one palette, so that nothing
-    flickers.
-    """
-    counts: Counter[Any] = Counter()
-    for image in images:
-        for count, color in image.getcolors(image.width * image.height) or ():
-            counts[color] += count
-    return numpy.array([color for color, _ in counts.most_common(COLORS)], dtype=int)
-
-
-def _indexed(image: Image, colors: numpy.ndarray) -> Image:
-    """Return an image with a palette. Pillow's own way takes close colours for equal: white for
-    grey.
-    """
-    import PIL.Image
-
-    pixels = numpy.asarray(image).astype(int)
-    codes = (pixels * (1 << 16, 1 << 8, 1)).sum(-1)
-    found, places = numpy.unique(codes, return_inverse=True)
-    own = numpy.stack([found >> 16, found >> 8 & 255, found & 255], -1)
-    nearest = ((own[:, None] - colors) ** 2).sum(-1).argmin(1)
-    made = PIL.Image.fromarray(nearest[places].reshape(codes.shape).astype(numpy.uint8), "P")
-    made.putpalette(colors.ravel().tolist())
-    return made
 
 
 def _ffmpeg() -> str:
@@ -277,21 +219,30 @@ def _ffmpeg() -> str:
     return program
 
 
-def _mp4(picture: Picture, rate: int = 10) -> bytes:
+RATE = 25
+"""Frames a second of an mp4."""
+
+
+def _mp4(picture: Picture) -> bytes:
     program = _ffmpeg()
-    images = _images(picture)
-    width, height = (size - size % 2 for size in images[0].size)
+    found = images(picture.frames)
+    width, height = (size - size % 2 for size in found[0].size)
     command = [program, "-loglevel", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24"]
-    command += ["-s", f"{width}x{height}", "-r", str(rate), "-i", "-", "-pix_fmt", "yuv420p"]
-    with tempfile.TemporaryDirectory() as folder:
+    command += ["-s", f"{width}x{height}", "-r", str(RATE), "-i", "-", "-pix_fmt", "yuv420p"]
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as errors:
         target = Path(folder) / "film.mp4"
-        frames = b"".join(
-            image.crop((0, 0, width, height)).tobytes() * max(1, round(frame.seconds * rate))
-            for image, frame in zip(images, picture.frames, strict=True)
-        )
-        done = subprocess.run(
-            [*command, str(target)], input=frames, capture_output=True, check=False
-        )
-        if done.returncode:
-            raise DrawError(f"ffmpeg failed: {done.stderr.decode(errors='replace').strip()}")
+        with subprocess.Popen(
+            [*command, str(target)], stdin=subprocess.PIPE, stderr=errors
+        ) as process:
+            assert process.stdin is not None
+            with contextlib.suppress(BrokenPipeError):  # it has stopped, and says why
+                for image, frame in zip(found, picture.frames, strict=True):
+                    data = image.convert("RGB").crop((0, 0, width, height)).tobytes()
+                    for _ in range(max(1, round(frame.seconds * RATE))):
+                        process.stdin.write(data)
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
+        if process.returncode:
+            errors.seek(0)
+            raise DrawError(f"ffmpeg failed: {errors.read().decode(errors='replace').strip()}")
         return target.read_bytes()

@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from . import strokes
-from .palette import DIM, INK, LIT_EDGE, LOOKS, PALE, PAPER, RED, TEXT_LIT, Look
+from .palette import DIM, FADED, INK, LIT_EDGE, LOOKS, PAPER, RED, TEXT_LIT, Look
 from .shapes import LETTER, Bounds, Box, Label, Line, Shape, Strip
 from .type import MATH, MONOSPACE, dressed, style
 from .type import figure as new_figure
@@ -101,7 +101,7 @@ def _box(box: Box, axes: Axes) -> None:
     lit = box.light == "lit" and box.role != "frame"
     fill = look.fill if box.value is None else shade(box.value)
     stroke: dict[str, Any] = {"edgecolor": look.edge, "linewidth": LIT_EDGE if lit else look.width}
-    z = 1 if box.role in ("frame", "note") else 4
+    z = 1 if box.role in ("frame", "note", "row") else 4
     axes.add_patch(PathPatch(_round_box(box), facecolor=fill, zorder=z, **stroke))
     color = look.text if box.value is None else ink_on(fill)
     lines = box.text.split("\n")
@@ -134,7 +134,7 @@ def _round_box(box: Box) -> Any:
 
 def _label(label: Label, axes: Axes) -> None:
     options: dict[str, Any] = {"ha": label.align, "zorder": 6}
-    options["color"] = {"dim": PALE, "lit": TEXT_LIT, "plain": INK}[label.light]
+    options["color"] = {"dim": FADED, "lit": TEXT_LIT, "plain": INK}[label.light]
     options["weight"] = "bold" if label.role == "title" else "normal"
     if label.role == "code":
         options["family"] = MONOSPACE

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise, product
+from itertools import pairwise
 from typing import TYPE_CHECKING, final
 
 from ...cells import find
 from ...printing.latex import equations, symbol
 from ..drawing import drawing
 from ..layout import scene as cell_scene
-from ..parts import CIRCLE, HIGH, PITCH, WIDE, arrow, below, block, circle, step
-from ..picture import Picture, moving, still
+from ..motion import Flow, Move, key_under
+from ..parts import CIRCLE, HIGH, PITCH, WIDE, above, arrow, below, block, circle, step
+from ..picture import Picture, still
 from ..scene import Scene
 from ..shapes import Box, Label, Light, Line, Shape, Strip, text_width
 
@@ -97,67 +98,56 @@ def passing(subject: Subject) -> Picture:
     story = subject.numbers.story(6, name, "memory")
     states = story.values[story.graph.output]
     scale = float(abs(states).max()) or 1.0
-    moments = [*product(range(len(states)), (False, True)), (len(states), False)]
-    frames = [_passed(story.tokens, states / scale, *moment) for moment in moments]
     under = subject.words("{model}: units 1-{last} of $h_t$").format(
         model=story.model, last=min(SHOWN, states.shape[1])
     )
-    scenes = [_scaled(scene, under, scale) for scene in frames]
-    return moving(scenes, 0.45, h=states)
+    scene = _passed(story.tokens, states / scale)
+    scene = above(scene, subject.words("the hidden state, handed from step to step"))
+    whole = scene + key_under(scene.bounds, under, scale)
+    vectors = [_units(state / scale) for state in states]
+    values = {f"out {n}": vector for n, vector in enumerate(vectors)}
+    values |= {f"state {n + 1}": vector for n, vector in enumerate(vectors[:-1])}
+    steps = [step for n in range(len(states)) for step in _read(n)]
+    return Flow(whole, steps, values).picture(h=states)
 
 
-def _passed(tokens: Sequence[str], states: ndarray, now: int, late: bool) -> Scene:
-    """Return the chain while step `now` works (late: has worked); what is done keeps its state."""
+def _read(n: int) -> list[Move]:
+    """Return what happens in a step: input and old state come, the new state leaves."""
+    come = [f"in {n}", *([f"state {n}"] if n else [])]
+    return [
+        Move(come, frozenset({f"x {n}", f"A {n}", f"handed {n}"})),
+        Move([f"out {n}"], frozenset({f"h {n}"})),
+    ]
+
+
+def _passed(tokens: Sequence[str], states: ndarray) -> Scene:
+    """Return the chain with the state after each step."""
     shapes: list[Shape] = []
+    low, high = -HIGH / 2, HIGH / 2
     for n, token in enumerate(tokens):
-        x = n * (PITCH + 0.3)
-        done = n < now or (n == now and late)
-        light: Light = "lit" if n == now else "plain" if done else "dim"
-        low, high = -HIGH / 2, HIGH / 2
+        x, part = n * (PITCH + 0.3), _units(states[n])
         shapes += [
-            Line(f"in {n}", ((x, low - 0.7), (x, low)), light=light),
-            replace(block(f"A {n}", x), light=light),
-            replace(circle(f"x {n}", "input", x, low - 0.7 - CIRCLE, shown(token)), light=light),
+            Line(f"in {n}", ((x, low - 0.7), (x, low)), net=f"x {n}"),
+            block(f"A {n}", x),
+            circle(f"x {n}", "input", x, low - 0.7 - CIRCLE, shown(token)),
+            Line(f"out {n}", ((x, high), (x, high + 0.42)), net=f"h {n}"),
+            Strip(f"h {n}", x, high + 0.45 + len(part) * FIELD / 2, part, field=FIELD),
         ]
         if n:
-            came: Light = "lit" if n == now and not late else "plain" if n <= now else "dim"
-            left = x - PITCH - 0.3 + WIDE / 2
-            shapes.append(Line(f"state {n}", ((left, 0), (x - WIDE / 2, 0)), light=came))
-        if n and n <= now:
-            middle, handed = x - (PITCH + 0.3) / 2, _units(states[n - 1])
-            shapes.append(Strip(f"handed {n}", middle, 0.28, handed, field=FIELD / 2, across=True))
-        if done:
-            part = _units(states[n])
-            at = high + 0.45 + len(part) * FIELD / 2
+            left, handed = x - PITCH - 0.3 + WIDE / 2, _units(states[n - 1])
+            middle = x - (PITCH + 0.3) / 2
             shapes += [
-                Line(f"out {n}", ((x, high), (x, high + 0.42)), light=light),
-                Strip(f"h {n}", x, at, part, field=FIELD),
+                Line(f"state {n}", ((left, 0), (x - WIDE / 2, 0)), net=f"h {n - 1}"),
+                Strip(f"handed {n}", middle, 0.28, handed, field=FIELD / 2, across=True),
             ]
-    top = HIGH / 2 + 0.45 + len(_units(states[0])) * FIELD + 0.35
-    shapes.append(Label("top", "$h_t$", 0, top))
+    top = high + 0.45 + len(_units(states[0])) * FIELD + 0.35
+    shapes.append(Label("top", "$h_t$", 0, top, "caption"))
     return Scene(tuple(shapes), "passing")
 
 
 def _units(state: ndarray) -> tuple[float, ...]:
     """Return the units of a state that are shown."""
     return tuple(float(v) for v in state[:SHOWN])
-
-
-def _scaled(scene: Scene, words: str, scale: float) -> Scene:
-    """Return a scene with words and the scale of its colours under it."""
-    left, down, right, _ = scene.bounds
-    y, steps = down - 0.5, 9
-    wide = text_width(words) * 0.7
-    at = (left + right) / 2 - (wide + 3.4) / 2
-    bar, end = at + wide + 1.0, f"{scale:.2g}"
-    colors = tuple(2 * n / (steps - 1) - 1 for n in range(steps))
-    shapes = (
-        Label("under", words, at, y, "caption", "left", 0.7),
-        Label("least", f"−{end}".replace("-", "−"), bar - 0.1, y, "caption", "right", 0.7),
-        Strip("scale", bar + steps * 0.09, y, colors, field=0.18, across=True),
-        Label("most", end, bar + steps * 0.18 + 0.1, y, "caption", "left", 0.7),
-    )
-    return scene + Scene(shapes)
 
 
 def shown(token: str) -> str:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from ...cells import find
 from ..drawing import drawing
+from ..formulas import written
 from ..layout import scene as cell_scene
 from ..picture import Picture, still
 from ..scene import Scene
 from ..shapes import Label
-from .steps import written
 
 if TYPE_CHECKING:
     from ...graph.graph import Graph

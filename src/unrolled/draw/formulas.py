@@ -1,0 +1,220 @@
+"""Equations and code under a picture, and the marks that light them row by row, term by term."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..printing.latex import equations, symbol
+from ..printing.python import python
+from .render import POINTS, UNIT
+from .scene import Scene
+from .shapes import LETTER, Box, Label, text_width
+from .type import MATH, style, typeset
+
+if TYPE_CHECKING:
+    from ..graph.graph import Graph
+
+LONGEST = 9.0
+"""Width of an equation in one line; longer ones are broken before a plus."""
+COLUMNS = 58
+"""Letters of code in one line."""
+EQUATION, CODE = 0.9, 0.62
+"""Sizes of equations and code that stand side by side."""
+MONO = 0.607 * LETTER
+"""The width of a letter of code of size 1."""
+
+
+class Panel(NamedTuple):
+    """Equations, and code beside or under them.
+
+    Attributes:
+        scene: the text.
+        marks: boxes behind the text. Those of a whole row are called ``row NAME|n``, those of a
+            value in it ``term NAME|VALUE|n``.
+    """
+
+    scene: Scene
+    marks: tuple[Box, ...]
+
+    def moved(self, dx: float, dy: float) -> Panel:
+        """Return the same elsewhere."""
+        return Panel(self.scene.moved(dx, dy), tuple(mark.moved(dx, dy) for mark in self.marks))
+
+    def row(self, name: str) -> set[str]:
+        """Return the ids of the marks of the rows that compute a value."""
+        return {mark.id for mark in self.marks if mark.id.startswith(f"row {name}|")}
+
+    def terms(self, name: str, values: Sequence[str]) -> set[str]:
+        """Return the ids of the marks of values in the rows that compute a value.
+
+        Args:
+            name: of the value that is computed.
+            values: those to be marked, an old state as ``c before``.
+        """
+        starts = tuple(f"term {name}|{value}|" for value in values)
+        return {mark.id for mark in self.marks if mark.id.startswith(starts)}
+
+
+def written(graph: Graph, names: Sequence[str], size: float = 1.0) -> Scene:
+    """Return the equations of some values, under each other."""
+    return Scene(tuple(label for row in _equations(graph, names, size) for label in row))
+
+
+def _equations(
+    graph: Graph, names: Sequence[str], size: float, gap: float = 0.25
+) -> list[list[Label]]:
+    """Return the labels of each equation, with a gap between one and the next."""
+    found, y = equations(graph), 0.0
+    rows: list[list[Label]] = []
+    for name in names:
+        left, right = found[name]
+        rows.append([])
+        for number, text in enumerate(_broken(f"{left} = {right}")):
+            x = 0.0 if number == 0 else 0.7
+            key = f"equation {name} {number}"
+            rows[-1].append(Label(key, f"${text}$", x, y, "equation", "left", size))
+            y -= 0.62 * size
+        y -= gap * size
+    return rows
+
+
+def _broken(text: str) -> list[str]:
+    """Return a long equation in two lines, broken at a plus outside of brackets near its middle."""
+    text = text.replace("\\left(", "(").replace("\\right)", ")")
+    if text_width(f"${text}$") <= LONGEST:
+        return [text]
+    places = [n for n in range(len(text)) if text.startswith(" + ", n)]
+    if not places:
+        return [text]
+    middle = min(places, key=lambda n: abs(n - len(text) * 0.5))
+    return [text[:middle], f"{text[middle + 1 :]}"]
+
+
+def code(graph: Graph) -> dict[str, str]:
+    """Return the line of the printed code that computes each value.
+
+    >>> from unrolled import cells
+    >>> code(cells.rnn_tanh.graph)
+    {'h': 'h = tanh(W_ih @ x + b_ih + W_hh @ h + b_hh)'}
+    """
+    body = python(graph).rstrip().split("\n")[-len(graph.lines) - 1 : -1]
+    return dict(zip(graph.lines, map(str.strip, body), strict=True))
+
+
+def text_panel(
+    graph: Graph, names: Sequence[str], scale: float = 1.0, widest: float = 12.0
+) -> Panel:
+    """Return equations of some values with their code: to the right of each if there is room for
+    both, else under all of them.
+    """
+    rows = _equations(graph, names, EQUATION * scale, 0.08)
+    lines = code(graph)
+    texts = [_lines(lines[name]) for name in names]
+    size, pitch = CODE * scale, 0.46 * scale
+    wide = max(len(text) for found in texts for text in found) * MONO * size
+    right = max(_end(label) for row in rows for label in row)
+    beside = right + 1.0 * scale + wide <= widest and all(
+        len(found) <= len(row) for found, row in zip(texts, rows, strict=True)
+    )
+    x = right + 1.0 * scale if beside else (right - wide) / 2
+    y = rows[-1][-1].y - 0.9 * scale
+    codes: list[list[Label]] = []
+    for name, row, found in zip(names, rows, texts, strict=True):
+        codes.append([])
+        for number, text in enumerate(found):
+            at = row[number].y if beside else y
+            key = f"code {name} {number}"
+            codes[-1].append(Label(key, text, x, at, "code", "left", size))
+            y -= pitch
+    labels = [label for row in (*rows, *codes) for label in row]
+    around = [label for row in codes for label in row]
+    note = _around(around, wide, size)
+    marks = [
+        mark
+        for name, row, found in zip(names, rows, codes, strict=True)
+        for mark in _marks(graph, name, [*row, *found])
+    ]
+    return Panel(Scene((note, *labels)), tuple(marks))
+
+
+def _lines(text: str) -> list[str]:
+    """Return a line of code, a long one in several, broken before an operation."""
+    found = []
+    indent = ""
+    while len(indent + text) > COLUMNS:
+        places = [m.start() for m in re.finditer(r" [-+*/] ", text) if m.start() < COLUMNS - 4]
+        if not places:
+            break
+        found.append(indent + text[: places[-1]])
+        text, indent = text[places[-1] + 1 :], "    "
+    return [*found, indent + text]
+
+
+def _around(labels: Sequence[Label], wide: float, size: float) -> Box:
+    """Return the box behind the code."""
+    top, low = labels[0].y + 0.55 * size, labels[-1].y - 0.55 * size
+    left = labels[0].x - 0.3 * size
+    right = left + wide + 0.6 * size
+    return Box("code", "note", (left + right) / 2, (top + low) / 2, right - left, top - low, 0.1)
+
+
+def _end(label: Label) -> float:
+    return label.x + measured(label.text) * label.size
+
+
+def _marks(graph: Graph, name: str, labels: Sequence[Label]) -> list[Box]:
+    """Return the marks of the rows that compute a value, then those of what stands in them."""
+    rows, terms = [], []
+    for number, label in enumerate(labels):
+        high = (0.66 if label.role == "code" else 0.5) * label.size
+        width = (
+            len(label.text) * MONO * label.size
+            if label.role == "code"
+            else measured(label.text) * label.size
+        )
+        key = f"row {name}|{number}"
+        middle = label.x + width / 2
+        rows.append(Box(key, "row", middle, label.y, width + 0.2, high, 0.06))
+        if label.role == "code":
+            continue
+        for value, (start, end) in _places(graph, name, label):
+            left, right = label.x + start * label.size, label.x + end * label.size
+            key = f"term {name}|{value}|{number} {len(terms)}"
+            middle = (left + right) / 2
+            terms.append(Box(key, "term", middle, label.y, right - left + 0.06, high * 0.92, 0.05))
+    return [*rows, *terms]
+
+
+def _places(graph: Graph, name: str, label: Label) -> list[tuple[str, tuple[float, float]]]:
+    """Return where values stand in an equation: from where to where, in units of its size."""
+    text = label.text.strip("$")
+    known = {f"{state} before": symbol(state, "t-1") for state in graph.states}
+    known |= {each: symbol(each, "t") for each in (*graph.inputs, *graph.lines)}
+    found = []
+    for value, sign in known.items():
+        for match in re.finditer(rf"(?<![A-Za-z\\]){re.escape(sign)}(?![A-Za-z0-9])", text):
+            before = text[: match.start()]
+            if _is_whole(before):  # else it stands inside a fraction or a root
+                start = measured(f"${before}$") if before else 0.0
+                found.append((value, (start, start + measured(f"${sign}$"))))
+    return found
+
+
+def _is_whole(text: str) -> bool:
+    """Return whether a piece of mathematics can be set by itself."""
+    return all(text.count(a) == text.count(b) for a, b in (("{", "}"), ("\\left", "\\right")))
+
+
+@lru_cache(maxsize=4096)
+def measured(text: str) -> float:
+    """Return how wide mathematics of size 1 is set, in units of a scene."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.mathtext import MathTextParser
+
+    with style():
+        font = FontProperties(size=POINTS * MATH)
+        width = MathTextParser("path").parse(typeset(text), 72, font)[0]
+    return float(width) / 72 / UNIT

@@ -82,11 +82,14 @@ def _equations(
 
 
 def _broken(text: str) -> list[str]:
-    """Return a long equation in two lines, broken at a plus outside of brackets near its middle."""
+    """Return a long equation in two lines, broken at a plus near its middle, but inside no fraction
+    or root.
+    """
     text = text.replace("\\left(", "(").replace("\\right)", ")")
     if text_width(f"${text}$") <= LONGEST:
         return [text]
-    places = [n for n in range(len(text)) if text.startswith(" + ", n)]
+    places = [match.start() for match in re.finditer(r" \+ ", text)]
+    places = [n for n in places if _is_whole(text[:n])]
     if not places:
         return [text]
     middle = min(places, key=lambda n: abs(n - len(text) * 0.5))

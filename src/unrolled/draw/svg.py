@@ -126,8 +126,8 @@ MOST = 60
 
 
 def _headings(figure: Figure) -> list[str]:
-    """Return titles of a figure and its axes, and the names of the axes, escaped."""
-    found = [figure.get_suptitle()]
+    """Return a figure's own words, titles and the names of its axes, escaped."""
+    found = [each.get_text() for each in figure.texts]
     for axes in figure.axes:
         titles = (axes.get_title(loc) for loc in ("left", "center", "right"))
         found += [*titles, axes.get_xlabel(), axes.get_ylabel()]

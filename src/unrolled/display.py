@@ -133,7 +133,7 @@ def attributes(result: Any) -> dict[str, Any]:
     return {name: getattr(result, name) for name in names if not name.startswith("_")}
 
 
-def text_of(result: Any, /) -> str:
+def text_of(self: Any) -> str:
     """Return a result with fields as text: for its ``__repr__``.
 
     >>> from typing import NamedTuple
@@ -144,8 +144,8 @@ def text_of(result: Any, /) -> str:
     >>> Pair(1.5, [1] * 100)
     Pair(first=1.5, second=[1, 1, 1, 1, 1, 1, … 100 in all])
     """
-    parts = [f"{name}={brief(value)}" for name, value in attributes(result).items()]
-    name = type(result).__name__
+    parts = [f"{name}={brief(value)}" for name, value in attributes(self).items()]
+    name = type(self).__name__
     whole = f"{name}({', '.join(parts)})"
     return whole if len(whole) <= WORDS else bounded(name, (f"  {part}" for part in parts))
 
@@ -236,10 +236,10 @@ def written(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def page_of(result: Any, /) -> str:
+def page_of(self: Any) -> str:
     """Return a result with fields as a page: for its ``_repr_html_``. Nothing is cut."""
-    rows = [(name, _described(value)) for name, value in attributes(result).items()]
-    return page(paragraph("", type(result).__name__), table(("name", "value"), rows))
+    rows = [(name, _described(value)) for name, value in attributes(self).items()]
+    return page(paragraph("", type(self).__name__), table(("name", "value"), rows))
 
 
 def _described(value: Any) -> Any:

@@ -138,6 +138,11 @@ def test_pictures_in_one_page_share_no_id() -> None:
     assert "<style" not in element(still(SMALL).figure())
 
 
+def test_files_stay_small() -> None:
+    many = {name: numpy.random.default_rng(0).random((60, 48)) for name in "ifgo"}
+    assert len(encode(charts.gates(many, "a" * 60), "svg")) < 150_000
+
+
 def test_outlines_are_written_once() -> None:
     assert len(encode(charts.text("a long text " * 50, numpy.ones(600)), "svg")) < 300_000
 

@@ -12,12 +12,17 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 from xml.sax.saxutils import escape
 
+from matplotlib.backends.backend_mixed import MixedModeRenderer
 from matplotlib.backends.backend_svg import FigureCanvasSVG, RendererSVG
 
 from ..printing.unicode import readable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+IMAGE_DPI = 144
+"""Of the images in a file."""
 
 
 class Word(NamedTuple):
@@ -82,8 +87,12 @@ class FigureCanvas(FigureCanvasSVG):
         size = self.figure.get_size_inches()
         stream = io.TextIOWrapper(filename, encoding="utf-8", write_through=True)
         self.figure.dpi = 72  # a point is a pixel
-        renderer = Renderer(*(size * 72), stream, metadata=options.get("metadata"))
-        self.figure.draw(renderer)
+        renderer = Renderer(
+            *(size * 72), stream, metadata=options.get("metadata"), image_dpi=IMAGE_DPI
+        )
+        # It turns into images what has more pieces than can be seen, such as the bars of colours.
+        mixed: Any = MixedModeRenderer
+        self.figure.draw(mixed(self.figure, *size, IMAGE_DPI, renderer))
         renderer.finalize()
         stream.detach()
 

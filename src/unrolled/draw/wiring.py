@@ -181,10 +181,12 @@ class Wiring:
 
     def _against(self, source: str, target: str) -> int:
         """Return in how many directions a line runs backwards."""
-        if self.found.elements[source].role in ("join", "input", "state") or self._falls(source):
+        role = self.found.elements[source].role
+        if role in ("input", "state") or self._falls(source):
             return 0
         a, b = self.placed.cells[source], self.placed.cells[target]
-        return (b.row < a.row) + (b.column < a.column)
+        back = b.column < a.column
+        return 2 * back if role == "join" else back + (b.row < a.row)
 
 
 def corners(path: list[Vertex]) -> list[Vertex]:

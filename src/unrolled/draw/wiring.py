@@ -185,8 +185,9 @@ class Wiring:
         if role in ("input", "state") or self._falls(source):
             return 0
         a, b = self.placed.cells[source], self.placed.cells[target]
-        back = b.column < a.column
-        return 2 * back if role == "join" else back + (b.row < a.row)
+        if role == "join":
+            return 2 * (b.column <= a.column)
+        return (b.row < a.row) + (b.column < a.column)
 
 
 def corners(path: list[Vertex]) -> list[Vertex]:

@@ -20,7 +20,7 @@ def test_the_page_is_what_its_script_writes() -> None:
 def test_its_pictures_are_there_and_small() -> None:
     names = {f"{each.name}.{'gif' if each.moves else 'png'}" for each in DRAWINGS.values()}
     assert {path.name for path in FOLDER.iterdir()} == names
-    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 3_000_000
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 5_000_000
 
 
 @pytest.mark.parametrize("name", [each.name for each in DRAWINGS.values() if each.moves])

@@ -138,7 +138,7 @@ def pictures() -> Iterator[Any]:
     yield Subject(unrolled.cells.lstm)
     values = {f"value{i}": numpy.zeros((500, 64)) for i in range(50)}
     yield Story(EVIL, unrolled.cells.lstm.graph, ["token"] * 500, values)
-    yield Fade("a model", numpy.arange(10_000.0))
+    yield Fade("a model", "$dh_T$", numpy.arange(10_000.0), "the last step")
 
 
 def trained() -> Iterator[Any]:

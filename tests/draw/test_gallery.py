@@ -26,11 +26,12 @@ def test_its_pictures_are_there_and_small() -> None:
 @pytest.mark.parametrize("name", [each.name for each in DRAWINGS.values() if each.moves])
 def test_animations_begin_and_end_well(name: str) -> None:
     with Image.open(FOLDER / f"{name}.gif") as image:
-        seconds, first = [], image.convert("RGB").tobytes()
+        seconds, frames = [], set()
         for number in range(image.n_frames):  # pyright: ignore[reportAttributeAccessIssue]
             image.seek(number)
             seconds.append(image.info["duration"] / 1000)
-        assert image.convert("RGB").tobytes() != first
+            frames.add(hash(image.convert("RGB").tobytes()))
+    assert len(frames) > 10  # the first one is the finished picture, as the last one may be
     assert seconds[-1] == HOLD
     assert 2 < sum(seconds) < 15
     assert len(seconds) > 2

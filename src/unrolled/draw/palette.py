@@ -43,7 +43,7 @@ LOOKS: dict[str, Look] = {
     "head": Look("#dfe3ea", "#6b7885"),
     "row": Look("#fff1e4", "#fff1e4", width=0.0),
     "term": Look("#ffc795", "#ffc795", width=0.0),
-    "opening": Look("#eab22e", "#a8790a", width=0.6),
+    "opening": Look("#f1bd4b", "#a8790a", width=0.6),
 }
 DIM: dict[str, Look] = {
     role: Look("#f4f6f8" if role != "frame" else "#fafbfb", "#b4bdc7", FADED, look.width)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from markupsafe import Markup, escape
 
 from ...draw.drawings import find
+from ...draw.layout import scene
 from ...draw.palette import INK
+from ...draw.picture import still
 from ...draw.type import dressed, figure, style
 from ...equations import Cell
 from ...printing.unicode import readable
@@ -109,7 +112,8 @@ def cells(kinds: Sequence[Cell], speech: Speech) -> Section:
 
 
 def _cell(cell: Cell, speech: Speech) -> dict[str, object]:
-    drawing = find("lstm-cell").picture(subject(cell, language=speech.pictures.language))
+    whole = find("lstm-cell").picture(subject(cell, language=speech.pictures.language))
+    drawing = replace(still(scene(cell.graph)), title=whole.title, about=whole.about)
     equations, width = formula(cell, f"{speech('The formula')}{speech(': ')}{cell.name}")
     has_gates = {"i", "f", "g", "o", "c", "h"} <= set(cell.graph.values)
     return {

@@ -75,7 +75,7 @@ def _lstm(subject: Subject, name: str) -> Graph:
     if missing:
         raise DrawError(
             f"{name} shows i, f, g, o, c and h of a cell; {graph.name} has no "
-            f"{', '.join(sorted(missing))}: draw it with lstm-cell --cell {graph.name}"
+            f"{', '.join(sorted(missing))}: draw it with: unrolled draw cell --cell {graph.name}"
         )
     return graph
 

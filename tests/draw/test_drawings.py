@@ -263,7 +263,7 @@ def test_what_does_not_fit_is_said() -> None:
         find("lstm-cel")
     with pytest.raises(DrawError, match="legend does not take --cell"):
         draw("legend", cell=CELLS["gru"])
-    with pytest.raises(DrawError, match="gru has no c, f, g, i, o: draw it with lstm-cell"):
+    with pytest.raises(DrawError, match="gru has no c, f, g, i, o: draw it with: unrolled draw"):
         draw("forget", cell=CELLS["gru"])
     with pytest.raises(DrawError, match="rnn_tanh has none"):
         draw("belt", cell=CELLS["rnn_tanh"])

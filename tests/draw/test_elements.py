@@ -114,9 +114,17 @@ def test_numbers_go_by_the_names_that_their_author_gave_them() -> None:
     assert {"$1{-}$", "$\\cdot-\\beta$"} <= texts
 
 
-def test_a_stored_cell_shows_its_numbers() -> None:
-    stored = Cell.from_json(CELLS["cornn"].to_json())
-    texts = {element.text for element in elements(stored.graph).elements.values()}
+def test_a_stored_cell_is_drawn_as_it_was_written() -> None:
+    for name in ("cornn", "janet", "slstm"):
+        stored = elements(Cell.from_json(CELLS[name].to_json()).graph)
+        found = elements(CELLS[name].graph)
+        assert [e.text for e in stored.elements.values()] == [
+            e.text for e in found.elements.values()
+        ]
+        assert stored.numbers == found.numbers
+    data = CELLS["cornn"].to_json()
+    del data["graph"]["written"]  # of a file that says nothing of it
+    texts = {element.text for element in elements(Cell.from_json(data).graph).elements.values()}
     assert "$\\times 0.042$" in texts
 
 

@@ -68,7 +68,7 @@ def test_calling_changes_hyperparameters() -> None:
     assert slow.name == "cornn"
     assert slow.doc == CELLS["cornn"].doc
     assert slow != CELLS["cornn"]
-    assert "0.1 * (tanh(" in slow.python()
+    assert "    dt = 0.1\n" in slow.python()
     again = slow(gamma=1.0)
     assert again.hyperparameters == {"dt": 0.1, "gamma": 1.0, "epsilon": 4.7}
     assert again(dt=0.042, gamma=2.7) == CELLS["cornn"]

@@ -244,3 +244,36 @@ def test_a_derivatives_signature_holds_weights_that_are_only_transposed() -> Non
     names = inspect.signature(printed(CELLS["lstm_projected"].derivative)).parameters
     assert "W_hr" in names
     assert list(names)[:5] == ["x", "h", "c", "d_h", "d_c"]
+
+
+def test_hyperparameters_stand_under_their_names() -> None:
+    @unrolled.cell
+    def leaky(x, h, *, alpha=0.5, beta=1.0):
+        keep = 1 - alpha
+        h = keep * h + alpha * tanh(affine(x, h) - beta)
+        return locals()
+
+    scope: dict[str, Any] = {}
+    text = leaky.python()
+    exec(text, scope)
+    row, weight = np.array([0.3, -0.2]), np.eye(2)
+    expected = 0.5 * row + 0.5 * np.tanh(4 * row - 1.0)
+    np.testing.assert_allclose(scope["leaky"](row, row, weight, row, weight, row), expected)
+    assert "    beta = 1\n    alpha = 0.5\n" in text
+    assert "h = 0.5 * h + alpha * tanh(" in text  # 1 - alpha is a number when the cell meets it
+
+
+def test_a_hyperparameter_with_the_name_of_a_weight_stays_a_number() -> None:
+    @unrolled.cell
+    def clash(x, h, *, W_ih=0.25):
+        h = tanh(affine(x, h)) * W_ih
+        return locals()
+
+    assert "* 0.25" in clash.python()
+
+
+def test_parts_that_nobody_named_stand_in_their_places() -> None:
+    text = CELLS["slstm"].python()
+    assert "v1" not in text
+    assert "b = log_sigmoid(" in text
+    assert "f = exp(b + m - m_new)" in text

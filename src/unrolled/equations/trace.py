@@ -94,7 +94,9 @@ def written(function: CellFunction, hyperparameters: Mapping[str, Any], traced: 
             if (a, b) not in seen:
                 seen.add((a, b))
                 waiting.append((a, b))
-    return Written(names, numbers)
+    order = {node: place for place, node in enumerate(traced.graph.order)}
+    known = sorted(numbers.items(), key=lambda item: (order[item[0][0]], item[0][1]))
+    return Written(names, dict(known))
 
 
 def _call(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..display import listed
 from ..errors import CellError
 from ..locks import cached_property
-from .learned import Size
+from .learned import Learned, Size
 from .limits import short
 from .node import Node, ordered
 from .notation import expression
@@ -130,10 +130,34 @@ class Graph:
         except CellError as error:
             raise CellError(f"{self.name}: {error}") from None
 
+    def tell(self, author: Callable[[], Written]) -> None:
+        """Set what says, when it is asked, what the author wrote."""
+        object.__setattr__(self, "author", author)
+
     @cached_property
     def written(self) -> Written:
         """What the author wrote and the equations do not hold."""
         return self.author()
+
+    @cached_property
+    def as_written(self) -> Graph:
+        """The same equations for print: hyperparameters by their names, as learned scalars are."""
+        numbers = self.written.numbers
+        new: dict[Node, Node] = {}
+        for node in self.order if numbers else ():
+            arguments = tuple(
+                new[argument]
+                if (node, place) not in numbers
+                else Node(Operation.LEARNED, (), Learned(numbers[node, place], "one", None))
+                for place, argument in enumerate(node.arguments)
+            )
+            new[node] = Node(node.operation, arguments, node.attribute)
+        if not new:
+            return self
+        values = {name: new[node] for name, node in self.values.items()}
+        graph = Graph(self.name, self.inputs, self.states, values, self.backward)
+        graph.tell(partial(Written, self.written.names))
+        return graph
 
     @cached_property
     def names(self) -> Mapping[Node, str]:
@@ -145,9 +169,12 @@ class Graph:
         """The values that have a line of their own in print: the named ones, and long parts.
 
         A part that stands in several places, or makes a line long or deep, is written once, under
-        a name such as v1: the text then grows with the graph, however values are shared.
+        a name such as v1: the text then grows with the graph, however values are shared. A short
+        part to which its author gave no name stands in every place.
         """
-        return in_order({**self.values, **_long_parts(self)})
+        own = self.written.names
+        named = {n: v for n, v in self.values.items() if own is None or n in own}
+        return in_order({**named, **_long_parts(self, named)})
 
     @cached_property
     def line_names(self) -> Mapping[Node, str]:
@@ -220,10 +247,10 @@ REPEATED = 10
 """Operations and operands from which on a part that stands in several places is written once."""
 
 
-def _long_parts(graph: Graph) -> dict[str, Node]:
-    """Return the values without a name that are printed as lines, under new names."""
+def _long_parts(graph: Graph, named: Mapping[str, Node]) -> dict[str, Node]:
+    """Return the parts beside the named values that are printed as lines, under names for them."""
     uses = Counter(argument for node in graph.order for argument in node.arguments)
-    taken = graph.taken
+    taken, known, lines = graph.taken, graph.names, names(named)
     free = (name for name in map("v{}".format, count(1)) if name not in taken)
     lengths: dict[Node, int] = {}
     depths: dict[Node, int] = {}
@@ -231,10 +258,10 @@ def _long_parts(graph: Graph) -> dict[str, Node]:
     for node in graph.order:
         length = 1 + sum(lengths[argument] for argument in node.arguments)
         depth = 1 + max((depths[argument] for argument in node.arguments), default=0)
-        is_name = node in graph.names or not node.arguments
+        is_name = node in lines or not node.arguments
         is_long = length > LONG or depth > DEEP or (length > REPEATED and uses[node] > 1)
         if is_long and not is_name:
-            found[next(free)] = node
+            found[known.get(node) or next(free)] = node
         lengths[node], depths[node] = (1, 0) if is_name or is_long else (length, depth)
     return found
 

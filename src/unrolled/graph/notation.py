@@ -77,6 +77,27 @@ class Writer:
         return self.rules[node.operation](node, self)
 
 
+def log_sigmoid(node: Node, writer: Writer) -> Node | None:
+    """Return v if a node computes log(sigmoid(v)) as `unrolled.log_sigmoid` does and no part of it
+    is written as a name, else None.
+    """
+    parts, shape = [node], (Operation.LOG, Operation.ADD, Operation.EXP, Operation.NEG)
+    if node.operation is not Operation.SUB or node.arguments[0].operation is not Operation.MINIMUM:
+        return None
+    value, zero = node.arguments[0].arguments
+    parts.append(node.arguments[0])
+    below = node.arguments[1]
+    for operation in (*shape, Operation.ABS):
+        if below.operation is not operation:
+            return None
+        parts.append(below)
+        below = below.arguments[-1]
+    plain = all(writer.name(part) is None for part in parts[1:])
+    one = parts[3].arguments[0]
+    same = below is value and zero.attribute == 0.0 and one.attribute == 1.0
+    return value if plain and same else None
+
+
 def form(template: str, level: Level = Level.ATOM, *operands: Level) -> Rule:
     """Return the rule that fills a template with the arguments, each held by its level, or any."""
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import copyreg
-from typing import Annotated, Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import msgspec
 from msgspec import Meta, Struct
 
 from ..errors import CellError
 from . import limits
-from .graph import Graph
+from .graph import Graph, Written
 from .learned import Block, Layer, Learned, Size, Term
+from .limits import short
 from .node import Node
 from .operation import BINARY, LEAVES, UNARY, Operation
 from .verify import check_graph, check_step
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Name = Annotated[str, Meta(max_length=limits.STORED_NAME)]
 Index = Annotated[int, Meta(ge=0, lt=limits.STORED_NODES)]
@@ -79,6 +84,37 @@ class StoredNode(NamedTuple):
     attribute: Attribute
 
 
+class StoredNumber(NamedTuple):
+    """A hyperparameter in a file: the node and the place among its arguments where it stands."""
+
+    node: Index
+    place: Row
+    name: Name
+
+
+class StoredWritten(Struct, forbid_unknown_fields=True):
+    """What the author of a graph wrote, in a file."""
+
+    names: Annotated[list[Name], Meta(max_length=limits.STORED_NODES)]
+    numbers: Annotated[list[StoredNumber], Meta(max_length=limits.STORED_NODES)]
+
+    def read(self, graph: Graph, nodes: list[Node]) -> Written:
+        """Return what it says of a graph; raise CellError if that cannot be."""
+        for name in self.names:
+            if name not in graph.values:
+                raise CellError(f"not the equations of a cell: no value is called {short(name)}")
+        numbers = {}
+        for index, place, name in self.numbers:
+            node = nodes[_above(index, len(nodes))]
+            arguments = node.arguments[place : place + 1]
+            if not name.isidentifier() or not arguments:
+                raise CellError(f"not the equations of a cell: no number is called {short(name)}")
+            if arguments[0].operation is not Operation.CONSTANT:
+                raise CellError(f"not the equations of a cell: {short(name)} is no number")
+            numbers[node, place] = name
+        return Written(frozenset(self.names), numbers)
+
+
 class StoredGraph(Struct, forbid_unknown_fields=True):
     """A graph in a file: its nodes with arguments before users, and which of them have names."""
 
@@ -88,6 +124,7 @@ class StoredGraph(Struct, forbid_unknown_fields=True):
     backward: bool
     nodes: Annotated[list[StoredNode], Meta(max_length=limits.STORED_NODES)]
     values: Annotated[dict[Name, Index], Meta(max_length=limits.STORED_NODES)]
+    written: StoredWritten | None = None
 
     def read(self) -> Graph:
         """Return the graph, verified; raise CellError if it makes no sense."""
@@ -100,6 +137,8 @@ class StoredGraph(Struct, forbid_unknown_fields=True):
         check_graph(graph)
         if not graph.backward:
             check_step(graph)
+        if self.written is not None:
+            graph.tell(partial(Written, *self.written.read(graph, nodes)))
         return graph
 
 
@@ -116,7 +155,17 @@ def to_json(graph: Graph) -> dict[str, Any]:
             for node in graph.order
         ],
         "values": {name: place[node] for name, node in graph.values.items()},
+        **_written(graph, place),
     }
+
+
+def _written(graph: Graph, place: Mapping[Node, int]) -> dict[str, Any]:
+    """Return what the author wrote, if the equations do not say it."""
+    names, numbers = graph.written
+    if names is None or (not numbers and names >= set(graph.values)):
+        return {}
+    known = [[place[node], index, name] for (node, index), name in numbers.items()]
+    return {"written": {"names": sorted(names), "numbers": sorted(known)}}
 
 
 def from_json(data: Any) -> Graph:

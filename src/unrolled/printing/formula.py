@@ -55,6 +55,7 @@ class Style:
 
     def equations(self, graph: Graph) -> dict[str, tuple[str, str]]:
         """Return the left and right side of each line in print (see `Graph.lines`)."""
+        graph = graph.as_written
         return {
             value: (self._left_side(graph, value), self._right_side(graph, value, node))
             for value, node in graph.lines.items()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..graph.learned import Layer, Term
 from ..graph.node import Node
-from ..graph.notation import Level, Rule, Text, Writer, form, number, sum_of_products
+from ..graph.notation import Level, Rule, Text, Writer, form, log_sigmoid, number, sum_of_products
 from ..graph.operation import Operation
 from .formula import GREEK, Style
 
@@ -72,10 +72,25 @@ def _constant(node: Node, writer: Writer) -> Text:
 def _product(node: Node, writer: Writer) -> Text:
     """Write numbers directly before what they multiply; join vectors by a circled dot."""
     a, b = node.arguments
-    number_first = a.operation is Operation.CONSTANT and b.operation is not Operation.CONSTANT
+    number_first = _is_number(a) and not _is_number(b)
     glue = "\\, " if number_first else " \\odot "
     left, right = writer.operand(a, Level.PRODUCT), writer.operand(b, Level.SIGN)
     return Text(f"{left}{glue}{right}", Level.PRODUCT)
+
+
+def _is_number(node: Node) -> bool:
+    """Return whether a node is a number, written down or learned."""
+    learned = node.operation is Operation.LEARNED and node.attribute.size == "one"
+    return learned or node.operation is Operation.CONSTANT
+
+
+def _difference(node: Node, writer: Writer) -> Text:
+    """Write a difference; log(sigmoid(v)) as such, though it is computed as one."""
+    value = log_sigmoid(node, writer)
+    if value is not None:
+        return Text(f"\\log \\sigma\\left({writer.operand(value)}\\right)", Level.ATOM)
+    a, b = node.arguments
+    return Text(f"{writer.operand(a, Level.SUM)} - {writer.operand(b, Level.PRODUCT)}", Level.SUM)
 
 
 def _function(name: str) -> Rule:
@@ -89,7 +104,7 @@ LATEX: dict[Operation, Rule] = {
     Operation.STATE: lambda node, writer: Text(symbol(node.attribute, "t-1"), ATOM),
     Operation.LEARNED: lambda node, writer: Text(learned_symbol(node.attribute.name), ATOM),
     Operation.ADD: form("{} + {}", SUM, SUM, SUM),
-    Operation.SUB: form("{} - {}", SUM, SUM, PRODUCT),
+    Operation.SUB: _difference,
     Operation.MUL: _product,
     Operation.DIV: form("\\frac{{{}}}{{{}}}"),
     Operation.NEG: form("-{}", SIGN, SIGN),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import CellError
 from ..graph.node import Node
-from ..graph.notation import NOTATION, Rule, Text, Writer
+from ..graph.notation import NOTATION, Level, Rule, Text, Writer, log_sigmoid, number
 from ..graph.operation import EPSILON, Operation
 
 if TYPE_CHECKING:
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 FROM_NUMPY = ("exp", "full_like", "log", "maximum", "minimum", "outer", "sqrt", "tanh", "where")
 BUILT_IN = ("abs", "len")
 HELPERS = {
+    "log_sigmoid": """
+def log_sigmoid(v):
+    return minimum(v, 0) - log(1 + exp(-abs(v)))
+""",
     "normalize": f"""
 def normalize(v, epsilon={EPSILON}):
     centred = v - v.mean()
@@ -41,6 +45,17 @@ def sum(v):
 CALLED = (*FROM_NUMPY, *BUILT_IN, *HELPERS)
 
 
+def _difference(node: Node, writer: Writer) -> Text:
+    """Write a difference, or a call of the function that computes log(sigmoid(v)) as one."""
+    value = log_sigmoid(node, writer)
+    if value is None:
+        return NOTATION[Operation.SUB](node, writer)
+    return Text(f"log_sigmoid({writer.operand(value)})", Level.ATOM)
+
+
+RULES: dict[Operation, Rule] = {**NOTATION, Operation.SUB: _difference}
+
+
 def python(graph: Graph, doc: str = "") -> str:
     """Return a function that computes one step, for single rows: NumPy vectors x (I,), h (H,), ...
 
@@ -50,15 +65,17 @@ def python(graph: Graph, doc: str = "") -> str:
     Raises:
         CellError: two of them have one name, as in the derivative of a cell with states h and d_h.
     """
-    arguments = _arguments(graph)
+    numbers = _numbers(graph)
+    graph = graph.as_written if numbers else graph
+    arguments = _arguments(graph, set(numbers))
     names = Counter(name for line in arguments for name in line)
     for name, count in names.items():
         if count > 1:
             raise CellError(f"{graph.name}: {count} arguments of its code would be called {name}")
-    taken = {*names, *graph.lines}
+    taken = {*names, *graph.lines, *numbers}
     functions = _functions(taken)
     renamed = _renamed(graph, taken)
-    lines = []
+    lines = [f"    {name} = {number(value)}" for name, value in numbers.items()]
     for name, node in graph.lines.items():
         first = graph.line_names.get(node, name)
         if first == name:
@@ -72,6 +89,16 @@ def python(graph: Graph, doc: str = "") -> str:
     docstring = f"    {_docstring(doc)}\n" if doc else ""
     preamble = _preamble(body, functions)
     return f"{preamble}def {_title(graph)}(\n{signature}\n):\n{docstring}{body}\n"
+
+
+def _numbers(graph: Graph) -> dict[str, float]:
+    """Return the hyperparameters with their values; none where another argument has such a name."""
+    numbers = {
+        name: node.arguments[place].attribute
+        for (node, place), name in graph.written.numbers.items()
+    }
+    others = {name for line in _arguments(graph, set()) for name in line}
+    return numbers if numbers.keys().isdisjoint(others | set(graph.lines)) else {}
 
 
 def _title(graph: Graph) -> str:
@@ -96,8 +123,8 @@ def _right_side(
         found = graph.line_names.get(node) if node is not line else None
         return renamed.get(found, found) if found is not None else None
 
-    rules = {operation: _calling(rule, functions) for operation, rule in NOTATION.items()}
-    return Writer(rules if functions else NOTATION, "({})", name).equation(line).text
+    rules = {operation: _calling(rule, functions) for operation, rule in RULES.items()}
+    return Writer(rules if functions else RULES, "({})", name).equation(line).text
 
 
 def _functions(names: set[str]) -> dict[str, str]:
@@ -118,8 +145,10 @@ def _calling(rule: Rule, functions: Mapping[str, str]) -> Rule:
     return renamed
 
 
-def _arguments(graph: Graph) -> list[list[str]]:
-    """Return the signature: inputs and states, then a line of weights for each learned layer."""
+def _arguments(graph: Graph, numbers: set[str]) -> list[list[str]]:
+    """Return the signature: inputs and states, then a line of weights for each learned layer, but
+    for numbers that have a value.
+    """
     lines = [[*graph.inputs, *graph.states]]
     names = {node.attribute: dict.fromkeys(node.attribute.names) for node in graph.layers}
     for node in graph.order:
@@ -127,9 +156,9 @@ def _arguments(graph: Graph) -> list[list[str]]:
             names.setdefault(node.attribute.layer, {})[node.attribute.weight] = None
     first_row = {layer: min(block.row for block in layer.blocks) for layer in names}
     lines += [list(names[layer]) for layer in sorted(names, key=first_row.__getitem__)]
-    if graph.learned:
-        lines.append([node.attribute.name for node in graph.learned])
-    return lines
+    learned = [node.attribute.name for node in graph.learned]
+    learned = [name for name in learned if name not in numbers]
+    return [*lines, learned] if learned else lines
 
 
 def _renamed(graph: Graph, taken: set[str]) -> dict[str, str]:

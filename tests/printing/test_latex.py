@@ -118,7 +118,7 @@ def test_printed_text_of_a_derivative(golden: Callable[[str, str], None]) -> Non
         ("rh", "\\mathrm{rh}_t"),
         ("m_new", "m^{\\mathrm{new}}_t"),
         ("m_s_2", "m^{\\mathrm{s\\,2}}_t"),
-        ("c_1", "c^{1}_t"),
+        ("c_1", "c_{1,t}"),
         ("tau_m", "\\tau^{m}_t"),
     ],
 )
@@ -210,3 +210,16 @@ def test_lines_are_aligned() -> None:
     assert lines[0] == "\\begin{aligned}"
     assert lines[-1] == "\\end{aligned}"
     assert all(" &= " in line and line.endswith(" \\\\") for line in lines[1:-1])
+
+
+def test_numbers_and_names_with_numbers_are_read_as_what_they_are() -> None:
+    @unrolled.cell
+    def odd(x, h, h_3):
+        h_3 = h_3 * 2e-9 + h * -2.0 + tanh(affine(x))
+        h = h_3 * 0.5
+        return locals()
+
+    text = odd.latex()
+    assert "h_{3,t} &= " in text  # not the cube of h
+    assert "2 \\cdot 10^{-9}" in text
+    assert "\\left(-2\\right)" in text

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, final
 
 from ..equations import language
 from ..graph.node import Node, ordered
-from ..graph.notation import number
 from ..graph.operation import ACTIVATIONS, LEAVES, Operation
-from ..printing.latex import learned_symbol, symbol, weight_symbol
+from ..printing.latex import decimal, learned_symbol, symbol, weight_symbol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -198,7 +197,7 @@ class _Builder:
             key = f"number {len(self.found.elements)}"
             names = tuple(self.names.pop(node, ()))
             text = self._number(node, user)
-            text = f"${text}$" if text.startswith("\\") else text
+            text = f"${text}$" if "\\" in text or "^" in text else text
             self._add(Element(key, "constant", text, node, (node,), names))
             return key
         if node not in self.keys:
@@ -248,7 +247,7 @@ class _Builder:
                 if name is not None:
                     self.found.numbers[name] = node.attribute
                     return learned_symbol(name)
-        return number(node.attribute)
+        return decimal(node.attribute)
 
     def _join(self, sources: tuple[Node, ...]) -> str:
         """Return the place where some values join to go on as one line."""
@@ -397,6 +396,7 @@ class _Builder:
             return None
         if own.operation is Operation.CONSTANT:
             text = self._number(own, node)
+            text = f"{{{text}}}" if text.startswith("-") else text  # a sign, not a difference
         elif own.operation is Operation.LEARNED and self._free(own, {node}):
             text = learned_symbol(own.attribute.name)
         else:

@@ -13,8 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, NamedTuple, final
 
 from ..errors import DrawError
-from ..graph.notation import number
-from ..printing.latex import learned_symbol
+from ..printing.latex import decimal, learned_symbol
 from .elements import Element, Elements, elements, name_text
 from .placement import Slot
 from .routing import DOWN, LEFT, RIGHT, STEPS, UP, Vertex, side_of
@@ -37,6 +36,8 @@ EDGE = 0.36
 LEAD = 0.5
 """Between the frame and the ends of lines outside."""
 RADIUS = 0.21
+CURVE = 0.16
+"""The radius of a line's corners."""
 STUB = 0.16
 """Between a port and the layer at which it stands."""
 MOST_NODES = 400
@@ -288,6 +289,8 @@ class _Composition:
         points = [(self.xs[i], self.ys[j]) for i, j in corners(path)]
         points[0] = self._border(source, points[0], side_of(path[0], path[1]))
         points[-1] = self._border(target, points[-1], side_of(path[-1], path[-2]))
+        if source in self.found.elements and self.found.elements[source].role == "join":
+            points[0] = self._joined(source, points[0])
         joins = target != "output" and self.found.elements[target].role == "join"
         return Line(
             f"{source} -> {target}",
@@ -298,6 +301,14 @@ class _Composition:
             arrow=not joins,
             merge=(1.0, 0.0) if joins else None,
         )
+
+    def _joined(self, join: str, point: Point) -> Point:
+        """Return where a line begins to which others join: later, if none of them goes straight
+        on, so that nothing sticks out of the corner.
+        """
+        ways = [path for (_, target), path in self.wiring.paths.items() if target == join]
+        straight = any(side_of(path[-1], path[-2]) == LEFT for path in ways)
+        return point if straight else (point[0] + CURVE, point[1])
 
     def _border(self, key: str, point: tuple[float, float], side: int) -> tuple[float, float]:
         """Return where a line leaves or enters the shape of an element."""
@@ -338,7 +349,7 @@ class _Composition:
         numbers = self.found.numbers
         if not numbers:
             return
-        text = ", ".join(f"${learned_symbol(n)} = {number(v)}$" for n, v in numbers.items())
+        text = ", ".join(f"${learned_symbol(n)} = {decimal(v)}$" for n, v in numbers.items())
         frame = next(shape.bounds for shape in self.shapes if shape.id == "frame")
         x, y = frame[2] - EDGE / 2, frame[1] - LETTER
         label = Label("numbers", text, x, y, "caption", "right", 0.85)

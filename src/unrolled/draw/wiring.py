@@ -17,7 +17,7 @@ CROSSING, BEND, LENGTH, ROW, COLUMN = 3.0, 2.0, 0.5, 0.6, 0.3
 """Prices of a crossing, of a bend or branch, of a unit of length, of a row and a column in use."""
 WINDING, JOGGED_END = 0.5, 2.0
 """Prices of each bend of a line after its first; of a line that leaves the cell."""
-JOGGED_INPUT, FROM_ABOVE = 2.0, 3.0
+JOGGED_INPUT, FROM_ABOVE = 2.0, 6.0
 """Prices of a bend on the way from a terminal to a join, and of a line that joins from above."""
 AGAINST = 1.5
 """Price of a line against the direction of reading: upwards and to the right."""
@@ -148,8 +148,8 @@ class Wiring:
             return {LEFT: 0.0}
         if role == "join":  # one goes straight on, the others come to it from the side
             if self.found.elements[source].role == "input":
-                return {DOWN: 0.0, LEFT: 2.0, UP: 3.0}
-            return {LEFT: 0.0, DOWN: 3.0, UP: 3.5}
+                return {DOWN: 0.0, LEFT: 2.0, UP: 9.0}
+            return {LEFT: 0.0, DOWN: 8.0, UP: 9.0}
         if role == "layer":
             return {LEFT: 0.0, RIGHT: 0.2} if (source, target) in self.ports else {DOWN: 0.0}
         if target in self.belt:

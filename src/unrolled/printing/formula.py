@@ -48,8 +48,10 @@ class Style:
     scripted: Callable[[str, str, str, bool], str]
 
     def symbol(self, name: str, time: str, barred: bool = False) -> str:
-        """Return a value at a time: ``c`` at ``t-1``, ``m_new`` at ``t``."""
+        """Return a value at a time: ``c`` at ``t-1``, ``m_new`` and ``h_2`` at ``t``."""
         base, _, exponent = name.partition("_")
+        if exponent.isdigit():  # h_2 is the second h, not the square of it
+            return self.scripted(self.letter(base), "", f"{exponent},{time}", barred)
         raised = self.letter(exponent) if exponent else ""
         return self.scripted(self.letter(base), raised, time, barred)
 

@@ -40,6 +40,19 @@ def learned_symbol(name: str) -> str:
     return f"{letter(base)}_{{{letter(index)}}}" if base else letter(name)
 
 
+def decimal(value: float) -> str:
+    """Return a number, its power of ten written as one.
+
+    >>> decimal(0.5), decimal(2e-9), decimal(1e20)
+    ('0.5', '2 \\cdot 10^{-9}', '10^{20}')
+    """
+    digits, _, power = number(value).partition("e")
+    if not power:
+        return digits
+    tens = f"10^{{{int(power)}}}"
+    return {"1": tens, "-1": f"-{tens}"}.get(digits, f"{digits} \\cdot {tens}")
+
+
 def weight_symbol(layer: Layer, index: int, kind: str = "W") -> str:
     """Return one weight (W) or bias (b) of a layer: ``W_{ii}``, ``b_{hf}``."""
     parts = layer.subscripts(index)
@@ -66,7 +79,7 @@ def _outer(node: Node, writer: Writer) -> Text:
 
 
 def _constant(node: Node, writer: Writer) -> Text:
-    return Text(number(node.attribute), Level.SIGN if node.attribute < 0 else Level.ATOM)
+    return Text(decimal(node.attribute), Level.SUM if node.attribute < 0 else Level.ATOM)
 
 
 def _product(node: Node, writer: Writer) -> Text:

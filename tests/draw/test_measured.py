@@ -20,7 +20,7 @@ from unrolled.apps.train.settings import Settings
 from unrolled.apps.train.text import encode
 from unrolled.cells import CELLS, find
 from unrolled.draw import charts
-from unrolled.draw.axes import contrast
+from unrolled.draw.contrast import contrast
 from unrolled.draw.drawings import DRAWINGS
 from unrolled.draw.drawings.functions import BROWN, NORMAL
 from unrolled.draw.picture import Picture

@@ -1,7 +1,8 @@
 from unrolled.cells import CELLS
+from unrolled.draw.contrast import ink_on
 from unrolled.draw.layout import scene
 from unrolled.draw.palette import RED
-from unrolled.draw.render import figure, ink_on, shade
+from unrolled.draw.render import figure, shade
 
 
 def grey(color: str) -> float:

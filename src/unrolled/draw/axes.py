@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy
 
 from ..printable import printable
+from .contrast import READABLE, contrast, ink_on
 from .palette import BLUE, DASHES, PALE, SERIES
 from .type import MONOSPACE
 from .words import Words
@@ -285,7 +286,7 @@ def colored_text(
     """
     from matplotlib.patches import Rectangle
 
-    from .render import ink_on, shade
+    from .render import shade
 
     rows = -(-len(tokens) // width)
     for n, (token, value) in enumerate(zip(tokens, values, strict=True)):
@@ -355,19 +356,6 @@ def darker(color: str) -> str:
     from matplotlib.colors import to_hex, to_rgb
 
     shade = numpy.array(to_rgb(color))
-    while contrast(shade) < 4.5:
+    while contrast(to_hex(tuple(shade))) < READABLE:
         shade = shade * 0.98
     return to_hex(tuple(shade))
-
-
-def contrast(color: Any) -> float:
-    """Return the contrast of a colour with white, from 1 to 21, as WCAG 2 defines it.
-
-    >>> round(contrast("#000000"))
-    21
-    """
-    from matplotlib.colors import to_rgb
-
-    parts = numpy.array(to_rgb(color))
-    linear = numpy.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
-    return float(1.05 / (linear @ (0.2126, 0.7152, 0.0722) + 0.05))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 INK = "#1b2a3a"
-PALE, FADED = "#b9c2cc", "#7a8794"
+PALE, FADED = "#b9c2cc", "#626d79"
 """Of grids, and of text that is put back but can still be read."""
 PAPER = "#ffffff"
 BLUE, ORANGE, GREEN, RED = "#0072b2", "#e69f00", "#009e73", "#d55e00"

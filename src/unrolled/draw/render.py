@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from . import strokes
+from .contrast import ink_on
 from .palette import DIM, FADED, INK, LIT_EDGE, LOOKS, PAPER, RED, TEXT_LIT, Look
 from .shapes import LETTER, Bounds, Box, Label, Line, Shape, Strip
 from .type import MATH, MONOSPACE, dressed, style
@@ -188,9 +189,3 @@ def shade(value: float) -> str:
 def _channels(color: str) -> tuple[int, ...]:
     """Return red, green and blue, from 0 to 255."""
     return tuple(bytes.fromhex(color[1:]))
-
-
-def ink_on(fill: str) -> str:
-    """Return black or white, whichever can be read on a colour."""
-    r, g, b = _channels(fill)
-    return INK if 0.3 * r + 0.59 * g + 0.11 * b > 140 else PAPER

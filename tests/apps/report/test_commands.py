@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from unrolled import cells
 from unrolled.apps.cli import app
 from unrolled.apps.report import commands
+from unrolled.apps.report.memory import memory
 from unrolled.apps.report.network import cells as cell_section
 from unrolled.apps.report.network import network
 from unrolled.apps.report.page import Speech, page
@@ -45,8 +46,16 @@ def test_commands_of_cells_are_taken() -> None:
     assert {parsed(each).get("cell") for each in found} == {None, "lstm"}
 
 
+def test_commands_of_a_chinese_page_draw_in_chinese() -> None:
+    speech = Speech("zh")
+    sections = [network(speech), cell_section([cells.lstm], speech), memory(study(SCORES), speech)]
+    drawn = [parsed(each) for each in in_page(page("", "", sections, speech)) if " draw " in each]
+    assert len(drawn) == 11
+    assert {each["lang"] for each in drawn} == {speech.pictures.language}
+
+
 def test_a_command_draws_its_figure(tmp_path: Path) -> None:
-    _, *words = shlex.split(commands.draw("loop"))
+    _, *words = shlex.split(commands.draw("loop", "en"))
     words[-1] = str(tmp_path / words[-1])
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output

@@ -10,30 +10,39 @@ import pytest
 
 from unrolled.apps.report.figures import (
     against_distance,
-    contrast,
     dark,
     inches,
-    ink_on,
     inline,
     learning,
     scrolls,
 )
-from unrolled.draw.palette import LOOKS
-from unrolled.draw.render import shade
+from unrolled.draw.contrast import READABLE, contrast, ink_on
+from unrolled.draw.palette import DIM, FADED, INK, LOOKS, PAPER, TEXT_LIT, Look
+from unrolled.draw.render import SHADES, shade
 
 STYLE = resources.files("unrolled.apps.report").joinpath("templates/style.css").read_text("utf-8")
-READABLE = 4.5
 
 
+def readable(ink: str, fill: str) -> bool:
+    pages = (ink, fill), (dark(ink), dark(fill))
+    return all(contrast(*each) >= READABLE for each in pages)
+
+
+@pytest.mark.parametrize("looks", [LOOKS, DIM], ids=["plain", "dim"])
 @pytest.mark.parametrize("role", LOOKS)
-def test_words_on_boxes_are_readable(role: str) -> None:
-    look = LOOKS[role]
-    assert contrast(look.text, look.fill) >= READABLE
-    assert contrast(dark(look.text), dark(look.fill)) >= READABLE
+def test_words_on_boxes_are_readable(role: str, looks: dict[str, Look]) -> None:
+    assert readable(looks[role].text, looks[role].fill)
+
+
+@pytest.mark.parametrize("ink", [INK, FADED, TEXT_LIT], ids=["plain", "dim", "lit"])
+def test_labels_are_readable_on_frames(ink: str) -> None:
+    grounds = [PAPER, *(looks[role].fill for looks in (LOOKS, DIM) for role in ("frame", "note"))]
+    assert [each for each in grounds if not readable(ink, each)] == []
 
 
 def test_words_on_colours_of_units_are_readable() -> None:
-    fills = [shade(value) for value in numpy.linspace(-1, 1, 41)]
+    fills = [shade(value) for value in numpy.linspace(-1, 1, 401)]
+    fills += SHADES
     assert min(contrast(ink_on(fill), fill) for fill in fills) >= READABLE
 
 
@@ -71,6 +80,13 @@ def test_curves_have_the_spread_of_their_seeds() -> None:
     (band,) = axes.collections
     corners = {tuple(each) for each in band.get_paths()[0].vertices.tolist()}
     assert {(1.0, 4.0), (1.0, 6.0), (2.0, 2.0), (2.0, 4.0)} <= corners
+
+
+def test_curves_are_paired_by_step() -> None:
+    seeds = [([1, 2, 3], [4.0, 2.0, 1.0]), ([2, 3, 4], [6.0, 5.0, 9.0])]
+    (axes,) = learning({"lstm": seeds}, "steps", "loss").axes
+    assert list(axes.lines[0].get_xdata()) == [2, 3]
+    assert list(axes.lines[0].get_ydata()) == [4.0, 3.0]
 
 
 def test_gradients_below_the_picture_are_not_drawn_as_its_floor() -> None:

@@ -16,7 +16,7 @@ from unrolled.apps.report.figures import scientific
 from unrolled.apps.report.memory import memory
 from unrolled.apps.report.network import cells as cell_section
 from unrolled.apps.report.network import network
-from unrolled.apps.report.page import CHINESE, Speech, page, write
+from unrolled.apps.report.page import CHINESE, Section, Speech, page, write
 from unrolled.apps.study.entrant import Entrant
 from unrolled.apps.study.grammar import STORIES
 from unrolled.apps.study.grid import carry_out, tasks
@@ -24,6 +24,7 @@ from unrolled.apps.study.outcome import Outcome, Results
 from unrolled.apps.study.trial import Budget
 from unrolled.apps.terminal import Interrupt
 from unrolled.errors import DrawError
+from unrolled.probe.finding import Finding
 
 from .page_check import check
 
@@ -75,6 +76,7 @@ def said() -> set[str]:
     """The words that the page takes from the table: string literals, and words of templates."""
     folder = Path(__file__).parents[3] / "src" / "unrolled" / "apps" / "report"
     found = {f"A sentence of the {name} task" for name in STORIES}
+    found |= {each.summary for each in cells.CELLS.values()}
     found |= {"every symbol equally likely", "symbol frequencies", "interpolated 5-gram"}
     for path in folder.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -114,6 +116,26 @@ def test_previews_of_links_say_what_was_found(outcomes: list[Outcome]) -> None:
     }
     assert told["description"] == told["og:description"] == description
     assert told["og:title"] == "A <title>"
+
+
+def test_cells_have_chinese_summaries() -> None:
+    assert {each.summary for each in cells.CELLS.values()} <= set(CHINESE)
+
+
+def test_what_stays_english_on_a_chinese_page_is_marked() -> None:
+    closed = Finding("vanishing", "l0", "a step lets little through", "a gated cell", {})
+    data = {
+        "body": [], "caption": "", "command": "", "findings": [closed],
+        "unsettled": ["l0: how far gradients reach"],
+    }  # fmt: skip
+    section = Section("diagnosis", "", "diagnosis.html.j2", data)
+    lists = re.findall(
+        r'<ul class="findings">.*?</ul>', page("", "", [section], Speech("zh")), re.DOTALL
+    )
+    assert len(lists) == 2
+    for each in lists:
+        rest = re.sub(r'<span lang="en">.*?</span>', "", each)
+        assert not re.search("[A-Za-z]", re.sub(r"<[^>]*>", "", rest))
 
 
 def test_chinese_words_are_words_of_the_page() -> None:

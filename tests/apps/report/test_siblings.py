@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from unrolled import __version__
 from unrolled.apps.cli import app
 from unrolled.apps.train import checkpoint as checkpoints
 
 from .page_check import check
+from .test_commands import in_page
 
 TEXT = "the quick brown fox jumps over the lazy dog; a journey begins with one step.\n" * 12
 
@@ -45,9 +48,29 @@ def test_figures_get_a_spread(run: Path) -> None:
     html = page.read_text(encoding="utf-8")
     check(html)
     assert f"{sum(losses) / 3:.3f} <small>{min(losses):.3f}–{max(losses):.3f}</small>" in html
-    assert "Mean of 3 seeds" in html
+    assert "of the first model on the held-out part. Training: Mean of 3 seeds" in html
+    commands = [shlex.split(each) for each in in_page(html)]
+    again = [each for each in commands if each[1] == "report"]
+    assert len(again) == 4  # of learning curves, gradients, units and the diagnosis
+    assert again == 4 * [[
+        "unrolled", "report", str(run), "--text", str(text), "--seeds", "3", "--data", str(text),
+    ]]  # fmt: skip
+    assert not any("distance" in each for each in commands)  # which has no mean of several
     assert "recurrent.l0, seed 2" in html
     assert "Model " not in command(*asked)  # they are there
+
+
+def test_a_chinese_page_is_chinese(run: Path) -> None:
+    page = run.parent / "chinese.html"
+    command("report", run, "--text", run.parent / "text", "--lang", "zh", "--out", page)
+    html = page.read_text(encoding="utf-8")
+    check(html)
+    assert "gru（这个模型）" in html
+    assert f"由 unrolled {__version__} 生成，" in html
+    assert "<p>门控循环单元" in html
+    drawn = [each for each in in_page(html) if " draw " in each or " report " in each]
+    assert len(drawn) > 4
+    assert all("--lang zh" in each for each in drawn)
 
 
 def test_another_text_is_refused(run: Path) -> None:

@@ -153,6 +153,20 @@ def test_gradients_are_enough(outcomes: list[Outcome], verdict: Verdict) -> None
     assert told(enough, outcomes) is verdict
 
 
+def test_what_comes_after_learning_is_no_reason_for_it() -> None:
+    """The same gradients as of an able cell, but that they came when it had learned."""
+    effect = ((0.0, 1e-20), (0.9, 0.2), (1.0, 0.2), (1.0, 0.2))
+    found = study(SCORES, looks={("lstm", 100): effect})
+    assert told(enough, found) is OPEN
+    at_once = study(SCORES, looks={("lstm", 100): SUDDEN})  # no look before it
+    assert told(enough, at_once) is OPEN
+    assert {enough(each).why for each in by_seed(at_once)} == {
+        "gradient and answers came between two evaluations"
+    }
+    unable = {("lstm", 100): effect, ("rnn_relu", 100): ARRIVES}
+    assert told(enough, study(SCORES, looks=unable)) is FAILS  # who does not learn counts whole
+
+
 def test_a_claim_of_two_parts_holds_if_both_do() -> None:
     assert both(HOLDS, HOLDS) is HOLDS
     assert both(HOLDS, OPEN) is OPEN
@@ -167,10 +181,20 @@ def test_what_went_wrong_is_told_apart() -> None:
     slow = replace(dead, dead=0.1, curve=[p._replace(loss=5000 / p.step) for p in flat])
     lost = replace(dead, dead=0.0, diverged=True)
     solved = outcome("rnn_relu", 10, 1.0)
-    assert trouble([dead, burst, slow, lost, solved]) == (4, 1, 2, 1)
-    assert not falling(dead)
-    assert falling(slow)
-    assert falling(replace(slow, curve=[]))  # nobody looked
+    assert trouble([dead, burst, slow, lost, solved]) == (4, 1, 2, 1, 0)
+    assert falling(dead) is False
+    assert falling(slow) is True
+
+
+def test_a_loss_that_nobody_looked_at_does_not_fall() -> None:
+    unseen = outcome("rnn_relu", 10, 0.0, curve=[], diverged=True)
+    assert falling(unseen) is None
+    assert trouble([unseen]) == (1, 0, 1, 0, 1)
+    points = outcome("rnn_relu", 10, 0.0).curve
+    late = [each._replace(loss=5000 / each.step) for each in points]
+    burst = outcome("rnn_relu", 10, 0.0, curve=late, diverged=True)
+    assert trouble([burst]) == (1, 0, 1, 0, 0)  # exploded, and so did not still fall
+    assert trouble([replace(burst, diverged=False)]) == (1, 0, 0, 1, 0)
 
 
 # The page says it with the number of seeds and steps.

@@ -153,7 +153,7 @@ def _trouble(figure: Scores, speech: Speech) -> list[str]:
     words = (
         "Where it missed 95 %, after {steps} steps, of {seeds} seeds: {dead} with more than half "
         "of the units dead, {exploded} with gradients that grew 30 times or more, {falling} with a "
-        "loss that still fell"
+        "loss that still fell, {unseen} whose loss was not looked at near the end"
     )
     steps = f"{figure.outcomes[0].steps:,}"
     return [speech(words).format(steps=steps, **what._asdict())]
@@ -174,9 +174,10 @@ def _gradients(seeds: Sequence[Seed], speech: Speech) -> dict[str, Any]:
         ),
         _claim(
             "Where gradients arrive, the link is learned.",
-            "Against it would be a cell that does not learn the longest gap although, along its "
-            "training, 1 % or more of its gradient is left at the first word; in as many steps as "
-            "another cell needs.",
+            "Against it would be a cell that does not learn the longest gap although, in half of "
+            "its steps or more, 1 % or more of its gradient is left at the first word; in as many "
+            "steps as another cell needs. Of a cell that learns, only steps before it begins to "
+            "learn count.",
             halves[1],
             _arrivals(seeds, speech),
             speech,

@@ -69,7 +69,7 @@ def report(
     Run(path, checkpoint, words)  # an error for a text that does not fit, before any training
     console, interrupt = console or Console(quiet=True), interrupt or Interrupt()
     others = siblings(path, checkpoint, seeds, data, console, interrupt)
-    run = Run(path, checkpoint, words, others, text)
+    run = Run(path, checkpoint, words, others, text, data)
     lead = speech("Everything on this page was measured on this model by one command.")
     title = f"{path.name or checkpoint.cell.name}{speech(': ')}{checkpoint.cell.name}"
     trained = model(run, {}, "The model", speech)

@@ -18,18 +18,27 @@ def line(*words: object) -> str:
     return shlex.join(["unrolled", *map(str, words)])
 
 
-def draw(name: str, *more: object) -> str:
-    """Return the command that draws a picture of its own.
+def language_of(language: str) -> tuple[str, ...]:
+    """Return the option of a command that is to speak a language; none for English.
 
-    >>> draw("loop")
-    'unrolled draw loop -o loop.svg'
+    >>> language_of("en"), language_of("zh")
+    ((), ('--lang', 'zh'))
     """
-    return line("draw", name, *more, "-o", f"{name}.svg")
+    return () if language == "en" else ("--lang", language)
 
 
-def of_run(name: str, run: Path, text: str) -> str:
-    """Return the command that draws a run while it reads a text."""
-    return draw(name, "--run", run, "--text", text)
+def draw(name: str, language: str, *more: object) -> str:
+    """Return the command that draws a picture of its own, in a language.
+
+    >>> draw("loop", "zh")
+    'unrolled draw loop --lang zh -o loop.svg'
+    """
+    return line("draw", name, *more, *language_of(language), "-o", f"{name}.svg")
+
+
+def of_run(name: str, language: str, run: Path, text: str) -> str:
+    """Return the command that draws a run while it reads a text, in a language."""
+    return draw(name, language, "--run", run, "--text", text)
 
 
 def study(outcomes: Sequence[Outcome]) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from markupsafe import Markup
 
+from ...draw.contrast import BLACK, WHITE
 from ...draw.palette import DASHES, DIM, INK, LOOKS, PALE, PAPER, SERIES, TEXT_LIT, WIRE_DIM
 from ...draw.svg import element
 from ...draw.type import figure, style
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 COLOR = re.compile(r"#[0-9a-f]{6}\b")
 ATTRIBUTE = re.compile(r' (fill|stroke)="(#[0-9a-f]{6})"')
 THREAD, GROUND = "#8d99a6", "#f2f4f6"
-BLACK, WHITE = "#000000", "#ffffff"
 
 
 def _themed() -> list[str]:
@@ -86,31 +86,6 @@ def inline(figure: Figure, about: str, more: str = "") -> Markup:
 def picture(made: Picture, about: str) -> Markup:
     """Return one of the drawings as an SVG element."""
     return inline(made.figure(), about, made.about)
-
-
-def contrast(one: str, other: str) -> float:
-    """Return the contrast of two colours as WCAG 2 defines it: from 1 to 21.
-
-    >>> contrast("#000000", "#ffffff"), round(contrast("#767676", "#ffffff"), 2)
-    (21.0, 4.54)
-    """
-    high, low = sorted(map(_luminance, (one, other)), reverse=True)
-    return (high + 0.05) / (low + 0.05)
-
-
-def _luminance(color: str) -> float:
-    channels = (int(color[n : n + 2], 16) / 255 for n in (1, 3, 5))
-    linear = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
-    return sum(part * c for part, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
-
-
-def ink_on(fill: str) -> str:
-    """Return black or white, whichever has more contrast on a colour: 4.5 at least.
-
-    >>> ink_on("#fee838"), ink_on("#00224e")
-    ('#000000', '#ffffff')
-    """
-    return max((BLACK, WHITE), key=lambda ink: contrast(ink, fill))
 
 
 def inches(svg: str) -> float:
@@ -202,14 +177,17 @@ Curve: TypeAlias = tuple[Sequence[float], Sequence[float]]
 def learning(curves: Mapping[str, Sequence[Curve]], across: str, up: str) -> Figure:
     """Draw the mean of the curves of each name, and a band from the least to the greatest.
 
+    Both are of the places that all curves of a name have.
+
     Args:
         curves: by name, one for each seed.
         across, up: what the axes are.
     """
     made, axes = _canvas(across, up)
     for number, (name, several) in enumerate(curves.items()):
-        places = min((each[0] for each in several), key=len)
-        rows = [list(each[1])[: len(places)] for each in several]
+        heights = [dict(zip(*each, strict=True)) for each in several]
+        places = sorted(set.intersection(*map(set, heights)))
+        rows = [[each[place] for place in places] for each in heights]
         means = [sum(column) / len(column) for column in zip(*rows, strict=True)]
         _banded(axes, number, name, places, means, rows)
     return _finish(made, axes)

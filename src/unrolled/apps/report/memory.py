@@ -41,7 +41,7 @@ def memory(outcomes: Sequence[Outcome], speech: Speech) -> Section:
     title = speech("Training loss with a gap of {gap} words").format(gap=gap)
     data: dict[str, Any] = {
         "gaps": picture(gaps, speech("What decides the last word is near, or far away.")),
-        "gaps_command": draw("gaps"),
+        "gaps_command": draw("gaps", speech.pictures.language),
         "examples": [_example(name, speech) for name in STORIES],
         "accuracy": inline(accuracy, _scores_said(long, speech)),
         "commands": trials([each for each in outcomes if each.task in STORIES]),
@@ -49,7 +49,7 @@ def memory(outcomes: Sequence[Outcome], speech: Speech) -> Section:
         **accuracy_table(found, speech, seconds=True),
         "caption": caption(outcomes, speech),
         "learning": _learning(last, speech),
-        "learning_caption": f"{title}{speech('.')} {spread(len(seeds), speech)}",
+        "learning_caption": f"{title}{speech('. ')}{spread(len(seeds), speech)}",
         **_gradients(last, speech),
         "gradient_caption": spread(len(seeds), speech),
         "readings": [_read(each) for each in first if each.reading],
@@ -155,7 +155,9 @@ def _scores_said(long: Mapping[str, Mapping[int, Scores]], speech: Speech) -> st
         )
         for name, figures in long.items()
     )
-    return f"{speech('Accuracy against the gap')}. {speech('; ').join(parts)}{speech('.')}"
+    return (
+        f"{speech('Accuracy against the gap')}{speech('. ')}{speech('; ').join(parts)}{speech('.')}"
+    )
 
 
 def _example(name: str, speech: Speech) -> dict[str, Any]:
@@ -185,7 +187,7 @@ def _learning(outcomes: Sequence[Outcome], speech: Speech) -> Markup:
         for name, several in curves.items()
         if all(heights for _, heights in several)
     )
-    about = f"{speech('Learning curves')}. {speech('At the end')}{speech(': ')}"
+    about = f"{speech('Learning curves')}{speech('. ')}{speech('At the end')}{speech(': ')}"
     across, up = speech.chart("steps of training"), speech.chart("training loss, nats")
     return inline(learning(curves, across, up), about + speech(", ").join(ends) + speech("."))
 
@@ -203,9 +205,8 @@ def _gradients(outcomes: Sequence[Outcome], speech: Speech) -> dict[str, Markup]
             f"{scientific(max(s[-1] for s in sizes))}"
             for entrant, sizes in curves.items()
         )
-        about = (
-            f"{speech('Gradient against distance')}{speech(', ')}{speech(f'{words} training')}. "
-        )
+        title = f"{speech('Gradient against distance')}{speech(', ')}{speech(f'{words} training')}"
+        about = title + speech(". ")
         about += speech("Left at the first word") + speech(": ") + speech(", ").join(left)
         made[name] = inline(against_distance(curves, across, up), about + speech("."))
     return made

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from torch import Tensor
 
 from ...draw.axes import visible
+from ...draw.contrast import ink_on
 from ...draw.drawings import find
 from ...draw.render import shade
 from ...draw.subject import Subject
@@ -27,8 +28,8 @@ from ..train import checkpoint as checkpoints
 from ..train import log, text
 from ..train.language import sample
 from ..train.sample_inputs import excerpts
-from .commands import draw, line, of_run
-from .figures import Curve, against_distance, ink_on, inline, learning, picture, scientific
+from .commands import language_of, line, of_run
+from .figures import Curve, against_distance, inline, learning, picture, scientific
 from .memory import shade_level, spread
 from .page import Section, Speech, TableCell
 
@@ -52,6 +53,7 @@ class Run:
             `unrolled.apps.train.sample_inputs`.
         others: folders of models like it, trained from other seeds.
         given: ``--text`` as it was given; None: it was not.
+        data: ``--data`` as it was given.
 
     Raises:
         DrawError: for a text that the model cannot read.
@@ -62,6 +64,7 @@ class Run:
     words: str
     others: Sequence[Path] = ()
     given: str | None = None
+    data: Sequence[Path] = ()
 
     def __post_init__(self) -> None:
         strange = sorted(set(self.words) - set(self.checkpoint.vocabulary))
@@ -110,9 +113,8 @@ def model(run: Run, baselines: Mapping[str, float], title: str, speech: Speech) 
         "bits": _bits(run, baselines, speech),
         "caption": f"{speech('held-out loss')}{speech('; ')}{_seeds(seeds, speech)}",
         "learning": _learning(run, speech),
-        "learning_caption": speech("Loss of the training batch, and on the held-out part.")
-        + f" {spread(seeds, speech)}",
-        "command": _report(run),
+        "learning_caption": _learning_said(seeds, speech),
+        "command": _report(run, speech),
         "written": "".join(written),
         "temperature": TEMPERATURE,
         "sample": line(
@@ -122,10 +124,22 @@ def model(run: Run, baselines: Mapping[str, float], title: str, speech: Speech) 
     return Section("model", speech(title), "model.html.j2", data)
 
 
-def _report(run: Run) -> str:
+def _learning_said(seeds: int, speech: Speech) -> str:
+    """Say of how many models each learning curve is."""
+    if seeds == 1:
+        caption = speech("Loss of the training batch, and on the held-out part.")
+        return caption + speech(" ") + spread(1, speech)
+    caption = speech("Loss of the training batch, and of the first model on the held-out part.")
+    return f"{caption}{speech(' ')}{speech('Training')}{speech(': ')}{spread(seeds, speech)}"
+
+
+def _report(run: Run, speech: Speech) -> str:
     """Return the command that writes the report of a run."""
-    seeds = len(run.paths)
-    return line("report", run.path, *run.options, *(("--seeds", seeds) if seeds > 1 else ()))
+    more: list[object] = list(run.options)
+    if len(run.paths) > 1:
+        more += ["--seeds", len(run.paths)]
+        more += [word for file in run.data for word in ("--data", file)]
+    return line("report", run.path, *more, *language_of(speech.language))
 
 
 def _seeds(seeds: int, speech: Speech) -> str:
@@ -141,11 +155,15 @@ def _bits(run: Run, baselines: Mapping[str, float], speech: Speech) -> list[list
     body: list[list[Any]] = [[speech(name), f"{bits:.3f}"] for name, bits in baselines.items()]
     losses = [each.last.loss for each in run.checkpoints if each.last is not None]
     if losses:
-        name = f"{run.checkpoint.cell.name} ({speech('this model')})"
+        name = run.checkpoint.cell.name + _bracketed(speech("this model"), speech)
         best = bool(baselines) and max(losses) < min(baselines.values())
         around = f"{min(losses):.3f}–{max(losses):.3f}" if len(losses) > 1 else ""
         body.append([name, TableCell(f"{sum(losses) / len(losses):.3f}", best, around)])
     return body
+
+
+def _bracketed(words: str, speech: Speech) -> str:
+    return f"{speech(' (')}{words}{speech(')')}"
 
 
 def _learning(run: Run, speech: Speech) -> Markup | None:
@@ -154,12 +172,10 @@ def _learning(run: Run, speech: Speech) -> Markup | None:
     own = logs[0]
     if len(own) < 2:
         return None
+    logs = [lines for lines in logs if len(lines) >= 2]
+    size = max(1, max(lines[-1].step for lines in logs) // POINTS)
     curves: dict[str, list[Curve]] = {
-        speech.chart("training"): [
-            _smooth([each.step for each in lines], [each.loss for each in lines])
-            for lines in logs
-            if len(lines) >= 2
-        ]
+        speech.chart("training"): [_smooth(lines, size) for lines in logs]
     }
     held = [(each.step, each.held_out.loss) for each in own if each.held_out]
     about = f"{speech('Learning curves')}{speech(': ')}{speech('loss')} {own[0].loss:.2f}"
@@ -184,19 +200,19 @@ def _logged(path: Path) -> list[log.Line]:
 POINTS = 150
 
 
-def _smooth(steps: Sequence[int], losses: Sequence[float]) -> tuple[list[float], list[float]]:
-    """Average neighbouring steps, so that a curve has at most so many points."""
-    size = max(1, len(steps) // POINTS)
-    pieces = range(0, len(steps) - size + 1, size)
-    return (
-        [float(steps[start + size - 1]) for start in pieces],
-        [sum(losses[start : start + size]) / size for start in pieces],
-    )
+def _smooth(lines: Sequence[log.Line], size: int) -> Curve:
+    """Average the loss of so many steps, up to each step that is a multiple of them."""
+    found: dict[int, list[float]] = {}
+    for each in lines:
+        found.setdefault(-(-each.step // size) * size, []).append(each.loss)
+    whole = {end: losses for end, losses in found.items() if end <= lines[-1].step}
+    return list(whole), [sum(losses) / len(losses) for losses in whole.values()]
 
 
 def inside(run: Run, speech: Speech) -> Section:
     """Show gates, memory and gradients while the model reads a sentence."""
     numbers = Measured([run.path], run.sentence, say=lambda words: None, words=speech.pictures)
+    language = speech.pictures.language
     about, title = Subject(None, numbers, speech.pictures), speech("Inside, on a real sentence")
 
     def drawn(name: str, words: str) -> Markup:
@@ -206,11 +222,14 @@ def inside(run: Run, speech: Speech) -> Section:
     data: dict[str, Any] = {
         "sentence": run.sentence,
         "gates": drawn("gates", speech("gates and states")),
-        "gates_command": of_run("gates", run.path, run.sentence),
+        "gates_command": of_run("gates", language, run.path, run.sentence),
         "strip": None,
         "gradient": gradient,
         "gradient_caption": said,
-        "gradient_command": draw("distance", "--run", run.path, "--text", run.sentence),
+        # `draw` has a curve for each run, not the mean of several.
+        "gradient_command": _report(run, speech)
+        if len(run.paths) > 1
+        else of_run("distance", language, run.path, run.sentence),
     }
     _, influence = numbers.influence(len(run.sentence))
     last = influence[-1].tolist()
@@ -222,7 +241,7 @@ def inside(run: Run, speech: Speech) -> Section:
             ],
             "strip_said": _strip_said(last, speech),
             "memory": drawn("memory", _strip_said(last, speech)),
-            "memory_command": of_run("memory", run.path, run.sentence),
+            "memory_command": of_run("memory", language, run.path, run.sentence),
         }
     return Section("inside", title, "inside.html.j2", data)
 
@@ -248,10 +267,10 @@ def _fading(run: Run, speech: Speech) -> tuple[Markup, str]:
     left = speech(", ").join(
         f"{readable(name)} {scientific(several[0][back])}" for name, several in fades.items()
     )
-    about = f"{speech('Gradient against distance')}. {words}{speech(': ')}{left}"
+    about = f"{speech('Gradient against distance')}{speech('. ')}{words}{speech(': ')}{left}"
     caption = speech("How a gradient shrinks on its way back through this model.")
     chart = against_distance(fades, across, up)
-    return inline(chart, about), f"{caption} {spread(len(run.paths), speech)}"
+    return inline(chart, about), f"{caption}{speech(' ')}{spread(len(run.paths), speech)}"
 
 
 def diagnosis(run: Run, speech: Speech) -> Section:
@@ -280,7 +299,9 @@ def diagnosis(run: Run, speech: Speech) -> Section:
         "caption": f"{speech('The diagnosis')}{speech('; ')}{_diagnosed(len(found), speech)}",
         "findings": own.findings,
         "unsettled": own.unsettled,
-        "command": line("diagnose", run.path, *run.options),
+        "command": _report(run, speech)
+        if len(found) > 1
+        else line("diagnose", run.path, *run.options),
     }
     return Section("diagnosis", speech("The diagnosis"), "diagnosis.html.j2", data)
 
@@ -327,7 +348,7 @@ def units(run: Run, speech: Speech) -> Section | None:
             count=f"{len(words):,}"
         )
         + speech("."),
-        "command": _report(run),
+        "command": _report(run, speech),
         "units": [_colored(name, each, values, words, speech) for name, each in telling[:COLORED]],
     }
     return Section("units", speech("Units that tell something"), "units.html.j2", data)
@@ -348,7 +369,7 @@ def _row(name: str, search: UnitSearch, speech: Speech) -> list[Any]:
     return [
         speech(name),
         str(len(search.found)),
-        f"{_short(best)} ({best.score:.2f})",
+        _short(best) + _bracketed(f"{best.score:.2f}", speech),
         f"{search.chance:.2f}",
     ]
 
@@ -377,7 +398,10 @@ def _colored(
     place = speech("characters {first} to {last} of {count}").format(
         first=start + 1, last=start + len(shown), count=len(whole)
     )
-    scale = f"{low:.2f} ({speech('dark blue')}) – {high:.2f} ({speech('yellow')})"
+    scale = " – ".join(
+        f"{end:.2f}{_bracketed(speech(color), speech)}"
+        for end, color in ((low, "dark blue"), (high, "yellow"))
+    )
     return {
         "feature": speech(name),
         "name": _short(best),

@@ -90,13 +90,8 @@ def _drawn(name: str, about: str, speech: Speech, cell: Cell | None = None) -> d
     return {
         "picture": picture(drawing, caption),
         "caption": caption,
-        "command": draw(name, *more, *_language(speech)),
+        "command": draw(name, speech.pictures.language, *more),
     }
-
-
-def _language(speech: Speech) -> tuple[str, ...]:
-    language = speech.pictures.language
-    return () if language == "en" else ("--lang", language)
 
 
 def cells(kinds: Sequence[Cell], speech: Speech) -> Section:
@@ -118,9 +113,10 @@ def _cell(cell: Cell, speech: Speech) -> dict[str, object]:
     has_gates = {"i", "f", "g", "o", "c", "h"} <= set(cell.graph.values)
     return {
         "name": cell.name,
-        "summary": _code(cell.summary),
+        "summary": _code(speech(cell.summary)),
+        "foreign": speech.language != "en" and speech(cell.summary) == cell.summary,
         "picture": picture(drawing, f"{speech('The picture')}{speech(': ')}{cell.name}"),
-        "command": draw("cell", "--cell", cell.name, *_language(speech)),
+        "command": draw("cell", speech.pictures.language, "--cell", cell.name),
         "formula": equations,
         "width": f"{5.4 * width:.1f}rem",
         "gates": [_drawn(*each, speech, cell) for each in GATES.items()] if has_gates else [],

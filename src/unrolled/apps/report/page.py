@@ -118,7 +118,9 @@ def page(
     )
     environment.globals["_"] = speech
     environment.filters |= {"inches": inches, "scrolls": scrolls}
-    made = f"{speech('made with unrolled')} {__version__}, {date.today().isoformat()}"
+    made = speech("made with unrolled {version}, {date}").format(
+        version=__version__, date=date.today().isoformat()
+    )
     return environment.get_template("page.html.j2").render(
         title=title,
         lead=lead,

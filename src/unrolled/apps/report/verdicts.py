@@ -147,6 +147,7 @@ def failed(outcome: Outcome) -> bool:
 NOBODY = "no cell learned the longest gap in so many steps"
 BETWEEN = "a cell is between learned and not learned"
 ABSENT = "a cell that it takes was not tried"
+TOGETHER = "gradient and answers came between two evaluations"
 
 
 # One comparison each. What could refute it is said by the claim that stands on it.
@@ -230,7 +231,7 @@ def needed(seed: Seed) -> Told:
         else:
             clear += 1
     if not clear:
-        return Told(None, "gradient and answers came between two evaluations")
+        return Told(None, TOGETHER)
     if any(_at(each, latest) < VANISHED for each in others):
         return Told(True)
     return Told(None, "no gradient had vanished when learning began")
@@ -242,14 +243,22 @@ def _at(outcome: Outcome, step: int) -> float:
 
 
 def arriving(seed: Seed) -> list[Outcome]:
-    """Return the cells whose gradient arrived in half of the steps of training or more."""
-    found = []
-    for each in seed.far.values():
-        pairs = list(pairwise(reaches(each)))
-        steps = sum(now - before for (before, _), (now, size) in pairs if size >= ARRIVES)
-        if pairs and 2 * steps >= pairs[-1][1][0]:
-            found.append(each)
-    return found
+    """Return the cells whose gradient arrived in half of the steps or more.
+
+    Of a cell that learns, steps count until it began to learn: what comes after may be an effect
+    of the learning. One that began before the first look is not among them.
+    """
+    return [each for each in seed.far.values() if _arrived(each)]
+
+
+def _arrived(outcome: Outcome) -> bool:
+    along = reaches(outcome)
+    if outcome.solved:
+        place = beginning(outcome)
+        along = along[: place + 1] if place is not None else []
+    pairs = list(pairwise(along))
+    steps = sum(now - before for (before, _), (now, size) in pairs if size >= ARRIVES)
+    return bool(pairs) and 2 * steps >= along[-1][0]
 
 
 def enough(seed: Seed) -> Told:
@@ -260,7 +269,8 @@ def enough(seed: Seed) -> Told:
     """
     found = arriving(seed)
     if not found:
-        return Told(None, "no gradient arrived")
+        early = any(each.solved and not beginning(each) for each in seed.far.values())
+        return Told(None, TOGETHER if early else "no gradient arrived before learning began")
     if all(each.solved for each in found):
         return Told(True)
     if not any(each.solved for each in seed.far.values()):
@@ -280,12 +290,14 @@ class Trouble(NamedTuple):
         dead: more than half of its units were dead at the end.
         exploded: its gradient became 30 times greater on its way back, or the loss infinite.
         falling: its loss still fell when the training ended.
+        unseen: nobody looked at its loss in both of the last two quarters.
     """
 
     seeds: int
     dead: int
     exploded: int
     falling: int
+    unseen: int
 
 
 def trouble(outcomes: Sequence[Outcome]) -> Trouble:
@@ -295,7 +307,8 @@ def trouble(outcomes: Sequence[Outcome]) -> Trouble:
         len(missed),
         sum(each.dead is not None and each.dead > DEAD for each in missed),
         sum(exploded(each) for each in missed),
-        sum(falling(each) for each in missed),
+        sum(falling(each) is True for each in missed),
+        sum(falling(each) is None for each in missed),
     )
 
 
@@ -306,12 +319,16 @@ def exploded(outcome: Outcome) -> bool:
     return outcome.diverged or any(not size <= GREATER for size in sizes)
 
 
-def falling(outcome: Outcome) -> bool:
-    """Return True if the loss of the last quarter is below that of the quarter before."""
+def falling(outcome: Outcome) -> bool | None:
+    """Return True if the loss of the last quarter is below that of the quarter before.
+
+    None: there was no look in one of them. A loss that became infinite does not fall.
+    """
     before, last = (
         [point.loss for point in outcome.curve if low < point.step / outcome.steps <= high]
         for low, high in ((0.5, 0.75), (0.75, 1.0))
     )
     if not before or not last:
-        return True
-    return sum(last) / len(last) < FALLING * sum(before) / len(before)
+        return None
+    fell = sum(last) / len(last) < FALLING * sum(before) / len(before)
+    return fell and not outcome.diverged

@@ -132,3 +132,21 @@ def test_names_that_nobody_gave_are_not_drawn() -> None:
     names = [name for e in elements(CELLS["slstm"].graph).elements.values() for name in e.names]
     assert not {"v1", "v2"} & set(names)
     assert {"a", "b", "m_new"} <= set(names)
+
+
+def test_whole_and_odd_numbers_go_by_their_names_too() -> None:
+    @quiet
+    def looped(x, h, *, turns=2, rate=0.5):
+        for _ in range(turns):
+            h = h + rate * tanh(h)
+        h = sigmoid(affine(x)) * h
+        return locals()
+
+    assert set(elements(looped.graph).numbers) == {"rate"}  # other turns make another graph
+
+    @quiet
+    def loopless(x, h, *, gain=-2, zero=0.0, shift=7):
+        h = gain * tanh(h) + sigmoid(affine(x) - zero) + shift * h
+        return locals()
+
+    assert set(elements(loopless.graph).numbers) == {"gain", "zero", "shift"}

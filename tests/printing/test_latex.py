@@ -110,6 +110,11 @@ def test_printed_text_of_a_derivative(golden: Callable[[str, str], None]) -> Non
     golden("lstm_backward_latex.txt", latex(CELLS["lstm"].derivative))
 
 
+def test_a_number_in_a_name_is_no_power() -> None:
+    assert symbol("c_1", "t") == "c_{1,t}"
+    assert symbol("c_1", "t-1") == "c_{1,t-1}"
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
@@ -118,7 +123,6 @@ def test_printed_text_of_a_derivative(golden: Callable[[str, str], None]) -> Non
         ("rh", "\\mathrm{rh}_t"),
         ("m_new", "m^{\\mathrm{new}}_t"),
         ("m_s_2", "m^{\\mathrm{s\\,2}}_t"),
-        ("c_1", "c_{1,t}"),
         ("tau_m", "\\tau^{m}_t"),
     ],
 )

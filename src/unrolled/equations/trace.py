@@ -67,25 +67,43 @@ def written(function: CellFunction, hyperparameters: Mapping[str, Any], traced: 
     numbers: where those stand then, the hyperparameters stand.
     """
     names = frozenset([*traced.named, *traced.graph.states])
-    other = {
-        name: value * 1.2345678 + 0.0123456 * place
-        for place, (name, value) in enumerate(hyperparameters.items(), 1)
-        if isinstance(value, float)  # whole numbers may count turns of a loop
-    }
+    for kinds in ((float, int), (float,)):  # a whole number may count the turns of a loop
+        other = {
+            name: value * 2 + place + (11 if isinstance(value, int) else 1 / 81)
+            for place, (name, value) in enumerate(hyperparameters.items(), 1)
+            if type(value) in kinds
+        }
+        numbers, alike = _places(function, hyperparameters, other, traced.graph)
+        if alike:
+            break
+    order = {node: place for place, node in enumerate(traced.graph.order)}
+    known = sorted(numbers.items(), key=lambda item: (order[item[0][0]], item[0][1]))
+    return Written(names, dict(known))
+
+
+def _places(
+    function: CellFunction,
+    hyperparameters: Mapping[str, Any],
+    other: Mapping[str, Any],
+    graph: Graph,
+) -> tuple[dict[tuple[Node, int], str], bool]:
+    """Return where hyperparameters stand, seen by other numbers for them, and whether the
+    equations are else the same.
+    """
     if not other:
-        return Written(names, {})
+        return {}, True
     try:
         again = follow(function, {**hyperparameters, **other}).graph
     except Exception:  # the function refuses other numbers: then they stay numbers
-        return Written(names, {})
-    pairs = {(hyperparameters[name], value): name for name, value in other.items()}
+        return {}, False
+    pairs = {(float(hyperparameters[name]), float(value)): name for name, value in other.items()}
     numbers: dict[tuple[Node, int], str] = {}
-    states = traced.graph.states
-    waiting = [(traced.graph.values[state], again.values[state]) for state in states]
-    seen = set(waiting)
+    waiting = [(graph.values[state], again.values[state]) for state in graph.states]
+    seen, alike = set(waiting), True
     while waiting:
         one, two = waiting.pop()
         if one.operation is not two.operation or len(one.arguments) != len(two.arguments):
+            alike = False
             continue
         for place, (a, b) in enumerate(zip(one.arguments, two.arguments, strict=True)):
             name = pairs.get((a.attribute, b.attribute))
@@ -94,9 +112,7 @@ def written(function: CellFunction, hyperparameters: Mapping[str, Any], traced: 
             if (a, b) not in seen:
                 seen.add((a, b))
                 waiting.append((a, b))
-    order = {node: place for place, node in enumerate(traced.graph.order)}
-    known = sorted(numbers.items(), key=lambda item: (order[item[0][0]], item[0][1]))
-    return Written(names, dict(known))
+    return numbers, alike
 
 
 def _call(

@@ -145,8 +145,8 @@ def test_whole_and_odd_numbers_go_by_their_names_too() -> None:
     assert set(elements(looped.graph).numbers) == {"rate"}  # other turns make another graph
 
     @quiet
-    def loopless(x, h, *, gain=-2, zero=0.0, shift=7):
-        h = gain * tanh(h) + sigmoid(affine(x) - zero) + shift * h
+    def loopless(x, h, *, gain=-2, shift=7):
+        h = gain * tanh(h) + sigmoid(affine(x)) + shift * h
         return locals()
 
-    assert set(elements(loopless.graph).numbers) == {"gain", "zero", "shift"}
+    assert set(elements(loopless.graph).numbers) == {"gain", "shift"}

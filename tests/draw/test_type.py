@@ -42,3 +42,13 @@ def test_fonts_that_were_installed_later_are_found(monkeypatch: pytest.MonkeyPat
     finally:
         type.chinese.cache_clear()
     assert added == ["/new.ttf"]
+
+
+def test_chinese_letters_in_code_and_charts_have_a_font_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(type, "chinese", lambda: "DejaVu Serif")
+    made = type.figure(2, 1)
+    made.text(0, 0, "我 = 1", family=type.MONOSPACE)
+    type.dressed(made)
+    assert made.texts[0].get_fontfamily() == [type.MONOSPACE, "DejaVu Serif"]

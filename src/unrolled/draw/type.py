@@ -74,9 +74,9 @@ def dressed(made: Figure) -> Figure:
         assert isinstance(text, Text)
         words = full_width(text.get_text())
         text.set_text(typeset(words))
-        # Mathtext takes one font for all that is no formula.
-        if "$" in words and other and any(ord(letter) > 0x2E80 for letter in words):
-            text.set_fontfamily([other])
+        if other and any(ord(letter) > 0x2E80 for letter in words):
+            # Mathtext takes one font for all that is no formula.
+            text.set_fontfamily([other] if "$" in words else [*text.get_fontfamily(), other])
     return made
 
 

@@ -128,3 +128,30 @@ def test_panels_stand_beside_each_other_where_there_is_room(text: str, tmp_path:
     """
     assert measured(text, tmp_path / "w", script, 1280) is True
     assert measured(text, tmp_path / "n", script, 390) is False
+
+
+def test_captions_stand_in_line_with_the_text(text: str, tmp_path: Path) -> None:
+    script = """
+    let left = document.querySelector('main h2').getBoundingClientRect().left;
+    let captions = [...document.querySelectorAll('figure.wide > figcaption')];
+    return captions.map(each => each.getBoundingClientRect().left - left);
+    """
+    for width in (1280, 800, 390):
+        found = measured(text, tmp_path / str(width), script, width)
+        assert found
+        assert max(map(abs, found)) < 1
+
+
+def test_tables_break_between_words(text: str, tmp_path: Path) -> None:
+    """A heading has no more lines than words."""
+    script = """
+    return [...document.querySelectorAll('tbody th')].map(each => {
+      let range = document.createRange();
+      range.selectNodeContents(each);
+      return [each.textContent, range.getClientRects().length];
+    });
+    """
+    page = text.replace('<th scope="row">a</th>', '<th scope="row">position in brackets</th>')
+    found = measured(page, tmp_path, script, 390)
+    assert "position in brackets" in dict(found)
+    assert all(lines <= len(words.split()) for words, lines in found)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy
 import pytest
@@ -15,7 +15,17 @@ from torch import nn
 
 import unrolled
 from unrolled import affine, sigmoid, tanh
-from unrolled.display import LETTERS, LINES, bounded, brief, curve, paragraph, short, table
+from unrolled.display import (
+    LETTERS,
+    LINES,
+    bounded,
+    brief,
+    curve,
+    page_of,
+    paragraph,
+    short,
+    table,
+)
 
 EVIL = "<script>alert('&')</script>"
 MANY = 30
@@ -224,6 +234,48 @@ def test_everything_is_short_as_text_and_whole_as_a_page(
             assert "script" not in Page(page).tags
             assert page.strip()
     assert kinds
+
+
+class Mixed(NamedTuple):
+    """Values of all kinds, too many of each to be named in a line."""
+
+    names: frozenset[str]
+    nested: list[list[int]]
+    pairs: list[tuple[str, dict[str, int]]]
+
+    _repr_html_ = page_of
+
+
+def test_collections_stand_whole_on_a_page() -> None:
+    names = [f"name{n}" for n in range(50)]
+    rows = [list(range(n * 100, n * 100 + 40)) for n in range(20)]
+    pairs = [(name, {name: 7}) for name in names]
+    mixed = Mixed(frozenset(names), rows, pairs)
+    shown = Page(page_of(mixed)).text
+    assert "in all" not in shown
+    assert ", ".join(sorted(names)) in shown
+    assert all(str(row) in shown for row in rows)
+    assert all(f"({name}, {{{name}: 7}})" in shown for name in names)
+    outer: Any = Mixed(frozenset(), [], [mixed, unrolled.cells.gru])  # pyright: ignore[reportArgumentType]
+    shown = Page(page_of(outer)).text
+    assert repr(unrolled.cells.gru) in shown
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.zeros(2, 3).to(torch.float8_e4m3fn),
+        torch.eye(3).to_sparse(),
+        torch.zeros(2, 0),
+        torch.zeros(2, device="meta"),
+    ],
+    ids=["float8", "sparse", "empty", "meta"],
+)
+def test_arrays_without_a_range_are_shown_by_shape_and_dtype(tensor: torch.Tensor) -> None:
+    shown = Page(page_of(Mixed(frozenset(), [], [("a", {})])._replace(nested=tensor))).text  # pyright: ignore[reportArgumentType]
+    assert str(tuple(tensor.shape)).rstrip(",)") in shown
+    assert str(tensor.dtype).removeprefix("torch.") in shown
+    assert " to " not in shown
 
 
 def test_a_page_cuts_nothing() -> None:

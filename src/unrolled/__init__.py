@@ -71,7 +71,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from . import _moved as _moved
-from . import cells
+from . import cells, display
 from .equations import Cell, cell
 from .equations.language import abs as abs
 from .equations.language import (
@@ -99,6 +99,7 @@ if TYPE_CHECKING:
     from . import probe as probe
     from . import structures
     from . import testing as testing
+    from .graph.graph import Graph
     from .nn import (
         GRU,
         LSTM,
@@ -218,6 +219,18 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value
     return value
+
+
+def _drawn(graph: Graph) -> str:
+    """Return the picture of a cell's graph, for notebooks: the package stands above the room that
+    draws, which a cell does not.
+    """
+    from .draw.layout import scene
+
+    return scene(graph)._repr_html_()
+
+
+display.show_graphs_by(_drawn)
 
 
 def __dir__() -> list[str]:

@@ -14,9 +14,12 @@ from io import StringIO
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from .errors import DrawError
 from .printable import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console
 
 LINES = 15
@@ -67,7 +70,7 @@ def brief(value: Any) -> str:
         return _items([brief(each) for each in value[:ITEMS]], len(value), brackets)
     if isinstance(value, Set):
         return _items([brief(each) for each in sorted(value, key=str)[:ITEMS]], len(value), "{}")
-    if is_dataclass(value) or hasattr(type(value), "_fields"):
+    if _has_fields(value):
         return type(value).__name__
     if hasattr(type(value), "named_modules"):
         return type(value).__name__  # of a model, which may be of any size
@@ -250,14 +253,41 @@ def _described(value: Any) -> Any:
         return Markup(value._repr_html_())
     if isinstance(value, Mapping) and value:
         return Markup(table((), [(str(name), _described(each)) for name, each in value.items()]))
-    if isinstance(value, (list, tuple)) and not hasattr(type(value), "_fields"):
-        return ", ".join(map(_item, value))
-    return value if value is None or isinstance(value, (str, int, float)) else brief(value)
+    if _is_collection(value):
+        return ", ".join(map(_item, _items_of(value)))
+    return value if value is None or isinstance(value, (str, int, float)) else _item(value)
+
+
+def _is_collection(value: Any) -> bool:
+    return isinstance(value, (list, tuple, Set)) and not hasattr(type(value), "_fields")
+
+
+def _items_of(value: Any) -> Iterable[Any]:
+    """Return what is in a collection, that of a set in order."""
+    return sorted(value, key=str) if isinstance(value, Set) else value
 
 
 def _item(value: Any) -> str:
-    """Return one item of a list in one line."""
-    return written(value) if isinstance(value, (str, int, float)) else brief(value)
+    """Return one item of a collection in one line, all of it: collections in brackets."""
+    if isinstance(value, (str, int, float)):
+        return written(value)
+    if isinstance(value, Mapping):
+        inside = ", ".join(f"{name}: {_item(each)}" for name, each in value.items())
+        return f"{{{inside}}}"
+    if _is_collection(value):
+        inside = ", ".join(map(_item, _items_of(value)))
+        left, right = "[]" if isinstance(value, list) else "{}" if isinstance(value, Set) else "()"
+        return f"{left}{inside}{right}"
+    if _is_array(value) or hasattr(type(value), "named_modules"):
+        return brief(value)
+    if hasattr(type(value), "_repr_html_") or not _has_fields(value):
+        return " ".join(repr(value).split())
+    inside = ", ".join(f"{name}={_item(each)}" for name, each in attributes(value).items())
+    return f"{type(value).__name__}({inside})"
+
+
+def _has_fields(value: Any) -> bool:
+    return is_dataclass(value) or hasattr(type(value), "_fields")
 
 
 MOST = 10_000_000
@@ -269,7 +299,31 @@ def _range(value: Any) -> str:
     is_number = any(kind.startswith(each) for each in ("float", "bfloat", "int", "uint"))
     if not 0 < size <= MOST or not is_number or getattr(value, "is_meta", False):
         return ""
-    return f", {float(value.min()):.4g} to {float(value.max()):.4g}"
+    try:
+        return f", {float(value.min()):.4g} to {float(value.max()):.4g}"
+    except (NotImplementedError, RuntimeError):  # of float8 and of sparse tensors
+        return ""
+
+
+_picture: list[Callable[[Any], str]] = []
+
+
+def show_graphs_by(picture: Callable[[Any], str]) -> None:
+    """Let cells be shown with a picture; this room knows no drawing, and stands below the one that
+    does.
+
+    Args:
+        picture: returns the SVG of a graph.
+    """
+    _picture[:] = [picture]
+
+
+def pictured(graph: Any) -> str:
+    """Return the picture of a graph for a page, or nothing where none can be drawn."""
+    try:
+        return "".join(picture(graph) for picture in _picture)
+    except (ImportError, DrawError):
+        return ""
 
 
 def curve(values: Sequence[float], title: str, height: int = 24, width: int = 160) -> Markup:

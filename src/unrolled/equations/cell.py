@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, final
 
 from msgspec import Meta, Struct
 
-from ..display import listed, page, paragraph
-from ..errors import CellError, DrawError
+from ..display import listed, page, paragraph, pictured
+from ..errors import CellError
 from ..graph import limits, storage
 from ..graph.graph import Graph
 from ..graph.node import advice, cited
@@ -145,20 +145,10 @@ class Cell:
     def _repr_html_(self) -> str:
         """Return the picture and the formula; the formula alone without the extra for drawing."""
         summary = paragraph(self.summary, f"{self.name}:")
-        return page(summary, _picture(self.graph), mathml.mathml(self.graph))
+        return page(summary, pictured(self.graph), mathml.mathml(self.graph))
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex()}$"
-
-
-def _picture(graph: Graph) -> str:
-    """Return the picture of a cell, or nothing where it cannot be drawn."""
-    from ..draw.layout import scene
-
-    try:
-        return scene(graph)._repr_html_()
-    except (ImportError, DrawError):
-        return ""
 
 
 class StoredCell(Struct, forbid_unknown_fields=True):

@@ -23,8 +23,10 @@ COLUMNS = 58
 """Letters of code in one line."""
 EQUATION, CODE = 0.9, 0.62
 """Sizes of equations and code that stand side by side."""
-MONO = 0.607 * LETTER
-"""The width of a letter of code of size 1."""
+MONO = 0.63 * LETTER
+"""The width of a letter of code of size 1: DejaVu Sans Mono's is 0.602, and matplotlib rounds each
+to whole pixels, which makes it up to 0.628.
+"""
 
 
 class Panel(NamedTuple):
@@ -157,10 +159,10 @@ def _lines(text: str) -> list[str]:
 
 
 def _around(labels: Sequence[Label], wide: float, size: float) -> Box:
-    """Return the box behind the code."""
+    """Return the box behind the code, with room on both sides."""
     top, low = labels[0].y + 0.55 * size, labels[-1].y - 0.55 * size
-    left = labels[0].x - 0.3 * size
-    right = left + wide + 0.6 * size
+    room = 0.35 * size
+    left, right = labels[0].x - room, labels[0].x + wide + room
     return Box("code", "note", (left + right) / 2, (top + low) / 2, right - left, top - low, 0.1)
 
 

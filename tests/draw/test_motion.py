@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -8,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from numpy.testing import assert_allclose
 from PIL import Image
-from tests.draw.geometry import problems
+from tests.draw.geometry import overlap, problems
 from tests.graph.drawn import cells as drawn
 
 import unrolled
@@ -20,6 +21,7 @@ from unrolled.draw.formulas import code, text_panel
 from unrolled.draw.frames import Frame, images
 from unrolled.draw.layout import scene as cell_scene
 from unrolled.draw.motion import Flow, Move
+from unrolled.draw.palette import LOOKS
 from unrolled.draw.picture import FIRST, HOLD, Picture, encode, moving
 from unrolled.draw.scene import Scene
 from unrolled.draw.shapes import Box, Line, Strip
@@ -230,6 +232,40 @@ def test_frames_show_what_has_happened() -> None:
     assert {(254, 232, 56), (0, 34, 78)} <= {color for _, color in colors or ()}
 
 
+def test_a_row_shows_none_of_the_terms_of_other_moments() -> None:
+    row = Box("row c|0", "row", 2.0, -1, 4.0, 0.6, 0.06)
+    terms = [Box(f"term c|{n}|0", "term", n * 2.0 + 1.0, -1, 0.5, 0.4, 0.05) for n in range(2)]
+    box = Box("a", "layer", 2.0, 0, 1, 1)
+    steps = [Move((), frozenset({"a"}), {row.id, terms[n].id}) for n in range(2)]
+    flow = Flow(Scene((box, *terms)), steps, {}, Scene((row,)), settled=False)
+    shown = images(flow.frames())
+    fill = numpy.array(Image.new("RGB", (1, 1), LOOKS["term"].fill).getpixel((0, 0)))
+    middle = shown[0].width / 2
+
+    def marked(image: Image.Image) -> tuple[bool, bool]:
+        """Whether the left and the right term are marked."""
+        found = (numpy.asarray(image.convert("RGB")) == fill).all(-1).any(0).nonzero()[0]
+        return bool((found < middle).any()), bool((found > middle).any())
+
+    assert {marked(image) for image in shown[1:-1]} == {(True, False), (False, True)}
+    assert marked(shown[0]) == (True, True)
+
+
+def test_joins_may_feed_joins() -> None:
+    whole = working(CELLS["rnn_tanh"]).scene
+    between = replace(whole.boxes["join 0"], id="join 1")
+    (last,) = (line for line in whole.lines if line.source == "join 0")
+    ways = (
+        replace(last, id="join 0 -> join 1", target="join 1"),
+        replace(last, id="join 1 -> box h", source="join 1"),
+    )
+    shapes = [shape for shape in whole.shapes if shape.id != last.id]
+    work = Working(CELLS["rnn_tanh"].graph, Scene((*shapes, between, *ways)))
+    check_order(work)
+    rows = {key: stage.row for stage in work.stages() for key in stage.boxes}
+    assert rows["join 0"] == rows["join 1"] == rows["box h"] == "h"
+
+
 def test_a_train_follows_the_bends() -> None:
     line = Line("l", ((0, 0), (2, 0), (2, 2)))
     way = track(line)
@@ -252,6 +288,8 @@ def test_strips_stay_where_nothing_crosses_them() -> None:
             ]
             assert sorted(strip.values) == sorted(values)
             assert not _met(work.scene, net, strip), (cell, net)
+            beside = [each.id for each in work.scene.labels if overlap(strip.bounds, each.bounds)]
+            assert not beside, (cell, net)
 
 
 def _met(scene: Scene, net: str, strip: Strip) -> list[str]:

@@ -111,7 +111,8 @@ class _Plates:
         plain = [shape for shape in scene.shapes if shape.id not in marks]
         self.still = draw(scene.shapes)
         self.faint = draw([*map(in_light("dim"), plain), *self.always])
-        self.lit = draw([*map(in_light("lit"), scene.shapes), *late.shapes])
+        self.lit = draw(lit := [*map(in_light("lit"), scene.shapes), *late.shapes])
+        self.unmarked = draw([shape for shape in lit if shape.role != "term"])
 
     @staticmethod
     def _drawn(shapes: Sequence[Shape], bounds: Bounds) -> Make:
@@ -154,9 +155,11 @@ class _Plates:
     def _cutouts(self, ids: Set[str], make: Make, share: float = 1.0) -> list[Cutout]:
         """Return the places of some shapes in a figure, lines first; of boxes the lower share.
 
-        Only the lit figure has the shapes that come late.
+        Only the lit figure has the shapes that come late. A row shows none of the terms in it: each
+        is cut out by itself, on top of it.
         """
         known = [shape for id_, shape in self.shapes.items() if id_ in ids]
+        known.sort(key=lambda shape: shape.role == "term")
         found: list[Cutout] = []
         for shape in known:
             if isinstance(shape, Line):
@@ -164,6 +167,7 @@ class _Plates:
         for shape in known:
             if not isinstance(shape, Line):
                 source = self.lit if shape.id in self.late else make
+                source = self.unmarked if shape.role == "row" else source
                 found.append(Cutout(source, outline(shape, share)))
         return found
 

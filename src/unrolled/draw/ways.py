@@ -11,6 +11,8 @@ from .shapes import Box, Line, Point, Shape, Strip
 
 FIELD = 0.17
 """The side of a field of a vector."""
+BESIDE = FIELD / 2 + 0.04
+"""From a line with a vector on it to the nearest label."""
 
 
 def outline(shape: Shape, share: float = 1.0) -> tuple[Point, ...]:
@@ -141,7 +143,9 @@ def _laid(id_: str, a: Point, b: Point, vector: Sequence[float]) -> Strip:
 
 
 def _free(scene: Scene, line: Line, a: Point, b: Point) -> list[tuple[Point, Point]]:
-    """Return the parts of a straight piece on which no other line lies, ends or turns off."""
+    """Return the parts of a straight piece on which no other line lies, ends or turns off, and
+    no label stands beside.
+    """
     whole = math.dist(a, b)
     if whole == 0:
         return []
@@ -162,6 +166,13 @@ def _free(scene: Scene, line: Line, a: Point, b: Point) -> list[tuple[Point, Poi
                 cuts += [(place, 0.16) for place in along]
             else:
                 cuts.append((sum(along) / 2, 0.16))
+    for label in scene.labels:
+        left, down, right, up = label.bounds
+        corners = ((left, down), (right, up))
+        sides = sorted((x - a[0]) * uy - (y - a[1]) * ux for x, y in corners)
+        along = sorted((x - a[0]) * ux + (y - a[1]) * uy for x, y in corners)
+        if sides[0] < BESIDE and sides[1] > -BESIDE and along[0] < whole and along[1] > 0:
+            cuts.append((sum(along) / 2, (along[1] - along[0]) / 2))
     places = sorted((place - reach, place + reach) for place, reach in cuts)
     free, start = [], places[0][1]
     for low, high in places[1:]:

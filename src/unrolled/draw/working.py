@@ -77,22 +77,24 @@ class Working:
 
     def _rows(self) -> dict[str, str]:
         """Return for each box the value in whose equation it stands; for a join, the first that
-        needs it.
+        needs it, maybe through other joins.
         """
         owner, order = owners(self.graph.lines), self.graph.order
-        names = list(self.graph.lines)
+        names = [*self.graph.lines, ""]
         rows = {
             key: owner[order[box.nodes[-1]]] if box.nodes else ""
             for key, box in self.scene.boxes.items()
         }
-        for line in reversed(self.scene.lines):
-            if self.scene.boxes[line.target].role == "join":
-                continue
-            source = self.scene.boxes.get(line.source)
-            if source is not None and source.role == "join":
-                known, new = rows[line.source], rows[line.target]
-                rows[line.source] = min((known or new, new), key=names.index)
-        return rows
+        joins = [key for key, box in self.scene.boxes.items() if box.role == "join"]
+        return rows | {
+            key: min((rows[end] for end in self._readers(key)), key=names.index) for key in joins
+        }
+
+    def _readers(self, key: str) -> Iterator[str]:
+        """Yield the boxes that read a join, themselves or through other joins."""
+        for target in (line.target for line in self.scene.lines if line.source == key):
+            is_join = self.scene.boxes[target].role == "join"
+            yield from self._readers(target) if is_join else (target,)
 
     def value(self, key: str) -> ndarray:
         """Return the value that leaves a box, (units,)."""
@@ -165,7 +167,7 @@ class Working:
         for key, box in self.scene.boxes.items():
             root = self.graph.order[box.nodes[-1]] if box.nodes else None
             if box.role == "layer" and root is not None and root.operation is Operation.SIGMOID:
-                found[key] = list(_bars(box, self.value(key)))
+                found[key] = list(bars(box, self.value(key)))
         return found
 
     # What is lit when.
@@ -256,10 +258,12 @@ class Working:
         return Flow(whole, steps, values, late + key)
 
 
-def _bars(box: Box, values: ndarray) -> Iterator[Box]:
+def bars(box: Box, values: Iterable[float]) -> Iterator[Box]:
+    """Yield bars that fill a box from below: how far each unit is open, from 0 to 1."""
     left, down, right, up = box.bounds
-    pitch = (right - left - 0.12) / len(values)
-    for n, share in enumerate(map(float, values)):
+    shares = [float(value) for value in values]
+    pitch = (right - left - 0.12) / len(shares)
+    for n, share in enumerate(shares):
         high = max(0.01, (up - down - 0.06) * min(1.0, max(0.0, share)))
         x = left + 0.06 + (n + 0.5) * pitch
         yield Box(

@@ -66,7 +66,7 @@ def slanted(scene: Scene) -> list[str]:
 
 def things(scene: Scene) -> list[Box]:
     """The boxes that nothing may cross."""
-    around = ("frame", "note", "row", "term")
+    around = ("frame", "note", "row", "term", "opening")
     return [box for box in scene.boxes.values() if box.role not in around and box.width]
 
 

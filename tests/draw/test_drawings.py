@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy
 import pytest
 import torch
@@ -13,9 +15,12 @@ from unrolled.cells import CELLS
 from unrolled.draw import draw
 from unrolled.draw.drawings import DRAWINGS, find
 from unrolled.draw.elements import elements
+from unrolled.draw.layout import STUB
+from unrolled.draw.layout import scene as cell_scene
 from unrolled.draw.palette import LOOKS
 from unrolled.draw.picture import HOLD
-from unrolled.draw.shapes import Line
+from unrolled.draw.render import MARGIN
+from unrolled.draw.shapes import LETTER, Line
 from unrolled.draw.subject import Subject
 from unrolled.errors import DrawError
 
@@ -185,6 +190,53 @@ def test_the_belt_goes_from_state_to_state() -> None:
     assert len(lit) == 3
 
 
+def test_what_comes_to_the_belt_is_as_plain_as_in_its_equation() -> None:
+    scene = DRAWINGS["belt"].picture().scene
+    assert scene is not None
+    lights = {shape.id: shape.light for shape in scene.shapes}
+    gates = {f"{what} {gate}" for what in ("box", "name box") for gate in "fig"}
+    assert {lights[key] for key in gates} == {"plain"}
+    assert {lights["box o"], lights["name box o"], lights["output"]} == {"dim"}
+    marked = {key.split("|")[1] for key in lights if key.startswith("term")}
+    assert marked == {"c", "c before"}
+
+
+def test_the_legend_shows_a_port_as_cells_do() -> None:
+    legend = DRAWINGS["legend"].picture().scene
+    cell = cell_scene(CELLS["lstm_peephole"].graph)
+    assert legend is not None
+    pills = [
+        [box for box in scene.boxes.values() if box.role == "learned" and "odot" in box.text]
+        for scene in (legend, cell)
+    ]
+    for scene, found in zip((legend, cell), pills, strict=True):
+        for pill in found:
+            left, _, right, _ = pill.bounds
+            at = [line for line in scene.lines if abs(line.points[-1][1] - pill.y) < 1e-6]
+            (into,) = [line for line in at if line.points[-1][0] in (left, right)]
+            (stub,) = [line for line in at if line.points[0][0] in (left, right)]
+            assert into.arrow
+            assert not stub.arrow
+            end, start = stub.points[-1][0], stub.points[0][0]
+            assert abs(end - start) == pytest.approx(STUB)
+            layers = [box for box in scene.boxes.values() if box.role == "layer"]
+            sides = [x for box in layers if abs(box.y - pill.y) < 1e-6 for x in box.bounds[::2]]
+            assert sum(abs(end - x) < 1e-6 for x in sides) == 1
+
+
+def test_the_legend_names_what_moves_and_what_is_lit() -> None:
+    legend = DRAWINGS["legend"].picture().scene
+    assert legend is not None
+    assert {shape.light for shape in legend.shapes} == {"plain", "lit", "dim"}
+    assert {"opening", "term", "vector"} <= {shape.role for shape in legend.shapes}
+    assert any("\n" in box.text for box in legend.boxes.values())
+    assert any(label.id.endswith(" numbers") for label in legend.labels)
+    left, _, right, _ = legend.bounds
+    words = [label for label in legend.labels if label.id.endswith(" words")]
+    letter = 800 / (right - left + 2 * MARGIN) * LETTER * words[0].size
+    assert letter > 11  # pixels, on a page of 800
+
+
 def test_every_mark_of_a_cell_is_in_the_legend() -> None:
     @unrolled.cell
     def signs(x, h, c):
@@ -218,6 +270,35 @@ def test_the_general_step_says_one_thing() -> None:
     texts = {label.id: label.text for label in scene.labels}
     assert texts["formula"] == "$h',\\, y = f(h,\\, x)$"
     assert "$y = \\mathrm{softmax}(W h')$" in texts["parts"]
+
+
+def test_state_lines_have_names_at_both_ends() -> None:
+    for name, states in (("rnn-chain", "h"), ("lstm-chain", "hc")):
+        scene = DRAWINGS[name].picture().scene
+        assert scene is not None
+        texts = {label.text for label in scene.labels}
+        assert {f"${s}_{{{time}}}$" for s in states for time in ("t-2", "t+1")} <= texts
+        assert problems(scene) == {}
+
+
+def test_the_handed_state_begins_and_has_its_equation(small_models: Path) -> None:
+    for cell, equation in ((None, "$h_t = A(h_{t-1}, x_t)$"),
+                           ("lstm", "$h_t, c_t = A(h_{t-1}, c_{t-1}, x_t)$")):  # fmt: skip
+        scene = draw("passing", cell=CELLS[cell] if cell else None).scene
+        assert scene is not None
+        texts = {label.id: label.text for label in scene.labels}
+        assert texts["formula"] == equation
+        assert texts["start"] == "$h_0$"
+        assert "units 1–" in texts["under"]
+        assert problems(scene) == {}
+
+
+def test_examples_and_left_out_words_say_so() -> None:
+    for name, words in (("gaps", "… many words …"), ("gate", "an example of four units")):
+        scene = DRAWINGS[name].picture().scene
+        assert scene is not None
+        assert words in {label.text for label in scene.labels}
+        assert problems(scene) == {}
 
 
 def test_what_carries_is_no_learned_layer() -> None:

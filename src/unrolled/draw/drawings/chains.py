@@ -98,11 +98,14 @@ def passing(subject: Subject) -> Picture:
     story = subject.numbers.story(6, name, "memory")
     states = story.values[story.graph.output]
     scale = float(abs(states).max()) or 1.0
-    under = subject.words("{model}: units 1-{last} of $h_t$").format(
+    under = subject.words("{model}: units 1–{last} of $h_t$").format(
         model=story.model, last=min(SHOWN, states.shape[1])
     )
     scene = _passed(story.tokens, states / scale)
     scene = above(scene, subject.words("the hidden state, handed from step to step"))
+    a, down, b, _ = scene.bounds
+    formula = Label("formula", _handing(story.graph), (a + b) / 2, down - 0.5, "equation")
+    scene += Scene((formula,))
     whole = scene + key_under(scene.bounds, under, scale)
     vectors = [_units(state / scale) for state in states]
     values = {f"out {n}": vector for n, vector in enumerate(vectors)}
@@ -111,19 +114,28 @@ def passing(subject: Subject) -> Picture:
     return Flow(whole, steps, values).picture(h=states)
 
 
+def _handing(graph: Graph) -> str:
+    """Return the equation of a closed step: what it hands on, of what it is given."""
+    states = dict.fromkeys((graph.output, *graph.states))
+    new, old = (", ".join(symbol(state, time) for state in states) for time in ("t", "t-1"))
+    inputs = ", ".join(symbol(name, "t") for name in graph.inputs)
+    return f"${new} = A({old}, {inputs})$"
+
+
 def _read(n: int) -> list[Move]:
     """Return what happens in a step: input and old state come, the new state leaves."""
-    come = [f"in {n}", *([f"state {n}"] if n else [])]
+    handed = f"handed {n}" if n else "start"
     return [
-        Move(come, frozenset({f"x {n}", f"A {n}", f"handed {n}"})),
+        Move([f"in {n}", f"state {n}"], frozenset({f"x {n}", f"A {n}", handed})),
         Move([f"out {n}"], frozenset({f"h {n}"})),
     ]
 
 
 def _passed(tokens: Sequence[str], states: ndarray) -> Scene:
     """Return the chain with the state after each step."""
-    shapes: list[Shape] = []
-    low, high = -HIGH / 2, HIGH / 2
+    side, low, high = -WIDE / 2, -HIGH / 2, HIGH / 2
+    start = Label("start", "$h_0$", side - 0.85, 0, align="right")
+    shapes: list[Shape] = [start, Line("state 0", ((side - 0.75, 0), (side, 0)), net="h start")]
     for n, token in enumerate(tokens):
         x, part = n * (PITCH + 0.3), _units(states[n])
         shapes += [
@@ -208,8 +220,8 @@ def _opened(graph: Graph) -> Scene:
     return Scene(tuple(shapes), graph.name)
 
 
-GAP, CLOSED = 1.0, 1.9
-"""Between an opened cell and its closed copies, and the width of these."""
+GAP, CLOSED, OUTSIDE = 1.0, 1.9, 1.0
+"""Between an opened cell and its closed copies, the width of these, and of what goes on outside."""
 
 
 def _as_neighbours(shape: Shape) -> Shape:
@@ -247,10 +259,14 @@ def _closed(inner: Scene, graph: Graph, side: str, x: float) -> list[Shape]:
     for state in graph.states:
         y = inner.boxes[state].y
         if side == "before":
-            ends = ((x - CLOSED / 2 - 0.7, y), (x - CLOSED / 2, y))
+            time, a, b = "t-2", x - CLOSED / 2 - OUTSIDE, x - CLOSED / 2
         else:
-            ends = ((x + CLOSED / 2, y), (x + CLOSED / 2 + 0.7, y))
-        shapes.append(Line(f"{state} {side}", ends))
+            time, a, b = "t+1", x + CLOSED / 2, x + CLOSED / 2 + OUTSIDE
+        name = f"${symbol(state, time)}$"
+        shapes += [
+            Line(f"{state} {side}", ((a, y), (b, y))),
+            Label(f"{state} beyond {side}", name, (a + b) / 2 - 0.05, y + 0.26, size=0.9),
+        ]
     return shapes
 
 
@@ -385,8 +401,9 @@ GAPS = {
 def gaps(subject: Subject) -> Picture:
     """Draw two sentences: what decides the last word is near, or far away."""
     shapes: list[Shape] = []
-    titles = ("short gap", "long gap")
+    titles, many = ("short gap", "long gap"), subject.words("many words")
     for number, (words, target, source) in enumerate(GAPS[subject.words.language]):
+        words = [f"… {many} …" if word == "…" else word for word in words]
         row = _gap(number, words, target, source, subject.words(titles[number]))
         shapes += row.moved(0, -4.5 * number).shapes
     said = subject.words(
@@ -409,9 +426,9 @@ def _gap(number: int, words: list[str], target: str, source: int, title: str) ->
         if n:
             ends = ((at[n - 1] + wide / 2, 0), (x - wide / 2, 0))
             shapes.append(Line(f"s {number}.{n}", ends, light=way))
-        if word == "…":
+        if word.startswith("…"):
             shapes.append(Label(f"A {number}.{n}", "$\\cdots$", x, 0.0, size=1.2))
-            shapes.append(Label(f"x {number}.{n}", "…", x, -1.75, size=0.85))
+            shapes.append(Label(f"x {number}.{n}", word, x, -1.75, "caption", size=0.85))
             continue
         shapes += [
             Line(f"i {number}.{n}", ((x, -1.45), (x, -high / 2)), light=lit),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...graph.operation import Operation
 from ..drawing import drawing
 from ..elements import MARKS, SYMBOL
+from ..layout import STUB
 from ..picture import Picture, still
 from ..scene import Scene
-from ..shapes import Box, Label, Line, Shape, hull
+from ..shapes import Box, Label, Light, Line, Shape, Strip, hull
+from ..working import bars
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +23,8 @@ COLUMNS, PITCH, UNDER, ROOM = 3, 5.2, 0.4, 0.65
 """Entries in a row, from one to the next, from a mark to its words, and between rows."""
 LONG = 1.2
 """Half of a line that stands alone."""
+VALUES = (-1.0, 0.6, -0.3, 1.0, 0.1)
+"""Of a strip."""
 
 
 def _box(role: str, text: str, x: float = 0.0, width: float = 0.62) -> Box:
@@ -36,12 +41,26 @@ def _layer() -> list[Shape]:
     return [_box("layer", "$\\sigma$", -0.8, 0.95), _box("layer", "$W$", 0.8, 0.95)]
 
 
+def _norm() -> list[Shape]:
+    return [Box("two", "layer", 0, 0, 1.1, 0.86, 0.1, "$\\mathrm{norm}$\n$\\sigma$", 1.1)]
+
+
+def _functions() -> list[Shape]:
+    names = (("tanh", -0.85), ("max", 0.85))
+    return [_box("operation", f"$\\mathrm{{{name}}}$", x, 1.05) for name, x in names]
+
+
 def _scaled() -> list[Shape]:
-    half = 0.45
+    """Return a layer with a port: a pill at its side, a stub from there."""
+    pill, half, wide = -0.28, 0.45, 0.95
+    right = pill + half
+    layer = right + STUB + wide / 2
     return [
-        _box("learned", "$\\odot\\,p$", width=2 * half),
-        _line("in", (-LONG, 0), (-half, 0), arrow=False),
-        _line("on", (half, 0), (LONG, 0)),
+        _box("layer", "$\\sigma$", layer, wide),
+        Box("pill", "learned", pill, 0, 2 * half, 0.62, 0.31, "$\\odot\\,p$", 1.1),
+        _line("in", (-LONG - 0.2, 0), (pill - half, 0)),
+        _line("stub", (right, 0), (right + STUB, 0), arrow=False),
+        _line("rest", (layer, -0.85), (layer, -0.31)),
     ]
 
 
@@ -77,6 +96,35 @@ def _ends() -> list[Shape]:
     return [_box("input", "$x_t$", -0.8), _box("output", "$h_t$", 0.8)]
 
 
+def _values() -> list[Shape]:
+    return [Strip("values", 0, 0, VALUES, field=0.34, across=True)]
+
+
+def _opened() -> list[Shape]:
+    """Return a gate with its openings, as they stand in it while it works."""
+    gate = Box("gate", "layer", 0, 0, 1.3, 0.62, 0.1, "$\\sigma$", 1.1)
+    return [gate, *bars(gate, (0.15, 0.95, 0.5, 0.75, 0.3))]
+
+
+def _lights() -> list[Shape]:
+    parts: list[Shape] = []
+    lights: tuple[tuple[Light, float], ...] = (("lit", -1.0), ("dim", 1.0))
+    for light, x in lights:
+        line = Line(f"line {light}", ((x - 0.85, 0), (x - 0.31, 0)), net=light, light=light)
+        box = replace(_box("layer", "$\\sigma$", x + 0.05, 0.72), id=f"box {light}", light=light)
+        parts += [line, box]
+    return parts
+
+
+def _marked() -> list[Shape]:
+    """Return a product with a mark behind one of its terms."""
+    return [
+        Box("mark", "term", -0.38, 0, 0.42, 0.5, 0.05),
+        Label("term", "$f_t$", -0.38, 0, "equation", size=1.1),
+        Label("rest", "$\\odot\\; c_{t-1}$", -0.08, 0, "equation", "left", 1.1),
+    ]
+
+
 def _signed(operation: Operation) -> list[Shape]:
     """Return an operation whose arguments cannot be exchanged, with the signs at its lines."""
     marks = MARKS[operation]
@@ -99,10 +147,11 @@ def _signed(operation: Operation) -> list[Shape]:
 
 ENTRIES: tuple[tuple[str, Callable[[], list[Shape]]], ...] = (
     ("learned layer", _layer),
+    ("learned layer: norm, then σ", _norm),
     ("learned vector", lambda: [_box("learned", "$p$")]),
-    ("times a learned vector", _scaled),
+    ("line times a learned vector", _scaled),
     ("pointwise operation", lambda: [_box("operation", "$\\times$")]),
-    ("pointwise function", lambda: [_box("operation", "$\\mathrm{tanh}$", width=1.05)]),
+    ("pointwise function", _functions),
     ("operation with a number", lambda: [_box("operation", "$1{-}$", width=0.75)]),
     ("a whole vector, with its name", _vector),
     ("lines join: concatenate", _join),
@@ -111,11 +160,22 @@ ENTRIES: tuple[tuple[str, Callable[[], list[Shape]]], ...] = (
     ("state: from step to step", _state),
     ("input and output of a step", _ends),
     ("number", lambda: [_box("constant", "0.5", width=0.8)]),
+    (
+        "hyperparameter, under the cell",
+        lambda: [Label("numbers", "$\\epsilon = 4.7$", 0, 0, "caption")],
+    ),
     ("one step of the cell", lambda: [Box("frame", "frame", 0, 0, 2.2, 1.1, 0.25)]),
     ("difference: + minus −", lambda: _signed(Operation.SUB)),
-    ("quotient: by ÷", lambda: _signed(Operation.DIV)),
+    ("quotient: ÷ marks the divisor", lambda: _signed(Operation.DIV)),
     ("comparison: a < b", lambda: _signed(Operation.LESS)),
     ("choice: ✓ or ✗, by ?", lambda: _signed(Operation.SELECT)),
+    (
+        "values: low dark, high light",
+        _values,
+    ),
+    ("gate: how far each unit is open", _opened),
+    ("lit: meant here; pale: the rest", _lights),
+    ("marked: the values that are lit", _marked),
 )
 """What each mark means, and its shapes around (0, 0)."""
 

@@ -126,10 +126,25 @@ def belt(subject: Subject) -> Picture:
     text = _under(scene, graph, [state], 1.25)
     wanted = text.terms(state, [state, f"{state} before"])
     terms = Scene(tuple(mark for mark in text.marks if mark.id in wanted))
-    lit = scene.lit(chain | lines | {f"name {key}" for key in chain}, {"frame"})
+    lit = scene.lit(
+        chain | lines | {f"name {key}" for key in chain},
+        {"frame"} | _coming(scene, chain, lines),
+    )
     title = subject.words("the way of {state} through the step")
     sign = f"${symbol(state, 't')}$"
     return still(above(lit + terms + text.scene, title.format(state=sign)))
+
+
+def _coming(scene: Scene, chain: set[str], lines: set[str]) -> set[str]:
+    """Return the ids of what comes to a belt: back from it to the first values with a name."""
+    named = {label.id.removeprefix("name ") for label in scene.labels}
+    found, waiting = set[str](), set(chain)
+    while waiting:
+        come = {line for line in scene.lines if line.target in waiting and line.id not in lines}
+        sources = {line.source for line in come} - found - chain
+        found |= {line.id for line in come} | sources | {f"name {key}" for key in sources}
+        waiting = sources - named
+    return found
 
 
 def _carried(graph: Graph) -> str:
@@ -176,7 +191,7 @@ def gate(subject: Subject) -> Picture:
     left, pitch, row = 4.6, 1.45, 0.62
     for column, (name, numbers) in enumerate(columns.items()):
         x = left + column * pitch
-        shapes.append(Label(f"column {column}", name, x, 2.0, size=1.2))
+        shapes.append(Label(f"column {column}", name, x + 0.1, 1.95, size=1.2))
         for n, number in enumerate(numbers):
             key, y = f"{column} {n}", 1.25 - n * row
             shapes.append(Strip(f"field {key}", x - 0.5, y, (number,), field=0.34, across=True))
@@ -186,6 +201,8 @@ def gate(subject: Subject) -> Picture:
     for n, share in enumerate(opened):
         word = "open" if share > 0.9 else "closed" if share < 0.1 else "partly open"
         shapes.append(Label(f"word {n}", w(word), end, 1.25 - n * row, "caption", "left", 0.9))
+    example = w("an example of four units")
+    shapes.append(Label("example", example, left - 0.7, 2.6, "caption", "left", 0.9))
     shapes.append(
         Label(
             "says",

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 STARTS = 12
 """Placements that are wired as they come; of a cell with more than `LARGE` lines, one."""
 LARGE = 45
-IMPROVED = 2
+IMPROVED = 6
 """The cheapest of these, which are improved, each until nothing near it is cheaper."""
 NEAR = 4
 """Slots, and columns to change places with, that are tried for an element in each round."""
-WORK, MOST_WORK = 25_000, 600_000
+WORK, MOST_WORK = 40_000, 800_000
 """Steps of the search for lines while layouts are improved: for each of a cell's lines, and at
-most. An LSTM takes about half a second on one core, the greatest cells two."""
+most. An LSTM takes about a second on one core, the greatest cells three."""
 FILLED = 1.5
 """How much longer a line seems for each element that stands in its way."""
 

@@ -17,7 +17,7 @@ CROSSING, BEND, LENGTH, ROW, COLUMN = 3.0, 2.0, 0.5, 0.6, 0.3
 """Prices of a crossing, of a bend or branch, of a unit of length, of a row and a column in use."""
 WINDING, JOGGED_END = 0.5, 2.0
 """Prices of each bend of a line after its first; of a line that leaves the cell."""
-JOGGED_INPUT, FROM_ABOVE = 2.0, 6.0
+JOGGED_INPUT, FROM_ABOVE = 2.0, 1.0
 """Prices of a bend on the way from a terminal to a join, and of a line that joins from above."""
 AGAINST = 1.5
 """Price of a line against the direction of reading: upwards and to the right."""
@@ -86,7 +86,8 @@ class Wiring:
             for state, keys in placed.belts.items()
             for wire in pairwise([state, *keys, f"{state}'"])
         }
-        self.paths = self._route(limit)
+        self.paths: dict[tuple[str, str], list[Vertex]] = {}
+        self._route(limit)
         self.price = self._measured() + self._oddities()
 
     def vertex(self, cell: Slot) -> Vertex:
@@ -94,19 +95,17 @@ class Wiring:
         across, along = self.scales
         return (cell.column - self.left) * across, (cell.row - self.low) * along
 
-    def _route(self, limit: float) -> dict[tuple[str, str], list[Vertex]]:
+    def _route(self, limit: float) -> None:
         """Route all lines: the shortest first, those on belts before all others."""
         wires = sorted([(wire.source, wire.target) for wire in self.found.wires], key=self._rank)
         wires.append((self.found.sources(f"{self.found.graph.output}'")[0], "output"))
         cells = {**self.placed.cells, "output": self.placed.output}
-        paths = {}
         for source, target in wires:
             ends = self.vertex(cells[source]), self.vertex(cells[target])
             sides = self._leave(source), self._enter(source, target)
-            paths[source, target] = self.router.connect(Demand(source, *ends, *sides))
+            self.paths[source, target] = self.router.connect(Demand(source, *ends, *sides))
             if self._measured() > limit:
                 raise Dear(self.router.work)
-        return paths
 
     def _rank(self, wire: tuple[str, str]) -> tuple[float, ...]:
         source, target = wire
@@ -146,15 +145,24 @@ class Wiring:
         role = self.found.elements[target].role
         if role == "next" or (source, target) in self.on_belts:
             return {LEFT: 0.0}
-        if role == "join":  # one goes straight on, the others come to it from the side
-            if self.found.elements[source].role == "input":
-                return {DOWN: 0.0, LEFT: 2.0, UP: 9.0}
-            return {LEFT: 0.0, DOWN: 8.0, UP: 9.0}
+        if role == "join":
+            return self._join(source, target)
         if role == "layer":
             return {LEFT: 0.0, RIGHT: 0.2} if (source, target) in self.ports else {DOWN: 0.0}
         if target in self.belt:
             return {DOWN: 0.0, UP: 0.5}
         return {LEFT: 0.1, DOWN: 0.0, UP: 0.1, RIGHT: 0.6}
+
+    def _join(self, source: str, target: str) -> dict[int, float]:
+        """Return the same for a join: one line goes straight on, the others come from the side."""
+        taken = [side_of(path[-1], path[-2]) for (_, t), path in self.paths.items() if t == target]
+        if LEFT in taken:
+            return {DOWN: 0.0, UP: 0.5}
+        if len(taken) == len(self.found.sources(target)) - 1:
+            return {LEFT: 0.0, DOWN: 8.0, UP: 9.0}
+        if self.found.elements[source].role == "input":
+            return {DOWN: 0.0, LEFT: 0.5, UP: 9.0}
+        return {LEFT: 0.0, DOWN: 3.0, UP: 3.0}
 
     # Price.
 

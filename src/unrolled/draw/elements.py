@@ -58,8 +58,8 @@ LOG_SIGMOID = "$\\log\\,\\sigma$"
 MARKS: dict[Operation, tuple[str, ...]] = {
     Operation.SUB: ("+", "−"),
     Operation.DIV: ("", "÷"),
-    Operation.LESS: ("a", "b"),
-    Operation.LESS_EQUAL: ("a", "b"),
+    Operation.LESS: ("·<", "<·"),
+    Operation.LESS_EQUAL: ("·<", "<·"),
     Operation.SELECT: ("?", "✓", "✗"),
 }
 """Signs beside the lines into an operation whose arguments cannot be exchanged."""

@@ -167,7 +167,7 @@ ENTRIES: tuple[tuple[str, Callable[[], list[Shape]]], ...] = (
     ("one step of the cell", lambda: [Box("frame", "frame", 0, 0, 2.2, 1.1, 0.25)]),
     ("difference: + minus −", lambda: _signed(Operation.SUB)),
     ("quotient: ÷ marks the divisor", lambda: _signed(Operation.DIV)),
-    ("comparison: a < b", lambda: _signed(Operation.LESS)),
+    ("comparison: ·< less than <·", lambda: _signed(Operation.LESS)),
     ("choice: ✓ or ✗, by ?", lambda: _signed(Operation.SELECT)),
     (
         "values: low dark, high light",

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy
 import pytest
 import torch
@@ -85,6 +87,25 @@ def test_steps_are_those_of_the_whole_sequence() -> None:
     assert "steps 31 to 100 of 100" in rows.texts[0].get_text()
     with pytest.raises(DrawError, match="number of a step, from 1: got 0"):
         charts.text("ab", [1, 2], first=0)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"first": 3, "total": 2}, "4 steps from first=3 on end with step 6, .*total=2 steps"),
+        ({"total": 3}, "4 steps from first=1 on end with step 4, .*total=3"),
+        ({"total": 0}, "total=0"),
+        ({"first": 0}, "from 1: got 0"),
+        ({"first": 1.5}, "first should be a whole number, got 1.5"),
+        ({"total": "9"}, "total should be a whole number, got '9'"),
+        ({"first": True}, "got True"),
+    ],
+)
+def test_steps_that_a_sequence_does_not_have_are_refused(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(DrawError, match=f"text: .*{said}"):
+        charts.text("four", numpy.ones(4), **given)
+    with pytest.raises(DrawError, match=f"gates: .*{said}"):
+        charts.gates({"f": numpy.ones((4, 2))}, "four", **given)
 
 
 def test_words_that_do_not_fit_are_turned() -> None:

@@ -6,6 +6,7 @@ import pytest
 from matplotlib.text import Text
 
 from unrolled.apps.draw.models import CODE, SENTENCE
+from unrolled.apps.draw.numbers import SENTENCE as TEXT
 from unrolled.apps.draw.numbers import Measured
 from unrolled.cells import CELLS
 from unrolled.draw import words
@@ -19,7 +20,7 @@ NAMES = {*CELLS, "LSTM", "GRU", "RNN", "Frobenius"}
 """What is called the same in Chinese."""
 FUNCTIONS = {"tanh", "softmax", "diag", "exp", "log", "relu", "max", "min", "if", "norm"}
 FUNCTIONS |= {"sigmoid"}  # in code
-READ = {*SENTENCE.split(), *re.findall(r"[A-Za-z]+", CODE)}
+READ = {*SENTENCE.split(), *re.findall(r"\w+", TEXT), *re.findall(r"[A-Za-z]+", CODE)}
 """What a model reads, and how it is written."""
 LETTER = "[\u2e80-\uffef]"
 

@@ -289,7 +289,7 @@ def test_the_handed_state_begins_and_has_its_equation(small_models: Path) -> Non
         texts = {label.id: label.text for label in scene.labels}
         assert texts["formula"] == equation
         assert texts["start"] == "$h_0$"
-        assert "units 1–" in texts["under"]
+        assert "units 0–" in texts["under"]
         assert problems(scene) == {}
 
 

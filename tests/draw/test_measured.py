@@ -1,6 +1,7 @@
 """The numbers of pictures, derived again from the weights alone."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy
@@ -22,7 +23,7 @@ from unrolled.cells import CELLS, find
 from unrolled.draw import charts
 from unrolled.draw.contrast import contrast
 from unrolled.draw.drawings import DRAWINGS
-from unrolled.draw.drawings.functions import BROWN, NORMAL
+from unrolled.draw.drawings.functions import BROWN, NORMAL, _number
 from unrolled.draw.picture import Picture
 from unrolled.draw.subject import Subject
 from unrolled.draw.words import Words
@@ -145,7 +146,7 @@ def test_letters_stand_over_the_numbers_of_their_steps(name: str) -> None:
 def test_switches_compare_whole_jacobians_and_name_the_direct_path() -> None:
     picture, own = drawn("switches", LONG), Transcription(LONG)
     values = values_of(picture)
-    name = "lstm, 6 units, after 4 steps of training"
+    name = "lstm, 6 units, seed 0, after 4 steps of training"
     whole, direct = values[f"whole, {name}"], values[f"direct, {name}"]
     assert whole.shape == (40, 2 * H)
     assert values["whole, rnn" + name[4:].replace(", 6", "_tanh, 6", 1)].shape == (40, H)
@@ -160,6 +161,8 @@ def test_switches_compare_whole_jacobians_and_name_the_direct_path() -> None:
     assert ["whole Jacobian" in title for title in titles] == [True, True, False]
     assert "direct path only: $f_t$" in titles[2]
     assert "of steps 11 to $t$" in texts_of(picture)
+    assert "text: “the string is returned…”; 50 characters" in texts_of(picture)
+    assert "an excerpt of Python's help topics, 41 characters" in texts_of(drawn("switches"))
 
 
 def test_paths_print_the_belt_and_the_whole_sum_and_fade_what_is_on_no_path() -> None:
@@ -177,7 +180,7 @@ def test_paths_print_the_belt_and_the_whole_sum_and_fade_what_is_on_no_path() ->
     assert f"matrices multiplied: {float(torch.linalg.matrix_norm(belt, 2)):.3f}" in said
     assert f"$: {float(torch.linalg.matrix_norm(exact, 2)):.3f}" in said
     assert "$c_{t-4}$: 8;" in said
-    assert "step 46: " in said
+    assert "after step 46: " in said
     assert picture.scene is not None
     dim = {line.id for line in picture.scene.lines if line.light == "dim"}
     assert dim == {"h 0 -> h", "h 0 -> c", "c 3 -> h", "h 3 -> h"}
@@ -250,6 +253,19 @@ def test_terms_are_those_of_the_formulas_and_drawn_in_one_colour() -> None:
     assert isinstance(whole, Tensor)
     assert_allclose(found.exact[row], float(whole.norm()) / H**0.5, rtol=1e-6)
     assert numpy.isnan(found.around[0])
+    wrong, steps = [], {t: own.jacobian(t, t - 1) for t in range(1, 51)}
+    for t in range(11, 51):  # every step that has 10 before it
+        far = torch.linalg.multi_dot([steps[s] for s in range(t, t - 10, -1)])[H:]
+        o, c = own.gates(own.x[t - 11], own.states()[t - 11][:H])[3], own.states()[t - 10][H:]
+        exact = far[:, H:] + far[:, :H] @ torch.diag(o * (1 - c.tanh() ** 2))
+        gates = [own.gates(own.x[s - 1], own.states()[s - 1][:H])[1] for s in range(t - 9, t + 1)]
+        product = torch.diag(torch.stack(gates).prod(0))
+        wrong.append(float((product - exact).norm() / exact.norm()))
+    assert_allclose(values_of(picture)["errors 10"][1], numpy.median(wrong), rtol=1e-6)
+    said = texts_of(picture)
+    assert "median over the $t$ shown" in said
+    assert "terms of $\\partial c_t / \\partial c_{t{-}1}$, and one over two steps" in said
+    assert "over two steps: $\\partial c_t / \\partial c_{t{-}2}$ through" in said
     upper, lower = picture.figure().axes
     direct = upper.lines[found.names.index("direct")].get_color()
     bars = [each for each in lower.containers if isinstance(each, BarContainer)]
@@ -302,6 +318,9 @@ def test_surface_shows_few_points_and_the_shares_of_all() -> None:
     dots = picture.figure().axes[0].collections[-1].get_offsets()
     assert len(numpy.asarray(dots)) == 250
     assert "250 of 300 points" in texts_of(picture)
+    assert f"here {float(parts[1].double().mean()):.0%} of its values are neither" in texts_of(
+        picture
+    )
     sample = numpy.random.default_rng(1).normal(size=(2, 400_000))
     drawn_at_random = (1 - numpy.tanh(sample[0]) ** 2) / (1 + numpy.exp(-sample[1]))
     between = (drawn_at_random >= 0.1) & (drawn_at_random <= 0.9)
@@ -352,9 +371,11 @@ def test_nothing_that_is_written_in_chinese_is_cut(name: str) -> None:
     whole(DRAWINGS[name].picture(Subject(numbers=Measured(words=words), words=words)))
 
 
-@pytest.mark.parametrize("name", ["squash", "activations"])
-def test_nothing_that_is_written_about_functions_is_cut(name: str) -> None:
-    whole(DRAWINGS[name].picture())
+@pytest.mark.parametrize(("name", "every"), [("squash", 5), ("activations", 3)])
+def test_nothing_that_is_written_about_functions_is_cut(name: str, every: int) -> None:
+    picture = DRAWINGS[name].picture()
+    for frame in picture.frames[1::every]:  # every step's numbers; both ends of the way of x
+        whole(replace(picture, make=frame.make))
 
 
 def whole(picture: Picture) -> None:
@@ -409,6 +430,17 @@ def test_squash_has_a_symmetric_axis_and_moves_between_steps() -> None:
     steps, sizes = (numpy.asarray(data, dtype=float) for data in line.get_data())
     assert 7 < steps[-1] < 8
     assert_allclose(sizes, 0.5 * 3**steps)
+    for frame in picture.frames[1::4]:
+        for axes, exact in zip(frame.make().axes, (values["free"], kept), strict=True):
+            numbers = [text.get_text() for text in axes.texts]
+            for line, row in zip(axes.lines[1:], exact, strict=True):
+                every = line.get_markevery()
+                assert isinstance(every, slice)
+                marked = numpy.asarray(line.get_xdata(), dtype=float)[every]
+                assert set(marked) <= set(range(9))  # no mark where nothing was computed
+                if numbers:
+                    assert len(numpy.asarray(line.get_xdata())) == len(marked)
+                    assert _number(row[len(marked) - 1]) in numbers
 
 
 def test_curves_can_be_seen() -> None:
@@ -419,13 +451,14 @@ def test_curves_can_be_seen() -> None:
             assert contrast(line.get_color()) >= 4.5
 
 
-def test_a_reading_names_its_classifier() -> None:
+def test_a_reading_names_its_readout_as_its_code_does() -> None:
     picture = drawn("intent")
     assert picture.scene is not None
-    boxes = [box for box in picture.scene.boxes.values() if box.text == "classifier"]
+    boxes = [box for box in picture.scene.boxes.values() if box.text == "readout"]
     assert len(boxes) == 4
     said = texts_of(picture)
-    assert "trained on 120 sentences, this one among them" in said
+    assert "p = readout(h)" in said
+    assert "seed 1; trained on 120 sentences, this one among them" in said
     for row in values_of(picture)["probabilities"]:
         assert row.sum() == pytest.approx(1)
         assert all(f"{p:.2f}" in said for p in row)
@@ -433,3 +466,82 @@ def test_a_reading_names_its_classifier() -> None:
 
 def test_pictures_of_our_own_sentence_name_its_steps() -> None:
     assert f"steps 1 to 31 of {len(SENTENCE)}" in texts_of(drawn("memory"))
+
+
+@pytest.mark.parametrize("text", [None, "ab", LONG])
+def test_every_frame_of_memory_shows_what_was_measured_at_one_step(text: str | None) -> None:
+    picture = drawn("memory", text)
+    shares = values_of(picture)["shares"]
+    for row, frame in list(enumerate(picture.frames[1:-1]))[::3]:
+        top, main = frame.make().axes[:2]
+        bars = top.containers[0]
+        assert isinstance(bars, BarContainer)
+        assert_allclose([bar.get_height() for bar in bars], shares[row, : row + 1])
+        seen = main.images[-1].get_array()
+        assert isinstance(seen, numpy.ma.MaskedArray)
+        assert (
+            sum(not hidden.all() for hidden in numpy.asarray(seen.mask)) == row + 1
+        )  # as many rows as the title says steps
+        first = {None: 0, "ab": 0, LONG: 19}[text]
+        assert f"step $t$ = {first + row + 1}, " in top.get_title()
+    assert len(picture.frames) == len(shares) + 1
+
+
+def test_every_frame_of_a_film_shows_checkpoints_alone() -> None:
+    picture = drawn("film", LONG)
+    names = [name for name in values_of(picture) if name != "loss"]
+    for number, frame in enumerate(picture.frames[1:]):
+        last, part = divmod(number, 4)
+        read = (13, 25, 38, 50)[part]
+        panels = [axes for axes in frame.make().axes if axes.get_title() in names]
+        assert len(panels) == len(names)
+        for n, axes in enumerate(panels):
+            image = axes.images[0].get_array()
+            assert image is not None
+            shown = numpy.ma.filled(image, numpy.nan)
+            exact = values_of(picture)[names[n]].T
+            count = 50 if n < last else read if n == last else 0
+            assert_allclose(shown[:, :count], exact[:, :count])
+            assert numpy.isnan(shown[:, count:]).all()
+    assert len(picture.frames) == 4 * len(names) + 1
+
+
+def test_every_frame_of_a_walk_back_ends_at_a_step() -> None:
+    picture = drawn("shrinking", LONG)
+    values = list(values_of(picture).values())
+    for frame in picture.frames[::4]:
+        lines = frame.make().axes[0].lines
+        for curve, end in zip(lines[::2], lines[1::2], strict=True):
+            k = numpy.atleast_1d(end.get_xdata())[0]
+            assert k == int(k)
+            assert any(k < len(v) and v[int(k)] == numpy.ravel(end.get_ydata()) for v in values)
+            assert len(numpy.atleast_1d(curve.get_xdata())) == k + 1
+
+
+MODELS = ["memory", "switches", "shrinking", "surface", "paths", "terms", "film", "gates"]
+MODELS += ["spectrum", "distance", "saturation", "text", "passing"]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_pictures_of_a_model_say_its_seed(name: str) -> None:
+    assert "seed 0," in texts_of(drawn(name, LONG))
+
+
+def test_units_are_counted_from_0() -> None:
+    assert f"units 0–{H - 1} of $h_t$" in texts_of(drawn("passing", LONG))
+    states = Measured(text=LONG).story(99).values["h"]
+    assert f"unit {states.std(0).argmax()} of $h_t$" in texts_of(drawn("text", LONG))
+
+
+@pytest.mark.parametrize("name", ["surface", "spectrum", "saturation", "switches", "distance"])
+def test_pictures_in_which_a_text_is_not_seen_name_it(name: str) -> None:
+    assert "text: “the string is returned…”" in texts_of(drawn(name, LONG))
+
+
+def test_the_end_of_a_long_text_is_measured_as_all_of_it() -> None:
+    flow = Measured(text=LONG)._flow(trained("lstm"))
+    whole = flow.influence("recurrent.l0")
+    _, found = Measured(text=LONG, say=lambda words: None).influence(7)
+    assert_allclose(found, whole[-7:], rtol=1e-9, atol=1e-15)
+    _, found = Measured(text=LONG, say=lambda words: None).influence(99)
+    assert_allclose(found, whole, rtol=1e-12)

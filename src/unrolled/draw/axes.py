@@ -102,6 +102,20 @@ def span(words: Words, first: int, count: int, total: int) -> str:
     return said.format(first=first, last=first + count - 1, total=total)
 
 
+def read(words: Words, tokens: Sequence[str]) -> str:
+    """Return how a text begins, for a picture in which it is not seen.
+
+    >>> read(Words(), "to be or not"), read(Words(), "to be or not to be, that is the question")
+    ('text: “to be or not”', 'text: “to be or not to be, tha…”')
+    """
+    start, cut = plain("".join(tokens[:BEGINNING])), len(tokens) > BEGINNING
+    return words("text: “{start}”").format(start=start.rstrip() + "…" if cut else start)
+
+
+BEGINNING = 23
+"""Characters of a text that name it."""
+
+
 def visible(token: str) -> str:
     """Return a token with marks for white space and controls, and no mathematics in it.
 
@@ -188,7 +202,7 @@ def fading(
     axes: Axes,
     curves: Sequence[tuple[str, ndarray]],
     stopped: Container[str] = (),
-    upto: float | None = None,
+    upto: int | None = None,
 ) -> None:
     """Draw gradient sizes against steps back, one curve for each model, named at its end.
 
@@ -196,11 +210,12 @@ def fading(
         axes: with their limits set and a logarithmic scale upwards.
         curves: names and sizes, each from 0 steps back on.
         stopped: names of those that go on below what can be told: they end in a triangle.
-        upto: the last step back that is shown; a fraction, between two of them.
+        upto: the last step back that is shown.
     """
     ends = []
     for number, (name, sizes) in enumerate(curves):
-        places, shown = _part(sizes, upto)
+        shown = sizes if upto is None else sizes[: upto + 1]
+        places = numpy.arange(len(shown))
         color, dashes = SERIES[number % len(SERIES)], DASHES[number % len(DASHES)]
         axes.plot(places, shown, color=color, linestyle=dashes, linewidth=2.8)
         is_end = places[-1] == len(sizes) - 1 and name in stopped
@@ -215,20 +230,6 @@ def fading(
     for (_, step, name, color), fallen in zip(ends, falling, strict=True):
         color = darker(color)
         axes.text(step + longest * 0.018 + 0.05, 10.0**-fallen, name, color=color, **bold)
-
-
-def _part(sizes: ndarray, upto: float | None) -> tuple[ndarray, ndarray]:
-    """Return the places and sizes of a curve up to a place, between two sizes on the scale of
-    their logarithms.
-    """
-    last = len(sizes) - 1
-    upto = float(last if upto is None else min(upto, last))
-    whole = int(upto)
-    places, shown = numpy.arange(whole + 1.0), sizes[: whole + 1]
-    if upto == whole:
-        return places, shown
-    between = sizes[whole] ** (1 - upto + whole) * sizes[whole + 1] ** (upto - whole)
-    return numpy.append(places, upto), numpy.append(shown, between)
 
 
 def spaced(heights: Sequence[float], gap: float) -> list[float]:
@@ -305,28 +306,23 @@ def colored_text(
     axes.axis("off")
 
 
-def triangle(
-    axes: Axes, shares: ndarray, tokens: Sequence[str], upto: float, start: int = 0
-) -> None:
+def triangle(axes: Axes, shares: ndarray, tokens: Sequence[str], upto: int, start: int = 0) -> None:
     """Draw how much of each input (columns) is in the state after each step (rows), as shares.
 
     Args:
         axes: to draw into.
         shares: (T, T).
         tokens: T of them.
-        upto: the last row that is shown; a fraction, on its way in.
+        upto: the last row that is shown.
         start: how many steps of the sequence come before these.
     """
     from matplotlib.colors import PowerNorm
 
     rows = numpy.arange(len(shares))[:, None]
     shown = numpy.ma.masked_where(~numpy.tri(len(shares), dtype=bool) | (rows > upto), shares)
-    appearing = numpy.clip(upto + 1 - rows, 0.0, 1.0) * numpy.ones_like(shares)
     image = axes.imshow(shown, cmap=dark(), norm=PowerNorm(0.5, 0, 1), aspect="auto")
-    image.set_alpha(appearing if (appearing < 1).any() else None)
     inset = axes.inset_axes((0.66, 0.9, 0.3, 0.022))
     bar = axes.figure.colorbar(image, cax=inset, orientation="horizontal", ticks=[0, 0.1, 0.5, 1])
-    bar.solids.set_alpha(1)  # pyright: ignore[reportOptionalMemberAccess]
     bar.ax.set_xticklabels(["0", "0.1", "0.5", "1"])
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
     letters(axes, tokens, start)

@@ -56,7 +56,8 @@ def gates(
         total: how many steps that sequence has; without, it ends with these.
 
     Raises:
-        DrawError: for shapes that do not fit together, or nothing to draw.
+        DrawError: for shapes that do not fit together, nothing to draw, or steps that a sequence
+            of `total` steps does not have.
 
     >>> import torch, unrolled
     >>> from unrolled.draw import charts
@@ -75,10 +76,9 @@ def gates(
             raise DrawError(
                 f"gates: {name} has {len(array)} steps, but there are {len(tokens)} characters"
             )
-    start = _start(len(tokens), MOST, first)
+    start = _start("gates", len(tokens), MOST, first, total)
     arrays = {name: array[start:] for name, array in arrays.items()}
-    said = pieces.span(words, start + first, len(tokens) - start, total or len(tokens) + first - 1)
-    about = Heading(title, said, start + first - 1)
+    about = _heading(words, title, start + first, len(tokens) - start, total)
     return Picture(lambda: _gates(arrays, tokens[start:], about, words), values=dict(arrays))
 
 
@@ -177,7 +177,8 @@ def text(
         total: how many steps that sequence has; without, it ends with these.
 
     Raises:
-        DrawError: for shapes that do not fit together.
+        DrawError: for shapes that do not fit together, or steps that a sequence of `total` steps
+            does not have.
 
     >>> from unrolled.draw import charts
     >>> charts.text("abc", [0.1, -0.2, 0.3]).values["text"]
@@ -186,10 +187,9 @@ def text(
     words, array = Words(language), _array("text", "values", values, 1)
     if len(array) != len(tokens):
         raise DrawError(f"text: {len(tokens)} characters, but {len(array)} values")
-    start = _start(len(tokens), WIDTH * MOST_LINES, first)
+    start = _start("text", len(tokens), WIDTH * MOST_LINES, first, total)
     shown = array[start:]
-    said = pieces.span(words, start + first, len(shown), total or len(tokens) + first - 1)
-    about = Heading(title, said, start + first - 1)
+    about = _heading(words, title, start + first, len(shown), total)
     return Picture(lambda: _text(tokens[start:], shown, about, words), values={"text": shown})
 
 
@@ -231,10 +231,30 @@ class Heading(NamedTuple):
     start: int
 
 
-def _start(steps: int, limit: int, first: int) -> int:
-    """Return the place of the first step that is shown, and say if that is not the first."""
+def _heading(words: Words, title: str, first: int, count: int, total: int | None) -> Heading:
+    """Return what is said over a chart of so many steps, the first of which has this number."""
+    last = first + count - 1
+    said = pieces.span(words, first, count, last if total is None else total)
+    return Heading(title, said, first - 1)
+
+
+def _start(chart: str, steps: int, limit: int, first: int, total: int | None) -> int:
+    """Return the place of the first step that is shown, and say if that is not the first.
+
+    Raises:
+        DrawError: for steps that such a sequence does not have.
+    """
+    for name, value in (("first", first), ("total", total)):
+        if not (isinstance(value, int) or (name == "total" and value is None)) or value is True:
+            raise DrawError(f"{chart}: {name} should be a whole number, got {value!r}")
     if first < 1:
-        raise DrawError(f"first is the number of a step, from 1: got {first}")
+        raise DrawError(f"{chart}: first is the number of a step, from 1: got {first}")
+    last = first + steps - 1
+    if total is not None and total < last:
+        raise DrawError(
+            f"{chart}: {steps} steps from first={first} on end with step {last}, but the whole "
+            f"sequence should have total={total} steps"
+        )
     if steps > limit:
         start = steps - limit
         say(
@@ -371,7 +391,7 @@ def faded(
     words: Words,
     title: str,
     about: str = "",
-    upto: float | None = None,
+    upto: int | None = None,
 ) -> Figure:
     """Draw the curves of `distance`, up to a number of steps back.
 
@@ -400,8 +420,11 @@ def faded(
     axes.spines["right"].set_visible(True)
     axes.spines["left"].set_visible(False)
     note = words("triangle: 0, or too small for its number format, from there on")
-    made.text(0.03, 0.02, pieces.joined(words, about, note * bool(stopped)), fontsize=12)
-    made.subplots_adjust(left=0.03, right=0.92, bottom=0.17, top=0.91)
+    lines = [*about.split("\n"), note * bool(stopped)]
+    said = "\n".join(filter(None, lines))
+    made.text(0.03, 0.02, said, fontsize=12, va="bottom", linespacing=1.4)
+    bottom = 0.13 + 0.04 * max(1, said.count("\n") + 1)
+    made.subplots_adjust(left=0.03, right=0.92, bottom=bottom, top=0.91)
     return made
 
 
@@ -416,7 +439,8 @@ def _saturation(arrays: Mapping[str, ndarray], title: str, words: Words) -> Figu
     said = words("one mark for each unit of a gate, over {steps}")
     axes.set_title(said.format(steps=pieces.span(words, 1, count, count)), fontsize=14)
     made.text(0.12, 0.015, title, fontsize=12)
-    made.subplots_adjust(left=0.12, right=0.97, bottom=0.12, top=0.93)
+    bottom = 0.12 + 0.03 * title.count("\n")
+    made.subplots_adjust(left=0.12, right=0.97, bottom=bottom, top=0.93)
     return made
 
 

@@ -78,6 +78,7 @@ class Reading(NamedTuple):
         code: how the model does it.
         sentences: how many it was trained on.
         is_known: whether this one was among them.
+        seed: of its weights.
     """
 
     words: Sequence[str]
@@ -86,6 +87,7 @@ class Reading(NamedTuple):
     code: str
     sentences: int
     is_known: bool
+    seed: int
 
     __repr__ = text_of
     _repr_html_ = page_of
@@ -103,6 +105,7 @@ class Factors(NamedTuple):
         product: (T,): the greatest singular value of the product of the steps up to each.
         start: how many steps were read before the first of these.
         total: how many steps the whole sequence has.
+        where: which text was read, in words.
     """
 
     model: str
@@ -112,6 +115,7 @@ class Factors(NamedTuple):
     product: ndarray
     start: int
     total: int
+    where: str
 
 
 class Direct(NamedTuple):
@@ -121,6 +125,7 @@ class Direct(NamedTuple):
         model: what it is, in words.
         state: which.
         factor: as an equation: ``f`` of an LSTM.
+        tokens: T of them: what was read.
         values: (T, H).
         start: how many steps were read before the first of these.
         total: how many steps the whole sequence has.
@@ -129,6 +134,7 @@ class Direct(NamedTuple):
     model: str
     state: str
     factor: str
+    tokens: Sequence[str]
     values: ndarray
     start: int
     total: int
@@ -151,10 +157,10 @@ class Terms(NamedTuple):
         around: (T,): that of what reaches a step from two steps before through other states, the
             output gate of an LSTM; not a number where there are no two steps before.
         errors: by number of steps k: how far the popular product and that of the direct terms
-            are off, relative to the exact derivative: the median over `places` steps t.
+            are off, relative to the exact derivative: the median over all t shown that have k
+            steps before them.
         start: how many steps were read before the first one that is shown.
         total: how many steps the whole sequence has.
-        places: by number of steps k, over how many t `errors` is the median.
     """
 
     model: str
@@ -168,7 +174,6 @@ class Terms(NamedTuple):
     errors: Mapping[int, tuple[float, float]]
     start: int
     total: int
-    places: Mapping[int, int]
 
     __repr__ = text_of
     _repr_html_ = page_of

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -95,17 +95,42 @@ def reach(curve: Tensor, fraction: float) -> int | None:
 def influence(passage: Passage, row: int) -> Tensor:
     """Return gradient × input: |(dh_t/dx_s) x_s| for steps t, s, (T, T)."""
     order = passage.unbroken(row)
+    found = torch.zeros(passage.steps, passage.steps, dtype=torch.float64)
+    for count, (step, sizes) in enumerate(zip(order, influences(passage, row), strict=True), 1):
+        found[step, order[:count]] = sizes.cpu()
+    return found
+
+
+def influences(passage: Passage, row: int, first: int = 0) -> Iterator[Tensor]:
+    """Yield |(dh_t/dx_s) x_s| for a step t and all s up to it, (1 + the place of t,), in order.
+
+    Args:
+        passage: of a layer.
+        row: of the batch.
+        first: the place of the first t; what steps before it made of their inputs is needed at
+            the last of them alone, which costs T rather than T² products.
+    """
+    order = passage.unbroken(row)
     x = next(iter(passage.graph.inputs))
     own = rows_of(passage.graph.output, passage.widths)
-    found = torch.zeros(passage.steps, passage.steps, dtype=torch.float64)
-    moved = passage.identity[:0]
-    for count, step in enumerate(order):
+    moved = _moved(passage, row, order[:first], x)
+    for step in order[first:]:
         stretch = passage.step(row, step)
         by_states, by_input = with_inputs(stretch, identity(stretch), x)
         new = by_input[0] @ stretch.given[x][0, 0]
         moved = torch.cat([moved @ by_states[0].T, new.unsqueeze(0)])
-        found[step, order[: count + 1]] = moved[:, own].norm(dim=1).cpu()
-    return found
+        yield moved[:, own].norm(dim=1)
+
+
+def _moved(passage: Passage, row: int, steps: Sequence[int], x: str) -> Tensor:
+    """Return (ds_t/dx_s) x_s of all states after the last t of some steps, for each s, (N, S)."""
+    vectors, found = passage.identity, list[Tensor]()
+    for step in reversed(steps):
+        stretch = passage.step(row, step)
+        by_states, by_input = with_inputs(stretch, vectors.unsqueeze(0), x)
+        found.append(by_input[0] @ stretch.given[x][0, 0])
+        vectors = by_states[0]
+    return torch.stack(found[::-1]) if found else vectors[:0]
 
 
 def ablation(passage: Passage, row: int, by: str) -> Tensor:

@@ -35,6 +35,8 @@ TEMPLATES: dict[str, list[str]] = json.loads(
 """Questions by class, with a place for an end."""
 ENDS = ("", "now", "please", "today", "here", "tomorrow")
 SENTENCE = "what time is it"
+SEED = 1
+"""Of the classifier's weights."""
 CODE = """embedding = nn.Embedding(words, 12)
 lstm = unrolled.LSTM(12, 16)
 readout = nn.Linear(16, 4)
@@ -72,7 +74,7 @@ def read(sentence: str = SENTENCE) -> tuple[list[str], torch.Tensor]:
     data = sentences()
     vocabulary = {word: n for n, word in enumerate(sorted({w for words, _ in data for w in words}))}
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
+        torch.manual_seed(SEED)
         model = Classifier(len(vocabulary), len(TEMPLATES))
         _fit(model, data, vocabulary)
     words = sentence.split()

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ...cells import find
+from ...draw import axes
 from ...draw.axes import joined, plain
 from ...draw.charts import label
 from ...draw.notice import say
@@ -22,7 +23,7 @@ from ...errors import DrawError, UserError
 from ...printing.latex import symbol
 from ...probe.flow import GradientFlow, gradient_flow
 from ...probe.jacobian import rows_of
-from ...probe.memory import direct_factors
+from ...probe.memory import direct_factors, influences
 from ...probe.paths import AROUND, carrier, coefficient, written
 from ...probe.record import record
 from ..train import checkpoint as checkpoints
@@ -100,9 +101,11 @@ class Measured:
         return moments(self.cell or find(kind or "lstm"))[-1]
 
     def _name(self, checkpoint: Checkpoint) -> str:
-        return self.words("{cell}, {units} units, after {steps} steps of training").format(
+        said = self.words("{cell}, {units} units, seed {seed}, after {steps} steps of training")
+        return said.format(
             cell=plain(checkpoint.cell.name),
             units=checkpoint.settings.hidden,
+            seed=checkpoint.settings.seed,
             steps=checkpoint.step,
         )
 
@@ -191,12 +194,15 @@ class Measured:
         ids = self._ids(checkpoint)
         shown = self._window(len(ids), limit)
         story = self._recorded(checkpoint, ids, shown)
-        found = self._flow(checkpoint).influence(LAYER)
-        return story, found[shown, : shown.stop].numpy()
+        found = numpy.zeros((shown.stop - shown.start, shown.stop))
+        rows = influences(self._flow(checkpoint).passage(LAYER), 0, shown.start)
+        for row, sizes in zip(found, rows, strict=False):  # no further than what is shown
+            row[: len(sizes)] = sizes.numpy()
+        return story, found
 
     def reading(self) -> Reading:
         """Return a question, read to its class by a small model of its own."""
-        from .models import CODE, TEMPLATES, read, sentences
+        from .models import CODE, SEED, TEMPLATES, read, sentences
 
         if self.given:
             raise DrawError("intent reads words with a classifier of its own: leave out --run")
@@ -209,6 +215,7 @@ class Measured:
             CODE,
             len(known),
             words in known,
+            SEED,
         )
 
     def fades(self) -> Sequence[Fade]:
@@ -220,8 +227,12 @@ class Measured:
         found = []
         models = self._all(*KINDS)
         short = [f"{plain(each.cell.name)} ({each.settings.hidden})" for each in models]
-        trained_for = ", ".join(map(str, dict.fromkeys(each.step for each in models)))
-        after = self.words("after {steps} steps of training").format(steps=trained_for)
+        trained_for, seeds = (
+            ", ".join(map(str, dict.fromkeys(numbers)))
+            for numbers in zip(*((each.step, each.settings.seed) for each in models), strict=True)
+        )
+        said = self.words("seed {seed}, after {steps} steps of training")
+        after = said.format(seed=seeds, steps=trained_for)
         for checkpoint, name in zip(models, self._names(models, short), strict=True):
             graph = checkpoint.cell.graph
             walks, where = self._walks(checkpoint, models)
@@ -238,7 +249,9 @@ class Measured:
         if self.text is SENTENCE:
             ids = self._excerpts(checkpoint, models)
             flows = [self._flow(checkpoint, ids[:, r : r + 1]) for r in range(ids.shape[1])]
-            said = self.words("geometric mean of {count} excerpts of {steps} characters")
+            said = self.words(
+                "geometric mean of {count} excerpts of {steps} characters of help topics"
+            )
             where = said.format(count=len(flows), steps=len(ids))
             return [(flow, len(ids) - 1) for flow in flows], where
         count, flow = len(self.text), self._flow(checkpoint)
@@ -247,7 +260,9 @@ class Measured:
         where = "$T$ = " + ", ".join(str(last + 1) for last in lasts)
         if rows > 1:
             where = self.words("geometric mean of {places}").format(places=where)
-        return [(flow, last) for last in lasts], where
+        return [(flow, last) for last in lasts], joined(
+            self.words, axes.read(self.words, self.text), where
+        )
 
     def _excerpts(
         self, checkpoint: Checkpoint, models: Sequence[Checkpoint], rows: int = ROWS
@@ -280,13 +295,19 @@ class Measured:
 
     def _stretch(
         self, checkpoint: Checkpoint, models: Sequence[Checkpoint]
-    ) -> tuple[GradientFlow, int, int]:
-        """Return a flow, the first step whose factors are shown, and the number of steps."""
+    ) -> tuple[GradientFlow, int, int, str]:
+        """Return a flow, the first step whose factors are shown, the number of steps, and the text
+        in words.
+        """
         if self.text is SENTENCE:
             flow = self._flow(checkpoint, self._excerpts(checkpoint, models)[: STEPS + 1, :1])
-            return flow, 1, flow.passage(LAYER).steps
+            count = flow.passage(LAYER).steps
+            said = self.words("text: an excerpt of Python's help topics, {count} characters")
+            return flow, 1, count, said.format(count=count)
         count = len(self.text)
-        return self._flow(checkpoint), max(1, count - STEPS), count
+        said = self.words("{count} characters").format(count=count)
+        where = joined(self.words, axes.read(self.words, self.text), said)
+        return self._flow(checkpoint), max(1, count - STEPS), count, where
 
     def direct(self, limit: int) -> Direct:
         """Return the factors of the memory's direct path."""
@@ -306,6 +327,7 @@ class Measured:
             self._name(checkpoint),
             state,
             written(graph, factor),
+            list(self.text[shown]),
             values[shown].numpy(),
             shown.start,
             len(values),
@@ -339,12 +361,11 @@ class Measured:
             size(flow.terms(LAYER, step, step - 2).shares[AROUND])
             for step in range(max(2, first), shown.stop)
         ]
-        errors, places = {}, {}
+        errors = {}
         for k in (1, 2, 3, 5, 10):
-            if k <= last:
-                steps = range(k, last + 1, max(1, last // 6))
+            if k < shown.stop:
+                steps = range(max(k, first), shown.stop)
                 pairs = [flow.terms(LAYER, step, step - k) for step in steps]
-                places[k] = len(pairs)
                 both = zip(*((pair.popular_error, pair.gates_error) for pair in pairs), strict=True)
                 errors[k] = tuple(float(numpy.median(each)) for each in both)
         return Terms(
@@ -359,7 +380,6 @@ class Measured:
             errors,
             first,
             last + 1,
-            places,
         )
 
     def ways(self, limit: int) -> Ways:
@@ -411,7 +431,7 @@ def _derivative(states: str | Sequence[str], later: str, earlier: str) -> str:
     return f"$\\partial {new} / \\partial {old}$"
 
 
-def _whole(flow: GradientFlow, first: int, count: int, name: str) -> Factors:
+def _whole(flow: GradientFlow, first: int, count: int, where: str, name: str) -> Factors:
     """Return the singular values of each step's Jacobian, and the size of their product."""
     units, sizes = [], []
     passage = flow.passage(LAYER)
@@ -423,11 +443,11 @@ def _whole(flow: GradientFlow, first: int, count: int, name: str) -> Factors:
         sizes.append(_greatest(product))
     formula = _derivative(list(passage.widths), "t", "t-1")
     return Factors(
-        name, formula, True, torch.stack(units).numpy(), numpy.array(sizes), first, count
+        name, formula, True, torch.stack(units).numpy(), numpy.array(sizes), first, count, where
     )
 
 
-def _along(flow: GradientFlow, first: int, count: int, name: str) -> Factors | None:
+def _along(flow: GradientFlow, first: int, count: int, where: str, name: str) -> Factors | None:
     """Return the same of the direct path of the memory; None of a cell without one."""
     graph, values = flow.passage(LAYER).graph, direct_factors(flow.passage(LAYER))
     factor = coefficient(graph, carrier(graph))
@@ -436,7 +456,7 @@ def _along(flow: GradientFlow, first: int, count: int, name: str) -> Factors | N
     units = values[first:count].abs()
     sizes = units.cumprod(0).amax(1)
     formula = label(written(graph, factor))
-    return Factors(name, formula, False, units.numpy(), sizes.numpy(), first, count)
+    return Factors(name, formula, False, units.numpy(), sizes.numpy(), first, count, where)
 
 
 def _bits(checkpoint: Checkpoint, ids: Tensor) -> float:

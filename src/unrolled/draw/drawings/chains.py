@@ -98,8 +98,8 @@ def passing(subject: Subject) -> Picture:
     story = subject.numbers.story(6, name, "memory")
     states = story.values[story.graph.output]
     scale = float(abs(states).max()) or 1.0
-    under = subject.words("{model}: units 1–{last} of $h_t$").format(
-        model=story.model, last=min(SHOWN, states.shape[1])
+    under = subject.words("{model}: units 0–{last} of $h_t$").format(
+        model=story.model, last=min(SHOWN, states.shape[1]) - 1
     )
     scene = _passed(story.tokens, states / scale)
     scene = above(scene, subject.words("the hidden state, handed from step to step"))

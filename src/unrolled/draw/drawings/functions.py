@@ -10,7 +10,7 @@ import numpy
 from ...errors import DrawError
 from ...graph.operation import Operation
 from ...printing.latex import symbol
-from ..axes import BEHIND, GREY, dark, darker, joined, signed, spaced, span
+from ..axes import BEHIND, GREY, dark, darker, joined, read, signed, spaced, span
 from ..drawing import drawing
 from ..palette import BLUE, GREEN, INK, ORANGE, PALE, RED
 from ..picture import Picture, animated
@@ -45,7 +45,7 @@ def activations(subject: Subject) -> Picture:
     """Draw both functions and their derivatives; in the animation a value wanders through them."""
     turn = numpy.linspace(0, 2 * numpy.pi, 37)
     sweep = 1 + numpy.where(numpy.sin(turn) > 0, 3, 5) * numpy.sin(turn)  # to 4, to -4, to 1
-    return animated(_activations, sweep.tolist(), 0.13)
+    return animated(_activations, sweep.round(1).tolist(), 0.13)
 
 
 def _activations(at: float) -> Figure:
@@ -68,7 +68,9 @@ def _activations(at: float) -> Figure:
         axes.plot([at, at, -5], [-1.3, y, y], color=MARK, linewidth=1.5)
         axes.plot(at, y, "o", color=MARK, markersize=9, zorder=5)
         axes.plot(at, rise, "o", color=INK, markersize=6, zorder=5)
-        axes.text(at + 0.12, -1.28, written, color=MARK, fontsize=14, va="bottom")
+        side = ("left", 0.12) if at < 3 else ("right", -0.12)
+        place = {"va": "bottom", "ha": side[0]}
+        axes.text(at + side[1], -1.28, written, color=MARK, fontsize=14, **place)
         axes.set_xlim(-5, 5)
         axes.set_ylim(-1.3, 1.3)
         axes.set_yticks([-1, 0, 1])
@@ -92,11 +94,12 @@ def squash(subject: Subject) -> Picture:
     kept = numpy.array(held).T
     values = {"free": free, "held": kept}
     make = partial(_squash, subject.words, free, kept)
-    return animated(make, [n / 3 for n in range(3 * TIMES + 1)], 0.18, values)
+    between = [n + part for n in range(TIMES) for part in STAYS]
+    return animated(make, [*between, TIMES], 0.15, values)
 
 
 def _squash(words: Words, free: ndarray, kept: ndarray, upto: float) -> Figure:
-    """Draw the values up to a step, or on their way from one to the next."""
+    """Draw the values up to a step; on their way to the next, a line without mark or number."""
     made = figure(11, 5.6)
     panels = ((free, words("times 3")), (kept, words("times 3, then tanh")))
     grid = made.subplots(1, 2, sharey=True)
@@ -114,7 +117,10 @@ def _squash(words: Words, free: ndarray, kept: ndarray, upto: float) -> Figure:
         ):
             steps = [*range(int(upto) + 1), upto][: len(line)]
             label = f"{start:g}".replace("-", "−")
-            axes.plot(steps, line, color=color, marker=mark, markersize=7, label=label)
+            marks = {"marker": mark, "markersize": 7, "markevery": slice(int(upto) + 1)}
+            axes.plot(steps, line, color=color, label=label, **marks)
+            if upto != int(upto):
+                continue
             bold = {"fontsize": 14, "fontweight": "bold", "color": darker(color), "bbox": BEHIND}
             place = (upto + 0.3, numpy.sign(height) * LINEAR * 10 ** (abs(height) - 1))
             axes.text(*place, _number(line[int(upto)]), va="center", **bold)
@@ -128,6 +134,8 @@ def _squash(words: Words, free: ndarray, kept: ndarray, upto: float) -> Figure:
     return made
 
 
+STAYS = (0, 0, 0, 1 / 3, 2 / 3)
+"""From one step to the next: its numbers stand, then the lines go on."""
 LINEAR = 0.01
 """Up to this the axis of values is even, beyond it logarithmic."""
 TICKS = (-10_000, -1000, -100, -10, -1, -0.1, 0, 0.1, 1, 10, 100, 1000, 10_000)
@@ -248,7 +256,8 @@ def _surface(words: Words, story: Story, names: tuple[str, str], x: ndarray, y: 
     steps = span(words, story.start + 1, len(story.tokens), story.total)
     shown = words("{some} of {all} points").format(some=len(chosen), all=f"{len(x):,}")
     made.text(0.08, 0.02, joined(words, story.model, steps, shown), fontsize=12)
-    made.subplots_adjust(left=0.08, right=0.985, bottom=0.19, top=0.87, wspace=0.1)
+    made.text(0.08, 0.065, read(words, story.tokens), fontsize=12)
+    made.subplots_adjust(left=0.08, right=0.985, bottom=0.21, top=0.87, wspace=0.1)
     return made
 
 
@@ -275,4 +284,7 @@ def _shares(axes: Axes, words: Words, shares: ndarray, name: str) -> None:
     axes.spines["left"].set_visible(False)
     axes.legend(fontsize=13, loc="upper right")
     axes.set_xlabel(name)
-    axes.set_title(words("shares of this factor; the claim is: 0 or 1"), fontsize=15)
+    said = words(
+        "claim: this factor is 0 or 1\nhere {share} of its values are neither (0.1 to 0.9)"
+    )
+    axes.set_title(said.format(share=_percent(shares[1])), fontsize=14, linespacing=1.4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from dataclasses import replace
 from itertools import product
@@ -46,9 +47,9 @@ def shrinking(subject: Subject) -> Picture:
     curves = charts.curves_of({fade.name: fade.sizes for fade in fades})
     title, about = headings(subject.words, fades)
     longest = max(len(curve.sizes) for curve in curves.values()) - 1
-    stops = numpy.linspace(0, longest, WALK)[1:-1]
+    stops = numpy.unique(numpy.linspace(0, longest, WALK).round().astype(int))[1:-1].tolist()
 
-    def film(upto: float | None) -> Figure:
+    def film(upto: int | None) -> Figure:
         return charts.faded(curves, subject.words, title, about, upto)
 
     return animated(film, [*stops, None], 0.15, dict(charts.sizes_of(curves)))
@@ -58,13 +59,13 @@ WALK = 32
 """Frames of the walk back, about."""
 
 
-NORM = "Frobenius norm, other states of step $T-k$ held fixed; {where}"
+NORM = "Frobenius norm, other states of step $T-k$ held fixed"
 
 
 def headings(words: Words, fades: Sequence[Fade]) -> tuple[str, str]:
     """Return what stands over and under gradients against distance."""
     title = words("a state's derivative by itself $k$ steps before: size relative to $k = 0$")
-    return title, words(NORM).format(where=fades[0].where)
+    return title, f"{words(NORM)}\n{fades[0].where}"
 
 
 @drawing(24, "switches", "RNN against LSTM as products of per-step factors", "run text")
@@ -97,7 +98,7 @@ def _switches(words: Words, found: Sequence[Factors]) -> Figure:
         between = float(((each.units > 0.1) & (each.units < 0.9)).mean())
         share = words("{share} of factors between 0.1 and 0.9").format(share=f"{between:.0%}")
         kind = words("whole Jacobian") if each.whole else words("direct path only")
-        name = textwrap.fill(each.model, 30)
+        name = _wrapped(each.model, 100 // len(found))
         kind = words("{kind}: {derivative}").format(kind=kind, derivative=each.derivative)
         title = f"{name}\n{kind}\n{share}"
         upper.set_title(title, fontsize=12.5, linespacing=1.45)
@@ -120,9 +121,24 @@ def _switches(words: Words, found: Sequence[Factors]) -> Figure:
     )
     dots = words("dots: singular values of a step's Jacobian; of a direct path, its factor by unit")
     line = words("line: the greatest")
-    made.text(0.1, 0.015, pieces.joined(words, dots, line), fontsize=12)
-    made.subplots_adjust(left=0.1, right=0.99, bottom=0.125, top=0.855, hspace=0.09, wspace=0.08)
+    made.text(0.1, 0.04, found[0].where, fontsize=12)
+    made.text(0.1, 0.012, pieces.joined(words, dots, line), fontsize=12)
+    made.subplots_adjust(left=0.1, right=0.99, bottom=0.145, top=0.855, hspace=0.09, wspace=0.08)
     return made
+
+
+def _wrapped(name: str, wide: int) -> str:
+    """Return a model's name in lines of so many letters at most, broken after commas if it can be.
+
+    >>> _wrapped("lstm, 48 units, seed 0, after 400 steps of training", 40)
+    'lstm, 48 units, seed 0,\\nafter 400 steps of training'
+    """
+    lines = [""]
+    for part in re.findall(r"[^,，]+(?:, |，)?|[,，]", name):
+        if text_width(lines[-1] + part) > wide * text_width("n") and lines[-1]:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(textwrap.fill(line, wide) for line in lines)
 
 
 def _mark(steps: Sized) -> str:
@@ -213,7 +229,7 @@ def _states(words: Words, found: Ways, counts: ndarray) -> list[Shape]:
         light: Light = "plain" if counts[t, row].all() else "dim"
         shapes.append(replace(box, size=0.8, light=light))
     for t, token in enumerate(found.tokens):
-        said = words("step {number}: {token}").format(
+        said = words("after step {number}: {token}").format(
             number=found.start + t + 1, token=pieces.visible(token)
         )
         shapes.append(Label(f"step {t}", said, t * PITCH, -0.95, "caption", size=0.72))
@@ -289,6 +305,7 @@ def terms(subject: Subject) -> Picture:
     """Draw the terms over the text, and how far the popular products are off."""
     found = subject.numbers.terms(LONG)
     values = {"sizes": found.sizes, "exact": found.exact, "around": found.around}
+    values |= {f"errors {k}": numpy.array(both) for k, both in found.errors.items()}
     return Picture(lambda: _terms(subject.words, found), values=values)
 
 
@@ -326,12 +343,15 @@ def _sizes(axes: Axes, words: Words, found: Terms) -> None:
     exact = {"color": INK, "linewidth": 1.2, "marker": _mark(found.tokens)}
     axes.plot(found.exact, **exact, label=words("exact: their sum"))
     around = {"color": pieces.GREY, "linestyle": (0, (1, 1)), "linewidth": 2}
-    axes.plot(found.around, **around, label=f"{two} {words(way)}")
+    label = words("over two steps: {derivative} {way}").format(derivative=two, way=words(way))
+    axes.plot(found.around, **around, label=label)
     pieces.letters(axes, found.tokens, found.start)
     axes.set_xlim(-0.5, len(found.tokens) - 0.5)
     axes.set_ylim(bottom=0)
     one = f"$\\partial {symbol(state, 't')} / \\partial {symbol(state, 't-1')}$"
-    said = words("terms of {derivative}: size  (Frobenius norm / $\\sqrt{{H}}$)")
+    said = words(
+        "terms of {derivative}, and one over two steps: size  (Frobenius norm / $\\sqrt{{H}}$)"
+    )
     axes.set_title(said.format(derivative=one))
     axes.legend(ncols=3, fontsize=13, loc="upper center", bbox_to_anchor=(0.5, -0.14))
 
@@ -353,7 +373,9 @@ def _errors(axes: Axes, words: Words, found: Terms) -> None:
     axes.set_xlim(-0.6, len(places) - 0.4)
     axes.set_xlabel(f"{words('steps back')} $k$", fontsize=13)
     whole = f"$\\partial {symbol(found.state, 't')} / \\partial {symbol(found.state, 't-k')}$"
-    said = words("how far products over $k$ steps are from the exact {derivative}: median over $t$")
+    said = words(
+        "how far products over $k$ steps are from the exact {derivative}: median over the $t$ shown"
+    )
     axes.set_title(said.format(derivative=whole), fontsize=14)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)

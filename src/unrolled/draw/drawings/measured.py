@@ -33,9 +33,6 @@ LONG = 54
 PAIRS = 31
 """Steps of a text in a picture of all pairs of them."""
 
-MOMENTS = 32
-"""Frames of an animation over a text, about."""
-
 
 @drawing(
     21,
@@ -52,28 +49,23 @@ def memory(subject: Subject) -> Picture:
     story, found = subject.numbers.influence(PAIRS)
     whole = found / found.sum(1, keepdims=True).clip(1e-300)
     shares, before = whole[:, story.start :], whole[:, : story.start].sum(1)
-    moments = numpy.linspace(0, len(shares) - 1, max(4, min(MOMENTS, 3 * len(shares))))
+    moments = range(len(shares))
     values = {"shares": shares, "before": before, "influence": found}
     make = partial(_memory, subject.words, story, shares, before if story.start else None)
-    return animated(make, moments.tolist(), max(0.2, 1.5 / len(moments)), values)
+    return animated(make, moments, max(0.2, 1.5 / len(moments)), values)
 
 
 def _memory(
-    words: Words, story: Story, shares: ndarray, before: ndarray | None, now: float
+    words: Words, story: Story, shares: ndarray, before: ndarray | None, now: int
 ) -> Figure:
-    """Draw the rows up to a step; between two steps, on the way from one to the other."""
+    """Draw the rows up to that of a step, and the row of this step as bars."""
     made = figure(10.5, 10)
     top, main = made.subplots(2, 1, height_ratios=(1, 5.6))
-    row, part = int(now), now - int(now)
-    later = min(row + 1, len(shares) - 1)
-    step = later if part else row
-    heights = (1 - part) * shares[row] + part * shares[later]
-    top.bar(range(step + 1), heights[: step + 1], color=BLUE, width=0.8)
+    top.bar(range(now + 1), shares[now, : now + 1], color=BLUE, width=0.8)
     left = -0.5
     if before is not None:
         left = BEFORE - 0.6
-        earlier = (1 - part) * before[row] + part * before[later]
-        top.bar(BEFORE, earlier, color=pieces.GREY, width=1)
+        top.bar(BEFORE, before[now], color=pieces.GREY, width=1)
         _before(words, main, before, now, story.start)
     top.set_xlim(left, len(shares) - 0.5)
     top.set_ylim(0, 1)
@@ -82,8 +74,8 @@ def _memory(
     top.set_ylabel(words("share"), fontsize=13)
     output = symbol(story.graph.output, "t")
     said = words("share of each input $x_s$ in {state} after step $t$ = {step}, {token}")
-    token = f"“{pieces.visible(story.tokens[step])}”"
-    number = story.start + step + 1
+    token = f"“{pieces.visible(story.tokens[now])}”"
+    number = story.start + now + 1
     top.set_title(said.format(state=f"${output}$", step=number, token=token), fontsize=15)
     pieces.triangle(main, shares, story.tokens, now, story.start)
     main.set_xlim(left, len(shares) - 0.5)
@@ -103,7 +95,7 @@ BEFORE = -1.9
 """The place of the column for all earlier inputs."""
 
 
-def _before(words: Words, axes: Axes, before: ndarray, now: float, start: int) -> None:
+def _before(words: Words, axes: Axes, before: ndarray, now: int, start: int) -> None:
     """Draw the share of all inputs before those that are shown, in a column of its own."""
     from matplotlib.colors import PowerNorm
 
@@ -132,7 +124,7 @@ def intent(subject: Subject) -> Picture:
 WORD, FULL = 2.1, 0.95
 """From one word to the next, and how long the bar of a probability of 1 is."""
 HEAD, BARS = HIGH / 2 + 1.0, HIGH / 2 + 2.2
-"""The heights of the classifier and of the lowest bar."""
+"""The heights of the readout and of the lowest bar."""
 
 
 def _intent(subject: Subject, reading: Reading, now: int, part: float) -> Scene:
@@ -143,7 +135,7 @@ def _intent(subject: Subject, reading: Reading, now: int, part: float) -> Scene:
         x, low = n * WORD, -HIGH / 2
         reads: Light = "plain" if n < now or (n == now and part) else "lit" if n == now else "dim"
         sorts: Light = "plain" if n < now else "lit" if n == now and part else "dim"
-        head = Box(f"head {n}", "head", x, HEAD, 1.5, 0.62, 0.1, words("classifier"), 0.68)
+        head = Box(f"head {n}", "head", x, HEAD, 1.5, 0.62, 0.1, "readout", 0.68)
         shapes += [
             Line(f"in {n}", ((x, low - 0.75), (x, low)), light=reads),
             replace(Box(f"A {n}", "closed", x, 0, 1.15, HIGH, 0.16, "LSTM", 0.8), light=reads),
@@ -190,8 +182,8 @@ def _about(words: Words, reading: Reading) -> list[Shape]:
     trained = "trained on {count} sentences, this one among them"
     if not reading.is_known:
         trained = "trained on {count} other sentences"
-    said = words("an LSTM of 16 units and a small classifier, {trained}").format(
-        trained=words(trained).format(count=reading.sentences)
+    said = words("LSTM of 16 units, linear readout, seed {seed}; {trained}").format(
+        seed=reading.seed, trained=words(trained).format(count=reading.sentences)
     )
     return [
         Label("about", words("probability of each class, given the words so far"),
@@ -227,19 +219,22 @@ def film(subject: Subject) -> Picture:
     units = numpy.argsort(-stories[-1].values[output].std(0), kind="stable")[:UNITS]
     values: dict[str, Any] = {story.model: story.values[output][:, units] for story in stories}
     values["loss"] = numpy.array([story.loss for story in stories])
-    moments = [n + part for n in range(len(stories) - 1) for part in FADES] + [len(stories) - 1]
+    steps = len(stories[-1].tokens)
+    counts = sorted({-(-steps * part // PARTS) for part in range(1, PARTS + 1)})
+    moments = [(n, count) for n in range(len(stories)) for count in counts]
     seconds = max(0.1, min(0.35, 10 / len(moments)))
     return animated(partial(_film, subject.words, stories, units), moments, seconds, values)
 
 
 UNITS = 12
 """Units that a film shows: those that move most at its end."""
-FADES = (0, 0.25, 0.5, 0.75)
-"""Between two checkpoints: it stands, then goes over into the next."""
+PARTS = 4
+"""In so many parts of the text, one after the other, each checkpoint's states appear."""
 
 
-def _film(words: Words, stories: Sequence[Story], units: ndarray, now: float) -> Figure:
-    """Draw the checkpoints up to one; between two, the next is on its way from the one before."""
+def _film(words: Words, stories: Sequence[Story], units: ndarray, now: tuple[int, int]) -> Figure:
+    """Draw the checkpoints up to one, which has read so many steps; the later ones are empty."""
+    last, count = now
     made = figure(12, 1.9 + 1.45 * len(stories))
     height = made.get_figheight()
     around = {"left": 0.03, "top": 1 - 0.95 / height, "bottom": 1.0 / height, "hspace": GAP}
@@ -250,19 +245,20 @@ def _film(words: Words, stories: Sequence[Story], units: ndarray, now: float) ->
     states = [story.values[output][:, units] for story in stories]
     scale = pieces.Scale.of(*states)
     panels = [made.add_subplot(grid[n, 0]) for n in range(len(stories))]
-    last, part = int(now), now - int(now)
     image = None
     for n, (axes, story) in enumerate(zip(panels, stories, strict=True)):
-        shown = states[n]
-        if n == last + 1:
-            shown = (1 - part) * states[last] + part * states[n]
-        if n > last + (part > 0):
-            shown = numpy.full_like(shown, numpy.nan)
+        shown = states[n].copy()
+        shown[len(shown) if n < last else count if n == last else 0 :] = numpy.nan
         axes.set_title(story.model, fontsize=13, pad=4, color=INK if n <= last else pieces.GREY)
         image = pieces.heat(axes, shown, "", scale)
         axes.set_xticks([])
     pieces.letters(panels[-1], stories[-1].tokens, stories[-1].start)
-    _losses(words, made.add_subplot(grid[:, 1]), [story.loss or 0.0 for story in stories], last)
+    _losses(
+        words,
+        made.add_subplot(grid[:, 1]),
+        [story.loss or 0.0 for story in stories],
+        last - (count < len(states[last])),
+    )
     _scale(made, image, f"${symbol(output, 't')}$", scale)
     said = words("rows: the {count} units of {state} that vary most over the text at the end")
     rows = said.format(count=len(units), state=f"${symbol(output, 't')}$")

@@ -9,7 +9,7 @@ from ...errors import DrawError
 from ...graph.operation import Operation
 from ...printing.latex import symbol
 from .. import charts
-from ..axes import joined, span
+from ..axes import joined, read, span
 from ..drawing import CHARTS, drawing
 from ..picture import Picture
 from .gradients import headings
@@ -62,7 +62,7 @@ def spectrum(subject: Subject) -> Picture:
     steps = span(words, found.start + 1, len(found.values), found.total)
     said = words("a step multiplies the old {state} by it; 1: kept, 0: forgotten")
     about = said.format(state=f"${symbol(found.state, 't-1')}$")
-    title = f"{joined(words, found.model, steps)}\n{about}"
+    title = f"{joined(words, found.model, steps, read(words, found.tokens))}\n{about}"
     return charts.spectrum(found.values, found.factor, title, words.language)
 
 
@@ -94,7 +94,9 @@ def saturation(subject: Subject) -> Picture:
         raise DrawError(f"saturation shows gates: {story.graph.name} has no value between 0 and 1")
     steps = span(subject.words, story.start + 1, len(story.tokens), story.total)
     return charts.saturation(
-        found, joined(subject.words, story.model, steps), subject.words.language
+        found,
+        f"{read(subject.words, story.tokens)}\n{joined(subject.words, story.model, steps)}",
+        subject.words.language,
     )
 
 

@@ -188,3 +188,19 @@ def test_text_is_coloured_by_its_values() -> None:
 def test_what_does_not_fit_is_said(make: object, message: str) -> None:
     with pytest.raises(DrawError, match=message):
         make()  # pyright: ignore[reportCallIssue]
+
+
+def test_what_explodes_is_not_called_small() -> None:
+    curves = charts.curves_of({"up": [1.0, 10.0, numpy.inf], "gone": [1.0, numpy.nan, 0.5]})
+    assert [curve.stops for curve in curves.values()] == ["lost", "lost"]
+    made = charts.distance({"up": [1.0, 10.0, numpy.inf], "low": [1.0, 0.0]}).figure()
+    (said,) = [text.get_text() for text in made.texts]
+    assert "cross: infinite" in said
+    assert "triangle: 0" in said
+
+
+def test_small_values_have_digits_and_no_values_are_an_error() -> None:
+    said = charts.text("ab", [0.004, -0.002]).figure().texts[0].get_text()
+    assert "−0.004" in said
+    with pytest.raises(DrawError, match="none of the values is a finite number"):
+        charts.text("ab", [numpy.nan, numpy.nan])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy
@@ -14,7 +15,7 @@ from .type import MONOSPACE
 from .words import Words
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from matplotlib.axes import Axes
     from numpy import ndarray
@@ -201,7 +202,7 @@ def heat(axes: Axes, values: ndarray, name: str, scale: Scale) -> Any:
 def fading(
     axes: Axes,
     curves: Sequence[tuple[str, ndarray]],
-    stopped: Container[str] = (),
+    stopped: Mapping[str, str] = MappingProxyType({}),
     upto: int | None = None,
 ) -> None:
     """Draw gradient sizes against steps back, one curve for each model, named at its end.
@@ -209,7 +210,8 @@ def fading(
     Args:
         axes: with their limits set and a logarithmic scale upwards.
         curves: names and sizes, each from 0 steps back on.
-        stopped: names of those that go on below what can be told: they end in a triangle.
+        stopped: names of those that go on "low", below what can be told: they end in a triangle;
+            "lost", with what is no finite number: in a cross.
         upto: the last step back that is shown.
     """
     ends = []
@@ -219,7 +221,8 @@ def fading(
         color, dashes = SERIES[number % len(SERIES)], DASHES[number % len(DASHES)]
         axes.plot(places, shown, color=color, linestyle=dashes, linewidth=2.8)
         is_end = places[-1] == len(sizes) - 1 and name in stopped
-        axes.plot(places[-1], shown[-1], "v" if is_end else "o", color=color, markersize=8)
+        mark = {"low": "v", "lost": "X"}[stopped[name]] if is_end else "o"
+        axes.plot(places[-1], shown[-1], mark, color=color, markersize=8)
         ends.append((float(shown[-1]), float(places[-1]), name, color))
     axes.grid(axis="y", linewidth=0.6)
     floor, ceiling = numpy.log10(axes.get_ylim())

@@ -187,6 +187,8 @@ def text(
     words, array = Words(language), _array("text", "values", values, 1)
     if len(array) != len(tokens):
         raise DrawError(f"text: {len(tokens)} characters, but {len(array)} values")
+    if not numpy.isfinite(array).any():
+        raise DrawError("text: none of the values is a finite number: nothing can be seen of them")
     start = _start("text", len(tokens), WIDTH * MOST_LINES, first, total)
     shown = array[start:]
     about = _heading(words, title, start + first, len(shown), total)
@@ -269,11 +271,12 @@ class Curve(NamedTuple):
 
     Attributes:
         sizes: relative to the first.
-        stops: whether what was given goes on, with 0 or what its dtype cannot tell from that.
+        stops: "low" if what was given goes on, with 0 or what its dtype cannot tell from that,
+            "lost" if it goes on with what is no finite number, else empty.
     """
 
     sizes: ndarray
-    stops: bool
+    stops: str
 
 
 def curves_of(curves: Mapping[str, Any]) -> dict[str, Curve]:
@@ -293,7 +296,8 @@ def curves_of(curves: Mapping[str, Any]) -> dict[str, Curve]:
         end = below[0] if len(below) else len(array)
         if end == 0:
             raise DrawError(f"distance: {name} begins with {array[0]}: nothing can be seen of it")
-        found[name] = Curve(array[:end] / array[0], bool(len(below)))
+        stops = ("low" if numpy.isfinite(array[end]) else "lost") if len(below) else ""
+        found[name] = Curve(array[:end] / array[0], stops)
     return found
 
 
@@ -408,7 +412,7 @@ def faded(
     low, high = (pick(pick(c.sizes) for c in curves.values()) for pick in (min, max))
     axes.set_yscale("log")
     axes.set_ylim(low / 4 * (low / high) ** 0.03, high * 4)
-    stopped = {name for name, curve in curves.items() if curve.stops}
+    stopped = {name: curve.stops for name, curve in curves.items() if curve.stops}
     pieces.fading(axes, list(sizes_of(curves).items()), stopped, upto)
     axes.set_xlabel(words("steps back") + " $k$")
     axes.set_title(title, pad=14, x=0.0)
@@ -419,8 +423,11 @@ def faded(
     axes.yaxis.tick_right()
     axes.spines["right"].set_visible(True)
     axes.spines["left"].set_visible(False)
-    note = words("triangle: 0, or too small for its number format, from there on")
-    lines = [*about.split("\n"), note * bool(stopped)]
+    notes = {
+        "low": words("triangle: 0, or too small for its number format, from there on"),
+        "lost": words("cross: infinite, or no number, from there on"),
+    }
+    lines = [*about.split("\n"), *(note for why, note in notes.items() if why in stopped.values())]
     said = "\n".join(filter(None, lines))
     made.text(0.03, 0.02, said, fontsize=12, va="bottom", linespacing=1.4)
     bottom = 0.13 + 0.04 * max(1, said.count("\n") + 1)
@@ -450,7 +457,7 @@ def _text(tokens: Sequence[str], values: ndarray, about: Heading, words: Words) 
     axes = made.subplots()
     pieces.colored_text(axes, tokens, values / scale, WIDTH, about.start)
     said = words("from {low} (dark) to {high} (light)")
-    ends = {"low": f"−{scale:.2f}", "high": f"{scale:.2f}"}
+    ends = {"low": f"−{scale:.2g}", "high": f"{scale:.2g}"}
     height = made.get_figheight()
     lines = filter(None, (about.title, pieces.joined(words, said.format(**ends), about.steps)))
     made.text(0.0367, 1 - 0.1 / height, "\n".join(lines), fontsize=13, va="top", linespacing=1.4)

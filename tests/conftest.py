@@ -13,7 +13,11 @@ from hypothesis import settings
 
 import guard
 from code_cache_folder import temporary
+from unrolled.draw import search
 from unrolled.kernels.runtime import memory
+
+HASTY = 5000
+"""How long layouts are improved in tests: what must hold of a picture, holds for every one."""
 
 settings.register_profile("unrolled", deadline=None)
 settings.load_profile("unrolled")
@@ -21,6 +25,7 @@ settings.load_profile("unrolled")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Let all workers of this run share what one has compiled."""
+    search.WORK = HASTY
     stack = ExitStack()
     stack.enter_context(temporary())
     config.add_cleanup(stack.close)

@@ -1,10 +1,17 @@
 from functools import lru_cache
 
+import pytest
+
 from unrolled.cells import CELLS
 from unrolled.draw import search
 from unrolled.draw.elements import elements
 from unrolled.draw.placement import Grid, placements
 from unrolled.draw.wiring import Wiring, wire
+
+
+@pytest.fixture(autouse=True)
+def _thorough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "WORK", 40_000)
 
 
 @lru_cache

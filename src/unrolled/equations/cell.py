@@ -127,8 +127,7 @@ class Cell:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Cell):
             return NotImplemented
-        mine, others = storage.to_json(self.graph), storage.to_json(other.graph)
-        return {**mine, "written": None} == {**others, "written": None}
+        return storage.equations(self.graph) == storage.equations(other.graph)
 
     def __hash__(self) -> int:
         return hash((self.name, tuple(self.graph.values)))

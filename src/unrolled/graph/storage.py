@@ -19,7 +19,7 @@ from .operation import BINARY, LEAVES, UNARY, Operation
 from .verify import check_graph, check_step
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    pass
 
 Name = Annotated[str, Meta(max_length=limits.STORED_NAME)]
 Index = Annotated[int, Meta(ge=0, lt=limits.STORED_NODES)]
@@ -103,11 +103,11 @@ class StoredWritten(Struct, forbid_unknown_fields=True):
         for name in self.names:
             if name not in graph.values:
                 raise CellError(f"not the equations of a cell: no value is called {short(name)}")
-        numbers = {}
+        numbers, known = {}, set(graph.order)
         for index, place, name in self.numbers:
             node = nodes[_above(index, len(nodes))]
             arguments = node.arguments[place : place + 1]
-            if not name.isidentifier() or not arguments:
+            if not name.isidentifier() or not arguments or node not in known:
                 raise CellError(f"not the equations of a cell: no number is called {short(name)}")
             if arguments[0].operation is not Operation.CONSTANT:
                 raise CellError(f"not the equations of a cell: {short(name)} is no number")
@@ -143,7 +143,12 @@ class StoredGraph(Struct, forbid_unknown_fields=True):
 
 
 def to_json(graph: Graph) -> dict[str, Any]:
-    """Return the graph as dicts, lists, strings and numbers."""
+    """Return the graph, with what its author wrote, as dicts, lists, strings and numbers."""
+    return {**equations(graph), **_written(graph)}
+
+
+def equations(graph: Graph) -> dict[str, Any]:
+    """Return what a graph computes, in the same form."""
     place = {node: index for index, node in enumerate(graph.order)}
     return {
         "name": graph.name,
@@ -155,12 +160,12 @@ def to_json(graph: Graph) -> dict[str, Any]:
             for node in graph.order
         ],
         "values": {name: place[node] for name, node in graph.values.items()},
-        **_written(graph, place),
     }
 
 
-def _written(graph: Graph, place: Mapping[Node, int]) -> dict[str, Any]:
+def _written(graph: Graph) -> dict[str, Any]:
     """Return what the author wrote, if the equations do not say it."""
+    place = {node: index for index, node in enumerate(graph.order)}
     names, numbers = graph.written
     if names is None or (not numbers and names >= set(graph.values)):
         return {}

@@ -44,7 +44,7 @@ _digests: WeakKeyDictionary[Graph, str] = WeakKeyDictionary()
 def digest(graph: Graph) -> str:
     """Return a text that graphs of other equations do not have."""
     if graph not in _digests:
-        text = msgspec.json.encode(storage.to_json(graph))
+        text = msgspec.json.encode(storage.equations(graph))
         _digests[graph] = sha256(text).hexdigest()
     return _digests[graph]
 

@@ -44,7 +44,7 @@ def decimal(value: float) -> str:
     """Return a number, its power of ten written as one.
 
     >>> decimal(0.5), decimal(2e-9), decimal(1e20)
-    ('0.5', '2 \\cdot 10^{-9}', '10^{20}')
+    ('0.5', '2 \\\\cdot 10^{-9}', '10^{20}')
     """
     digits, _, power = number(value).partition("e")
     if not power:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ...equations import Cell
 from ...errors import UserError
-from ...graph import parameters
+from ...graph import parameters, storage
 from ...nn import Recurrent
 from ...probe.gates import keeping, offsets
 from .problems import GapProblem
@@ -89,7 +89,7 @@ class Entrant:
     @property
     def digest(self) -> str:
         """Of the equations, so that a changed cell is another one."""
-        text = json.dumps(self.cell.to_json()["graph"], sort_keys=True)
+        text = json.dumps(storage.equations(self.cell.graph), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     @property

@@ -32,7 +32,7 @@ def describe(
 ) -> str:
     """Return a cell at one size, the order of its parameters, and what every step returns."""
     data = {
-        "graph": storage.to_json(graph),
+        "graph": storage.equations(graph),
         "sizes": dict(sizes),
         "weights": list(weights),
         "record": list(record),

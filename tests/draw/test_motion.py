@@ -25,7 +25,8 @@ from unrolled.draw.palette import LOOKS
 from unrolled.draw.picture import FIRST, HOLD, Picture, encode, moving
 from unrolled.draw.scene import Scene
 from unrolled.draw.shapes import Box, Line, Strip
-from unrolled.draw.ways import at, length, track, train
+from unrolled.draw.strokes import along
+from unrolled.draw.ways import length, track, train
 from unrolled.draw.words import Words
 from unrolled.draw.working import Working
 from unrolled.equations import Cell
@@ -270,8 +271,8 @@ def test_a_train_follows_the_bends() -> None:
     line = Line("l", ((0, 0), (2, 0), (2, 2)))
     way = track(line)
     assert 3.8 < length(way) < 4.0  # the corner is cut
-    assert at(way, 0.0) == (0, 0)
-    assert at(way, 10.0) == (2, 2)
+    assert along(way, 0.0) == (0, 0)
+    assert along(way, 10.0) == (2, 2)
     strips = list(train("l", way, (0.1, 0.2, 0.3), 1.0))
     assert [strip.values for strip in strips] == [(0.3,), (0.2,), (0.1,)]  # the last goes first
     assert strips[0].x > strips[1].x > strips[2].x

@@ -17,8 +17,8 @@ from .picture import FIRST, HOLD, Picture
 from .render import figure
 from .scene import Scene
 from .shapes import Bounds, Label, Line, Point, Shape, Strip, hull, text_width
-from .strokes import HEAD
-from .ways import FIELD, between, length, outline, track, train, until
+from .strokes import HEAD, towards
+from .ways import FIELD, length, outline, track, train, until
 
 if TYPE_CHECKING:
     from .frames import Make
@@ -191,7 +191,7 @@ def _run(make: Make, way: Sequence[Point], line: Shape, distance: float) -> list
         return []
     found = [Cutout(make, tuple(until(way, distance)), STROKE)]
     if isinstance(line, Line) and line.arrow and distance >= length(way):
-        found.append(Cutout(make, (between(way[-1], way[-2], HEAD * 1.1), way[-1]), TIP))
+        found.append(Cutout(make, (towards(way[-1], way[-2], HEAD * 1.1), way[-1]), TIP))
     return found
 
 

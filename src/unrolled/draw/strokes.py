@@ -113,7 +113,7 @@ def _own(
     if shared <= CLOSE:
         return points
     start = max(0.0, shared - radius)
-    rest, at = [_along(points, start)], 0.0
+    rest, at = [along(points, start)], 0.0
     for a, b in pairwise(points):
         at += math.dist(a, b)
         if at > start + CLOSE:
@@ -143,7 +143,7 @@ def _same(a: Point, b: Point) -> bool:
     return math.dist(a, b) < CLOSE
 
 
-def _along(points: tuple[Point, ...], distance: float) -> Point:
+def along(points: Sequence[Point], distance: float) -> Point:
     """Return the point of a polyline at a distance from its beginning."""
     for a, b in pairwise(points):
         length = math.dist(a, b)

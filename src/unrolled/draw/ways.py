@@ -8,6 +8,8 @@ from itertools import pairwise
 
 from .scene import Scene
 from .shapes import Box, Line, Point, Shape, Strip
+from .strokes import along as point_along
+from .strokes import towards
 
 FIELD = 0.17
 """The side of a field of a vector."""
@@ -51,7 +53,7 @@ def track(line: Line) -> tuple[Point, ...]:
     for before, corner, after in zip(points, points[1:], points[2:], strict=False):
         room = min(math.dist(before, corner), math.dist(corner, after)) / 2
         radius = min(line.radius, room if len(points) > 3 else 2 * room * 0.95)
-        a, b = between(corner, before, radius), between(corner, after, radius)
+        a, b = towards(corner, before, radius), towards(corner, after, radius)
         for share in (0.0, 0.25, 0.5, 0.75, 1.0):
             one, other = _mixed(a, corner, share), _mixed(corner, b, share)
             found.append(_mixed(one, other, share))
@@ -62,24 +64,9 @@ def _mixed(a: Point, b: Point, share: float) -> Point:
     return a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share
 
 
-def between(a: Point, b: Point, distance: float) -> Point:
-    """Return the point at a distance from one on the way to another."""
-    return _mixed(a, b, distance / (math.dist(a, b) or 1.0))
-
-
 def length(way: Sequence[Point]) -> float:
     """Return how long a way is."""
     return sum(math.dist(a, b) for a, b in pairwise(way))
-
-
-def at(way: Sequence[Point], distance: float) -> Point:
-    """Return the point at a distance along a way."""
-    for a, b in pairwise(way):
-        piece = math.dist(a, b)
-        if distance <= piece:
-            return between(a, b, distance)
-        distance -= piece
-    return way[-1]
 
 
 def until(way: Sequence[Point], distance: float) -> list[Point]:
@@ -88,7 +75,7 @@ def until(way: Sequence[Point], distance: float) -> list[Point]:
     for a, b in pairwise(way):
         piece = math.dist(a, b)
         if distance <= piece:
-            return [*found, between(a, b, distance)]
+            return [*found, towards(a, b, distance)]
         distance -= piece
         found.append(b)
     return found
@@ -107,7 +94,7 @@ def train(id_: str, way: Sequence[Point], vector: Sequence[float], front: float)
     for n, value in enumerate(reversed(vector)):
         distance = front - (n + 0.5) * FIELD
         if 0 <= distance <= whole:
-            x, y = at(way, distance)
+            x, y = point_along(way, distance)
             yield Strip(f"{id_} {len(vector) - 1 - n}", x, y, (value,), field=FIELD, across=True)
 
 
@@ -177,6 +164,6 @@ def _free(scene: Scene, line: Line, a: Point, b: Point) -> list[tuple[Point, Poi
     free, start = [], places[0][1]
     for low, high in places[1:]:
         if low > start:
-            free.append((at((a, b), start), at((a, b), min(low, whole))))
+            free.append((point_along((a, b), start), point_along((a, b), min(low, whole))))
         start = max(start, high)
     return free

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copyreg
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from msgspec import Meta, Struct
@@ -17,9 +17,6 @@ from .limits import short
 from .node import Node
 from .operation import BINARY, LEAVES, UNARY, Operation
 from .verify import check_graph, check_step
-
-if TYPE_CHECKING:
-    pass
 
 Name = Annotated[str, Meta(max_length=limits.STORED_NAME)]
 Index = Annotated[int, Meta(ge=0, lt=limits.STORED_NODES)]

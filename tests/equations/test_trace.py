@@ -854,3 +854,32 @@ def test_functions_of_other_libraries_are_refused_with_the_line() -> None:
     message = refused(outside)
     assert message.startswith(f"outside: line {line(outside, 'np.tanh')}: ")
     assert "the functions of unrolled" in message
+
+
+def test_the_first_name_of_a_value_is_that_to_which_it_was_assigned_first() -> None:
+    @unrolled.cell
+    def handed(x, h, c):
+        c = tanh(affine(x, h, c))
+        h = c
+        return locals()
+
+    @unrolled.cell
+    def copied(x, h):
+        h = tanh(affine(x, h))
+        d = h
+        return locals()
+
+    assert list(handed.graph.lines) == ["c", "h"]
+    assert list(copied.graph.lines) == ["h", "d"]
+    assert handed.text().splitlines()[1] == "hₜ = cₜ"
+    assert copied.text().splitlines()[1] == "dₜ = hₜ"
+
+
+def test_hyperparameters_stand_in_the_order_of_the_signature() -> None:
+    @unrolled.cell
+    def ordered(x, h, *, five=5.0, dt=0.1, alpha=0.9):
+        h = alpha * h + dt * tanh(affine(x, h)) + five
+        return locals()
+
+    assert list(ordered.graph.written.numbers.values()) == ["five", "dt", "alpha"]
+    assert ordered.python().index("five = 5") < ordered.python().index("dt = 0.1")

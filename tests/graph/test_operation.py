@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from unrolled.draw.elements import SYMBOL
+from unrolled.draw.symbols import SYMBOL
 from unrolled.equations.traps import VALUES
 from unrolled.graph.derivative import DERIVATIVE
 from unrolled.graph.notation import NOTATION
@@ -11,8 +11,7 @@ from unrolled.graph.operation import ACTIVATIONS, CONDITIONS, LEAVES, POINTWISE,
 from unrolled.graph.storage import ARGUMENTS
 from unrolled.kernels.codegen.pointwise import LLVM
 from unrolled.kernels.eager import EAGER
-from unrolled.printing.latex import LATEX
-from unrolled.printing.mathml import MATHML
+from unrolled.printing.formula import RULES
 
 ONLY_IN_DERIVATIVES = {Operation.TRANSPOSED, Operation.OUTER}
 
@@ -20,8 +19,8 @@ ONLY_IN_DERIVATIVES = {Operation.TRANSPOSED, Operation.OUTER}
 @pytest.mark.parametrize(
     ("table", "without"),
     [
-        *((EAGER, set()), (LLVM, set()), (NOTATION, set()), (LATEX, set())),
-        *((MATHML, set()), (SYMBOL, set())),
+        *((EAGER, set()), (LLVM, set()), (NOTATION, set()), (RULES, set())),
+        (SYMBOL, set()),
         (DERIVATIVE, ONLY_IN_DERIVATIVES),
         (ARGUMENTS, {Operation.AFFINE}),  # as many as its layer has blocks
     ],
@@ -29,8 +28,7 @@ ONLY_IN_DERIVATIVES = {Operation.TRANSPOSED, Operation.OUTER}
         "EAGER",
         "LLVM",
         "NOTATION",
-        "LATEX",
-        "MATHML",
+        "RULES",
         "SYMBOL",
         "DERIVATIVE",
         "ARGUMENTS",

@@ -13,7 +13,7 @@ from unrolled.graph.graph import Graph
 from unrolled.graph.node import Node, constant
 from unrolled.graph.notation import Writer
 from unrolled.graph.operation import Operation
-from unrolled.printing.latex import LATEX, equations, latex, learned_symbol, letter, symbol
+from unrolled.printing.latex import STYLE, equations, latex, learned_symbol, letter, symbol
 
 x = Node(Operation.INPUT, (), "x")
 h = Node(Operation.STATE, (), "h")
@@ -173,7 +173,7 @@ def test_letters() -> None:
     ids=lambda part: "" if isinstance(part, str) else repr(part),
 )
 def test_expressions(node: Node, text: str) -> None:
-    written = Writer(LATEX, "\\left({}\\right)", lambda node: None).operand(node)
+    written = Writer(STYLE.rules, STYLE.brackets, lambda node: None).operand(node)
     assert written == text
     structure(written)
 

@@ -259,7 +259,7 @@ def test_hyperparameters_stand_under_their_names() -> None:
     row, weight = np.array([0.3, -0.2]), np.eye(2)
     expected = 0.5 * row + 0.5 * np.tanh(4 * row - 1.0)
     np.testing.assert_allclose(scope["leaky"](row, row, weight, row, weight, row), expected)
-    assert "    beta = 1\n    alpha = 0.5\n" in text
+    assert "    alpha = 0.5\n    beta = 1\n" in text  # as in the signature
     assert "h = 0.5 * h + alpha * tanh(" in text  # 1 - alpha is a number when the cell meets it
 
 

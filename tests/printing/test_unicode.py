@@ -4,7 +4,8 @@ import pytest
 
 from unrolled.cells import CELLS
 from unrolled.graph.derivative import derivative
-from unrolled.printing.latex import GREEK, equations
+from unrolled.printing.latex import equations
+from unrolled.printing.names import GREEK
 from unrolled.printing.unicode import SIGNS, formula, readable
 
 

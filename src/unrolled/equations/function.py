@@ -132,6 +132,12 @@ class CellFunction:
         """Return the lines in which the function assigns to a variable."""
         return [line for line, kind, other in self._accesses if (kind, other) == ("store", name)]
 
+    @property
+    def assigned_last(self) -> dict[str, int]:
+        """The turn at which the function assigns to each variable for the last time."""
+        stores = [name for _, kind, name in self._accesses if kind == "store"]
+        return {name: turn for turn, name in enumerate(stores)}
+
     def is_assigned_first(self, name: str) -> bool:
         """Return whether the function assigns to an argument before it reads it, and reads it."""
         kinds = [kind for _, kind, other in self._accesses if other == name]

@@ -77,7 +77,10 @@ def written(function: CellFunction, hyperparameters: Mapping[str, Any], traced: 
         if alike:
             break
     order = {node: place for place, node in enumerate(traced.graph.order)}
-    known = sorted(numbers.items(), key=lambda item: (order[item[0][0]], item[0][1]))
+    given = {name: place for place, name in enumerate(hyperparameters)}  # as the author lists them
+    known = sorted(
+        numbers.items(), key=lambda item: (given[item[1]], order[item[0][0]], item[0][1])
+    )
     return Written(names, dict(known))
 
 
@@ -196,7 +199,23 @@ def _named(
         if value is None or value is leaf:
             raise CellError(f"{cell}: {_without_next(function, state, returned)}")
         named[state] = symbol(value, f"{cell}: the state {state}")
-    return named
+    return _assigned_first(function, named)
+
+
+def _assigned_first(function: CellFunction, named: Mapping[str, Node]) -> dict[str, Node]:
+    """Return the values, of several names for one value first that to which it was assigned first.
+
+    After ``c = tanh(...)`` and ``h = c``, the value is c, and h is c.
+    """
+    aliases: dict[Node, list[str]] = {}
+    for name, node in named.items():
+        aliases.setdefault(node, []).append(name)
+    last = function.assigned_last
+    turns = {
+        node: iter(sorted(names, key=lambda name: last.get(name, -1)))
+        for node, names in aliases.items()
+    }
+    return {next(turns[node]): node for node in named.values()}
 
 
 def _without_next(function: CellFunction, state: str, returned: Mapping[str, Any]) -> str:

@@ -77,25 +77,43 @@ class Writer:
         return self.rules[node.operation](node, self)
 
 
-def log_sigmoid(node: Node, writer: Writer) -> Node | None:
-    """Return v if a node computes log(sigmoid(v)) as `unrolled.log_sigmoid` does and no part of it
-    is written as a name, else None.
+class Composite(NamedTuple):
+    """A function that takes several operations.
+
+    Attributes:
+        value: what it is applied to.
+        parts: the operations, the last one first.
     """
-    parts, shape = [node], (Operation.LOG, Operation.ADD, Operation.EXP, Operation.NEG)
+
+    value: Node
+    parts: tuple[Node, ...]
+
+
+def log_sigmoid(node: Node) -> Composite | None:
+    """Return v and its operations if a node computes log(sigmoid(v)) as `unrolled.log_sigmoid`
+    does, else None.
+    """
     if node.operation is not Operation.SUB or node.arguments[0].operation is not Operation.MINIMUM:
         return None
-    value, zero = node.arguments[0].arguments
-    parts.append(node.arguments[0])
-    below = node.arguments[1]
-    for operation in (*shape, Operation.ABS):
+    parts = list(node.arguments)
+    value, zero = parts[0].arguments
+    shape = (Operation.LOG, Operation.ADD, Operation.EXP, Operation.NEG, Operation.ABS)
+    for operation in shape:
+        below = parts[-1]
         if below.operation is not operation:
             return None
-        parts.append(below)
-        below = below.arguments[-1]
-    plain = all(writer.name(part) is None for part in parts[1:])
-    one = parts[3].arguments[0]
-    same = below is value and zero.attribute == 0.0 and one.attribute == 1.0
-    return value if plain and same else None
+        parts.append(below.arguments[-1])
+    one = parts[2].arguments[0]
+    same = parts.pop() is value and zero.attribute == 0.0 and one.attribute == 1.0
+    return Composite(value, (node, *parts)) if same else None
+
+
+def unnamed_log_sigmoid(node: Node, writer: Writer) -> Node | None:
+    """Return v if a node is log(sigmoid(v)) and no part of it is written as a name, else None."""
+    found = log_sigmoid(node)
+    if found is None or any(writer.name(part) is not None for part in found.parts[1:]):
+        return None
+    return found.value
 
 
 def form(template: str, level: Level = Level.ATOM, *operands: Level) -> Rule:

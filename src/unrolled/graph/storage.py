@@ -167,7 +167,7 @@ def _written(graph: Graph) -> dict[str, Any]:
     if names is None or (not numbers and names >= set(graph.values)):
         return {}
     known = [[place[node], index, name] for (node, index), name in numbers.items()]
-    return {"written": {"names": sorted(names), "numbers": sorted(known)}}
+    return {"written": {"names": sorted(names), "numbers": known}}
 
 
 def from_json(data: Any) -> Graph:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import CellError
 from ..graph.node import Node
-from ..graph.notation import NOTATION, Level, Rule, Text, Writer, log_sigmoid, number
+from ..graph.notation import NOTATION, Level, Rule, Text, Writer, number, unnamed_log_sigmoid
 from ..graph.operation import EPSILON, Operation
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ CALLED = (*FROM_NUMPY, *BUILT_IN, *HELPERS)
 
 def _difference(node: Node, writer: Writer) -> Text:
     """Write a difference, or a call of the function that computes log(sigmoid(v)) as one."""
-    value = log_sigmoid(node, writer)
+    value = unnamed_log_sigmoid(node, writer)
     if value is None:
         return NOTATION[Operation.SUB](node, writer)
     return Text(f"log_sigmoid({writer.operand(value)})", Level.ATOM)

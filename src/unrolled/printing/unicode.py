@@ -6,7 +6,7 @@ import re
 from typing import final
 from unicodedata import lookup
 
-from .latex import GREEK
+from .names import GREEK
 
 SIGNS: dict[str, str] = {
     # Unicode writes one of them otherwise.

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from ...graph.operation import Operation
 from ..drawing import drawing
-from ..elements import MARKS, SYMBOL
 from ..layout import STUB
 from ..picture import Picture, still
 from ..scene import Scene
 from ..shapes import Box, Label, Light, Line, Shape, Strip, hull
+from ..symbols import MARKS, SYMBOL
 from ..working import bars
 
 if TYPE_CHECKING:

@@ -47,6 +47,19 @@ def short(text: str, most: int = WORDS) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
+def counted(count: int, things: str) -> str:
+    """Return how many things there are, in the singular where there is one.
+
+    Args:
+        count: how many.
+        things: in the plural, which ends in s.
+
+    >>> counted(1, "hidden units"), counted(2400, "steps")
+    ('1 hidden unit', '2,400 steps')
+    """
+    return f"{count:,} {things.removesuffix('s') if count == 1 else things}"
+
+
 def brief(value: Any) -> str:
     """Return any value in one short line: of arrays the shape, of collections the first items.
 
@@ -171,6 +184,53 @@ def _console(stream: StringIO) -> Console:
     return Console(
         file=stream, width=WIDTH, color_system=None, force_terminal=False, force_jupyter=False
     )
+
+
+# Numbers.
+
+PLAIN = -3, 4
+"""Powers of ten: a number from the first one on, below the second, is written without a power."""
+
+
+def number(value: float, digits: int = 2) -> str:
+    """Return a number as reports, pictures and pages write it: in so many digits, with a true minus
+    sign, very large and very small ones with a power of ten.
+
+    >>> number(0.25), number(-160.4), number(1e6), number(-5e-24), number(1234.5, 4)
+    ('0.25', '−160', '1.0·10⁶', '−5.0·10⁻²⁴', '1234')
+    >>> number(float("inf")), number(float("nan")), number(0.0)
+    ('∞', 'NaN', '0')
+    """
+    size = abs(value)
+    if math.isnan(size):
+        return "NaN"
+    sign = "−" if value < 0 else ""
+    if math.isinf(size):
+        return f"{sign}∞"
+    mantissa, _, tail = f"{size:.{digits - 1}e}".partition("e")
+    power = int(tail)
+    if size == 0:
+        return "0"
+    if not PLAIN[0] <= power < max(digits, PLAIN[1]):
+        return f"{sign}{mantissa}·10{str(power).translate(RAISED)}"
+    text = f"{size:.{max(0, digits - 1 - power)}f}"
+    return sign + (text.rstrip("0").rstrip(".") if "." in text else text)
+
+
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+LEAST = 1e-38
+"""The least size of a gradient that is told: models train in float32, whose normal numbers end
+here. It is measured in float64, but what is smaller is lost in any training."""
+
+
+def gradient_size(value: float) -> str:
+    """Return the size of a gradient; of one below what float32 can tell, that it is below.
+
+    >>> gradient_size(3.2e-31), gradient_size(9e-46), gradient_size(0.0)
+    ('3.2·10⁻³¹', '< 10⁻³⁸', '0')
+    """
+    return "< 10⁻³⁸" if 0 < value < LEAST else number(value)
 
 
 # Pages.

@@ -1,8 +1,10 @@
+import io
 import signal
 
 import pytest
+from rich.console import Console
 
-from unrolled.apps.terminal import Interrupt
+from unrolled.apps.terminal import RULE, Interrupt, rule
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -38,3 +40,19 @@ def test_an_ignored_signal_stays_ignored() -> None:
             assert interrupt.requested is None
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("title", ["", "[red]'The' continued"])
+def test_rules_are_no_wider_than_a_terminal(title: str) -> None:
+    def drawn(is_terminal: bool, width: int) -> str:
+        file = io.StringIO()
+        console = Console(file=file, width=width, force_terminal=is_terminal, color_system=None)
+        rule(console, title)
+        (line,) = file.getvalue().splitlines()
+        assert title in line
+        return line
+
+    assert RULE == 80
+    assert len(drawn(False, 400)) == 80
+    assert len(drawn(False, 60)) == 60
+    assert len(drawn(True, 120)) == 120

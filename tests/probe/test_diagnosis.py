@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -384,3 +385,15 @@ def test_what_a_short_input_leaves_open() -> None:
 def test_needs_that_are_no_number_of_steps(needs: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match="needs should be"):
         unrolled.diagnose(unrolled.GRU(I, 3), torch.randn(5, 1, I), needs=needs)
+
+
+def test_sizes_that_float32_cannot_tell_are_not_told() -> None:
+    """They are measured in float64; the numbers keep them."""
+    rnn = orthogonal(unrolled.RNN(I, 8), gain=0.1)
+    (found,) = unrolled.diagnose(rnn, torch.randn(90, 2, I)).findings[:1]
+    assert found.code == "vanishing"
+    left = found.numbers["left"]
+    assert isinstance(left, float)
+    assert 0 < left < torch.finfo(torch.float32).tiny
+    assert found.text.endswith("at the first step < 10⁻³⁸, below what float32 can tell")
+    assert not re.search(r"\de[-+]\d", found.text)

@@ -355,7 +355,7 @@ def report(
     ),
     data: list[Path] | None = _option(
         None,
-        "A file that the run was trained on; may be repeated.",
+        "A file that the run was trained on, for baselines and more seeds; may be repeated.",
         metavar="FILE",
         shown="Python's help topics",
     ),

@@ -37,6 +37,19 @@ def width() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
+RULE = 80
+"""Columns of a rule where no terminal gives them."""
+
+
+def rule(console: Console, title: str = "") -> None:
+    """Print a line across the terminal, with a title in its middle; elsewhere one of 80 columns."""
+    from rich.rule import Rule
+    from rich.text import Text
+
+    columns = console.width if console.is_terminal else min(RULE, console.width)
+    console.print(Rule(Text(printable(title)) if title else ""), width=columns)
+
+
 def say(console: Console, text: str, style: str = "") -> None:
     """Print text as it is, without markup or highlights: folded between words on a terminal, else
     in lines of any length.

@@ -6,6 +6,7 @@ import json
 from importlib import resources
 from typing import final
 
+from ..display import counted
 from ..errors import DrawError
 from .notice import say
 from .type import chinese as chinese_font
@@ -40,6 +41,14 @@ class Words:
         if language == "zh" and not _has_chinese():
             language = "en"
         self.language = language
+
+    def counted(self, count: int, things: str) -> str:
+        """Return how many things there are, of which the plural is given.
+
+        >>> Words("en").counted(1, "steps")
+        '1 step'
+        """
+        return counted(count, things) if self.language == "en" else f"{count} {self(things)}"
 
     def __call__(self, words: str) -> str:
         """Return the words in the language."""

@@ -12,7 +12,7 @@ import msgspec
 import torch
 from torch.nn import Module
 
-from ..display import page, paragraph, plain, table
+from ..display import counted, number, page, paragraph, plain, table
 from ..printable import printable
 from .finding import Finding, findings
 from .measurement import Measurement, measure
@@ -120,8 +120,7 @@ class Diagnosis:
         neither.
         """
         if self.healthy:
-            count = len(self.layers)
-            text = f"Healthy: nothing was found in {count} layer{'s'[: count != 1]}"
+            text = f"Healthy: nothing was found in {counted(len(self.layers), 'layers')}"
             far = f", and gradients reach the {self.needs} steps that are needed"
             return f"{text}{far if self.reaches else ''}."
         lines = [
@@ -212,7 +211,7 @@ def _table(measurements: Iterable[Measurement]) -> Table:
 
 def _cells(m: Measurement) -> tuple[str, ...]:
     """Return the row of a layer."""
-    rate = "-" if m.rate is None else f"{m.rate:.3g}"
+    rate = "-" if m.rate is None else number(m.rate, 3)
     reach = f"> {m.back}" if m.reach is None else str(m.reach)
     keep = "-" if m.keep is None else f"{m.keep:.2f}"
     cells = (m.layer, m.cell, str(m.steps), str(m.units), rate, reach, keep, _worst(m))

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
-from ..display import page_of, text_of
+from ..display import LEAST, counted, gradient_size, number, page_of, text_of
 from .measurement import Measurement
 
 VANISHING = 0.5
@@ -101,8 +101,8 @@ def exploding(m: Measurement) -> Finding | None:
         return None
     rate = m.factor_between(0, m.peak)
     text = (
-        f"going back {m.peak} steps the gradient gets {10**m.growth:.2g} times greater, by a "
-        f"factor of {rate:.3g} a step on average"
+        f"going back {counted(m.peak, 'steps')} the gradient gets {number(10**m.growth)} times "
+        f"greater, by a factor of {number(rate, 3)} a step on average"
     )
     numbers = {"growth": 10**m.growth, "peak": m.peak, "rate": rate}
     return Finding("exploding", m.layer, text, advice, numbers)
@@ -115,8 +115,8 @@ def vanishing(m: Measurement) -> Finding | None:
     if max(m.rate, m.overall) >= VANISHING:
         return None
     text = (
-        f"a step lets {m.rate:.2g} of the gradient through on average: after {m.reach} of "
-        f"{m.back} steps back less than 1 % is left, at the first step {m.left:.1g}"
+        f"a step lets {number(m.rate)} of the gradient through on average: after {m.reach} of "
+        f"{counted(m.back, 'steps')} back less than 1 % is left, at the first step {told(m.left)}"
     )
     advice = (
         f"a gated cell (gru, lstm), or {CURRICULUM}"
@@ -132,8 +132,8 @@ def short_memory(m: Measurement) -> Finding | None:
     if m.reach is None or m.reach >= SHORT * m.back:
         return None
     text = (
-        f"after {m.reach} steps back less than 1 % of the gradient is left, "
-        f"{100 * m.reach / m.back:.1f} % of the {m.back} steps that it could go"
+        f"after {counted(m.reach, 'steps')} back less than 1 % of the gradient is left, "
+        f"{100 * m.reach / m.back:.1f} % of the {counted(m.back, 'steps')} that it could go"
     )
     advice = (
         f"a gated cell (gru, lstm), or {CURRICULUM}"
@@ -153,7 +153,7 @@ def forget_bias(m: Measurement) -> Finding | None:
     half = "half closed" if m.keep > 0.3 else "closed"
     text = (
         f"the forget gate stands {half}: its bias is {m.bias:.2f} on average, and a step keeps "
-        f"{100 * m.keep:.2g} % of the cell state"
+        f"{number(100 * m.keep)} % of the cell state"
     )
     advice = f"{OPENED}; unrolled.open_gate(model), a bias of 1, where N is below 10"
     return Finding("forget-bias", m.layer, text, advice, {"bias": m.bias, "keep": m.keep})
@@ -175,7 +175,8 @@ def dead_units(m: Measurement) -> Finding | None:
     """Find units that do not react to the input."""
     if len(m.dead) < max(1, UNITS * m.units):
         return None
-    text = f"{len(m.dead)} of {m.units} units never change with the input: {_listed(m.dead)}"
+    units = counted(m.units, "units")
+    text = f"{len(m.dead)} of {units} never change with the input: {_listed(m.dead)}"
     advice = "biases of 0, or weights drawn anew, by reset_parameters()"
     numbers = {"count": len(m.dead), "units": list(m.dead)}
     return Finding("dead-units", m.layer, text, advice, numbers)
@@ -187,13 +188,24 @@ def duplicate_units(m: Measurement) -> Finding | None:
         return None
     pairs = ", ".join(f"{b} like {a}" for a, b in m.duplicates[:5])
     more = ", ..." if len(m.duplicates) > 5 else ""
-    text = f"{len(m.duplicates)} of {m.units} units do what another does: {pairs}{more}"
+    units = counted(m.units, "units")
+    text = f"{len(m.duplicates)} of {units} do what another does: {pairs}{more}"
     advice = (
         "weights drawn anew, by reset_parameters(); whether more is learned then is not settled"
     )
     second = [b for _, b in m.duplicates]
     numbers = {"count": len(second), "units": second}
     return Finding("duplicate-units", m.layer, text, advice, numbers)
+
+
+def told(left: float) -> str:
+    """Return how much of a gradient is left, in words.
+
+    >>> told(0.032), told(9e-46)
+    ('0.032', '< 10⁻³⁸, below what float32 can tell')
+    """
+    below = ", below what float32 can tell" if 0 < left < LEAST else ""
+    return f"{gradient_size(left)}{below}"
 
 
 def _listed(units: list[int]) -> str:

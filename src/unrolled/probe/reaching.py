@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from .finding import CURRICULUM, Finding
+from ..display import counted
+from .finding import CURRICULUM, Finding, told
 from .measurement import COMPARED, Measurement
 
 OF_SHORT_REACH = ("vanishing", "short-memory", "forget-bias")
@@ -51,7 +52,8 @@ def _reaches(m: Measurement, needs: int) -> bool:
 def _open(m: Measurement, needs: int) -> str:
     """Say why it is not settled whether a layer reaches."""
     why = (
-        f"the input lets them go {m.back} steps back; it takes one of more than {needs} steps"
+        f"the input lets them go {counted(m.back, 'steps')} back; it takes one of more than "
+        f"{counted(needs, 'steps')}"
         if m.infinite is None
         else f"its states are infinite or NaN from step {m.infinite} on"
     )
@@ -66,11 +68,12 @@ def out_of_reach(m: Measurement, needs: int, alone: bool) -> Finding:
     """
     left = m.left_after(min(needs, m.back))
     text = (
-        f"after {m.reach} steps back less than 1 % of the gradient is left, and the task needs "
+        f"after {counted(m.reach or 0, 'steps')} back less than 1 % of the gradient is left, and "
+        f"the task needs "
         f"{needs}"
     )
     if m.back >= needs:
-        text += f", where {left:.1g} is left"
+        text += f", where what is left is {told(left)}"
     opened = f"unrolled.open_gate(model, steps={needs}) before training"
     advice = f"{opened}, and {CURRICULUM}"
     if m.bias is None:
@@ -98,12 +101,12 @@ def unsettled(m: Measurement) -> list[str]:
     found = []
     if m.rate is None and m.infinite is None:
         found.append(
-            f"{m.layer}: how far gradients reach: {m.steps} steps are too few in a row to follow "
-            "one, it takes 3"
+            f"{m.layer}: how far gradients reach: {counted(m.steps, 'steps')}, too few in a row "
+            "to follow one: it takes 3"
         )
     if m.samples < COMPARED and m.infinite is None:
         found.append(
-            f"{m.layer}: whether units do the same: {m.samples} steps of all rows are too few to "
-            f"compare them, it takes {COMPARED}"
+            f"{m.layer}: whether units do the same: {counted(m.samples, 'steps')} of all rows, too "
+            f"few to compare them: it takes {COMPARED}"
         )
     return found

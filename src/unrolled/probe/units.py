@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from ..display import page, paragraph, plain, table
+from ..display import counted, page, paragraph, plain, table
 from .aligned import feature_of, values_of
 
 if TYPE_CHECKING:
@@ -303,7 +303,7 @@ class UnitSearch(Sequence[Unit]):
     def _summary(self) -> str:
         count = len(self.found)
         summary = (
-            f"{count} of {len(self)} units track the feature"
+            f"{count} of {counted(len(self), 'units')} track the feature"
             if count
             else f"No unit of {len(self)} tracks the feature better than chance"
         )
@@ -318,4 +318,4 @@ class UnitSearch(Sequence[Unit]):
         return page(rows, paragraph(self._summary))
 
     def __repr__(self) -> str:
-        return f"UnitSearch({len(self.found)} of {len(self)} units)"
+        return f"UnitSearch({len(self.found)} of {counted(len(self), 'units')})"

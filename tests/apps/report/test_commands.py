@@ -46,6 +46,15 @@ def test_commands_of_cells_are_taken() -> None:
     assert {parsed(each).get("cell") for each in found} == {None, "lstm"}
 
 
+def test_commands_of_a_page_write_files_of_their_own() -> None:
+    speech = Speech()
+    sections = [network(speech), cell_section([cells.lstm, cells.lstm_peephole], speech)]
+    drawn = [parsed(each) for each in in_page(page("", "", sections, speech)) if " draw " in each]
+    files = [str(each["out"]) for each in drawn]
+    assert len(set(files)) == len(files) == 15
+    assert {"lstm.svg", "lstm_peephole.svg", "lstm_peephole-forget.svg"} <= set(files)
+
+
 def test_commands_of_a_chinese_page_draw_in_chinese() -> None:
     speech = Speech("zh")
     sections = [network(speech), cell_section([cells.lstm], speech), memory(study(SCORES), speech)]

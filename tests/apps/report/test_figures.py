@@ -8,14 +8,8 @@ from importlib import resources
 import numpy
 import pytest
 
-from unrolled.apps.report.figures import (
-    against_distance,
-    dark,
-    inches,
-    inline,
-    learning,
-    scrolls,
-)
+from unrolled.apps.report.charts import against_distance, learning
+from unrolled.apps.report.figures import LETTERS, PHONE, dark, inches, inline, least, scrolls
 from unrolled.draw.contrast import READABLE, contrast, ink_on
 from unrolled.draw.palette import DIM, FADED, INK, LOOKS, PAPER, TEXT_LIT, Look
 from unrolled.draw.render import SHADES, shade
@@ -100,6 +94,17 @@ def test_gradients_below_the_picture_are_not_drawn_as_its_floor() -> None:
 def test_figures_know_their_size() -> None:
     svg = inline(learning({"a": [([1, 2], [2.0, 1.0])]}, "steps", "loss"), "A curve.")
     assert inches(svg) == pytest.approx(5.2)
-    assert not scrolls(svg, "chart")
+    assert not scrolls(svg)
     wide = str(svg).replace('viewBox="0 0 374.4', 'viewBox="0 0 864')
-    assert scrolls(wide, "wide")
+    assert scrolls(wide)
+
+
+def test_figures_get_no_smaller_than_their_letters_are_read() -> None:
+    svg = inline(learning({"a": [([1, 2], [2.0, 1.0])]}, "steps", "loss"), "A curve.")
+    points = min(map(float, re.findall(r'font-size="([^"]+)"', svg)))
+    pixels = 16 * least(svg)  # of an inch, which has 72 points
+    assert points / 72 * pixels == pytest.approx(LETTERS, rel=0.01)
+    small = re.sub(r'font-size="[^"]+"', 'font-size="4"', svg)
+    assert least(small) == pytest.approx(least(svg) * points / 4, rel=0.01)
+    assert scrolls(small)
+    assert inches(svg) * pixels <= PHONE

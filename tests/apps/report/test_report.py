@@ -12,7 +12,6 @@ from unrolled.apps.cli import app
 from unrolled.apps.report.claims import found as summary
 from unrolled.apps.report.claims import overview
 from unrolled.apps.report.command import demo
-from unrolled.apps.report.figures import scientific
 from unrolled.apps.report.memory import memory
 from unrolled.apps.report.network import cells as cell_section
 from unrolled.apps.report.network import network
@@ -23,6 +22,7 @@ from unrolled.apps.study.grid import carry_out, tasks
 from unrolled.apps.study.outcome import Outcome, Results
 from unrolled.apps.study.trial import Budget
 from unrolled.apps.terminal import Interrupt
+from unrolled.display import gradient_size, number
 from unrolled.errors import DrawError
 from unrolled.probe.finding import Finding
 
@@ -68,8 +68,9 @@ def test_user_text_is_escaped() -> None:
 
 
 def test_small_numbers_are_written_out() -> None:
-    assert scientific(1.5e-9) == "1.5·10⁻⁹"
-    assert scientific(0.0) == "0"
+    assert number(1.5e-9) == "1.5·10⁻⁹"
+    assert number(0.0) == "0"
+    assert gradient_size(9e-46) == "< 10⁻³⁸"  # no training in float32 sees it
 
 
 def said() -> set[str]:
@@ -168,7 +169,9 @@ def test_the_demonstration_ends_with_a_page(tmp_path: Path) -> None:
     assert (tmp_path / "study.json").exists()
     result = CliRunner().invoke(app, ["report", str(tmp_path), "--lang", "zh"])
     assert result.exit_code == 0, result.output
-    check((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert str(tmp_path / "model.html") in result.output.split()
+    check((tmp_path / "model.html").read_text(encoding="utf-8"))
+    assert (tmp_path / "report.html").read_text(encoding="utf-8") == text  # not lost
     result = CliRunner().invoke(
         app, ["report", str(tmp_path), "--text", "The yield statement is used 漢"]
     )

@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
+import io
+import re
 import shlex
+import signal
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from rich.console import Console
 
 from unrolled import __version__
-from unrolled.apps.cli import app
+from unrolled.apps.report.siblings import siblings
+from unrolled.apps.terminal import Interrupt
 from unrolled.apps.train import checkpoint as checkpoints
+from unrolled.apps.train.language import Language
+from unrolled.apps.train.text import Corpus
 
 from .page_check import check
+from .runs import PLAIN, command, train
 from .test_commands import in_page
-
-TEXT = "the quick brown fox jumps over the lazy dog; a journey begins with one step.\n" * 12
-
-
-def command(*arguments: object, code: int = 0) -> str:
-    result = CliRunner().invoke(app, list(map(str, arguments)))
-    assert result.exit_code == code, result.output
-    return result.output
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("siblings")
-    (folder / "text").write_text(TEXT)
-    options = ("--hidden", 5, "--batch", 4, "--window", 6, "--steps", 4, "--threads", 1)
-    command("train", "text", folder / "text", "--cell", "gru", "--out", folder / "run", *options)
-    return folder / "run"
+    return train(tmp_path_factory.mktemp("siblings"), PLAIN, "--cell", "gru")
 
 
 @pytest.mark.slow
@@ -75,10 +70,60 @@ def test_a_chinese_page_is_chinese(run: Path) -> None:
 
 def test_another_text_is_refused(run: Path) -> None:
     other = run.parent / "other"
-    other.write_text(TEXT + "once more")
+    other.write_text(PLAIN + "once more")
     text = run.parent / "text"
     said = command("report", run, "--text", text, "--data", other, "--seeds", 5, code=2)
-    assert "trained on another text" in said
+    assert "--data is not the text that the run was trained on" in said
     assert "--seeds must be from 1 to 100, not 0" in command(
         "report", run, "--text", text, "--seeds", 0, code=2
     )
+
+
+def test_data_have_baselines_and_are_read(run: Path) -> None:
+    page, text = run.parent / "data.html", run.parent / "text"
+    command("report", run, "--data", text, "--out", page)
+    html = page.read_text(encoding="utf-8")
+    check(html)
+    corpus = Corpus.of(PLAIN)
+    for name, bits in Language(checkpoints.load(run).settings, corpus).baselines().items():
+        assert f'<th scope="row">{name}</th><td>{bits:.3f}</td>' in html
+    held_out = PLAIN[corpus.start :]
+    assert f"characters 1 to {len(held_out)} of {len(held_out)}" in html or "No unit" in html
+    again = [shlex.split(each) for each in in_page(html)]
+    assert ["unrolled", "report", str(run), "--data", str(text)] in again
+    assert not any(each[1] == "diagnose" for each in again)  # which would not know the text
+
+
+def test_the_text_itself_is_read(run: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    command("report", run, "--text", "thelazydogjumpsoverthefox", "--out", page)
+    assert "<q>thelazydogjumpsoverthefox</q>" in page.read_text(encoding="utf-8")
+    for name in ("report", "diagnose"):
+        said = command(name, run, "--text", "thefox", code=2)
+        assert "--text has 6 characters: it takes at least 16; there is no file 'thefox'" in said
+    command("draw", "gates", "--run", run, "--text", "thefox", "--out", tmp_path / "gates.svg")
+    folder = command("draw", "gates", "--run", run, "--text", tmp_path, code=2)
+    assert command("report", run, "--text", tmp_path, code=2) == folder
+
+
+def test_a_report_that_is_stopped_says_of_how_many_models_it_is(run: Path, tmp_path: Path) -> None:
+    stopped = Interrupt()
+    stopped.requested = signal.SIGINT
+    console = Console(file=io.StringIO(), width=100)
+    checkpoint = checkpoints.load(run)
+    found = siblings(tmp_path, checkpoint, 3, Corpus.of(PLAIN), console, stopped)
+    assert found == []
+    said = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
+    assert "Stopped: the page is of 1 model, not of 3" in said
+
+
+def test_what_there_is_one_of_stands_in_the_singular(tmp_path: Path) -> None:
+    """The page with the pictures in it, and what the terminal says, of a run with one of all."""
+    folder = train(tmp_path, PLAIN, "--hidden", 1, "--steps", 1, "--cell", "rnn_tanh")
+    text = tmp_path / "text"
+    said = command("report", folder, "--data", text, "--out", tmp_path / "page.html")
+    said += command("diagnose", folder, "--text", text)
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "1 hidden unit, trained for 1 step." in page
+    assert "1 unit, seed 0, after 1 step of training" in page
+    assert not re.findall(r"(?<![\d.,])1 (?:hidden )?(?!loss)[a-z]+[^us]s\b", page + said)

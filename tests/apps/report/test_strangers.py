@@ -5,15 +5,13 @@ import xml.etree.ElementTree
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from stored import rewrite
-from unrolled.apps.cli import app
 from unrolled.apps.train import checkpoint as checkpoints
 
 from .page_check import check
+from .runs import ACTING, command, train
 
-ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e\ud800-\udfff]")
 TEXT = (
     'the <b>quick</b> & $brown$ fox\'s \\frac{1}{2} `x` "q" [red]jumps[/blue] \x1b[31m over\x08 '
     "{{ 7*7 }} %s <script>alert(3)</script> the lazy dog.\n"
@@ -21,23 +19,13 @@ TEXT = (
 DOC = '<script>alert(2)</script> `$x` """ [red] \x1b[31m {{ 7*7 }}'
 
 
-def command(*arguments: object) -> str:
-    result = CliRunner().invoke(app, list(map(str, arguments)))
-    assert result.exit_code == 0, result.output
-    assert not ACTING.search(result.output)
-    return result.output
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run on a text of strangers, beside the text."""
-    folder = tmp_path_factory.mktemp("strangers")
-    (folder / "text").write_text(TEXT)
-    options = ("--hidden", 5, "--batch", 4, "--window", 6, "--steps", 4, "--threads", 1)
-    command("train", "text", folder / "text", "--out", folder / "run", *options)
-    cell = checkpoints.load(folder / "run").cell.to_json()
-    rewrite(folder / "run" / "checkpoint.safetensors", cell={**cell, "doc": DOC})
-    return folder / "run"
+    folder = train(tmp_path_factory.mktemp("strangers"), TEXT)
+    cell = checkpoints.load(folder).cell.to_json()
+    rewrite(folder / "checkpoint.safetensors", cell={**cell, "doc": DOC})
+    return folder
 
 
 def test_a_page_shows_it(run: Path) -> None:

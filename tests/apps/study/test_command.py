@@ -32,7 +32,7 @@ def test_a_cell_of_the_users_own_takes_part(tmp_path: Path) -> None:
     text = run("long", *options, "--jobs", 1, "--out", tmp_path / "r.json")
     assert "leaky" in text
     assert "1/1" in text
-    assert "1 of 1 trials are known" in run("long", *options, "--out", tmp_path / "r.json")
+    assert "Known already: 1 of 1 trial." in run("long", *options, "--out", tmp_path / "r.json")
 
 
 @pytest.mark.parametrize(

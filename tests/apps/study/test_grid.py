@@ -100,7 +100,7 @@ def test_the_command_prints_a_table_and_goes_on(tmp_path: Path) -> None:
     for part in ("gap 1", "lstm+forget", "chance 0.3 %", "2/2  long 1"):
         assert part in text
     text = shown(tmp_path, gaps=(1, 3))
-    assert "2 of 4 trials are known already" in text
+    assert "Known already: 2 of 4 trials." in text
     assert "gap 3" in text
     data = json.loads((tmp_path / "r.json").read_text())
     assert len(data["outcomes"]) == 4

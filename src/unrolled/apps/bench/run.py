@@ -10,6 +10,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from ...display import counted
 from ..terminal import say
 from .choice import Choice
 from .clock import short
@@ -31,8 +32,7 @@ def introduction(
     """Return what is measured where, and what the columns mean."""
     versions = machine["versions"]
     rates = ", ".join(
-        f"{value:.0f} GFLOP/s on {count} thread{'s'[: count > 1]}"
-        for count, value in ceiling.items()
+        f"{value:.0f} GFLOP/s on {counted(count, 'threads')}" for count, value in ceiling.items()
     )
     others = {"torch.nn": "torch", **{each.name: each.key for each in rivals}}
     names = ", ".join(f"{name} {versions[package]}" for name, package in others.items())

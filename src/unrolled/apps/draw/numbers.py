@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ...cells import find
+from ...display import counted
 from ...draw import axes
 from ...draw.axes import joined, plain
 from ...draw.charts import label
@@ -74,7 +75,7 @@ class Measured:
         words: Words | None = None,
     ) -> None:
         if text is not None and len(text) < 2:
-            raise DrawError(f"--text has {len(text)} characters: give it at least 2")
+            raise DrawError(f"--text has {counted(len(text), 'characters')}: give it at least 2")
         self.text = SENTENCE if text is None else text
         self.say = say
         self.cell = cell
@@ -101,12 +102,12 @@ class Measured:
         return moments(self.cell or find(kind or "lstm"))[-1]
 
     def _name(self, checkpoint: Checkpoint) -> str:
-        said = self.words("{cell}, {units} units, seed {seed}, after {steps} steps of training")
+        said = self.words("{cell}, {units}, seed {seed}, after {steps} of training")
         return said.format(
             cell=plain(checkpoint.cell.name),
-            units=checkpoint.settings.hidden,
+            units=self.words.counted(checkpoint.settings.hidden, "units"),
             seed=checkpoint.settings.seed,
-            steps=checkpoint.step,
+            steps=self.words.counted(checkpoint.step, "steps"),
         )
 
     def _names(self, checkpoints: Sequence[Checkpoint], names: Sequence[str]) -> list[str]:
@@ -227,11 +228,10 @@ class Measured:
         found = []
         models = self._all(*KINDS)
         short = [f"{plain(each.cell.name)} ({each.settings.hidden})" for each in models]
-        trained_for, seeds = (
-            ", ".join(map(str, dict.fromkeys(numbers)))
-            for numbers in zip(*((each.step, each.settings.seed) for each in models), strict=True)
-        )
-        said = self.words("seed {seed}, after {steps} steps of training")
+        seeds = ", ".join(map(str, dict.fromkeys(each.settings.seed for each in models)))
+        *others, last = dict.fromkeys(each.step for each in models)
+        trained_for = ", ".join([*map(str, others), self.words.counted(last, "steps")])
+        said = self.words("seed {seed}, after {steps} of training")
         after = said.format(seed=seeds, steps=trained_for)
         for checkpoint, name in zip(models, self._names(models, short), strict=True):
             graph = checkpoint.cell.graph
@@ -249,10 +249,10 @@ class Measured:
         if self.text is SENTENCE:
             ids = self._excerpts(checkpoint, models)
             flows = [self._flow(checkpoint, ids[:, r : r + 1]) for r in range(ids.shape[1])]
-            said = self.words(
-                "geometric mean of {count} excerpts of {steps} characters of help topics"
+            said = self.words("geometric mean of {count} excerpts of {characters} of help topics")
+            where = said.format(
+                count=len(flows), characters=self.words.counted(len(ids), "characters")
             )
-            where = said.format(count=len(flows), steps=len(ids))
             return [(flow, len(ids) - 1) for flow in flows], where
         count, flow = len(self.text), self._flow(checkpoint)
         rows = ROWS if count > (HORIZON + 1) * ROWS else 1
@@ -302,10 +302,10 @@ class Measured:
         if self.text is SENTENCE:
             flow = self._flow(checkpoint, self._excerpts(checkpoint, models)[: STEPS + 1, :1])
             count = flow.passage(LAYER).steps
-            said = self.words("text: an excerpt of Python's help topics, {count} characters")
-            return flow, 1, count, said.format(count=count)
+            said = self.words("text: an excerpt of Python's help topics, {characters}")
+            return flow, 1, count, said.format(characters=self.words.counted(count, "characters"))
         count = len(self.text)
-        said = self.words("{count} characters").format(count=count)
+        said = self.words.counted(count, "characters")
         where = joined(self.words, axes.read(self.words, self.text), said)
         return self._flow(checkpoint), max(1, count - STEPS), count, where
 

@@ -89,22 +89,17 @@ def cell_of(name: str) -> Cell:
 
 
 def text_of(given: str | None) -> str | None:
-    """Return the text itself, or what the UTF-8 file of that name holds."""
+    """Return what `unrolled.apps.train.text.given` does, without the end of a file's last line."""
     if given is None:
         return None
-    try:
-        is_file = Path(given).is_file()
-    except (OSError, ValueError):  # longer than a name can be
-        is_file = False
-    if not is_file:
-        return given
     from ...errors import UserError
-    from ..train.text import read
+    from ..train import text
 
     try:
-        return read(Path(given)).rstrip("\n")
+        words = text.given(given)
     except UserError as error:
         raise DrawError(str(error)) from error
+    return words if words == given else words.rstrip("\n")
 
 
 def write_all(folder: Path, make: Callable[[Drawing], object]) -> Iterator[Path]:

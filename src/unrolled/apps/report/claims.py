@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ...display import gradient_size
 from ..study.outcome import Outcome
 from ..study.table import Figure as Scores
 from ..study.table import Found, gathered, ordered
 from .commands import trials
-from .figures import scientific
 from .memory import accuracy_table, budget, caption
 from .page import Section, Speech
 from .verdicts import (
@@ -73,12 +73,9 @@ def _claim(
 
 def _why(result: Settled, speech: Speech) -> str:
     """Say how many seeds are for a claim and against it, and why others tell nothing."""
-    words = "of {seeds} seeds, {held} for it and {failed} against it"
-    if result.seeds == 1:
-        words = "of 1 seed, {held} for it and {failed} against it"
-    parts = [
-        speech(words).format(seeds=result.seeds, held=result.held, failed=result.failed),
-    ]
+    words = speech("of {seeds}, {held} for it and {failed} against it")
+    seeds = speech.counted(result.seeds, "seeds")
+    parts = [words.format(seeds=seeds, held=result.held, failed=result.failed)]
     told = result.held + result.failed
     if told < result.seeds:
         parts.append(speech(result.why))
@@ -151,12 +148,13 @@ def _trouble(figure: Scores, speech: Speech) -> list[str]:
     if not what.seeds:
         return []
     words = (
-        "Where it missed 95 %, after {steps} steps, of {seeds} seeds: {dead} with more than half "
+        "Where it missed 95 %, after {steps}, of {seeds}: {dead} with more than half "
         "of the units dead, {exploded} with gradients that grew 30 times or more, {falling} with a "
         "loss that still fell, {unseen} whose loss was not looked at near the end"
     )
-    steps = f"{figure.outcomes[0].steps:,}"
-    return [speech(words).format(steps=steps, **what._asdict())]
+    steps = speech.counted(figure.outcomes[0].steps, "steps")
+    seeds = speech.counted(what.seeds, "seeds")
+    return [speech(words).format(**{**what._asdict(), "seeds": seeds, "steps": steps})]
 
 
 def _gradients(seeds: Sequence[Seed], speech: Speech) -> dict[str, Any]:
@@ -220,7 +218,7 @@ def _beginnings(seeds: Sequence[Seed], speech: Speech) -> list[str]:
 
 
 def _range(name: str, sizes: Sequence[float]) -> str:
-    low, high = scientific(min(sizes)), scientific(max(sizes))
+    low, high = gradient_size(min(sizes)), gradient_size(max(sizes))
     return f"{name} {low}" if low == high else f"{name} {low}–{high}"
 
 
@@ -230,12 +228,12 @@ def _arrivals(seeds: Sequence[Seed], speech: Speech) -> list[str]:
     for seed in seeds:
         for each in arriving(seed):
             found.setdefault(each.entrant, []).append(each)
-    words = speech("{name} from {arrived} of {seeds} seeds, learned from {learned}")
+    words = speech("{name} from {arrived} of {seeds}, learned from {learned}")
     listed = (
         words.format(
             name=name,
             arrived=len(each),
-            seeds=len(seeds),
+            seeds=speech.counted(len(seeds), "seeds"),
             learned=sum(one.solved for one in each),
         )
         for name, each in ordered(found).items()
@@ -249,7 +247,7 @@ def found(outcomes: Sequence[Outcome], speech: Speech) -> str:
     figures = gathered(outcomes)["long"]
     gap = max(gap for each in figures.values() for gap in each)
     listed = _listed({name: each[gap] for name, each in figures.items() if gap in each}, speech)
-    words = speech("Right answers over a gap of {gap} words").format(gap=gap)
+    words = speech("Right answers over a gap of {gap}").format(gap=speech.counted(gap, "words"))
     return f"{words}{speech(': ')}{listed}{speech('; ')}{budget(outcomes, speech)}"
 
 

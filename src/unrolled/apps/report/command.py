@@ -12,17 +12,19 @@ import torch
 from rich.console import Console
 
 from ...cells import find
+from ...display import counted
 from ...errors import DrawError, UserError
 from ..study.command import follow, show
 from ..study.entrant import Entrant
 from ..study.grid import Plan, tasks
 from ..study.outcome import Outcome, Results
 from ..study.trial import Budget
-from ..terminal import Interrupt, say
+from ..terminal import Interrupt, rule, say
 from ..train import checkpoint as checkpoints
-from ..train import text
 from ..train.demo import demo as train
-from ..train.sample_inputs import words_for
+from ..train.language import Language
+from ..train.sample_inputs import source_for, words_for
+from ..train.text import Source
 from .claims import found, overview
 from .memory import memory
 from .model import Run, diagnosis, inside, model, units
@@ -32,6 +34,8 @@ from .siblings import siblings
 from .verdicts import ENOUGH
 
 NAME = "report.html"
+BESIDE = "model.html"
+"""In the folder of a demonstration, whose own page has the other name."""
 
 
 def report(
@@ -50,10 +54,13 @@ def report(
         path: folder of the run, or a checkpoint.
         text: a file, or the text itself; see `unrolled.apps.train.sample_inputs.words_for`.
         language: en or zh.
-        out: the file; None: ``report.html`` in the run's folder.
+        out: the file; None: ``report.html`` in the run's folder, or ``model.html`` in that of a
+            demonstration, whose page stands.
         seeds: how many models the figures are of: with more than one, models like the run are
             trained from other seeds; see `unrolled.apps.report.siblings`.
-        data: files of the text that the run was trained on; none: Python's help topics.
+        data: files of the text that the run was trained on; none: Python's help topics. What simple
+            predictors reach is counted on it, more seeds are trained on it, and without `text` its
+            held-out part is read.
         console: shows how far these are; None: nothing does.
         interrupt: ends their training after the models that are done.
 
@@ -65,25 +72,34 @@ def report(
     speech = Speech(language)
     checkpoint = checkpoints.load(path)
     _ = checkpoint.vocabulary  # an error for a run of another kind
-    words = words_for(checkpoint, text)
+    source = source_for(checkpoint, data)
+    words = words_for(checkpoint, text, source)
     Run(path, checkpoint, words)  # an error for a text that does not fit, before any training
     console, interrupt = console or Console(quiet=True), interrupt or Interrupt()
-    others = siblings(path, checkpoint, seeds, data, console, interrupt)
+    others = siblings(path, checkpoint, seeds, source, console, interrupt)
     run = Run(path, checkpoint, words, others, text, data)
     lead = speech("Everything on this page was measured on this model by one command.")
     title = f"{path.name or checkpoint.cell.name}{speech(': ')}{checkpoint.cell.name}"
-    trained = model(run, {}, "The model", speech)
+    trained = model(run, _baselines(checkpoint, source), "The model", speech)
     sections = [trained, cells([checkpoint.cell], speech), *about(run, speech)]
-    place = out or (path if path.is_dir() else path.parent) / NAME
+    place = out or _place(path if path.is_dir() else path.parent, console)
     write(place, page(title, lead, sections, speech, described(run, speech)))
     return place
+
+
+def _place(folder: Path, console: Console) -> Path:
+    """Return where the report of a run stands, so that no demonstration loses its page."""
+    if not ((folder / RESULTS).exists() and (folder / NAME).exists()):
+        return folder / NAME
+    say(console, f"{folder / NAME} is the page of a demonstration, and stays as it is")
+    return folder / BESIDE
 
 
 def described(run: Run, speech: Speech) -> str:
     """Say in a sentence what a model is and how far it came."""
     parts = [run.checkpoint.cell.name]
-    parts.append(f"{run.checkpoint.settings.hidden} {speech('hidden units')}")
-    parts.append(f"{run.checkpoint.step:,} {speech('steps')}")
+    parts.append(speech.counted(run.checkpoint.settings.hidden, "hidden units"))
+    parts.append(speech.counted(run.checkpoint.step, "steps"))
     if run.checkpoint.last is not None:
         bits = f"{run.checkpoint.last.loss:.3f} {speech('bits per character')}"
         parts.append(f"{speech('held out')} {bits}")
@@ -178,7 +194,7 @@ def _study(
     console: Console, seconds: float, folder: Path, interrupt: Interrupt, most: int
 ) -> list[Outcome]:
     """Return every cell on both tasks, from as many seeds and with as many steps as fit."""
-    console.rule("How far does each cell remember?")
+    rule(console, "How far does each cell remember?")
     entrants = [[Entrant.of(name, find) for name in part.cells] for part in PARTS]
     jobs = os.cpu_count() or 1 if seconds >= LEAST else 1
     both = list(zip(PARTS, entrants, strict=True))
@@ -192,8 +208,10 @@ def _study(
     ]
     todo.sort(key=lambda plan: plan.seed)  # whole seeds first
     results = Results()
-    about = f"{len(todo)} trials of {', '.join(f'{count:,}' for count in steps)} steps"
-    say(console, f"{seeds} seed{'s' if seeds > 1 else ''} fit into the time: {about}.")
+    lengths = ", ".join([*(f"{count:,}" for count in steps[:-1]), counted(steps[-1], "steps")])
+    fit = "fits" if seeds == 1 else "fit"
+    trials = counted(len(todo), "trials")
+    say(console, f"{counted(seeds, 'seeds')} {fit} into the time: {trials} of {lengths}.")
     follow(console, todo, results, jobs, interrupt)
     show(console, results)
     results.path = folder / RESULTS
@@ -251,13 +269,14 @@ def _pace(task: Plan) -> float:
 
 def _page(outcomes: Sequence[Outcome], folder: Path, speech: Speech) -> str:
     checkpoint = checkpoints.load(folder)
-    run = Run(folder, checkpoint, words_for(checkpoint, None))
+    source = source_for(checkpoint)
+    run = Run(folder, checkpoint, words_for(checkpoint, None, source))
     sections: list[Section] = [
         overview(outcomes, speech),
         network(speech),
         cells([find(name) for name in ("rnn_tanh", "lstm", "gru")], speech),
         memory(outcomes, speech),
-        model(run, _baselines(checkpoint), "A language model on real text", speech),
+        model(run, _baselines(checkpoint, source), "A language model on real text", speech),
         *about(run, speech),
     ]
     lead = speech(
@@ -268,9 +287,6 @@ def _page(outcomes: Sequence[Outcome], folder: Path, speech: Speech) -> str:
     return page(title, lead, sections, speech, found(outcomes, speech))
 
 
-def _baselines(checkpoint: checkpoints.Checkpoint) -> dict[str, float]:
-    """Return what simple predictors reach on the same text."""
-    from ..train.language import Language
-
-    corpus = text.Corpus.of(text.default(), checkpoint.settings.held_out)
-    return Language(checkpoint.settings, corpus).baselines()
+def _baselines(checkpoint: checkpoints.Checkpoint, source: Source | None) -> dict[str, float]:
+    """Return what simple predictors reach on a run's text; nothing if it is not there."""
+    return {} if source is None else Language(checkpoint.settings, source).baselines()

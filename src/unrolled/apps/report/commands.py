@@ -27,13 +27,31 @@ def language_of(language: str) -> tuple[str, ...]:
     return () if language == "en" else ("--lang", language)
 
 
-def draw(name: str, language: str, *more: object) -> str:
+def draw(name: str, language: str, *more: object, out: str = "") -> str:
     """Return the command that draws a picture of its own, in a language.
+
+    Args:
+        name: of the drawing.
+        language: en or zh.
+        more: options.
+        out: the name of the file, without its end; empty: that of the drawing.
 
     >>> draw("loop", "zh")
     'unrolled draw loop --lang zh -o loop.svg'
     """
-    return line("draw", name, *more, *language_of(language), "-o", f"{name}.svg")
+    return line("draw", name, *more, *language_of(language), "-o", f"{out or name}.svg")
+
+
+def of_cell(name: str, language: str, cell: str) -> str:
+    """Return the command that draws a cell, into a file that is called as the cell is.
+
+    >>> of_cell("cell", "en", "gru")
+    'unrolled draw cell --cell gru -o gru.svg'
+    >>> of_cell("forget", "en", "lstm")
+    'unrolled draw forget --cell lstm -o lstm-forget.svg'
+    """
+    out = cell if name == "cell" else f"{cell}-{name}"
+    return draw(name, language, "--cell", cell, out=out)
 
 
 def of_run(name: str, language: str, run: Path, text: str) -> str:

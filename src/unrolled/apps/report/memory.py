@@ -9,14 +9,16 @@ from typing import Any
 
 from markupsafe import Markup
 
+from ...display import gradient_size
 from ...draw.drawings import find
 from ..draw.request import subject
 from ..study.grammar import STORIES, Grammar
 from ..study.outcome import Outcome, Reading
 from ..study.table import Figure as Scores
 from ..study.table import Found, gathered, lines, number, ordered
+from .charts import Curve, against_distance, against_gap, learning
 from .commands import draw, study, trials
-from .figures import Curve, against_distance, against_gap, inline, learning, picture, scientific
+from .figures import inline, picture
 from .page import Section, Speech, TableCell
 
 SHOWN_GAP = 20
@@ -38,7 +40,7 @@ def memory(outcomes: Sequence[Outcome], speech: Speech) -> Section:
     accuracy = against_gap(
         long, last[0].chance, words("words in the gap"), words("held-out answers right, %")
     )
-    title = speech("Training loss with a gap of {gap} words").format(gap=gap)
+    title = speech("Training loss with a gap of {gap}").format(gap=speech.counted(gap, "words"))
     data: dict[str, Any] = {
         "gaps": picture(gaps, speech("What decides the last word is near, or far away.")),
         "gaps_command": draw("gaps", speech.pictures.language),
@@ -64,8 +66,8 @@ def spread(seeds: int, speech: Speech) -> str:
     """Say what a curve and the band around it are."""
     if seeds == 1:
         return speech("One seed: the spread is not known.")
-    words = speech("Mean of {seeds} seeds; the band goes from the least to the greatest.")
-    return words.format(seeds=seeds)
+    words = speech("Mean of {seeds}; the band goes from the least to the greatest.")
+    return words.format(seeds=speech.counted(seeds, "seeds"))
 
 
 OTHERS = {
@@ -131,7 +133,7 @@ def caption(outcomes: Sequence[Outcome], speech: Speech) -> str:
     parts = [speech("Held-out answers that are right, in %")]
     if count > 1:
         parts.append(f"{speech('mean over seeds; beside it the least and the greatest')}")
-    seeds = speech("{count} seeds" if count > 1 else "1 seed").format(count=count)
+    seeds = speech.counted(count, "seeds")
     green = speech("green: 95 % or more from every seed")
     return speech("; ").join([*parts, seeds, chance, green]) + speech(".")
 
@@ -140,9 +142,9 @@ def budget(outcomes: Sequence[Outcome], speech: Speech) -> str:
     """Say from how many seeds trials were run, and how many steps each took."""
     count = len({each.seed for each in outcomes})
     steps = dict(sorted({each.gap: each.steps for each in outcomes}.items()))
-    words = speech("{steps} steps of training with a gap of {gap}")
-    listed = (words.format(steps=f"{n:,}", gap=gap) for gap, n in steps.items())
-    seeds = speech("{count} seeds" if count > 1 else "1 seed").format(count=count)
+    words = speech("{steps} of training with a gap of {gap}")
+    listed = (words.format(steps=speech.counted(n, "steps"), gap=gap) for gap, n in steps.items())
+    seeds = speech.counted(count, "seeds")
     return seeds + speech(": ") + speech("; ").join(listed) + speech(".")
 
 
@@ -201,8 +203,8 @@ def _gradients(outcomes: Sequence[Outcome], speech: Speech) -> dict[str, Markup]
             for entrant, several in _by_entrant(outcomes).items()
         }
         left = (
-            f"{entrant} {scientific(min(s[-1] for s in sizes))}–"
-            f"{scientific(max(s[-1] for s in sizes))}"
+            f"{entrant} {gradient_size(min(s[-1] for s in sizes))}–"
+            f"{gradient_size(max(s[-1] for s in sizes))}"
             for entrant, sizes in curves.items()
         )
         title = f"{speech('Gradient against distance')}{speech(', ')}{speech(f'{words} training')}"

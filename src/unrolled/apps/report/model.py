@@ -12,6 +12,7 @@ import torch
 from markupsafe import Markup
 from torch import Tensor
 
+from ...display import gradient_size, number
 from ...draw.axes import visible
 from ...draw.contrast import ink_on
 from ...draw.drawings import find
@@ -28,8 +29,9 @@ from ..train import checkpoint as checkpoints
 from ..train import log, text
 from ..train.language import sample
 from ..train.sample_inputs import excerpts
+from .charts import Curve, against_distance, learning
 from .commands import language_of, line, of_run
-from .figures import Curve, against_distance, inline, learning, picture, scientific
+from .figures import inline, picture
 from .memory import shade_level, spread
 from .page import Section, Speech, TableCell
 
@@ -102,9 +104,9 @@ def model(run: Run, baselines: Mapping[str, float], title: str, speech: Speech) 
     network = checkpoint.model()
     count = sum(each.numel() for each in network.parameters())
     about = (
-        f"{checkpoint.cell.name}{speech(': ')}{count:,} {speech('parameters')}{speech(', ')}"
-        f"{checkpoint.settings.hidden} {speech('hidden units')}{speech(', ')}"
-        f"{speech('trained for')} {checkpoint.step:,} {speech('steps')}{speech('.')}"
+        f"{checkpoint.cell.name}{speech(': ')}{speech.counted(count, 'parameters')}{speech(', ')}"
+        f"{speech.counted(checkpoint.settings.hidden, 'hidden units')}{speech(', ')}"
+        f"{speech('trained for')} {speech.counted(checkpoint.step, 'steps')}{speech('.')}"
     )
     written = sample(network, checkpoint.vocabulary, "", WRITTEN, TEMPERATURE)  # pyright: ignore[reportArgumentType]
     seeds = len(run.paths)
@@ -138,7 +140,7 @@ def _report(run: Run, speech: Speech) -> str:
     more: list[object] = list(run.options)
     if len(run.paths) > 1:
         more += ["--seeds", len(run.paths)]
-        more += [word for file in run.data for word in ("--data", file)]
+    more += [word for file in run.data for word in ("--data", file)]
     return line("report", run.path, *more, *language_of(speech.language))
 
 
@@ -146,8 +148,8 @@ def _seeds(seeds: int, speech: Speech) -> str:
     """Say of how many models a figure is."""
     if seeds == 1:
         return speech("one model of one seed: another seed may differ.")
-    words = speech("{seeds} models of as many seeds: mean, and the least and the greatest.")
-    return words.format(seeds=seeds)
+    words = speech("{models} of as many seeds: mean, and the least and the greatest.")
+    return words.format(models=speech.counted(seeds, "models"))
 
 
 def _bits(run: Run, baselines: Mapping[str, float], speech: Speech) -> list[list[Any]]:
@@ -250,8 +252,8 @@ def _strip_said(shares: Sequence[float], speech: Speech) -> str:
     """Say how far back half of the memory's share lies."""
     sums = accumulate(reversed(shares))
     back = next(n for n, left in enumerate(sums, 1) if left >= 0.5 * sum(shares))
-    words = "Half of it comes from the last {count} of {steps} characters."
-    return speech(words).format(count=back, steps=len(shares))
+    words = speech("Half of it comes from the last {count} of {characters}.")
+    return words.format(count=back, characters=speech.counted(len(shares), "characters"))
 
 
 def _fading(run: Run, speech: Speech) -> tuple[Markup, str]:
@@ -263,9 +265,10 @@ def _fading(run: Run, speech: Speech) -> tuple[Markup, str]:
             fades.setdefault(fade.derivative, []).append(fade.sizes.tolist())
     across, up = speech.chart("steps back"), speech.chart("gradient, relative")
     back = min(len(each) for several in fades.values() for each in several) - 1
-    words = speech("Left of the gradient after {count} steps back").format(count=back)
+    words = speech("Left of the gradient after {steps} on the way back")
+    words = words.format(steps=speech.counted(back, "steps"))
     left = speech(", ").join(
-        f"{readable(name)} {scientific(several[0][back])}" for name, several in fades.items()
+        f"{readable(name)} {gradient_size(several[0][back])}" for name, several in fades.items()
     )
     about = f"{speech('Gradient against distance')}{speech('. ')}{words}{speech(': ')}{left}"
     caption = speech("How a gradient shrinks on its way back through this model.")
@@ -287,7 +290,7 @@ def diagnosis(run: Run, speech: Speech) -> Section:
     for seed, diagnosed in found:
         for each in diagnosed.layers.values():
             reach = f"{speech('more than')} {each.back}" if each.reach is None else str(each.reach)
-            rate = "–" if each.rate is None else f"{each.rate:.2g}"
+            rate = "–" if each.rate is None else number(each.rate)
             keep = "–" if each.keep is None else f"{each.keep:.2f}"
             name = each.layer
             if len(found) > 1:
@@ -300,7 +303,7 @@ def diagnosis(run: Run, speech: Speech) -> Section:
         "findings": own.findings,
         "unsettled": own.unsettled,
         "command": _report(run, speech)
-        if len(found) > 1
+        if len(found) > 1 or (run.data and run.given is None)  # diagnose takes no --data
         else line("diagnose", run.path, *run.options),
     }
     return Section("diagnosis", speech("The diagnosis"), "diagnosis.html.j2", data)
@@ -344,8 +347,8 @@ def units(run: Run, speech: Speech) -> Section | None:
     )
     data = {
         "body": [_row(name, each, speech) for name, each in found.items()],
-        "caption": speech("correlation, over {count} characters of one model").format(
-            count=f"{len(words):,}"
+        "caption": speech("correlation, over {characters} of one model").format(
+            characters=speech.counted(len(words), "characters")
         )
         + speech("."),
         "command": _report(run, speech),

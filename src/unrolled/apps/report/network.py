@@ -16,7 +16,7 @@ from ...draw.type import dressed, figure, style
 from ...equations import Cell
 from ...printing.unicode import readable
 from ..draw.request import subject
-from .commands import draw, line
+from .commands import draw, line, of_cell
 from .figures import inline, picture
 from .page import Section, Speech
 
@@ -85,12 +85,11 @@ def network(speech: Speech) -> Section:
 def _drawn(name: str, about: str, speech: Speech, cell: Cell | None = None) -> dict[str, object]:
     """Return a drawing with its caption, and the command that makes it."""
     drawing = find(name).picture(subject(cell, language=speech.pictures.language))
-    more = ("--cell", cell.name) if cell is not None else ()
-    caption = speech(about)
+    caption, language = speech(about), speech.pictures.language
     return {
         "picture": picture(drawing, caption),
         "caption": caption,
-        "command": draw(name, speech.pictures.language, *more),
+        "command": draw(name, language) if cell is None else of_cell(name, language, cell.name),
     }
 
 
@@ -116,7 +115,7 @@ def _cell(cell: Cell, speech: Speech) -> dict[str, object]:
         "summary": _code(speech(cell.summary)),
         "foreign": speech.language != "en" and speech(cell.summary) == cell.summary,
         "picture": picture(drawing, f"{speech('The picture')}{speech(': ')}{cell.name}"),
-        "command": draw("cell", speech.pictures.language, "--cell", cell.name),
+        "command": of_cell("cell", speech.pictures.language, cell.name),
         "formula": equations,
         "width": f"{5.4 * width:.1f}rem",
         "gates": [_drawn(*each, speech, cell) for each in GATES.items()] if has_gates else [],

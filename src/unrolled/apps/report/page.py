@@ -14,7 +14,7 @@ from typing import Any, final
 import jinja2
 from markupsafe import Markup
 
-from ... import __version__, atomic
+from ... import __version__, atomic, display
 from ...draw.words import Words
 from ...errors import DrawError, refusing
 from ...printable import printable
@@ -59,7 +59,6 @@ _FOLDER = resources.files("unrolled.apps.report").joinpath("templates")
 
 CHINESE: dict[str, str] = json.loads(_FOLDER.joinpath("chinese.json").read_text("utf-8"))
 """The page's English words, and what they are in Chinese."""
-"""Chinese for the words of the page."""
 
 
 @final
@@ -83,6 +82,16 @@ class Speech:
     def __call__(self, words: str) -> str:
         """Return the words in the language of the page."""
         return CHINESE.get(words, words) if self.language == "zh" else words
+
+    def counted(self, count: int, things: str) -> str:
+        """Return how many things there are; see `unrolled.display.counted`.
+
+        >>> Speech().counted(1, "seeds"), Speech("zh").counted(1, "seeds")
+        ('1 seed', '1 个种子')
+        """
+        if self.language == "en":
+            return display.counted(count, things)
+        return f"{count:,} {self(things)}"
 
     def chart(self, words: str) -> str:
         """Return the words in the language that charts can be set in."""
@@ -108,7 +117,7 @@ def page(
         speech: the language of the page.
         description: what was found, in a sentence or two, for previews of links; empty: the lead.
     """
-    from .figures import inches, scrolls, variables
+    from .figures import inches, least, scrolls, variables
 
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("unrolled.apps.report"),
@@ -117,7 +126,7 @@ def page(
         undefined=jinja2.StrictUndefined,
     )
     environment.globals["_"] = speech
-    environment.filters |= {"inches": inches, "scrolls": scrolls}
+    environment.filters |= {"inches": inches, "least": least, "scrolls": scrolls}
     made = speech("made with unrolled {version}, {date}").format(
         version=__version__, date=date.today().isoformat()
     )

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
+from ...display import counted
 from ...errors import UserError
 from ..terminal import Interrupt, say
 from ..train import checkpoint as checkpoints
-from ..train import text
 from ..train.checkpoint import Checkpoint
 from ..train.folder import begin
 from ..train.language import Language
 from ..train.loop import run
 from ..train.progress import progress
+from ..train.sample_inputs import NAMED
 from ..train.settings import Settings
+from ..train.text import Source
 
 FOLDER = "seeds"
 """In the run's folder; a model of seed S stands in the folder S of it."""
@@ -29,7 +30,7 @@ def siblings(
     path: Path,
     checkpoint: Checkpoint,
     seeds: int,
-    files: Sequence[Path],
+    source: Source | None,
     console: Console,
     interrupt: Interrupt,
 ) -> list[Path]:
@@ -41,7 +42,7 @@ def siblings(
         path: folder of the run.
         checkpoint: of the run.
         seeds: how many models there are to be, the run's own included.
-        files: of the text that the run was trained on; none: Python's help topics.
+        source: the text that the run was trained on; None: it is not there.
         console: shows how far they are.
         interrupt: ends the training after the models that are done.
 
@@ -49,7 +50,7 @@ def siblings(
         The folders of the models that were trained to the end, without the run's own.
 
     Raises:
-        UserError: too few or too many seeds, or another text than the run's.
+        UserError: too few or too many seeds, or more models are to be trained without a text.
     """
     if not 1 <= seeds <= MOST:
         raise UserError(f"--seeds must be from 1 to {MOST}, not {seeds}")
@@ -60,19 +61,29 @@ def siblings(
     ]
     missing = [each for each in todo if not _trained(*each, checkpoint)]
     if missing:
-        source = text.open_source(files, checkpoint.settings.held_out)
-        if source.digest != checkpoint.digest:
+        if source is None:
             raise UserError(
-                "the run was trained on another text: name its files by --data, as it was given "
-                "them"
+                f"--seeds {seeds} trains more models, and this run was trained on a text of its "
+                f"own: {NAMED}"
             )
         for number, (folder, settings) in enumerate(missing, 1):
             about = f"{checkpoint.cell.name}, seed {settings.seed}"
-            say(console, f"Model {number} of {len(missing)} more: {about}, {checkpoint.step} steps")
+            say(
+                console,
+                f"Model {number} of {len(missing)} more: {about}, "
+                f"{counted(checkpoint.step, 'steps')}",
+            )
             _train(folder, Language(settings, source), checkpoint, console, interrupt)
             if interrupt.requested:
                 break
-    return [folder for folder, settings in todo if _trained(folder, settings, checkpoint)]
+    found = [folder for folder, settings in todo if _trained(folder, settings, checkpoint)]
+    if len(found) < len(todo):
+        models = counted(1 + len(found), "models")
+        say(
+            console,
+            f"Stopped: the page is of {models}, not of {seeds}; the same command trains the others",
+        )
+    return found
 
 
 def _settings(checkpoint: Checkpoint, seed: int) -> Settings:

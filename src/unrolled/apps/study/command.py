@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ...display import counted
 from ...equations import Cell
 from ...printable import printable
 from ..terminal import Interrupt, say
@@ -53,7 +54,8 @@ def study(
     if out is not None:
         say(console, f"The figures, learning curves and gradients are in {out}.")
     if interrupt.requested is not None:
-        console.print(f"Stopped with {len(shown)} of {len(todo)} trials; the same command goes on.")
+        trials = counted(len(todo), "trials")
+        say(console, f"Stopped with {len(shown)} of {trials}; the same command goes on.")
 
 
 def follow(
@@ -62,7 +64,7 @@ def follow(
     """Carry out trials, with a bar on a terminal and a line for each elsewhere."""
     known = sum(task.key in results for task in todo)
     if known:
-        console.print(f"{known} of {len(todo)} trials are known already.", highlight=False)
+        say(console, f"Known already: {known} of {counted(len(todo), 'trials')}.")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     began, has_bar = time.monotonic(), console.is_terminal
     with Progress(

@@ -11,6 +11,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from ...display import counted
 from ...printable import printable
 from .entrant import DEFAULT
 from .outcome import Outcome
@@ -145,5 +146,5 @@ def _table(task: str, found: Found) -> Group:
     first = outcomes[0]
     chance = f"{100 * first.chance:.1f} %" if first.unit == "accuracy" else number(first.chance)
     seeds = len({outcome.seed for outcome in outcomes})
-    note = f"{seeds} seed{'s' if seeds > 1 else ''}; chance {chance}; bold: solved"
+    note = f"{counted(seeds, 'seeds')}; chance {chance}; bold: solved"
     return Group(Text(HEADINGS[task], "bold"), table, Text(note, "dim"))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
+from ...display import counted
 from ...errors import UserError
 from .options import Given, shaped, with_settings
 from .settings import Settings
@@ -103,7 +104,8 @@ def fit(
     settings = given.begun()
     cell = find(settings.cell)
     if "LOCAL_RANK" not in os.environ:  # the first process speaks for all
-        begun = f"Training {cell.name}, {settings.hidden} units, {settings.steps} steps, in {out}"
+        units, steps = counted(settings.hidden, "units"), counted(settings.steps, "steps")
+        begun = f"Training {cell.name}, {units}, {steps}, in {out}"
         say(output(), f"Going on with the run in {out}" if resume else begun)
     load_torch()
     import torch
@@ -160,7 +162,9 @@ def _conclude(training: "Training", out: Path, hints: Sequence[str]) -> None:
     loss = f"; best held-out loss {best.loss:.3f} {unit} at step {best.step}" if best else ""
     say(console, f"{out} is at step {step} of {steps}{loss}")
     if training.waited:
-        say(console, f"It stopped early: {training.stale} evaluations were no better than the best")
+        were = "was" if training.stale == 1 else "were"
+        evaluations = counted(training.stale, "evaluations")
+        say(console, f"It stopped early: {evaluations} {were} no better than the best")
     for hint in hints:
         typer.echo(hint.format(out=out))
     more = " --steps N" if step >= steps else ""

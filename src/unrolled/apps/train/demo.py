@@ -11,7 +11,7 @@ from rich.table import Table
 
 from ...cells import find
 from ...errors import UserError
-from ..terminal import Interrupt, say
+from ..terminal import Interrupt, rule, say
 from . import checkpoint as checkpoints
 from . import text
 from .folder import begin
@@ -60,10 +60,10 @@ def demo(console: Console, seconds: float, folder: Path, interrupt: Interrupt) -
         return
     seconds = time.monotonic() - began
     for prompt, temperature in SAMPLES:
-        console.rule(f"{prompt!r} continued at temperature {temperature}")
+        rule(console, f"{prompt!r} continued at temperature {temperature}")
         characters = sample(training.model, corpus.vocabulary, prompt, 300, temperature)
         console.out(prompt + "".join(characters), highlight=False)
-    console.rule()
+    rule(console)
     console.print(_summary(training, corpus, seconds))
     say(
         console,

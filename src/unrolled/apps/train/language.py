@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...display import text_of
+from ...display import counted, text_of
 from ...equations import Cell
 from ...errors import UserError
 from ...structures import ManyToMany, Symbols
@@ -216,8 +216,8 @@ def _length(source: Source, settings: Settings) -> int:
     B, T, count = settings.batch, settings.window, source.start
     if count <= B * T:
         raise UserError(
-            f"the training part has {count} characters, and --batch {B} times --window {T} "
-            f"needs more than {B * T}: give more text, or a smaller batch or window"
+            f"the training part has {counted(count, 'characters')}, and --batch {B} times "
+            f"--window {T} needs more than {B * T}: give more text, or a smaller batch or window"
         )
     return (count - 1) // B
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy
 from numpy.typing import NDArray
 
+from ...display import counted
 from ...errors import UserError
 from .counter_rng import mixed
 from .table.numbers import Spill, chunks
@@ -33,8 +34,8 @@ class Parts(NamedTuple):
         """Return how many there are in each, in words, for ``records`` in the plural."""
         training, validation, test = map(len, self)
         return (
-            f"{training:,} {records} to train on, {validation:,} to choose the best model by, "
-            f"{test:,} to test it"
+            f"{counted(training, records)} to train on, {validation:,} to choose the best model "
+            f"by, {test:,} to test it"
         )
 
 

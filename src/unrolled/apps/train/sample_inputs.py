@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy
+import torch
 from torch import Tensor
 
+from ...display import counted
 from ...errors import UserError
 from . import text
 from .batch import padded
@@ -31,31 +33,61 @@ LEAST = 16
 """The fewest characters that say anything."""
 
 
-def words_for(checkpoint: Checkpoint, given: str | None) -> str:
-    """Return the text to look with: a file, the text itself, or what the run was held out from.
+def source_for(checkpoint: Checkpoint, files: Sequence[Path] = ()) -> text.Source | None:
+    """Return the text that a run was trained on; None if nobody says where it stands.
 
     Args:
         checkpoint: of the run.
-        given: the name of a UTF-8 file, or, if it holds white space and no file is called so, the
-            text itself. None: the held-out part of Python's help topics, for a run on these.
+        files: that it was trained on. None of them: Python's help topics, for a run on these.
 
     Raises:
-        UserError: the file cannot be read, or there is no text for the run.
+        UserError: a file cannot be read, or the run was trained on other ones.
+    """
+    source = text.open_source(files, checkpoint.settings.held_out)
+    if source.digest == checkpoint.digest:
+        return source
+    if files:
+        raise UserError(f"--data is not the text that the run was trained on: {NAMED}")
+    return None
+
+
+NAMED = "name its files by --data, in the order in which `train text` got them"
+
+
+def words_for(checkpoint: Checkpoint, given: str | None, source: text.Source | None = None) -> str:
+    """Return the text to look with: a file, the text itself, or the held-out part of the run's.
+
+    Args:
+        checkpoint: of the run.
+        given: see `unrolled.apps.train.text.given`. None: the held-out part of the run's text.
+        source: the run's text. None: Python's help topics, for a run on these.
+
+    Raises:
+        UserError: the text is too short, the file cannot be read, or there is no text for the run.
     """
     if given is not None:
-        is_text = any(map(str.isspace, given)) and not _exists(given)
-        return given if is_text else text.read(Path(given))
-    words = text.default()
-    if hashlib.sha256(words.encode("utf-8", "surrogatepass")).hexdigest() != checkpoint.digest:
+        words = text.given(given)
+        _check_length(words, given)
+        return words
+    source = source or source_for(checkpoint)
+    if source is None:
         raise UserError("the run was trained on a text of its own: name a file of it by --text")
-    return words[int(len(words) * (1 - checkpoint.settings.held_out)) :]
+    count = min(len(source) - source.start, READ)
+    (ids,) = source.windows(torch.tensor([source.start]), count).T
+    return "".join(source.vocabulary[place] for place in ids.tolist())
 
 
-def _exists(name: str) -> bool:
-    try:
-        return Path(name).exists()
-    except (OSError, ValueError):  # longer than a name can be
-        return False
+READ = 200_000
+"""Characters of a held-out part, at most: of a large text not all has to be in memory."""
+
+
+def _check_length(words: str, given: str | None = None) -> None:
+    if len(words) >= LEAST:
+        return
+    missing = f"; there is no file {given!r}" if words and words == given else ""
+    raise UserError(
+        f"--text has {counted(len(words), 'characters')}: it takes at least {LEAST}{missing}"
+    )
 
 
 def excerpts(words: str, vocabulary: str, steps: int = STEPS) -> Tensor:
@@ -67,8 +99,7 @@ def excerpts(words: str, vocabulary: str, steps: int = STEPS) -> Tensor:
     >>> excerpts("abba" * 100, "ab").shape
     torch.Size([128, 3])
     """
-    if len(words) < LEAST:
-        raise UserError(f"--text has {len(words)} characters: it takes at least {LEAST}")
+    _check_length(words)
     steps = min(steps, len(words))
     rows = min(ROWS, len(words) // steps)
     stride = len(words) // rows

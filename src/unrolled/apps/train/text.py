@@ -16,7 +16,7 @@ import numpy
 import torch
 from torch import Tensor
 
-from ...display import text_of
+from ...display import counted, text_of
 from ...errors import UserError, refusing
 
 
@@ -58,7 +58,7 @@ def boundary(length: int, held_out: float) -> int:
     start = int(length * (1 - held_out))
     if not 0 < start < length:
         raise UserError(
-            f"a text of {length} characters leaves {start} to train on and "
+            f"a text of {counted(length, 'characters')} leaves {start} to train on and "
             f"{length - start} held out (--held-out {held_out}): both need at least 1"
         )
     return start
@@ -75,6 +75,23 @@ def read(file: Path) -> str:
         UserError: the file is missing, a directory, unreadable, empty, binary or not UTF-8.
     """
     return "".join(decoded(file, data, offset) for offset, data in _pieces(file))
+
+
+def given(option: str) -> str:
+    """Return the text that ``--text`` stands for: that of the file of this name, or, if there is
+    none, what was given itself.
+
+    Raises:
+        UserError: there is something of this name, but it is no text file.
+
+    >>> given("to be")
+    'to be'
+    """
+    try:
+        exists = bool(option) and Path(option).exists()
+    except (OSError, ValueError):  # longer than a name can be
+        exists = False
+    return read(Path(option)) if exists else option
 
 
 def decoded(file: Path, data: bytes, offset: int = 0) -> str:

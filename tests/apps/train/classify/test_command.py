@@ -85,7 +85,7 @@ def test_empty_cells_are_errors_or_dropped(tmp_path: Path) -> None:
     train = ("train", "classify", file, "--out", tmp_path / "run", *LESS)
     assert "line 9, column 'x1': the cell is empty: a number" in run(*train, code=2)
     assert not (tmp_path / "run").exists()
-    assert "2 records with an empty cell are left out" in run(*train, "--missing", "drop")
+    assert "left out: 2 records with an empty cell" in run(*train, "--missing", "drop")
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def test_columns_of_a_csv_file(tmp_path: Path) -> None:
 def test_long_pairs_are_left_out_and_said(tmp_path: Path) -> None:
     file = write(tmp_path / "long.tsv", [*pairs(40), "a" * 30 + "\tb"])
     train = ("train", "pairs", file, "--held-out", 0.2, "--out", tmp_path / "run", *LESS)
-    assert "1 pairs too long are left out" in run(*train, "--longest", 20)
+    assert "left out: 1 pair too long" in run(*train, "--longest", 20)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ....display import counted
 from ....errors import UserError
 from ..alphabet import Alphabet
 from ..batch import Batch, Shard, States, padded
@@ -95,19 +96,23 @@ class Classify(Task[Classification]):
         """Return what was found in the table, and guessed of it."""
         problem, examples = self.problem, self.examples
         columns = problem.cells.columns
-        what = repr(columns[0]) if len(columns) == 1 else f"{len(columns)} columns of numbers"
+        what = (
+            repr(columns[0])
+            if len(columns) == 1
+            else f"{counted(len(columns), 'columns')} of numbers"
+        )
         if len(columns) > 1 and problem.cells.step > 1:
             what += f", {problem.cells.step} a step"
         reading = problem.reading
         if isinstance(reading, Text):
             what += f" as {reading.alphabet.by}, {len(reading.alphabet.symbols):,} different"
         found = [
-            f"{examples.table.name}: {len(examples):,} records; the class is {problem.label!r} "
-            f"({len(problem.classes)} classes), the sequence {what}",
+            f"{examples.table.name}: {counted(len(examples), 'records')}; the class is "
+            f"{problem.label!r} ({len(problem.classes)} classes), the sequence {what}",
             self.parts.described("records"),
         ]
         if examples.left_out:
-            found.append(f"{examples.left_out:,} records with an empty cell are left out")
+            found.append(f"left out: {counted(examples.left_out, 'records')} with an empty cell")
         if examples.longer_than(problem.longest):
             found.append(
                 f"{examples.longer_than(problem.longest):,} records are longer than --longest "

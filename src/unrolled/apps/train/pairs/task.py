@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from ....display import counted
 from ....structures import EncoderDecoder
 from ..alphabet import Alphabet, plain, split
 from ..batch import Batch, Shard, States
@@ -109,13 +110,15 @@ class Translate(Task[Translation]):
         pairs, (source, target) = self.pairs, self.pairs.names
         by = self.problem.source.by
         found = [
-            f"{pairs.table.name}: {len(pairs):,} pairs; from {source!r} to {target!r} by {by}: "
-            f"{len(self.problem.source.symbols):,} and {len(self.problem.target.symbols):,} "
-            "different",
+            f"{pairs.table.name}: {counted(len(pairs), 'pairs')}; from {source!r} to {target!r} "
+            f"by {by}: {len(self.problem.source.symbols):,} and "
+            f"{len(self.problem.target.symbols):,} different",
             self.parts.described("pairs"),
         ]
         found += [
-            f"{count:,} pairs {why} are left out" for why, count in pairs.left_out.items() if count
+            f"left out: {counted(count, 'pairs')} {why}"
+            for why, count in pairs.left_out.items()
+            if count
         ]
         return found
 

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ....display import counted
 from ....errors import UserError
 from ..batch import Batch, Shard, States
 from ..counter_rng import Order
@@ -155,7 +156,8 @@ class Forecast(Task[Forecasting]):
         season = f"a season of {problem.season}" if problem.season > 1 else "no season"
         level = "counted from the last one read" if problem.relative else "as they are"
         found = [
-            f"{values.table.name}: {len(values):,} values of {problem.target!r}{also}{time}",
+            f"{values.table.name}: {counted(len(values), 'values')} of "
+            f"{problem.target!r}{also}{time}",
             f"{season}; values {level}; {problem.window} are read and the next "
             f"{problem.horizon} forecast",
             f"{cut.validation:,} values to train on, the next {cut.test - cut.validation:,} to "
@@ -232,7 +234,10 @@ class Forecast(Task[Forecasting]):
         better = 1 - rows[name][0] / rows[best][0] if rows[best][0] > 0 else 0.0
         word = "below" if better > 0 else "above"
         notes = (f"its MAE is {abs(better):.0%} {word} that of the best naive forecast, {best}",)
-        part = f"test part: {self.problem.horizon} steps from each of {len(origins):,} places"
+        part = (
+            f"test part: {counted(self.problem.horizon, 'steps')} from each of "
+            f"{counted(len(origins), 'places')}"
+        )
         return TestMetrics(part, ("MAE", "RMSE", "MASE"), {**rows}, notes)
 
 

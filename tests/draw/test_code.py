@@ -3,15 +3,37 @@
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+import unrolled
+from unrolled import affine, sigmoid, tanh, vector
 from unrolled.cells import CELLS
-from unrolled.draw.formulas import text_panel
+from unrolled.draw import scene_of
+from unrolled.draw.formulas import LONGEST, measured, text_panel
 from unrolled.draw.frames import FRAME_DPI
 from unrolled.draw.render import DPI, figure
+from unrolled.draw.shapes import text_width
 from unrolled.draw.type import MONOSPACE, dressed, style
 from unrolled.equations import Cell
+from unrolled.printing.latex import symbol
+from unrolled.printing.names import GREEK
 
 
-@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+@unrolled.cell
+def named(x, h, a_state_with_a_long_name, *, α=0.5, five=5.0):
+    a_very_long_name_of_a_gate = sigmoid(affine(x, h))
+    omega = tanh(affine(x, a_very_long_name_of_a_gate))
+    a_state_with_a_long_name = omega * five + a_state_with_a_long_name * α
+    h = a_very_long_name_of_a_gate * a_state_with_a_long_name - vector() * omega
+    return locals()
+
+
+@unrolled.cell
+def chinese_names(x, h, *, 常数=0.25):
+    门控 = sigmoid(affine(x, h))
+    h = 门控 * h + 常数 * (1 - 门控)
+    return locals()
+
+
+@pytest.mark.parametrize("cell", [*CELLS.values(), named, chinese_names], ids=str)
 def test_lines_of_code_end_inside_their_box(cell: Cell) -> None:
     for scale in (1.0, 1.25):
         scene = text_panel(cell.graph, list(cell.graph.lines), scale).scene
@@ -28,3 +50,38 @@ def test_lines_of_code_end_inside_their_box(cell: Cell) -> None:
                     extent = line.get_window_extent(renderer)
                     ends = axes.transData.inverted().transform([extent.min, extent.max])[:, 0]
                     assert left + 0.1 < ends[0] < ends[1] < right - 0.1, (dpi, line.get_text())
+
+
+@pytest.mark.parametrize("cell", [named, chinese_names], ids=str)
+def test_long_names_leave_neither_boxes_nor_columns(cell: Cell) -> None:
+    panel = text_panel(cell.graph, list(cell.graph.lines)).scene
+    assert all(measured(label.text) <= LONGEST for label in panel.labels if "$" in label.text)
+    code = panel.boxes["code"]
+    assert code.width < 9
+    for box in scene_of(cell).boxes.values():
+        if box.text:
+            assert max(map(measured, box.text.split("\n"))) < box.width - 0.06, box.text
+
+
+@pytest.mark.parametrize("name", [*GREEK, "WWW", "another_gate", "c2", "m_new"])
+def test_names_take_no_more_room_than_is_kept_for_them(name: str) -> None:
+    text = f"${symbol(name, 't')}$"
+    assert measured(text) <= text_width(text) * 1.02
+
+
+@pytest.mark.parametrize("cell", [*CELLS.values(), named, chinese_names], ids=str)
+def test_names_hang_above_the_borders_of_boxes(cell: Cell) -> None:
+    scene = scene_of(cell)
+    with style():
+        made = dressed(figure(scene.shapes, scene.bounds))
+        made.set_dpi(DPI)
+        renderer = FigureCanvasAgg(made).get_renderer()
+        (axes,) = made.axes
+        texts = {text.get_position(): text for text in axes.texts}
+        for label in (label for label in scene.labels if label.role == "name"):
+            extent = texts[label.x, label.y].get_window_extent(renderer)
+            corners = axes.transData.inverted().transform([extent.min, extent.max])
+            (left, down), (right, up) = corners
+            for box in (box for box in scene.boxes.values() if box.role in ("layer", "operation")):
+                a, b, c, d = box.bounds
+                assert max(a - right, left - c, b - up, down - d) > 0.06, (label.id, box.id)

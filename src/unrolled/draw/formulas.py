@@ -6,19 +6,22 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
+from unicodedata import east_asian_width
 
 from ..printing.latex import equations, symbol
 from ..printing.python import python
 from .render import POINTS, UNIT
 from .scene import Scene
 from .shapes import LETTER, Box, Label, text_width
-from .type import MATH, style, typeset
+from .type import MATH, chinese, style, typeset
 
 if TYPE_CHECKING:
     from ..graph.graph import Graph
 
 LONGEST = 9.0
 """Width of an equation in one line; longer ones are broken before a plus."""
+INDENT = 0.7
+"""Before the further lines of an equation."""
 COLUMNS = 58
 """Letters of code in one line."""
 EQUATION, CODE = 0.9, 0.62
@@ -75,7 +78,7 @@ def _equations(
         left, right = found[name]
         rows.append([])
         for number, text in enumerate(_broken(f"{left} = {right}")):
-            x = 0.0 if number == 0 else 0.7
+            x = 0.0 if number == 0 else INDENT
             key = f"equation {name} {number}"
             rows[-1].append(Label(key, f"${text}$", x, y, "equation", "left", size))
             y -= 0.62 * size
@@ -84,18 +87,22 @@ def _equations(
 
 
 def _broken(text: str) -> list[str]:
-    """Return a long equation in two lines, broken at a plus near its middle, but inside no fraction
-    or root.
+    """Return a long equation in lines, broken before a plus or minus, in no fraction or root; in
+    two near its middle, if these are enough.
     """
     text = text.replace("\\left(", "(").replace("\\right)", ")")
-    if text_width(f"${text}$") <= LONGEST:
-        return [text]
-    places = [match.start() for match in re.finditer(r" \+ ", text)]
-    places = [n for n in places if _is_whole(text[:n])]
-    if not places:
-        return [text]
-    middle = min(places, key=lambda n: abs(n - len(text) * 0.5))
-    return [text[:middle], f"{text[middle + 1 :]}"]
+    lines: list[str] = []
+    while (wide := text_width(f"${text}$")) > (room := LONGEST - INDENT * bool(lines)):
+        places = [match.start() for match in re.finditer(r" [-+] ", text)]
+        widths = {n: text_width(f"${text[:n]}$") for n in places if _is_whole(text[:n])}
+        if not widths:
+            break
+        fitting = [n for n in widths if widths[n] <= room] or list(widths)[:1]
+        wanted = wide / 2 if wide < 1.9 * LONGEST else room
+        place = min(fitting, key=lambda n: abs(widths[n] - wanted))
+        lines.append(text[:place])
+        text = text[place + 1 :]
+    return [*lines, text]
 
 
 def code(graph: Graph) -> dict[str, str]:
@@ -119,7 +126,7 @@ def text_panel(
     lines = code(graph)
     texts = [_lines(lines[name]) for name in names]
     size, pitch = CODE * scale, 0.46 * scale
-    wide = max(len(text) for found in texts for text in found) * MONO * size
+    wide = max(columns(text) for found in texts for text in found) * MONO * size
     right = max(_end(label) for row in rows for label in row)
     beside = right + 1.0 * scale + wide <= widest and all(
         len(found) <= len(row) for found, row in zip(texts, rows, strict=True)
@@ -149,13 +156,22 @@ def _lines(text: str) -> list[str]:
     """Return a line of code, a long one in several, broken before an operation."""
     found = []
     indent = ""
-    while len(indent + text) > COLUMNS:
-        places = [m.start() for m in re.finditer(r" [-+*/] ", text) if m.start() < COLUMNS - 4]
+    while columns(indent + text) > COLUMNS:
+        places = [m.start() for m in re.finditer(r" [-+*/@] ", text) if m.start()]
+        # A matrix and what it multiplies stay together if they can.
+        sums = [n for n in places if text[n + 1] != "@"]
+        fitting = [n for n in sums if columns(indent + text[:n]) <= COLUMNS]
         if not places:
             break
-        found.append(indent + text[: places[-1]])
-        text, indent = text[places[-1] + 1 :], "    "
+        place = fitting[-1] if fitting else places[0]
+        found.append(indent + text[:place])
+        text, indent = text[place + 1 :], "    "
     return [*found, indent + text]
+
+
+def columns(code: str) -> int:
+    """Return how many letters wide code is set: Chinese ones take two places."""
+    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in code)
 
 
 def _around(labels: Sequence[Label], wide: float, size: float) -> Box:
@@ -176,7 +192,7 @@ def _marks(graph: Graph, name: str, labels: Sequence[Label]) -> list[Box]:
     for number, label in enumerate(labels):
         high = (0.66 if label.role == "code" else 0.5) * label.size
         width = (
-            len(label.text) * MONO * label.size
+            columns(label.text) * MONO * label.size
             if label.role == "code"
             else measured(label.text) * label.size
         )
@@ -220,6 +236,7 @@ def measured(text: str) -> float:
     from matplotlib.mathtext import MathTextParser
 
     with style():
-        font = FontProperties(size=POINTS * MATH)
+        family = chinese() if any(ord(letter) > 0x2E80 for letter in text) else None
+        font = FontProperties(family=family, size=POINTS * MATH)
         width = MathTextParser("path").parse(typeset(text), 72, font)[0]
     return float(width) / 72 / UNIT

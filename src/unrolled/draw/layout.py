@@ -38,6 +38,8 @@ LEAD = 0.5
 RADIUS = 0.21
 CURVE = 0.16
 """The radius of a line's corners."""
+CLEAR = 0.08
+"""Between the border of an element and the name of its value: a subscript hangs below the name."""
 STUB = 0.16
 """Between a port and the layer at which it stands."""
 MOST_NODES = 400
@@ -159,8 +161,8 @@ class _Composition:
         dx, dy = width / 2, height / 2
         half = LETTER * 0.58
         place: dict[int, tuple[float, float, str]] = {
-            UP: (x + 0.1, y + dy + half + 0.03, "left"),
-            DOWN: (x + 0.1, y - dy - half - 0.03, "left"),
+            UP: (x + 0.1, y + dy + half + CLEAR, "left"),
+            DOWN: (x + 0.1, y - dy - half - CLEAR, "left"),
             RIGHT: (x + dx + 0.08, y + half + 0.06, "left"),
             LEFT: (x - dx - 0.08, y + half + 0.06, "right"),
         }
@@ -172,7 +174,7 @@ class _Composition:
     def _signs(self, key: str, x: float, y: float) -> list[Label]:
         """Return the signs beside lines whose order matters."""
         width, height = self.sizes[key]
-        dx, dy, half = width / 2 + 0.03, height / 2 + 0.12, LETTER * 0.46
+        dx, dy, half = width / 2 + 0.03, height / 2 + 0.15, LETTER * 0.46
         # On the right, below its line, unless the name of a value that leaves down stands there.
         named = self.out.get(key) == DOWN and self._names(key, x, y)
         right = y + half + 0.03 if named else y - half - 0.03

@@ -185,6 +185,7 @@ LETTER = 0.3
 NARROW, WIDE = frozenset("ijlftI.,:;'|!()[]/"), frozenset("mwMW%@…+=<>−→÷×")
 """Letters of plain text that are less or more than usually wide."""
 COMMANDS = {
+    **{"omega": 0.8, "phi": 0.8, "psi": 0.8, "infty": 1.1, "_": 0.55},
     **{"tanh": 2.15, "exp": 1.85, "log": 1.6, "max": 2.2, "min": 2.0, "cdots": 1.1, "frac": 0.0},
     **{"odot": 0.8, "times": 0.75, "div": 0.75, "leq": 0.8, "sum": 1.2, "prod": 1.2, "to": 1.2},
     **{",": 0.2, ";": 0.35, "mathrm": 0.0, "mathbf": 0.0, "mathit": 0.0, "left": 0.0, "right": 0.0},
@@ -260,6 +261,10 @@ def _symbol_width(token: str) -> float:
         return COMMANDS.get(token[1:], 0.7)
     if token in SIGNS:
         return 0.8
+    if ord(token) > 0x2E80:
+        return 1.1
     if token == " ":
         return 0.0
-    return 0.37 if token in NARROW else 0.95 if token in WIDE or token.isupper() else 0.6
+    if token in NARROW:
+        return 0.37
+    return 1.1 if token in "MW" else 0.95 if token in WIDE or token.isupper() else 0.6

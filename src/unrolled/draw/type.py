@@ -27,24 +27,26 @@ CHINESE = (
 """Fonts with Chinese glyphs, the first that is found is taken."""
 
 
+_LETTER = "[\u2e80-\uffef]"
+_CHINESE_WORD = re.compile(rf"\\mathrm(?=\{{[^{{}}]*{_LETTER}[^{{}}]*\}})")
 _SIGNS_BELOW = re.compile(r"(?<=_\{)[^{}]*(?=\})")
 
 
 def typeset(text: str) -> str:
     """Return mathematics as it is given to matplotlib: signs in subscripts without room around
-    them, and
-    primes as letters, which it would raise too high.
+    them, primes as letters, which it would raise too high, and Chinese names in the font of the
+    text, since those of mathematics have none.
 
-    >>> typeset("$h'_{t-1}$")
-    '$h′_{t{-}1}$'
+    >>> typeset("$h'_{t-1}$"), typeset("$\\\\mathrm{门控}_t$")
+    ('$h′_{t{-}1}$', '$\\\\mathregular{门控}_t$')
     """
     if "$" not in text:
         return text
+    text = _CHINESE_WORD.sub(r"\\mathregular", text)
     tight = _SIGNS_BELOW.sub(lambda found: re.sub(r"[-+]", r"{\g<0>}", found[0]), text)
     return tight.replace("'", "′")
 
 
-_LETTER = "[\u2e80-\uffef]"
 _MARK = re.compile(rf"\s*([,:;])(?:\s+|(?={_LETTER})|$)")
 _BRACKETS = re.compile(rf"\s*\(([^()]*{_LETTER}[^()]*)\)\s*")
 _WIDE = str.maketrans(",:;", "，：；")
@@ -56,9 +58,9 @@ def full_width(text: str) -> str:
     >>> full_width("$f_t$: 门, 已排序 (单元) 3,280"), full_width("a: b")
     ('$f_t$：门，已排序（单元）3,280', 'a: b')
     """
-    if not re.search(_LETTER, text):
-        return text
     parts = re.split(r"(?<!\\)(\$.*?\$)", text)
+    if not re.search(_LETTER, "".join(parts[::2])):
+        return text
     for n in range(0, len(parts), 2):
         wide = _MARK.sub(lambda found: found[1].translate(_WIDE), parts[n])
         parts[n] = _BRACKETS.sub(r"（\1）", wide)
@@ -72,7 +74,8 @@ def dressed(made: Figure) -> Figure:
     other = chinese()
     for text in made.findobj(Text):
         assert isinstance(text, Text)
-        words = full_width(text.get_text())
+        is_code = MONOSPACE in text.get_fontfamily()
+        words = text.get_text() if is_code else full_width(text.get_text())
         text.set_text(typeset(words))
         if other and any(ord(letter) > 0x2E80 for letter in words):
             # Mathtext takes one font for all that is no formula.

@@ -10,6 +10,8 @@ from .names import GREEK
 if TYPE_CHECKING:
     from ..graph.graph import Graph
 
+CHINESE = "\u2e80"
+"""The first of the letters that are never slanted."""
 FUNCTIONS = frozenset(["sigma", "tanh", "exp", "log", "min", "max", "dim"])
 """Functions that LaTeX has a command for."""
 SIGNS = {
@@ -23,7 +25,8 @@ def letter(name: str) -> str:
     """Return a letter or words: ``c``, ``\\beta``, ``\\mathrm{rh}``."""
     bare = name.rstrip("'")
     text = f"\\{bare}" if bare in GREEK else _spaced(bare)
-    text = text if len(bare) == 1 or bare in GREEK else f"\\mathrm{{{text}}}"
+    slanted = (len(bare) == 1 and bare < CHINESE) or bare in GREEK
+    text = text if slanted else f"\\mathrm{{{text}}}"
     return text + name[len(bare) :]
 
 

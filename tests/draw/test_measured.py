@@ -13,6 +13,7 @@ from matplotlib.text import Text
 from numpy.testing import assert_allclose
 from torch import Tensor
 
+from stored import rewrite
 from unrolled.apps.draw import models
 from unrolled.apps.draw.models import moments, trained
 from unrolled.apps.draw.numbers import SENTENCE, Measured
@@ -331,6 +332,24 @@ def test_surface_shows_few_points_and_the_shares_of_all() -> None:
 def test_surface_is_only_drawn_where_the_output_is_that_product(name: str) -> None:
     with pytest.raises(DrawError, match=f"{name} has none"):
         drawn("surface", cell=CELLS[name])
+
+
+def test_a_run_beside_a_model_of_ours_says_what_differs(small_models: Path, tmp_path: Path) -> None:
+    trained("gru")
+    said: list[str] = []
+    run = tmp_path / "run.safetensors"
+    run.write_bytes(next(small_models.glob("gru-*-4.safetensors")).read_bytes())
+    ours, own, *_ = Measured([run], LONG, say=said.append).factors()
+    assert ours.model.startswith("rnn_tanh, 6 units")
+    assert own.model.startswith("gru, 6 units")
+    assert {each.model.rpartition("; ")[2] for each in (ours, own)} == {
+        "trained on a part of Python's help topics"
+    }
+    rewrite(run, digest="0" * 64)
+    *_, own = Measured([run], LONG, say=said.append).factors()[:2]
+    assert own.model.endswith("; trained on a text of its own")
+    assert all("--run given twice compares two runs" in each for each in said)
+    assert len(said) == 2
 
 
 def test_runs_of_the_same_kind_are_told_apart(small_models: Path, tmp_path: Path) -> None:

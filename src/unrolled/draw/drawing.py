@@ -28,6 +28,7 @@ class Drawing:
         make: its picture of a subject.
         takes: which of cell, run and text change it.
         moves: whether it has an animation.
+        cells: which cells it is of, in words; empty: of any.
     """
 
     number: int
@@ -36,6 +37,7 @@ class Drawing:
     make: Callable[[Subject], Picture]
     takes: frozenset[str]
     moves: bool
+    cells: str = ""
 
     __repr__ = text_of
 
@@ -93,13 +95,13 @@ DRAWINGS: dict[str, Drawing] = {}
 
 
 def drawing(
-    number: int, name: str, about: str, takes: str = "", moves: bool = False
+    number: int, name: str, about: str, takes: str = "", moves: bool = False, cells: str = ""
 ) -> Callable[[Callable[[Subject], Picture]], Drawing]:
     """Make a drawing of the function under it."""
 
     def made(function: Callable[[Subject], Picture]) -> Drawing:
         return DRAWINGS.setdefault(
-            name, Drawing(number, name, about, function, frozenset(takes.split()), moves)
+            name, Drawing(number, name, about, function, frozenset(takes.split()), moves, cells)
         )
 
     return made

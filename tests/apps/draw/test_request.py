@@ -4,10 +4,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from unrolled import cells
 from unrolled.apps.cli import app
 from unrolled.apps.draw.models import trained
+from unrolled.apps.draw.request import _list, subject
 from unrolled.draw import drawings
 from unrolled.draw.drawings import DRAWINGS
+from unrolled.errors import DrawError
 
 CELL = """
 import unrolled
@@ -160,3 +163,17 @@ def test_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code, output = run("--all", tmp_path / "file")
     assert code == 2
     assert "cannot make the folder" in output
+
+
+@pytest.mark.parametrize("name", [each.name for each in DRAWINGS.values() if "cell" in each.takes])
+def test_a_drawing_that_refuses_a_cell_says_of_which_it_is(name: str) -> None:
+    """Of a cell with one state and no gate; `--list` says it too."""
+    found = DRAWINGS[name]
+    try:
+        found.picture(subject(cells.rnn_tanh))
+    except DrawError:
+        assert found.cells
+        (line,) = (each for each in _list() if each.startswith(f"{name} "))
+        assert line.endswith(f", of a cell with {found.cells}")
+    else:
+        assert not found.cells

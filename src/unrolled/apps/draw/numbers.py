@@ -29,6 +29,7 @@ from ...probe.paths import AROUND, carrier, coefficient, written
 from ...probe.record import record
 from ..train import checkpoint as checkpoints
 from ..train import text as texts
+from . import models as small
 from .models import moments, trained
 
 if TYPE_CHECKING:
@@ -281,17 +282,33 @@ class Measured:
     def factors(self) -> Sequence[Factors]:
         """Return what each step does to a gradient: two models' whole Jacobians, direct paths last.
 
-        Of a simple network beside the run or a network with a cell state; of two runs, theirs.
+        Of a simple network beside the run or a network with a cell state; of two runs, theirs. A
+        run and a network of ours differ in text and training: both names say in what.
         """
         if len(self.given) == 2:
             models = self.given
         else:
             models = [trained("rnn_tanh"), self._one() if self.given else trained("lstm")]
         short = [self._name(each) for each in models]
+        if len(self.given) == 1:
+            short = [self._trained_on(*pair) for pair in zip(short, models, strict=True)]
+            self.say(
+                f"the run is shown beside a small {models[0].cell.name} of our own: sizes, texts "
+                "and trainings differ, as their titles say; --run given twice compares two runs"
+            )
         named = list(zip(models, self._names(models, short), strict=True))
         stretches = [(*self._stretch(each, models), name) for each, name in named]
         direct = [_along(*stretch) for stretch in stretches]
         return [*(_whole(*stretch) for stretch in stretches), *filter(None, direct)]
+
+    def _trained_on(self, name: str, checkpoint: Checkpoint) -> str:
+        """Return a model's name with the text that it was trained on."""
+        whole = checkpoint.digest == texts.digest(texts.default())
+        part = checkpoint.digest == texts.digest(texts.default()[: small.LETTERS])
+        on = "trained on Python's help topics" if whole else "trained on a text of its own"
+        if part:
+            on = "trained on a part of Python's help topics"
+        return joined(self.words, name, self.words(on))
 
     def _stretch(
         self, checkpoint: Checkpoint, models: Sequence[Checkpoint]

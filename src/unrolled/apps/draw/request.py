@@ -166,7 +166,9 @@ def _list() -> Iterator[str]:
     for drawing in DRAWINGS.values():
         marks = " ".join(f"--{option}" for option in sorted(drawing.takes))
         moving = " (also .gif, .mp4)" if drawing.moves else ""
-        yield f"{drawing.name:{width}}  {drawing.about}{moving}{'  ' + marks if marks else ''}"
+        only = f", of a cell with {drawing.cells}" if drawing.cells else ""
+        options = f"  {marks}" if marks else ""
+        yield f"{drawing.name:{width}}  {drawing.about}{moving}{options}{only}"
 
 
 def _one(

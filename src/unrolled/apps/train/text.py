@@ -130,6 +130,11 @@ def default() -> str:
     return "\n\n".join(dict.fromkeys(paragraphs))
 
 
+def digest(text: str) -> str:
+    """Return the SHA-256 of a text, in hexadecimal."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def codes(text: str) -> numpy.ndarray:
     """Return the Unicode numbers of the characters of ``text``: uint32, (N,)."""
     return numpy.frombuffer(text.encode("utf-32-le", "surrogatepass"), numpy.dtype("<u4"))
@@ -187,8 +192,7 @@ class Corpus(Source):
         """
         start = boundary(len(text), held_out)
         vocabulary = "".join(map(chr, numpy.unique(codes(text))))
-        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-        return cls(encode(text, vocabulary), vocabulary, start, digest)
+        return cls(encode(text, vocabulary), vocabulary, start, digest(text))
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -167,6 +167,7 @@ def _number(value: float) -> str:
     "surface",
     "tanh'(x)·σ(y) over the plane, with the model's own points on it",
     "run text cell",
+    cells="c, an output gate o and h = o·tanh(c)",
 )
 def surface(subject: Subject) -> Picture:
     """Draw the factor by which h_t passes a gradient to c_t: claimed 0 or 1, and as measured."""

@@ -84,7 +84,10 @@ def switches(subject: Subject) -> Picture:
 
 
 def _switches(words: Words, found: Sequence[Factors]) -> Figure:
-    made = figure(12, 8.4)
+    names = {each.model: _wrapped(each.model, 100 // len(found)) for each in found}
+    heading = 0.42 + 0.26 * (2 + max(name.count("\n") for name in names.values()) + 1)
+    height = 7.2 + max(1.2, heading)
+    made = figure(12, height)
     grid = made.subplots(2, len(found), sharex="col", sharey="row", squeeze=False)
     models = list(dict.fromkeys(each.model for each in found))
     least = min(float(each.product[each.product > 0].min(initial=1)) for each in found)
@@ -98,9 +101,8 @@ def _switches(words: Words, found: Sequence[Factors]) -> Figure:
         between = float(((each.units > 0.1) & (each.units < 0.9)).mean())
         share = words("{share} of factors between 0.1 and 0.9").format(share=f"{between:.0%}")
         kind = words("whole Jacobian") if each.whole else words("direct path only")
-        name = _wrapped(each.model, 100 // len(found))
         kind = words("{kind}: {derivative}").format(kind=kind, derivative=each.derivative)
-        title = f"{name}\n{kind}\n{share}"
+        title = f"{names[each.model]}\n{kind}\n{share}"
         upper.set_title(title, fontsize=12.5, linespacing=1.45)
         product = numpy.where(each.product > 0, each.product, numpy.nan)
         lower.plot(steps, product, color=color, marker=_mark(steps))
@@ -121,20 +123,28 @@ def _switches(words: Words, found: Sequence[Factors]) -> Figure:
     )
     dots = words("dots: singular values of a step's Jacobian; of a direct path, its factor by unit")
     line = words("line: the greatest")
-    made.text(0.1, 0.04, found[0].where, fontsize=12)
-    made.text(0.1, 0.012, pieces.joined(words, dots, line), fontsize=12)
-    made.subplots_adjust(left=0.1, right=0.99, bottom=0.145, top=0.855, hspace=0.09, wspace=0.08)
+    made.text(0.1, 0.34 / height, found[0].where, fontsize=12)
+    made.text(0.1, 0.1 / height, pieces.joined(words, dots, line), fontsize=12)
+    made.subplots_adjust(
+        left=0.1,
+        right=0.99,
+        bottom=1.22 / height,
+        top=1 - max(1.2, heading) / height,
+        hspace=0.09,
+        wspace=0.08,
+    )
     return made
 
 
 def _wrapped(name: str, wide: int) -> str:
-    """Return a model's name in lines of so many letters at most, broken after commas if it can be.
+    """Return a model's name in lines of so many letters at most, broken after commas and semicolons
+    if it can be.
 
     >>> _wrapped("lstm, 48 units, seed 0, after 400 steps of training", 40)
     'lstm, 48 units, seed 0,\\nafter 400 steps of training'
     """
     lines = [""]
-    for part in re.findall(r"[^,，]+(?:, |，)?|[,，]", name):
+    for part in re.findall(r"[^,，;；]+(?:[,;] |，|；)?|[,，;；]", name):
         if text_width(lines[-1] + part) > wide * text_width("n") and lines[-1]:
             lines.append("")
         lines[-1] += part
@@ -146,7 +156,13 @@ def _mark(steps: Sized) -> str:
     return "o" if len(steps) == 1 else ""
 
 
-@drawing(26, "paths", "back-propagation through time as a sum over paths", "run text cell")
+@drawing(
+    26,
+    "paths",
+    "back-propagation through time as a sum over paths",
+    "run text cell",
+    cells="two states",
+)
 def paths(subject: Subject) -> Picture:
     """Draw some steps' states, the derivatives between them, and the paths from end to start."""
     found = subject.numbers.ways(4)
@@ -300,7 +316,13 @@ def _beside(start: Point, end: Point, text: str) -> Point:
     return x + dx * along + abs(dy) * away, y + dy * along + (dx if dy < 0 else -dx) * away
 
 
-@drawing(27, "terms", "dC_t/dC_{t-1} term by term, per step", "run text cell")
+@drawing(
+    27,
+    "terms",
+    "dC_t/dC_{t-1} term by term, per step",
+    "run text cell",
+    cells="a state beside its output",
+)
 def terms(subject: Subject) -> Picture:
     """Draw the terms over the text, and how far the popular products are off."""
     found = subject.numbers.terms(LONG)

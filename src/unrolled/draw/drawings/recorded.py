@@ -55,6 +55,7 @@ def gates(subject: Subject) -> Picture:
     "spectrum",
     "chart: the mean factor of each unit's direct path (its forget gate), sorted",
     "run text cell",
+    cells="a factor on its memory's direct path",
 )
 def spectrum(subject: Subject) -> Picture:
     """Draw which units keep, which forget: what a step multiplies their old value by."""
@@ -85,6 +86,7 @@ def distance(subject: Subject) -> Picture:
     "saturation",
     "chart: how often each gate is nearly closed or nearly open",
     "run text cell",
+    cells="gates",
 )
 def saturation(subject: Subject) -> Picture:
     """Draw one mark for each unit of each gate."""

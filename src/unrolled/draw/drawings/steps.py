@@ -107,10 +107,10 @@ def _gate(subject: Subject, name: str, title: str, values: str) -> Picture:
 
 for number, name, about, title, values in GATES:
     make = partial(_gate, name=name, title=title, values=values)
-    drawing(number, name, about, "cell", moves=True)(make)
+    drawing(number, name, about, "cell", moves=True, cells="i, f, g, o, c and h")(make)
 
 
-@drawing(14, "belt", "the cell-state line alone", "cell")
+@drawing(14, "belt", "the cell-state line alone", "cell", cells="a state carried pointwise")
 def belt(subject: Subject) -> Picture:
     """Draw the belt of the state that carries the memory, everything else put back."""
     graph = (subject.cell or find("lstm")).graph

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -400,4 +401,76 @@ def test_markup_is_text() -> None:
         assert "script" not in Page(page).tags
         assert "<script" not in page
     assert curve([], "nothing") == ""
-    assert "over 3 steps" in curve([1.0, float("nan"), 2.0], "some")
+    assert "over 3 steps" in curve([1.0, 3.0, 2.0], "some")
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+def strokes(drawn: str) -> list[list[float]]:
+    """The places of the points of every line of a curve; of a dot its own."""
+    lines = re.findall(r"points='([^']*)'|cx='([^']*)'", drawn)
+    return [[float(point.split(",")[0]) for point in (line or dot).split()] for line, dot in lines]
+
+
+def test_a_curve_has_gaps_where_there_are_no_numbers() -> None:
+    drawn = curve([1.0, 2.0, NAN, INF, 4.0, 3.0], "mean")
+    first, second = strokes(drawn)
+    step = second[1] - second[0]
+    assert second[0] - first[1] == pytest.approx(3 * step, abs=0.2)
+    assert "mean: from 1 to 4; 4 of 6 steps finite" in drawn
+    assert Page(drawn).text.endswith("4 of 6 steps finite")  # where no mouse goes, too
+    assert curve([NAN, -INF], "mean") == "<small>0 of 2 steps finite</small>"
+    alone = curve([7.0], "mean")
+    assert len(strokes(alone)) == 1
+    assert "over 1 step<" in alone
+    assert [len(line) for line in strokes(curve([1.0, NAN, 2.0, 3.0], "mean"))] == [1, 2]
+    worded = curve(["0", "0", 1.0, NAN], "log")
+    assert "3 of 4 steps finite, 0 at 2 of 4 steps" in worded
+
+
+def test_a_long_curve_keeps_its_extremes() -> None:
+    values = [0.0] * 5001
+    values[2500], values[4000] = 5.0, -5.0
+    drawn = curve(values, "mean")
+    (points,) = re.findall(r"points='([^']*)'", drawn)
+    heights = [float(point.split(",")[1]) for point in points.split()]
+    assert (min(heights), max(heights)) == (2.0, 22.0)
+    assert len(heights) < 400
+    assert len(strokes(curve([1e308, -1e308, 0.0], "mean"))[0]) == 3
+
+
+def test_what_is_not_finite_is_counted_and_left_out_of_ranges() -> None:
+    x = torch.randn(6, 2, 3)
+    x[4:] = NAN
+    layer = unrolled.GRU(3, 4)
+    with unrolled.record(layer) as recording, torch.no_grad():
+        layer(x)
+    values = recording["l0.h"]
+    *_, mean, least, greatest, drawn = recording._described("l0.h")
+    finite = values[:4]
+    expected = (finite.mean().item(), finite.min().item(), finite.max().item())
+    assert (mean, least, greatest) == pytest.approx(expected)
+    assert "4 of 6 steps finite" in drawn
+    assert "nan" not in Page(recording._repr_html_()).text
+
+    flow = unrolled.gradient_flow(unrolled.GRU(3, 4), torch.randn(6, 2, 3), lambda o: o[0][2].sum())
+    assert flow._described("l0")[-1].endswith("<small>0 at 3 of 6 steps</small>")
+    assert "finite" not in repr(flow)
+    flow = unrolled.gradient_flow(unrolled.GRU(3, 4), x)
+    assert repr(flow).endswith("not finite in l0)")
+    assert flow._described("l0")[-1].endswith("of 6 steps finite</small>")
+
+    some = torch.tensor([1.0, NAN, 3.0, INF])
+    for array in (some, some.bfloat16(), some.numpy()):
+        shown = Page(page_of(Mixed(frozenset(), [], [("a", {})])._replace(nested=array))).text
+        assert ", 1 to 3, 2 of 4 finite" in shown
+
+
+def test_counts_have_their_nouns_and_lines_their_indent() -> None:
+    flow = unrolled.gradient_flow(unrolled.GRU(3, 4), torch.randn(1, 1, 3))
+    assert repr(flow.passage("l0")) == "Passage(l0: gru, 1 step, 1 row)"
+    text = bounded("head", ["  " + "word " * 100])
+    assert text.splitlines()[1].startswith("  word")
+    assert len(text.splitlines()[1]) < 210
+    assert brief(0.5711034568428687) == "0.571103"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import fields, is_dataclass
 from html import escape
@@ -72,6 +73,8 @@ def brief(value: Any) -> str:
         return repr(short(value, 60))
     if _is_array(value):
         return f"{_shape(value)} {_dtype(value)}"
+    if isinstance(value, float):
+        return f"{value:.6g}" if value % 1 or not math.isfinite(value) else repr(value)
     if hasattr(type(value), "_repr_html_"):
         return short(repr(value), 80)
     if isinstance(value, Mapping):
@@ -114,7 +117,7 @@ def bounded(head: str, lines: Iterable[str] = ()) -> str:
     >>> print(bounded("30 in all", map(str, range(30))).splitlines()[-1])
       … 17 more
     """
-    lines = [short(line.rstrip()) if len(line) > WORDS else line.rstrip() for line in lines]
+    lines = [_clipped(line.rstrip()) for line in lines]
     head = short(head)
     kept, left = [], LETTERS - len(head) - 40
     for line in lines:
@@ -128,6 +131,12 @@ def bounded(head: str, lines: Iterable[str] = ()) -> str:
     return "\n".join([head, *kept])
 
 
+def _clipped(line: str) -> str:
+    """Return a line, the end of a long one cut off; it stays as far from the edge as it was."""
+    inner = line.lstrip()
+    return line if len(line) <= WORDS else line[: len(line) - len(inner)] + short(inner)
+
+
 def listed(names: Sequence[str], most: int = ITEMS) -> str:
     """Return names in one line, those that are too many counted.
 
@@ -136,6 +145,15 @@ def listed(names: Sequence[str], most: int = ITEMS) -> str:
     """
     more = f", … {len(names)} in all" if len(names) > most else ""
     return ", ".join(short(name, 40) for name in names[:most]) + more
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    >>> counted(1, "step"), counted(2, "step")
+    ('1 step', '2 steps')
+    """
+    return f"{count:,} {noun}{'s'[: count != 1]}"
 
 
 def attributes(result: Any) -> dict[str, Any]:
@@ -355,14 +373,20 @@ MOST = 10_000_000
 
 
 def _range(value: Any) -> str:
+    """Return from where to where the finite numbers of an array go, and how many there are."""
     size, kind = math.prod(value.shape), _dtype(value)
     is_number = any(kind.startswith(each) for each in ("float", "bfloat", "int", "uint"))
     if not 0 < size <= MOST or not is_number or getattr(value, "is_meta", False):
         return ""
     try:
-        return f", {float(value.min()):.4g} to {float(value.max()):.4g}"
+        # of torch and of numpy; NaN is not less
+        finite = value if "int" in kind else value[abs(value) < math.inf]
+        count = math.prod(finite.shape)
+        more = f", {count:,} of {size:,} finite" if count < size else ""
+        between = f", {float(finite.min()):.4g} to {float(finite.max()):.4g}" if count else ""
     except (NotImplementedError, RuntimeError):  # of float8 and of sparse tensors
         return ""
+    return between + more
 
 
 _picture: list[Callable[[Any], str]] = []
@@ -386,23 +410,77 @@ def pictured(graph: Any) -> str:
         return ""
 
 
-def curve(values: Sequence[float], title: str, height: int = 24, width: int = 160) -> Markup:
-    """Return a small curve of numbers over steps, with their first, last, least and greatest in
-    words; empty without numbers.
+def curve(values: Sequence[float | str], title: str, height: int = 24, width: int = 160) -> Markup:
+    """Return a small curve of numbers over steps, with the least and the greatest in words.
+
+    Where steps have no number that is finite the curve has a gap, and a line under it counts them.
+
+    Args:
+        values: by step a number, or a word for what there is in its place.
+        title: what the numbers are.
+        height: pixels.
+        width: pixels.
+
+    >>> curve([1.0, math.nan, 2.0], "mean").partition("<br>")[2]
+    '<small>2 of 3 steps finite</small>'
     """
-    found = [(i, v) for i, v in enumerate(values) if math.isfinite(v)]
+    found = [v for v in values if not isinstance(v, str) and math.isfinite(v)]
+    gaps = _gaps(values)
     if not found:
-        return Markup("")
-    least, greatest = min(v for _, v in found), max(v for _, v in found)
-    across, high = max(len(values) - 1, 1), (greatest - least) or 1.0
-    stride = max(1, len(found) // (2 * width))  # no more points than can be seen
-    points = " ".join(
-        f"{i / across * (width - 2) + 1:.1f},{(1 - (v - least) / high) * (height - 2) + 1:.1f}"
-        for i, v in found[::stride]
+        return Markup(gaps and f"<small>{escape(gaps)}</small>")
+    over = gaps or f"over {counted(len(values), 'step')}"
+    says = escape(
+        f"{title}: from {min(found):.3g} to {max(found):.3g}{'; ' if gaps else ' '}{over}"
     )
-    says = escape(f"{title}: from {least:.3g} to {greatest:.3g} over {len(values)} steps")
+    below = f"<br><small>{escape(gaps)}</small>" if gaps else ""
     return Markup(
         f"<svg role='img' aria-label='{says}' width='{width}' height='{height}'>"
-        f"<title>{says}</title><polyline points='{points}' fill='none' stroke='currentColor'/>"
-        "</svg>"
+        f"<title>{says}</title>{_strokes(values, min(found), max(found), height, width)}</svg>"
+        f"{below}"
     )
+
+
+def _gaps(values: Sequence[float | str]) -> str:
+    """Return what there is where no finite number is; nothing if all are."""
+    words = [v if isinstance(v, str) else "" if math.isfinite(v) else "not finite" for v in values]
+    counts = Counter(word for word in words if word)
+    steps = counted(len(values), "step")
+    broken = counts.pop("not finite", 0)
+    parts = [f"{len(values) - broken} of {steps} finite"] if broken else []
+    return ", ".join([*parts, *(f"{word} at {n} of {steps}" for word, n in counts.items())])
+
+
+def _strokes(
+    values: Sequence[float | str], least: float, greatest: float, height: int, width: int
+) -> str:
+    """Return the lines of a curve: one for each run of finite numbers, a dot for one alone."""
+    across = (width - 4) / max(len(values) - 1, 1)
+    high = (greatest / 2 - least / 2) or 1.0  # halves: their difference is finite
+    runs: list[list[tuple[float, float]]] = [[]]
+    for i, v in enumerate(values):
+        if isinstance(v, str) or not math.isfinite(v):
+            runs.append([])
+            continue
+        y = (1 - (v / 2 - least / 2) / high) * (height - 4) + 2
+        runs[-1].append((i * across + 2, y))
+    strokes = []
+    for run in filter(None, runs):
+        points = " ".join(f"{x:.1f},{y:.1f}" for x, y in _visible(run, across))
+        strokes.append(
+            f"<polyline points='{points}' fill='none' stroke='currentColor'/>"
+            if len(run) > 1
+            else "<circle cx='{:.1f}' cy='{:.1f}' r='1.5' fill='currentColor'/>".format(*run[0])
+        )
+    return "".join(strokes)
+
+
+def _visible(run: list[tuple[float, float]], across: float) -> list[tuple[float, float]]:
+    """Return the ends of a run and, of points nearer than can be seen, the extremes."""
+    count = max(1, int(1 / across))
+    if count < 3:
+        return run
+    kept = {0, len(run) - 1}
+    for start in range(0, len(run), count):
+        part = range(start, min(start + count, len(run)))
+        kept |= {min(part, key=lambda i: run[i][1]), max(part, key=lambda i: run[i][1])}
+    return [run[i] for i in sorted(kept)]

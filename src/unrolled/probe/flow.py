@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, final
 
@@ -293,7 +294,9 @@ class GradientFlow:
         return ablation(self.passage(layer), row, by)
 
     def __repr__(self) -> str:
-        return f"GradientFlow(loss={self.loss:.6g}, layers: {listed(self.layers)})"
+        broken = [name for name, norms in self.norms.items() if not norms.isfinite().all()]
+        more = f"; not finite in {listed(broken)}" if broken else ""
+        return f"GradientFlow(loss={self.loss:.6g}, layers: {listed(self.layers)}{more})"
 
     def _repr_html_(self) -> str:
         """Return a table of all layers: how the gradient's norm goes over the steps."""
@@ -309,12 +312,22 @@ class GradientFlow:
         norms, valid = self.norms[layer], passage.valid()
         batch_first, batched = passage.layout
         norms = norms.unsqueeze(1) if not batched else norms.T if batch_first else norms
-        means = (norms.where(valid, 0).sum(1) / valid.sum(1)).log10()
-        taken, head = norms[valid], (passage.graph.name, passage.steps, passage.rows)
-        drawn = curve(means.tolist(), f"log10 of the gradient at {layer}")
-        if taken.numel() == 0:
-            return (*head, None, None, "")
-        return (*head, taken.min().item(), taken.max().item(), drawn)
+        counts = valid.sum(1)
+        means = (norms.where(valid, 0).sum(1) / counts).tolist()
+        steps = [_log(mean, n) for mean, n in zip(means, counts.tolist(), strict=True)]
+        drawn = curve(steps, f"log10 of the gradient at {layer}")
+        finite = norms[valid & norms.isfinite()]
+        head = (passage.graph.name, passage.steps, passage.rows)
+        if finite.numel() == 0:
+            return (*head, None, None, drawn)
+        return (*head, finite.min().item(), finite.max().item(), drawn)
+
+
+def _log(norm: float, rows: int) -> float | str:
+    """Return the logarithm of a step's norm; in words where there is none."""
+    if not rows:
+        return "no row"
+    return "0" if norm == 0 else math.log10(norm)
 
 
 def _gradients(passage: Passage, measure: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
-from ..display import text_of
+from ..display import counted, text_of
 from ..graph.derivative import returned_input
 from ..graph.graph import Graph
 from ..graph.learned import Size
@@ -179,6 +179,10 @@ class Passage:
         self.widths = {state: self.units[size] for state, size in self.graph.states.items()}
         self._starts = [0, *accumulate(visit.steps for visit in visits)]
         self.steps = self._starts[-1]
+
+    def __repr__(self) -> str:
+        steps, rows = counted(self.steps, "step"), counted(self.rows, "row")
+        return f"Passage({self.name}: {self.graph.name}, {steps}, {rows})"
 
     @property
     def identity(self) -> Tensor:

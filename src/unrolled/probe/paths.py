@@ -266,7 +266,10 @@ class Terms:
         errors = (("popular", self.popular_error), ("gates", self.gates_error))
         return page(
             paragraph(f"{_shaped(self.exact)} of {self.state}, by its terms", "Terms"),
-            table(("term", "Frobenius norm"), [*norms, ("exact: their sum", _norm(self.exact))]),
+            table(
+                ("term", "Frobenius norm"),
+                [*norms, ("exact: norm of their sum", _norm(self.exact))],
+            ),
             table(("instead of it", "relative error"), errors),
         )
 

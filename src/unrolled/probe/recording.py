@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ..display import LETTERS, MOST, curve, page, paragraph, short, table
+from ..display import LETTERS, MOST, counted, curve, page, paragraph, short, table
 from ..schema import Count, checked, parse
 from .store import Folder, Piece, Store
 
@@ -325,7 +325,8 @@ class Recording(Mapping[str, Tensor]):
 
     def __repr__(self) -> str:
         parts = [
-            f"{place}: {sum(shape.steps for shape in shapes)} steps, {_rows(shapes)} rows"
+            f"{place}: {counted(sum(shape.steps for shape in shapes), 'step')}, "
+            f"{counted(_rows(shapes), 'row')}"
             for place, shapes in islice(self._shapes.items(), PLACES)
         ]
         more = len(self._shapes) - len(parts)
@@ -333,10 +334,13 @@ class Recording(Mapping[str, Tensor]):
         return short(f"Recording({'; '.join([f'{len(self)} names', *parts, *rest])})", LETTERS)
 
     def _repr_html_(self) -> str:
-        """Return a table of all values: shape, range, and the mean over units step by step."""
+        """Return a table of all values: shape, the range of those that are finite, and the mean
+        over units step by step.
+        """
         titles = ("name", "shape", "dtype", "mean", "least", "greatest", "mean over rows and units")
         rows = [(name, *self._described(name)) for name in self]
-        return page(paragraph(f"{len(self)} names", "Recording"), table(titles, rows))
+        count = paragraph(counted(len(self), "name"), "Recording")
+        return page(count, table(titles, rows)) if rows else page(count)
 
     def _described(self, name: str) -> tuple[Any, ...]:
         """Return a row of the table; without numbers where reading all of them would take long."""
@@ -344,16 +348,28 @@ class Recording(Mapping[str, Tensor]):
         steps, rows = sum(T for T, _ in calls), max(B for _, B in calls)
         units = self._store.get(self._canonical(name))[0].shape[-1]
         if steps * rows * units > MOST:
-            return (f"{steps} steps, {rows} rows, {units} units", "", None, None, None, "")
+            sizes = ((steps, "step"), (rows, "row"), (units, "unit"))
+            return (", ".join(counted(*each) for each in sizes), "", None, None, None, "")
         whole, valid = self.padded(name)[0].detach(), self.taken(name)
         shape = tuple(self.layout(name).outward(whole).shape)
         head = (str(shape), str(whole.dtype).removeprefix("torch."))
         taken = whole[valid].double()
         if taken.numel() == 0:
             return (*head, None, None, None, "")
-        means = whole.double().mean(-1).where(valid, 0).sum(1) / valid.sum(1)
-        drawn = curve(means.tolist(), f"mean of {name}")
-        return (*head, taken.mean().item(), taken.min().item(), taken.max().item(), drawn)
+        drawn = curve(_means(whole, valid), f"mean of {name}")
+        finite = taken[taken.isfinite()]
+        if finite.numel() == 0:
+            return (*head, None, None, None, drawn)
+        return (*head, finite.mean().item(), finite.min().item(), finite.max().item(), drawn)
+
+
+def _means(values: Tensor, valid: Tensor) -> list[float | str]:
+    """Return the mean over rows and units of every step, (T, B, units); without one where no row
+    takes the step.
+    """
+    counts = valid.sum(1)
+    means = values.double().mean(-1).where(valid, 0).sum(1) / counts
+    return [m if n else "no row" for m, n in zip(means.tolist(), counts.tolist(), strict=True)]
 
 
 def _rows(shapes: Sequence[CallShape]) -> int:

@@ -147,15 +147,6 @@ def listed(names: Sequence[str], most: int = ITEMS) -> str:
     return ", ".join(short(name, 40) for name in names[:most]) + more
 
 
-def counted(count: int, noun: str) -> str:
-    """Return a number with its noun.
-
-    >>> counted(1, "step"), counted(2, "step")
-    ('1 step', '2 steps')
-    """
-    return f"{count:,} {noun}{'s'[: count != 1]}"
-
-
 def attributes(result: Any) -> dict[str, Any]:
     """Return the public values of a result by name: the fields of a dataclass, named tuple or
     struct.
@@ -428,7 +419,7 @@ def curve(values: Sequence[float | str], title: str, height: int = 24, width: in
     gaps = _gaps(values)
     if not found:
         return Markup(gaps and f"<small>{escape(gaps)}</small>")
-    over = gaps or f"over {counted(len(values), 'step')}"
+    over = gaps or f"over {counted(len(values), 'steps')}"
     says = escape(
         f"{title}: from {min(found):.3g} to {max(found):.3g}{'; ' if gaps else ' '}{over}"
     )
@@ -444,7 +435,7 @@ def _gaps(values: Sequence[float | str]) -> str:
     """Return what there is where no finite number is; nothing if all are."""
     words = [v if isinstance(v, str) else "" if math.isfinite(v) else "not finite" for v in values]
     counts = Counter(word for word in words if word)
-    steps = counted(len(values), "step")
+    steps = counted(len(values), "steps")
     broken = counts.pop("not finite", 0)
     parts = [f"{len(values) - broken} of {steps} finite"] if broken else []
     return ", ".join([*parts, *(f"{word} at {n} of {steps}" for word, n in counts.items())])

@@ -98,6 +98,55 @@ def _untold(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+def letters(lines: list[str]) -> str:
+    """All letters that were written, whatever line they are on."""
+    return "".join("".join(lines).split())
+
+
+@pytest.mark.parametrize("columns", [40, 60])
+@pytest.mark.parametrize("command", ["cells", "train text --help", "--help", "show LSTM"])
+def test_narrow_terminals_lose_no_letter(command: str, columns: int) -> None:
+    shown = at_terminal(columns, *command.split())
+    assert shown.widest <= columns
+    assert "…" not in shown.raw
+    if command == "cells":
+        text = letters(shown.lines)
+        assert all(cell.summary.replace(" ", "") in text for cell in CELLS.values())
+    if command == "train text --help":
+        assert "--evaluate-at-most <int>" in shown.raw
+        assert "evaluations" in shown.raw
+    if command == "--help":
+        words = [info.short_help for info in app.registered_commands]
+        assert all((text or "none").replace(" ", "") in letters(shown.lines) for text in words)
+
+
+def test_a_dumb_terminal_is_as_wide_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    from rich.console import Console
+
+    from unrolled.apps import terminal
+
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr(Console, "is_dumb_terminal", True)
+    assert terminal.output().width == 60
+
+
+@pytest.mark.parametrize("command", ["show lstm", "show slstm --derivative", "train --help"])
+def test_ascii_is_readable(command: str) -> None:
+    """Where an encoding has no other letters: no LaTeX, and no question marks."""
+    done = subprocess.run(
+        [sys.executable, "-c", START, *command.split()],
+        env=environment() | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+        capture_output=True, check=True, timeout=60,
+    )  # fmt: skip
+    text = done.stdout.decode("ascii")
+    assert "\\" not in text
+    assert "?" not in text
+    if command == "show lstm":
+        assert "f_t = sigma(W_if x_t + b_if + W_hf h_(t-1) + b_hf)\n" in text
+        assert "c_t = f_t * c_(t-1) + i_t * g_t\n" in text
+
+
 @pytest.mark.parametrize("columns", [80, 120])
 @pytest.mark.parametrize(
     "command",

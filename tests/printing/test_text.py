@@ -14,6 +14,7 @@ from unrolled.equations import Cell
 from unrolled.graph.graph import Graph
 from unrolled.printing.mathml import mathml
 from unrolled.printing.text import text
+from unrolled.printing.unicode import ASCII
 
 
 def plainly(text: str) -> str:
@@ -70,6 +71,17 @@ def test_mathml_and_text_say_the_same(name: str) -> None:
         assert said.text == re.sub(r"[ _\n]", "", plain)
     assert said.text.count("=") == plain.count("=")
     assert said.text.count("⊤") == plain.count("⊤")
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_ascii_says_the_same(name: str) -> None:
+    plain = text(GRAPHS[name], None, ASCII)
+    assert plain.isascii()
+    assert not re.search(r"[\\{}$]", plain)
+    assert plain.replace("<=", "").count("=") == text(GRAPHS[name]).count("=")
+    folded = text(GRAPHS[name], 80, ASCII)
+    assert max(map(len, folded.splitlines())) <= 80
+    assert folded.split() == plain.split()
 
 
 @pytest.mark.parametrize("name", GRAPHS)

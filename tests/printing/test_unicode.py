@@ -6,7 +6,7 @@ from unrolled.cells import CELLS
 from unrolled.graph.derivative import derivative
 from unrolled.printing.latex import equations
 from unrolled.printing.names import GREEK
-from unrolled.printing.unicode import SIGNS, formula, readable
+from unrolled.printing.unicode import ASCII, SIGNS, formula, readable
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,20 @@ from unrolled.printing.unicode import SIGNS, formula, readable
 )
 def test_formulas(latex: str, expected: str) -> None:
     assert formula(latex) == expected
+
+
+@pytest.mark.parametrize(
+    ("latex", "expected"),
+    [
+        (r"\frac{a + b}{c_t} \div \sqrt{x + 1}", "(a + b)/c_t / sqrt(x + 1)"),
+        (r"\bar{h}^{+}_{t-1} \odot c^2", "bar(h)^+_(t-1) * c^2"),
+        (r"\frac{\bar{h}^{+}_t}{n_{t-1}}", "bar(h)^+_t/n_(t-1)"),
+        (r"α_t \leq \sigma(x)^\top", "alpha_t <= sigma(x)^T"),
+        ("h'", "h'"),
+    ],
+)
+def test_formulas_in_ascii(latex: str, expected: str) -> None:
+    assert formula(latex, ASCII) == expected
 
 
 def test_texts_with_formulas() -> None:

@@ -1,15 +1,18 @@
 """The command ``unrolled``. Each command imports what it alone needs."""
 
+import codecs
 import inspect
+import shutil
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from ..errors import CellError, DrawError, UserError
-from ..printable import printable
+from ..printable import SPELLED, printable, spelled
 from .train.classify.command import predict
 from .train.command import leave, train
 from .train.pairs.command import translate
@@ -27,8 +30,20 @@ class Commands(TyperGroup):
         except BrokenPipeError:  # whoever read has seen enough: not an error
             raise
         except (UserError, CellError, DrawError, OSError) as error:
-            typer.echo(printable(f"unrolled: {error}"), err=True)
+            from .terminal import folded, width
+
+            lines = printable(f"unrolled: {error}").splitlines()
+            typer.echo("\n".join(folded(line, width(sys.stderr)) for line in lines), err=True)
             raise typer.Exit(2) from error
+
+
+class Narrow(TyperCommand):
+    """Command whose help, where it is not in boxes, has room for words beside long options."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help; a name longer than a third of the line stands in one of its own."""
+        formatter.write_dl = partial(formatter.write_dl, col_max=formatter.width // 3)
+        super().format_help(ctx, formatter)
 
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -38,10 +53,20 @@ for each in (predict, forecast, translate):
 
 
 def main() -> None:
-    """Run the command line; a character that the terminal cannot show becomes a question mark."""
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")  # pyright: ignore[reportAttributeAccessIssue]
+    """Run the command line; a sign that the terminal cannot show becomes one that it can."""
+    codecs.register_error(SPELLED, spelled)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors=SPELLED)  # pyright: ignore[reportAttributeAccessIssue]
+    columns = shutil.get_terminal_size().columns
+    if columns < BOXES:
+        app.rich_markup_mode = None
+        app(terminal_width=columns)
     app()
+
+
+BOXES = 80
+"""Columns from which help is in boxes: in fewer they cut the names of options."""
 
 
 def _option(default: Any, help: str, *flags: str, shown: bool | str = True, **more: Any) -> Any:
@@ -135,21 +160,14 @@ def diagnose(
 @app.command()
 def cells() -> None:
     """List the cells."""
-    from rich.table import Table
-    from rich.text import Text
-
     from ..cells import CELLS
-    from .terminal import output
+    from ..columns import Columns
+    from .terminal import folded, output, width
 
-    console = output()
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for title in ("cell", "states"):
-        table.add_column(title, no_wrap=True)
-    table.add_column("summary")
-    for name, cell in CELLS.items():
-        table.add_row(name, ", ".join(cell.states), Text(cell.summary))
-    console.print(table)
-    typer.echo("\n".join(USES))
+    rows = [(name, ", ".join(cell.states), cell.summary) for name, cell in CELLS.items()]
+    output().print(Columns(("cell", "states", "summary"), rows, left=2, prose=True))
+    for line in USES:
+        typer.echo(folded(line, width()))
 
 
 USES = (
@@ -308,7 +326,7 @@ def bench(
 @app.command()
 def study(
     task: list[str] | None = typer.Argument(
-        None, metavar="[TASK]...", help="short, long, adding or copy; without: long."
+        None, metavar="TASK", help="short, long, adding or copy; without: long."
     ),
     cells: list[str] | None = _option(
         None,
@@ -402,3 +420,5 @@ def _unwrapped(text: str) -> str:
 
 for _info in (*app.registered_commands, *train.registered_commands):
     _info.help = _unwrapped(inspect.getdoc(_info.callback) or "")
+    _info.cls = Narrow
+    _info.short_help = _info.help.partition("\n\n")[0]  # or it would be cut in lists of commands

@@ -7,8 +7,11 @@ from collections.abc import Iterator, Mapping
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
+from ..equations import Cell
+from ..printing.text import text as equations
+from ..printing.unicode import ASCII
+
 if TYPE_CHECKING:
-    from ..equations import Cell
     from ..equations.backward import Derivative
 
 STATEMENT = re.compile(r"^( *)(return |from numpy import |\w+ = )(.*[^({\[,])$")
@@ -18,7 +21,7 @@ DOCSTRING = re.compile(r'^( *)"""(.*)"""$')
 
 
 def formula_of(shown: Cell | Derivative, columns: int | None, encoding: str | None) -> str:
-    """Return equations as text, or as LaTeX where an encoding has no such signs.
+    """Return equations as text, in letters of ASCII where an encoding has no others.
 
     Args:
         shown: a cell, or a derivative of one.
@@ -29,7 +32,8 @@ def formula_of(shown: Cell | Derivative, columns: int | None, encoding: str | No
     try:
         text.encode(encoding or "utf-8")
     except UnicodeEncodeError:
-        return shown.latex()
+        graph = shown.graph if isinstance(shown, Cell) else shown
+        return equations(graph, columns, ASCII)
     return text
 
 

@@ -11,7 +11,7 @@ import signal
 import sys
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, TextIO, final
 
 from ..printable import printable
 
@@ -29,12 +29,18 @@ def output() -> Console:
     from rich.console import Console
 
     is_told = "COLUMNS" in os.environ
-    return Console() if sys.stdout.isatty() or is_told else Console(width=PIPED)
+    if not (sys.stdout.isatty() or is_told):
+        return Console(width=PIPED)
+    console = Console()
+    if console.is_dumb_terminal:  # rich takes it to have 80 columns
+        return Console(width=(size := shutil.get_terminal_size()).columns, height=size.lines)
+    return console
 
 
-def width() -> int | None:
-    """Return the columns of the terminal that stdout is; None if it is none."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+def width(stream: TextIO | None = None) -> int | None:
+    """Return the columns of the terminal that a stream, or stdout, is; None if it is none."""
+    shows = (stream or sys.stdout).isatty()
+    return shutil.get_terminal_size().columns if shows else None
 
 
 RULE = 80

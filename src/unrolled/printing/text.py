@@ -1,4 +1,4 @@
-"""Equations as lines of text, with the signs that a terminal has: ``hₜ = oₜ ⊙ tanh(cₜ)``."""
+"""Equations as lines of text: ``hₜ = oₜ ⊙ tanh(cₜ)``, or ``h_t = o_t * tanh(c_t)`` in ASCII."""
 
 from __future__ import annotations
 
@@ -8,26 +8,28 @@ from typing import TYPE_CHECKING
 from unicodedata import combining
 
 from .latex import equations
-from .unicode import formula
+from .unicode import UNICODE, Letters, formula
 
 if TYPE_CHECKING:
     from ..graph.graph import Graph
 
 GLUE = "\N{NO-BREAK SPACE}"
-BETWEEN_FACTORS = re.compile(r"(?<![+−⊙<≤,]) (?![+−⊙<≤])")
+BETWEEN_FACTORS = re.compile(r"(?<![-+−⊙*<≤=,]) (?![-+−⊙*<≤])")
 """A space at which a line is not broken: between a weight and what it multiplies."""
 LEAST = 20
 """Columns of a right side, at least, however narrow the terminal is."""
 
 
-def text(graph: Graph, width: int | None = None) -> str:
+def text(graph: Graph, width: int | None = None, letters: Letters = UNICODE) -> str:
     """Return all equations of a graph, aligned at the equals signs.
 
     Args:
         graph: of a step.
         width: columns; a longer equation goes on, between two terms, under its right side.
+        letters: what they are written with.
     """
-    pairs = [(formula(left), formula(right)) for left, right in equations(graph).values()]
+    sides = equations(graph).values()
+    pairs = [(formula(left, letters), formula(right, letters)) for left, right in sides]
     column = max(_columns(left) for left, _ in pairs)
     indent = " " * (column + 3)
     lines = []

@@ -12,6 +12,7 @@ import msgspec
 import torch
 from torch.nn import Module
 
+from ..columns import Columns
 from ..display import counted, number, page, paragraph, plain, table
 from ..printable import printable
 from .finding import Finding, findings
@@ -21,7 +22,6 @@ from .watch import called, check_finite, run_model, watching
 
 if TYPE_CHECKING:
     from rich.console import Group
-    from rich.table import Table
 
 
 def diagnose(
@@ -151,17 +151,20 @@ class Diagnosis:
 
     def __rich__(self) -> Group:
         from rich.console import Group
+        from rich.padding import Padding
         from rich.text import Text
 
-        parts: list[Any] = [_table(self.layers.values())]
+        rows = map(_cells, self.layers.values())
+        parts: list[Any] = [Columns(("layer", "cell", *TITLES), rows, left=2)]
         for finding in self.findings:
             text = Text.assemble((f"{finding.layer}: {finding.code}:", "bold red"), " ")
             text.append(printable(f"{finding.text}."))
-            parts += [Text(), text, Text(f"  {finding.advice}")]
+            parts += [Text(), text, Padding(Text(printable(finding.advice)), (0, 0, 0, 2))]
         parts.append(Text())
         if self.healthy:
             parts += [Text(self.verdict, "bold green"), Text()]
-        parts += [Text(printable(f"Not settled: {text}."), "yellow") for text in self.unsettled]
+        for text in self.unsettled:
+            parts += [Text(printable(f"Not settled: {text}."), "yellow"), Text()]
         return Group(*parts, Text(LEGEND, "dim"))
 
     def __repr__(self) -> str:
@@ -189,31 +192,19 @@ class Diagnosis:
 TITLES = ("steps", "units", "factor", "reach", "keeps", "stuck", "dead", "same")
 LEGEND = (
     "reach: steps back until 1 % is left of the gradient that goes one step back. factor: the mean "
-    "factor of a step on the way there, of all steps where more is left. keeps: what of the memory "
-    "a step keeps, on average. stuck: the activation with the most units that stand at its ends. "
+    "factor of a step on the way there, so that factor to the power of reach - 1 is 1 % or less; "
+    "of all steps where more is left. keeps: what of the memory a step keeps, on average. stuck: "
+    "the activation with the most units that stand at its ends. "
     "dead, same: units that never change, or do what another does."
 )
-
-
-def _table(measurements: Iterable[Measurement]) -> Table:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
-    table.add_column("layer", overflow="fold")
-    table.add_column("cell", overflow="fold")
-    for title in TITLES:
-        table.add_column(title, justify="right", no_wrap=True)
-    for m in measurements:
-        table.add_row(*(Text(printable(cell)) for cell in _cells(m)))
-    return table
 
 
 def _cells(m: Measurement) -> tuple[str, ...]:
     """Return the row of a layer."""
     rate = "-" if m.rate is None else number(m.rate, 3)
-    reach = f"> {m.back}" if m.reach is None else str(m.reach)
-    keep = "-" if m.keep is None else f"{m.keep:.2f}"
+    back = "-" if m.rate is None else f"> {m.back}"
+    reach = back if m.reach is None else str(m.reach)
+    keep = "-" if m.keep is None or not math.isfinite(m.keep) else f"{m.keep:.2f}"
     cells = (m.layer, m.cell, str(m.steps), str(m.units), rate, reach, keep, _worst(m))
     return (*cells, str(len(m.dead)), str(len(m.duplicates)))
 

@@ -181,7 +181,7 @@ class Passage:
         self.steps = self._starts[-1]
 
     def __repr__(self) -> str:
-        steps, rows = counted(self.steps, "step"), counted(self.rows, "row")
+        steps, rows = counted(self.steps, "steps"), counted(self.rows, "rows")
         return f"Passage({self.name}: {self.graph.name}, {steps}, {rows})"
 
     @property

@@ -325,8 +325,8 @@ class Recording(Mapping[str, Tensor]):
 
     def __repr__(self) -> str:
         parts = [
-            f"{place}: {counted(sum(shape.steps for shape in shapes), 'step')}, "
-            f"{counted(_rows(shapes), 'row')}"
+            f"{place}: {counted(sum(shape.steps for shape in shapes), 'steps')}, "
+            f"{counted(_rows(shapes), 'rows')}"
             for place, shapes in islice(self._shapes.items(), PLACES)
         ]
         more = len(self._shapes) - len(parts)
@@ -339,7 +339,7 @@ class Recording(Mapping[str, Tensor]):
         """
         titles = ("name", "shape", "dtype", "mean", "least", "greatest", "mean over rows and units")
         rows = [(name, *self._described(name)) for name in self]
-        count = paragraph(counted(len(self), "name"), "Recording")
+        count = paragraph(counted(len(self), "names"), "Recording")
         return page(count, table(titles, rows)) if rows else page(count)
 
     def _described(self, name: str) -> tuple[Any, ...]:
@@ -348,7 +348,7 @@ class Recording(Mapping[str, Tensor]):
         steps, rows = sum(T for T, _ in calls), max(B for _, B in calls)
         units = self._store.get(self._canonical(name))[0].shape[-1]
         if steps * rows * units > MOST:
-            sizes = ((steps, "step"), (rows, "row"), (units, "unit"))
+            sizes = ((steps, "steps"), (rows, "rows"), (units, "units"))
             return (", ".join(counted(*each) for each in sizes), "", None, None, None, "")
         whole, valid = self.padded(name)[0].detach(), self.taken(name)
         shape = tuple(self.layout(name).outward(whole).shape)

@@ -285,16 +285,13 @@ class UnitSearch(Sequence[Unit]):
 
     def __rich__(self) -> Group:
         from rich.console import Group
-        from rich.table import Table
         from rich.text import Text
 
+        from ..columns import Columns
+
         shown = (self.found or self._units)[:10]
-        rows = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-        rows.add_column(TITLES[0], overflow="fold")
-        for title in TITLES[1:]:
-            rows.add_column(title, justify="right", no_wrap=True)
-        for unit in shown:
-            rows.add_row(*map(Text, _cells(unit)), style="" if unit.p < LEVEL else "dim")
+        styles = ["" if unit.p < LEVEL else "dim" for unit in shown]
+        rows = Columns(TITLES, map(_cells, shown), styles=styles)
         left = len(self.found) - len(shown)
         more = [Text(f"… {left} more")] if left > 0 else []
         return Group(rows, *more, Text(self._summary))

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, final
 
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
+from ...columns import Columns
 from ...display import counted
-from ...printable import printable
 from .entrant import DEFAULT
 from .outcome import Outcome
 
@@ -135,16 +134,14 @@ def tables(outcomes: Iterable[Outcome]) -> list[Group]:
 
 def _table(task: str, found: Found) -> Group:
     columns, made = lines(found, [task])
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("cell")
-    for title in (*(f"gap {gap}" for _, gap in columns), "s/trial"):
-        table.add_column(title, justify="right")
+    rows: list[list[str | Text]] = []
     for entrant, figures, seconds in made:
         cells = [Text(str(f or ""), "bold" if f and f.all_solved else "") for f in figures]
-        table.add_row(Text(printable(entrant)), *cells, f"{seconds:.1f}")
+        rows.append([entrant, *cells, f"{seconds:.1f}"])
+    titles = ("cell", *(f"gap {gap}" for _, gap in columns), "s/trial")
     outcomes = [o for _, figures, _ in made for f in figures if f for o in f.outcomes]
     first = outcomes[0]
     chance = f"{100 * first.chance:.1f} %" if first.unit == "accuracy" else number(first.chance)
     seeds = len({outcome.seed for outcome in outcomes})
     note = f"{counted(seeds, 'seeds')}; chance {chance}; bold: solved"
-    return Group(Text(HEADINGS[task], "bold"), table, Text(note, "dim"))
+    return Group(Text(HEADINGS[task], "bold"), Columns(titles, rows), Text(note, "dim"))

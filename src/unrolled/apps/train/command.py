@@ -60,7 +60,7 @@ def text(
     settings: Settings,
     problem: "Problem | None",
     files: list[Path] | None = typer.Argument(
-        None, metavar="[FILE]...", help="UTF-8 text; without: Python's help topics."
+        None, metavar="FILE", help="UTF-8 text; without: Python's help topics."
     ),
 ) -> "Task":
     """Train a character model on text.

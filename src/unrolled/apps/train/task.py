@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar, f
 
 import msgspec
 import torch
-from rich.table import Table
-from rich.text import Text
 from torch import Tensor, nn
 
+from ...columns import Columns
 from ...display import page_of, text_of
 from ...errors import UserError
-from ...printable import printable
 from ...schema import Positive, checked
 from ...structures import Kind
 from .batch import Batch, Shard, States
@@ -149,17 +147,14 @@ class TestMetrics:
     __repr__ = text_of
     _repr_html_ = page_of
 
-    def table(self, emphasised: str) -> Table:
+    def table(self, emphasised: str) -> Columns:
         """Return the table for a terminal, one row stressed."""
-        table = Table(box=None, header_style="bold", pad_edge=False)
-        for name in (self.part, *self.measures):
-            justify = "left" if name is self.part else "right"
-            table.add_column(Text(printable(name)), justify=justify)
-        for name, figures in self.rows.items():
-            cells = ["" if figure is None else f"{figure:.4g}" for figure in figures]
-            style = "bold" if name == emphasised else None
-            table.add_row(Text(printable(name)), *cells, style=style)
-        return table
+        rows = [
+            (name, *("" if figure is None else f"{figure:.4g}" for figure in figures))
+            for name, figures in self.rows.items()
+        ]
+        styles = ["bold" if name == emphasised else "" for name in self.rows]
+        return Columns((self.part, *self.measures), rows, styles=styles)
 
 
 class Loss(NamedTuple):

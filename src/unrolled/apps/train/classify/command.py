@@ -54,7 +54,7 @@ def classify(
     *,
     choice: Choice,
 ) -> "Task":
-    """Train a network that tells the class of a sequence: many → one.
+    """Train a network that tells the class of a sequence: many to one.
 
     A sequence is a text, a list of numbers (or of lists of as many) in one cell, or numbers in
     columns of their own. What is not named is guessed, and said. Half of the held-out records

@@ -75,9 +75,7 @@ def pairs(
 
 def translate(
     run: Path = typer.Argument(help="Folder of a run of train pairs."),
-    texts: list[str] | None = typer.Argument(
-        None, metavar="[TEXT]...", help="Without: lines of stdin."
-    ),
+    texts: list[str] | None = typer.Argument(None, metavar="TEXT", help="Without: lines of stdin."),
     beam: int = typer.Option(4, help="Sequences kept at a time; 1: greedy."),
 ) -> None:
     """Turn texts into others, a line for each."""

@@ -58,7 +58,7 @@ def series(
     *,
     choice: Choice,
 ) -> "Task":
-    """Train a network that forecasts a series: many → one, the next values.
+    """Train a network that forecasts a series: many to one, the next values.
 
     The table has a record for each step of time, oldest first. Its end is held out, in order of
     time: the first half chooses the best checkpoint, the last half tests it beside naive

@@ -33,21 +33,38 @@ SPELLINGS = {
 """Signs of ours that not every terminal has, in ASCII."""
 
 
+RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ᵀⁿ", "0123456789+-()Tn", strict=True))
+LOWERED = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₜₙₕₛ", "0123456789+-=()tnhs", strict=True))
+SMALL = re.compile(f"(?P<raised>[{''.join(RAISED)}]+)|[{''.join(LOWERED)}]+")
+
+
 def spelled(error: UnicodeError) -> tuple[str, int]:
     """Return what stands for characters that an encoding has not: a handler of errors.
 
-    Accents are left out; what has no letters of ASCII becomes a question mark.
+    Accents are left out, small figures stand behind ``^`` and ``_``; what has no letters of ASCII
+    becomes a question mark.
 
     >>> import codecs
     >>> codecs.register_error(SPELLED, spelled)
-    >>> "a → b, naïve … 中".encode("ascii", SPELLED)
-    b'a -> b, naive ... ?'
+    >>> "a → b, naïve … 2·10⁻³⁸ 中".encode("ascii", SPELLED)
+    b'a -> b, naive ... 2*10^-38 ?'
     """
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    return "".join(map(_spelled, error.object[error.start : error.end])), error.end
+    text = SMALL.sub(_figures, error.object[error.start : error.end])
+    return "".join(map(_spelled, text)), error.end
+
+
+def _figures(found: re.Match[str]) -> str:
+    """Return small figures as plain ones: 10³ is not 103."""
+    if found["raised"]:
+        return f"^{''.join(map(RAISED.__getitem__, found[0]))}"
+    text = "".join(map(LOWERED.__getitem__, found[0]))
+    return f"_({text})" if len(text) > 1 else f"_{text}"
 
 
 def _spelled(letter: str) -> str:
+    if letter.isascii():
+        return letter
     plain = normalize("NFKD", letter).encode("ascii", "ignore").decode()
     return SPELLINGS.get(letter) or plain or ("" if combining(letter) else "?")

@@ -397,3 +397,28 @@ def test_sizes_that_float32_cannot_tell_are_not_told() -> None:
     assert 0 < left < torch.finfo(torch.float32).tiny
     assert found.text.endswith("at the first step < 10⁻³⁸, below what float32 can tell")
     assert not re.search(r"\de[-+]\d", found.text)
+
+
+def test_weights_that_are_not_finite_are_the_finding() -> None:
+    lstm = unrolled.LSTM(I, 4)
+    with torch.no_grad():
+        lstm.weight_hh_l0[0, 0] = float("nan")
+    found = unrolled.diagnose(lstm, torch.randn(20, 2, I))
+    assert found.codes == {"exploding"}  # of NaN no gate is called closed
+    (finding,) = found.findings
+    assert finding.text.startswith("some of its weights are infinite or NaN, and so are its states")
+    assert "checkpoint" in finding.advice
+    assert "nan" not in str(found)
+    row = str(found).splitlines()[1].split()
+    assert row[4:7] == ["-", "-", "-"]  # factor, reach and keeps: nothing was measured
+
+
+def test_figures_of_a_row_agree() -> None:
+    """The factor to the power of reach - 1 is what the legend says."""
+    torch.manual_seed(0)
+    found = unrolled.diagnose(unrolled.GRU(I, 16), torch.randn(60, 4, I))
+    measured = found.layers["l0"]
+    assert measured.rate is not None
+    assert measured.reach is not None
+    assert measured.rate ** (measured.reach - 1) <= 0.01
+    assert measured.rate ** (measured.reach - 2) > 0.005

@@ -44,6 +44,8 @@ OPENED = (
     "needs=N)"
 )
 """Advice for cells with a gate that keeps the memory, if nobody has said how long."""
+RESTORED = "weights of before they were so, from a checkpoint, or drawn anew, by reset_parameters()"
+"""Advice for a layer whose weights are not finite."""
 BEFORE = "look at the layers before this one"
 """Advice for a layer whose input explodes."""
 
@@ -90,10 +92,14 @@ def exploding(m: Measurement) -> Finding | None:
     if m.bias is None:
         advice = f"a gated cell (gru, lstm), or {advice}"
     if m.infinite is not None:
-        text = f"its states are infinite or NaN from step {m.infinite} on"
+        since = f"from step {m.infinite} on"
+        text = f"its states are infinite or NaN {since}"
         if m.fed:
-            text = f"what it reads is infinite or NaN, and so are {text.replace(' are', '', 1)}"
-        advice = BEFORE if m.fed else advice
+            text = f"what it reads is infinite or NaN, and so are its states {since}"
+            advice = BEFORE
+        elif m.broken:
+            text = f"some of its weights are infinite or NaN, and so are its states {since}"
+            advice = RESTORED
         return Finding("exploding", m.layer, text, advice, {"infinite": m.infinite})
     end = (m.curve[-1] - m.curve[0]).item() / 2.302585
     rising = m.overall is not None and m.overall >= RISING and end >= 1
@@ -148,7 +154,7 @@ def forget_bias(m: Measurement) -> Finding | None:
     """Find the forget gate of a cell with a cell state half closed at the start."""
     if m.bias is None or m.keep is None or not m.separate:
         return None
-    if m.bias >= BIAS or m.keep >= OPEN:
+    if not (m.bias < BIAS and m.keep < OPEN):  # so of NaN too
         return None
     half = "half closed" if m.keep > 0.3 else "closed"
     text = (

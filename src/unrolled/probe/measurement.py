@@ -41,6 +41,7 @@ class Measurement:
         steps, units: T, and H of the output state.
         infinite: the first step after which a state is infinite or NaN; None if there is none.
         fed: whether what such a layer reads is infinite or NaN somewhere too.
+        broken: whether a weight of such a layer is infinite or NaN.
         curve: (K + 1,) the natural logarithm of the size of dh_T/ds_{T-k}, the median over rows;
             s are all states together.
         saturation: of every sigmoid and tanh, by name.
@@ -60,6 +61,7 @@ class Measurement:
     units: int
     infinite: int | None
     fed: bool
+    broken: bool
     curve: Tensor
     saturation: dict[str, Saturation]
     dead: list[int]
@@ -153,6 +155,7 @@ def measure(passage: Passage) -> Measurement:
         units=output.shape[-1],
         infinite=infinite,
         fed=infinite is not None and _fed(passage),
+        broken=infinite is not None and _broken(passage),
         curve=_curve(passage, infinite),
         saturation=saturation(passage),
         dead=dead,
@@ -177,6 +180,12 @@ def _fed(passage: Passage) -> bool:
     """Return whether the input of a layer is not finite: what explodes is before it."""
     x = next(iter(passage.graph.inputs))
     return not all(bool(visit.given[x].isfinite().all()) for visit in passage.visits)
+
+
+def _broken(passage: Passage) -> bool:
+    """Return whether a weight of a layer is not finite: no step made it so."""
+    weights = passage.visits[0].weights.values()
+    return not all(bool(weight.isfinite().all()) for weight in weights)
 
 
 def _curve(passage: Passage, infinite: int | None) -> Tensor:

@@ -881,5 +881,24 @@ def test_hyperparameters_stand_in_the_order_of_the_signature() -> None:
         h = alpha * h + dt * tanh(affine(x, h)) + five
         return locals()
 
-    assert list(ordered.graph.written.numbers.values()) == ["five", "dt", "alpha"]
+    assert list(ordered.graph.written.hyperparameters) == ["five", "dt", "alpha"]
     assert ordered.python().index("five = 5") < ordered.python().index("dt = 0.1")
+
+
+def test_numbers_computed_from_hyperparameters_stand_as_they_were_written() -> None:
+    @unrolled.cell
+    def leaky(x, h, *, alpha=0.9, dt=0.1, tau=3.0, turns=2):
+        z = tanh(affine(x, h))
+        for _ in range(turns):
+            z = -dt * z
+        h = (1 - alpha) * h + dt / tau * z + 1 / (2 * tau) + turns
+        return locals()
+
+    assert "(1 - alpha) * h + dt / tau * z + 1 / (2 * tau)" in leaky.python()
+    assert "tau = 3" in leaky.python()
+    assert "\\left(1 - \\alpha\\right)\\, h_{t-1}" in leaky.latex()
+    again = Cell.from_json(leaky.to_json())
+    assert again.python() == leaky.python()
+    other = leaky(alpha=0.5)
+    assert "alpha = 0.5" in other.python()
+    assert "(1 - alpha)" in other.python()

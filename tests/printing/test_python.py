@@ -260,7 +260,7 @@ def test_hyperparameters_stand_under_their_names() -> None:
     expected = 0.5 * row + 0.5 * np.tanh(4 * row - 1.0)
     np.testing.assert_allclose(scope["leaky"](row, row, weight, row, weight, row), expected)
     assert "    alpha = 0.5\n    beta = 1\n" in text  # as in the signature
-    assert "h = 0.5 * h + alpha * tanh(" in text  # 1 - alpha is a number when the cell meets it
+    assert "h = (1 - alpha) * h + alpha * tanh(" in text
 
 
 def test_a_hyperparameter_with_the_name_of_a_weight_stays_a_number() -> None:

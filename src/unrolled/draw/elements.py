@@ -104,10 +104,7 @@ class _Builder:
                 self.names.setdefault(node, []).append(name)
         self.kept = {*self.names, *(graph.values[state] for state in graph.states)}
         self.grouping = Grouping(graph, self.kept)
-        self.found.numbers.update(
-            (name, node.arguments[place].attribute)
-            for (node, place), name in written.numbers.items()
-        )
+        self.found.numbers.update(written.hyperparameters)
 
     def build(self) -> Elements:
         parts = self.grouping.parts()
@@ -139,7 +136,7 @@ class _Builder:
             key = f"number {len(self.found.elements)}"
             names = tuple(self.names.pop(node, ()))
             text = self.grouping.number(node, user)
-            text = f"${text}$" if "\\" in text or "^" in text else text
+            text = f"${text}$" if any(map(str.isalpha, text)) or "^" in text else text
             self._add(Element(key, "constant", text, node, (node,), names))
             return key
         if node not in self.keys:

@@ -13,7 +13,7 @@ from ..equations import language
 from ..graph.node import Node
 from ..graph.notation import Composite, log_sigmoid
 from ..graph.operation import ACTIVATIONS, LEAVES, Operation
-from ..printing.latex import decimal, learned_symbol, weight_symbol
+from ..printing.latex import decimal, learned_symbol, number, weight_symbol
 from .symbols import LEARNED_PRODUCT, LOG_SIGMOID, MARKS, MEAN, SYMBOL, WITH
 
 if TYPE_CHECKING:
@@ -50,19 +50,21 @@ class Grouping:
     def __init__(self, graph: Graph, kept: Set[Node]) -> None:
         self.graph = graph
         self.kept = kept
-        self.numbers: Mapping[tuple[Node, int], str] = graph.written.numbers
+        self.numbers: Mapping[tuple[Node, int], Node] = graph.written.numbers
         self.users: dict[Node, set[Node]] = {}
         for node in graph.order:
             for argument in node.arguments:
                 self.users.setdefault(argument, set()).add(node)
 
-    def number(self, node: Node, user: Node | None) -> str:
-        """Return a number, or the name that its author gave it where `user` reads it."""
+    def number(self, node: Node, user: Node | None, within: bool = False) -> str:
+        """Return a number, or what its author wrote where `user` reads it; in brackets if it is a
+        sum `within` an operation.
+        """
         if user is not None:
             for place, argument in enumerate(user.arguments):
-                name = self.numbers.get((user, place)) if argument is node else None
-                if name is not None:
-                    return learned_symbol(name)
+                scalar = self.numbers.get((user, place)) if argument is node else None
+                if scalar is not None:
+                    return number(scalar, within)
         return decimal(node.attribute)
 
     def parts(self) -> dict[Node, Part]:
@@ -201,7 +203,7 @@ class Grouping:
         if own is other or other.operation is Operation.CONSTANT:
             return None
         if own.operation is Operation.CONSTANT:
-            text = self.number(own, node)
+            text = self.number(own, node, within=True)
             text = f"{{{text}}}" if text.startswith("-") else text  # a sign, not a difference
         elif own.operation is Operation.LEARNED and self._free(own, {node}):
             text = learned_symbol(own.attribute.name)

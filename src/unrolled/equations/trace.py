@@ -19,6 +19,8 @@ from ..graph.node import Node, SymbolError, ordered, symbol
 from ..graph.notation import expression
 from ..graph.operation import CONDITIONS, Operation
 from ..graph.rewrite import map_graph, rewrite, simplified
+from ..graph.scalars import leaves_of, value
+from .arithmetic import Arithmetic
 from .language import WORDS, Call, tracing
 from .traps import Traced, warn
 
@@ -76,12 +78,9 @@ def written(function: CellFunction, hyperparameters: Mapping[str, Any], traced: 
         numbers, alike = _places(function, hyperparameters, other, traced.graph)
         if alike:
             break
-    order = {node: place for place, node in enumerate(traced.graph.order)}
-    given = {name: place for place, name in enumerate(hyperparameters)}  # as the author lists them
-    known = sorted(
-        numbers.items(), key=lambda item: (given[item[1]], order[item[0][0]], item[0][1])
-    )
-    return Written(names, dict(known))
+    standing = leaves_of(numbers.values())
+    shown = {name: float(of) for name, of in hyperparameters.items() if name in standing}
+    return Written(names, numbers, shown)
 
 
 def _places(
@@ -89,18 +88,19 @@ def _places(
     hyperparameters: Mapping[str, Any],
     other: Mapping[str, Any],
     graph: Graph,
-) -> tuple[dict[tuple[Node, int], str], bool]:
+) -> tuple[dict[tuple[Node, int], Node], bool]:
     """Return where hyperparameters stand, seen by other numbers for them, and whether the
     equations are else the same.
     """
     if not other:
         return {}, True
+    arithmetic = Arithmetic()
+    others = {name: arithmetic.hyperparameter(name, value) for name, value in other.items()}
     try:
-        again = follow(function, {**hyperparameters, **other}).graph
+        again = follow(function, {**hyperparameters, **others}).graph
     except Exception:  # the function refuses other numbers: then they stay numbers
         return {}, False
-    pairs = {(float(hyperparameters[name]), float(value)): name for name, value in other.items()}
-    numbers: dict[tuple[Node, int], str] = {}
+    numbers: dict[tuple[Node, int], Node] = {}
     waiting = [(graph.values[state], again.values[state]) for state in graph.states]
     seen, alike = set(waiting), True
     while waiting:
@@ -109,13 +109,21 @@ def _places(
             alike = False
             continue
         for place, (a, b) in enumerate(zip(one.arguments, two.arguments, strict=True)):
-            name = pairs.get((a.attribute, b.attribute))
-            if name and a.operation is b.operation is Operation.CONSTANT:
-                numbers[one, place] = name
+            if a.operation is b.operation is Operation.CONSTANT:
+                scalar = arithmetic.known.get(b.attribute)
+                if scalar is not None and _equals(scalar, hyperparameters, a.attribute):
+                    numbers[one, place] = scalar
             if (a, b) not in seen:
                 seen.add((a, b))
                 waiting.append((a, b))
     return numbers, alike
+
+
+def _equals(scalar: Node, hyperparameters: Mapping[str, Any], number: float) -> bool:
+    try:
+        return value(scalar, hyperparameters) == number
+    except ArithmeticError:
+        return False
 
 
 def _call(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..display import listed
 from ..errors import CellError
 from ..locks import cached_property
-from .learned import Learned, Size
+from .learned import Size
 from .limits import short
 from .node import Node, ordered
 from .notation import expression
@@ -29,11 +29,14 @@ class Written(NamedTuple):
     Attributes:
         names: the names that the author gave; None if that is not known. Others, such as v1, were
             made for values that are used more than once.
-        numbers: the hyperparameter that stands where a node has a number as its argument.
+        numbers: what was written where a node has a number as its argument: a hyperparameter, or
+            what is computed from some; see `unrolled.graph.scalars`.
+        hyperparameters: those that stand there, with what they are, as the author lists them.
     """
 
     names: frozenset[str] | None = None
-    numbers: Mapping[tuple[Node, int], str] = MappingProxyType({})
+    numbers: Mapping[tuple[Node, int], Node] = MappingProxyType({})
+    hyperparameters: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -146,9 +149,7 @@ class Graph:
         new: dict[Node, Node] = {}
         for node in self.order if numbers else ():
             arguments = tuple(
-                new[argument]
-                if (node, place) not in numbers
-                else Node(Operation.LEARNED, (), Learned(numbers[node, place], "one", None))
+                numbers.get((node, place), new[argument])
                 for place, argument in enumerate(node.arguments)
             )
             new[node] = Node(node.operation, arguments, node.attribute)

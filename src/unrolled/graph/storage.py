@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copyreg
+from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any, NamedTuple
 
@@ -10,7 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from ..errors import CellError
-from . import limits
+from . import limits, scalars
 from .graph import Graph, Written
 from .learned import Block, Layer, Learned, Size, Term
 from .limits import short
@@ -82,11 +83,13 @@ class StoredNode(NamedTuple):
 
 
 class StoredNumber(NamedTuple):
-    """A hyperparameter in a file: the node and the place among its arguments where it stands."""
+    """A number in a file: the node and the place among its arguments where it stands, and how it
+    is computed from hyperparameters.
+    """
 
     node: Index
     place: Row
-    name: Name
+    text: Name
 
 
 class StoredWritten(Struct, forbid_unknown_fields=True):
@@ -94,22 +97,37 @@ class StoredWritten(Struct, forbid_unknown_fields=True):
 
     names: Annotated[list[Name], Meta(max_length=limits.STORED_NODES)]
     numbers: Annotated[list[StoredNumber], Meta(max_length=limits.STORED_NODES)]
+    hyperparameters: dict[Name, float] = {}
 
     def read(self, graph: Graph, nodes: list[Node]) -> Written:
         """Return what it says of a graph; raise CellError if that cannot be."""
         for name in self.names:
             if name not in graph.values:
                 raise CellError(f"not the equations of a cell: no value is called {short(name)}")
-        numbers, known = {}, set(graph.order)
-        for index, place, name in self.numbers:
+        numbers, known, seen = {}, dict(self.hyperparameters), set(graph.order)
+        for index, place, text in self.numbers:
             node = nodes[_above(index, len(nodes))]
             arguments = node.arguments[place : place + 1]
-            if not name.isidentifier() or not arguments or node not in known:
-                raise CellError(f"not the equations of a cell: no number is called {short(name)}")
+            if not arguments or node not in seen:
+                raise CellError(f"not the equations of a cell: no number is called {short(text)}")
             if arguments[0].operation is not Operation.CONSTANT:
-                raise CellError(f"not the equations of a cell: {short(name)} is no number")
-            numbers[node, place] = name
-        return Written(frozenset(self.names), numbers)
+                raise CellError(f"not the equations of a cell: {short(text)} is no number")
+            if text.isidentifier():  # older files say no more of it
+                known.setdefault(text, arguments[0].attribute)
+            numbers[node, place] = self._number(text, known, arguments[0].attribute)
+        if unknown := known.keys() - scalars.leaves_of(numbers.values()):
+            raise CellError(f"not the equations of a cell: {short(min(unknown))} stands nowhere")
+        return Written(frozenset(self.names), numbers, known)
+
+    def _number(self, text: str, known: Mapping[str, float], number: float) -> Node:
+        """Return how a number is computed; raise CellError if that gives another one."""
+        scalar = scalars.parse(text)
+        try:
+            if scalars.value(scalar, known) == number:
+                return scalar
+        except (ArithmeticError, LookupError):
+            pass
+        raise CellError(f"not the equations of a cell: {short(text)} is not {number}")
 
 
 class StoredGraph(Struct, forbid_unknown_fields=True):
@@ -163,11 +181,12 @@ def equations(graph: Graph) -> dict[str, Any]:
 def _written(graph: Graph) -> dict[str, Any]:
     """Return what the author wrote, if the equations do not say it."""
     place = {node: index for index, node in enumerate(graph.order)}
-    names, numbers = graph.written
+    names, numbers, hyperparameters = graph.written
     if names is None or (not numbers and names >= set(graph.values)):
         return {}
-    known = [[place[node], index, name] for (node, index), name in numbers.items()]
-    return {"written": {"names": sorted(names), "numbers": known}}
+    known = [[place[node], index, scalars.text(each)] for (node, index), each in numbers.items()]
+    written = {"names": sorted(names), "numbers": known, "hyperparameters": dict(hyperparameters)}
+    return {"written": written}
 
 
 def from_json(data: Any) -> Graph:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, final
 from ..graph.learned import Term
 from ..graph.notation import Level, Rule, Text, Writer, number, sum_of_products, unnamed_log_sigmoid
 from ..graph.operation import Operation
+from ..graph.scalars import is_scalar
 from ..locks import cached_property
 from .names import parsed
 
@@ -117,6 +118,10 @@ class Style:
         tens = self.power(self.digits("10"), self.row(sign, self.digits(str(abs(int(power))))))
         factor = () if digits == "1" else (self.digits(digits), self.signs["·"])
         return self.row(minus, *factor, tens)
+
+    def number(self, scalar: Node, level: Level) -> str:
+        """Return a number that is computed from hyperparameters, in brackets if it has to be."""
+        return Writer(self.rules, self.brackets, lambda _: None).operand(scalar, level)
 
     # Equations.
 
@@ -224,15 +229,9 @@ def _outer(node: Node, writer: Writer, style: Style) -> Text:
 def _product(node: Node, writer: Writer, style: Style) -> Text:
     """Write numbers directly before what they multiply; join vectors by a circled dot."""
     a, b = node.arguments
-    sign = "thin" if _is_number(a) and not _is_number(b) else "⊙"
+    sign = "thin" if is_scalar(a) and not is_scalar(b) else "⊙"
     left, right = writer.operand(a, Level.PRODUCT), writer.operand(b, Level.SIGN)
     return Text(style.row(left, style.signs[sign], right), Level.PRODUCT)
-
-
-def _is_number(node: Node) -> bool:
-    """Return whether a node is a number, written down or learned."""
-    learned = node.operation is Operation.LEARNED and node.attribute.size == "one"
-    return learned or node.operation is Operation.CONSTANT
 
 
 def _difference(node: Node, writer: Writer, style: Style) -> Text:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..graph.notation import Level
 from .formula import Style
 from .names import GREEK
 
 if TYPE_CHECKING:
     from ..graph.graph import Graph
+    from ..graph.node import Node
 
 CHINESE = "\u2e80"
 """The first of the letters that are never slanted."""
@@ -85,6 +87,16 @@ def symbol(name: str, time: str) -> str:
 def learned_symbol(name: str) -> str:
     """Return a learned vector, or a hyperparameter: ``p_{i}``."""
     return STYLE.name(name)
+
+
+def number(scalar: Node, within: bool = False) -> str:
+    """Return a number that is computed from hyperparameters: ``1 - \\alpha``.
+
+    Args:
+        scalar: see `unrolled.graph.scalars`.
+        within: whether it stands in an operation: a sum is then put into brackets.
+    """
+    return STYLE.number(scalar, Level.SIGN if within else Level.ANY)
 
 
 def decimal(value: float) -> str:

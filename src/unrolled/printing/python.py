@@ -93,10 +93,7 @@ def python(graph: Graph, doc: str = "") -> str:
 
 def _numbers(graph: Graph) -> dict[str, float]:
     """Return the hyperparameters with their values; none where another argument has such a name."""
-    numbers = {
-        name: node.arguments[place].attribute
-        for (node, place), name in graph.written.numbers.items()
-    }
+    numbers = dict(graph.written.hyperparameters)
     others = {name for line in _arguments(graph, set()) for name in line}
     return numbers if numbers.keys().isdisjoint(others | set(graph.lines)) else {}
 

@@ -467,6 +467,16 @@ def test_what_is_not_finite_is_counted_and_left_out_of_ranges() -> None:
         assert ", 1 to 3, 2 of 4 finite" in shown
 
 
+def test_narrow_pages_break_lines_between_words() -> None:
+    """Notebooks let words break anywhere: of a title one letter a line was left."""
+    page = table(["a title"], [["name", 1.5, curve([1.0, 2.0], "mean")]])
+    assert page.count("overflow-wrap:normal;word-break:normal") == 1 + 3
+    assert page.count("white-space:nowrap") == 1
+    assert "style='max-width:none'" in page
+    backward = unrolled.cells.gru.derivative._repr_html_()
+    assert "overflow-wrap:normal" in backward.partition("<pre")[2].partition(">")[0]
+
+
 def test_counts_have_their_nouns_and_lines_their_indent() -> None:
     flow = unrolled.gradient_flow(unrolled.GRU(3, 4), torch.randn(1, 1, 3))
     assert repr(flow.passage("l0")) == "Passage(l0: gru, 1 step, 1 row)"

@@ -245,7 +245,9 @@ def gradient_size(value: float) -> str:
 # Pages.
 
 STYLE = "border-collapse:collapse;margin:0.3em 0"
-CELL = "padding:0.15em 0.7em 0.15em 0;text-align:{};vertical-align:top"
+WORDWISE = "overflow-wrap:normal;word-break:normal"
+"""Lines broken between words: a notebook's own style breaks them anywhere on a narrow page."""
+CELL = f"padding:0.15em 0.7em 0.15em 0;text-align:{{}};vertical-align:top;{WORDWISE}"
 
 
 def page(*parts: str) -> str:
@@ -261,9 +263,8 @@ def paragraph(text: str, title: str = "") -> str:
 
 def code(text: str) -> str:
     """Return lines of code or text as they are."""
-    return (
-        f"<pre style='white-space:pre-wrap;font-family:monospace'>{escape(printable(text))}</pre>"
-    )
+    style = f"white-space:pre-wrap;font-family:monospace;{WORDWISE}"
+    return f"<pre style='{style}'>{escape(printable(text))}</pre>"
 
 
 def drawing(svg: str) -> str:
@@ -292,7 +293,9 @@ class Markup(str):
 
 def _cell(value: Any) -> str:
     inner = value if isinstance(value, Markup) else escape(printable(written(value)))
-    return f"<td style='{CELL.format(_side(value))}'>{inner}</td>"
+    side = _side(value)
+    whole = ";white-space:nowrap" * (side == "right")  # a number of one piece
+    return f"<td style='{CELL.format(side)}{whole}'>{inner}</td>"
 
 
 def _side(value: Any) -> str:
@@ -425,7 +428,8 @@ def curve(values: Sequence[float | str], title: str, height: int = 24, width: in
     )
     below = f"<br><small>{escape(gaps)}</small>" if gaps else ""
     return Markup(
-        f"<svg role='img' aria-label='{says}' width='{width}' height='{height}'>"
+        f"<svg role='img' aria-label='{says}' width='{width}' height='{height}' "
+        "style='max-width:none'>"
         f"<title>{says}</title>{_strokes(values, min(found), max(found), height, width)}</svg>"
         f"{below}"
     )

@@ -103,7 +103,8 @@ for (let each of document.querySelectorAll('main p, main h2, main h3, main h4, m
 let letters = [];
 for (let each of document.querySelectorAll('.canvas svg')) {
   let box = each.getBoundingClientRect(), points = each.viewBox.baseVal.width;
-  letters.push(box.width / points);
+  for (let word of each.querySelectorAll('text'))
+    letters.push(box.width / points * word.getAttribute('font-size'));
 }
 return {wide, past, cut, hidden, sizes: [...sizes], letters};
 """
@@ -117,8 +118,7 @@ def test_a_phone_cuts_nothing_without_a_hint(text: str, tmp_path: Path, width: i
     assert found["cut"] == []
     assert found["hidden"] == []  # a hint where nothing lies
     assert len(found["sizes"]) <= 5
-    # Pixels for a point of a figure: words of 17 points, as in pictures, have 7.7 pixels at least.
-    assert min(found["letters"]) > 0.45
+    assert min(found["letters"]) > 8.95  # pixels
 
 
 def test_panels_stand_beside_each_other_where_there_is_room(text: str, tmp_path: Path) -> None:

@@ -91,10 +91,10 @@ def inches(svg: str) -> float:
     return round(float(box[0].removesuffix('"').split()[2]) / 72, 3)
 
 
-LETTERS = 9.5
+LETTERS = 9
 """The pixels of the smallest letters on a phone, of which a reader's eye still makes words."""
-PHONE = 320
-"""The pixels that a page 360 wide has for a figure."""
+PHONE = 300
+"""The pixels that a page 360 wide has for a figure, a scroll bar and the frame of a card apart."""
 
 
 def least(svg: str) -> float:

@@ -22,6 +22,7 @@ from unrolled.display import (
     bounded,
     brief,
     curve,
+    number,
     page_of,
     paragraph,
     short,
@@ -315,7 +316,7 @@ def test_numbers_of_a_flow_are_its_own() -> None:
         norms = flow.norms["l0"]
         assert (least, greatest) == pytest.approx((norms.min().item(), norms.max().item()))
         logs = norms.mean(0).log10() if batch_first else norms.log10()
-        assert f"from {logs.min().item():.3g} to {logs.max().item():.3g}" in drawn
+        assert f"from {number(logs.min().item(), 3)} to {number(logs.max().item(), 3)}" in drawn
 
 
 def test_a_cell_is_its_picture_and_its_formula() -> None:

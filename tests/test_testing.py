@@ -110,7 +110,7 @@ def test_a_wrong_derivative_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_is_not_a_number_differs() -> None:
     nan, one = torch.tensor([torch.nan]), torch.ones(1)
-    assert differences({"a": nan}, {"a": one}, torch.float32) == ["a differs by nan of 1"]
+    assert differences({"a": nan}, {"a": one}, torch.float32) == ["a differs by NaN of 1"]
     assert differences({"a": torch.ones(2)}, {"a": one}, torch.float32) == [
         "a has shape (2,), not (1,)"
     ]

@@ -244,6 +244,16 @@ def gradient_size(value: float) -> str:
 
 # Pages.
 
+
+def titled(name: str, about: str) -> str:
+    """Return a name with what it is about, where that is known.
+
+    >>> titled("lstm", "Long short-term memory."), titled("mine", " ")
+    ('lstm: Long short-term memory.', 'mine')
+    """
+    return f"{name}: {about}" if about.strip() else name
+
+
 STYLE = "border-collapse:collapse;margin:0.3em 0"
 WORDWISE = "overflow-wrap:normal;word-break:normal"
 """Lines broken between words: a notebook's own style breaks them anywhere on a narrow page."""
@@ -300,15 +310,18 @@ def _cell(value: Any) -> str:
 
 def _side(value: Any) -> str:
     """Return the side of its column at which a value stands."""
-    is_number = re.fullmatch(r"[-–>+\d.e% ]+", value) if isinstance(value, str) else True
-    return "right" if is_number else "left"
+    return "right" if not isinstance(value, str) or NUMBERS.fullmatch(value) else "left"
+
+
+NUMBERS = re.compile(r"[-−–>+\d.e%·∞⁰¹²³⁴⁵⁶⁷⁸⁹⁻ ]+|NaN")
+"""Of a text that is a number, or from one to another."""
 
 
 def written(value: Any) -> str:
     """Return a number with four digits, None as a dash, anything else as its text."""
     if value is None:
         return "–"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return number(value, 4) if isinstance(value, float) else str(value)
 
 
 def page_of(self: Any) -> str:
@@ -377,7 +390,11 @@ def _range(value: Any) -> str:
         finite = value if "int" in kind else value[abs(value) < math.inf]
         count = math.prod(finite.shape)
         more = f", {count:,} of {size:,} finite" if count < size else ""
-        between = f", {float(finite.min()):.4g} to {float(finite.max()):.4g}" if count else ""
+        between = (
+            f", {number(float(finite.min()), 4)} to {number(float(finite.max()), 4)}"
+            if count
+            else ""
+        )
     except (NotImplementedError, RuntimeError):  # of float8 and of sparse tensors
         return ""
     return between + more
@@ -424,7 +441,8 @@ def curve(values: Sequence[float | str], title: str, height: int = 24, width: in
         return Markup(gaps and f"<small>{escape(gaps)}</small>")
     over = gaps or f"over {counted(len(values), 'steps')}"
     says = escape(
-        f"{title}: from {min(found):.3g} to {max(found):.3g}{'; ' if gaps else ' '}{over}"
+        f"{title}: from {number(min(found), 3)} to {number(max(found), 3)}"
+        f"{'; ' if gaps else ' '}{over}"
     )
     below = f"<br><small>{escape(gaps)}</small>" if gaps else ""
     return Markup(

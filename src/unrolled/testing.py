@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
+from .display import number
 from .kernels.runtime.torch_state import eager_only
 from .nn.layer import Layer
 from .nn.sequence import Lengths
@@ -118,7 +119,7 @@ def differences(
             same = (other == value) | (other.isnan() & value.isnan())
             off = float((other - value).abs().masked_fill(same, 0.0).max())
             if not off <= TOLERANCE[dtype] * max(1.0, largest):  # NaN is no number that is near
-                lines.append(f"{name} differs by {off:.3g} of {largest:.3g}")
+                lines.append(f"{name} differs by {number(off, 3)} of {number(largest, 3)}")
     return lines
 
 

@@ -1,3 +1,4 @@
+from itertools import pairwise
 from typing import Any
 
 import numpy
@@ -8,8 +9,11 @@ from matplotlib.colors import to_hex
 from numpy.testing import assert_allclose
 
 import unrolled
+from unrolled.display import number
 from unrolled.draw import charts
+from unrolled.draw.palette import stroke
 from unrolled.draw.render import shade
+from unrolled.draw.scale import Scale, dark
 from unrolled.errors import DrawError
 
 
@@ -43,7 +47,7 @@ def test_tensors_with_gradients_and_large_states() -> None:
     scale = axes.images[0].norm
     assert (scale.vmin, scale.vmax) == (-18.0, 18.0)
     assert numpy.asarray(scale(numpy.zeros(1))).tolist() == [0.5]
-    assert [tick.get_text() for tick in bar.get_yticklabels()] == ["−18", "−3", "0", "3", "18"]
+    assert [tick.get_text() for tick in bar.get_yticklabels()] == ["−18", "0", "18"]
 
 
 def test_large_states_do_not_turn_the_others_grey() -> None:
@@ -204,3 +208,110 @@ def test_small_values_have_digits_and_no_values_are_an_error() -> None:
     assert "−0.004" in said
     with pytest.raises(DrawError, match="none of the values is a finite number"):
         charts.text("ab", [numpy.nan, numpy.nan])
+
+
+SIZES = {
+    "tiny": 1e-30, "small": 1e-6, "usual": 1.0, "large": 160.0, "million": 1e6, "huge": 1e30,
+    "immense": 1e300,
+}  # fmt: skip
+
+
+def noise(size: float = 1.0) -> numpy.ndarray:
+    return size * numpy.random.default_rng(0).normal(size=(9, 6))
+
+
+@pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
+def test_values_of_every_size_have_colours_and_a_scale_that_can_be_read(size: float) -> None:
+    whole = numpy.append(noise(size), numpy.full((9, 1), numpy.nan), axis=1)
+    for values in (noise(size), abs(noise(size)), whole):
+        made = charts.gates({"a_long_name": values}, "x" * 9).figure()
+        made.draw_without_rendering()
+        axes, bar = made.axes
+        image: Any = axes.images[0]
+        shown = numpy.ma.compressed(image.norm(image.get_array()))
+        assert shown.max() - shown.min() > 0.45
+        labels = [tick for tick in bar.get_yticklabels() if tick.get_text()]
+        assert labels[-1].get_text().lstrip("≥ ") == number(abs(noise(size)).max())
+        boxes = [label.get_window_extent() for label in labels]
+        assert all(box.x1 <= made.bbox.x1 for box in boxes)
+        assert all(low.y1 <= high.y0 + 2 for low, high in pairwise(boxes))
+        assert axes.yaxis.label.get_window_extent().x0 >= 0
+        assert not any("e+" in label.get_text() or "e-" in label.get_text() for label in labels)
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "said", "bars"),
+    [
+        (numpy.full((9, 6), numpy.nan), "no finite value; 54 of 54 values not a number (×)", 0),
+        (numpy.full((9, 6), -numpy.inf), "no finite value; 54 of 54 values infinite (+, −)", 0),
+        (numpy.zeros((9, 6), dtype=int), "all finite values: 0", 1),
+        (numpy.full((9, 6), 7), "all finite values: 7", 1),
+    ],
+)
+def test_a_panel_says_what_its_colours_cannot(spoilt: Any, said: str, bars: int) -> None:
+    made = charts.gates({"c": spoilt}, "x" * 9).figure()
+    assert made.axes[0].get_title("right") == said
+    assert len(made.axes) == 1 + bars
+
+
+def test_what_is_not_finite_is_marked_and_sets_no_scale() -> None:
+    values = noise()
+    values[3, 2], values[4, 2], values[5, 1] = numpy.inf, -numpy.inf, numpy.nan
+    axes = charts.gates({"c": values}, "x" * 9).figure().axes[0]
+    assert axes.images[0].norm.vmax == numpy.nanmax(numpy.abs(values[numpy.isfinite(values)]))
+    assert axes.get_title("right").startswith("1 of 54 values not a number (×); 2 of 54 values inf")
+    marked = {
+        tuple(map(int, place))
+        for each in axes.collections
+        for place in numpy.asarray(each.get_offsets())
+    }
+    assert {step for step, _ in marked} == {3, 4, 5}
+    red = axes.images[1].get_array()
+    assert red is not None
+    assert numpy.ma.count(red) == 3
+    said = charts.text("x" * 9, values[:, 2]).figure().texts[0].get_text()
+    assert "2 of 9 values infinite" in said
+
+
+def test_one_value_does_not_turn_the_others_grey_and_it_is_said() -> None:
+    values = noise()
+    values[2, 2] = 1e9
+    axes = charts.gates({"c": values}, "x" * 9).figure().axes[0]
+    shown = numpy.sort(numpy.abs(numpy.asarray(axes.images[0].norm(values)).ravel() - 0.5))
+    assert shown[-2] > 0.25
+    assert "logarithmic beyond ±" in axes.get_title("right")
+    assert "greatest size: 1.0·10⁹" in axes.get_title("right")
+    scale = Scale.of(values)
+    assert scale.ends == (f"≤ {number(-scale.top)}", f"≥ {number(scale.top)}")
+    drawn = axes.images[0].norm(values)
+    assert_allclose(scale.placed(values), numpy.clip(drawn, 0, 1) * 2 - 1, atol=1e-12)
+    said = charts.text("x" * 9, values[:, 2]).figure().texts[0].get_text()
+    assert "greatest size: 1.0·10⁹" in said
+
+
+def test_sixteen_curves_are_told_apart_by_colour_and_stroke() -> None:
+    axes = charts.distance({f"run {n}": [1.0, 0.9**n] for n in range(16)}).figure().axes[0]
+    lines = [line for line in axes.lines if len(numpy.atleast_1d(line.get_xdata())) > 1]
+    looks = [stroke(n) for n in range(16)]
+    assert [line.get_color() for line in lines] == [look["color"] for look in looks]
+    assert len({str(look) for look in looks}) == 16
+    for part in ("color", "linestyle"):
+        assert len({look[part] for look in looks[:8]}) == 8
+    heights = [text.get_position()[1] for text in axes.texts]
+    assert min(heights) >= axes.get_ylim()[0]
+
+
+def test_statistics_leave_out_what_is_not_finite_and_say_so() -> None:
+    values = numpy.array([[0.1, 0.2, numpy.nan], [0.3, 0.2, 0.5]])
+    made = charts.spectrum(values).figure()
+    assert_allclose(made.axes[0].patches[1].get_data().values, [0.2, 0.2])  # pyright: ignore
+    assert "1 of 6 values not a number" in made.texts[0].get_text()
+    assert "1 of 6" in charts.saturation({"f": values}).figure().texts[0].get_text()
+    with pytest.raises(DrawError, match="every unit of f has a value that is no finite number"):
+        charts.spectrum(numpy.full((2, 2), numpy.inf))
+
+
+def test_fields_can_be_told_apart_in_grey() -> None:
+    light = dark()(numpy.linspace(0, 1, 11))[:, :3] @ [0.299, 0.587, 0.114]
+    steps = -numpy.diff(light)
+    assert steps.min() > 0.6 * steps.mean()

@@ -319,9 +319,8 @@ def test_surface_shows_few_points_and_the_shares_of_all() -> None:
     dots = picture.figure().axes[0].collections[-1].get_offsets()
     assert len(numpy.asarray(dots)) == 250
     assert "250 of 300 points" in texts_of(picture)
-    assert f"here {float(parts[1].double().mean()):.0%} of its values are neither" in texts_of(
-        picture
-    )
+    neither = 100 * float(parts[1].double().mean())
+    assert f"here {neither:.0f} % of its values are neither" in texts_of(picture)
     sample = numpy.random.default_rng(1).normal(size=(2, 400_000))
     drawn_at_random = (1 - numpy.tanh(sample[0]) ** 2) / (1 + numpy.exp(-sample[1]))
     between = (drawn_at_random >= 0.1) & (drawn_at_random <= 0.9)

@@ -1,5 +1,7 @@
+import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -14,15 +16,17 @@ from tests.graph.drawn import cells as drawn
 
 import unrolled
 from unrolled.cells import CELLS
-from unrolled.draw import draw
+from unrolled.draw import draw, frames
 from unrolled.draw.drawings import DRAWINGS
 from unrolled.draw.example import UNITS, example
 from unrolled.draw.formulas import code, text_panel
 from unrolled.draw.frames import Frame, images
 from unrolled.draw.layout import scene as cell_scene
 from unrolled.draw.motion import Flow, Move
-from unrolled.draw.palette import LOOKS
+from unrolled.draw.palette import LOOKS, WIRE_LIT
 from unrolled.draw.picture import FIRST, HOLD, Picture, encode, moving
+from unrolled.draw.render import figure, shade
+from unrolled.draw.scale import Scale
 from unrolled.draw.scene import Scene
 from unrolled.draw.shapes import Box, Line, Strip
 from unrolled.draw.strokes import along
@@ -328,3 +332,32 @@ def test_the_gate_multiplies() -> None:
     texts = [label.text for label in picture.scene.labels if label.id.startswith("number 2")]
     assert texts == [f"{value:.2f}".replace("-", "−") for value in v["gated"]]
     assert problems(picture.scene) == {}
+
+
+def test_a_palette_keeps_lines_and_all_shades() -> None:
+    shades = [n / 49 - 1 for n in range(99)]  # more than a palette has places for
+    strips = [Strip(f"s {n}", 0.2 + 0.3 * n, 1.0, tuple(shades[n::33])) for n in range(33)]
+    line = Line("l", ((0.0, 0.0), (10.2, 0.0)), light="lit")
+    field = [Strip(f"f {n}", 0.25 * n, 2.0, (n / 20 - 1,)) for n in range(41)]
+    scene = Scene((line, *field))
+    make = partial(figure, scene.shapes, scene.bounds)
+    (image,) = images([Frame(make, 1.0, (), tuple(strips))])
+    assert image.mode == "P"
+    shown = image.convert("RGB")
+    colors = numpy.array([color for _, color in shown.getcolors(1 << 16) or ()])
+    for wanted in (WIRE_LIT, *map(shade, shades)):
+        channels = list(bytes.fromhex(wanted[1:]))
+        assert numpy.abs(colors - channels).max(1).min() <= 6, wanted
+    (still,) = images([Frame(make)])
+    plate = numpy.asarray(frames._plate(make).image).astype(int)
+    assert numpy.abs(numpy.asarray(still.convert("RGB")) - plate).max() <= 16
+
+
+def test_one_value_greys_out_no_strip() -> None:
+    states = numpy.full((4, 8), 0.5)
+    states[0, 0] = 1e6
+    scale = Scale.signed(states)
+    places = scale.placed(states)
+    assert places[0, 0] == 1
+    assert places[1, 1] > 0.25
+    assert shade(math.inf) == shade(math.nan)

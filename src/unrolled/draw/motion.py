@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
+from ..display import number
 from .frames import Cutout, Frame
 from .picture import FIRST, HOLD, Picture
 from .render import figure
@@ -212,7 +213,7 @@ def key_under(
     """
     left, down, right, _ = bounds
     y, steps = down - gap, 9
-    least, most = f"−{scale:.2g}", f"{scale:.2g}"
+    least, most = number(-scale), number(scale)
     if beyond:
         least, most = f"≤ {least}", f"≥ {most}"
     wide, end = text_width(words) * 0.7, text_width(least) * 0.7

@@ -6,7 +6,7 @@ differ in lightness as well, so that pictures can be read in grey.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 INK = "#1b2a3a"
 PALE, FADED = "#b9c2cc", "#626d79"
@@ -14,10 +14,25 @@ PALE, FADED = "#b9c2cc", "#626d79"
 PAPER = "#ffffff"
 BLUE, ORANGE, GREEN, RED = "#0072b2", "#e69f00", "#009e73", "#d55e00"
 SKY, PINK, YELLOW = "#56b4e9", "#cc79a7", "#f0e442"
-SERIES = (BLUE, RED, GREEN, PINK, ORANGE, SKY, INK)
+GREY = "#5a6673"
+"""Of what is said aside; readable on white."""
+SERIES = (BLUE, RED, GREEN, PINK, ORANGE, SKY, INK, "#8a5a2b")
 """Colours of curves, in this order."""
-DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)), (0, (8, 2)), "-", "-")
+DASHES = (
+    *("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5))),
+    *((0, (10, 2.5)), (0, (2.6, 2.6)), (0, (5, 1.2, 1.2, 1.2, 1.2, 1.2)), (0, (1.2, 3.2))),
+)
 """Strokes of curves, so that they can be told apart in grey."""
+
+
+def stroke(number: int) -> dict[str, Any]:
+    """Return the colour and the stroke of a curve by its number.
+
+    Each of the first eight has a colour and a stroke of its own, each of the first 64 a pair.
+    """
+    count = len(SERIES)
+    dashes = DASHES[(number + number // count) % len(DASHES)]
+    return {"color": SERIES[number % count], "linestyle": dashes}
 
 
 class Look(NamedTuple):

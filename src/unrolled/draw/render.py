@@ -171,13 +171,13 @@ SHADES = (
 
 
 def shade(value: float) -> str:
-    """Return the colour of a number from -1 (dark blue) to 1 (light yellow); red if it is not a
-    number.
+    """Return the colour of a number from -1 (dark blue) to 1 (light yellow); red if it is no
+    finite number.
 
     >>> shade(-1), shade(1)
     ('#00224e', '#fee838')
     """
-    if math.isnan(value):
+    if not math.isfinite(value):
         return RED
     place = (max(-1.0, min(1.0, value)) + 1) / 2 * (len(SHADES) - 1)
     low = min(int(place), len(SHADES) - 2)

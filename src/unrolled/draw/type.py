@@ -34,17 +34,19 @@ _SIGNS_BELOW = re.compile(r"(?<=_\{)[^{}]*(?=\})")
 
 def typeset(text: str) -> str:
     """Return mathematics as it is given to matplotlib: signs in subscripts without room around
-    them, primes as letters, which it would raise too high, and Chinese names in the font of the
-    text, since those of mathematics have none.
+    them, primes as letters, which it would raise too high, apostrophes as they are, and Chinese
+    names in the font of the text, since those of mathematics have none.
 
-    >>> typeset("$h'_{t-1}$"), typeset("$\\\\mathrm{门控}_t$")
-    ('$h′_{t{-}1}$', '$\\\\mathregular{门控}_t$')
+    >>> typeset("$h'_{t-1}$"), typeset("$\\\\mathrm{门控}_t$"), typeset("a state's $h'$")
+    ('$h′_{t{-}1}$', '$\\\\mathregular{门控}_t$', 'a state’s $h′$')
     """
     if "$" not in text:
         return text
     text = _CHINESE_WORD.sub(r"\\mathregular", text)
     tight = _SIGNS_BELOW.sub(lambda found: re.sub(r"[-+]", r"{\g<0>}", found[0]), text)
-    return tight.replace("'", "′")
+    parts = re.split(r"((?<!\\)\$.*?(?<!\\)\$)", tight)
+    parts[::2] = (re.sub(r"(?<=[a-z])'(?=[a-z])", "’", part) for part in parts[::2])
+    return "".join(parts).replace("'", "′")
 
 
 _MARK = re.compile(rf"\s*([,:;])(?:\s+|(?={_LETTER})|$)")

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from .words import Words
 
 
+FAINT = 0.1
+"""Of values that are all smaller, colours up to 1 would be one grey."""
+
+
 class Stage(NamedTuple):
     """Boxes that are computed at once.
 
@@ -131,10 +135,11 @@ class Working:
     @property
     def scale(self) -> float:
         """The number that the end of the colours stands for: 1, or what nine of ten values stay
-        below where these are larger.
+        below where these are larger, or too small to be seen.
         """
         sizes = self._sizes()
-        return max(1.0, float(numpy.quantile(sizes, 0.9))) if sizes.size else 1.0
+        usual = float(numpy.quantile(sizes, 0.9)) if sizes.size else 0.0
+        return 1.0 if FAINT < usual < 1 or not usual else usual
 
     @property
     def beyond(self) -> bool:

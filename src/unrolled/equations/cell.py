@@ -143,7 +143,7 @@ class Cell:
 
     def _repr_html_(self) -> str:
         """Return the picture and the formula; the formula alone without the extra for drawing."""
-        summary = paragraph(self.summary, f"{self.name}:")
+        summary = paragraph(self.summary, f"{self.name}{':' * bool(self.summary)}")
         return page(summary, pictured(self.graph), mathml.mathml(self.graph))
 
     def _repr_latex_(self) -> str:

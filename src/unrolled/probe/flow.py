@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import Module
 from torch.nn.utils.rnn import PackedSequence
 
-from ..display import curve, listed, page, paragraph, table
+from ..display import curve, listed, number, page, paragraph, table
 from ..nn.sequence import Packed
 from .jacobian import rows_of
 from .memory import FRACTION, MemoryLength, ablation, influence, memory_length
@@ -296,13 +296,13 @@ class GradientFlow:
     def __repr__(self) -> str:
         broken = [name for name, norms in self.norms.items() if not norms.isfinite().all()]
         more = f"; not finite in {listed(broken)}" if broken else ""
-        return f"GradientFlow(loss={self.loss:.6g}, layers: {listed(self.layers)}{more})"
+        return f"GradientFlow(loss={number(self.loss, 6)}, layers: {listed(self.layers)}{more})"
 
     def _repr_html_(self) -> str:
         """Return a table of all layers: how the gradient's norm goes over the steps."""
         titles = ("layer", "cell", "steps", "rows", "least", "greatest", "norm at each step (log)")
         return page(
-            paragraph(f"of a loss of {self.loss:.6g}", "GradientFlow"),
+            paragraph(f"of a loss of {number(self.loss, 6)}", "GradientFlow"),
             table(titles, [(name, *self._described(name)) for name in self.layers]),
         )
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 
-from ..display import bounded, page, paragraph, table
+from ..display import bounded, number, page, paragraph, table
 from ..graph.graph import Graph
 from ..nn.adopt import adopt, release
 from .gates import Keeping, WeightRows, fixed, keepers, learned_terms, offsets, writers
@@ -255,7 +255,7 @@ def _views(place: Place, gate: str, rows: Sequence[WeightRows]) -> list[Tensor]:
 
 def _range(numbers: Tensor) -> str:
     """Return the first and last of some numbers, or the only one."""
-    first, last = (f"{numbers.flatten()[place]:.3g}" for place in (0, -1))
+    first, last = (number(numbers.flatten()[place].item(), 3) for place in (0, -1))
     return first if first == last else f"{first} to {last}"
 
 

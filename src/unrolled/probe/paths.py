@@ -16,7 +16,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from ..display import bounded, page, paragraph, table
+from ..display import bounded, number, page, paragraph, table
 from ..graph import derivative
 from ..graph.graph import Graph
 from ..graph.learned import Size
@@ -257,8 +257,8 @@ class Terms:
 
     def __repr__(self) -> str:
         return bounded(
-            f"Terms({self.state}: {_shaped(self.exact)}, norm {_norm(self.exact):.4g})",
-            (f"  {name:{LETTERS}} {value:.4g}" for name, value in self._norms().items()),
+            f"Terms({self.state}: {_shaped(self.exact)}, norm {number(_norm(self.exact), 4)})",
+            (f"  {name:{LETTERS}} {number(value, 4)}" for name, value in self._norms().items()),
         )
 
     def _repr_html_(self) -> str:

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple, TypeAlias, final
 import torch
 from torch import Tensor
 
+from ...display import number
+
 Results: TypeAlias = Mapping[str, Tensor]
 
 TOLERANCE = 2e-5
@@ -63,8 +65,8 @@ class Contender:
             distance = _distance(got, right)
             if not distance <= TOLERANCE:  # NaN is wrong
                 return (
-                    f"{self.name}: {name} is off by {distance:.1e} of its largest value, "
-                    f"{TOLERANCE:.0e} allowed"
+                    f"{self.name}: {name} is off by {number(distance)} of its largest value, "
+                    f"{number(TOLERANCE)} allowed"
                 )
         return None
 

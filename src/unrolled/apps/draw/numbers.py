@@ -14,11 +14,10 @@ from torch import Tensor
 
 from ...cells import find
 from ...display import counted
-from ...draw import axes
-from ...draw.axes import joined, plain
 from ...draw.charts import label
 from ...draw.notice import say
 from ...draw.subject import Direct, Factors, Fade, Reading, Story, Terms, Ways
+from ...draw.timeline import joined, plain, read
 from ...draw.words import Words
 from ...errors import DrawError, UserError
 from ...printing.latex import symbol
@@ -262,7 +261,7 @@ class Measured:
         if rows > 1:
             where = self.words("geometric mean of {places}").format(places=where)
         return [(flow, last) for last in lasts], joined(
-            self.words, axes.read(self.words, self.text), where
+            self.words, read(self.words, self.text), where
         )
 
     def _excerpts(
@@ -323,7 +322,7 @@ class Measured:
             return flow, 1, count, said.format(characters=self.words.counted(count, "characters"))
         count = len(self.text)
         said = self.words.counted(count, "characters")
-        where = joined(self.words, axes.read(self.words, self.text), said)
+        where = joined(self.words, read(self.words, self.text), said)
         return self._flow(checkpoint), max(1, count - STEPS), count, where
 
     def direct(self, limit: int) -> Direct:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ...draw.palette import DASHES, INK, PALE, SERIES
+from ...draw.palette import INK, PALE, stroke
 from ...draw.type import figure, style
 
 if TYPE_CHECKING:
@@ -47,11 +47,7 @@ def _finish(made: Figure, axes: Axes, columns: int | None = None) -> Figure:
 
 
 def _look(number: int) -> dict[str, Any]:
-    return {
-        "color": SERIES[number % len(SERIES)],
-        "linestyle": DASHES[number % len(DASHES)],
-        "linewidth": 2.4,
-    }
+    return {**stroke(number), "linewidth": 2.4}
 
 
 @style()
@@ -115,7 +111,7 @@ def _banded(
     axes.plot(places, middle, label=name, **_look(number))
     if len(rows) > 1:
         low, high = ([pick(column) for column in zip(*rows, strict=True)] for pick in (min, max))
-        color = SERIES[number % len(SERIES)]
+        color = stroke(number)["color"]
         axes.fill_between(places, low, high, color=color, alpha=0.2, linewidth=0)
 
 

@@ -13,11 +13,11 @@ from markupsafe import Markup
 from torch import Tensor
 
 from ...display import gradient_size, number
-from ...draw.axes import visible
 from ...draw.contrast import ink_on
 from ...draw.drawings import find
 from ...draw.render import shade
 from ...draw.subject import Subject
+from ...draw.timeline import visible
 from ...errors import DrawError
 from ...printing.unicode import readable
 from ...probe import features

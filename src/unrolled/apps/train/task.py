@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ...columns import Columns
-from ...display import page_of, text_of
+from ...display import number, page_of, text_of
 from ...errors import UserError
 from ...schema import Positive, checked
 from ...structures import Kind
@@ -150,7 +150,7 @@ class TestMetrics:
     def table(self, emphasised: str) -> Columns:
         """Return the table for a terminal, one row stressed."""
         rows = [
-            (name, *("" if figure is None else f"{figure:.4g}" for figure in figures))
+            (name, *("" if figure is None else number(figure, 4) for figure in figures))
             for name, figures in self.rows.items()
         ]
         styles = ["bold" if name == emphasised else "" for name in self.rows]

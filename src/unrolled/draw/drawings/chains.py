@@ -13,8 +13,10 @@ from ..layout import scene as cell_scene
 from ..motion import Flow, Move, key_under
 from ..parts import CIRCLE, HIGH, PITCH, WIDE, above, arrow, below, block, circle, step
 from ..picture import Picture, still
+from ..scale import Scale, unfinite
 from ..scene import Scene
 from ..shapes import Box, Label, Light, Line, Shape, Strip, text_width
+from ..timeline import joined
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,17 +99,20 @@ def passing(subject: Subject) -> Picture:
     name = subject.cell.name if subject.cell else "rnn_tanh"
     story = subject.numbers.story(6, name, "memory")
     states = story.values[story.graph.output]
-    scale = float(abs(states).max()) or 1.0
+    scale = Scale.signed(states)
+    places = scale.placed(states)
     under = subject.words("{model}: units 0–{last} of $h_t$").format(
         model=story.model, last=min(SHOWN, states.shape[1]) - 1
     )
-    scene = _passed(story.tokens, states / scale)
+    under = joined(subject.words, under, *scale.said(subject.words))
+    under = joined(subject.words, under, *unfinite(states, subject.words))
+    scene = _passed(story.tokens, places)
     scene = above(scene, subject.words("the hidden state, handed from step to step"))
     a, down, b, _ = scene.bounds
     formula = Label("formula", _handing(story.graph), (a + b) / 2, down - 0.5, "equation")
     scene += Scene((formula,))
-    whole = scene + key_under(scene.bounds, under, scale)
-    vectors = [_units(state / scale) for state in states]
+    whole = scene + key_under(scene.bounds, under, scale.top, scale.is_beyond)
+    vectors = [_units(place) for place in places]
     values = {f"out {n}": vector for n, vector in enumerate(vectors)}
     values |= {f"state {n + 1}": vector for n, vector in enumerate(vectors[:-1])}
     steps = [step for n in range(len(states)) for step in _read(n)]

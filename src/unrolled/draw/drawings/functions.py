@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
+from ...display import number
 from ...errors import DrawError
 from ...graph.operation import Operation
 from ...printing.latex import symbol
-from ..axes import BEHIND, GREY, dark, darker, joined, read, signed, spaced, span
 from ..drawing import drawing
-from ..palette import BLUE, GREEN, INK, ORANGE, PALE, RED
+from ..palette import BLUE, GREEN, GREY, INK, ORANGE, PALE, RED
 from ..picture import Picture, animated
+from ..plots import BEHIND, darker, spaced
+from ..scale import dark
+from ..timeline import joined, read, span
 from ..type import figure
 
 if TYPE_CHECKING:
@@ -242,8 +245,9 @@ def _surface(words: Words, story: Story, names: tuple[str, str], x: ndarray, y: 
     left.scatter(x[chosen], y[chosen], **dots)
     left.set_xscale("asinh", linear_width=1)
     marks = [v for v in (-100, -10, -3, -1, 0, 1, 3, 10, 100) if abs(v) <= wide]
-    left.set_xticks(marks, [signed(v) for v in marks])
+    left.set_xticks(marks, [number(v) for v in marks])
     left.minorticks_off()
+    left.yaxis.get_major_locator().set_params(integer=True, nbins=5)
     left.set_xlim(-wide, wide)
     left.set_ylim(-high, high)
     left.set_xlabel(f"$x = {state}$")
@@ -255,7 +259,7 @@ def _surface(words: Words, story: Story, names: tuple[str, str], x: ndarray, y: 
     factor = (1 - numpy.tanh(x) ** 2) * sigmoid(y)
     _shares(right, words, shares_of(factor), f"$\\mathrm{{tanh}}′({state})\\,{gate}$")
     steps = span(words, story.start + 1, len(story.tokens), story.total)
-    shown = words("{some} of {all} points").format(some=len(chosen), all=f"{len(x):,}")
+    shown = words("dots: {some} of {all} points").format(some=len(chosen), all=f"{len(x):,}")
     made.text(0.08, 0.02, joined(words, story.model, steps, shown), fontsize=12)
     made.text(0.08, 0.065, read(words, story.tokens), fontsize=12)
     made.subplots_adjust(left=0.08, right=0.985, bottom=0.21, top=0.87, wspace=0.1)
@@ -264,7 +268,7 @@ def _surface(words: Words, story: Story, names: tuple[str, str], x: ndarray, y: 
 
 def _percent(share: float) -> str:
     """Return a share in percent; what is little is not called nothing."""
-    return "< 1%" if 0 < share < 0.005 else f"{share:.0%}"
+    return "< 1 %" if 0 < share < 0.005 else f"{100 * share:.0f} %"
 
 
 def _shares(axes: Axes, words: Words, shares: ndarray, name: str) -> None:

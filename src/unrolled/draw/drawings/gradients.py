@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from ...printing.latex import symbol
-from .. import axes as pieces
-from .. import charts
+from .. import charts, timeline
 from ..drawing import drawing
-from ..palette import BLUE, DASHES, INK, PALE, RED, SERIES
+from ..palette import BLUE, GREY, INK, PALE, RED, SERIES, stroke
 from ..parts import CIRCLE, circle
 from ..picture import Picture, animated, still
 from ..scene import Scene
@@ -99,7 +98,8 @@ def _switches(words: Words, found: Sequence[Factors]) -> Figure:
         upper.scatter(spread, each.units.ravel(), s=7, color=color, alpha=0.3, linewidths=0)
         upper.plot(steps, each.units.max(1), color=INK, linewidth=2, marker=_mark(steps))
         between = float(((each.units > 0.1) & (each.units < 0.9)).mean())
-        share = words("{share} of factors between 0.1 and 0.9").format(share=f"{between:.0%}")
+        percent = f"{100 * between:.0f} %"
+        share = words("{share} of factors between 0.1 and 0.9").format(share=percent)
         kind = words("whole Jacobian") if each.whole else words("direct path only")
         kind = words("{kind}: {derivative}").format(kind=kind, derivative=each.derivative)
         title = f"{names[each.model]}\n{kind}\n{share}"
@@ -124,7 +124,7 @@ def _switches(words: Words, found: Sequence[Factors]) -> Figure:
     dots = words("dots: singular values of a step's Jacobian; of a direct path, its factor by unit")
     line = words("line: the greatest")
     made.text(0.1, 0.34 / height, found[0].where, fontsize=12)
-    made.text(0.1, 0.1 / height, pieces.joined(words, dots, line), fontsize=12)
+    made.text(0.1, 0.1 / height, timeline.joined(words, dots, line), fontsize=12)
     made.subplots_adjust(
         left=0.1,
         right=0.99,
@@ -246,7 +246,7 @@ def _states(words: Words, found: Ways, counts: ndarray) -> list[Shape]:
         shapes.append(replace(box, size=0.8, light=light))
     for t, token in enumerate(found.tokens):
         said = words("after step {number}: {token}").format(
-            number=found.start + t + 1, token=pieces.visible(token)
+            number=found.start + t + 1, token=timeline.visible(token)
         )
         shapes.append(Label(f"step {t}", said, t * PITCH, -0.95, "caption", size=0.72))
     return shapes
@@ -274,7 +274,7 @@ def _sums(words: Words, found: Ways, counts: ndarray) -> list[Shape]:
         words("all paths together, {whole}: {exact}").format(
             whole=f"${whole}$", exact=f"{found.exact:.3f}"
         ),
-        pieces.joined(
+        timeline.joined(
             words, words("numbers: greatest singular value of each derivative"), found.model
         ),
     )
@@ -345,9 +345,9 @@ def _terms(words: Words, found: Terms) -> Figure:
     upper, lower = made.subplots(2, 1, height_ratios=(1.7, 1))
     _sizes(upper, words, found)
     _errors(lower, words, found)
-    steps = pieces.span(words, found.start + 1, len(found.tokens), found.total)
+    steps = timeline.span(words, found.start + 1, len(found.tokens), found.total)
     outer = "$D = \\mathrm{diag}(o_{t-1}\\,\\mathrm{tanh}′(c_{t-1}))$" if found.is_lstm else ""
-    made.text(0.06, 0.015, pieces.joined(words, found.model, steps, outer), fontsize=12)
+    made.text(0.06, 0.015, timeline.joined(words, found.model, steps, outer), fontsize=12)
     made.subplots_adjust(left=0.06, right=0.985, bottom=0.11, top=0.95, hspace=0.72)
     return made
 
@@ -356,23 +356,22 @@ def _sizes(axes: Axes, words: Words, found: Terms) -> None:
     """Draw the size of every term over the steps."""
     state = found.state
     for number, name in enumerate(found.names):
-        look = {"color": SERIES[number % len(SERIES)], "linestyle": DASHES[number % len(DASHES)]}
         through = words("direct") if name == "direct" else words("last through {layer}")
         label = FORMULAS[name] if found.is_lstm else through.format(layer=charts.label(name))
-        axes.plot(found.sizes[:, number], **look, label=label, marker=_mark(found.tokens))
+        axes.plot(found.sizes[:, number], **stroke(number), label=label, marker=_mark(found.tokens))
     two = f"$\\partial {symbol(state, 't')} / \\partial {symbol(state, 't-2')}$"
     way = "through $o_{t-1}$" if found.is_lstm else "through other states"
     exact = {"color": INK, "linewidth": 1.2, "marker": _mark(found.tokens)}
     axes.plot(found.exact, **exact, label=words("exact: their sum"))
-    around = {"color": pieces.GREY, "linestyle": (0, (1, 1)), "linewidth": 2}
+    around = {"color": GREY, "linewidth": 0.9, "marker": "+", "markersize": 6}
     label = words("over two steps: {derivative} {way}").format(derivative=two, way=words(way))
     axes.plot(found.around, **around, label=label)
-    pieces.letters(axes, found.tokens, found.start)
+    timeline.letters(axes, found.tokens, found.start)
     axes.set_xlim(-0.5, len(found.tokens) - 0.5)
     axes.set_ylim(bottom=0)
     one = f"$\\partial {symbol(state, 't')} / \\partial {symbol(state, 't-1')}$"
     said = words(
-        "terms of {derivative}, and one over two steps: size  (Frobenius norm / $\\sqrt{{H}}$)"
+        "terms of {derivative}, and one over two steps: size (Frobenius norm / $\\sqrt{{H}}$)"
     )
     axes.set_title(said.format(derivative=one))
     axes.legend(ncols=3, fontsize=13, loc="upper center", bbox_to_anchor=(0.5, -0.14))

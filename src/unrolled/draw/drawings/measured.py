@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from ...printing.latex import symbol
-from .. import axes as pieces
+from .. import plots, timeline
 from ..drawing import drawing
-from ..palette import BLUE, INK
+from ..palette import BLUE, GREY, INK
 from ..parts import HIGH
 from ..picture import Picture, animated, moving
+from ..scale import SIGNS, Scale, dark, heat, unfinite
 from ..scene import Scene
 from ..shapes import Box, Label, Light, Line, Shape
 from ..type import figure
@@ -65,7 +66,7 @@ def _memory(
     left = -0.5
     if before is not None:
         left = BEFORE - 0.6
-        top.bar(BEFORE, before[now], color=pieces.GREY, width=1)
+        top.bar(BEFORE, before[now], color=GREY, width=1)
         _before(words, main, before, now, story.start)
     top.set_xlim(left, len(shares) - 0.5)
     top.set_ylim(0, 1)
@@ -74,18 +75,18 @@ def _memory(
     top.set_ylabel(words("share"), fontsize=13)
     output = symbol(story.graph.output, "t")
     said = words("share of each input $x_s$ in {state} after step $t$ = {step}, {token}")
-    token = f"“{pieces.visible(story.tokens[now])}”"
+    token = f"“{timeline.visible(story.tokens[now])}”"
     number = story.start + now + 1
     top.set_title(said.format(state=f"${output}$", step=number, token=token), fontsize=15)
-    pieces.triangle(main, shares, story.tokens, now, story.start)
+    plots.triangle(main, shares, story.tokens, now, story.start, words("share"))
     main.set_xlim(left, len(shares) - 0.5)
     main.set_ylabel(words("step") + " $t$", fontsize=13)
     main.set_xlabel(words("step") + " $s$", fontsize=13, labelpad=2)
     size = f"\\|(\\partial {output} / \\partial x_s)\\, x_s\\|"
     measured = words("gradient × input: {size} over its sum for all $s$").format(size=f"${size}$")
-    steps = pieces.span(words, story.start + 1, len(story.tokens), story.total)
+    steps = timeline.span(words, story.start + 1, len(story.tokens), story.total)
     made.text(0.09, 0.038, measured, fontsize=13)
-    made.text(0.09, 0.012, pieces.joined(words, story.model, steps), fontsize=12)
+    made.text(0.09, 0.012, timeline.joined(words, story.model, steps), fontsize=12)
     made.subplots_adjust(left=0.09, right=0.985, bottom=0.135, top=0.955, hspace=0.05)
     made.align_ylabels()
     return made
@@ -102,7 +103,7 @@ def _before(words: Words, axes: Axes, before: ndarray, now: int, start: int) -> 
     rows = numpy.arange(len(before))[:, None]
     shown = numpy.ma.masked_where(rows > now, before[:, None])
     extent = (BEFORE - 0.5, BEFORE + 0.5, len(before) - 0.5, -0.5)
-    look = {"cmap": pieces.dark(), "norm": PowerNorm(0.5, 0, 1), "aspect": "auto"}
+    look = {"cmap": dark(), "norm": PowerNorm(0.5, 0, 1), "aspect": "auto"}
     axes.imshow(shown, extent=extent, **look)
     edge = BEFORE + 0.5, len(before) - 0.5
     for down, said in ((19.5, words("before")), (33.5, "1" if start == 1 else f"1–{start}")):
@@ -243,16 +244,16 @@ def _film(words: Words, stories: Sequence[Story], units: ndarray, now: tuple[int
     )
     output = stories[-1].graph.output
     states = [story.values[output][:, units] for story in stories]
-    scale = pieces.Scale.of(*states)
+    scale = Scale.of(*states)
     panels = [made.add_subplot(grid[n, 0]) for n in range(len(stories))]
     image = None
     for n, (axes, story) in enumerate(zip(panels, stories, strict=True)):
-        shown = states[n].copy()
-        shown[len(shown) if n < last else count if n == last else 0 :] = numpy.nan
-        axes.set_title(story.model, fontsize=13, pad=4, color=INK if n <= last else pieces.GREY)
-        image = pieces.heat(axes, shown, "", scale)
+        shown = numpy.ma.array(states[n], mask=False)
+        shown[len(shown) if n < last else count if n == last else 0 :] = numpy.ma.masked
+        axes.set_title(story.model, fontsize=13, pad=4, color=INK if n <= last else GREY)
+        image = heat(axes, shown, "", scale)
         axes.set_xticks([])
-    pieces.letters(panels[-1], stories[-1].tokens, stories[-1].start)
+    timeline.letters(panels[-1], stories[-1].tokens, stories[-1].start)
     _losses(
         words,
         made.add_subplot(grid[:, 1]),
@@ -262,8 +263,9 @@ def _film(words: Words, stories: Sequence[Story], units: ndarray, now: tuple[int
     _scale(made, image, f"${symbol(output, 't')}$", scale)
     said = words("rows: the {count} units of {state} that vary most over the text at the end")
     rows = said.format(count=len(units), state=f"${symbol(output, 't')}$")
-    steps = pieces.span(words, stories[-1].start + 1, len(stories[-1].tokens), stories[-1].total)
-    made.text(0.03, 0.1 / height, pieces.joined(words, rows, steps), fontsize=12)
+    steps = timeline.span(words, stories[-1].start + 1, len(stories[-1].tokens), stories[-1].total)
+    notes = [*scale.said(words), *unfinite(numpy.stack(states), words, SIGNS)]
+    made.text(0.03, 0.1 / height, timeline.joined(words, rows, steps, *notes), fontsize=12)
     return made
 
 
@@ -282,12 +284,12 @@ def _losses(words: Words, axes: Axes, losses: Sequence[float], last: int) -> Non
     axes.set_ylim(len(losses) - 1 + outer, -outer)
     axes.set_xlim(0, max(losses) * 1.5)
     axes.set_yticks([])
-    axes.spines["left"].set_color(pieces.GREY)
+    axes.spines["left"].set_color(GREY)
     axes.tick_params(axis="x", labelsize=12)
     axes.set_title(words("bits per character\non the whole text"), fontsize=13, pad=4)
 
 
-def _scale(made: Figure, image: Any, name: str, scale: pieces.Scale) -> None:
+def _scale(made: Figure, image: Any, name: str, scale: Scale) -> None:
     """Draw the scale of the colours, at the left top."""
     height = made.get_figheight()
     up = 1 - 0.28 / height
@@ -295,6 +297,5 @@ def _scale(made: Figure, image: Any, name: str, scale: pieces.Scale) -> None:
     place = made.add_axes((0.115, up - 0.07 / height, 0.2, 0.14 / height))
     bar = made.colorbar(image, cax=place, orientation="horizontal", ticks=[])
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
-    low = 0.0 if scale.is_fraction else -scale.top
-    for x, align, end in ((0.108, "right", low), (0.322, "left", scale.top)):
-        made.text(x, up, pieces.signed(end), ha=align, va="center", fontsize=13)
+    for x, align, end in ((0.108, "right", scale.ends[0]), (0.322, "left", scale.ends[1])):
+        made.text(x, up, end, ha=align, va="center", fontsize=13)

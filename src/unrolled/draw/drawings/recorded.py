@@ -9,9 +9,9 @@ from ...errors import DrawError
 from ...graph.operation import Operation
 from ...printing.latex import symbol
 from .. import charts
-from ..axes import joined, read, span
 from ..drawing import CHARTS, drawing
 from ..picture import Picture
+from ..timeline import joined, read, span
 from .gradients import headings
 from .measured import LONG
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from ...cells import find
 from ...errors import DrawError
 from ...printing.latex import symbol
-from ..axes import plain
 from ..drawing import drawing
 from ..formulas import Panel, text_panel
 from ..layout import scene as cell_scene
@@ -18,6 +17,7 @@ from ..parts import above
 from ..picture import Picture, still
 from ..scene import Scene
 from ..shapes import Box, Label, Line, Shape, Strip
+from ..timeline import plain
 from ..working import Working
 
 if TYPE_CHECKING:

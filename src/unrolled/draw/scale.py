@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 COLORS = "cividis"
 """From dark blue to light yellow: everyone can tell it apart, in grey as well."""
-EVEN = 5.0
+EVEN = 3.0
 """Colours are even where no size is more than so many times the median one."""
 USUAL, FAR = 0.9, 5.0
 """Colours end at so many times the size that this share of values stays below: one value that is

@@ -265,7 +265,7 @@ def _film(words: Words, stories: Sequence[Story], units: ndarray, now: tuple[int
     rows = said.format(count=len(units), state=f"${symbol(output, 't')}$")
     steps = timeline.span(words, stories[-1].start + 1, len(stories[-1].tokens), stories[-1].total)
     notes = [*scale.said(words), *unfinite(numpy.stack(states), words, SIGNS)]
-    made.text(0.03, 0.1 / height, timeline.joined(words, rows, steps, *notes), fontsize=12)
+    made.text(0.03, 0.1 / height, timeline.joined(words, rows, *notes, steps), fontsize=12)
     return made
 
 
@@ -296,6 +296,7 @@ def _scale(made: Figure, image: Any, name: str, scale: Scale) -> None:
     made.text(0.03, up, name, ha="left", va="center", fontsize=17)
     place = made.add_axes((0.115, up - 0.07 / height, 0.2, 0.14 / height))
     bar = made.colorbar(image, cax=place, orientation="horizontal", ticks=[])
+    bar.ax.minorticks_off()
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
     for x, align, end in ((0.108, "right", scale.ends[0]), (0.322, "left", scale.ends[1])):
         made.text(x, up, end, ha=align, va="center", fontsize=13)

@@ -75,7 +75,7 @@ def _option(default: Any, help: str, *flags: str, shown: bool | str = True, **mo
 
 
 Run = Annotated[Path, typer.Argument(help="Folder of a run, or a checkpoint.")]
-CellName = Annotated[str, typer.Argument(help="See: unrolled cells.")]
+CellName = Annotated[str, typer.Argument(help="See: unrolled cells; or FILE.py:NAME, or a run.")]
 TEXT = _option(
     None, "A file, or the text itself, to read.", shown="held-out part of Python's help topics"
 )
@@ -189,12 +189,12 @@ def show(
     derivative: bool = _option(False, "Of one step backwards in time.", "--derivative"),
 ) -> None:
     """Print a cell as a formula and as pseudo-code that runs."""
-    from ..cells import find
     from ..display import titled
+    from .cell import cell_of
     from .listing import code, formula_of
     from .terminal import folded, width
 
-    found = find(cell)
+    found = cell_of(cell)
     shown = found.derivative if derivative else found
     columns = width()
     whole = (formula, latex, python) in ((False,) * 3, (True,) * 3)
@@ -214,7 +214,9 @@ def show(
 def draw(
     name: str | None = typer.Argument(None, help="See: unrolled draw --list."),
     cell: str | None = _option(
-        None, "A known cell, or FILE.py:NAME for one of yours.", shown="the drawing's own"
+        None,
+        "A known cell, FILE.py:NAME for one of yours, or that of a run.",
+        shown="the drawing's own",
     ),
     run: list[Path] | None = _option(
         None, "A run whose numbers are shown; some take several.", shown="a small model"
@@ -253,11 +255,11 @@ def kernel(
     load_torch()
     import torch
 
-    from ..cells import find
     from ..kernels.planning.schedule import UnsupportedError
     from ..kernels.runtime.recurrence import Recurrences
+    from .cell import cell_of
 
-    found = find(cell)
+    found = cell_of(cell)
     if few and single:
         raise UserError("--few and --single are kernels of two kinds: name one")
     if projection is not None and not found.projects:
@@ -351,7 +353,7 @@ def study(
     from .terminal import Interrupt, load_torch, output
 
     load_torch()
-    from .draw.request import cell_of
+    from .cell import cell_of
     from .study.command import study as run_study
     from .study.trial import Budget
 

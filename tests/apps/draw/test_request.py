@@ -84,10 +84,10 @@ def test_bad_input(
 @pytest.mark.parametrize(
     ("source", "name", "message"),
     [
-        (CELL, "other", "cells.py has no cell called other: write it under @unrolled.cell"),
+        (CELL, "other", "cells.py has no cell called 'other': it has mine"),
         ("def broken(:", "broken", "cells.py cannot be run: SyntaxError"),
         ("raise RuntimeError('no')", "a", "cells.py cannot be run: RuntimeError: no"),
-        ("mine = 3", "mine", "cells.py has no cell called mine"),
+        ("mine = 3", "mine", "cells.py has no cell called 'mine': write it under @unrolled.cell"),
         (CELL.replace("* h", "* k"), "mine", "mine: unknown name: name 'k' is not defined"),
         (CELL.replace("    h = tanh", "    k = tanh"), "mine", "h has no next value"),
     ],

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import runpy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...cells import find as find_cell
 from ...draw.subject import Subject
 from ...draw.words import Words
 from ...equations import Cell
-from ...errors import CellError, DrawError, refusing
+from ...errors import DrawError, refusing
+from ..cell import cell_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -67,25 +66,6 @@ class _Later:
         if runs and cell is not None:
             raise DrawError("--run and --cell contradict each other: a run has a cell of its own")
         return getattr(Measured(runs, text, cell=cell, words=words), name)
-
-
-def cell_of(name: str) -> Cell:
-    """Return a known cell by its name, or one of a Python file as ``FILE.py:NAME``."""
-    file, colon, own = name.rpartition(":")
-    if not colon or not file.endswith(".py"):
-        try:
-            return find_cell(name)
-        except CellError as error:
-            raise DrawError(f"{error}; a cell of your own: FILE.py:NAME") from error
-    if not Path(file).is_file():
-        raise DrawError(f"there is no file {file}")
-    try:
-        found = runpy.run_path(file).get(own)
-    except Exception as error:
-        raise DrawError(f"{file} cannot be run: {type(error).__name__}: {error}") from error
-    if not isinstance(found, Cell):
-        raise DrawError(f"{file} has no cell called {own}: write it under @unrolled.cell")
-    return found
 
 
 def text_of(given: str | None) -> str | None:

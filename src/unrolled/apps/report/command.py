@@ -81,7 +81,7 @@ def report(
     lead = speech("Everything on this page was measured on this model by one command.")
     title = f"{path.name or checkpoint.cell.name}{speech(': ')}{checkpoint.cell.name}"
     trained = model(run, _baselines(checkpoint, source), "The model", speech)
-    sections = [trained, cells([checkpoint.cell], speech), *about(run, speech)]
+    sections = [trained, cells([checkpoint.cell], speech, run.path), *about(run, speech)]
     place = out or _place(path if path.is_dir() else path.parent, console)
     write(place, page(title, lead, sections, speech, described(run, speech)))
     return place

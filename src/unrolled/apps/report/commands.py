@@ -6,6 +6,8 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from ...cells import CELLS
+from ...equations import Cell
 from ..study.outcome import Outcome
 
 
@@ -42,16 +44,27 @@ def draw(name: str, language: str, *more: object, out: str = "") -> str:
     return line("draw", name, *more, *language_of(language), "-o", f"{out or name}.svg")
 
 
-def of_cell(name: str, language: str, cell: str) -> str:
+def named(cell: Cell, run: Path | None) -> str:
+    """Return how a command names a cell: a known one by its name, any other by a run with it.
+
+    >>> from unrolled import cells
+    >>> named(cells.gru, None), named(cells.cornn(dt=0.1), Path("runs/text"))
+    ('gru', 'runs/text')
+    """
+    return str(run) if run is not None and CELLS.get(cell.name) != cell else cell.name
+
+
+def of_cell(name: str, language: str, cell: Cell, run: Path | None = None) -> str:
     """Return the command that draws a cell, into a file that is called as the cell is.
 
-    >>> of_cell("cell", "en", "gru")
+    >>> from unrolled import cells
+    >>> of_cell("cell", "en", cells.gru)
     'unrolled draw cell --cell gru -o gru.svg'
-    >>> of_cell("forget", "en", "lstm")
+    >>> of_cell("forget", "en", cells.lstm)
     'unrolled draw forget --cell lstm -o lstm-forget.svg'
     """
-    out = cell if name == "cell" else f"{cell}-{name}"
-    return draw(name, language, "--cell", cell, out=out)
+    out = cell.name if name == "cell" else f"{cell.name}-{name}"
+    return draw(name, language, "--cell", named(cell, run), out=out)
 
 
 def of_run(name: str, language: str, run: Path, text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from markupsafe import Markup, escape
 
@@ -16,7 +17,7 @@ from ...draw.type import dressed, figure, style
 from ...equations import Cell
 from ...printing.unicode import readable
 from ..draw.request import subject
-from .commands import draw, line, of_cell
+from .commands import draw, line, named, of_cell
 from .figures import inline, picture
 from .page import Section, Speech
 
@@ -82,30 +83,38 @@ def network(speech: Speech) -> Section:
     return Section("network", speech("The network in time"), "structure.html.j2", data)
 
 
-def _drawn(name: str, about: str, speech: Speech, cell: Cell | None = None) -> dict[str, object]:
+def _drawn(
+    name: str, about: str, speech: Speech, cell: Cell | None = None, run: Path | None = None
+) -> dict[str, object]:
     """Return a drawing with its caption, and the command that makes it."""
     drawing = find(name).picture(subject(cell, language=speech.pictures.language))
     caption, language = speech(about), speech.pictures.language
     return {
         "picture": picture(drawing, caption),
         "caption": caption,
-        "command": draw(name, language) if cell is None else of_cell(name, language, cell.name),
+        "command": draw(name, language) if cell is None else of_cell(name, language, cell, run),
     }
 
 
-def cells(kinds: Sequence[Cell], speech: Speech) -> Section:
-    """Show picture, formula and pseudo-code of some cells, and what each gate of an LSTM does."""
+def cells(kinds: Sequence[Cell], speech: Speech, run: Path | None = None) -> Section:
+    """Show picture, formula and pseudo-code of some cells, and what each gate of an LSTM does.
+
+    Args:
+        kinds: the cells.
+        speech: of the page.
+        run: whose cell it is; commands name it where the cell is none of the known ones.
+    """
     legend = _drawn("legend", "How to read the pictures of the cells.", speech)
     data = {
         "legend": legend["picture"],
         "legend_command": legend["command"],
-        "cells": [_cell(each, speech) for each in kinds],
+        "cells": [_cell(each, speech, run) for each in kinds],
     }
     title = "The cell" if len(kinds) == 1 else "The cells"
     return Section("cells", speech(title), "cells.html.j2", data)
 
 
-def _cell(cell: Cell, speech: Speech) -> dict[str, object]:
+def _cell(cell: Cell, speech: Speech, run: Path | None) -> dict[str, object]:
     whole = find("lstm-cell").picture(subject(cell, language=speech.pictures.language))
     drawing = replace(still(scene(cell.graph)), title=whole.title, about=whole.about)
     equations, width = formula(cell, f"{speech('The formula')}{speech(': ')}{cell.name}")
@@ -115,12 +124,12 @@ def _cell(cell: Cell, speech: Speech) -> dict[str, object]:
         "summary": _code(speech(cell.summary)),
         "foreign": speech.language != "en" and speech(cell.summary) == cell.summary,
         "picture": picture(drawing, f"{speech('The picture')}{speech(': ')}{cell.name}"),
-        "command": of_cell("cell", speech.pictures.language, cell.name),
+        "command": of_cell("cell", speech.pictures.language, cell, run),
         "formula": equations,
         "width": f"{5.4 * width:.1f}rem",
-        "gates": [_drawn(*each, speech, cell) for each in GATES.items()] if has_gates else [],
+        "gates": [_drawn(*each, speech, cell, run) for each in GATES.items()] if has_gates else [],
         "code": cell.python(),
-        "show": line("show", cell.name),
+        "show": line("show", named(cell, run)),
     }
 
 

@@ -96,13 +96,13 @@ def fit(
     Raises:
         UserError: see `unrolled.apps.train.folder` and `unrolled.apps.train.loop.run`.
     """
-    from ...cells import find
+    from ..cell import cell_of
     from ..terminal import Interrupt, load_torch, output, say
 
     if resume and overwrite:
         raise UserError("--resume and --overwrite contradict each other: give one of them")
     settings = given.begun()
-    cell = find(settings.cell)
+    cell = cell_of(settings.cell)
     if "LOCAL_RANK" not in os.environ:  # the first process speaks for all
         units, steps = counted(settings.hidden, "units"), counted(settings.steps, "steps")
         begun = f"Training {cell.name}, {units}, {steps}, in {out}"

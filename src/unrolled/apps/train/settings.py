@@ -124,7 +124,7 @@ class Settings(Options):
     unrolled.errors.UserError: --dropout must be at least 0 and less than 1, not 1.5
     """
 
-    cell: str = declare("lstm", "See: unrolled cells.", ANY)
+    cell: str = declare("lstm", "See: unrolled cells; or FILE.py:NAME, or a run.", ANY)
     hidden: int = declare(256, "Hidden size.", ROWS)
     layers: int = declare(1, "Recurrent layers.", _up_to(2**10))
     dropout: float = declare(0.0, "Between layers and before the readout.", DROPOUT)

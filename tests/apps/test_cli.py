@@ -326,3 +326,38 @@ def test_a_cell_without_a_kernel_is_named(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(recurrence, "Recurrence", refused)
     text = run("kernel", "lstm", code=2)
     assert text == "unrolled: there is no kernel for lstm: it is too strange\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("kernel", "lstm", "--hidden", 99999999999), "99999999999"),
+        (("kernel", "lstm_projected", "--projection", 99999999999), "99999999999"),
+        (("kernel", "lstm", "--input", "1_0"), "'1_0' is not a number"),
+        (("train", "text", "--steps", "1_0"), "'1_0' is not a number"),
+        (("train", "text", "--lr", "1_0.5"), "'1_0.5' is not a number"),
+        (("study", "--gaps", "1", "--gaps", "1_0"), "'1_0' is not a number"),
+        (("train", "text", "--seconds", "inf"), "at most 2**31, not inf"),
+        (("train", "text", "--devices", 1024, "--steps", 1), "not 1024"),
+        (("train", "pairs", "--longest", 1, "--steps", 1), "0 different records"),
+        (("bench", "--own", "1,1,1,99999999999"), "GiB are free"),
+    ],
+)
+def test_numbers_have_both_limits(
+    arguments: tuple[object, ...],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = " ".join(run(*arguments, code=2).replace("│", " ").split())
+    assert message in text
+    assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_outputs_never_replace_what_they_must_not(trained: Path, tmp_path: Path) -> None:
+    before = (trained / checkpoints.NAME).read_bytes()
+    for option in (("diagnose", "--json"), ("report", "--out")):
+        for place in (trained / checkpoints.NAME, tmp_path, tmp_path / "none" / "a.json"):
+            assert f"{option[1]} {place}: " in run(option[0], trained, option[1], place, code=2)
+    assert (trained / checkpoints.NAME).read_bytes() == before

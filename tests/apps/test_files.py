@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from unrolled.apps.files import write_json
+from unrolled.apps.files import require_place, write_json
+from unrolled.errors import UserError
 
 
 def test_a_file_is_written_whole(tmp_path: Path) -> None:
@@ -14,3 +15,17 @@ def test_a_file_is_written_whole(tmp_path: Path) -> None:
         write_json(path, {"a": object()})
     assert json.loads(path.read_text()) == {"a": 1}
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_places_are_looked_at_before_work_is_done(tmp_path: Path) -> None:
+    (tmp_path / "run.safetensors").write_bytes(b"weights")
+    (tmp_path / "a.json").touch()
+    for place in ("a.json", "new.json", "new"):
+        require_place("--json", tmp_path / place, ".json")
+    for place, message in {
+        "run.safetensors": "no .json file: it is not replaced",
+        ".": "a folder",
+        "none/a.json": "there is no folder",
+    }.items():
+        with pytest.raises(UserError, match=f"--json .*{message}"):
+            require_place("--json", tmp_path / place, ".json")

@@ -38,7 +38,30 @@ class Commands(TyperGroup):
 
 
 class Narrow(TyperCommand):
-    """Command whose help, where it is not in boxes, has room for words beside long options."""
+    """Command whose help, where it is not in boxes, has room for words beside long options, and
+    whose numbers are digits: Python would read ``1_0`` as 10.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments; refuse numbers that only Python would take for some, and name the
+        value in every error.
+        """
+        given, _, _ = self.make_parser(ctx).parse_args(list(args))
+        try:
+            rest = super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            word = given.get(getattr(error.param, "name", None) or "")
+            if word is not None and str(word) not in error.message:
+                error.message += f", not {word!r}"
+            raise
+        for name, words in given.items():
+            read = ctx.params.get(name)
+            pairs = zip(words, read, strict=False) if isinstance(words, list) else [(words, read)]
+            for word, number in pairs:
+                if isinstance(number, (int, float)) and isinstance(word, str) and "_" in word:
+                    option = "--" + name.replace("_", "-")
+                    raise typer.BadParameter(f"{option}: {word!r} is not a number", ctx)
+        return rest
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help; a name longer than a third of the line stands in one of its own."""
@@ -143,12 +166,14 @@ def diagnose(
 
     load_torch()
     from .. import diagnose as examine
-    from .files import write_json
+    from .files import require_place, write_json
     from .train import checkpoint as checkpoints
     from .train.sample_inputs import STEPS, sample_inputs
 
     if needs is not None and not 2 <= needs <= 10_000:
         raise UserError(f"--needs must be from 2 to 10000 steps, not {needs}")
+    if json is not None:
+        require_place("--json", json, ".json")
     checkpoint = checkpoints.load(run)
     x = sample_inputs(checkpoint, text, file, max(STEPS, 1 + (needs or 0)))
     found = examine(checkpoint.model().eval(), x, needs=needs)
@@ -238,10 +263,10 @@ def draw(
 @app.command()
 def kernel(
     cell: CellName,
-    hidden: int = _option(256, "Hidden size.", min=1),
-    input: int = _option(256, "Input size.", min=1),
+    hidden: int = _option(256, "Hidden size.", min=1, max=2**20),
+    input: int = _option(256, "Input size.", min=1, max=2**20),
     projection: int | None = _option(
-        None, "Size of a projected state.", min=1, shown="half the hidden size"
+        None, "Size of a projected state.", min=1, max=2**20, shown="half the hidden size"
     ),
     few: bool = _option(False, "For fewer than 16 rows in all steps.", "--few"),
     single: bool = _option(False, "For one step of 16 rows and more.", "--single"),
@@ -311,13 +336,13 @@ def bench(
     load_torch()
     import torch
 
-    from .bench.choice import choice, require_writable
+    from .bench.choice import choice
     from .bench.run import run
-    from .files import write_json
+    from .files import require_place, write_json
 
     chosen = choice(own or [], rows or [], cells or [], rivals, quick, seconds)
     if json is not None:
-        require_writable(json)
+        require_place("--json", json, ".json")
     if threads is not None:
         torch.set_num_threads(threads)
     figures = run(output(), chosen)

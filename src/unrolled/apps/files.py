@@ -3,18 +3,42 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from .. import atomic
-from ..errors import refusing
+from ..errors import UserError, refusing
 
 
 def dated(version: int, **data: Any) -> dict[str, Any]:
     """Return data under the version of its format and the time."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return {"version": version, "date": now, **data}
+
+
+def require_place(option: str, path: Path, *endings: str) -> None:
+    """Raise UserError for a file that cannot be written, or is not to be replaced, before work is
+    done for it.
+
+    Args:
+        option: that names it, for messages.
+        path: of the file.
+        endings: of its name: a file of any other kind that is there already is not replaced.
+    """
+    folder = path.absolute().parent
+    if path.is_dir():
+        raise UserError(f"{option} {path}: it is a folder, expected the name of a file")
+    if not folder.is_dir():
+        raise UserError(f"{option} {path}: there is no folder {folder}")
+    if path.exists() and path.suffix.lower() not in endings:
+        raise UserError(
+            f"{option} {path}: it is there already and is no {' or '.join(endings)} file: it is "
+            "not replaced"
+        )
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise UserError(f"{option} {path}: there is no permission to write it")
 
 
 def write_json(path: Path, data: dict[str, Any]) -> None:

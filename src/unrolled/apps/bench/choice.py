@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import final
 
 from . import neighbours, rows, work
@@ -152,14 +151,6 @@ def choice(
         present() if rivals is None else chosen(_split([rivals])),
         seconds if seconds is not None else QUICK_SECONDS if quick else SECONDS,
     )
-
-
-def require_writable(path: Path) -> None:
-    """Raise UserError if a file cannot be written there, before minutes have been spent."""
-    if path.is_dir():
-        raise UserError(f"--json {path}: is a folder, expected the name of a file")
-    if not path.absolute().parent.is_dir():
-        raise UserError(f"--json {path}: there is no folder {path.absolute().parent}")
 
 
 def _names(option: str, given: Sequence[str], known: Sequence[str]) -> list[str]:

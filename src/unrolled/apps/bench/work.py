@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -59,7 +61,7 @@ def parsed_shape(text: str) -> Shape:
     """Return the shape that a user wrote.
 
     Raises:
-        UserError: unless it is four whole numbers above 0.
+        UserError: unless it is four whole numbers above 0, and its arrays fit into memory.
 
     >>> parsed_shape("50,64,128,128")
     Shape(T=50, B=64, I=128, H=128)
@@ -69,7 +71,23 @@ def parsed_shape(text: str) -> Shape:
         raise UserError(
             f"--own {text!r}: expected T,B,I,H, four whole numbers above 0, such as 50,64,128,128"
         )
-    return Shape(*map(int, parts))
+    shape = Shape(*map(int, parts))
+    states, rows = 4 * shape.H, shape.T * shape.B
+    floats = 6 * states * (shape.I + shape.H) + 4 * rows * (shape.I + 3 * states)
+    if 4 * floats > (free := _free_bytes()):
+        raise UserError(
+            f"--own {text}: an LSTM of this shape beside others takes about "
+            f"{4 * floats / 2**30:,.0f} GiB, and {free / 2**30:,.0f} GiB are free"
+        )
+    return shape
+
+
+def _free_bytes() -> float:
+    """Return how much memory is free, in bytes; without limit where the system does not say."""
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return math.inf
 
 
 Work: TypeAlias = Callable[[], list[Tensor]]

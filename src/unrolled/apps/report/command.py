@@ -14,6 +14,7 @@ from rich.console import Console
 from ...cells import find
 from ...display import counted
 from ...errors import DrawError, UserError
+from ..files import require_place
 from ..study.command import follow, show
 from ..study.entrant import Entrant
 from ..study.grid import Plan, tasks
@@ -69,6 +70,8 @@ def report(
         DrawError: packages are missing, the text does not fit, or the file cannot be written.
     """
     check()
+    if out is not None:
+        require_place("--out", out, ".html", ".htm")
     speech = Speech(language)
     checkpoint = checkpoints.load(path)
     _ = checkpoint.vocabulary  # an error for a run of another kind

@@ -168,7 +168,16 @@ class Processes(Machine):
         return value
 
 
+CORES = max(8, os.cpu_count() or 1)
+"""Processes on CPUs of this machine, at most: more would wait for each other."""
+
+
 def _fabric(settings: Settings) -> Any:
+    if settings.accelerator == "cpu" and settings.devices > CORES:
+        raise UserError(
+            f"--devices must be from 1 to {CORES} on the CPU of this machine, not "
+            f"{settings.devices}"
+        )
     try:
         from lightning_fabric import Fabric
     except ImportError as error:

@@ -63,7 +63,7 @@ def drawn(keys: NDArray[Any], held_out: float, seed: int, name: str) -> Parts:
     >>> [len(part) for part in drawn(numpy.arange(100), 0.2, 0, "table")]
     [80, 10, 10]
     """
-    every = -(-len(keys) // LOOKED_AT)
+    every = max(1, -(-len(keys) // LOOKED_AT))
     ranks = numpy.unique(mixed(keys[::every], seed))
     count = len(ranks)
     test = round(count * held_out / 2)

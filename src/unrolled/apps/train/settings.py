@@ -42,7 +42,7 @@ POSITIVE = Rule(lambda value: value >= 1, "at least 1")
 RATE = Rule(lambda value: 0 < value <= 1000.0, "more than 0 and at most 1000")
 """At a greater learning rate float32 cannot hold a step."""
 DROPOUT = Rule(lambda value: 0 <= value < 1, "at least 0 and less than 1")
-SECONDS = Rule(lambda value: 0 < value < math.inf, "more than 0")
+SECONDS = Rule(lambda value: 0 < value <= 2**31, "more than 0 and at most 2**31")
 CLIP = Rule(lambda value: value > 0, "more than 0 (inf for no clipping)")
 SEED = Rule(lambda value: 0 <= value < 2**63, "at least 0 and less than 2**63")
 HELD_OUT = Rule(lambda value: 0 < value < 1, "between 0 and 1")

@@ -12,6 +12,7 @@ from typing import Any, final
 import torch
 
 from ...errors import UserError
+from ..parent import end_with_parent
 from ..terminal import Interrupt
 from .entrant import Entrant
 from .outcome import Outcome, Results
@@ -97,8 +98,10 @@ _asked_to_stop: Any = None
 
 
 def _begin(event: Any) -> None:
-    """Set up a new process: one thread, and a Ctrl-C is the parent's to hear."""
+    """Set up a new process: one thread, a Ctrl-C is the parent's to hear, its end ends this."""
     import signal
+
+    end_with_parent()
 
     global _asked_to_stop
     _asked_to_stop = event

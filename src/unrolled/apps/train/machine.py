@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ...errors import UserError
+from ..parent import end_with_parent
 from .batch import Shard
 from .settings import Settings
 
@@ -121,6 +122,8 @@ class Processes(Machine):
     def launch(self) -> None:
         """Start the other processes with this one's command line, or meet those that run."""
         self.fabric.launch()
+        if int(os.environ.get("LOCAL_RANK", "0")) > 0:
+            end_with_parent()
         atexit.register(_leave)
         self._find_place()
 

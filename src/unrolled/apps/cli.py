@@ -396,7 +396,11 @@ def report(
     run: Run,
     text: str | None = TEXT,
     lang: str = LANGUAGE,
-    out: Path | None = _option(None, "The file to write.", shown="report.html in the run's folder"),
+    out: Path | None = _option(
+        None,
+        "The file to write.",
+        shown="report.html in the run's folder, in Chinese report.zh.html",
+    ),
     seeds: int = _option(
         1, "Of how many models the figures are: more are trained like the run, from other seeds."
     ),

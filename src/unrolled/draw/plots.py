@@ -15,13 +15,22 @@ from .timeline import letters, step_numbers, visible
 from .type import MONOSPACE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping, Sequence, Sized
 
     from matplotlib.axes import Axes
     from numpy import ndarray
 
 BEHIND = {"facecolor": "white", "edgecolor": "none", "pad": 1}
 """Of a text over lines of a grid."""
+
+
+def mark(points: Sized) -> str:
+    """Return the mark of a curve's points: one point alone is no line.
+
+    >>> mark([1.0]), mark([1.0, 2.0])
+    ('o', '')
+    """
+    return "o" if len(points) == 1 else ""
 
 
 def by_mean(values: ndarray) -> ndarray:

@@ -169,8 +169,8 @@ def test_the_demonstration_ends_with_a_page(tmp_path: Path) -> None:
     assert (tmp_path / "study.json").exists()
     result = CliRunner().invoke(app, ["report", str(tmp_path), "--lang", "zh"])
     assert result.exit_code == 0, result.output
-    assert str(tmp_path / "model.html") in result.output.split()
-    check((tmp_path / "model.html").read_text(encoding="utf-8"))
+    assert str(tmp_path / "model.zh.html") in result.output.split()
+    check((tmp_path / "model.zh.html").read_text(encoding="utf-8"))
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == text  # not lost
     result = CliRunner().invoke(
         app, ["report", str(tmp_path), "--text", "The yield statement is used 漢"]

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ...draw.palette import INK, PALE, stroke
+from ...draw.plots import mark
 from ...draw.type import figure, style
 
 if TYPE_CHECKING:
@@ -107,12 +108,17 @@ def _banded(
     middle: Sequence[float],
     rows: Sequence[Sequence[float]],
 ) -> None:
-    """Draw a curve, and a band around it where there are several rows."""
-    axes.plot(places, middle, label=name, **_look(number))
+    """Draw a curve, and a band around it where there are several rows: of one place a mark, and a
+    line from the least to the greatest.
+    """
+    axes.plot(places, middle, label=name, marker=mark(places), markersize=8, **_look(number))
     if len(rows) > 1:
         low, high = ([pick(column) for column in zip(*rows, strict=True)] for pick in (min, max))
         color = stroke(number)["color"]
-        axes.fill_between(places, low, high, color=color, alpha=0.2, linewidth=0)
+        if len(places) == 1:
+            axes.vlines(places, low, high, color=color, linewidth=1.2)
+        else:
+            axes.fill_between(places, low, high, color=color, alpha=0.2, linewidth=0)
 
 
 @style()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, final
 
@@ -34,9 +34,18 @@ from .page import Section, Speech, check, page, write
 from .siblings import siblings
 from .verdicts import ENOUGH
 
-NAME = "report.html"
-BESIDE = "model.html"
+NAME = "report"
+BESIDE = "model"
 """In the folder of a demonstration, whose own page has the other name."""
+
+
+def page_name(name: str, language: str) -> str:
+    """Return the name of a page's file: pages of two languages stand beside each other.
+
+    >>> page_name(NAME, "en"), page_name(NAME, "zh")
+    ('report.html', 'report.zh.html')
+    """
+    return f"{name}.html" if language == "en" else f"{name}.{language}.html"
 
 
 def report(
@@ -55,8 +64,8 @@ def report(
         path: folder of the run, or a checkpoint.
         text: a file, or the text itself; see `unrolled.apps.train.sample_inputs.words_for`.
         language: en or zh.
-        out: the file; None: ``report.html`` in the run's folder, or ``model.html`` in that of a
-            demonstration, whose page stands.
+        out: the file; None: ``report.html`` in the run's folder, in Chinese ``report.zh.html``, or
+            ``model.html`` and ``model.zh.html`` in that of a demonstration, whose page stands.
         seeds: how many models the figures are of: with more than one, models like the run are
             trained from other seeds; see `unrolled.apps.report.siblings`.
         data: files of the text that the run was trained on; none: Python's help topics. What simple
@@ -81,21 +90,25 @@ def report(
     console, interrupt = console or Console(quiet=True), interrupt or Interrupt()
     others = siblings(path, checkpoint, seeds, source, console, interrupt)
     run = Run(path, checkpoint, words, others, text, data)
-    lead = speech("Everything on this page was measured on this model by one command.")
+    lead = speech("Every measurement on this page was made on this model by one command.")
     title = f"{path.name or checkpoint.cell.name}{speech(': ')}{checkpoint.cell.name}"
-    trained = model(run, _baselines(checkpoint, source), "The model", speech)
-    sections = [trained, cells([checkpoint.cell], speech, run.path), *about(run, speech)]
-    place = out or _place(path if path.is_dir() else path.parent, console)
+    baselines = _baselines(checkpoint, source)
+    trained = model(run, baselines, "The model", speech)
+    sections = [trained, cells([checkpoint.cell], speech, run.path), *about(run, baselines, speech)]
+    place = out or _place(path if path.is_dir() else path.parent, language, console)
     write(place, page(title, lead, sections, speech, described(run, speech)))
     return place
 
 
-def _place(folder: Path, console: Console) -> Path:
+def _place(folder: Path, language: str, console: Console) -> Path:
     """Return where the report of a run stands, so that no demonstration loses its page."""
-    if not ((folder / RESULTS).exists() and (folder / NAME).exists()):
-        return folder / NAME
-    say(console, f"{folder / NAME} is the page of a demonstration, and stays as it is")
-    return folder / BESIDE
+    pages = [folder / page_name(NAME, each) for each in ("en", "zh")]
+    demonstrated = [each for each in pages if each.exists() and (folder / RESULTS).exists()]
+    if not demonstrated:
+        return folder / page_name(NAME, language)
+    for each in demonstrated:
+        say(console, f"{each} is the page of a demonstration, and stays as it is")
+    return folder / page_name(BESIDE, language)
 
 
 def described(run: Run, speech: Speech) -> str:
@@ -109,9 +122,9 @@ def described(run: Run, speech: Speech) -> str:
     return speech(", ").join(parts) + speech(".")
 
 
-def about(run: Run, speech: Speech) -> list[Section]:
+def about(run: Run, baselines: Mapping[str, float], speech: Speech) -> list[Section]:
     """Return the inside of a model, its telling units, its diagnosis."""
-    found = [inside(run, speech), units(run, speech), diagnosis(run, speech)]
+    found = [inside(run, speech), units(run, speech), diagnosis(run, baselines, speech)]
     return [section for section in found if section is not None]
 
 
@@ -159,7 +172,8 @@ def demo(
     interrupt: Interrupt,
     seeds: int = SEEDS,
 ) -> None:
-    """Train for about so many seconds, print tables, and write ``report.html`` into the folder.
+    """Train for about so many seconds, print tables, and write ``report.html`` into the folder, in
+    Chinese ``report.zh.html``.
 
     Args:
         console: to write on.
@@ -188,7 +202,7 @@ def demo(
     if interrupt.requested or not pictures:
         return
     with console.status("Writing the page …"):
-        place = folder / NAME
+        place = folder / page_name(NAME, language)
         write(place, _page(outcomes, folder, speech))
     say(console, f"\nThe whole story, with pictures: {place}")
 
@@ -274,13 +288,14 @@ def _page(outcomes: Sequence[Outcome], folder: Path, speech: Speech) -> str:
     checkpoint = checkpoints.load(folder)
     source = source_for(checkpoint)
     run = Run(folder, checkpoint, words_for(checkpoint, None, source))
+    baselines = _baselines(checkpoint, source)
     sections: list[Section] = [
         overview(outcomes, speech),
         network(speech),
         cells([find(name) for name in ("rnn_tanh", "lstm", "gru")], speech),
         memory(outcomes, speech),
-        model(run, _baselines(checkpoint, source), "A language model on real text", speech),
-        *about(run, speech),
+        model(run, baselines, "A language model on real text", speech),
+        *about(run, baselines, speech),
     ]
     lead = speech(
         "The clouds are in the sky: what decides the last word is near. I grew up in France … I "

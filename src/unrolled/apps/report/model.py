@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -28,14 +29,19 @@ from ..draw.numbers import Measured
 from ..train import checkpoint as checkpoints
 from ..train import log, text
 from ..train.language import sample
-from ..train.sample_inputs import excerpts
+from ..train.sample_inputs import LEAST, excerpts
 from .charts import Curve, against_distance, learning
 from .commands import language_of, line, of_run
 from .figures import inline, picture
 from .memory import shade_level, spread
+from .network import openings
 from .page import Section, Speech, TableCell
 
 if TYPE_CHECKING:
+    from numpy import ndarray
+
+    from ...draw.picture import Picture
+    from ...equations import Cell
     from ..train.checkpoint import Checkpoint
 
 SENTENCE = 54
@@ -91,11 +97,58 @@ class Run:
         return [] if self.given is None else ["--text", self.given]
 
     @property
+    def line(self) -> str:
+        """The first line of the text that is long enough, else the longest one; without one that
+        says anything, all of the text.
+        """
+        lines = [line.strip() for line in self.words.splitlines()]
+        long = next((line for line in lines if len(line) >= SENTENCE), max(lines, key=len))
+        return long if len(long) >= LEAST else self.words
+
+    @property
     def sentence(self) -> str:
-        """A piece of the text, from the beginning of a line if there is one."""
-        lines = (line.strip() for line in self.words.splitlines())
-        chosen = next((line for line in lines if len(line) >= SENTENCE), self.words)[:SENTENCE]
-        return chosen.rstrip("\n").partition("\n")[0] or chosen
+        """The beginning of that line, up to the end of a sentence or of a word."""
+        return beginning(self.line)
+
+
+END = re.compile(r"[.!?](?=\s)|[。！？]")
+"""The end of a sentence."""
+
+
+def beginning(line: str, most: int = SENTENCE) -> str:
+    """Return so many characters of a line at most: up to the last end of a sentence in their second
+    half, else of a word; only a longer word is cut.
+
+    >>> beginning("One two three. Four five", 20), beginning("One two three four", 15)
+    ('One two three.', 'One two three')
+    """
+    if len(line) <= most:
+        return line
+    half = most // 2
+    ends = [found.end() for found in END.finditer(line) if half <= found.end() <= most]
+    spaces = [place for place in range(half, most + 1) if line[place].isspace()]
+    return line[: max(ends or spaces or [most])].rstrip()
+
+
+def too_weak(run: Run, baselines: Mapping[str, float], speech: Speech) -> str:
+    """Say that a model is no better than a predictor that does not look back; empty if it is."""
+    last = run.checkpoint.last
+    if last is None:
+        return ""
+    blind = {name: bits for name, bits in baselines.items() if name in BLIND}
+    missed = {name: bits for name, bits in blind.items() if last.loss >= bits}
+    if not missed:
+        return ""
+    words = speech(
+        "On the held-out part the model is no better than a predictor that knows nothing of what "
+        "came before ({name}): it has learned too little, or was trained for too few steps, to be "
+        "judged."
+    )
+    return words.format(name=speech(max(missed, key=missed.__getitem__)))
+
+
+BLIND = ("every symbol equally likely", "symbol frequencies")
+"""The simple predictors that look at nothing before a character."""
 
 
 def model(run: Run, baselines: Mapping[str, float], title: str, speech: Speech) -> Section:
@@ -113,6 +166,7 @@ def model(run: Run, baselines: Mapping[str, float], title: str, speech: Speech) 
     data = {
         "about": about,
         "bits": _bits(run, baselines, speech),
+        "weak": too_weak(run, baselines, speech),
         "caption": f"{speech('held-out loss')}{speech('; ')}{_seeds(seeds, speech)}",
         "learning": _learning(run, speech),
         "learning_caption": _learning_said(seeds, speech),
@@ -215,15 +269,22 @@ def inside(run: Run, speech: Speech) -> Section:
     """Show gates, memory and gradients while the model reads a sentence."""
     numbers = Measured([run.path], run.sentence, say=lambda words: None, words=speech.pictures)
     language = speech.pictures.language
-    about, title = Subject(None, numbers, speech.pictures), speech("Inside, on a real sentence")
+    about, title = Subject(None, numbers, speech.pictures), speech("Inside, on real text")
 
-    def drawn(name: str, words: str) -> Markup:
-        return picture(find(name).picture(about), f"{title}{speech(': ')}{words}")
+    def drawn(made: Picture, words: str) -> Markup:
+        return picture(made, f"{title}{speech(': ')}{words}")
+
+    gates = find("gates").picture(about)
 
     gradient, said = _fading(run, speech)
     data: dict[str, Any] = {
         "sentence": run.sentence,
-        "gates": drawn("gates", speech("gates and states")),
+        "shortened": speech("The first {count} of the {characters} of a line").format(
+            count=len(run.sentence), characters=speech.counted(len(run.line), "characters")
+        )
+        if len(run.sentence) < len(run.line)
+        else "",
+        "gates": drawn(gates, gates_said(run.checkpoint.cell, gates.values or {}, speech)),
         "gates_command": of_run("gates", language, run.path, run.sentence),
         "strip": None,
         "gradient": gradient,
@@ -242,17 +303,48 @@ def inside(run: Run, speech: Speech) -> Section:
                 for token, share in zip(run.sentence, last, strict=True)
             ],
             "strip_said": _strip_said(last, speech),
-            "memory": drawn("memory", _strip_said(last, speech)),
+            "memory": drawn(find("memory").picture(about), _strip_said(last, speech)),
             "memory_command": of_run("memory", language, run.path, run.sentence),
         }
     return Section("inside", title, "inside.html.j2", data)
+
+
+def gates_said(cell: Cell, values: Mapping[str, ndarray], speech: Speech) -> str:
+    """Say how far each gate is open and closed, and between what values each state is.
+
+    Args:
+        cell: whose they are.
+        values: by name, (T, H).
+        speech: of the page.
+    """
+    opening = openings(cell)
+    said = [
+        speech(
+            "gate {name} {mean} on average, {low} of it below 0.1 (closed), {high} above 0.9 (open)"
+        ).format(
+            name=name,
+            mean=number(each.mean()),
+            low=f"{100 * (each < 0.1).mean():.0f} %",
+            high=f"{100 * (each > 0.9).mean():.0f} %",
+        )
+        if name in opening
+        else speech("{name} from {low} to {high}").format(
+            name=name, low=number(each.min()), high=number(each.max())
+        )
+        for name, each in values.items()
+    ]
+    return speech("; ").join(said) + speech(".")
 
 
 def _strip_said(shares: Sequence[float], speech: Speech) -> str:
     """Say how far back half of the memory's share lies."""
     sums = accumulate(reversed(shares))
     back = next(n for n, left in enumerate(sums, 1) if left >= 0.5 * sum(shares))
-    words = speech("Half of it comes from the last {count} of {characters}.")
+    words = (
+        speech("Half of it comes from the last of {characters}.")
+        if back == 1
+        else speech("Half of it comes from the last {count} of {characters}.")
+    )
     return words.format(count=back, characters=speech.counted(len(shares), "characters"))
 
 
@@ -276,7 +368,7 @@ def _fading(run: Run, speech: Speech) -> tuple[Markup, str]:
     return inline(chart, about), f"{caption}{speech(' ')}{spread(len(run.paths), speech)}"
 
 
-def diagnosis(run: Run, speech: Speech) -> Section:
+def diagnosis(run: Run, baselines: Mapping[str, float], speech: Speech) -> Section:
     """Return what is wrong with the model's layers, what helps, and what is not settled.
 
     The table has models of other seeds, too; findings are of the run's own.
@@ -302,6 +394,7 @@ def diagnosis(run: Run, speech: Speech) -> Section:
         "caption": f"{speech('The diagnosis')}{speech('; ')}{_diagnosed(len(found), speech)}",
         "findings": own.findings,
         "unsettled": own.unsettled,
+        "weak": too_weak(run, baselines, speech),
         "command": _report(run, speech)
         if len(found) > 1 or (run.data and run.given is None)  # diagnose takes no --data
         else line("diagnose", run.path, *run.options),

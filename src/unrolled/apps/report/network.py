@@ -15,8 +15,11 @@ from ...draw.palette import INK
 from ...draw.picture import still
 from ...draw.type import dressed, figure, style
 from ...equations import Cell
+from ...graph.operation import Operation
 from ...printing.unicode import readable
+from ...probe.gates import squashing
 from ..draw.request import subject
+from ..listing import code
 from .commands import draw, line, named, of_cell
 from .figures import inline, picture
 from .page import Section, Speech
@@ -117,20 +120,55 @@ def cells(kinds: Sequence[Cell], speech: Speech, run: Path | None = None) -> Sec
 def _cell(cell: Cell, speech: Speech, run: Path | None) -> dict[str, object]:
     whole = find("lstm-cell").picture(subject(cell, language=speech.pictures.language))
     drawing = replace(still(scene(cell.graph)), title=whole.title, about=whole.about)
-    equations, width = formula(cell, f"{speech('The formula')}{speech(': ')}{cell.name}")
+    said = named_values(cell, speech)
+    equations, width = formula(cell, f"{speech('The formula')}{speech(': ')}{said}")
     has_gates = {"i", "f", "g", "o", "c", "h"} <= set(cell.graph.values)
     return {
         "name": cell.name,
         "summary": _code(speech(cell.summary)),
         "foreign": speech.language != "en" and speech(cell.summary) == cell.summary,
-        "picture": picture(drawing, f"{speech('The picture')}{speech(': ')}{cell.name}"),
+        "picture": picture(drawing, f"{speech('The picture')}{speech(': ')}{said}"),
         "command": of_cell("cell", speech.pictures.language, cell, run),
         "formula": equations,
         "width": f"{5.4 * width:.1f}rem",
         "gates": [_drawn(*each, speech, cell, run) for each in GATES.items()] if has_gates else [],
-        "code": cell.python(),
+        "code": code(cell.python(), COLUMNS),
         "show": line("show", named(cell, run)),
     }
+
+
+COLUMNS = 72
+"""Of pseudo-code: as many as a card has room for."""
+
+
+def openings(cell: Cell) -> list[str]:
+    """Return the names of a cell's gates: of what goes from 0, closed, to 1, open.
+
+    >>> from unrolled import cells
+    >>> openings(cells.lstm)
+    ['i', 'f', 'o']
+    """
+    nodes = squashing(cell.graph).items()
+    return [name for name, node in nodes if node.operation is Operation.SIGMOID]
+
+
+def named_values(cell: Cell, speech: Speech) -> str:
+    """Say which gates and states a cell has.
+
+    >>> from unrolled import cells
+    >>> named_values(cells.gru, Speech())
+    'gru, gates r and z, state h'
+    """
+    parts = [cell.name]
+    for one, several, names in (
+        ("gate {names}", "gates {names}", openings(cell)),
+        ("state {names}", "states {names}", list(cell.states)),
+    ):
+        if names:
+            *others, last = names
+            listed = f"{speech(', ').join(others)}{speech(' and ')}{last}" if others else last
+            parts.append(speech(several if others else one).format(names=listed))
+    return speech(", ").join(parts)
 
 
 def _code(words: str) -> Markup:

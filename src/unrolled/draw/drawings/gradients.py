@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from ...printing.latex import symbol
-from .. import charts, timeline
+from .. import charts, plots, timeline
 from ..drawing import drawing
 from ..palette import BLUE, GREY, INK, PALE, RED, SERIES, stroke
 from ..parts import CIRCLE, circle
@@ -23,7 +23,7 @@ from ..type import MATH, figure
 from .measured import LONG
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence, Sized
+    from collections.abc import Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -96,7 +96,7 @@ def _switches(words: Words, found: Sequence[Factors]) -> Figure:
         steps = numpy.arange(each.start + 1, each.start + len(each.units) + 1)
         spread = numpy.repeat(steps, each.units.shape[1])
         upper.scatter(spread, each.units.ravel(), s=7, color=color, alpha=0.3, linewidths=0)
-        upper.plot(steps, each.units.max(1), color=INK, linewidth=2, marker=_mark(steps))
+        upper.plot(steps, each.units.max(1), color=INK, linewidth=2, marker=plots.mark(steps))
         between = float(((each.units > 0.1) & (each.units < 0.9)).mean())
         percent = f"{100 * between:.0f} %"
         share = words("{share} of factors between 0.1 and 0.9").format(share=percent)
@@ -105,7 +105,7 @@ def _switches(words: Words, found: Sequence[Factors]) -> Figure:
         title = f"{names[each.model]}\n{kind}\n{share}"
         upper.set_title(title, fontsize=12.5, linespacing=1.45)
         product = numpy.where(each.product > 0, each.product, numpy.nan)
-        lower.plot(steps, product, color=color, marker=_mark(steps))
+        lower.plot(steps, product, color=color, marker=plots.mark(steps))
         lower.xaxis.get_major_locator().set_params(integer=True)
         lower.set_xlabel(words("step") + " $t$")
         for axes in (upper, lower):
@@ -149,11 +149,6 @@ def _wrapped(name: str, wide: int) -> str:
             lines.append("")
         lines[-1] += part
     return "\n".join(textwrap.fill(line, wide) for line in lines)
-
-
-def _mark(steps: Sized) -> str:
-    """Return the mark of a curve's points: one point alone is no line."""
-    return "o" if len(steps) == 1 else ""
 
 
 @drawing(
@@ -358,10 +353,12 @@ def _sizes(axes: Axes, words: Words, found: Terms) -> None:
     for number, name in enumerate(found.names):
         through = words("direct") if name == "direct" else words("last through {layer}")
         label = FORMULAS[name] if found.is_lstm else through.format(layer=charts.label(name))
-        axes.plot(found.sizes[:, number], **stroke(number), label=label, marker=_mark(found.tokens))
+        axes.plot(
+            found.sizes[:, number], **stroke(number), label=label, marker=plots.mark(found.tokens)
+        )
     two = f"$\\partial {symbol(state, 't')} / \\partial {symbol(state, 't-2')}$"
     way = "through $o_{t-1}$" if found.is_lstm else "through other states"
-    exact = {"color": INK, "linewidth": 1.2, "marker": _mark(found.tokens)}
+    exact = {"color": INK, "linewidth": 1.2, "marker": plots.mark(found.tokens)}
     axes.plot(found.exact, **exact, label=words("exact: their sum"))
     around = {"color": GREY, "linewidth": 0.9, "marker": "+", "markersize": 6}
     label = words("over two steps: {derivative} {way}").format(derivative=two, way=words(way))

@@ -1,7 +1,10 @@
-"""Tables for a terminal of any width: in columns where they fit, else row by row, nothing cut."""
+"""Tables and prose for a terminal of any width, nothing cut: tables in columns where they fit, else
+row by row; prose folded where a line may end.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, final
 
@@ -27,6 +30,7 @@ class Columns:
         prose: whether the last column holds sentences, which fold within it.
         styles: of the rows, in their order; none where there are fewer.
         gap: columns between two columns.
+        comma: stands between cells where they do not fit side by side.
 
     >>> from rich.console import Console
     >>> table = Columns(("layer", "steps", "reach"), [("encoder.l0", "128", "9")])
@@ -46,6 +50,7 @@ class Columns:
         prose: bool = False,
         styles: Sequence[str] = (),
         gap: int = 2,
+        comma: str = ", ",
     ) -> None:
         from rich.text import Text
 
@@ -54,7 +59,7 @@ class Columns:
             [each if isinstance(each, Text) else Text(printable(each or "")) for each in row]
             for row in rows
         ]
-        self.left, self.prose, self.gap = left, prose, gap
+        self.left, self.prose, self.gap, self.comma = left, prose, gap, comma
         self.styles = [*styles, *[""] * (len(self.rows) - len(styles))]
 
     def __rich_console__(
@@ -102,22 +107,72 @@ class Columns:
             cells = list(zip(self.titles[1:], others, strict=True))
             said = cells.pop()[1] if self.prose else None
             parts = [Text.assemble(f"{title} ", cell) for title, cell in cells if cell.plain]
-            for line in _packed(parts, width - 2):
+            for line in _packed(parts, width - 2, self.comma):
                 yield Padding(Text(style=style, overflow="fold").append_text(line), (0, 0, 0, 2))
             if said is not None:
                 yield Padding(Text(said.plain, style, overflow="fold"), (0, 0, 0, 2))
 
 
-def _packed(parts: Sequence[Text], width: int) -> Iterator[Text]:
+def _packed(parts: Sequence[Text], width: int, comma: str) -> Iterator[Text]:
     """Yield lines of so many columns, each with as many parts as fit; commas stand between."""
-    line = None
+    from rich.cells import cell_len
+
+    line, end = None, comma.rstrip()
     for part in parts:
         if line is None:
             line = part
-        elif line.cell_len + part.cell_len + 3 <= width:  # with its comma, and the next one's
-            line = line.append(", ").append_text(part)
+        elif line.cell_len + part.cell_len + cell_len(comma + end) <= width:
+            line = line.append(comma).append_text(part)
         else:
-            yield line.append(",")
+            yield line.append(end)
             line = part
     if line is not None:
         yield line
+
+
+HAN = "\u2e80-\u2fff\u3005-\u3007\u3040-\ufaff"
+CLOSING, OPENING = "，。；：、）！？", "（"
+PIECE = re.compile(
+    rf"[{OPENING}]*(?:[^\s{HAN}{CLOSING}{OPENING}]+(?:(?<=\d) [{HAN}%])?|[{HAN}])?[{CLOSING}]*\s*"
+)
+"""What no line ends in: a word or a Chinese letter with its punctuation, a number with what follows
+it."""
+
+
+@final
+class Prose:
+    """Text which `rich` prints, folded between words; where it is Chinese, between letters too, but
+    before no comma or stop, nor after an opening bracket.
+
+    >>> from rich.console import Console
+    >>> from rich.text import Text
+    >>> Console(width=10).print(Prose(Text("回传 12 步，剩下（不到 1 %）。")))
+    回传
+    12 步，剩
+    下（不到
+    1 %）。
+    """
+
+    def __init__(self, text: Text) -> None:
+        self.text = text
+
+    def __rich_console__(
+        self, console: Console, options: ConsoleOptions
+    ) -> Iterator[RenderableType]:
+        if re.search(f"[{HAN}]", self.text.plain) is None:
+            yield self.text
+            return
+        for line in self.text.divide(_ends(self.text.plain, options.max_width)):
+            line.rstrip()
+            yield line
+
+
+def _ends(text: str, width: int) -> Iterator[int]:
+    """Yield where lines of so many columns end, but for the last one."""
+    from rich.cells import cell_len
+
+    start = 0
+    for piece in PIECE.finditer(text):
+        if piece.start() > start and cell_len(text[start : piece.end()].rstrip()) > width:
+            start = piece.start()
+            yield start

@@ -160,10 +160,12 @@ def diagnose(
         None, "The steps between what decides an answer and the answer.", shown="no question"
     ),
     json: Path | None = JSON,
+    lang: str = _option("en", "Of all texts: en or zh."),
 ) -> None:
     """Say what is wrong with a trained model's recurrent layers, and what helps."""
-    from .terminal import load_torch, output
+    from .terminal import check_language, load_torch, output
 
+    check_language(lang)
     load_torch()
     from .. import diagnose as examine
     from .files import require_place, write_json
@@ -176,7 +178,7 @@ def diagnose(
         require_place("--json", json, ".json")
     checkpoint = checkpoints.load(run)
     x = sample_inputs(checkpoint, text, file, max(STEPS, 1 + (needs or 0)))
-    found = examine(checkpoint.model().eval(), x, needs=needs)
+    found = examine(checkpoint.model().eval(), x, needs=needs).translated(lang)
     if json is not None:
         write_json(json, found.to_json())
     output().print(found)

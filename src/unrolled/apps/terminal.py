@@ -13,7 +13,9 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, TextIO, final
 
+from ..errors import UserError
 from ..printable import printable
+from ..speech import LANGUAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +37,24 @@ def output() -> Console:
     if console.is_dumb_terminal:  # rich takes it to have 80 columns
         return Console(width=(size := shutil.get_terminal_size()).columns, height=size.lines)
     return console
+
+
+def check_language(language: str) -> None:
+    """Raise UserError unless stdout can show a language.
+
+    Raises:
+        UserError: it is neither en nor zh, or stdout's encoding has no Chinese.
+    """
+    if language not in LANGUAGES:
+        raise UserError(f"--lang is en or zh, not {language!r}")
+    encoding = sys.stdout.encoding or "utf-8"
+    try:
+        {"en": "English", "zh": "中文"}[language].encode(encoding)
+    except UnicodeEncodeError:
+        raise UserError(
+            f"stdout's encoding, {encoding}, has no Chinese: set PYTHONIOENCODING=utf-8, or leave "
+            "--lang out"
+        ) from None
 
 
 def width(stream: TextIO | None = None) -> int | None:

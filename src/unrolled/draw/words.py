@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from importlib import resources
 from typing import final
 
-from ..display import counted
 from ..errors import DrawError
+from ..speech import LANGUAGES, Speaker, read_catalogue
 from .notice import say
 from .type import chinese as chinese_font
 
-_TABLE = resources.files("unrolled.draw").joinpath("chinese.json").read_text("utf-8")
 CHINESE: dict[str, str] = {
-    words: chinese for group in json.loads(_TABLE).values() for words, chinese in group.items()
+    words: chinese
+    for group in read_catalogue("unrolled.draw").values()
+    for words, chinese in group.items()
 }
 """Chinese for the words of the pictures; the file groups them by what they stand in."""
 
@@ -36,11 +35,12 @@ class Words:
     """
 
     def __init__(self, language: str = "en") -> None:
-        if language not in ("en", "zh"):
+        if language not in LANGUAGES:
             raise DrawError(f"there are no labels in {language!r}: --lang is en or zh")
         if language == "zh" and not _has_chinese():
             language = "en"
         self.language = language
+        self._speaker = Speaker(language, CHINESE)
 
     def counted(self, count: int, things: str) -> str:
         """Return how many things there are, of which the plural is given.
@@ -48,11 +48,11 @@ class Words:
         >>> Words("en").counted(1, "steps")
         '1 step'
         """
-        return counted(count, things) if self.language == "en" else f"{count} {self(things)}"
+        return self._speaker.counted(count, things)
 
     def __call__(self, words: str) -> str:
         """Return the words in the language."""
-        return CHINESE.get(words, words) if self.language == "zh" else words
+        return self._speaker(words)
 
 
 def _has_chinese() -> bool:

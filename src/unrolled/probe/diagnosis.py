@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
+from copy import copy
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, final
 
@@ -12,9 +13,10 @@ import msgspec
 import torch
 from torch.nn import Module
 
-from ..columns import Columns
-from ..display import counted, number, page, paragraph, plain, table
+from ..columns import Columns, Prose
+from ..display import number, page, paragraph, plain, table
 from ..printable import printable
+from ..speech import Count, Sentence, Speaker, read_catalogue
 from .finding import Finding, findings
 from .measurement import Measurement, measure
 from .reaching import Reaching, reaching, unsettled, with_advice
@@ -22,6 +24,9 @@ from .watch import called, check_finite, run_model, watching
 
 if TYPE_CHECKING:
     from rich.console import Group
+
+CHINESE = read_catalogue("unrolled.probe")
+"""Chinese for what a diagnosis says, and for the titles of its columns, which are short."""
 
 
 def diagnose(
@@ -86,14 +91,17 @@ class Diagnosis:
             if that is not settled, or if no `needs` were given.
         findings: all that is wrong, layer by layer.
         unsettled: what this input cannot tell, in plain words.
+        language: of all its texts, en or zh.
     """
+
+    language = "en"
 
     def __init__(self, measurements: Iterable[Measurement], needs: int | None = None) -> None:
         self.layers: Mapping[str, Measurement] = {each.layer: each for each in measurements}
         self.needs = needs
         measured = list(self.layers.values())
         self.findings: list[Finding] = [finding for each in measured for finding in findings(each)]
-        self.unsettled: list[str] = [text for each in measured for text in unsettled(each)]
+        self.unsettled: list[Sentence] = [text for each in measured for text in unsettled(each)]
         self.reaches: bool | None = None
         if needs is not None:
             self._compare(reaching(measured, needs))
@@ -103,6 +111,35 @@ class Diagnosis:
         self.reaches = found.enough
         self.findings = with_advice(self.findings, found.findings)
         self.unsettled += found.unsettled
+
+    def translated(self, language: str) -> Diagnosis:
+        """Return the same diagnosis with every text in another language: findings, advice, verdict,
+        page, and the texts of its JSON. Codes and the names of numbers stay as they are.
+
+        Args:
+            language: en or zh.
+
+        Raises:
+            ValueError: for another language.
+
+        >>> import torch, unrolled
+        >>> gru = torch.nn.GRU(3, 16)
+        >>> print(unrolled.diagnose(gru, torch.randn(30, 4, 3)).translated("zh").verdict)
+        健康：检查了 1 层，没有发现问题。
+        """
+        other, speaker = copy(self), Speaker(language, CHINESE["sentences"])
+        other.language = language
+        other.findings = [finding.said(speaker) for finding in self.findings]
+        other.unsettled = [text.said(speaker) for text in self.unsettled]
+        return other
+
+    def heading(self, finding: Finding) -> str:
+        """Return the layer of a finding and what it is called."""
+        name = Speaker(self.language, CHINESE["sentences"])(finding.code)
+        return self._said(Sentence("{layer}: {code}", layer=finding.layer, code=name))
+
+    def _said(self, sentence: Sentence) -> str:
+        return sentence.said(Speaker(self.language, CHINESE["sentences"]))
 
     @property
     def codes(self) -> set[str]:
@@ -120,14 +157,28 @@ class Diagnosis:
         neither.
         """
         if self.healthy:
-            text = f"Healthy: nothing was found in {counted(len(self.layers), 'layers')}"
-            far = f", and gradients reach the {self.needs} steps that are needed"
-            return f"{text}{far if self.reaches else ''}."
-        lines = [
-            f"{finding.layer}: {finding.code}: {finding.text}. What helps: {finding.advice}."
-            for finding in self.findings
+            return self._said(self._health())
+        found = [
+            Sentence(
+                "{heading}: {text}. What helps: {advice}.",
+                heading=self.heading(each),
+                text=each.text,
+                advice=each.advice,
+            )
+            for each in self.findings
         ]
-        return "\n".join([*lines, *(f"Not settled: {text}." for text in self.unsettled)])
+        return "\n".join(map(self._said, [*found, *map(_left_open, self.unsettled)]))
+
+    def _health(self) -> Sentence:
+        layers = Count(len(self.layers), "layers")
+        if not self.reaches:
+            return Sentence("Healthy: nothing was found in {layers}.", layers=layers)
+        return Sentence(
+            "Healthy: nothing was found in {layers}, and gradients reach the {needs} steps that "
+            "are needed.",
+            layers=layers,
+            needs=self.needs or 0,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the diagnosis as data for JSON: verdict, codes, findings, what is not settled,
@@ -143,7 +194,7 @@ class Diagnosis:
             "reaches": self.reaches,
             "layers": {name: _numbers(each) for name, each in self.layers.items()},
         }
-        return json.loads(msgspec.json.encode(data))  # null for numbers that JSON has not
+        return json.loads(msgspec.json.encode(data, enc_hook=_plain))  # null for NaN
 
     def json(self) -> str:
         """Return the diagnosis as JSON text."""
@@ -155,17 +206,25 @@ class Diagnosis:
         from rich.text import Text
 
         rows = map(_cells, self.layers.values())
-        parts: list[Any] = [Columns(("layer", "cell", *TITLES), rows, left=2)]
+        comma = self._said(Sentence(", "))
+        parts: list[Any] = [Columns(self._titles(), rows, left=2, comma=comma)]
         for finding in self.findings:
-            text = Text.assemble((f"{finding.layer}: {finding.code}:", "bold red"), " ")
-            text.append(printable(f"{finding.text}."))
-            parts += [Text(), text, Padding(Text(printable(finding.advice)), (0, 0, 0, 2))]
+            text = Text(self._said(_headed(self.heading(finding))), "bold red")
+            text.append(printable(self._said(_ended(finding.text))), "not bold default")
+            parts += [
+                Text(),
+                Prose(text),
+                Padding(Prose(Text(printable(finding.advice))), (0, 0, 0, 2)),
+            ]
         parts.append(Text())
         if self.healthy:
-            parts += [Text(self.verdict, "bold green"), Text()]
+            parts += [Prose(Text(self.verdict, "bold green")), Text()]
         for text in self.unsettled:
-            parts += [Text(printable(f"Not settled: {text}."), "yellow"), Text()]
-        return Group(*parts, Text(LEGEND, "dim"))
+            parts += [Prose(Text(printable(self._said(_left_open(text))), "yellow")), Text()]
+        return Group(*parts, Prose(Text(self._said(LEGEND), "dim")))
+
+    def _titles(self) -> list[str]:
+        return list(map(Speaker(self.language, CHINESE["titles"]), TITLES))
 
     def __repr__(self) -> str:
         return f"Diagnosis({', '.join(sorted(self.codes)) or self._mood})"
@@ -180,23 +239,45 @@ class Diagnosis:
     def _repr_html_(self) -> str:
         rows = map(_cells, self.layers.values())
         found = [
-            paragraph(f"{each.text}. {each.advice}.", f"{each.layer}: {each.code}:")
+            paragraph(
+                self._said(Sentence("{text}. {advice}.", text=each.text, advice=each.advice)),
+                self._said(_headed(self.heading(each))).rstrip(),
+            )
             for each in self.findings
         ]
         healthy = [paragraph("", self.verdict)] if self.healthy else []
-        open_ = [paragraph(f"{text}.", "Not settled:") for text in self.unsettled]
-        titles = ("layer", "cell", *TITLES)
-        return page(table(titles, rows), *found, *healthy, *open_, paragraph(LEGEND))
+        open_ = [paragraph(self._said(_left_open(text))) for text in self.unsettled]
+        parts = [*found, *healthy, *open_, paragraph(self._said(LEGEND))]
+        return f"<div lang='{self.language}'>{page(table(self._titles(), rows), *parts)}</div>"
 
 
-TITLES = ("steps", "units", "factor", "reach", "keeps", "stuck", "dead", "same")
-LEGEND = (
+def _headed(heading: str) -> Sentence:
+    return Sentence("{heading}: ", heading=heading)
+
+
+def _ended(text: str) -> Sentence:
+    return Sentence("{text}.", text=text)
+
+
+def _left_open(text: str) -> Sentence:
+    return Sentence("Not settled: {text}.", text=text)
+
+
+TITLES = ("layer", "cell", "steps", "units", "factor", "reach", "keeps", "stuck", "dead", "same")
+LEGEND = Sentence(
     "reach: steps back until 1 % is left of the gradient that goes one step back. factor: the mean "
     "factor of a step on the way there, so that factor to the power of reach - 1 is 1 % or less; "
     "of all steps where more is left. keeps: what of the memory a step keeps, on average. stuck: "
     "the activation with the most units that stand at its ends. "
     "dead, same: units that never change, or do what another does."
 )
+
+
+def _plain(value: object) -> str:
+    """Return a sentence as JSON has it."""
+    if isinstance(value, Sentence):
+        return str(value)
+    raise TypeError(f"no JSON for a {type(value).__name__}")
 
 
 def _cells(m: Measurement) -> tuple[str, ...]:

@@ -6,11 +6,12 @@ figures stand in docs/diagnosis.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import final
 
-from ..display import LEAST, counted, gradient_size, number, page_of, text_of
+from ..display import LEAST, gradient_size, number, page_of, text_of
+from ..speech import Count, Sentence, Speaker, Value
 from .measurement import Measurement
 
 VANISHING = 0.5
@@ -34,20 +35,26 @@ OPEN = 0.6
 BIAS = 0.25
 """See `OPEN`."""
 
-CURRICULUM = (
+CURRICULUM = Sentence(
     "a curriculum: train with gaps of 1 or 2 steps in sequences as short, and double them whenever "
     "90 % is right"
 )
 """Advice for a task that lies further back than gradients go at the start."""
-OPENED = (
+OPENED = Sentence(
     "unrolled.open_gate(model, steps=N) before training, N the steps that the task needs (ask by "
     "needs=N)"
 )
 """Advice for cells with a gate that keeps the memory, if nobody has said how long."""
-RESTORED = "weights of before they were so, from a checkpoint, or drawn anew, by reset_parameters()"
+RESTORED = Sentence(
+    "weights of before they were so, from a checkpoint, or drawn anew, by reset_parameters()"
+)
 """Advice for a layer whose weights are not finite."""
-BEFORE = "look at the layers before this one"
+BEFORE = Sentence("look at the layers before this one")
 """Advice for a layer whose input explodes."""
+GATED = Sentence("a gated cell (gru, lstm), or {other}", other=CURRICULUM)
+"""Advice for cells without a gate that keeps the memory."""
+OPENED_OR_GROWN = Sentence("{first}, or {other}", first=OPENED, other=CURRICULUM)
+"""Advice for cells with one."""
 
 
 @final
@@ -66,9 +73,13 @@ class Finding:
 
     code: str
     layer: str
-    text: str
-    advice: str
+    text: Sentence
+    advice: Sentence
     numbers: Mapping[str, float | int | str | list[int] | None]
+
+    def said(self, speaker: Speaker) -> Finding:
+        """Return the finding with text and advice in the language of a speaker."""
+        return replace(self, text=self.text.said(speaker), advice=self.advice.said(speaker))
 
     __repr__ = text_of
     _repr_html_ = page_of
@@ -85,20 +96,26 @@ def findings(m: Measurement) -> list[Finding]:
 
 def exploding(m: Measurement) -> Finding | None:
     """Find a gradient, or states, that grow beyond all use."""
-    advice = (
+    advice = Sentence(
         "recurrent weights that are orthogonal, gate by gate, together with clipping of the "
         "gradient's norm to 1"
     )
     if m.bias is None:
-        advice = f"a gated cell (gru, lstm), or {advice}"
+        advice = Sentence("a gated cell (gru, lstm), or {other}", other=advice)
     if m.infinite is not None:
-        since = f"from step {m.infinite} on"
-        text = f"its states are infinite or NaN {since}"
+        text = infinite(m.infinite)
         if m.fed:
-            text = f"what it reads is infinite or NaN, and so are its states {since}"
+            text = Sentence(
+                "what it reads is infinite or NaN, and so are its states from step {step} on",
+                step=m.infinite,
+            )
             advice = BEFORE
         elif m.broken:
-            text = f"some of its weights are infinite or NaN, and so are its states {since}"
+            text = Sentence(
+                "some of its weights are infinite or NaN, and so are its states from step {step} "
+                "on",
+                step=m.infinite,
+            )
             advice = RESTORED
         return Finding("exploding", m.layer, text, advice, {"infinite": m.infinite})
     end = (m.curve[-1] - m.curve[0]).item() / 2.302585
@@ -106,9 +123,12 @@ def exploding(m: Measurement) -> Finding | None:
     if m.growth < EXPLODING and not rising:
         return None
     rate = m.factor_between(0, m.peak)
-    text = (
-        f"going back {counted(m.peak, 'steps')} the gradient gets {number(10**m.growth)} times "
-        f"greater, by a factor of {number(rate, 3)} a step on average"
+    text = Sentence(
+        "going back {steps} the gradient gets {growth} times greater, by a factor of {rate} a step "
+        "on average",
+        steps=Count(m.peak, "steps"),
+        growth=number(10**m.growth),
+        rate=number(rate, 3),
     )
     numbers = {"growth": 10**m.growth, "peak": m.peak, "rate": rate}
     return Finding("exploding", m.layer, text, advice, numbers)
@@ -120,15 +140,15 @@ def vanishing(m: Measurement) -> Finding | None:
         return None
     if max(m.rate, m.overall) >= VANISHING:
         return None
-    text = (
-        f"a step lets {number(m.rate)} of the gradient through on average: after {m.reach} of "
-        f"{counted(m.back, 'steps')} back less than 1 % is left, at the first step {told(m.left)}"
+    text = Sentence(
+        "a step lets {rate} of the gradient through on average: after {reach} of {steps} back less "
+        "than 1 % is left, at the first step {left}",
+        rate=number(m.rate),
+        reach=m.reach,
+        steps=Count(m.back, "steps"),
+        left=told(m.left),
     )
-    advice = (
-        f"a gated cell (gru, lstm), or {CURRICULUM}"
-        if m.bias is None
-        else f"{OPENED}, or {CURRICULUM}"
-    )
+    advice = GATED if m.bias is None else OPENED_OR_GROWN
     numbers = {"rate": m.rate, "reach": m.reach, "left": m.left, "steps": m.back}
     return Finding("vanishing", m.layer, text, advice, numbers)
 
@@ -137,15 +157,14 @@ def short_memory(m: Measurement) -> Finding | None:
     """Find a memory that is a small part of the sequence."""
     if m.reach is None or m.reach >= SHORT * m.back:
         return None
-    text = (
-        f"after {counted(m.reach, 'steps')} back less than 1 % of the gradient is left, "
-        f"{100 * m.reach / m.back:.1f} % of the {counted(m.back, 'steps')} that it could go"
+    text = Sentence(
+        "after {reach} back less than 1 % of the gradient is left, {part} % of the {steps} that it "
+        "could go",
+        reach=Count(m.reach, "steps"),
+        part=f"{100 * m.reach / m.back:.1f}",
+        steps=Count(m.back, "steps"),
     )
-    advice = (
-        f"a gated cell (gru, lstm), or {CURRICULUM}"
-        if m.bias is None
-        else f"{OPENED}, or {CURRICULUM}"
-    )
+    advice = GATED if m.bias is None else OPENED_OR_GROWN
     numbers = {"reach": m.reach, "steps": m.back}
     return Finding("short-memory", m.layer, text, advice, numbers)
 
@@ -156,12 +175,16 @@ def forget_bias(m: Measurement) -> Finding | None:
         return None
     if not (m.bias < BIAS and m.keep < OPEN):  # so of NaN too
         return None
-    half = "half closed" if m.keep > 0.3 else "closed"
-    text = (
-        f"the forget gate stands {half}: its bias is {m.bias:.2f} on average, and a step keeps "
-        f"{number(100 * m.keep)} % of the cell state"
+    text = Sentence(
+        "the forget gate stands {closed}: its bias is {bias} on average, and a step keeps {keep} % "
+        "of the cell state",
+        closed=Sentence("half closed") if m.keep > 0.3 else Sentence("closed"),
+        bias=f"{m.bias:.2f}",
+        keep=number(100 * m.keep),
     )
-    advice = f"{OPENED}; unrolled.open_gate(model), a bias of 1, where N is below 10"
+    advice = Sentence(
+        "{opened}; unrolled.open_gate(model), a bias of 1, where N is below 10", opened=OPENED
+    )
     return Finding("forget-bias", m.layer, text, advice, {"bias": m.bias, "keep": m.keep})
 
 
@@ -171,9 +194,11 @@ def saturated(m: Measurement) -> Finding | None:
     if not worst:
         return None
     means = {name: m.saturation[name].harmful.mean().item() for name in worst}
-    listed = ", ".join(f"{name} {100 * mean:.0f} %" for name, mean in means.items())
-    text = f"activations are within 0.05 of their ends most of the time: {listed} of all values"
-    advice = "weights drawn anew, by reset_parameters()"
+    text = Sentence(
+        "activations are within 0.05 of their ends most of the time: {parts} of all values",
+        parts=[f"{name} {100 * mean:.0f} %" for name, mean in means.items()],
+    )
+    advice = Sentence("weights drawn anew, by reset_parameters()")
     return Finding("saturated", m.layer, text, advice, means)
 
 
@@ -181,9 +206,13 @@ def dead_units(m: Measurement) -> Finding | None:
     """Find units that do not react to the input."""
     if len(m.dead) < max(1, UNITS * m.units):
         return None
-    units = counted(m.units, "units")
-    text = f"{len(m.dead)} of {units} never change with the input: {_listed(m.dead)}"
-    advice = "biases of 0, or weights drawn anew, by reset_parameters()"
+    text = Sentence(
+        "{count} of {all} never change with the input: {units}",
+        count=len(m.dead),
+        all=Count(m.units, "units"),
+        units=_listed(list(map(str, m.dead)), 8),
+    )
+    advice = Sentence("biases of 0, or weights drawn anew, by reset_parameters()")
     numbers = {"count": len(m.dead), "units": list(m.dead)}
     return Finding("dead-units", m.layer, text, advice, numbers)
 
@@ -192,16 +221,23 @@ def duplicate_units(m: Measurement) -> Finding | None:
     """Find units that do what another does."""
     if len(m.duplicates) < max(1, UNITS * m.units):
         return None
-    pairs = ", ".join(f"{b} like {a}" for a, b in m.duplicates[:5])
-    more = ", ..." if len(m.duplicates) > 5 else ""
-    units = counted(m.units, "units")
-    text = f"{len(m.duplicates)} of {units} do what another does: {pairs}{more}"
-    advice = (
+    text = Sentence(
+        "{count} of {all} do what another does: {pairs}",
+        count=len(m.duplicates),
+        all=Count(m.units, "units"),
+        pairs=_listed([Sentence("{b} like {a}", a=a, b=b) for a, b in m.duplicates], 5),
+    )
+    advice = Sentence(
         "weights drawn anew, by reset_parameters(); whether more is learned then is not settled"
     )
     second = [b for _, b in m.duplicates]
     numbers = {"count": len(second), "units": second}
     return Finding("duplicate-units", m.layer, text, advice, numbers)
+
+
+def infinite(step: int) -> Sentence:
+    """Say from which step on states are not finite."""
+    return Sentence("its states are infinite or NaN from step {step} on", step=step)
 
 
 def told(left: float) -> str:
@@ -210,9 +246,10 @@ def told(left: float) -> str:
     >>> told(0.032), told(9e-46)
     ('0.032', '< 10⁻³⁸, below what float32 can tell')
     """
-    below = ", below what float32 can tell" if 0 < left < LEAST else ""
-    return f"{gradient_size(left)}{below}"
+    size = gradient_size(left)
+    return Sentence("{size}, below what float32 can tell", size=size) if 0 < left < LEAST else size
 
 
-def _listed(units: list[int]) -> str:
-    return ", ".join(map(str, units[:8])) + (", ..." if len(units) > 8 else "")
+def _listed(items: Sequence[Value], most: int) -> Value:
+    """Return so many of the items, and that there are more."""
+    return items if len(items) <= most else Sentence("{items}, ...", items=items[:most])

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from ..display import counted
-from .finding import CURRICULUM, Finding, told
+from ..speech import Count, Sentence
+from .finding import CURRICULUM, Finding, infinite, told
 from .measurement import COMPARED, Measurement
 
 OF_SHORT_REACH = ("vanishing", "short-memory", "forget-bias")
@@ -19,7 +19,7 @@ class Reaching(NamedTuple):
 
     enough: bool | None
     findings: list[Finding]
-    unsettled: list[str]
+    unsettled: list[Sentence]
 
 
 def reaching(measurements: Sequence[Measurement], needs: int) -> Reaching:
@@ -29,7 +29,7 @@ def reaching(measurements: Sequence[Measurement], needs: int) -> Reaching:
     """
     enough: bool | None = True
     findings: list[Finding] = []
-    unsettled: list[str] = []
+    unsettled: list[Sentence] = []
     for is_reverse in (False, True):
         layers = [each for each in measurements if each.layer.endswith("_reverse") == is_reverse]
         if not layers or any(_reaches(each, needs) for each in layers):
@@ -49,15 +49,19 @@ def _reaches(m: Measurement, needs: int) -> bool:
     return m.back >= needs and (m.reach is None or m.reach >= needs)
 
 
-def _open(m: Measurement, needs: int) -> str:
+def _open(m: Measurement, needs: int) -> Sentence:
     """Say why it is not settled whether a layer reaches."""
-    why = (
-        f"the input lets them go {counted(m.back, 'steps')} back; it takes one of more than "
-        f"{counted(needs, 'steps')}"
-        if m.infinite is None
-        else f"its states are infinite or NaN from step {m.infinite} on"
+    why = Sentence(
+        "the input lets them go {back} back; it takes one of more than {steps}",
+        back=Count(m.back, "steps"),
+        steps=Count(needs, "steps"),
     )
-    return f"{m.layer}: whether gradients reach the {needs} steps that are needed: {why}"
+    return Sentence(
+        "{layer}: whether gradients reach the {needs} steps that are needed: {why}",
+        layer=m.layer,
+        needs=needs,
+        why=why if m.infinite is None else infinite(m.infinite),
+    )
 
 
 def out_of_reach(m: Measurement, needs: int, alone: bool) -> Finding:
@@ -67,19 +71,24 @@ def out_of_reach(m: Measurement, needs: int, alone: bool) -> Finding:
     learned by it.
     """
     left = m.left_after(min(needs, m.back))
-    text = (
-        f"after {counted(m.reach or 0, 'steps')} back less than 1 % of the gradient is left, and "
-        f"the task needs "
-        f"{needs}"
+    text = Sentence(
+        "after {reach} back less than 1 % of the gradient is left, and the task needs {needs}",
+        reach=Count(m.reach or 0, "steps"),
+        needs=needs,
     )
     if m.back >= needs:
-        text += f", where what is left is {told(left)}"
-    opened = f"unrolled.open_gate(model, steps={needs}) before training"
-    advice = f"{opened}, and {CURRICULUM}"
+        text = Sentence("{short}, where what is left is {left}", short=text, left=told(left))
+    advice = Sentence(
+        "unrolled.open_gate(model, steps={needs}) before training, and {curriculum}",
+        needs=needs,
+        curriculum=CURRICULUM,
+    )
     if m.bias is None:
-        advice = f"a gated cell (gru, lstm) and {advice}"
+        advice = Sentence("a gated cell (gru, lstm) and {others}", others=advice)
     elif alone:
-        advice += "; the first alone where the loss counts the answers alone"
+        advice = Sentence(
+            "{both}; the first alone where the loss counts the answers alone", both=advice
+        )
     numbers = {"reach": m.reach, "needs": needs, "left": left}
     return Finding("out-of-reach", m.layer, text, advice, numbers)
 
@@ -88,7 +97,7 @@ def with_advice(findings: Sequence[Finding], short: Sequence[Finding]) -> list[F
     """Return all findings, those of layers out of reach first: one advice to a layer, not two."""
     layers = {finding.layer for finding in short}
     others = [
-        replace(finding, advice="what helps against out-of-reach")
+        replace(finding, advice=Sentence("what helps against out-of-reach"))
         if finding.layer in layers and finding.code in OF_SHORT_REACH
         else finding
         for finding in findings
@@ -96,17 +105,26 @@ def with_advice(findings: Sequence[Finding], short: Sequence[Finding]) -> list[F
     return [*short, *others]
 
 
-def unsettled(m: Measurement) -> list[str]:
+def unsettled(m: Measurement) -> list[Sentence]:
     """Return what too small an input leaves open about a layer."""
     found = []
     if m.rate is None and m.infinite is None:
         found.append(
-            f"{m.layer}: how far gradients reach: {counted(m.steps, 'steps')}, too few in a row "
-            "to follow one: it takes 3"
+            Sentence(
+                "{layer}: how far gradients reach: {steps}, too few in a row to follow one: it "
+                "takes 3",
+                layer=m.layer,
+                steps=Count(m.steps, "steps"),
+            )
         )
     if m.samples < COMPARED and m.infinite is None:
         found.append(
-            f"{m.layer}: whether units do the same: {counted(m.samples, 'steps')} of all rows, too "
-            f"few to compare them: it takes {COMPARED}"
+            Sentence(
+                "{layer}: whether units do the same: {steps} of all rows, too few to compare them: "
+                "it takes {least}",
+                layer=m.layer,
+                steps=Count(m.samples, "steps"),
+                least=COMPARED,
+            )
         )
     return found

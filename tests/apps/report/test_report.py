@@ -1,4 +1,5 @@
 import ast
+import html
 import io
 import re
 from pathlib import Path
@@ -13,6 +14,7 @@ from unrolled.apps.report.claims import found as summary
 from unrolled.apps.report.claims import overview
 from unrolled.apps.report.command import demo
 from unrolled.apps.report.memory import memory
+from unrolled.apps.report.model import Run, diagnosis
 from unrolled.apps.report.network import cells as cell_section
 from unrolled.apps.report.network import network
 from unrolled.apps.report.page import CHINESE, Section, Speech, page, write
@@ -22,11 +24,18 @@ from unrolled.apps.study.grid import carry_out, tasks
 from unrolled.apps.study.outcome import Outcome, Results
 from unrolled.apps.study.trial import Budget
 from unrolled.apps.terminal import Interrupt
+from unrolled.apps.train import checkpoint
+from unrolled.apps.train.folder import begin
+from unrolled.apps.train.language import Language
+from unrolled.apps.train.loop import run
+from unrolled.apps.train.settings import Settings
+from unrolled.apps.train.text import Corpus
 from unrolled.display import gradient_size, number
 from unrolled.errors import DrawError
-from unrolled.probe.finding import Finding
 
 from .page_check import check
+
+TEXT = "the quick brown fox jumps over the lazy dog.\n" * 12
 
 
 @pytest.fixture(scope="module")
@@ -123,20 +132,34 @@ def test_cells_have_chinese_summaries() -> None:
     assert {each.summary for each in cells.CELLS.values()} <= set(CHINESE)
 
 
-def test_what_stays_english_on_a_chinese_page_is_marked() -> None:
-    closed = Finding("vanishing", "l0", "a step lets little through", "a gated cell", {})
-    data = {
-        "body": [], "caption": "", "command": "", "findings": [closed],
-        "unsettled": ["l0: how far gradients reach"],
-    }  # fmt: skip
+def lists(section: Section, speech: Speech) -> list[str]:
+    """The texts of the lists of what is wrong, and of what is not settled, on a page."""
+    made = page("", "", [section], speech)
+    found = re.findall(r'<ul class="findings">.*?</ul>', made, re.DOTALL)
+    return [html.unescape(re.sub(r"<[^>]*>", "", each)).strip() for each in found]
+
+
+def test_a_diagnosis_is_said_in_the_language_of_the_page(tmp_path: Path) -> None:
+    settings = Settings(hidden=8, batch=4, window=8, steps=1, save_every=1, evaluate_every=1)
+    training = begin(tmp_path, Language(settings, Corpus.of(TEXT)), cells.find("lstm"))
+    assert list(run(training, tmp_path, Interrupt()))
+    read = Run(tmp_path, checkpoint.load(tmp_path), TEXT)
+    section = diagnosis(read, Speech("zh"))
+    assert section.data["command"].endswith(" --lang zh")
+    (found,) = lists(section, Speech("zh"))
+    assert found.startswith("recurrent.l0：遗忘门偏置（forget-bias）：遗忘门半闭：偏置平均为")
+    assert re.fullmatch(r".*细胞状态的 \d+ %。有效的办法：训练前调用 .*。", found)
+    assert not re.search("[,;:] |[.]$", found.replace("(model, steps", ""))
+    (found,) = lists(diagnosis(read, Speech()), Speech())
+    assert found.startswith("recurrent.l0: forget-bias: the forget gate stands half closed: its")
+    assert ". What helps: unrolled.open_gate(model, steps=N) before training" in found
+
+
+def test_what_is_not_settled_ends_as_sentences_of_the_language_do() -> None:
+    data = {"body": [], "caption": "", "command": "", "findings": [], "unsettled": ["l0"]}
     section = Section("diagnosis", "", "diagnosis.html.j2", data)
-    lists = re.findall(
-        r'<ul class="findings">.*?</ul>', page("", "", [section], Speech("zh")), re.DOTALL
-    )
-    assert len(lists) == 2
-    for each in lists:
-        rest = re.sub(r'<span lang="en">.*?</span>', "", each)
-        assert not re.search("[A-Za-z]", re.sub(r"<[^>]*>", "", rest))
+    assert lists(section, Speech("zh")) == ["尚无定论：l0。"]
+    assert lists(section, Speech()) == ["Not settled: l0."]
 
 
 def test_chinese_words_are_words_of_the_page() -> None:

@@ -388,16 +388,16 @@ def diagnosis(run: Run, baselines: Mapping[str, float], speech: Speech) -> Secti
             if len(found) > 1:
                 name += f"{speech(', ')}{speech('seed {number}').format(number=seed)}"
             body.append([name, rate, reach, keep, str(len(each.dead))])
-    own = found[0][1]
+    own = found[0][1].translated(speech.language)
     data = {
         "body": body,
         "caption": f"{speech('The diagnosis')}{speech('; ')}{_diagnosed(len(found), speech)}",
-        "findings": own.findings,
+        "findings": [(own.heading(each), each.text, each.advice) for each in own.findings],
         "unsettled": own.unsettled,
         "weak": too_weak(run, baselines, speech),
         "command": _report(run, speech)
         if len(found) > 1 or (run.data and run.given is None)  # diagnose takes no --data
-        else line("diagnose", run.path, *run.options),
+        else line("diagnose", run.path, *run.options, *language_of(speech.language)),
     }
     return Section("diagnosis", speech("The diagnosis"), "diagnosis.html.j2", data)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -14,10 +13,11 @@ from typing import Any, final
 import jinja2
 from markupsafe import Markup
 
-from ... import __version__, atomic, display
+from ... import __version__, atomic
 from ...draw.words import Words
 from ...errors import DrawError, refusing
 from ...printable import printable
+from ...speech import Speaker, read_catalogue
 from ..draw.request import require
 
 
@@ -57,7 +57,7 @@ class TableCell:
 
 _FOLDER = resources.files("unrolled.apps.report").joinpath("templates")
 
-CHINESE: dict[str, str] = json.loads(_FOLDER.joinpath("chinese.json").read_text("utf-8"))
+CHINESE = read_catalogue("unrolled.apps.report", "templates")["page"]
 """The page's English words, and what they are in Chinese."""
 
 
@@ -78,10 +78,12 @@ class Speech:
     def __init__(self, language: str = "en") -> None:
         self.pictures = Words(language)
         self.language = language
+        self._page = Speaker(language, CHINESE)
+        self._charts = Speaker(self.pictures.language, CHINESE)
 
     def __call__(self, words: str) -> str:
         """Return the words in the language of the page."""
-        return CHINESE.get(words, words) if self.language == "zh" else words
+        return self._page(words)
 
     def counted(self, count: int, things: str) -> str:
         """Return how many things there are; see `unrolled.display.counted`.
@@ -89,13 +91,11 @@ class Speech:
         >>> Speech().counted(1, "seeds"), Speech("zh").counted(1, "seeds")
         ('1 seed', '1 个种子')
         """
-        if self.language == "en":
-            return display.counted(count, things)
-        return f"{count:,} {self(things)}"
+        return self._page.counted(count, things)
 
     def chart(self, words: str) -> str:
         """Return the words in the language that charts can be set in."""
-        return CHINESE.get(words, words) if self.pictures.language == "zh" else words
+        return self._charts(words)
 
 
 def check() -> None:

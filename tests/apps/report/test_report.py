@@ -144,19 +144,26 @@ def test_a_diagnosis_is_said_in_the_language_of_the_page(tmp_path: Path) -> None
     training = begin(tmp_path, Language(settings, Corpus.of(TEXT)), cells.find("lstm"))
     assert list(run(training, tmp_path, Interrupt()))
     read = Run(tmp_path, checkpoint.load(tmp_path), TEXT)
-    section = diagnosis(read, Speech("zh"))
+    section = diagnosis(read, {}, Speech("zh"))
     assert section.data["command"].endswith(" --lang zh")
     (found,) = lists(section, Speech("zh"))
     assert found.startswith("recurrent.l0：遗忘门偏置（forget-bias）：遗忘门半闭：偏置平均为")
     assert re.fullmatch(r".*细胞状态的 \d+ %。有效的办法：训练前调用 .*。", found)
     assert not re.search("[,;:] |[.]$", found.replace("(model, steps", ""))
-    (found,) = lists(diagnosis(read, Speech()), Speech())
+    (found,) = lists(diagnosis(read, {}, Speech()), Speech())
     assert found.startswith("recurrent.l0: forget-bias: the forget gate stands half closed: its")
     assert ". What helps: unrolled.open_gate(model, steps=N) before training" in found
 
 
 def test_what_is_not_settled_ends_as_sentences_of_the_language_do() -> None:
-    data = {"body": [], "caption": "", "command": "", "findings": [], "unsettled": ["l0"]}
+    data = {
+        "body": [],
+        "caption": "",
+        "command": "",
+        "findings": [],
+        "unsettled": ["l0"],
+        "weak": "",
+    }
     section = Section("diagnosis", "", "diagnosis.html.j2", data)
     assert lists(section, Speech("zh")) == ["尚无定论：l0。"]
     assert lists(section, Speech()) == ["Not settled: l0."]

@@ -40,6 +40,8 @@ CURVE = 0.16
 """The radius of a line's corners."""
 CLEAR = 0.08
 """Between the border of an element and the name of its value: a subscript hangs below the name."""
+APART = 0.09
+"""Between the border of an element and the sign of a value that comes in at its side."""
 STUB = 0.16
 """Between a port and the layer at which it stands."""
 MOST_NODES = 400
@@ -174,7 +176,7 @@ class _Composition:
     def _signs(self, key: str, x: float, y: float) -> list[Label]:
         """Return the signs beside lines whose order matters."""
         width, height = self.sizes[key]
-        dx, dy, half = width / 2 + 0.03, height / 2 + 0.15, LETTER * 0.46
+        dx, dy, half = width / 2 + APART, height / 2 + 0.15, LETTER * 0.46
         # On the right, below its line, unless the name of a value that leaves down stands there.
         named = self.out.get(key) == DOWN and self._names(key, x, y)
         right = y + half + 0.03 if named else y - half - 0.03

@@ -9,7 +9,7 @@ layers; inputs enter from under them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count, permutations
 from typing import TYPE_CHECKING, NamedTuple, final
 
@@ -35,12 +35,15 @@ class Placement:
         belts: for each state with a belt, the keys of the operations on it.
         inside: the first and last column and row of the cell's frame.
         output: where the line to the output leaves at the top.
+        upward: whether that line is laid before the one to the state's next value, which then
+            branches off.
     """
 
     belts: dict[str, list[str]]
     cells: dict[str, Slot] = field(default_factory=dict)
     inside: tuple[int, int, int, int] = (0, 0, 0, 0)
     output: Slot = field(default=Slot(0, 0))
+    upward: bool = False
 
 
 MANY = 6
@@ -288,6 +291,39 @@ class Grid:
             for other in paths:
                 total += 2.0 * (one[0] != other[0] and _crosses(one, other))
         return total + 0.3 * len({c.row for c in cells.values()})
+
+
+def opened(placed: Placement, row: int) -> Placement:
+    """Return a placement with a free row more: what stands there or farther out moves outwards."""
+    away = 1 if row > 0 else -1
+
+    def moved(slot: Slot) -> Slot:
+        return slot._replace(row=slot.row + away) if slot.row * away >= row * away else slot
+
+    first, last, lowest, top = placed.inside
+    return replace(
+        placed,
+        cells={key: moved(slot) for key, slot in placed.cells.items()},
+        inside=(first, last, lowest - (away < 0), top + (away > 0)),
+        output=moved(placed.output),
+    )
+
+
+def closed(placed: Placement) -> Placement:
+    """Return a placement without the rows in which nothing stands."""
+    used = {0, *(slot.row for slot in placed.cells.values())}
+    first, last, lowest, top = placed.inside
+    above = [row for row in range(1, top + 1) if row in used]
+    below = [row for row in range(-1, lowest - 1, -1) if row in used]
+    new = {0: 0}
+    new |= {row: n for n, row in enumerate([*above, top + 1], 1)}
+    new |= {row: -n for n, row in enumerate([*below, lowest - 1], 1)}
+    return replace(
+        placed,
+        cells={key: slot._replace(row=new[slot.row]) for key, slot in placed.cells.items()},
+        inside=(first, last, -len(below), len(above)),
+        output=placed.output._replace(row=new[placed.output.row]),
+    )
 
 
 def _free(cell: Slot, step: tuple[int, int], cells: Mapping[str, Slot]) -> Slot:

@@ -30,6 +30,7 @@ class Demand(NamedTuple):
     Attributes:
         net: which value it carries.
         sides: through which sides of the target it may come in, with a price for each.
+        bend: the price of a bend, `BEND` or more.
     """
 
     net: str
@@ -37,6 +38,7 @@ class Demand(NamedTuple):
     target: Vertex
     leave: dict[int, float]
     sides: dict[int, float]
+    bend: float = BEND
 
 
 class Full(Exception):  # noqa: N818
@@ -163,7 +165,7 @@ class Router:
     def _search(
         self, demand: Demand, source: int, target: int, tree: dict[int, list[int]]
     ) -> list[int]:
-        net, columns, moves = demand.net, self.columns, self.moves
+        net, bend, columns, moves = demand.net, demand.bend, self.columns, self.moves
         blocked, pieces, through = self.blocked, self.pieces, self.through
         across, along = self._guesses(target)
         widths = [FAR, *(b - a for a, b in pairwise(self.xs)), FAR]
@@ -221,7 +223,7 @@ class Router:
                 continue
             for turn in ((side + 1) & 3, (side + 3) & 3):
                 if self._may_turn(vertex, turn, net, source, target):
-                    extend(vertex, turn, cost + BEND, state)
+                    extend(vertex, turn, cost + bend, state)
         self.work += number
         raise Full(f"no way for {net} to {demand.target}")
 

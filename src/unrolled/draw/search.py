@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 
-from .placement import Grid, Placement, Slot, placements
+from .placement import Grid, Placement, Slot, closed, opened, placements
 from .wiring import Dear, Wiring, wire
 
 if TYPE_CHECKING:
@@ -24,9 +24,11 @@ IMPROVED = 6
 """The cheapest of these, which are improved, each until nothing near it is cheaper."""
 NEAR = 4
 """Slots, and columns to change places with, that are tried for an element in each round."""
-WORK, MOST_WORK = 40_000, 800_000
+OPENED = 2
+"""Slots of a row of its own, between two others, that are tried for an element."""
+WORK, MOST_WORK = 40_000, 1_000_000
 """Steps of the search for lines while layouts are improved: for each of a cell's lines, and at
-most. An LSTM takes about a second on one core, the greatest cells three."""
+most. An LSTM takes about a second on one core, the greatest cells four."""
 FILLED = 1.5
 """How much longer a line seems for each element that stands in its way."""
 
@@ -65,7 +67,8 @@ class _Descent:
             if self.left <= 0 or still > len(self.grid.elements):
                 break
             still = 0 if any(map(self._cheaper, self._neighbours(key))) else still + 1
-        return self.wiring
+        lower = wire(self.grid.found, closed(self.wiring.placed))
+        return min(self.wiring, lower, key=lambda wiring: wiring.price)
 
     def _around(self) -> Iterator[str]:
         """Yield the elements, again and again."""
@@ -92,13 +95,17 @@ class _Descent:
     def _neighbours(self, key: str) -> Iterator[Placement]:
         """Yield the placements near the present one in which an element stands elsewhere."""
         placed, role = self.wiring.placed, self.grid.elements[key].role
+        if key == f"{self.grid.found.graph.output}'":
+            yield replace(placed, upward=not placed.upward)
         if role in ("state", "next"):
             yield from self._rows(key)
             return
         old, filled = placed.cells[key], set(placed.cells.values())
         slots = [slot for slot in self._slots(key, role) if slot not in filled]
-        for slot in sorted(slots, key=lambda slot: self._promise(key, slot, filled))[:NEAR]:
+        for slot in sorted(slots, key=lambda slot: self._promise(placed, key, slot, filled))[:NEAR]:
             yield from self._valid({**placed.cells, key: slot})
+        if role == "join" or self._free(key, role):
+            yield from self._opened(key, role)
         if role == "layer":
             yield from self._exchanges(old.column)
 
@@ -120,14 +127,33 @@ class _Descent:
         rows: Iterable[int] = (placed.cells[key].row,)
         if role == "join":
             rows = range(lowest, 0)
-        elif role not in ("input", "layer") and key not in self.grid.belt_of:
+        elif self._free(key, role):
             belts = {placed.cells[state].row for state in self.grid.belts}
             rows = (row for row in range(1, top + 1) if row not in belts)
         return [Slot(column, row) for row in rows for column in range(first, last + 1)]
 
-    def _promise(self, key: str, slot: Slot, filled: set[Slot]) -> float:
+    def _free(self, key: str, role: str) -> bool:
+        """Return whether an element may stand in any row above the learned layers."""
+        return role in ("operation", "learned", "constant") and key not in self.grid.belt_of
+
+    def _opened(self, key: str, role: str) -> list[Placement]:
+        """Return the most promising placements with an element in a new row, all others apart."""
+        placed = self.wiring.placed
+        first, last, lowest, top = placed.inside
+        rows = range(lowest - 1, 0) if role == "join" else range(1, top + 2)
+        found = []
+        for row in rows:
+            wider = opened(placed, row)
+            filled = set(wider.cells.values())
+            for column in range(first, last + 1):
+                slot = Slot(column, row)
+                cost = self._promise(wider, key, slot, filled)
+                found.append((cost, closed(replace(wider, cells={**wider.cells, key: slot}))))
+        return [each for _, each in sorted(found, key=lambda pair: pair[0])[:OPENED]]
+
+    def _promise(self, placed: Placement, key: str, slot: Slot, filled: set[Slot]) -> float:
         """Return about how long the lines of an element would be in a slot."""
-        cells, total = self.wiring.placed.cells, 0.0
+        cells, total = placed.cells, 0.0
         for other in (*self.grid.sources[key], *self.grid.targets[key]):
             away = cells[other]
             total += abs(away.column - slot.column) + 0.6 * abs(away.row - slot.row)

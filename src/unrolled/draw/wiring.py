@@ -17,6 +17,8 @@ CROSSING, BEND, LENGTH, ROW, COLUMN = 3.0, 2.0, 0.5, 0.6, 0.3
 """Prices of a crossing, of a bend or branch, of a unit of length, of a row and a column in use."""
 WINDING, JOGGED_END = 0.5, 2.0
 """Prices of each bend of a line after its first; of a line that leaves the cell."""
+HOOK = 1.0
+"""Price of each bend of the line to the output after it has left its value's line."""
 JOGGED_INPUT, FROM_ABOVE = 2.0, 1.0
 """Prices of a bend on the way from a terminal to a join, and of a line that joins from above."""
 AGAINST = 1.5
@@ -98,12 +100,16 @@ class Wiring:
     def _route(self, limit: float) -> None:
         """Route all lines: the shortest first, those on belts before all others."""
         wires = sorted([(wire.source, wire.target) for wire in self.found.wires], key=self._rank)
-        wires.append((self.found.sources(f"{self.found.graph.output}'")[0], "output"))
+        onward = f"{self.found.graph.output}'"
+        source = self.found.sources(onward)[0]
+        place = wires.index((source, onward)) if self.placed.upward else len(wires)
+        wires.insert(place, (source, "output"))
         cells = {**self.placed.cells, "output": self.placed.output}
         for source, target in wires:
             ends = self.vertex(cells[source]), self.vertex(cells[target])
             sides = self._leave(source), self._enter(source, target)
-            self.paths[source, target] = self.router.connect(Demand(source, *ends, *sides))
+            bend = BEND + HOOK * (target == "output")
+            self.paths[source, target] = self.router.connect(Demand(source, *ends, *sides, bend))
             if self._measured() > limit:
                 raise Dear(self.router.work)
 
@@ -172,7 +178,7 @@ class Wiring:
 
     def _oddities(self) -> float:
         """Return the price of what a reader stumbles over, and of room."""
-        total = 0.0
+        total = HOOK * self._hooks()
         for (source, target), path in self.paths.items():
             turns = len(corners(path)) - 2
             role = "output" if target == "output" else self.found.elements[target].role
@@ -186,6 +192,15 @@ class Wiring:
         slots = self.placed.cells.values()
         rows, columns = {slot.row for slot in slots}, {slot.column for slot in slots}
         return total + ROW * len(rows) + COLUMN * len(columns)
+
+    def _hooks(self) -> int:
+        """Return how often the line to the output bends after it has left its value's line."""
+        paths = dict(self.paths)
+        source, _ = output = next(wire for wire in paths if wire[1] == "output")
+        path = paths.pop(output)
+        shared = {v for (other, _), line in paths.items() if other == source for v in line}
+        own = next(n for n in reversed(range(len(path))) if n == 0 or path[n] in shared)
+        return len(corners(path[own:])) - 2
 
     def _against(self, source: str, target: str) -> int:
         """Return in how many directions a line runs backwards."""

@@ -1,6 +1,7 @@
 """What a person sees of the commands, at a terminal of 80 and of 120 columns, and in a pipe."""
 
 import fcntl
+import io
 import os
 import pty
 import re
@@ -291,3 +292,54 @@ def test_a_line_goes_on_under_its_second_column() -> None:
     assert all(part.startswith(" " * 13) for part in parts[1:])
     assert " ".join(" ".join(parts).split()) == " ".join(line.split())
     assert folded(line, None) == line
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "cells",
+        "show gru",
+        "show lstm_layernorm",
+        "show gru --derivative",
+        "draw --list",
+        "show nobody",
+    ],
+)
+def test_pipes_are_as_wide_as_columns_says(
+    command: str, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    done = CliRunner().invoke(app, command.split())
+    assert done.exit_code == (2 if "nobody" in command else 0)
+    lines = done.output.splitlines()
+    assert all(line == line.rstrip() for line in lines)
+    widest = max(sum(not combining(letter) for letter in line) for line in lines)
+    assert columns // 2 < widest <= columns
+
+
+@pytest.mark.parametrize("told", ["", "wide", "0"])
+def test_pipes_have_lines_of_any_length_where_nobody_says(
+    told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", told)
+    assert max(map(len, piped("show", "lstm_layernorm").splitlines())) > 80
+    assert len(piped("cells").splitlines()) == 1 + len(CELLS) + len("".join(USES).splitlines()) + 4
+
+
+def test_lines_in_a_pipe_end_with_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    from rich.padding import Padding
+    from rich.text import Text
+
+    from unrolled.apps import terminal
+
+    for columns in ("", "60"):
+        stream = io.StringIO()
+        monkeypatch.setenv("COLUMNS", columns)
+        monkeypatch.setattr(sys, "stdout", stream)
+        console = terminal.output()
+        console.print(Padding(Text("advice " * 30), (0, 0, 0, 2)), Text("ends   ", "bold"))
+        lines = stream.getvalue().splitlines()
+        assert [line.strip() for line in lines if not line.strip().startswith("advice")] == ["ends"]
+        assert all(line == line.rstrip() for line in lines)
+    assert terminal.BLANKS.sub(r"\1", "\x1b[2mdim  \x1b[0m\nnext") == "\x1b[2mdim\x1b[0m\nnext"

@@ -6,12 +6,13 @@ What is piped somewhere is plain: nothing is coloured, erased or folded to a wid
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import sys
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, TextIO, final
+from typing import TYPE_CHECKING, Any, TextIO, cast, final
 
 from ..errors import UserError
 from ..printable import printable
@@ -27,12 +28,15 @@ PIPED = 400
 
 
 def output() -> Console:
-    """Return stdout as a console, as wide as its terminal, or as any table where it has none."""
+    """Return stdout as a console, as wide as its terminal or as COLUMNS says, or as any table where
+    nobody says; what no terminal shows has no blanks at the ends of its lines.
+    """
     from rich.console import Console
 
-    is_told = "COLUMNS" in os.environ
-    if not (sys.stdout.isatty() or is_told):
-        return Console(width=PIPED)
+    if not sys.stdout.isatty():
+        # Of a dumb terminal rich takes a width only together with a height.
+        stream = cast("TextIO", Trimmed(sys.stdout))
+        return Console(file=stream, width=width() or PIPED, height=shutil.get_terminal_size().lines)
     console = Console()
     if console.is_dumb_terminal:  # rich takes it to have 80 columns
         return Console(width=(size := shutil.get_terminal_size()).columns, height=size.lines)
@@ -57,9 +61,36 @@ def check_language(language: str) -> None:
         ) from None
 
 
+BLANKS = re.compile(r" +((?:\x1b\[[0-9;]*m)*\n)")
+"""Blanks before the end of a line, or before the end of its colours."""
+
+
+@final
+class Trimmed:
+    """A stream that writes whole lines without blanks at their ends.
+
+    >>> Trimmed(sys.stdout).write("  a table   \\nof two lines  \\n")
+      a table
+    of two lines
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        """Write text, which ends where a line does."""
+        self._stream.write(BLANKS.sub(r"\1", text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 def width(stream: TextIO | None = None) -> int | None:
-    """Return the columns of the terminal that a stream, or stdout, is; None if it is none."""
-    shows = (stream or sys.stdout).isatty()
+    """Return the columns that COLUMNS says, or of the terminal that a stream, or stdout, is; None
+    if nobody says and it is none.
+    """
+    is_told = os.environ.get("COLUMNS", "").strip("0").isdecimal()
+    shows = is_told or (stream or sys.stdout).isatty()
     return shutil.get_terminal_size().columns if shows else None
 
 

@@ -124,8 +124,9 @@ class Diagnosis:
 
         >>> import torch, unrolled
         >>> gru = torch.nn.GRU(3, 16)
-        >>> print(unrolled.diagnose(gru, torch.randn(30, 4, 3)).translated("zh").verdict)
-        健康：检查了 1 层，没有发现问题。
+        >>> chinese = unrolled.diagnose(gru, torch.randn(30, 4, 3)).translated("zh")
+        >>> print(chinese.verdict.partition("：")[0])
+        检查了 1 层，以下问题都没有发现
         """
         other, speaker = copy(self), Speaker(language, CHINESE["sentences"])
         other.language = language
@@ -143,12 +144,14 @@ class Diagnosis:
 
     @property
     def codes(self) -> set[str]:
-        """The codes of the findings; empty if the model is healthy."""
+        """The codes of the findings; empty if there are none."""
         return {finding.code for finding in self.findings}
 
     @property
     def healthy(self) -> bool:
-        """Whether nothing was found, and all that was to be measured could be."""
+        """Whether nothing was found of what is looked for, and all of it could be measured: that
+        does not say that the model has learned anything.
+        """
         return not self.findings and not self.unsettled
 
     @property
@@ -172,10 +175,15 @@ class Diagnosis:
     def _health(self) -> Sentence:
         layers = Count(len(self.layers), "layers")
         if not self.reaches:
-            return Sentence("Healthy: nothing was found in {layers}.", layers=layers)
+            return Sentence(
+                "None of these was found in {layers}: vanishing or exploding gradients, a short "
+                "memory, a closed forget gate, saturated gates, dead or duplicate units.",
+                layers=layers,
+            )
         return Sentence(
-            "Healthy: nothing was found in {layers}, and gradients reach the {needs} steps that "
-            "are needed.",
+            "None of these was found in {layers}: vanishing or exploding gradients, a short "
+            "memory, a closed forget gate, saturated gates, dead or duplicate units. Gradients "
+            "reach the {needs} steps that are needed.",
             layers=layers,
             needs=self.needs or 0,
         )
@@ -218,7 +226,7 @@ class Diagnosis:
             ]
         parts.append(Text())
         if self.healthy:
-            parts += [Prose(Text(self.verdict, "bold green")), Text()]
+            parts += [Prose(Text(self.verdict, "bold")), Text()]
         for text in self.unsettled:
             parts += [Prose(Text(printable(self._said(_left_open(text))), "yellow")), Text()]
         return Group(*parts, Prose(Text(self._said(LEGEND), "dim")))
@@ -231,7 +239,7 @@ class Diagnosis:
 
     @property
     def _mood(self) -> str:
-        return "healthy" if self.healthy else "not settled"
+        return "nothing found" if self.healthy else "not settled"
 
     def __str__(self) -> str:
         return plain(self)

@@ -19,6 +19,7 @@ from unrolled.apps.report.command import RESULTS, _place
 from unrolled.apps.report.model import (
     SENTENCE,
     Run,
+    _learning_said,
     _strip_said,
     beginning,
     diagnosis,
@@ -166,3 +167,9 @@ def test_pages_of_two_languages_stand_beside_each_other(tmp_path: Path) -> None:
     assert [place("en"), place("zh")] == ["report.html", "report.zh.html"]  # of a run
     (tmp_path / RESULTS).touch()
     assert [place("en"), place("zh")] == ["model.html", "model.zh.html"]  # of a demonstration
+
+
+def test_a_learning_curve_says_of_what_its_points_are() -> None:
+    assert "means over" not in _learning_said(1, 40, Speech())
+    assert "Points of training: means over 10 steps." in _learning_said(1, 1500, Speech())
+    assert "训练的每个点是 10 步的平均。" in _learning_said(3, 1500, Speech("zh"))

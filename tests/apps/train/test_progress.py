@@ -63,13 +63,15 @@ def test_a_run_without_a_step_is_shown(terminal: bool) -> None:
     assert "0/2000" in shown(terminal, Settings(), [])
 
 
-def test_figures_are_smoothed() -> None:
+def test_the_loss_is_that_of_the_step_and_the_speed_is_smoothed() -> None:
     meter = Meter(Settings(), BITS)
     meter.update(REPORT)
-    assert meter.loss == 4.0
+    meter.update(replace(REPORT, step=2, loss=2.0, speed=2000.0))
+    assert meter.figures()["training"] == "2.000 bits/char"  # as the log has it
+    assert 1000 < meter.speed < 2000
     for _ in range(200):
-        meter.update(replace(REPORT, loss=2.0))
-    assert meter.loss == pytest.approx(2.0, abs=1e-3)
+        meter.update(replace(REPORT, step=3, speed=2000.0))
+    assert meter.speed == pytest.approx(2000, abs=1)
 
 
 def test_the_time_left_is_bounded_by_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:

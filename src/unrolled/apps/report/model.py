@@ -169,7 +169,7 @@ def model(run: Run, baselines: Mapping[str, float], title: str, speech: Speech) 
         "weak": too_weak(run, baselines, speech),
         "caption": f"{speech('held-out loss')}{speech('; ')}{_seeds(seeds, speech)}",
         "learning": _learning(run, speech),
-        "learning_caption": _learning_said(seeds, speech),
+        "learning_caption": _learning_said(seeds, checkpoint.step, speech),
         "command": _report(run, speech),
         "written": "".join(written),
         "temperature": TEMPERATURE,
@@ -180,12 +180,18 @@ def model(run: Run, baselines: Mapping[str, float], title: str, speech: Speech) 
     return Section("model", speech(title), "model.html.j2", data)
 
 
-def _learning_said(seeds: int, speech: Speech) -> str:
-    """Say of how many models each learning curve is."""
+def _learning_said(seeds: int, steps: int, speech: Speech) -> str:
+    """Say of how many models each learning curve is, and of how many steps each of its points."""
+    size = _size(steps)
     if seeds == 1:
         caption = speech("Loss of the training batch, and on the held-out part.")
+    else:
+        caption = speech("Loss of the training batch, and of the first model on the held-out part.")
+    if size > 1:
+        points = speech("Points of training: means over {steps}.")
+        caption += speech(" ") + points.format(steps=speech.counted(size, "steps"))
+    if seeds == 1:
         return caption + speech(" ") + spread(1, speech)
-    caption = speech("Loss of the training batch, and of the first model on the held-out part.")
     return f"{caption}{speech(' ')}{speech('Training')}{speech(': ')}{spread(seeds, speech)}"
 
 
@@ -229,7 +235,7 @@ def _learning(run: Run, speech: Speech) -> Markup | None:
     if len(own) < 2:
         return None
     logs = [lines for lines in logs if len(lines) >= 2]
-    size = max(1, max(lines[-1].step for lines in logs) // POINTS)
+    size = _size(max(lines[-1].step for lines in logs))
     curves: dict[str, list[Curve]] = {
         speech.chart("training"): [_smooth(lines, size) for lines in logs]
     }
@@ -254,6 +260,11 @@ def _logged(path: Path) -> list[log.Line]:
 
 
 POINTS = 150
+
+
+def _size(steps: int) -> int:
+    """Return how many steps of training are one point of a curve."""
+    return max(1, steps // POINTS)
 
 
 def _smooth(lines: Sequence[log.Line], size: int) -> Curve:

@@ -18,7 +18,7 @@ from .task import Metric
 from .training import Report
 
 SMOOTHING = 0.95
-"""How much of the smoothed loss and speed the next step keeps."""
+"""How much of the smoothed speed the next step keeps."""
 
 EVERY = 5.0
 """Seconds between plain lines."""
@@ -28,21 +28,21 @@ Show: TypeAlias = Callable[[Report], None]
 
 @final
 class Meter:
-    """Figures of a run: smoothed loss and speed, the last evaluation, the time left."""
+    """Figures of a run: the loss of the last step, as in the log; the smoothed speed, the last
+    evaluation, the time left.
+    """
 
     def __init__(self, settings: Settings, metric: Metric, step: int = 0) -> None:
         self.settings, self.metric, self.first = settings, metric, step
         self.began = time.monotonic()
         self.report: Report | None = None
-        self.loss = self.speed = 0.0
-        self.weight = 0.0
+        self.speed = self.weight = 0.0
         self.held_out: dict[str, float] | None = None
 
     def update(self, report: Report) -> None:
         """Take in one step."""
         self.report = report
         self.weight = SMOOTHING * self.weight + 1
-        self.loss += (report.loss - self.loss) / self.weight
         self.speed += (report.speed - self.speed) / self.weight
         if report.held_out is not None:
             self.held_out = report.held_out
@@ -72,7 +72,7 @@ class Meter:
         loss = measures.pop("loss", None)
         return {
             "step": f"{report.step}/{self.settings.steps}",
-            "training": f"{self.loss:.3f} {self.metric.name}",
+            "training": f"{report.loss:.3f} {self.metric.name}",
             "held out": "not yet" if loss is None else f"{loss:.3f} {self.metric.name}",
             **{name: f"{value:.3f}" for name, value in measures.items()},
             "gradient": f"{report.gradient_norm:.2f}",

@@ -8,7 +8,7 @@ from unrolled.draw.shapes import Label
 
 def test_signs_in_subscripts_and_primes() -> None:
     assert type.typeset("$h'_{t-1} - x_{t+1}$") == "$h′_{t{-}1} - x_{t{+}1}$"
-    assert type.typeset("it's plain") == "it's plain"
+    assert type.typeset("it's plain") == "it’s plain"
 
 
 def test_formulas_among_chinese_words_get_a_font_for_the_words(

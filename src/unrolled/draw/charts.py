@@ -411,7 +411,9 @@ def _spectrum(values: ndarray, name: str, title: str, words: Words) -> Figure:
     axes = made.subplots()
     plots.spectrum(axes, values[:, numpy.isfinite(values).all(0)])
     title = "\n".join(filter(None, (*unfinite(values, words), title)))
-    said = words("{name}: mean over {steps} of every unit; band: 80 % of its steps")
+    said = words(
+        "{name}: mean over {steps} of every unit; band: 10th to 90th percentile of its steps"
+    )
     steps = timeline.span(words, 1, len(values), len(values))
     axes.set_title(said.format(name=label(name), steps=steps), fontsize=15)
     axes.set_xlabel(words("rank of the unit by this mean"), fontsize=13)
@@ -450,7 +452,8 @@ def faded(
     # Time runs to the right, so the way back runs to the left; names stand left of the ends.
     step = max(1, round(longest / 6, -1) if longest > 30 else round(longest / 6))
     axes.set_xticks(numpy.arange(0, longest + 1, step))
-    axes.set_xlim(longest * 1.42 + 0.5, -longest * 0.02)
+    share = plots.room(list(curves), made.get_figwidth() * 72 * 0.89)
+    axes.set_xlim(longest / (1 - share) + 0.5, -longest * 0.02)
     axes.yaxis.tick_right()
     axes.spines["right"].set_visible(True)
     axes.spines["left"].set_visible(False)
@@ -467,20 +470,36 @@ def faded(
 
 
 def _saturation(arrays: Mapping[str, ndarray], title: str, words: Words) -> Figure:
-    made = figure(7.6, 7.8)
-    axes = made.subplots()
-    points = {label(n): ((v < 0.1).mean(0), (v > 0.9).mean(0)) for n, v in arrays.items()}
-    plots.saturation(axes, points, words("closed or open at every step"))
-    axes.set_xlabel(words("share of steps below 0.1: closed"))
-    axes.set_ylabel(words("share of steps above 0.9: open"))
-    count = len(next(iter(arrays.values())))
-    said = words("one mark for each unit of a gate, over {steps}")
-    axes.set_title(said.format(steps=timeline.span(words, 1, count, count)), fontsize=14)
+    columns = min(3, len(arrays))
+    rows = -(-len(arrays) // columns)
     whole = numpy.concatenate([numpy.ravel(array) for array in arrays.values()])
     title = "\n".join(filter(None, (*unfinite(whole, words), title)))
-    made.text(0.12, 0.015, title, fontsize=12)
-    bottom = 0.12 + 0.03 * title.count("\n")
-    made.subplots_adjust(left=0.12, right=0.97, bottom=bottom, top=0.93)
+    under = 0.85 + 0.24 * (title.count("\n") + 1)
+    wide, high = max(8.2, 0.85 + 4.0 * columns), 0.95 + under + 4.3 * rows
+    made = figure(wide, high)
+    grid = made.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    always = words("closed or open at every step")
+    for place, (axes, (name, values)) in enumerate(zip(grid, arrays.items(), strict=False)):
+        plots.saturation(axes, (values < 0.1).mean(0), (values > 0.9).mean(0), place, always)
+        units = words.counted(values.shape[1], "units")
+        axes.set_title(timeline.joined(words, label(name), units), fontsize=14)
+        axes.tick_params(labelbottom=True, labelsize=12)
+    for axes in grid[len(arrays) :]:
+        axes.axis("off")
+    made.supxlabel(words("share of steps below 0.1: closed"), y=(under - 0.45) / high, fontsize=13)
+    made.supylabel(words("share of steps above 0.9: open"), x=0.12 / wide, fontsize=13)
+    count = len(next(iter(arrays.values())))
+    said = words(
+        "one mark for each unit of a gate, over {steps}; "
+        "darker, with a number: so many at one place"
+    )
+    heading = said.format(steps=timeline.span(words, 1, count, count))
+    made.text(0.85 / wide, 1 - 0.3 / high, heading, fontsize=14, va="center")
+    made.text(0.85 / wide, 0.1 / high, title, fontsize=12)
+    made.subplots_adjust(
+        left=0.85 / wide, right=1 - 0.12 / wide, bottom=under / high, top=1 - 0.85 / high,
+        wspace=0.08, hspace=0.25,
+    )  # fmt: skip
     return made
 
 
@@ -491,7 +510,7 @@ def _text(tokens: Sequence[str], values: ndarray, about: Heading, words: Words) 
     made = figure(12, over + 0.23 + 0.38 * -(-len(values) // WIDTH))
     axes = made.subplots()
     plots.colored_text(axes, tokens, scale.placed(values), WIDTH, about.start)
-    said = words("from {low} (dark) to {high} (light)")
+    said = words("colours: {low} (dark) to {high} (light)")
     colors = said.format(low=scale.ends[0], high=scale.ends[1])
     height = made.get_figheight()
     lines = filter(None, (about.title, timeline.joined(words, colors, about.steps), notes))

@@ -71,19 +71,17 @@ class Flow:
 
     def picture(self, **values: Any) -> Picture:
         """Return the picture with its animation."""
-        return Picture(self._still(), self.frames(), self.scene, values or None)
+        shown = partial(figure, self.scene.shapes, self.scene.bounds)
+        return Picture(shown, self.frames(), self.scene, values or None)
 
     def frames(self) -> list[Frame]:
         """Return the frames; the first one is the still picture."""
         whole = _Plates(self)
         return [Frame(whole.still, FIRST), *whole.steps(), whole.last()]
 
-    def _still(self) -> Make:
-        return partial(figure, self.scene.shapes, self.bounds)
-
     @property
     def bounds(self) -> Bounds:
-        """Those of the still picture and of every frame."""
+        """Those of every frame: the still picture alone is cropped to what it shows."""
         return hull(
             [self.scene.bounds, self.late.bounds] if self.late.shapes else [self.scene.bounds]
         )

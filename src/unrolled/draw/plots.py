@@ -11,6 +11,7 @@ import numpy
 from .contrast import READABLE, contrast, ink_on
 from .palette import BLUE, GREY, PALE, SERIES, stroke
 from .scale import dark
+from .shapes import LETTER, text_width
 from .timeline import letters, step_numbers, visible
 from .type import MONOSPACE
 
@@ -71,14 +72,32 @@ def fading(
         ends.append((float(shown[-1]), float(places[-1]), name, color))
     axes.grid(axis="y", linewidth=0.6)
     floor, ceiling = numpy.log10(axes.get_ylim())
-    gap = float(ceiling - floor) / max(15, len(ends) + 1)
+    lines = 2 if len(ends) <= TWO_LINES else 1
+    gap = float(ceiling - floor) / max(16 / (1 + 0.9 * (lines - 1)), len(ends) + 1)
     falling = spaced([-float(numpy.log10(end[0])) for end in ends], gap, -float(floor) - gap / 2)
     bold: dict[str, Any] = {"va": "center", "ha": "right", "fontsize": 13, "fontweight": "bold"}
     bold["bbox"] = BEHIND
     longest = max(len(sizes) for _, sizes in curves) - 1
     for (_, step, name, color), fallen in zip(ends, falling, strict=True):
         color = darker(color)
-        axes.text(step + longest * 0.018 + 0.05, 10.0**-fallen, name, color=color, **bold)
+        said = name.replace(": ", "\n") if lines == 2 else name
+        axes.text(step + longest * 0.018 + 0.05, 10.0**-fallen, said, color=color, **bold)
+
+
+def room(names: Sequence[str], points: float) -> float:
+    """Return the share of a width in points that the names of curves take beside their ends.
+
+    >>> room(["lstm"], 700) < room(["lstm, a long name"], 700) < 0.5
+    True
+    """
+    if len(names) <= TWO_LINES:
+        names = [part for name in names for part in name.split(": ")]
+    longest = max(text_width(name) for name in names) / LETTER
+    return min(0.6, (longest * 14.5 + 16) / points)
+
+
+TWO_LINES = 6
+"""Curves whose names have two lines at most: more of them would have no room."""
 
 
 def spaced(heights: Sequence[float], gap: float, most: float = numpy.inf) -> list[float]:
@@ -98,30 +117,48 @@ def spaced(heights: Sequence[float], gap: float, most: float = numpy.inf) -> lis
     return places
 
 
-def saturation(axes: Axes, points: Mapping[str, tuple[ndarray, ndarray]], always: str = "") -> None:
-    """Draw, for every unit of some gates, how often it is nearly closed and nearly open.
+def saturation(axes: Axes, closed: ndarray, opened: ndarray, number: int, always: str = "") -> None:
+    """Draw, for every unit of a gate, how often it is nearly closed and nearly open.
+
+    Where several units have the same place, their mark is darker and has their number beside it.
 
     Args:
         axes: to draw into.
-        points: by name, two arrays (H,): the shares of steps below 0.1 and above 0.9.
+        closed, opened: (H,): the shares of steps below 0.1 and above 0.9.
+        number: of the gate, for its colour.
         always: what is written along the line on which both add up to 1.
     """
-    marks = "osD^v"
-    for number, (name, (closed, opened)) in enumerate(points.items()):
+    places, counts = numpy.unique(numpy.stack([closed, opened], 1), axis=0, return_counts=True)
+    color = darker(SERIES[number % len(SERIES)])
+    for several, alpha in ((False, 0.45), (True, 1.0)):
+        shown = places[(counts > 1) == several]
         axes.scatter(
-            closed, opened, s=46, alpha=0.75, label=name, color=SERIES[number % len(SERIES)],
-            marker=marks[number % len(marks)], edgecolors="white", linewidths=0.6, zorder=3,
+            *shown.T, s=40, alpha=alpha, color=color, edgecolors="white", linewidths=0.7,
+            zorder=3 + several,
         )  # fmt: skip
+    under, near = (-1.0, -1.0), False  # where the last number stands that is close by
+    for (x, y), count in zip(places, counts, strict=True):
+        if count > 1:
+            near = not near and x == under[0] and y - under[1] < CLOSE
+            under = (x, y)
+            place = {"xytext": (-15 if near else -6, 0), "textcoords": "offset points"}
+            look = {"ha": "right", "va": "center_baseline", "color": color, "fontsize": 10}
+            axes.annotate(str(count), (x, y), **place, **look, zorder=5)
     axes.plot([0, 1], [1, 0], color=PALE, linewidth=1.2, zorder=0)
     axes.text(0.52, 0.52, always, color=GREY, fontsize=12, rotation=-45, ha="center", va="center")
-    axes.set_xlim(-0.03, 1.03)
-    axes.set_ylim(-0.03, 1.03)
+    axes.set_xlim(-0.13, 1.04)
+    axes.set_ylim(-0.04, 1.04)
     axes.set_aspect("equal")
-    axes.legend(loc="upper right", fontsize=13)
+
+
+CLOSE = 0.04
+"""Numbers of marks that are closer above each other stand side by side."""
 
 
 def spectrum(axes: Axes, factors: ndarray) -> None:
-    """Draw the mean factor of every unit, in falling order, and the span of 80 % of its steps."""
+    """Draw the mean factor of every unit, in falling order, from the 10th to the 90th
+    percentile of its steps.
+    """
     sorted_ = factors[:, by_mean(factors)]
     low, high = numpy.quantile(sorted_, [0.1, 0.9], axis=0)
     edges = numpy.arange(sorted_.shape[1] + 1) + 0.5

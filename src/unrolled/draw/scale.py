@@ -27,6 +27,8 @@ far larger sets no scale.
 """
 SMALL = 0.01
 """The largest of some values from 0 to 1 that would not be seen on the scale from 0 to 1."""
+NEAR = 0.5
+"""The least size of the largest of some values that have a scale from -1 to 1 by themselves."""
 TINY = 1e-300
 """The smallest end of a scale: differences of smaller numbers lose their digits."""
 
@@ -81,6 +83,19 @@ class Scale(NamedTuple):
             return cls(max(largest, TINY), False, 0.0, largest)
         top = min(largest, FAR * float(numpy.quantile(sizes, USUAL, method="lower")))
         return cls(max(top, TINY), False, max(middle, TINY), largest)
+
+    @classmethod
+    def bounded(cls, *arrays: ndarray) -> Scale:
+        """Return an even scale from -1 to 1 for values between these that come near them, so that
+        small values look small; for others what `signed` returns.
+
+        >>> Scale.bounded(numpy.array([0.1, 0.1, 0.9])).ends
+        ('−1', '1')
+        """
+        largest = float(numpy.abs(_finite(arrays)).max(initial=0.0))
+        if NEAR <= largest <= 1:
+            return cls(1.0, False, 0.0, largest)
+        return cls.signed(*arrays)
 
     @property
     def is_beyond(self) -> bool:

@@ -79,6 +79,7 @@ class Reading(NamedTuple):
         sentences: how many it was trained on.
         is_known: whether this one was among them.
         seed: of its weights.
+        steps: of its training.
     """
 
     words: Sequence[str]
@@ -88,6 +89,7 @@ class Reading(NamedTuple):
     sentences: int
     is_known: bool
     seed: int
+    steps: int
 
     __repr__ = text_of
     _repr_html_ = page_of
@@ -231,6 +233,10 @@ class Numbers(Protocol):
 
     def fades(self) -> Sequence[Fade]:
         """Return gradients on their way back, for several models."""
+        ...
+
+    def trainings(self) -> Sequence[Fade]:
+        """Return the same of runs; without runs, of small models at moments of their training."""
         ...
 
     def factors(self) -> Sequence[Factors]:

@@ -41,12 +41,17 @@ def typeset(text: str) -> str:
     ('$h′_{t{-}1}$', '$\\\\mathregular{门控}_t$', 'a state’s $h′$')
     """
     if "$" not in text:
-        return text
+        return _apostrophes(text)
     text = _CHINESE_WORD.sub(r"\\mathregular", text)
     tight = _SIGNS_BELOW.sub(lambda found: re.sub(r"[-+]", r"{\g<0>}", found[0]), text)
     parts = re.split(r"((?<!\\)\$.*?(?<!\\)\$)", tight)
-    parts[::2] = (re.sub(r"(?<=[a-z])'(?=[a-z])", "’", part) for part in parts[::2])
+    parts[::2] = map(_apostrophes, parts[::2])
     return "".join(parts).replace("'", "′")
+
+
+def _apostrophes(text: str) -> str:
+    """Return words with curly apostrophes."""
+    return re.sub(r"(?<=[a-z])'(?=[a-z])", "’", text)
 
 
 _MARK = re.compile(rf"\s*([,:;])(?:\s+|(?={_LETTER})|$)")
@@ -78,7 +83,7 @@ def dressed(made: Figure) -> Figure:
         assert isinstance(text, Text)
         is_code = MONOSPACE in text.get_fontfamily()
         words = text.get_text() if is_code else full_width(text.get_text())
-        text.set_text(typeset(words))
+        text.set_text(words if is_code and "$" not in words else typeset(words))
         if other and any(ord(letter) > 0x2E80 for letter in words):
             # Mathtext takes one font for all that is no formula.
             text.set_fontfamily([other] if "$" in words else [*text.get_fontfamily(), other])

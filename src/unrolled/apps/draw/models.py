@@ -37,6 +37,8 @@ ENDS = ("", "now", "please", "today", "here", "tomorrow")
 SENTENCE = "what time is it"
 SEED = 1
 """Of the classifier's weights."""
+FITTED = 60
+"""Steps of its training, each with all sentences."""
 CODE = """embedding = nn.Embedding(words, 12)
 lstm = unrolled.LSTM(12, 16)
 readout = nn.Linear(16, 4)
@@ -92,7 +94,7 @@ def _fit(model: Classifier, data: list[tuple[list[str], int]], vocabulary: dict[
         same = [(words, label) for words, label in data if len(words) == length]
         ids = torch.tensor([[vocabulary[word] for word in words] for words, _ in same]).T
         batches.append((ids, torch.tensor([label for _, label in same])))
-    for _ in range(60):
+    for _ in range(FITTED):
         loss = torch.zeros(())
         for ids, labels in batches:
             scores = model(ids)
@@ -121,6 +123,12 @@ def folder() -> Path:
 def moments(cell: Cell) -> list[Checkpoint]:
     """Return a model of a cell at several moments of its training, the trained one last."""
     return list(_moments(json.dumps(cell.to_json(), sort_keys=True), cell))
+
+
+def progress(cell: Cell) -> list[Checkpoint]:
+    """Return a model of a cell before, while and after its training."""
+    found = moments(cell)
+    return [found[n] for n in sorted({0, len(found) // 2, len(found) - 1})]
 
 
 @lru_cache(maxsize=8)

@@ -203,7 +203,7 @@ class Measured:
 
     def reading(self) -> Reading:
         """Return a question, read to its class by a small model of its own."""
-        from .models import CODE, SEED, TEMPLATES, read, sentences
+        from .models import CODE, FITTED, SEED, TEMPLATES, read, sentences
 
         if self.given:
             raise DrawError("intent reads words with a classifier of its own: leave out --run")
@@ -217,6 +217,7 @@ class Measured:
             len(known),
             words in known,
             SEED,
+            FITTED,
         )
 
     def fades(self) -> Sequence[Fade]:
@@ -225,18 +226,42 @@ class Measured:
         Over excerpts of a text that no model was trained on; of a given text over some of its T,
         all of it being read from its beginning.
         """
-        found = []
         models = self._all(*KINDS)
         short = [f"{plain(each.cell.name)} ({each.settings.hidden})" for each in models]
+        return self._fades(models, self._names(models, short))
+
+    def trainings(self) -> Sequence[Fade]:
+        """Measure the same of the runs; without runs, of the memories of small models before, while
+        and after they are trained.
+        """
+        if self.given:
+            return self.fades()
+        found = []
+        for kind in (KINDS[0], KINDS[-1]):
+            models = small.progress(find(kind))
+            said = self.words("{cell}, trained {steps}")
+            names = [
+                said.format(cell=kind, steps=self.words.counted(each.step, "steps"))
+                for each in models
+            ]
+            found += self._fades(models, names, of_outputs=False)
+        return found
+
+    def _fades(
+        self, models: Sequence[Checkpoint], names: Sequence[str], of_outputs: bool = True
+    ) -> list[Fade]:
+        """Measure models, of their memories and of their outputs beside these."""
+        found = []
         seeds = ", ".join(map(str, dict.fromkeys(each.settings.seed for each in models)))
         *others, last = dict.fromkeys(each.step for each in models)
         trained_for = ", ".join([*map(str, others), self.words.counted(last, "steps")])
         said = self.words("seed {seed}, after {steps} of training")
         after = said.format(seed=seeds, steps=trained_for)
-        for checkpoint, name in zip(models, self._names(models, short), strict=True):
+        for checkpoint, name in zip(models, names, strict=True):
             graph = checkpoint.cell.graph
             walks, where = self._walks(checkpoint, models)
-            for state in dict.fromkeys((graph.output, carrier(graph))):
+            outputs = [graph.output] if of_outputs else []
+            for state in dict.fromkeys((*outputs, carrier(graph))):
                 sizes = [_sizes(flow, state, later) for flow, later in walks]
                 about = joined(self.words, where, after)
                 found.append(_fade(name, _derivative(state, "T", "T-k"), sizes, about))

@@ -290,6 +290,6 @@ def _shares(axes: Axes, words: Words, shares: ndarray, name: str) -> None:
     axes.legend(fontsize=13, loc="upper right")
     axes.set_xlabel(name)
     said = words(
-        "claim: this factor is 0 or 1\nhere {share} of its values are neither (0.1 to 0.9)"
+        "often said: this factor is 0 or 1\nhere {share} of its values are neither (0.1 to 0.9)"
     )
     axes.set_title(said.format(share=_percent(shares[1])), fontsize=14, linespacing=1.4)

@@ -196,7 +196,7 @@ def _through(sizes: ndarray) -> ndarray:
 
 def _edges(found: Ways, counts: ndarray) -> list[Shape]:
     """Return the derivatives: lines with their sizes."""
-    heights = (0.0, RISE)
+    heights, places = (0.0, RISE), _places(found.sizes[:, 1, 1])
     shapes: list[Shape] = []
     largest = float(found.sizes.max()) or 1.0
     for t, later, earlier in product(range(len(found.sizes)), (0, 1), (0, 1)):
@@ -213,7 +213,7 @@ def _edges(found: Ways, counts: ndarray) -> list[Shape]:
             width=0.7 + 2.2 * size / largest,
             value=size,
         )
-        number = f"{size:.3f}" if earlier and later else f"{size:.2f}"
+        number = f"{size:.{places}f}" if earlier and later else f"{size:.2f}"
         label = Label(f"size {line.id}", number, *_beside(start, end, number), "sign", size=SIGN)
         light: Light = "plain"
         if size == 0 or counts[t, earlier, 0] * counts[t + 1, later, 1] == 0:
@@ -227,6 +227,20 @@ def _edges(found: Ways, counts: ndarray) -> list[Shape]:
     return shapes
 
 
+def _places(factors: ndarray) -> int:
+    """Return with how many decimal places factors are written: four, or more until the product of
+    what is written is that of the factors, at three places.
+
+    >>> _places(numpy.array([0.98574, 0.98745, 0.98650, 0.97750]))
+    4
+    """
+    product = f"{math.prod(factors.tolist()):.3f}"
+    for places in range(4, 9):
+        if f"{math.prod(round(each, places) for each in factors.tolist()):.3f}" == product:
+            return places
+    return 9
+
+
 def _states(words: Words, found: Ways, counts: ndarray) -> list[Shape]:
     """Return the states, and what was read at their steps."""
     shapes: list[Shape] = []
@@ -236,7 +250,7 @@ def _states(words: Words, found: Ways, counts: ndarray) -> list[Shape]:
         state = found.states[row]
         text = f"${symbol(state, index)}$"
         at = (t * PITCH, (0.0, RISE)[row])
-        box = circle(f"{state} {t}", ("output", "layer")[row], *at, text, RADIUS)
+        box = circle(f"{state} {t}", "closed", *at, text, RADIUS)
         light: Light = "plain" if counts[t, row].all() else "dim"
         shapes.append(replace(box, size=0.8, light=light))
     for t, token in enumerate(found.tokens):
@@ -392,13 +406,16 @@ def _errors(axes: Axes, words: Words, found: Terms) -> None:
     axes.set_xlabel(f"{words('steps back')} $k$", fontsize=13)
     whole = f"$\\partial {symbol(found.state, 't')} / \\partial {symbol(found.state, 't-k')}$"
     said = words(
-        "how far products over $k$ steps are from the exact {derivative}: median over the $t$ shown"
+        "error of products over $k$ steps, {error} of the exact $B$ = {derivative}: median "
+        "over the $t$ shown"
     )
-    axes.set_title(said.format(derivative=whole), fontsize=14)
+    axes.set_title(said.format(error=ERROR, derivative=whole), fontsize=14)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.set_ylim(0, max(10.0, 150 * max(max(popular), max(direct))))
     axes.legend(fontsize=13, loc="upper left", ncols=2)
 
 
+ERROR = "$\\|A - B\\|_F / \\|B\\|_F$"
+"""How far a matrix is off: as `Terms.popular_error` of the probes measures it."""
 HATCHED: dict[str, Any] = {"facecolor": "white", "edgecolor": INK, "hatch": "///", "linewidth": 1.2}

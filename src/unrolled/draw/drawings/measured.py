@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -136,11 +137,16 @@ def _intent(subject: Subject, reading: Reading, now: int, part: float) -> Scene:
         x, low = n * WORD, -HIGH / 2
         reads: Light = "plain" if n < now or (n == now and part) else "lit" if n == now else "dim"
         sorts: Light = "plain" if n < now else "lit" if n == now and part else "dim"
-        head = Box(f"head {n}", "head", x, HEAD, 1.5, 0.62, 0.1, "readout", 0.68)
+        head = Box(f"head {n}", "layer", x, HEAD, 1.5, 0.62, 0.1, "readout", 0.68)
         shapes += [
-            Line(f"in {n}", ((x, low - 0.75), (x, low)), light=reads),
+            Line(f"embedded {n}", ((x, low - 0.55), (x, low)), light=reads),
+            replace(
+                Box(f"embedding {n}", "layer", x, low - 0.86, 1.75, 0.62, 0.1, "embedding", 0.68),
+                light=reads,
+            ),
+            Line(f"in {n}", ((x, low - 1.75), (x, low - 1.17)), light=reads),
             replace(Box(f"A {n}", "closed", x, 0, 1.15, HIGH, 0.16, "LSTM", 0.8), light=reads),
-            Label(f"word {n}", word, x, low - 1.05, light=reads),
+            Label(f"word {n}", word, x, low - 2.02, light=reads),
             Line(f"read out {n}", ((x, HIGH / 2), (x, HEAD - 0.31)), light=sorts),
             replace(head, light=sorts),
             Line(f"classes {n}", ((x, HEAD + 0.31), (x, BARS - 0.4)), light=sorts),
@@ -183,13 +189,15 @@ def _about(words: Words, reading: Reading) -> list[Shape]:
     trained = "trained on {count} sentences, this one among them"
     if not reading.is_known:
         trained = "trained on {count} other sentences"
-    said = words("LSTM of 16 units, linear readout, seed {seed}; {trained}").format(
-        seed=reading.seed, trained=words(trained).format(count=reading.sentences)
+    said = words("LSTM of 16 units, seed {seed}; {steps} of training; {trained}").format(
+        seed=reading.seed,
+        steps=words.counted(reading.steps, "steps"),
+        trained=words(trained).format(count=reading.sentences),
     )
     return [
         Label("about", words("probability of each class, given the words so far"),
               LEFT, top + 0.35, "caption", "left", 0.9),
-        Label("trained", said, LEFT, -HIGH / 2 - 1.85, "caption", "left", 0.75),
+        Label("trained", said, LEFT, -HIGH / 2 - 2.8, "caption", "left", 0.75),
     ]  # fmt: skip
 
 
@@ -201,7 +209,7 @@ def _code(reading: Reading, at_work: str) -> list[Shape]:
     """Return the code; the line that reads words is lit while one is read, then the readout."""
     lines = reading.code.split("\n")
     wide, high = max(map(len, lines)) * 0.2 + 0.5, 0.46 * len(lines) + 0.4
-    top = -HIGH / 2 - 2.3
+    top = -HIGH / 2 - 3.3
     middle = LEFT + wide / 2, top - high / 2
     shapes: list[Shape] = [Box("code", "note", *middle, wide, high, 0.12)]
     for number, line in enumerate(lines):
@@ -244,23 +252,26 @@ def _film(words: Words, stories: Sequence[Story], units: ndarray, now: tuple[int
     )
     output = stories[-1].graph.output
     states = [story.values[output][:, units] for story in stories]
-    scale = Scale.of(*states)
+    scale = Scale.bounded(*states)
     panels = [made.add_subplot(grid[n, 0]) for n in range(len(stories))]
+    model, names = _apart([story.model for story in stories])
     image = None
-    for n, (axes, story) in enumerate(zip(panels, stories, strict=True)):
+    for n, axes in enumerate(panels):
         shown = numpy.ma.array(states[n], mask=False)
         shown[len(shown) if n < last else count if n == last else 0 :] = numpy.ma.masked
-        axes.set_title(story.model, fontsize=13, pad=4, color=INK if n <= last else GREY)
+        axes.set_title(names[n], fontsize=13, pad=4, color=INK if n <= last else GREY)
         image = heat(axes, shown, "", scale)
         axes.set_xticks([])
     timeline.letters(panels[-1], stories[-1].tokens, stories[-1].start)
+    said = words("bits per character\non {characters}")
     _losses(
-        words,
+        said.format(characters=words.counted(stories[-1].total, "characters")),
         made.add_subplot(grid[:, 1]),
         [story.loss or 0.0 for story in stories],
         last - (count < len(states[last])),
     )
     _scale(made, image, f"${symbol(output, 't')}$", scale)
+    made.text(0.44, 1 - 0.28 / height, model, fontsize=13, va="center")
     said = words("rows: the {count} units of {state} that vary most over the text at the end")
     rows = said.format(count=len(units), state=f"${symbol(output, 't')}$")
     steps = timeline.span(words, stories[-1].start + 1, len(stories[-1].tokens), stories[-1].total)
@@ -269,11 +280,25 @@ def _film(words: Words, stories: Sequence[Story], units: ndarray, now: tuple[int
     return made
 
 
+def _apart(names: Sequence[str]) -> tuple[str, list[str]]:
+    """Return what some names begin with in common, up to a comma, and what each goes on with.
+
+    >>> _apart(["lstm, after 0 steps", "lstm, after 9 steps"]), _apart(["gru", "lstm"])
+    (('lstm', ['after 0 steps', 'after 9 steps']), ('', ['gru', 'lstm']))
+    """
+    parts = [re.split(r"(?<=[,，])", name) for name in names]
+    same = 0
+    while all(len(each) > same + 1 and each[same] == parts[0][same] for each in parts):
+        same += 1
+    model = "".join(parts[0][:same]).rstrip(",，")
+    return model, ["".join(each[same:]).strip() for each in parts]
+
+
 GAP = 0.32
 """Between the panels of a film, in their heights."""
 
 
-def _losses(words: Words, axes: Axes, losses: Sequence[float], last: int) -> None:
+def _losses(title: str, axes: Axes, losses: Sequence[float], last: int) -> None:
     """Draw the loss of each checkpoint beside its panel."""
     rows = range(last + 1)
     axes.plot(losses[: last + 1], rows, "o-", color=BLUE, markersize=7)
@@ -286,7 +311,7 @@ def _losses(words: Words, axes: Axes, losses: Sequence[float], last: int) -> Non
     axes.set_yticks([])
     axes.spines["left"].set_color(GREY)
     axes.tick_params(axis="x", labelsize=12)
-    axes.set_title(words("bits per character\non the whole text"), fontsize=13, pad=4)
+    axes.set_title(title, fontsize=13, pad=4)
 
 
 def _scale(made: Figure, image: Any, name: str, scale: Scale) -> None:
@@ -295,7 +320,10 @@ def _scale(made: Figure, image: Any, name: str, scale: Scale) -> None:
     up = 1 - 0.28 / height
     made.text(0.03, up, name, ha="left", va="center", fontsize=17)
     place = made.add_axes((0.115, up - 0.07 / height, 0.2, 0.14 / height))
-    bar = made.colorbar(image, cax=place, orientation="horizontal", ticks=[])
+    inner = dict(sorted(scale.ticks.items())[1:-1])
+    bar = made.colorbar(image, cax=place, orientation="horizontal", ticks=list(inner))
+    bar.ax.set_xticklabels(list(inner.values()))
+    bar.ax.tick_params(length=3, labelsize=11, pad=2)
     bar.ax.minorticks_off()
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
     for x, align, end in ((0.108, "right", scale.ends[0]), (0.322, "left", scale.ends[1])):

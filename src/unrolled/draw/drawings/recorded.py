@@ -74,8 +74,8 @@ def spectrum(subject: Subject) -> Picture:
     "run text",
 )
 def distance(subject: Subject) -> Picture:
-    """Draw the curves of `shrinking`, without the walk."""
-    fades = subject.numbers.fades()
+    """Draw the curves of runs; without runs, of small models before, while and after training."""
+    fades = subject.numbers.trainings()
     curves = charts.curves_of({fade.name: fade.sizes for fade in fades})
     make = partial(charts.faded, curves, subject.words, *headings(subject.words, fades))
     return Picture(make, values=dict(charts.sizes_of(curves)))

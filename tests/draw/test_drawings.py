@@ -311,11 +311,23 @@ def test_what_carries_is_no_learned_layer() -> None:
     assert any(label.text.startswith("orange") for label in scene.labels)
 
 
+def test_a_gate_prints_numbers_whose_products_come_out() -> None:
+    scene = DRAWINGS["gate"].picture().scene
+    assert scene is not None
+    said = {label.id: float(label.text.replace("−", "-")) for label in scene.labels
+            if label.id.startswith("number ")}  # fmt: skip
+    for n in range(4):
+        assert said[f"number 0 {n}"] * said[f"number 1 {n}"] == pytest.approx(said[f"number 2 {n}"])
+    assert {shape.role for shape in scene.shapes if shape.id.startswith("field 1")} == {"share"}
+
+
 def test_structures_name_their_rows_and_parts() -> None:
     scene = DRAWINGS["structures"].picture().scene
     assert scene is not None
     texts = [label.text for label in scene.labels]
-    assert all(texts.count(name) == 2 for name in ("input", "hidden state", "output"))
+    assert all(texts.count(name) == 4 for name in ("input", "hidden state", "output"))
+    heights = {label.text: label.y for label in scene.labels}
+    assert heights["encoder"] == heights["decoder"]
     assert {"encoder", "decoder", "one to many", "many to one", "translation"} <= set(texts)
 
 

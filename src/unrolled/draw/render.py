@@ -158,7 +158,9 @@ def _strip(strip: Strip, axes: Axes) -> None:
     side = strip.field
     for n, value in enumerate(strip.values):
         corner = (left + n * side, down) if strip.across else (left, up - (n + 1) * side)
-        fill = "#f2f4f6" if strip.light == "dim" else shade(value)
+        fill = (
+            "#f2f4f6" if strip.light == "dim" else (part if strip.role == "share" else shade)(value)
+        )
         look: dict[str, Any] = {"facecolor": fill, "edgecolor": PAPER, "lw": 0.8}
         axes.add_patch(Rectangle(corner, side, side, **look, zorder=5))
 
@@ -184,6 +186,19 @@ def shade(value: float) -> str:
     part = place - low
     ends = zip(_channels(SHADES[low]), _channels(SHADES[low + 1]), strict=True)
     return "#" + "".join(f"{round(a * (1 - part) + b * part):02x}" for a, b in ends)
+
+
+def part(value: float) -> str:
+    """Return the colour of a number from 0 (nearly white) to 1 (deep blue).
+
+    >>> part(0.0), part(1.0)
+    ('#f4f7fa', '#08264a')
+    """
+    from matplotlib.colors import to_hex
+
+    from .scale import dark
+
+    return to_hex(dark()(float(value)))
 
 
 def _channels(color: str) -> tuple[int, ...]:

@@ -148,7 +148,7 @@ class Strip:
 
     Attributes:
         x, y: its centre.
-        values: from -1 to 1.
+        values: from -1 to 1; of the role "share" from 0 to 1, in colours of their own.
         across: whether the fields stand side by side rather than on top of each other.
     """
 

@@ -333,16 +333,18 @@ def structures(subject: Subject) -> Picture:
     """Draw four ways to use the chain."""
     w = subject.words
     panels = [_structure(subject, number, kind) for number, kind in enumerate(KINDS)]
-    wide = 3 * STEP_PITCH + STEP_WIDE + 1.9
+    wide = 3 * STEP_PITCH + STEP_WIDE + 3.3
     shapes: list[Shape] = []
     for number, panel in enumerate(panels):
         row, column = divmod(number, 2)
         shapes += panel.moved(column * wide, -row * 6.6).shapes
-        if column == 0:
-            shapes += [
-                Label(f"row {row} {name}", w(name), -0.8, y - row * 6.6, "caption", "right", 0.85)
-                for name, y in ROWS
-            ]
+        shapes += [
+            Label(
+                f"row {row} {column} {name}", w(name), column * wide - 0.65, y - row * 6.6,
+                "caption", "right", 0.85,
+            )
+            for name, y in ROWS
+        ]  # fmt: skip
     return still(Scene(tuple(shapes), "structures"))
 
 
@@ -375,8 +377,8 @@ def _structure(subject: Subject, number: int, kind: Kind) -> Scene:
     ]
     if kind.decoder is not None:
         ends = (
-            ((kind.decoder - 1) / 2, rise * 0.58),
-            ((kind.decoder + kind.steps - 1) / 2, -rise * 0.58),
+            ((kind.decoder - 1) / 2, rise * 0.5),
+            ((kind.decoder + kind.steps - 1) / 2, rise * 0.5),
         )
         for title, (place, y) in zip(("encoder", "decoder"), ends, strict=True):
             x = place * STEP_PITCH

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,7 +15,7 @@ from ..layout import scene as cell_scene
 from ..parts import above
 from ..picture import Picture, still
 from ..scene import Scene
-from ..shapes import Box, Label, Line, Shape, Strip
+from ..shapes import Box, Label, Line, Shape, Strip, text_width
 from ..timeline import plain
 from ..working import Working
 
@@ -161,17 +160,16 @@ def _carried(graph: Graph) -> str:
     )
 
 
-PASSING = (0.8, -0.6, 0.9, 0.5)
-OPENED = (3.0, 0.0, -3.0, 1.0)
-"""What passes the gate of a drawing, and what its sigmoid is applied to."""
+PASSING = (0.8, -0.6, 0.8, 0.5)
+OPENED = (0.95, 0.5, 0.05, 0.7)
+"""What passes the gate of a drawing, and how far it is open: their products have two places."""
 
 
 @drawing(15, "gate", "one gate: σ and ×")
 def gate(subject: Subject) -> Picture:
     """Draw a sigmoid layer whose output multiplies what passes by, with numbers."""
     w = subject.words
-    opened = [1 / (1 + math.exp(-a)) for a in OPENED]
-    gated = [s * v for s, v in zip(opened, PASSING, strict=True)]
+    gated = [s * v for s, v in zip(OPENED, PASSING, strict=True)]
     shapes: list[Shape] = [
         Line("through", ((-2.2, 2.0), (-0.36, 2.0)), net="v"),
         Line("on", ((0.36, 2.0), (2.2, 2.0)), net="w"),
@@ -187,20 +185,34 @@ def gate(subject: Subject) -> Picture:
             "equation", "$s = \\sigma(W_x x_t + W_h h_{t-1} + b)$", 0, -2.3, "equation", size=1.2
         ),
     ]
-    columns = {"$v$": PASSING, "$s$": opened, "$s \\odot v$": gated}
+    columns = {"$v$": PASSING, "$s$": OPENED, "$s \\odot v$": gated}
     left, pitch, row = 4.6, 1.45, 0.62
     for column, (name, numbers) in enumerate(columns.items()):
         x = left + column * pitch
         shapes.append(Label(f"column {column}", name, x + 0.1, 1.95, size=1.2))
         for n, number in enumerate(numbers):
             key, y = f"{column} {n}", 1.25 - n * row
-            shapes.append(Strip(f"field {key}", x - 0.5, y, (number,), field=0.34, across=True))
+            role = "share" if name == "$s$" else "vector"
+            place = x - 0.5, y, (number,), role
+            shapes.append(Strip(f"field {key}", *place, field=0.34, across=True))
             text = f"{number:.2f}".replace("-", "−")
             shapes.append(Label(f"number {key}", text, x + 0.62, y, "caption", "right", 0.9))
     end = left + 2 * pitch + 1.0
-    for n, share in enumerate(opened):
+    for n, share in enumerate(OPENED):
         word = "open" if share > 0.9 else "closed" if share < 0.1 else "partly open"
         shapes.append(Label(f"word {n}", w(word), end, 1.25 - n * row, "caption", "left", 0.9))
+    for role, x, ends in (("vector", left - 0.7, (-1.0, 1.0)), ("share", left + 2.75, (0.0, 1.0))):
+        names = "$v$, $s \\odot v$:" if role == "vector" else "$s$:"
+        wide = text_width(names) * 0.8 + 0.12
+        low, high = (f"{end:.0f}".replace("-", "−") for end in ends)
+        at = x + wide + 0.4
+        shades = tuple(ends[0] + (ends[1] - ends[0]) * n / 6 for n in range(7))
+        shapes += [
+            Label(f"of {role}", names, x, -2.3, "caption", "left", 0.8),
+            Label(f"low {role}", low, at - 0.08, -2.3, "caption", "right", 0.7),
+            Strip(f"scale {role}", at + 0.63, -2.3, shades, role, 0.18, True),
+            Label(f"high {role}", high, at + 1.34, -2.3, "caption", "left", 0.7),
+        ]
     example = w("an example of four units")
     shapes.append(Label("example", example, left - 0.7, 2.6, "caption", "left", 0.9))
     shapes.append(
@@ -215,4 +227,4 @@ def gate(subject: Subject) -> Picture:
         )
     )
     scene = above(Scene(tuple(shapes), "gate"), w("a gate: numbers from 0 to 1 that multiply"))
-    return still(scene, v=PASSING, s=opened, gated=gated)
+    return still(scene, v=PASSING, s=OPENED, gated=gated)

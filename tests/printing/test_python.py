@@ -131,6 +131,40 @@ def test_delayed_states() -> None:
     check(delayed.derivative, delayed.graph)
 
 
+def test_lines_stand_where_no_state_needs_a_second_name() -> None:
+    @unrolled.cell
+    def kept(x, h, c, m):
+        z = tanh(affine(x, m))
+        c_new = c * z
+        h = tanh(affine(x, h) + c_new + m * c)
+        m = m + z
+        c = c_new
+        return locals()
+
+    @unrolled.cell
+    def twice(x, h, c):
+        z = tanh(affine(x, h))
+        c = c * z
+        h = c
+        return locals()
+
+    assert lines_of(CELLS["slstm"])[-4:] == [
+        *("c = f * c + i * z", "n = f * n + i", "h = o * c / n", "m = m_new")
+    ]
+    assert lines_of(kept)[1] == "c_new = c * z"
+    assert {"c = c_new", "m = m + z"} == set(lines_of(kept)[-2:])
+    assert lines_of(twice)[-2:] == ["c = c * z", "h = c"]
+    for cell in (kept, twice):
+        assert "_next" not in cell.python()
+        check(cell.graph)
+        check(cell.derivative, cell.graph)
+
+
+def lines_of(cell: Cell) -> list[str]:
+    """Return the lines of a cell's code, without that which returns the states."""
+    return [line.strip() for line in cell.python().split("\n") if " = " in line and line[0] == " "]
+
+
 def test_a_value_named_next() -> None:
     @quiet
     def named(x, h, c):

@@ -20,7 +20,7 @@ from .operation import ACTIVATIONS, CONDITIONS, LEAVES, Operation
 from .sizes import UNITS, sizes, state_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 
 class Written(NamedTuple):
@@ -171,11 +171,13 @@ class Graph:
 
         A part that stands in several places, or makes a line long or deep, is written once, under
         a name such as v1: the text then grows with the graph, however values are shared. A short
-        part to which its author gave no name stands in every place.
+        part to which its author gave no name stands in every place. The line of a state's new
+        value stands behind those that read its old one, as one name stands for both, unless one of
+        these needs the new value.
         """
         own = self.written.names
         named = {n: v for n, v in self.values.items() if own is None or n in own}
-        return in_order({**named, **_long_parts(self, named)})
+        return _old_states_first(in_order({**named, **_long_parts(self, named)}), self.states)
 
     @cached_property
     def line_names(self) -> Mapping[Node, str]:
@@ -303,3 +305,54 @@ def in_order(values: Mapping[str, Node]) -> dict[str, Node]:
     for name, node in values.items():
         aliases.setdefault(node, []).append(name)
     return {name: node for node in ordered(list(values.values())) for name in aliases.get(node, ())}
+
+
+def _old_states_first(lines: Mapping[str, Node], states: Iterable[str]) -> dict[str, Node]:
+    """Return lines in an order in which old values of states are read before the new ones stand.
+
+    Nothing else changes places; where a line needs both values of a state, nothing does.
+    """
+    named = names(lines)
+    read = {name: read_by(name, node, named) for name, node in lines.items()}
+    lines_read = {name: {named[n] for n in nodes if n in named} for name, nodes in read.items()}
+    waited_for = {
+        state: {
+            name
+            for name, nodes in read.items()
+            if name != state and Node(Operation.STATE, (), state) in nodes
+        }
+        for state in states
+    }
+    placed: dict[str, Node] = {}
+    waiting = list(lines)
+    while waiting:
+        left = []
+        for name in waiting:
+            needed = lines_read[name] | waited_for.get(name, set())
+            if needed <= placed.keys():
+                placed[name] = lines[name]
+            else:
+                left.append(name)
+        if len(left) == len(waiting):  # the first one reads none of the others
+            name = left.pop(0)
+            placed[name] = lines[name]
+        waiting = left
+    return placed
+
+
+def read_by(name: str, line: Node, named: Mapping[Node, str]) -> set[Node]:
+    """Return what stands in the line of a name: nodes with a line of their own, and leaves."""
+    if named.get(line, name) != name:  # a second name of a value
+        return {line}
+    found: set[Node] = set()
+    seen, stack = {line}, [line]
+    while stack:
+        node = stack.pop()
+        if node is not line and node in named:
+            found.add(node)
+            continue
+        if not node.arguments:
+            found.add(node)
+        stack += set(node.arguments) - seen
+        seen.update(node.arguments)
+    return found

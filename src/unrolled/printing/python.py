@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from ..errors import CellError
+from ..graph.graph import read_by
 from ..graph.node import Node
 from ..graph.notation import NOTATION, Level, Rule, Text, Writer, number, unnamed_log_sigmoid
 from ..graph.operation import EPSILON, Operation
@@ -162,9 +163,10 @@ def _renamed(graph: Graph, taken: set[str]) -> dict[str, str]:
     """Return second names for states whose old value is read after their new one is known."""
     places = {name: place for place, name in enumerate(graph.lines)}
     read: dict[str, int] = {}  # in which line each old state is read last
-    for place, line in enumerate(graph.lines.values()):
-        for state in _states_of(graph, line):
-            read[state] = place
+    for place, (name, line) in enumerate(graph.lines.items()):
+        for node in read_by(name, line, graph.line_names):
+            if node.operation is Operation.STATE:
+                read[node.attribute] = place
     renamed: dict[str, str] = {}
     for state in graph.states:
         if read.get(state, -1) > places[state]:
@@ -177,17 +179,6 @@ def _unused(name: str, taken: set[str]) -> str:
     while name in taken:
         name += "_"
     return name
-
-
-def _states_of(graph: Graph, line: Node) -> set[str]:
-    """Return the old states that the line which defines a value reads."""
-    seen, stack = {line}, [line]
-    while stack:
-        node = stack.pop()
-        below = node.arguments if node is line or node not in graph.line_names else ()
-        stack += set(below) - seen
-        seen.update(below)
-    return {node.attribute for node in seen if node.operation is Operation.STATE}
 
 
 def _preamble(body: str, functions: Mapping[str, str]) -> str:

@@ -217,7 +217,7 @@ def test_python_if_on_a_condition() -> None:
         h = gate if gate > 0.5 else h
         return locals()
 
-    place = f"branches: line {line(branches, 'gate > 0.5')}, 0.5 < gate: "
+    place = f"branches: line {line(branches, 'gate > 0.5')}, gate > 0.5: "
     assert refused(branches).startswith(place + "a symbol has no value until the cell runs")
 
 

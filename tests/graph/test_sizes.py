@@ -49,7 +49,7 @@ def refused(value: Callable[[Any, Any], Any]) -> str:
         ),
         (
             lambda x, h: where(x > 0, affine(x), h),
-            "cell: h = where(0 < x, W_ih @ x + b_ih, h): sizes that cannot agree: 0 < x has I "
+            "cell: h = where(x > 0, W_ih @ x + b_ih, h): sizes that cannot agree: x > 0 has I "
             "units, W_ih @ x + b_ih has H units, h has H units" + TOGETHER,
         ),
     ],

@@ -25,7 +25,14 @@ QUIET = re.compile(r"[\s()_^/√{}′'¯]")
 
 def of_latex(formula: str) -> str:
     """The symbols of a formula in LaTeX, in their order."""
-    for name, sign in {"odot": "⊙", "cdot": "·", "leq": "≤", "sum": "∑", "top": "⊤"}.items():
+    for name, sign in {
+        "odot": "⊙",
+        "cdot": "·",
+        "leq": "≤",
+        "geq": "≥",
+        "sum": "∑",
+        "top": "⊤",
+    }.items():
         formula = formula.replace(f"\\{name}", sign)
     formula = re.sub(r"\\(?:left|right|mathrm|frac|sqrt|bar)(?![a-z])|\\[,;]", " ", formula)
     formula = re.sub(r"\\([a-z]+)", lambda found: GREEK.get(found[1], found[1]), formula)

@@ -20,6 +20,7 @@ from unrolled import (
     sigmoid,
     tanh,
     vector,
+    where,
 )
 from unrolled.cells import CELLS
 from unrolled.equations import Cell
@@ -129,6 +130,24 @@ def test_delayed_states() -> None:
 
     check(delayed.graph)
     check(delayed.derivative, delayed.graph)
+
+
+def test_what_a_value_is_compared_with_stands_on_the_right() -> None:
+    @quiet  # a vector that is only compared with does not learn
+    def compared(x, h, *, alpha=0.3):
+        p = vector()
+        s = affine(x, h)
+        a = where(s > 0, tanh(s), s)
+        b = where(0 >= a, h, a)  # noqa: SIM300
+        h = where(1 - alpha <= h, b, where(p < b, a, b * h)) + where(a < b, a, b)
+        return locals()
+
+    code = "\n".join(lines_of(compared))
+    assert all(text in code for text in ("s > 0", "a <= 0", "h >= 1 - alpha", "b > p", "a < b"))
+    assert "sₜ > 0" in compared.text()
+    assert "hₜ₋₁ ≥ 1 − α" in compared.text()
+    check(compared.graph)
+    check(compared.derivative, compared.graph)
 
 
 def test_lines_stand_where_no_state_needs_a_second_name() -> None:

@@ -187,11 +187,29 @@ NARROW, WIDE = frozenset("ijlftI.,:;'|!()[]/"), frozenset("mwMW%@…+=<>−→÷
 COMMANDS = {
     **{"omega": 0.8, "phi": 0.8, "psi": 0.8, "infty": 1.1, "_": 0.55},
     **{"tanh": 2.15, "exp": 1.85, "log": 1.6, "max": 2.2, "min": 2.0, "cdots": 1.1, "frac": 0.0},
-    **{"odot": 0.8, "times": 0.75, "div": 0.75, "leq": 0.8, "sum": 1.2, "prod": 1.2, "to": 1.2},
-    **{",": 0.2, ";": 0.35, "mathrm": 0.0, "mathbf": 0.0, "mathit": 0.0, "left": 0.0, "right": 0.0},
+    **{
+        "odot": 0.8,
+        "times": 0.75,
+        "div": 0.75,
+        "leq": 0.8,
+        "geq": 0.8,
+        "sum": 1.2,
+        "prod": 1.2,
+        "to": 1.2,
+    },
+    **{
+        ",": 0.2,
+        ";": 0.35,
+        "!": 0.0,
+        "mathrm": 0.0,
+        "mathbf": 0.0,
+        "mathit": 0.0,
+        "left": 0.0,
+        "right": 0.0,
+    },
 }
 """The widths of commands of LaTeX; 0 for those that take no room."""
-SIGNS = frozenset(["+", "-", "=", "<", ">", ":", "\\odot", "\\times", "\\div", "\\leq"])
+SIGNS = frozenset(["+", "-", "=", "<", ">", ":", "\\odot", "\\times", "\\div", "\\leq", "\\geq"])
 """Signs with room on both sides in a formula."""
 SMALL = 0.7
 """The size of subscripts and exponents."""

@@ -52,9 +52,12 @@ WITH: dict[Operation, tuple[str, str]] = {
     Operation.DIV: ("${}{{\\div}}$", "$\\div {}$"),
     Operation.MINIMUM: ("$\\min\\,{}$", "$\\min\\,{}$"),
     Operation.MAXIMUM: ("$\\max\\,{}$", "$\\max\\,{}$"),
-    Operation.LESS: ("${}{{<}}$", "$<{}$"),
-    Operation.LESS_EQUAL: ("${}{{\\leq}}$", "$\\leq {}$"),
+    Operation.LESS: ("$\\!>{}$", "$\\!<{}$"),
+    Operation.LESS_EQUAL: ("$\\!\\geq {}$", "$\\!\\leq {}$"),
 }
-"""Operations with a number in them, as the first or the second argument."""
+"""Operations with a number in them, as the first or the second argument.
+
+mathtext leaves room before a comparison, even at the beginning: it is taken back.
+"""
 LEARNED_PRODUCT = ("$\\odot\\,{}$", "$\\odot\\,{}$")
 """The product with a learned vector."""

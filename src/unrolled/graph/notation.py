@@ -151,6 +151,43 @@ def sum_of_products(
     return Text(plus.join(terms), Level.SUM if len(terms) > 1 else Level.PRODUCT)
 
 
+def compared(node: Node) -> tuple[Node, Node, str]:
+    """Return a comparison as it is written, what is the same at every step on the right: ``s > 0``.
+
+    >>> from unrolled.graph.node import Node
+    >>> s, x = Node(Operation.STATE, (), "s"), Node(Operation.INPUT, (), "x")
+    >>> [compared(node)[2] for node in (0 < s, 0 >= s, s >= 0, s > x)]
+    ['>', '<=', '>=', '<']
+    """
+    a, b = node.arguments
+    is_strict = node.operation is Operation.LESS
+    if _is_fixed(a) and not _is_fixed(b):
+        return b, a, ">" if is_strict else ">="
+    return a, b, "<" if is_strict else "<="
+
+
+FIXED = 200
+"""Nodes of a value that are looked through for what changes from step to step."""
+
+
+def _is_fixed(node: Node) -> bool:
+    """Return whether a value is the same at every step: a number, or learned, or made of such."""
+    waiting, seen = [node], {node}
+    while waiting and len(seen) < FIXED:
+        node = waiting.pop()
+        if node.operation in (Operation.INPUT, Operation.STATE):
+            return False
+        waiting += set(node.arguments) - seen
+        seen.update(node.arguments)
+    return not waiting
+
+
+def _comparison(node: Node, writer: Writer) -> Text:
+    left, right, sign = compared(node)
+    a, b = writer.operand(left, Level.SUM), writer.operand(right, Level.SUM)
+    return Text(f"{a} {sign} {b}", Level.COMPARISON)
+
+
 def number(value: float) -> str:
     """Return a constant as short as it can be written exactly."""
     short = f"{value:.0f}"
@@ -181,7 +218,7 @@ def _constant(node: Node, writer: Writer) -> Text:
     return Text(number(node.attribute), Level.SIGN if node.attribute < 0 else Level.ATOM)
 
 
-_, COMPARISON, SUM, PRODUCT, SIGN, ATOM = Level
+_, _, SUM, PRODUCT, SIGN, ATOM = Level
 FUNCTIONS = ACTIVATIONS | {Operation.LOG, Operation.SQRT, Operation.ABS, Operation.SUM}
 NOTATION: dict[Operation, Rule] = {
     **{operation: form(f"{operation.value}({{}})") for operation in FUNCTIONS},
@@ -196,8 +233,8 @@ NOTATION: dict[Operation, Rule] = {
     Operation.NEG: form("-{}", SIGN, SIGN),
     Operation.MINIMUM: form("minimum({}, {})"),
     Operation.MAXIMUM: form("maximum({}, {})"),
-    Operation.LESS: form("{} < {}", COMPARISON, SUM, SUM),
-    Operation.LESS_EQUAL: form("{} <= {}", COMPARISON, SUM, SUM),
+    Operation.LESS: _comparison,
+    Operation.LESS_EQUAL: _comparison,
     Operation.SELECT: form("where({}, {}, {})"),
     Operation.DIMENSION: form("len({})"),
     Operation.BROADCAST: form("full_like({1}, {0})"),

@@ -11,7 +11,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol, final
 
 from ..graph.learned import Term
-from ..graph.notation import Level, Rule, Text, Writer, number, sum_of_products, unnamed_log_sigmoid
+from ..graph.notation import (
+    Level,
+    Rule,
+    Text,
+    Writer,
+    compared,
+    number,
+    sum_of_products,
+    unnamed_log_sigmoid,
+)
 from ..graph.operation import Operation
 from ..graph.scalars import is_scalar
 from ..locks import cached_property
@@ -25,7 +34,7 @@ if TYPE_CHECKING:
     from ..graph.node import Node
 
 SIGNS = (
-    *("+", "−", "⊙", "·", "<", "≤", ","),
+    *("+", "−", "⊙", "·", "<", "≤", ">", "≥", ","),
     *("negative", "∑", "∞", "⊤", "raised", "thin", "times", "of"),
 )
 """The signs of formulas: those between operands; minus before a number; exponents, ``raised`` for
@@ -243,11 +252,18 @@ def _difference(node: Node, writer: Writer, style: Style) -> Text:
     return Text(style.row(style.function("log"), style.signs["of"], inner), Level.ATOM)
 
 
-def _infix(sign: str, left: Level, right: Level, level: Level = Level.SUM) -> StyledRule:
+def _comparison(node: Node, writer: Writer, style: Style) -> Text:
+    left, right, sign = compared(node)
+    sign = style.signs[{"<=": "≤", ">=": "≥"}.get(sign, sign)]
+    text = style.row(writer.operand(left, Level.SUM), sign, writer.operand(right, Level.SUM))
+    return Text(text, Level.COMPARISON)
+
+
+def _infix(sign: str, left: Level, right: Level) -> StyledRule:
     def rule(node: Node, writer: Writer, style: Style) -> Text:
         a, b = node.arguments
         text = style.row(writer.operand(a, left), style.signs[sign], writer.operand(b, right))
-        return Text(text, level)
+        return Text(text, Level.SUM)
 
     return rule
 
@@ -280,7 +296,7 @@ def _leaf(write: Callable[[Style, Node], str]) -> StyledRule:
     return lambda node, writer, style: Text(write(style, node), Level.ATOM)
 
 
-_, COMPARISON, SUM, PRODUCT, SIGN, ATOM = Level
+_, _, SUM, PRODUCT, SIGN, ATOM = Level
 RULES: dict[Operation, StyledRule] = {
     Operation.CONSTANT: _number,
     Operation.INPUT: _leaf(lambda style, node: style.symbol(node.attribute, "t")),
@@ -300,8 +316,8 @@ RULES: dict[Operation, StyledRule] = {
     Operation.ABS: _filled("bars"),
     Operation.MINIMUM: _function("min"),
     Operation.MAXIMUM: _function("max"),
-    Operation.LESS: _infix("<", SUM, SUM, COMPARISON),
-    Operation.LESS_EQUAL: _infix("≤", SUM, SUM, COMPARISON),
+    Operation.LESS: _comparison,
+    Operation.LESS_EQUAL: _comparison,
     Operation.SELECT: _filled("choice"),
     Operation.SUM: _prefix("∑", PRODUCT),
     Operation.DIMENSION: _function("dim"),

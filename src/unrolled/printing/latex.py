@@ -18,6 +18,7 @@ FUNCTIONS = frozenset(["sigma", "tanh", "exp", "log", "min", "max", "dim"])
 """Functions that LaTeX has a command for."""
 SIGNS = {
     **{"+": " + ", "−": " - ", "⊙": " \\odot ", "·": " \\cdot ", "<": " < ", "≤": " \\leq "},
+    **{">": " > ", "≥": " \\geq "},
     **{",": ",\\, ", "negative": "-", "∑": "\\sum ", "∞": "\\infty", "⊤": "\\top", "raised": "+"},
     **{"thin": "\\, ", "times": " ", "of": " "},
 }

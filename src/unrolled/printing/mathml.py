@@ -60,7 +60,7 @@ STYLE = Style(
     digits=_digits,
     time=_time,
     signs={
-        **{sign: _sign(sign) for sign in "+−⊙·<≤,∑∞⊤"},
+        **{sign: _sign(sign) for sign in "+−⊙·<≤>≥,∑∞⊤"},
         **{"negative": _sign("−"), "raised": _sign("+"), "thin": THIN, "times": "", "of": THIN},
     },
     row=_row,

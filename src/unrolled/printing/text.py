@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..graph.graph import Graph
 
 GLUE = "\N{NO-BREAK SPACE}"
-BETWEEN_FACTORS = re.compile(r"(?<![-+−⊙*<≤=,]) (?![-+−⊙*<≤])")
+BETWEEN_FACTORS = re.compile(r"(?<![-+−⊙*<≤>≥=,]) (?![-+−⊙*<≤>≥])")
 """A space at which a line is not broken: between a weight and what it multiplies."""
 LEAST = 20
 """Columns of a right side, at least, however narrow the terminal is."""

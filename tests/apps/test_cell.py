@@ -5,7 +5,7 @@ import pytest
 
 from unrolled import cells
 from unrolled.apps.cell import cell_of
-from unrolled.errors import UserError
+from unrolled.errors import CellWarning, UserError
 
 from .report.runs import PLAIN, command, train
 
@@ -42,6 +42,25 @@ def test_a_cell_of_ones_own_is_named_wherever_a_cell_is_and_lives_on_in_its_run(
     assert drawn == (str(run), "leaky.svg")
     command("draw", "cell", "--cell", run, "-o", tmp_path / "leaky.svg")
     assert (tmp_path / "leaky.svg").stat().st_size > 1000
+
+
+def test_warnings_are_of_the_cell_that_was_asked_for(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    idle = """
+@unrolled.cell
+def idle(x, h):
+    unused = affine(x)
+    h = tanh(affine(x, h))
+    return locals()
+"""
+    file.write_text(f"{MINE}{idle}")
+    assert cell_of(f"{file}:leaky").name == "leaky"  # a warning is an error here
+    with pytest.warns(CellWarning, match="^idle: line ") as caught:
+        cell_of(f"{file}:idle")
+    assert [(each.filename, each.lineno) for each in caught] == [(str(file), 13)]
+    file.write_text(f"import warnings\nwarnings.warn('of the file')\n{MINE}{idle}")
+    with pytest.warns(UserWarning, match="of the file"):
+        cell_of(f"{file}:leaky")
 
 
 def train_again(folder: Path, run: Path) -> Path:

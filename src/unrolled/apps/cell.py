@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import runpy
+import warnings
 from pathlib import Path
+from typing import Any
 
 from ..cells import CELLS, find
 from ..equations import Cell
-from ..errors import CellError, UserError
+from ..errors import CellError, CellWarning, UserError
 
 
 def cell_of(name: str) -> Cell:
@@ -25,15 +27,31 @@ def cell_of(name: str) -> Cell:
         return _of_run(Path(name)) if name not in CELLS and Path(name).exists() else _known(name)
     if not Path(file).is_file():
         raise UserError(f"there is no file {file}")
-    try:
-        found = runpy.run_path(file)
-    except Exception as error:
-        raise UserError(f"{file} cannot be run: {type(error).__name__}: {error}") from error
+    found, caught = _run(file)
     if not isinstance(found.get(own), Cell):
         others = sorted(each for each, value in found.items() if isinstance(value, Cell))
         known = f"it has {', '.join(others)}" if others else "write it under @unrolled.cell"
         raise UserError(f"{file} has no cell called {own!r}: {known}")
+    for warning in caught:
+        if not issubclass(warning.category, CellWarning) or _is_about(warning, found[own]):
+            place = warning.filename, warning.lineno
+            warnings.warn_explicit(warning.message, warning.category, *place)
     return found[own]
+
+
+def _run(file: str) -> tuple[dict[str, Any], list[warnings.WarningMessage]]:
+    """Return what a Python file defines, and the warnings on the way."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")  # filters take those that are given again
+        try:
+            return runpy.run_path(file), caught
+        except Exception as error:
+            raise UserError(f"{file} cannot be run: {type(error).__name__}: {error}") from error
+
+
+def _is_about(warning: warnings.WarningMessage, cell: Cell) -> bool:
+    """Return whether a warning of equations is of a cell: it then begins with the cell's name."""
+    return str(warning.message).startswith(f"{cell.name}: ")
 
 
 def _known(name: str) -> Cell:

@@ -18,7 +18,7 @@ from unrolled.printing.unicode import readable
 
 NAMES = {*CELLS, "LSTM", "GRU", "RNN", "Frobenius"}
 """What is called the same in Chinese."""
-FUNCTIONS = {"tanh", "softmax", "diag", "exp", "log", "relu", "max", "min", "if", "norm"}
+FUNCTIONS = {"tanh", "softmax", "diag", "exp", "log", "relu", "max", "min", "if", "norm", "mean"}
 FUNCTIONS |= {"sigmoid"}  # in code
 READ = {*SENTENCE.split(), *re.findall(r"\w+", TEXT), *re.findall(r"[A-Za-z]+", CODE)}
 """What a model reads, and how it is written."""

@@ -1,14 +1,17 @@
 """The code under a picture, as matplotlib sets it."""
 
+import re
+
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 import unrolled
-from unrolled import affine, sigmoid, tanh, vector
+from unrolled import affine, exp, sigmoid, tanh, vector
 from unrolled.cells import CELLS
 from unrolled.draw import scene_of
-from unrolled.draw.formulas import LONGEST, measured, text_panel
+from unrolled.draw.formulas import LONGEST, _lines, measured, text_panel
 from unrolled.draw.frames import FRAME_DPI
+from unrolled.draw.parts import circle
 from unrolled.draw.render import DPI, figure
 from unrolled.draw.shapes import text_width
 from unrolled.draw.type import MONOSPACE, dressed, style
@@ -85,3 +88,43 @@ def test_names_hang_above_the_borders_of_boxes(cell: Cell) -> None:
             for box in (box for box in scene.boxes.values() if box.role in ("layer", "operation")):
                 a, b, c, d = box.bounds
                 assert max(a - right, left - c, b - up, down - d) > 0.06, (label.id, box.id)
+
+
+def test_code_is_broken_in_sums_before_products() -> None:
+    assert _lines(
+        "p = p + dt * (tanh(W_ip @ x + b_ip + W_qp @ q + b_qp) - k * q - mu * d * p)"
+    ) == [
+        "p = p + dt * (tanh(W_ip @ x + b_ip + W_qp @ q + b_qp)",
+        "    - k * q - mu * d * p)",
+    ]
+    name = "a_very_long_name_of_a_gate"
+    assert _lines(f"h = {name} * {name} * h") == [f"h = {name}", f"    * {name} * h"]
+
+
+def test_bars_are_as_tall_as_letters() -> None:
+    @unrolled.cell
+    def barred(x, h):
+        w = vector()
+        h = exp(-abs(w)) * h + tanh(affine(x))
+        return locals()
+
+    (label, *_) = text_panel(barred.graph, ["h"]).scene.labels
+    assert "|w|" in label.text
+    assert not re.search(r"\\(left|right)", label.text)
+
+
+def test_a_long_name_has_a_pill_and_no_letter_at_its_wall() -> None:
+    @unrolled.cell
+    def long(x, fast, slow):
+        fast = tanh(affine(x, fast, slow))
+        slow = slow + fast
+        return locals()
+
+    scene = scene_of(long)
+    output = scene.boxes["output"]
+    assert output.width > output.height == 2 * output.radius
+    assert output.width - measured(output.text) > 0.14
+    assert scene.boxes["x"].width == scene.boxes["x"].height
+    small = circle("h", "output", 0, 0, output.text)
+    assert small.size * measured(small.text) < small.width - 0.1
+    assert circle("h", "output", 0, 0, "$h_t$").size == 1.0

@@ -1,7 +1,19 @@
 import unrolled
 from samples import quiet
-from unrolled import affine, layer_norm, log_sigmoid, sigmoid, tanh, vector
+from unrolled import (
+    affine,
+    layer_norm,
+    log_sigmoid,
+    mean,
+    normalize,
+    relu,
+    sigmoid,
+    tanh,
+    vector,
+    where,
+)
 from unrolled.cells import CELLS
+from unrolled.draw import scene_of
 from unrolled.draw.elements import elements
 from unrolled.equations import Cell
 
@@ -73,7 +85,52 @@ def test_composites_are_one_shape() -> None:
         return locals()
 
     assert texts(composed, "layer") == ["$\\log\\,\\sigma$"]
-    assert texts(composed, "operation") == [*("$\\mathrm{norm}$", "$+$")]
+    assert texts(composed, "operation") == ["$+$"]
+    assert texts(composed, "learned") == ["$\\mathrm{norm}$"]
+
+
+def test_what_reads_all_units_is_a_box_and_learned_if_it_learns() -> None:
+    @unrolled.cell
+    def normed(x, h):
+        u = layer_norm(affine(x, h))
+        v = tanh(normalize(u)) / (1 + mean(u * u))
+        h = layer_norm(v + h)
+        return locals()
+
+    boxes = {
+        (box.text, box.role): box
+        for box in scene_of(normed).boxes.values()
+        if box.role in ("layer", "operation") and 0 < box.radius < box.height / 2
+    }
+    assert set(boxes) == {
+        ("$W$\n$\\mathrm{norm}$", "layer"),  # else it would be as the one without weights
+        ("$\\mathrm{norm}$", "operation"),
+        ("$\\mathrm{norm}$", "layer"),
+        ("$\\mathrm{mean}$", "operation"),
+    }
+    pills = {box.text for box in scene_of(normed).boxes.values() if box.radius == box.height / 2}
+    assert {"$\\mathrm{tanh}$", "$\\div$"} < pills
+
+
+def test_layers_without_activation_are_called_alike() -> None:
+    @unrolled.cell
+    def highway(x, h):
+        a = relu(affine(x, h))
+        b = affine(a)
+        h = b * h + affine(x, h)
+        return locals()
+
+    assert sorted(texts(highway, "layer")) == ["$W$", "$W$", "$\\mathrm{relu}$"]
+
+
+def test_a_number_stands_behind_the_sign_of_a_comparison() -> None:
+    @unrolled.cell
+    def choosy(x, h):
+        s = tanh(affine(x, h))
+        h = where(s > 0, s, h) + where(0.5 >= s, h, s)  # noqa: SIM300
+        return locals()
+
+    assert {"$\\!>0$", "$\\!\\leq 0.5$"} < set(texts(choosy, "operation"))
 
 
 def test_the_order_of_a_difference_is_marked() -> None:

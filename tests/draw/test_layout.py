@@ -80,7 +80,8 @@ def check_structure(graph: Graph) -> None:
 
 
 def layers(picture: Scene) -> list[Box]:
-    return [box for box in picture.boxes.values() if box.role == "layer"]
+    # A norm alone looks like a layer, but stands where operations do.
+    return [box for box in picture.boxes.values() if box.id.startswith("box ")]
 
 
 @pytest.mark.parametrize("name", CELLS)

@@ -29,6 +29,8 @@ class Element:
         root: the node whose value leaves it, None for a state's next value and a join.
         nodes: the nodes that it stands for.
         names: the names of its value.
+        mixes: whether each unit of its value depends on all units that it reads, other than by
+            learned weights: a norm, a sum.
     """
 
     key: str
@@ -37,6 +39,7 @@ class Element:
     root: Node | None
     nodes: tuple[Node, ...] = ()
     names: tuple[str, ...] = ()
+    mixes: bool = False
 
 
 class Wire(NamedTuple):
@@ -151,7 +154,8 @@ class _Builder:
         bundle = [self._join(part.bundle)] if several else map(self._source, part.bundle)
         reads = [(source, "") for source in bundle]
         reads += [(self._source(source, node), mark) for source, mark in part.reads]
-        self._add(Element(key, part.role, part.text, node, part.nodes, self._names(node)))
+        names = self._names(node)
+        self._add(Element(key, part.role, part.text, node, part.nodes, names, part.mixes))
         for product in part.ports:
             self._port(product, key)
         marks: dict[str, list[str]] = {}

@@ -90,7 +90,8 @@ def _broken(text: str) -> list[str]:
     """Return a long equation in lines, broken before a plus or minus, in no fraction or root; in
     two near its middle, if these are enough.
     """
-    text = text.replace("\\left(", "(").replace("\\right)", ")")
+    # mathtext draws bars that grow with what is in them only as high as an x.
+    text = re.sub(r"\\(left|right)(?=[(|)])", "", text)
     lines: list[str] = []
     while (wide := text_width(f"${text}$")) > (room := LONGEST - INDENT * bool(lines)):
         places = [match.start() for match in re.finditer(r" [-+] ", text)]
@@ -153,17 +154,19 @@ def text_panel(
 
 
 def _lines(text: str) -> list[str]:
-    """Return a line of code, a long one in several, broken before an operation."""
+    """Return a line of code, a long one in several, broken before a plus or minus, or else before
+    another operation.
+    """
     found = []
     indent = ""
     while columns(indent + text) > COLUMNS:
         places = [m.start() for m in re.finditer(r" [-+*/@] ", text) if m.start()]
-        # A matrix and what it multiplies stay together if they can.
-        sums = [n for n in places if text[n + 1] != "@"]
-        fitting = [n for n in sums if columns(indent + text[:n]) <= COLUMNS]
+        fitting = [n for n in places if columns(indent + text[:n]) <= COLUMNS]
         if not places:
             break
-        place = fitting[-1] if fitting else places[0]
+        # A matrix and what it multiplies stay together if they can, then other factors.
+        kinds = ([n for n in fitting if text[n + 1] in signs] for signs in ("+-", "*/"))
+        place = next((those[-1] for those in kinds if those), places[0])
         found.append(indent + text[:place])
         text, indent = text[place + 1 :], "    "
     return [*found, indent + text]

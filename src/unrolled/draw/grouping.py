@@ -13,7 +13,7 @@ from ..equations import language
 from ..graph.node import Node
 from ..graph.notation import Composite, log_sigmoid
 from ..graph.operation import ACTIVATIONS, LEAVES, Operation
-from ..printing.latex import decimal, learned_symbol, number, weight_symbol
+from ..printing.latex import decimal, learned_symbol, number
 from .symbols import LEARNED_PRODUCT, LOG_SIGMOID, MARKS, MEAN, SYMBOL, WITH
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ Role = Literal["layer", "operation", "learned", "constant", "input", "state", "n
 """A learned layer or an operation; a leaf; a terminal; the place where lines join."""
 
 TERMINALS = frozenset({Operation.INPUT, Operation.STATE})
+MIXING = frozenset({Operation.NORMALIZE, Operation.SUM})
+"""Operations that are not pointwise: each unit of the result depends on all units."""
 
 
 class Part(NamedTuple):
@@ -36,6 +38,7 @@ class Part(NamedTuple):
     bundle: tuple[Node, ...]  # sources that join before the box
     reads: tuple[tuple[Node, str], ...]  # further sources, each with the mark at its end
     ports: tuple[Node, ...] = ()  # products of a learned vector and a source, taken in
+    mixes: bool = False  # whether each unit of its value depends on all units that it reads
 
 
 @final
@@ -114,7 +117,9 @@ class Grouping:
         if several or any(s is a for s in read for a in cores[0].arguments):
             return None
         cover.add(cores[0])
-        text = "\n".join(reversed(texts)) or _weight(cores[0])
+        if texts in ([], [SYMBOL[Operation.NORMALIZE]]):  # a norm alone has no weights before it
+            texts.append(SYMBOL[Operation.AFFINE])
+        text = "\n".join(reversed(texts))
         taken = self._in_order(cover - set(diagonal))
         return Part("layer", text, taken, cores[0].arguments, (), tuple(diagonal))
 
@@ -169,19 +174,22 @@ class Grouping:
         norm = self._norm(node, {node})
         if norm is not None and norm[0].operation not in LEAVES - TERMINALS:
             nodes = self._in_order(norm[1])
-            return Part("operation", SYMBOL[Operation.NORMALIZE], nodes, (), ((norm[0], ""),))
+            text = SYMBOL[Operation.NORMALIZE]
+            return Part("learned", text, nodes, (), ((norm[0], ""),), mixes=True)
         for text, found in ((LOG_SIGMOID, log_sigmoid(node)), (MEAN, _mean(node))):
             if found is None or found.value.operation in LEAVES - TERMINALS:
                 continue
             inside = set(found.parts)
             if all(self._free(n, inside) for n in inside - {node}):
-                return Part("operation", text, self._in_order(inside), (), ((found.value, ""),))
+                nodes = self._in_order(inside)
+                reads = ((found.value, ""),)
+                return Part("operation", text, nodes, (), reads, mixes=text == MEAN)
         return None
 
     def _operation(self, node: Node) -> Part:
         """Return a single operation, with its own number or learned vector written into it."""
         if node.operation is Operation.AFFINE:
-            return Part("layer", _weight(node), (node,), node.arguments, ())
+            return Part("layer", SYMBOL[Operation.AFFINE], (node,), node.arguments, ())
         arguments = node.arguments
         if len(arguments) == 2:
             a, b = arguments
@@ -196,7 +204,8 @@ class Grouping:
                     return Part(role, text, nodes, (), ((other, ""),))
         marks = MARKS.get(node.operation, ("",) * len(arguments))
         reads = tuple(zip(arguments, marks, strict=True))
-        return Part("operation", SYMBOL[node.operation], (node,), (), reads)
+        mixes = node.operation in MIXING
+        return Part("operation", SYMBOL[node.operation], (node,), (), reads, mixes=mixes)
 
     def _written(self, node: Node, own: Node, other: Node) -> str | None:
         """Return the operation as a text with `own` in it, None if `own` is an element."""
@@ -214,13 +223,6 @@ class Grouping:
         if own.operation is Operation.LEARNED and node.operation is Operation.MUL:
             template = LEARNED_PRODUCT
         return template[0 if first else 1].format(text) if template else None
-
-
-def _weight(layer: Node) -> str:
-    """Return what stands in a learned layer without activation: its weight, if it is one."""
-    if len(layer.arguments) > 1:
-        return SYMBOL[Operation.AFFINE]
-    return f"${weight_symbol(layer.attribute, 0)}$"
 
 
 def factors(term: Node) -> tuple[Node, Node]:

@@ -42,6 +42,8 @@ CLEAR = 0.08
 """Between the border of an element and the name of its value: a subscript hangs below the name."""
 APART = 0.09
 """Between the border of an element and the sign of a value that comes in at its side."""
+TERMINAL = 0.62
+"""The height of inputs and outputs, and the width, unless a name needs more."""
 STUB = 0.16
 """Between a port and the layer at which it stands."""
 MOST_NODES = 400
@@ -104,7 +106,7 @@ class _Composition:
         self.places = {node: n for n, node in enumerate(self.found.graph.order)}
         known = {**self.found.elements, **self.found.ports}
         self.sizes = {key: self._size(element) for key, element in known.items()}
-        self.sizes["output"] = (0.62, 0.62)
+        self.sizes["output"] = _terminal_size(name_text(self.found.graph.output))
         wires = [wire for wire in self.found.wires if wire.port]
         self.ports = {(wire.source, wire.target): wire.port for wire in wires}
         self.out, self.marks = self._sides()
@@ -116,11 +118,13 @@ class _Composition:
         """Return width and height of the shape of an element."""
         lines = element.text.split("\n")
         width = max(text_width(line) for line in lines)
-        if element.role == "layer":
+        if element.role == "layer" or element.mixes:
             return max(0.78, width + 0.28), 0.52 + 0.26 * (len(lines) - 1)
         if element.role in ("operation", "learned", "constant"):
             return max(2 * RADIUS, width * 0.92 + 0.2), 2 * RADIUS
-        return (0.62, 0.62) if element.role == "input" else (0.0, 0.0)
+        if element.role == "input":
+            return _terminal_size(_aliases(name_text(element.key), element))
+        return 0.0, 0.0
 
     def _sides(self) -> tuple[dict[str, int], dict[str, list[tuple[int, str]]]]:
         """Return the side through which each value leaves, and the marks at lines that come in."""
@@ -333,8 +337,10 @@ class _Composition:
                 self._terminal(key, name_text(element.names[0]), x + 0.12, y, "left")
             return
         text = _aliases(name_text(key), element) if role == "input" else element.text
-        radius = 0.1 if role == "layer" else height / 2
-        self.shapes.append(Box(key, role, x, y, width, height, radius, text, nodes=nodes))
+        radius = 0.1 if role == "layer" or element.mixes else height / 2
+        # A learned norm can stand on a belt, as no layer does, but it looks like one.
+        look = "layer" if role == "learned" and element.mixes else role
+        self.shapes.append(Box(key, look, x, y, width, height, radius, text, nodes=nodes))
         self.shapes += [*self._names(key, x, y), *self._signs(key, x, y)]
 
     def _terminal(
@@ -346,7 +352,9 @@ class _Composition:
     def _output(self) -> None:
         x, y = self._at("output")
         name = self.found.graph.output
-        self.shapes.append(Box("output", "output", x, y, 0.62, 0.62, 0.31, name_text(name)))
+        width, height = self.sizes["output"]
+        look = ("output", "output", x, y, width, height, height / 2, name_text(name))
+        self.shapes.append(Box(*look))
 
     def _numbers(self) -> None:
         """Write the values of hyperparameters under the cell."""
@@ -361,6 +369,11 @@ class _Composition:
         if any(label.bounds[0] < right + GAP / 2 for _, _, right, _ in below):
             label = replace(label, y=min(down for _, down, _, _ in below) - LETTER)
         self.shapes.append(label)
+
+
+def _terminal_size(text: str) -> tuple[float, float]:
+    """Return width and height of an input or output: a circle, for a long name a pill."""
+    return max(TERMINAL, text_width(text) + 0.16), TERMINAL
 
 
 def _aliases(text: str, element: Element) -> str:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from .formulas import measured
 from .scene import Scene
 from .shapes import Box, Label, Line, Point, Shape
 
 CIRCLE = 0.38
 """Radius of inputs and outputs."""
+FREE = 0.12
+"""Of their width, what letters leave free."""
 WIDE, HIGH, PITCH = 1.5, 1.1, 2.5
 """The closed box of a step, and from one to the next."""
 
 
 def circle(id_: str, role: str, x: float, y: float, text: str, radius: float = CIRCLE) -> Box:
-    """Return an input or output."""
-    return Box(id_, role, x, y, 2 * radius, 2 * radius, radius, text)
+    """Return an input or output; letters that would fill it from wall to wall are smaller."""
+    size = min(1.0, (2 * radius - FREE) / max(measured(text), FREE)) if text else 1.0
+    return Box(id_, role, x, y, 2 * radius, 2 * radius, radius, text, size)
 
 
 def block(id_: str, x: float, text: str = "$A$") -> Box:

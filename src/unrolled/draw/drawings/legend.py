@@ -42,12 +42,21 @@ def _layer() -> list[Shape]:
 
 
 def _norm() -> list[Shape]:
-    return [Box("two", "layer", 0, 0, 1.1, 0.86, 0.1, "$\\mathrm{norm}$\n$\\sigma$", 1.1)]
+    two = Box("two", "layer", 0.8, 0, 1.1, 0.86, 0.1, "$\\mathrm{norm}$\n$\\sigma$", 1.1)
+    return [_box("layer", "$\\mathrm{norm}$", -0.8, 1.1), two]
 
 
-def _functions() -> list[Shape]:
-    names = (("tanh", -0.85), ("max", 0.85))
-    return [_box("operation", f"$\\mathrm{{{name}}}$", x, 1.05) for name, x in names]
+def _pointwise() -> list[Shape]:
+    return [
+        _box("operation", "$\\times$", -0.8),
+        _box("operation", "$\\mathrm{tanh}$", 0.55, 1.15),
+    ]
+
+
+def _mixing() -> list[Shape]:
+    """Return functions of all units, without weights."""
+    names = (("$\\mathrm{norm}$", -0.8), ("$\\mathrm{mean}$", 0.8))
+    return [replace(_box("operation", name, x, 1.15), radius=0.1) for name, x in names]
 
 
 def _scaled() -> list[Shape]:
@@ -147,11 +156,11 @@ def _signed(operation: Operation) -> list[Shape]:
 
 ENTRIES: tuple[tuple[str, Callable[[], list[Shape]]], ...] = (
     ("learned layer", _layer),
-    ("learned layer: norm, then σ", _norm),
+    ("learned norm: alone, or in a layer", _norm),
     ("learned vector", lambda: [_box("learned", "$p$")]),
     ("line times a learned vector", _scaled),
-    ("pointwise operation", lambda: [_box("operation", "$\\times$")]),
-    ("pointwise function", _functions),
+    ("pointwise: each unit by itself", _pointwise),
+    ("of all units, without weights", _mixing),
     ("operation with a number", lambda: [_box("operation", "$1{-}$", width=0.75)]),
     ("a whole vector, with its name", _vector),
     ("lines join: concatenate", _join),

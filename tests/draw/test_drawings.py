@@ -213,7 +213,11 @@ def test_the_legend_shows_a_port_as_cells_do() -> None:
         for pill in found:
             left, _, right, _ = pill.bounds
             at = [line for line in scene.lines if abs(line.points[-1][1] - pill.y) < 1e-6]
-            (into,) = [line for line in at if line.points[-1][0] in (left, right)]
+            (into,) = [
+                line
+                for line in at
+                if min(abs(line.points[-1][0] - side) for side in (left, right)) < 1e-9
+            ]
             (stub,) = [line for line in at if line.points[0][0] in (left, right)]
             assert into.arrow
             assert not stub.arrow

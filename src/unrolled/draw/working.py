@@ -14,7 +14,7 @@ from ..locks import cached_property
 from .example import Example, example
 from .motion import Flow, Move, key_under
 from .scene import Scene
-from .shapes import Box, Strip
+from .shapes import Box, Strip, text_width
 from .ways import parked
 
 if TYPE_CHECKING:
@@ -165,8 +165,8 @@ class Working:
 
     @cached_property
     def openings(self) -> dict[str, list[Box]]:
-        """Return for each gate, a layer with a sigmoid, how far each unit is open: bars that fill
-        the box from below.
+        """Return for each gate, a layer with a sigmoid, how far each unit is open: bars that rise
+        in the box.
         """
         found = {}
         for key, box in self.scene.boxes.items():
@@ -264,13 +264,20 @@ class Working:
 
 
 def bars(box: Box, values: Iterable[float]) -> Iterator[Box]:
-    """Yield bars that fill a box from below: how far each unit is open, from 0 to 1."""
+    """Yield bars that rise in a box on both sides of its text: how far each unit is open, from 0
+    to 1.
+    """
     left, down, right, up = box.bounds
     shares = [float(value) for value in values]
-    pitch = (right - left - 0.12) / len(shares)
+    words = max(map(text_width, box.text.split("\n"))) * box.size / 2 + 0.04
+    side = max(0.06, (right - left) / 2 - 0.06 - words)
+    before = (len(shares) + 1) // 2
     for n, share in enumerate(shares):
+        first, count = (0, before) if n < before else (before, len(shares) - before)
+        start = left + 0.06 if n < before else right - 0.06 - side
         high = max(0.01, (up - down - 0.06) * min(1.0, max(0.0, share)))
-        x = left + 0.06 + (n + 0.5) * pitch
+        pitch = side / count
+        x = start + (n - first + 0.5) * pitch
         yield Box(
             f"opening {box.id} {n}", "opening", x, down + 0.03 + high / 2, pitch * 0.8, high, 0.02
         )

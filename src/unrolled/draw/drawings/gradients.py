@@ -84,7 +84,7 @@ def switches(subject: Subject) -> Picture:
 
 def _switches(words: Words, found: Sequence[Factors]) -> Figure:
     names = {each.model: _wrapped(each.model, 100 // len(found)) for each in found}
-    heading = 0.42 + 0.26 * (2 + max(name.count("\n") for name in names.values()) + 1)
+    heading = 0.95 + 0.26 * (2 + max(name.count("\n") for name in names.values()) + 1)
     height = 7.2 + max(1.2, heading)
     made = figure(12, height)
     grid = made.subplots(2, len(found), sharex="col", sharey="row", squeeze=False)
@@ -123,6 +123,8 @@ def _switches(words: Words, found: Sequence[Factors]) -> Figure:
     )
     dots = words("dots: singular values of a step's Jacobian; of a direct path, its factor by unit")
     line = words("line: the greatest")
+    title = words("by what a step multiplies a gradient, and what many steps do together")
+    made.text(0.1, 1 - 0.42 / height, title, fontsize=16)
     made.text(0.1, 0.34 / height, found[0].where, fontsize=12)
     made.text(0.1, 0.1 / height, timeline.joined(words, dots, line), fontsize=12)
     made.subplots_adjust(

@@ -112,7 +112,7 @@ def _values() -> list[Shape]:
 def _opened() -> list[Shape]:
     """Return a gate with its openings, as they stand in it while it works."""
     gate = Box("gate", "layer", 0, 0, 1.3, 0.62, 0.1, "$\\sigma$", 1.1)
-    return [gate, *bars(gate, (0.15, 0.95, 0.5, 0.75, 0.3))]
+    return [gate, *bars(gate, (0.15, 0.95, 0.5, 0.75))]
 
 
 def _lights() -> list[Shape]:
@@ -154,53 +154,65 @@ def _signed(operation: Operation) -> list[Shape]:
     return shapes
 
 
-ENTRIES: tuple[tuple[str, Callable[[], list[Shape]]], ...] = (
-    ("learned layer", _layer),
-    ("learned norm: alone, or in a layer", _norm),
-    ("learned vector", lambda: [_box("learned", "$p$")]),
-    ("line times a learned vector", _scaled),
-    ("pointwise: each unit by itself", _pointwise),
-    ("of all units, without weights", _mixing),
-    ("operation with a number", lambda: [_box("operation", "$1{-}$", width=0.75)]),
-    ("a whole vector, with its name", _vector),
-    ("lines join: concatenate", _join),
-    ("line forks: copy", _fork),
-    ("lines cross: nothing shared", _bridge),
-    ("state: from step to step", _state),
-    ("input and output of a step", _ends),
-    ("number", lambda: [_box("constant", "0.5", width=0.8)]),
-    (
-        "hyperparameter, under the cell",
-        lambda: [Label("numbers", "$\\epsilon = 4.7$", 0, 0, "caption")],
+Entry = tuple[str, "Callable[[], list[Shape]]"]
+
+GROUPS: dict[str, tuple[Entry, ...]] = {
+    "learned": (
+        ("learned layer", _layer),
+        ("learned norm: alone, or in a layer", _norm),
+        ("learned vector", lambda: [_box("learned", "$p$")]),
     ),
-    ("one step of the cell", lambda: [Box("frame", "frame", 0, 0, 2.2, 1.1, 0.25)]),
-    ("difference: + minus −", lambda: _signed(Operation.SUB)),
-    ("quotient: ÷ marks the divisor", lambda: _signed(Operation.DIV)),
-    ("comparison: ·< less than <·", lambda: _signed(Operation.LESS)),
-    ("choice: ✓ or ✗, by ?", lambda: _signed(Operation.SELECT)),
-    (
-        "values: low dark, high light",
-        _values,
+    "operations": (
+        ("pointwise: each unit by itself", _pointwise),
+        ("of all units, without weights", _mixing),
+        ("operation with a number", lambda: [_box("operation", "$1{-}$", width=0.75)]),
+        ("difference: + minus −", lambda: _signed(Operation.SUB)),
+        ("quotient: ÷ marks the divisor", lambda: _signed(Operation.DIV)),
+        ("comparison: ·< less than <·", lambda: _signed(Operation.LESS)),
+        ("choice: ✓ or ✗, by ?", lambda: _signed(Operation.SELECT)),
+        ("number", lambda: [_box("constant", "0.5", width=0.8)]),
+        (
+            "hyperparameter, under the cell",
+            lambda: [Label("numbers", "$\\epsilon = 4.7$", 0, 0, "caption")],
+        ),
     ),
-    ("gate: how far each unit is open", _opened),
-    ("lit: meant here; pale: the rest", _lights),
-    ("marked: the values that are lit", _marked),
-)
-"""What each mark means, and its shapes around (0, 0)."""
+    "lines": (
+        ("a whole vector, with its name", _vector),
+        ("line times a learned vector", _scaled),
+        ("state: from step to step", _state),
+        ("lines join: concatenate", _join),
+        ("line forks: copy", _fork),
+        ("lines cross: nothing shared", _bridge),
+    ),
+    "the cell, and what is shown of it": (
+        ("one step of the cell", lambda: [Box("frame", "frame", 0, 0, 2.2, 1.1, 0.25)]),
+        ("input and output of a step", _ends),
+        ("values: low dark, high light", _values),
+        ("gate: how far each unit is open", _opened),
+        ("lit: meant here; pale: the rest", _lights),
+        ("marked: the values that are lit", _marked),
+    ),
+}
+"""What each mark means, and its shapes around (0, 0), by kind."""
 
 
 @drawing(12, "legend", "every mark of a cell's picture, and what it means")
 def legend(subject: Subject) -> Picture:
-    """Draw what the shapes mean, in a grid."""
+    """Draw what the shapes mean, in a grid under headings."""
     shapes: list[Shape] = []
     top = 0.0
-    for start in range(0, len(ENTRIES), COLUMNS):
-        row = ENTRIES[start : start + COLUMNS]
-        marks = [Scene(tuple(mark())) for _, mark in row]
-        _, low, _, high = hull([mark.bounds for mark in marks])
-        for column, (mark, (words, _)) in enumerate(zip(marks, row, strict=True)):
-            said = Label("words", subject.words(words), 0, low - UNDER, "caption", size=0.9)
-            entry = (mark + Scene((said,))).renamed(f"{start + column} ")
-            shapes += entry.moved(column * PITCH, top - high).shapes
-        top -= high - low + UNDER + ROOM
+    for heading, entries in GROUPS.items():
+        words = subject.words(heading)
+        shapes.append(Label(f"of {heading}", words, -PITCH / 2, top, "title", "left", 0.9))
+        top -= ROOM
+        for start in range(0, len(entries), COLUMNS):
+            row = entries[start : start + COLUMNS]
+            marks = [Scene(tuple(mark())) for _, mark in row]
+            _, low, _, high = hull([mark.bounds for mark in marks])
+            for column, (mark, (about, _)) in enumerate(zip(marks, row, strict=True)):
+                said = Label("words", subject.words(about), 0, low - UNDER, "caption", size=0.9)
+                entry = (mark + Scene((said,))).renamed(f"{heading} {start + column} ")
+                shapes += entry.moved(column * PITCH, top - high).shapes
+            top -= high - low + UNDER + ROOM
+        top -= ROOM
     return still(Scene(tuple(shapes), "legend"))

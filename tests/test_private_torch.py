@@ -22,6 +22,7 @@ ALLOWED = {
     "_replace": "of named tuples",
     "_asdict": "of named tuples",
     "_fields": "of named tuples",
+    "_exit": "of the module os",
 }
 """Private names of others that any file may use, and why."""
 

@@ -482,7 +482,7 @@ def test_a_reading_names_its_readout_as_its_code_does() -> None:
     assert len(boxes) == 4
     said = texts_of(picture)
     assert "p = readout(h)" in said
-    assert "seed 1; trained on 120 sentences, this one among them" in said
+    assert "seed 1; 60 steps of training; trained on 120 sentences, this one among them" in said
     for row in values_of(picture)["probabilities"]:
         assert row.sum() == pytest.approx(1)
         assert all(f"{p:.2f}" in said for p in row)

@@ -19,6 +19,7 @@ import numpy
 import pytest
 from typer.testing import CliRunner
 
+from unrolled import cells
 from unrolled.apps.bench.run import OWN, beside
 from unrolled.apps.cli import USES, app
 from unrolled.apps.listing import code
@@ -294,28 +295,18 @@ def test_a_line_goes_on_under_its_second_column() -> None:
     assert folded(line, None) == line
 
 
-@pytest.mark.parametrize("columns", [40, 80])
-@pytest.mark.parametrize(
-    "command",
-    [
-        "cells",
-        "show gru",
-        "show lstm_layernorm",
-        "show gru --derivative",
-        "draw --list",
-        "show nobody",
-    ],
-)
-def test_pipes_are_as_wide_as_columns_says(
-    command: str, columns: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", str(columns))
-    done = CliRunner().invoke(app, command.split())
-    assert done.exit_code == (2 if "nobody" in command else 0)
-    lines = done.output.splitlines()
+def test_tables_in_a_pipe_are_as_wide_as_columns_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = piped("cells").splitlines()
     assert all(line == line.rstrip() for line in lines)
-    widest = max(sum(not combining(letter) for letter in line) for line in lines)
-    assert columns // 2 < widest <= columns
+    assert 40 < max(map(len, lines)) <= 80
+
+
+def test_lines_in_a_pipe_are_not_folded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    assert cells.lstm_layernorm.python() in piped("show", "lstm_layernorm")
+    done = CliRunner().invoke(app, ["show", "nobody"])
+    assert len(done.output.splitlines()) == 1
 
 
 @pytest.mark.parametrize("told", ["", "wide", "0"])

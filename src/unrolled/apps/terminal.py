@@ -5,7 +5,6 @@ What is piped somewhere is plain: nothing is coloured, erased or folded to a wid
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import signal
@@ -36,7 +35,8 @@ def output() -> Console:
     if not sys.stdout.isatty():
         # Of a dumb terminal rich takes a width only together with a height.
         stream = cast("TextIO", Trimmed(sys.stdout))
-        return Console(file=stream, width=width() or PIPED, height=shutil.get_terminal_size().lines)
+        size = shutil.get_terminal_size((PIPED, 24))
+        return Console(file=stream, width=size.columns, height=size.lines)
     console = Console()
     if console.is_dumb_terminal:  # rich takes it to have 80 columns
         return Console(width=(size := shutil.get_terminal_size()).columns, height=size.lines)
@@ -86,11 +86,10 @@ class Trimmed:
 
 
 def width(stream: TextIO | None = None) -> int | None:
-    """Return the columns that COLUMNS says, or of the terminal that a stream, or stdout, is; None
-    if nobody says and it is none.
+    """Return the columns of the terminal that a stream, or stdout, is; None if it is none: lines
+    that a program reads are not folded.
     """
-    is_told = os.environ.get("COLUMNS", "").strip("0").isdecimal()
-    shows = is_told or (stream or sys.stdout).isatty()
+    shows = (stream or sys.stdout).isatty()
     return shutil.get_terminal_size().columns if shows else None
 
 

@@ -47,8 +47,9 @@ def text() -> str:
         Section(
             "inside", "Inside", "inside.html.j2",
             {
-                "sentence": "every shade", "gates": svg, "gates_command": "", "strip": strip,
-                "strip_said": "", "memory": svg, "memory_command": "", "gradient": None,
+                "sentence": "every shade", "shortened": "", "gates": svg, "gates_command": "",
+                "strip": strip, "strip_said": "", "memory": svg, "memory_command": "",
+                "gradient": None,
             },
         ),
         Section(

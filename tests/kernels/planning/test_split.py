@@ -149,7 +149,7 @@ def test_conditions_stay_in_the_loop() -> None:
     found = parts(gated)
     assert not any(node.operation in CONDITIONS for node in found.hoisted.order)
     assert "open_" not in found.step.values
-    assert "where(0 < hoisted_1, " in text(found.step)["h"]
+    assert "where(hoisted_1 > 0, " in text(found.step)["h"]
 
 
 def test_states_that_do_not_depend_on_states_are_inputs() -> None:

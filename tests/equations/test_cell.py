@@ -7,7 +7,7 @@ import torch
 
 import unrolled
 from samples import execute, sample
-from unrolled import affine, sigmoid, tanh
+from unrolled import affine, minimum, sigmoid, tanh
 from unrolled.cells import CELLS
 from unrolled.equations import Cell
 from unrolled.errors import CellError
@@ -164,12 +164,34 @@ def test_a_derivative_prints_as_a_cell_does(cell: Cell) -> None:
         repr(backward)
         == f"Derivative({cell.name}_backward: {', '.join(['x', *cell.states])}, {states})"
     )
-    assert backward.latex() == latex(derivative(cell.graph))
+    equations = derivative(cell.graph)
+    equations.tell(backward.author)  # hyperparameters stand by their names
+    assert backward.latex() == latex(equations)
     code = backward.python()
     assert f"def {cell.name}_backward(" in code
     assert f'"""One step of {cell.name}, backwards."""' in code
     assert str(backward) == f"{backward.latex()}\n\n{code}"
     assert backward._repr_latex_() == f"$\\displaystyle {backward.latex()}$"
+
+
+def test_a_derivative_names_the_hyperparameters_of_its_cell() -> None:
+    @unrolled.cell
+    def leaky(x, h, *, dt=0.042, tau=0.5, alpha=1.0):
+        u = tanh(affine(x, h))
+        h = (1 - dt) * h + dt / tau * (u - alpha * h) + minimum(u, alpha) / tau
+        return locals()
+
+    text = leaky.derivative.text()
+    assert "0.0" not in text
+    assert "· dt/τ" in text
+    assert "· (1 − dt)" in text
+    assert "/τ" in text
+    code = leaky.derivative.python()
+    assert "    dt = 0.042\n    tau = 0.5\n" in code
+    assert "d_h * (1 - dt)" in code
+    again = pickle.loads(pickle.dumps(leaky.derivative))
+    assert again.text() == text
+    assert again.python() == code
 
 
 def test_a_derivative_is_a_graph() -> None:

@@ -323,6 +323,18 @@ def test_an_error_of_the_functions_own_is_left_alone() -> None:
         unrolled.cell(divides)
 
 
+def test_a_number_that_cannot_be_computed_from_hyperparameters_names_them() -> None:
+    @unrolled.cell
+    def ode(x, h, *, dt=0.1, tau=1.0):
+        h = h + dt / tau * tanh(affine(x, h))
+        return locals()
+
+    with pytest.raises(CellError, match=r"ode: line \d+: .*division by zero, with dt=0.1, tau=0"):
+        ode(tau=0)
+    with pytest.raises(CellError, match=r"with dt=10\.0, tau=1e-320"):
+        unrolled.cell(lambda x, h, *, dt=10.0, tau=1e-320: {"h": (dt * (x + h)) * int(dt / tau)})
+
+
 # What is allowed.
 
 
@@ -896,9 +908,46 @@ def test_numbers_computed_from_hyperparameters_stand_as_they_were_written() -> N
 
     assert "(1 - alpha) * h + dt / tau * z + 1 / (2 * tau)" in leaky.python()
     assert "tau = 3" in leaky.python()
-    assert "\\left(1 - \\alpha\\right)\\, h_{t-1}" in leaky.latex()
+    assert "\\left(1 - \\alpha\\right) \\cdot h_{t-1}" in leaky.latex()
     again = Cell.from_json(leaky.to_json())
     assert again.python() == leaky.python()
     other = leaky(alpha=0.5)
     assert "alpha = 0.5" in other.python()
     assert "(1 - alpha)" in other.python()
+
+
+def test_a_number_that_is_a_hyperparameter_for_some_values_stands_as_a_number() -> None:
+    @unrolled.cell
+    def chooses(x, h, *, a=0.7, b=0.25, p=0.5, scale=-2.0):
+        assert 0 < p < 1
+        u = sigmoid(affine(x, h))
+        h = max(a, 0.5) * u + min(b, 0.3) * h + abs(scale) * u + p * h
+        return locals()
+
+    assert chooses.graph.written.hyperparameters == {"p": 0.5}
+    assert "0.7 * u + 0.25 * h + 2 * u + p * h" in chooses.python()
+
+
+def test_hyperparameters_that_look_like_something_else_stand_as_numbers() -> None:
+    @unrolled.cell
+    def alike(x, h, *, x_t=0.125, _x=0.25, W_iu=0.375, sigma=0.625, b_hu=3.5, h_=7.5, alpha=9.5):
+        u = sigmoid(affine(x, h))
+        h = x_t * h + _x * u + W_iu * u * h + sigma * h * h + b_hu * u * u + h_ * u + alpha * h
+        return locals()
+
+    assert alike.graph.written.hyperparameters == {"alpha": 9.5}
+    for number in ("0.125", "0.25", "0.375", "0.625", "3.5", "7.5"):
+        assert f"{number} · " in alike.text(), number
+    assert "α · hₜ₋₁" in alike.text()
+    again = Cell.from_json(alike.to_json())
+    assert again.text() == alike.text()
+    assert again.python() == alike.python()
+
+
+def test_hyperparameters_that_look_alike_stand_as_numbers() -> None:
+    @unrolled.cell
+    def twins(x, h, *, a1=0.5, a_1=0.25, tau=0.75):
+        h = a1 * tanh(affine(x, h)) + a_1 * h + tau * h * h
+        return locals()
+
+    assert twins.graph.written.hyperparameters == {"tau": 0.75}

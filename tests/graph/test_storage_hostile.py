@@ -281,3 +281,30 @@ def test_parts_that_files_need_are_all_of_a_graph(name: str) -> None:
     cell = CELLS[name]
     assert Cell.from_json(json.loads(json.dumps(cell.to_json()))) == cell
     assert from_json(to_json(cell.derivative)).values == cell.derivative.values
+
+
+@unrolled.cell
+def named(x, h, *, alpha=0.25):
+    u = tanh(affine(x, h))
+    h = (1 - alpha) * h + alpha * u
+    return locals()
+
+
+WRITTEN: dict[str, Callable[[Any], Any]] = {
+    "has no name": lambda written: written["names"].remove("h"),
+    "no value is called": lambda written: written["names"].append("z"),
+    "stands beside another": lambda written: written["numbers"].append(written["numbers"][0]),
+    "stands nowhere": lambda written: written["hyperparameters"].update(beta=1.0),
+    "is not 0": lambda written: written["hyperparameters"].update(alpha=0.5),
+    "no number computed": lambda written: written["numbers"][0].__setitem__(2, "__debug__"),
+    "no number computed from": lambda written: written["numbers"][0].__setitem__(2, "(alpha)"),
+}
+
+
+@pytest.mark.parametrize("message", WRITTEN)
+def test_what_an_author_cannot_have_written_is_refused(message: str) -> None:
+    data = json.loads(json.dumps(named.to_json()))
+    assert Cell.from_json(data).python() == named.python()
+    WRITTEN[message](data["graph"]["written"])
+    with pytest.raises(CellError, match=message):
+        Cell.from_json(data).python()

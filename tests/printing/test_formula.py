@@ -97,7 +97,7 @@ def test_names_numbers_and_functions_are_written_alike() -> None:
     assert found["lambda_"][0] == "\\lambda_t"
     lines = text(odd.graph)
     assert "log σ(" in lines
-    assert "⊙ 10⁻⁹" in lines
+    assert "· 10⁻⁹" in lines
     assert "−3 · 10⁻⁷" in lines
     assert "/long_time_of_decay" in lines
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, final
 
 from ..display import code, listed, page, paragraph
@@ -9,6 +10,9 @@ from ..errors import CellError
 from ..graph import storage
 from ..graph.derivative import derivative
 from ..graph.graph import Graph
+from ..graph.node import Node
+from ..graph.scalars import equals, is_scalar, leaves_of
+from ..graph.written import Written, matched
 from ..printing import latex, mathml, python, text
 
 
@@ -53,7 +57,9 @@ class Derivative(Graph):
     @classmethod
     def of(cls, graph: Graph) -> Derivative:
         """Return the derivative of a cell's graph."""
-        return cls._of(derivative(graph))
+        found = cls._of(derivative(graph))
+        found.tell(partial(_written, graph, found))
+        return found
 
     @classmethod
     def _of(cls, graph: Graph) -> Derivative:
@@ -78,7 +84,10 @@ class Derivative(Graph):
     @classmethod
     def from_json(cls, data: Any) -> Derivative:
         """Return the derivative from data, verified; CellError for anything else."""
-        return cls._of(storage.from_json(data))
+        graph = storage.from_json(data)
+        found = cls._of(graph)
+        found.tell(graph.author)
+        return found
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Derivative.from_json, (storage.to_json(self),)
@@ -101,3 +110,21 @@ class Derivative(Graph):
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex()}$"
+
+
+def _written(graph: Graph, backward: Graph) -> Written:
+    """Return what stands in the derivative where the author of the cell wrote hyperparameters.
+
+    The equations as they are written, hyperparameters being learned, have the same derivative but
+    for these.
+    """
+    known = graph.written.hyperparameters
+    again = derivative(graph.as_written)
+
+    def scalar(number: Node, there: Node) -> Node | None:
+        is_known = is_scalar(there) and leaves_of([there])
+        return there if is_known and equals(there, known, number.attribute) else None
+
+    there = [again.values[name] for name in backward.values]
+    numbers, _ = matched(list(backward.values.values()), there, scalar)
+    return Written(frozenset(backward.values), {}, known).standing(numbers)

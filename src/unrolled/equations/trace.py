@@ -13,14 +13,14 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, final
 
 from ..errors import CellError
-from ..graph.graph import Graph, Written, in_order, names, output, owners
+from ..graph.graph import Graph, in_order, names, output, owners
 from ..graph.learned import Block, Layer, Learned
+from ..graph.limits import short
 from ..graph.node import Node, SymbolError, ordered, symbol
 from ..graph.notation import expression
 from ..graph.operation import CONDITIONS, Operation
 from ..graph.rewrite import map_graph, rewrite, simplified
-from ..graph.scalars import leaves_of, value
-from .arithmetic import Arithmetic
+from .arithmetic import written
 from .language import WORDS, Call, tracing
 from .traps import Traced, warn
 
@@ -45,7 +45,9 @@ def trace(function: CellFunction, hyperparameters: Mapping[str, Any]) -> Graph:
     """
     traced = follow(function, hyperparameters)
     warn(function, traced)
-    object.__setattr__(traced.graph, "author", partial(written, function, hyperparameters, traced))
+    names = frozenset([*traced.named, *traced.graph.states])
+    again = partial(_again, function, hyperparameters)
+    traced.graph.tell(partial(written, names, traced.graph, hyperparameters, again))
     return traced.graph
 
 
@@ -62,68 +64,11 @@ def follow(function: CellFunction, hyperparameters: Mapping[str, Any]) -> Traced
     return Traced(graph, named, returned, calls.sites)
 
 
-def written(function: CellFunction, hyperparameters: Mapping[str, Any], traced: Traced) -> Written:
-    """Return what the author wrote and the graph does not hold.
-
-    Which numbers are hyperparameters is seen by following the function once more, with other
-    numbers: where those stand then, the hyperparameters stand.
-    """
-    names = frozenset([*traced.named, *traced.graph.states])
-    for kinds in ((float, int), (float,)):  # a whole number may count the turns of a loop
-        other = {
-            name: value * 2 + place + (11 if isinstance(value, int) else 1 / 81)
-            for place, (name, value) in enumerate(hyperparameters.items(), 1)
-            if type(value) in kinds
-        }
-        numbers, alike = _places(function, hyperparameters, other, traced.graph)
-        if alike:
-            break
-    standing = leaves_of(numbers.values())
-    shown = {name: float(of) for name, of in hyperparameters.items() if name in standing}
-    return Written(names, numbers, shown)
-
-
-def _places(
-    function: CellFunction,
-    hyperparameters: Mapping[str, Any],
-    other: Mapping[str, Any],
-    graph: Graph,
-) -> tuple[dict[tuple[Node, int], Node], bool]:
-    """Return where hyperparameters stand, seen by other numbers for them, and whether the
-    equations are else the same.
-    """
-    if not other:
-        return {}, True
-    arithmetic = Arithmetic()
-    others = {name: arithmetic.hyperparameter(name, value) for name, value in other.items()}
-    try:
-        again = follow(function, {**hyperparameters, **others}).graph
-    except Exception:  # the function refuses other numbers: then they stay numbers
-        return {}, False
-    numbers: dict[tuple[Node, int], Node] = {}
-    waiting = [(graph.values[state], again.values[state]) for state in graph.states]
-    seen, alike = set(waiting), True
-    while waiting:
-        one, two = waiting.pop()
-        if one.operation is not two.operation or len(one.arguments) != len(two.arguments):
-            alike = False
-            continue
-        for place, (a, b) in enumerate(zip(one.arguments, two.arguments, strict=True)):
-            if a.operation is b.operation is Operation.CONSTANT:
-                scalar = arithmetic.known.get(b.attribute)
-                if scalar is not None and _equals(scalar, hyperparameters, a.attribute):
-                    numbers[one, place] = scalar
-            if (a, b) not in seen:
-                seen.add((a, b))
-                waiting.append((a, b))
-    return numbers, alike
-
-
-def _equals(scalar: Node, hyperparameters: Mapping[str, Any], number: float) -> bool:
-    try:
-        return value(scalar, hyperparameters) == number
-    except ArithmeticError:
-        return False
+def _again(
+    function: CellFunction, hyperparameters: Mapping[str, Any], other: Mapping[str, Any]
+) -> Graph:
+    """Return the graph with other numbers for some hyperparameters."""
+    return follow(function, {**hyperparameters, **other}).graph
 
 
 def _call(
@@ -151,6 +96,11 @@ def _call(
         ) from None
     except NameError as error:
         raise CellError(f"{cell}: unknown name: {error}{_suggestion(error.name)}") from None
+    except ArithmeticError as error:
+        if not hyperparameters:
+            raise
+        given = short(", ".join(f"{name}={value!r}" for name, value in hyperparameters.items()))
+        raise CellError(f"{cell}: {_place(error, function)}: {error}, with {given}") from error
     except (TypeError, AttributeError) as error:
         raise CellError(
             f"{cell}: {_place(error, function)}: {error}; symbols take part in + - * / and in "

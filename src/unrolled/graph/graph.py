@@ -6,8 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ..display import listed
 from ..errors import CellError
@@ -18,25 +17,10 @@ from .node import Node, ordered
 from .notation import expression
 from .operation import ACTIVATIONS, CONDITIONS, LEAVES, Operation
 from .sizes import UNITS, sizes, state_size
+from .written import Written, as_letters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-
-
-class Written(NamedTuple):
-    """What the author of a cell wrote and its equations do not hold; of a stored cell, nothing.
-
-    Attributes:
-        names: the names that the author gave; None if that is not known. Others, such as v1, were
-            made for values that are used more than once.
-        numbers: what was written where a node has a number as its argument: a hyperparameter, or
-            what is computed from some; see `unrolled.graph.scalars`.
-        hyperparameters: those that stand there, with what they are, as the author lists them.
-    """
-
-    names: frozenset[str] | None = None
-    numbers: Mapping[tuple[Node, int], Node] = MappingProxyType({})
-    hyperparameters: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -139,8 +123,24 @@ class Graph:
 
     @cached_property
     def written(self) -> Written:
-        """What the author wrote and the equations do not hold."""
-        return self.author()
+        """What the author wrote and the equations do not hold, less what would look like
+        something else: a hyperparameter called x_t stands as its number.
+        """
+        return self.author().without(self._letters)
+
+    @property
+    def _letters(self) -> set[str]:
+        """How inputs, values, learned parts and functions look in print."""
+        weights = {
+            layer.attribute.weight(index, kind)
+            for layer in self.layers
+            for index in range(len(layer.attribute.blocks))
+            for kind in "Wb"
+        }
+        functions = {node.operation for node in self.order}
+        names = self.taken | weights | {PRINTED.get(each, each.value) for each in functions}
+        letters = {as_letters(name) for name in names}
+        return letters | {f"{each}t" for each in letters}
 
     @cached_property
     def as_written(self) -> Graph:
@@ -239,6 +239,15 @@ class Graph:
             return self.name
         return f"{self.name}: {name} = {expression(self.values[name], self.names)}"
 
+
+PRINTED = {
+    Operation.SIGMOID: "sigma",
+    Operation.MINIMUM: "min",
+    Operation.MAXIMUM: "max",
+    Operation.DIMENSION: "dim",
+    Operation.NORMALIZE: "norm",
+}
+"""Functions that formulas call otherwise than their operations are called."""
 
 LONG = 60
 """Operations and operands in one printed equation from which on a part gets a line of its own."""

@@ -71,6 +71,18 @@ def value(scalar: Node, hyperparameters: Mapping[str, float]) -> float:
     return ARITHMETIC[scalar.operation](*arguments)
 
 
+def equals(scalar: Node, hyperparameters: Mapping[str, float], number: float) -> bool:
+    """Return whether a number comes to another one, bit for bit.
+
+    >>> equals(1 - hyperparameter("alpha"), {"alpha": 0.25}, 0.75)
+    True
+    """
+    try:
+        return value(scalar, hyperparameters) == number
+    except (ArithmeticError, LookupError):
+        return False
+
+
 def text(scalar: Node) -> str:
     """Return a number as code.
 
@@ -89,7 +101,10 @@ def parse(code: str) -> Node:
     try:
         if len(code) > LONGEST:
             raise ValueError("too long")
-        return _read(ast.parse(code, mode="eval").body)
+        found = _read(ast.parse(code, mode="eval").body)
+        if text(found) != code:
+            raise ValueError("otherwise than it is written here")
+        return found
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise CellError(f"no number computed from hyperparameters: {short(code)}") from None
 
@@ -104,7 +119,7 @@ BY_SYNTAX: dict[type[ast.AST], Operation] = {
 
 def _read(code: ast.expr) -> Node:
     match code:
-        case ast.Name(name):
+        case ast.Name(name) if name != "__debug__":
             return hyperparameter(name)
         case ast.Constant(float() | int() as number) if not isinstance(number, bool):
             return Node(Operation.CONSTANT, (), float(number))

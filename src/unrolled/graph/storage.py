@@ -12,12 +12,13 @@ from msgspec import Meta, Struct
 
 from ..errors import CellError
 from . import limits, scalars
-from .graph import Graph, Written
+from .graph import Graph
 from .learned import Block, Layer, Learned, Size, Term
 from .limits import short
 from .node import Node
 from .operation import BINARY, LEAVES, UNARY, Operation
 from .verify import check_graph, check_step
+from .written import Written
 
 Name = Annotated[str, Meta(max_length=limits.STORED_NAME)]
 Index = Annotated[int, Meta(ge=0, lt=limits.STORED_NODES)]
@@ -104,6 +105,8 @@ class StoredWritten(Struct, forbid_unknown_fields=True):
         for name in self.names:
             if name not in graph.values:
                 raise CellError(f"not the equations of a cell: no value is called {short(name)}")
+        if unnamed := set(graph.states).difference(self.names):
+            raise CellError(f"not the equations of a cell: {short(min(unnamed))} has no name")
         numbers, known, seen = {}, dict(self.hyperparameters), set(graph.order)
         for index, place, text in self.numbers:
             node = nodes[_above(index, len(nodes))]
@@ -112,6 +115,8 @@ class StoredWritten(Struct, forbid_unknown_fields=True):
                 raise CellError(f"not the equations of a cell: no number is called {short(text)}")
             if arguments[0].operation is not Operation.CONSTANT:
                 raise CellError(f"not the equations of a cell: {short(text)} is no number")
+            if (node, place) in numbers:
+                raise CellError(f"not the equations of a cell: {short(text)} stands beside another")
             if text.isidentifier():  # older files say no more of it
                 known.setdefault(text, arguments[0].attribute)
             numbers[node, place] = self._number(text, known, arguments[0].attribute)
@@ -122,11 +127,8 @@ class StoredWritten(Struct, forbid_unknown_fields=True):
     def _number(self, text: str, known: Mapping[str, float], number: float) -> Node:
         """Return how a number is computed; raise CellError if that gives another one."""
         scalar = scalars.parse(text)
-        try:
-            if scalars.value(scalar, known) == number:
-                return scalar
-        except (ArithmeticError, LookupError):
-            pass
+        if scalars.equals(scalar, known, number):
+            return scalar
         raise CellError(f"not the equations of a cell: {short(text)} is not {number}")
 
 

@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 SIGNS = (
     *("+", "−", "⊙", "·", "<", "≤", ">", "≥", ","),
-    *("negative", "∑", "∞", "⊤", "raised", "thin", "times", "of"),
+    *("negative", "∑", "∞", "⊤", "raised", "times", "of"),
 )
 """The signs of formulas: those between operands; minus before a number; exponents, ``raised`` for
-the plus of what is handed on; and the room between a number and a vector, a weight and what it
-multiplies, a function and another.
+the plus of what is handed on; and the room between a weight and what it multiplies, a function
+and another.
 """
 
 
@@ -236,11 +236,27 @@ def _outer(node: Node, writer: Writer, style: Style) -> Text:
 
 
 def _product(node: Node, writer: Writer, style: Style) -> Text:
-    """Write numbers directly before what they multiply; join vectors by a circled dot."""
+    """Join numbers and what they multiply by a dot, vectors by a circled one.
+
+    A minus stands before the whole product, or in brackets.
+    """
     a, b = node.arguments
-    sign = "thin" if is_scalar(a) and not is_scalar(b) else "⊙"
-    left, right = writer.operand(a, Level.PRODUCT), writer.operand(b, Level.SIGN)
-    return Text(style.row(left, style.signs[sign], right), Level.PRODUCT)
+    sign = "·" if is_scalar(a) or is_scalar(b) else "⊙"
+    minus = _begins_with_minus(a, writer, (Operation.MUL,))
+    level = Level.SUM if minus else Level.PRODUCT
+    left, right = writer.operand(a, level), writer.operand(b, Level.SIGN)
+    return Text(style.row(left, style.signs[sign], right), level)
+
+
+def _begins_with_minus(node: Node, writer: Writer, through: tuple[Operation, ...]) -> bool:
+    """Return whether the text of a node begins with a minus, also that of what it begins with."""
+    while writer.name(node) is None and node.operation in through:
+        through = (Operation.MUL,) if node.operation is Operation.MUL else through
+        node = node.arguments[0]
+    if writer.name(node) is not None:
+        return False
+    is_negative = node.operation is Operation.CONSTANT and node.attribute < 0
+    return is_negative or node.operation is Operation.NEG
 
 
 def _difference(node: Node, writer: Writer, style: Style) -> Text:
@@ -262,7 +278,9 @@ def _comparison(node: Node, writer: Writer, style: Style) -> Text:
 def _infix(sign: str, left: Level, right: Level) -> StyledRule:
     def rule(node: Node, writer: Writer, style: Style) -> Text:
         a, b = node.arguments
-        text = style.row(writer.operand(a, left), style.signs[sign], writer.operand(b, right))
+        minus = _begins_with_minus(b, writer, (Operation.ADD, Operation.SUB, Operation.MUL))
+        operands = writer.operand(a, left), writer.operand(b, Level.PRODUCT if minus else right)
+        text = style.row(operands[0], style.signs[sign], operands[1])
         return Text(text, Level.SUM)
 
     return rule
@@ -270,7 +288,7 @@ def _infix(sign: str, left: Level, right: Level) -> StyledRule:
 
 def _prefix(sign: str, level: Level) -> StyledRule:
     def rule(node: Node, writer: Writer, style: Style) -> Text:
-        operand = writer.operand(node.arguments[0], level)
+        operand = writer.operand(node.arguments[0], Level.PRODUCT)
         return Text(style.row(style.signs[sign], operand), level)
 
     return rule
@@ -296,7 +314,7 @@ def _leaf(write: Callable[[Style, Node], str]) -> StyledRule:
     return lambda node, writer, style: Text(write(style, node), Level.ATOM)
 
 
-_, _, SUM, PRODUCT, SIGN, ATOM = Level
+_, _, SUM, PRODUCT, _, ATOM = Level
 RULES: dict[Operation, StyledRule] = {
     Operation.CONSTANT: _number,
     Operation.INPUT: _leaf(lambda style, node: style.symbol(node.attribute, "t")),
@@ -306,7 +324,7 @@ RULES: dict[Operation, StyledRule] = {
     Operation.SUB: _difference,
     Operation.MUL: _product,
     Operation.DIV: _filled("fraction"),
-    Operation.NEG: _prefix("negative", SIGN),
+    Operation.NEG: _prefix("negative", SUM),
     Operation.SIGMOID: _function("sigma"),
     Operation.TANH: _function("tanh"),
     Operation.RELU: _function("relu"),

@@ -61,7 +61,7 @@ STYLE = Style(
     time=_time,
     signs={
         **{sign: _sign(sign) for sign in "+−⊙·<≤>≥,∑∞⊤"},
-        **{"negative": _sign("−"), "raised": _sign("+"), "thin": THIN, "times": "", "of": THIN},
+        **{"negative": _sign("−"), "raised": _sign("+"), "times": "", "of": THIN},
     },
     row=_row,
     indices=_indices,

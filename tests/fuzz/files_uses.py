@@ -71,7 +71,9 @@ def _resumed(kind: str) -> tuple[str, ...]:
 
 TEXT = "the quick brown fox jumps over the lazy dog, and so on.\n" * 9
 RECORDS = "\n".join(["text,label", *(f"{'ab' * (n % 4 + 1)}{n},{'xy'[n % 2]}" for n in range(40))])
-NUMBERS = "\n".join(["a,b,c,d,label", *(f"{n},{n % 3},{n % 5},{-n},{n % 2}" for n in range(40))])
+NUMBERS = "\n".join(
+    ["a,b,c,d,label", *(f"{2 * n},{n % 3},{n % 5},{-n},{n % 2}" for n in range(40))]
+)
 SERIES = "\n".join(
     ["date,sales,rain", *(f"{1900 + n},{n % 7 + n / 99},{n % 3}" for n in range(80))]
 )

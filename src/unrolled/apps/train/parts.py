@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...display import counted
 from ...errors import UserError
 from .counter_rng import mixed
-from .table.numbers import Spill, chunks
+from .table.spill import Spill, chunks
 
 LOOKED_AT = 2**20
 """Of so many records the shares are exact; of more, so many are looked at for where to part."""

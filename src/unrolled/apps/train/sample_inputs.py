@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -140,11 +139,12 @@ def sample_inputs(
             "give --file"
         )
     if isinstance(problem, Classification):
-        return _records(problem, _own(checkpoint, classify.table(file), file))
+        table = classify.table(file, known=problem.format)
+        return _records(problem, _own(checkpoint, table, file))
     if isinstance(problem, Forecasting):
         return _windows(problem, _own(checkpoint, series.table(file), file))
     assert isinstance(problem, Translation)
-    return _pairs(problem, _own(checkpoint, pairs.table(file, None), file))
+    return _pairs(problem, _own(checkpoint, pairs.table(file), file))
 
 
 def _own(checkpoint: Checkpoint, table: Table, file: Path | None) -> Table:
@@ -156,11 +156,10 @@ def _own(checkpoint: Checkpoint, table: Table, file: Path | None) -> Table:
 
 def _records(problem: Classification, table: Table) -> Inputs:
     """Return the first records."""
-    columns = [table.column(name) for name in problem.cells.columns]
-    rows = [encoded(problem, table, record, columns) for record in islice(table, COUNT)]
-    if not rows:
+    frame = next(table.frames(), None)
+    if frame is None:
         raise UserError(f"{table.name} has no records")
-    sequences, lengths = padded(rows)
+    sequences, lengths = padded(encoded(problem, table, frame.head(COUNT)))
     return {"input": sequences, "lengths": lengths}
 
 

@@ -80,7 +80,7 @@ def test_lists_of_different_lengths(tmp_path: Path) -> None:
 
 
 def test_empty_cells_are_errors_or_dropped(tmp_path: Path) -> None:
-    rows = [[n % 2, n, ["", "NA"][n // 30] if n in (7, 30) else n] for n in range(40)]
+    rows = [[n % 2, 2 * n, ["", "NA"][n // 30] if n in (7, 30) else -n] for n in range(40)]
     file = numbers(tmp_path / "gaps.csv", rows, ["class", "x0", "x1"])
     train = ("train", "classify", file, "--out", tmp_path / "run", *LESS)
     assert "line 9, column 'x1': the cell is empty: a number" in run(*train, code=2)

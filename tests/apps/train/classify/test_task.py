@@ -11,7 +11,7 @@ from unrolled.apps.train.classify.command import Choice
 from unrolled.apps.train.classify.reading import Numbers
 from unrolled.apps.train.classify.task import Classify, open_task
 from unrolled.apps.train.settings import Settings
-from unrolled.apps.train.table.memory import MemoryTable
+from unrolled.apps.train.table.memory import memory_table
 from unrolled.cells import find
 
 SETTINGS = Settings(hidden=8, batch=6, held_out=0.2)
@@ -19,7 +19,7 @@ SETTINGS = Settings(hidden=8, batch=6, held_out=0.2)
 
 def task(settings: Settings = SETTINGS) -> Classify:
     rows = [["abc"[: n % 4] + str(n), "yn"[n % 2]] for n in range(50)]
-    table = MemoryTable("rows", ["text", "label"], rows)
+    table = memory_table("rows", ["text", "label"], rows)
     return open_task(settings, table, Choice())
 
 
@@ -45,12 +45,12 @@ def test_held_out_records_are_never_trained_on() -> None:
 
 
 def test_vocabulary_and_scale_are_those_of_the_training_part() -> None:
-    rows = [[float(n), 1.0, "yn"[n % 2]] for n in range(50)]
-    table = MemoryTable("rows", ["a", "b", "label"], rows)
+    rows = [[n / 2, 1.0, "yn"[n % 2]] for n in range(50)]
+    table = memory_table("rows", ["a", "b", "label"], rows)
     learned = open_task(SETTINGS, table, Choice(step=2))
     reading = learned.problem.reading
     assert isinstance(reading, Numbers)
-    known = learned.parts.training.astype(float)
+    known = learned.parts.training / 2
     assert reading.mean == pytest.approx((known.mean(), 1.0))
     assert reading.scale == pytest.approx((known.std(), 1.0))
 

@@ -5,7 +5,7 @@ from unrolled.apps.train.batch import Shard
 from unrolled.apps.train.pairs.command import Choice
 from unrolled.apps.train.pairs.task import Translate, exact, open_task, symbols
 from unrolled.apps.train.settings import Settings
-from unrolled.apps.train.table.memory import MemoryTable
+from unrolled.apps.train.table.memory import memory_table
 from unrolled.cells import find
 
 SETTINGS = Settings(hidden=8, batch=6, held_out=0.2)
@@ -15,7 +15,7 @@ def task() -> Translate:
     rows = [
         ["abcd"[: n % 4 + 1] * (1 + n % 3) + str(n % 20), str(n) * (n % 5 + 1)] for n in range(60)
     ]
-    table = MemoryTable("rows", ["from", "to"], rows)
+    table = memory_table("rows", ["from", "to"], rows)
     return open_task(SETTINGS, table, Choice())
 
 

@@ -55,7 +55,7 @@ def test_empty_cells_are_errors_or_interpolated(tmp_path: Path) -> None:
     lines[8] = lines[8].replace(lines[8].split(",")[1], "NA")
     file = write(tmp_path / "gaps.csv", lines)
     train = ("train", "series", file, "--target", "sales", "--out", tmp_path / "run", *LESS)
-    assert "line 9, column 'sales': the cell is empty: a number" in run(*train, code=2)
+    assert "line 9, column 'sales': the cell is empty ('NA'): a number" in run(*train, code=2)
     assert "1 empty cells are interpolated" in run(*train, "--missing", "interpolate")
     end = [*lines, "2021-01-01,,0"]
     write(file, end)

@@ -10,7 +10,7 @@ from unrolled.apps.train.series.season import season, trending
 from unrolled.apps.train.series.task import Cut, Forecast, open_task
 from unrolled.apps.train.settings import Settings
 from unrolled.apps.train.table.builtin import co2
-from unrolled.apps.train.table.memory import MemoryTable
+from unrolled.apps.train.table.memory import memory_table
 from unrolled.cells import find
 from unrolled.errors import UserError
 
@@ -18,7 +18,7 @@ SETTINGS = Settings(hidden=8, batch=6, held_out=0.3)
 
 
 def series(values: numpy.ndarray, **options: object) -> Forecast:
-    table = MemoryTable("rows", ["y"], [[float(value)] for value in values])
+    table = memory_table("rows", ["y"], [[float(value)] for value in values])
     return open_task(SETTINGS, table, Choice(**options))
 
 
@@ -134,5 +134,5 @@ def test_noise_has_no_season() -> None:
 
 
 def test_co2_has_a_year_and_a_trend() -> None:
-    values = numpy.array([value for _, value in co2().rows])
+    values = numpy.array([float(record.values[1] or 0) for record in co2()])
     assert (season(values), trending(values)) == (12, True)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy
 from numpy.typing import NDArray
 
-from ..table.numbers import chunks
+from ..table.spill import chunks
 
 
 def frequencies(targets: NDArray[Any], indices: NDArray[Any], classes: int) -> NDArray[Any]:

@@ -10,6 +10,7 @@ from ....printable import printable
 from ..command import training_command
 from ..options import OF_TABLES
 from ..settings import POSITIVE, Options, Settings, declare, one_of
+from ..table.format import FormatOptions
 
 if TYPE_CHECKING:
     from ..task import Problem, Task
@@ -49,10 +50,11 @@ def classify(
     settings: Settings,
     problem: "Problem | None",
     file: Path | None = typer.Argument(
-        None, help="CSV with a header, or JSON lines; without: scikit-learn's digits."
+        None, help="CSV, JSON, Parquet; - for standard input; without: scikit-learn's digits."
     ),
     *,
     choice: Choice,
+    options: FormatOptions,
 ) -> "Task":
     """Train a network that tells the class of a sequence: many to one.
 
@@ -64,7 +66,8 @@ def classify(
 
     if file is None and choice.step == 1 and not choice.sequence:
         choice = replace(choice, step=8)  # a row of a digit
-    return open_task(settings, table(file), choice, problem)
+    known = getattr(problem, "format", None)
+    return open_task(settings, table(file, options, known), choice, problem)
 
 
 def predict(

@@ -1,18 +1,23 @@
-"""The records of a table with their classes, read when they are needed."""
+"""The records of a table with their classes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy
 from numpy.typing import NDArray
 
 from ....errors import UserError
 from ..parts import key
-from ..table.numbers import Spill, chunks, missing
-from ..table.table import Record, Table
-from .reading import Cells
+from ..table.numerals import Numerals
+from ..table.spill import Spill, Store, chunks
+from ..table.table import LINE, Cell, Table
+from .classes import known_as
+from .reading import Cells, Sequence
+
+if TYPE_CHECKING:
+    import polars
 
 MOST = 10_000
 """How many classes there may be: more are no classes."""
@@ -20,7 +25,7 @@ MOST = 10_000
 
 @final
 class Examples:
-    """Every record that has a sequence and a class; only where it stands is kept in memory.
+    """Every record that has a sequence and a class, kept on disk.
 
     Attributes:
         table, cells, label: what they are read from.
@@ -39,28 +44,30 @@ class Examples:
         self.table, self.cells, self.label = table, cells, label
         self._columns = [table.column(name) for name in cells.columns]
         self._label = table.column(label)
-        self.left_out = 0
-        places, lines = Spill("int64"), Spill("int64")
-        targets, keys, steps = Spill("int32"), Spill("int64"), Spill("int32")
+        self._numerals, self._drop = Numerals.of(table.format), drop_missing
+        self._store = Store()
+        lines, targets = Spill("int64"), Spill("int32")
+        keys, steps = Spill("int64"), Spill("int32")
         names: dict[str, int] = {}
         self._size: int | None = None
-        for record in table:
-            if drop_missing and self._has_gaps(record):
-                self.left_out += 1
-                continue
-            steps.append(self._check(record))
-            targets.append(names.setdefault(self._class(record), len(names)))
-            places.append(record.place)
-            lines.append(record.line)
-            keys.append(key(repr([record.values[place] for place in self._columns])))
-            if len(names) > MOST:
-                raise UserError(
-                    f"{table.where(record, self._label)}: more than {MOST:,} different classes: "
-                    "name the column of the class by --label"
-                )
-        self._places, self.lines, self.keys = places.array(), lines.array(), keys.array()
-        self.steps = steps.array()
-        self.classes, numbers = _in_order(names)
+        self.left_out = 0
+        for frame in table.frames([*self._columns, self._label]):
+            frame = self._complete(frame)
+            for line, sequence in zip(frame[LINE], cells.sequences(table, frame), strict=True):
+                steps.append(self._keep(line, sequence))
+            labels = zip(frame[LINE], frame[str(self._label)], strict=True)
+            classes = [self._class(line, cell) for line, cell in labels]
+            targets.extend([names.setdefault(each, len(names)) for each in classes])
+            lines.extend(frame[LINE].to_numpy())
+            for values in frame.select(list(map(str, self._columns))).iter_rows():
+                keys.append(key(repr(list(values))))
+            self._check_count(names)
+        self.lines, self.keys, self.steps = lines.array(), keys.array(), steps.array()
+        known = known_as(names)
+        self.classes = tuple(dict.fromkeys(known.values()))
+        numbers = numpy.empty(len(names), "int32")
+        for name, number in names.items():
+            numbers[number] = self.classes.index(known[name])
         renumbered = Spill("int32")
         for chunk in chunks(targets.array()):
             renumbered.extend(numbers[chunk])
@@ -68,24 +75,21 @@ class Examples:
         self._require_classes()
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self.lines)
 
-    def raw(self, index: int) -> Any:
-        """The text, or the steps of numbers, of an example.
+    def raw(self, index: int) -> Sequence:
+        """Return the text, or the steps of numbers, of an example."""
+        found = self._store[index]
+        if self.cells.text:
+            return found.decode("utf-8", "surrogatepass")
+        return numpy.frombuffer(found, "float64").reshape(-1, self.size)
 
-        Raises:
-            UserError: the file is no longer what it was.
-        """
-        values = self.table.at(int(self._places[index]))
-        record = Record(int(self._places[index]), int(self.lines[index]), values)
-        return self.cells.raw(self.table, record, self._columns)
-
-    def raws(self, indices: NDArray[Any]) -> Iterator[Any]:
-        """Those of several examples."""
+    def raws(self, indices: NDArray[Any]) -> Iterator[Sequence]:
+        """Yield those of several examples."""
         return (self.raw(index) for index in indices)
 
     def longer_than(self, longest: int) -> int:
-        """How many sequences have more steps (texts: characters)."""
+        """Return how many sequences have more steps (texts: characters)."""
         return sum(int((chunk > longest).sum()) for chunk in chunks(self.steps))
 
     @property
@@ -93,30 +97,52 @@ class Examples:
         """How many numbers a step has."""
         return self._size or 1
 
-    def _has_gaps(self, record: Record) -> bool:
-        return any(missing(record.values[place]) for place in (*self._columns, self._label))
+    def _complete(self, frame: polars.DataFrame) -> polars.DataFrame:
+        """Return the records of a chunk without those that have an empty cell, if so wished."""
+        import polars
 
-    def _class(self, record: Record) -> str:
-        value = record.values[self._label]
-        if missing(value) or isinstance(value, (list, dict)):
-            found = "the cell is empty" if missing(value) else f"{str(value)[:40]!r} is no name"
-            raise UserError(
-                f"{self.table.where(record, self._label)}: {found}: a class is expected"
-            )
-        return str(value).strip()
+        if not self._drop:
+            return frame
+        missing = self._numerals.marked if self.cells.text else self._numerals.missing
+        gaps = frame[str(self._label)].map_elements(
+            self._numerals.marked, polars.Boolean, skip_nulls=False
+        )
+        for place in self._columns:
+            found = frame[str(place)].map_elements(missing, polars.Boolean, skip_nulls=False)
+            gaps = gaps | found
+        self.left_out += int(gaps.sum())
+        return frame.filter(~gaps)
 
-    def _check(self, record: Record) -> int:
-        raw = self.cells.raw(self.table, record, self._columns)
-        if self.cells.text or not raw:
-            return len(raw)
-        size = self.cells.size(raw)
-        if self._size not in (None, size):
+    def _class(self, line: int, cell: Cell) -> str:
+        where = self.table.where(line, self._label)
+        if cell is None or self._numerals.marked(cell):
+            raise UserError(f"{where}: the cell is empty: a class is expected")
+        if self.table.format.kind == "json" and cell[:1] in ("[", "{"):
+            raise UserError(f"{where}: {cell[:40]!r} is no name: a class is expected")
+        return cell.strip()
+
+    def _keep(self, line: int, sequence: Sequence) -> int:
+        """Store a sequence; return how many steps it has."""
+        if isinstance(sequence, str):
+            self._store.append(sequence.encode("utf-8", "surrogatepass"))
+            return len(sequence)
+        if len(sequence):
+            size = sequence.shape[1]
+            if self._size not in (None, size):
+                raise UserError(
+                    f"{self.table.where(line, self._columns[0])}: steps of {size} numbers, but "
+                    f"{self._size} in the records before"
+                )
+            self._size = size
+        self._store.append(sequence.astype("float64").tobytes())
+        return len(sequence)
+
+    def _check_count(self, names: dict[str, int]) -> None:
+        if len(names) > MOST:
             raise UserError(
-                f"{self.table.where(record, self._columns[0])}: steps of {size} numbers, but "
-                f"{self._size} in the records before"
+                f"{self.table.name}, column {self.label!r}: more than {MOST:,} different classes: "
+                "name the column of the class by --label"
             )
-        self._size = size
-        return len(raw)
 
     def _require_classes(self) -> None:
         name, count = self.table.name, len(self)
@@ -132,15 +158,3 @@ class Examples:
                 f"{name}: no two records share a class (column {self.label!r}): name the column "
                 "of the class by --label"
             )
-
-
-def _in_order(names: dict[str, int]) -> tuple[tuple[str, ...], NDArray[Any]]:
-    """Classes sorted, and the new number of each old one."""
-    try:
-        order = sorted(names, key=float)
-    except ValueError:
-        order = sorted(names)
-    numbers = numpy.empty(len(names), numpy.int64)
-    for number, name in enumerate(order):
-        numbers[names[name]] = number
-    return tuple(order), numbers

@@ -13,6 +13,7 @@ from ....equations import Cell
 from ....schema import Size, checked
 from ....structures import ManyToOne, Symbols
 from ..settings import Settings
+from ..table.format import CSV, Format
 from ..task import Problem, build
 from .reading import Cells, Reading, Text, from_json
 from .reading import Stored as StoredReading
@@ -28,6 +29,7 @@ class Stored(msgspec.Struct, forbid_unknown_fields=True):
     reading: StoredReading
     classes: Annotated[tuple[str, ...], Meta(min_length=1)]
     longest: Size
+    format: Format = CSV
 
 
 @final
@@ -41,6 +43,7 @@ class Classification(Problem):
         reading: how the sequence is read.
         classes: their names; the model's are their places.
         longest: of longer sequences only the last steps are read.
+        format: how the table stood in its file.
     """
 
     kind: ClassVar[str] = "classify"
@@ -50,6 +53,7 @@ class Classification(Problem):
     reading: Reading
     classes: tuple[str, ...]
     longest: int
+    format: Format = CSV
 
     def model(self, settings: Settings, cell: Cell) -> ManyToOne:
         """Return a network that reads the sequence and tells its class: many → one."""
@@ -69,6 +73,7 @@ class Classification(Problem):
             "reading": self.reading.to_json(),
             "classes": list(self.classes),
             "longest": self.longest,
+            "format": msgspec.to_builtins(self.format),
         }
 
     @classmethod
@@ -90,4 +95,4 @@ class Classification(Problem):
         if len(set(found.classes)) < len(found.classes):
             raise ValueError("classes: a name stands there twice")
         cells = Cells(columns, found.text, found.step)
-        return cls(cells, found.label, reading, found.classes, found.longest)
+        return cls(cells, found.label, reading, found.classes, found.longest, found.format)

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any, final
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, final
 
 import msgspec
+import numpy
 import torch
 from msgspec import Meta
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ....errors import UserError
 from ....schema import Finite, Positive
 from ....structures import Kind, Symbols, Vectors
 from ..alphabet import Alphabet
-from ..table.numbers import missing, number, numbers
-from ..table.table import Record, Table
+from ..table.numerals import Numerals, numbers
+from ..table.table import LINE, Cell, Table
+
+if TYPE_CHECKING:
+    import polars
+
+Sequence: TypeAlias = str | NDArray[Any]
+"""A text, or steps of numbers, float64 (T, I)."""
 
 
 class StoredNumbers(msgspec.Struct, forbid_unknown_fields=True):
@@ -44,7 +53,7 @@ class Reading(ABC):
 
     @abstractmethod
     def encode(self, raw: Any) -> Tensor:
-        """The steps, (T,) symbols or (T, I) numbers, of what `raw` gave."""
+        """The steps, (T,) symbols or (T, I) numbers, of a sequence as `Cells` read it."""
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:
@@ -85,7 +94,7 @@ class Numbers(Reading):
     scale: tuple[float, ...]
 
     @classmethod
-    def of(cls, sequences: Iterable[list[list[float]]], size: int) -> Numbers:
+    def of(cls, sequences: Iterable[Any], size: int) -> Numbers:
         """Mean and standard deviation over all steps; a number that never changes keeps its size.
 
         >>> Numbers.of([[[1.0, 5.0], [3.0, 5.0]]], 2)
@@ -93,7 +102,7 @@ class Numbers(Reading):
         """
         count, mean, square = 0, torch.zeros(size).double(), torch.zeros(size).double()
         for sequence in sequences:
-            steps = torch.tensor(sequence, dtype=torch.float64).view(-1, size)
+            steps = torch.tensor(numpy.asarray(sequence, "float64")).view(-1, size)
             count += len(steps)
             distance = steps - mean
             mean = mean + distance.sum(0) / max(count, 1)
@@ -107,9 +116,9 @@ class Numbers(Reading):
         """Vectors."""
         return Vectors(len(self.mean))
 
-    def encode(self, raw: list[list[float]]) -> Tensor:
+    def encode(self, raw: Any) -> Tensor:
         """float32, (T, I)."""
-        steps = torch.tensor(raw, dtype=torch.float64).view(-1, len(self.mean))
+        steps = torch.tensor(numpy.asarray(raw, "float64")).view(-1, len(self.mean))
         return ((steps - torch.tensor(self.mean)) / torch.tensor(self.scale)).float()
 
     def to_json(self) -> dict[str, Any]:
@@ -149,30 +158,33 @@ class Cells:
     text: bool
     step: int = 1
 
-    def size(self, raw: Any) -> int:
-        """How many numbers a step of this sequence has."""
-        return len(raw[0]) if raw else self.step
-
-    def raw(self, table: Table, record: Record, places: Sequence[int]) -> str | list[list[float]]:
-        """A text, or the steps of numbers.
+    def sequences(self, table: Table, frame: polars.DataFrame) -> list[Sequence]:
+        """Return the sequences of a chunk's records.
 
         Raises:
             UserError: a cell is empty or holds something else; the message names it.
         """
+        places = [table.column(name) for name in self.columns]
+        numerals = Numerals.of(table.format)
         if len(places) > 1:
-            found = [number(table, record, place) for place in places]
-            return [found[first : first + self.step] for first in range(0, len(found), self.step)]
-        value, where = record.values[places[0]], table.where(record, places[0])
-        if self.text:
-            if value is None:
-                raise UserError(f"{where}: the cell is empty: a text is expected")
-            return str(value)
-        if missing(value):
-            raise UserError(f"{where}: the cell is empty: a list of numbers is expected")
-        steps = numbers(value)
-        if steps is None:
-            raise UserError(
-                f"{where}: {str(value)[:60]!r} is not a list of finite numbers, or of lists of "
-                "as many"
-            )
-        return steps
+            columns = [numerals.column(table, frame, place) for place in places]
+            found = numpy.stack(columns, 1) if len(frame) else numpy.empty((0, len(places)))
+            return list(found.reshape(len(frame), -1, self.step))
+        read = self._text if self.text else self._list
+        cells = zip(frame[LINE], frame[str(places[0])], strict=True)
+        return [read(cell, numerals, partial(table.where, line, places[0])) for line, cell in cells]
+
+    def _text(self, cell: Cell, numerals: Numerals, where: Callable[[], str]) -> str:
+        if cell is None or numerals.marked(cell):
+            raise UserError(f"{where()}: the cell is empty: a text is expected")
+        return cell
+
+    def _list(self, cell: Cell, numerals: Numerals, where: Callable[[], str]) -> NDArray[Any]:
+        steps = numbers(cell, numerals)
+        if steps is not None:
+            return steps
+        if numerals.missing(cell):
+            raise UserError(f"{where()}: the cell is empty: a list of numbers is expected")
+        raise UserError(
+            f"{where()}: {str(cell)[:60]!r} is not a list of finite numbers, or of lists of as many"
+        )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, final
 
 import numpy
@@ -22,10 +23,13 @@ from ..parts import drawn
 from ..settings import Settings
 from ..table import Table, open_table
 from ..table.builtin import digits
+from ..table.format import AS_FOUND, Format, FormatOptions
 from ..task import Loss, Metric, Problem, Task, TestMetrics, evaluating
 from .baseline import f1, frequencies, naive_bayes, nearest_mean, surprise
+from .classes import Classes
 from .columns import by_words, choose
 from .examples import Examples
+from .identifying import telling
 from .problem import Classification
 from .reading import Numbers, Reading, Text
 
@@ -37,13 +41,18 @@ NATS = Metric("nats", "records")
 CHUNK = 256
 """How many records are evaluated at a time."""
 
+LOOKED_AT = 10_000
+"""How many records are looked at for columns that tell the class by themselves."""
+
 TESTED = 50_000
 """How many records the test and its simple classifiers go through at most."""
 
 
-def table(file: Path | None) -> Table:
+def table(
+    file: Path | None, options: FormatOptions = AS_FOUND, known: Format | None = None
+) -> Table:
     """Return the table in a file; without one, handwritten digits."""
-    return digits() if file is None else open_table(file)
+    return digits() if file is None else open_table(file, options, known)
 
 
 def open_task(
@@ -56,20 +65,23 @@ def open_task(
     drop = choice.missing == "drop"
     if isinstance(problem, Classification):
         return Classify(settings, Examples(source, problem.cells, problem.label, drop), problem)
-    cells, label = choose(source, choice.sequence or [], choice.label, choice.step)
+    cells, label, left_out = choose(source, choice.sequence or [], choice.label, choice.step)
     examples = Examples(source, cells, label, drop)
     reading = _reading(settings, examples, choice)
-    problem = Classification(cells, label, reading, examples.classes, choice.longest)
-    return Classify(settings, examples, problem)
+    problem = Classification(
+        cells, label, reading, examples.classes, choice.longest, examples.table.format
+    )
+    return Classify(settings, examples, problem, left_out)
 
 
 def _reading(settings: Settings, examples: Examples, choice: Choice) -> Reading:
     parts = drawn(examples.keys, settings.held_out, settings.seed, examples.table.name)
     if not examples.cells.text:
         return Numbers.of(examples.raws(parts.training), examples.size)
-    some = list(islice(examples.raws(parts.training), 200))
+    some = list(map(str, islice(examples.raws(parts.training), 200)))
     by = choice.by or ("words" if by_words(some) else "characters")
-    return Text(Alphabet.of(examples.raws(parts.training), by, choice.vocabulary))
+    texts = map(str, examples.raws(parts.training))
+    return Text(Alphabet.of(texts, by, choice.vocabulary))
 
 
 @final
@@ -80,16 +92,26 @@ class Classify(Task[Classification]):
         settings: of the run.
         examples: the records.
         problem: how they are read; vocabulary or scale are those of the training part.
+        left_out: columns that are not read, and why.
     """
 
-    def __init__(self, settings: Settings, examples: Examples, problem: Classification) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        examples: Examples,
+        problem: Classification,
+        left_out: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self.left_out = left_out
         self.settings, self.examples, self.problem, self.metric = settings, examples, problem, NATS
         self.digest = examples.table.digest()
         self.parts = drawn(examples.keys, settings.held_out, settings.seed, examples.table.name)
-        if strange := sorted(set(examples.classes) - set(problem.classes)):
-            raise UserError(
-                f"{examples.table.name} has a class {strange[0]!r} that the run does not know"
-            )
+        known = Classes(problem.classes)
+        for name in examples.classes:
+            if known.place(name) is None:
+                raise UserError(
+                    f"{examples.table.name} has a class {name!r} that the run does not know"
+                )
         self._order = Order(len(self.parts.training), settings.batch, settings.seed)
 
     def description(self) -> list[str]:
@@ -110,6 +132,9 @@ class Classify(Task[Classification]):
             f"{examples.table.name}: {counted(len(examples), 'records')}; the class is "
             f"{problem.label!r} ({len(problem.classes)} classes), the sequence {what}",
             self.parts.described("records"),
+            *examples.table.notes,
+            *(f"left out: the column {name!r}, {why}" for name, why in self.left_out.items()),
+            *self._telling(),
         ]
         if examples.left_out:
             found.append(f"left out: {counted(examples.left_out, 'records')} with an empty cell")
@@ -119,6 +144,20 @@ class Classify(Task[Classification]):
                 f"{problem.longest:,}: of these the end is read"
             )
         return found
+
+    def _telling(self) -> list[str]:
+        """Return of which columns that are read the class can be told without a network."""
+        examples, columns = self.examples, self.problem.cells.columns
+        if len(columns) == 1:
+            return []
+        places = self.parts.training[:LOOKED_AT]
+        values = numpy.array([raw.ravel() for raw in examples.raws(places)])  # pyright: ignore
+        found = telling(zip(columns, values.T, strict=True), examples.targets[places])
+        return [
+            f"the column {name!r} alone tells the class: if it is another name of it, leave it out "
+            "by naming the others by --sequence"
+            for name in found
+        ]
 
     def batch(self, step: int, shard: Shard) -> Batch:
         """Return sequences (T, B, …) with lengths (B,), and classes (B,)."""

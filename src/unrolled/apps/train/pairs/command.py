@@ -12,6 +12,7 @@ from ..alphabet import LONGEST, WAYS
 from ..command import training_command
 from ..options import OF_TABLES
 from ..settings import POSITIVE, Options, Rule, Settings, declare, one_of
+from ..table.format import FormatOptions
 
 if TYPE_CHECKING:
     from ..task import Problem, Task
@@ -24,12 +25,6 @@ class Choice(Options):
 
     source: str | None = declare(None, "Column to read.", shown="the first")
     target: str | None = declare(None, "Column to write.", shown="the second")
-    header: bool | None = declare(
-        None,
-        "Whether the first line names the columns.",
-        shown="not in TSV",
-        flags="--header/--no-header",
-    )
     by: str | None = declare(None, "Read texts as characters or words.", one_of(*WAYS))
     vocabulary: int = declare(10_000, "Known symbols a side at most.", POSITIVE)
     longest: int = declare(
@@ -58,10 +53,11 @@ def pairs(
     settings: Settings,
     problem: "Problem | None",
     file: Path | None = typer.Argument(
-        None, help="Two columns: TSV without a header, CSV, JSON lines; without: dates of babel."
+        None, help="Two columns: TSV without a header, CSV, JSON, Parquet; without: dates of babel."
     ),
     *,
     choice: Choice,
+    options: FormatOptions,
 ) -> "Task":
     """Train a network that turns one text into another: encoder and decoder.
 
@@ -70,7 +66,8 @@ def pairs(
     """
     from .task import open_task, table
 
-    return open_task(settings, table(file, choice.header), choice, problem)
+    known = getattr(problem, "format", None)
+    return open_task(settings, table(file, options, known), choice, problem)
 
 
 def translate(

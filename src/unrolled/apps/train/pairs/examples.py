@@ -1,4 +1,4 @@
-"""The pairs of a table, read when they are needed."""
+"""The pairs of a table."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from ....errors import UserError
 from ..alphabet import split
 from ..parts import key
-from ..table.numbers import Spill
-from ..table.table import Record, Table
+from ..table.numerals import Numerals
+from ..table.spill import Spill, Store
+from ..table.table import Cell, Table
 
 
 @final
 class Pairs:
-    """Every pair of texts; only where it stands is kept in memory.
+    """Every pair of texts, kept on disk.
 
     Args:
         table: one pair a record.
@@ -44,22 +45,27 @@ class Pairs:
     ) -> None:
         self.table, self.by, self.longest = table, by, longest
         self._columns = _columns(table, source, target)
+        self._numerals, self._store = Numerals.of(table.format), Store()
         self.left_out = {"too long": 0, "with an empty cell": 0}
-        places, keys = Spill("int64"), Spill("int64")
-        for record in table:
-            if drop_missing and any(record.values[place] is None for place in self._columns):
-                self.left_out["with an empty cell"] += 1
-                continue
-            first, second = self._texts(record)
-            if self._too_long(first) or self._too_long(second):
-                self.left_out["too long"] += 1
-                continue
-            places.append(record.place)
-            keys.append(key(first))
-        self._places, self.keys = places.array(), keys.array()
+        keys = Spill("int64")
+        for frame in table.frames(self._columns):
+            for line, *cells in frame.iter_rows():
+                first, second = (self._text(cell) for cell in cells)
+                if not first or not second:
+                    if not drop_missing:
+                        where = table.where(line, self._columns[1 if first else 0])
+                        raise UserError(f"{where}: the cell is empty: a text is expected")
+                    self.left_out["with an empty cell"] += 1
+                elif self._too_long(first) or self._too_long(second):
+                    self.left_out["too long"] += 1
+                else:
+                    self._store.append(first.encode("utf-8", "surrogatepass"))
+                    self._store.append(second.encode("utf-8", "surrogatepass"))
+                    keys.append(key(first))
+        self.keys = keys.array()
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self.keys)
 
     @property
     def names(self) -> tuple[str, str]:
@@ -68,25 +74,13 @@ class Pairs:
         return self.table.columns[source], self.table.columns[target]
 
     def at(self, indices: NDArray[Any]) -> Iterator[tuple[str, str]]:
-        """Some pairs.
-
-        Raises:
-            UserError: the file is no longer what it was.
-        """
+        """Yield some pairs."""
         for index in indices:
-            place = int(self._places[index])
-            yield self._texts(Record(place, 0, self.table.at(place)))
+            first, second = (self._store[2 * int(index) + side] for side in (0, 1))
+            yield first.decode("utf-8", "surrogatepass"), second.decode("utf-8", "surrogatepass")
 
-    def _texts(self, record: Record) -> tuple[str, str]:
-        found = []
-        for place in self._columns:
-            value = record.values[place]
-            if value is None or not str(value).strip():
-                raise UserError(
-                    f"{self.table.where(record, place)}: the cell is empty: a text is expected"
-                )
-            found.append(str(value).strip())
-        return found[0], found[1]
+    def _text(self, cell: Cell) -> str:
+        return "" if cell is None or self._numerals.marked(cell) else cell.strip()
 
     def _too_long(self, text: str) -> bool:
         return len(text) > self.longest and len(split(text, self.by)) > self.longest

@@ -16,6 +16,7 @@ from ....structures import EncoderDecoder, Symbols
 from ..alphabet import LONGEST, Alphabet
 from ..batch import Batch, padded
 from ..settings import Settings
+from ..table.format import CSV, Format
 from ..task import Problem, build
 
 
@@ -28,6 +29,7 @@ class Translation(Problem):
         source, target: the alphabets; after the target's symbols comes the one that ends a text.
         longest: the most symbols a text has in training.
         attention: whether the decoder looks at every step of the source.
+        format: how the table stood in its file.
     """
 
     kind: ClassVar[str] = "pairs"
@@ -36,6 +38,7 @@ class Translation(Problem):
     target: Alphabet
     longest: Annotated[int, Meta(ge=1, le=LONGEST)]
     attention: bool
+    format: Format = CSV
 
     @property
     def end(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, final
@@ -21,11 +22,9 @@ from ..classify.columns import by_words
 from ..counter_rng import Order
 from ..parts import drawn
 from ..settings import Settings
-from ..table import Table
+from ..table import Table, open_table
 from ..table.builtin import dates
-from ..table.delimited import Delimited
-from ..table.jsonl import JsonLines
-from ..table.opening import JSON
+from ..table.format import AS_FOUND, Format, FormatOptions
 from ..task import Loss, Metric, Problem, Task, TestMetrics, evaluating
 from .examples import Pairs
 from .problem import Translation
@@ -45,20 +44,21 @@ TESTED = 2_000
 """How many sources the test writes targets for at most."""
 
 
-def table(file: Path | None, header: bool | None) -> Table:
+def table(
+    file: Path | None, options: FormatOptions = AS_FOUND, known: Format | None = None
+) -> Table:
     """Return the table in a file; without one, dates in ten languages.
 
     Args:
-        file: a .tsv file has no header, and quotation marks mean nothing there, unless told so;
-            any other is a CSV file with a header, or holds JSON lines.
-        header: whether the first line names the columns; None: as the file's name says.
+        file: one with tabs has no header, and quotation marks mean nothing there, unless told so.
+        options: of how it is read.
+        known: how a run's own table was read.
     """
     if file is None:
         return dates()
-    if file.suffix.lower() in JSON:
-        return JsonLines(file)
-    tabs = file.suffix.lower() in (".tsv", ".tab", ".txt")
-    return Delimited(file, header=not tabs if header is None else header, quoted=not tabs)
+    if file.suffix.lower() in (".tsv", ".tab", ".txt"):
+        options = replace(options, quote=options.quote or "none", header=bool(options.header))
+    return open_table(file, options, known)
 
 
 def open_task(
@@ -79,7 +79,7 @@ def open_task(
             Alphabet.of((pair[side] for pair in pairs.at(parts.training)), by, choice.vocabulary)
             for side in (0, 1)
         )
-        known = Translation(first, second, longest, choice.attention)
+        known = Translation(first, second, longest, choice.attention, source.format)
     return Translate(settings, pairs, known)
 
 
@@ -114,6 +114,7 @@ class Translate(Task[Translation]):
             f"by {by}: {len(self.problem.source.symbols):,} and "
             f"{len(self.problem.target.symbols):,} different",
             self.parts.described("pairs"),
+            *pairs.table.notes,
         ]
         found += [
             f"left out: {counted(count, 'pairs')} {why}"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy
 from numpy.typing import NDArray
 
-from ..table.numbers import chunks
+from ..table.spill import chunks
 from .problem import Forecasting
 
 

@@ -10,6 +10,7 @@ from ....printable import printable
 from ..command import training_command
 from ..options import OF_TABLES
 from ..settings import POSITIVE, Options, Settings, declare, one_of
+from ..table.format import FormatOptions
 
 if TYPE_CHECKING:
     from ..task import Problem, Task
@@ -53,10 +54,11 @@ def series(
     settings: Settings,
     problem: "Problem | None",
     file: Path | None = typer.Argument(
-        None, help="CSV with a header, or JSON lines; without: yearly sunspot numbers."
+        None, help="CSV, JSON, Parquet; - for standard input; without: yearly sunspot numbers."
     ),
     *,
     choice: Choice,
+    options: FormatOptions,
 ) -> "Task":
     """Train a network that forecasts a series: many to one, the next values.
 
@@ -66,7 +68,8 @@ def series(
     """
     from .task import open_task, table
 
-    return open_task(settings, table(file), choice, problem)
+    known = getattr(problem, "format", None)
+    return open_task(settings, table(file, options, known), choice, problem)
 
 
 def forecast(
@@ -83,5 +86,7 @@ def forecast(
 
     fill = Choice(missing=missing).missing == "interpolate"
     problem, model = best_model(run, Forecasting)
-    for line in forecasts(problem, model, values_for(problem, table(file), fill)):
+    for line in forecasts(
+        problem, model, values_for(problem, table(file, known=problem.format), fill)
+    ):
         typer.echo(printable(line))

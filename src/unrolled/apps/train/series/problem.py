@@ -14,6 +14,7 @@ from ....equations import Cell
 from ....schema import Finite, NotNegative, Positive, Size
 from ....structures import ManyToOne, Vectors
 from ..settings import Settings
+from ..table.format import CSV, Format
 from ..task import Problem, build
 
 
@@ -46,6 +47,7 @@ class Forecasting(Problem):
     mean: tuple[Finite, ...]
     scale: tuple[Positive, ...]
     error: NotNegative
+    format: Format = CSV
 
     def __post_init__(self) -> None:
         if not len(self.mean) == len(self.scale) == 1 + len(self.also):

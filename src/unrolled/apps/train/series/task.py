@@ -20,6 +20,7 @@ from ..settings import Settings
 from ..table import Table, open_table
 from ..table.builtin import sunspots
 from ..table.delimited import row
+from ..table.format import AS_FOUND, Format, FormatOptions
 from ..task import Loss, Metric, Problem, Task, TestMetrics, evaluating
 from .baseline import errors, mean_and_scale, naive, seasonal_error
 from .problem import Forecasting
@@ -84,9 +85,11 @@ def _require_season(season: int, cut: Cut, name: str) -> None:
         )
 
 
-def table(file: Path | None) -> Table:
+def table(
+    file: Path | None, options: FormatOptions = AS_FOUND, known: Format | None = None
+) -> Table:
     """Return the table in a file; without one, yearly sunspot numbers."""
-    return sunspots() if file is None else open_table(file)
+    return sunspots() if file is None else open_table(file, options, known)
 
 
 def open_task(
@@ -124,6 +127,7 @@ def open_task(
         mean=tuple(mean for mean, _ in figures),
         scale=tuple(scale for _, scale in figures),
         error=seasonal_error(known, period),
+        format=source.format,
     )
     return Forecast(replace(settings, window=window), values, problem)
 
@@ -156,6 +160,7 @@ class Forecast(Task[Forecasting]):
         season = f"a season of {problem.season}" if problem.season > 1 else "no season"
         level = "counted from the last one read" if problem.relative else "as they are"
         found = [
+            *values.table.notes,
             f"{values.table.name}: {counted(len(values), 'values')} of "
             f"{problem.target!r}{also}{time}",
             f"{season}; values {level}; {problem.window} are read and the next "

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import datetime
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy
 from numpy.typing import NDArray
 
 from ....errors import UserError
-from ..table.numbers import Spill, is_number, missing, number
-from ..table.table import Record, Table
+from ..table.numerals import Numerals
+from ..table.spill import Spill
+from ..table.table import LINE, Cell, Table
+
+if TYPE_CHECKING:
+    import polars
 
 TIMES = ("date", "time", "datetime", "timestamp", "year", "month", "day", "week", "hour", "ds")
 
@@ -43,11 +47,12 @@ class Values:
         self.time = None if time is None else table.columns[time]
         self.first = self.last = None
         series = [_Series(table, column, interpolate) for column in columns]
-        for record in table:
+        for frame in table.frames([*columns, *([] if time is None else [time])]):
             if time is not None:
-                self._follow(record, time)
+                for line, moment in zip(frame[LINE], frame[str(time)], strict=True):
+                    self._follow(line, time, moment)
             for each in series:
-                each.append(record)
+                each.extend(frame)
         self.series = [each.end() for each in series]
         self.filled = sum(each.filled for each in series)
 
@@ -59,47 +64,67 @@ class Values:
         steps = places + numpy.arange(-count, 0)[:, None]
         return numpy.stack([series[steps] for series in self.series], 2)
 
-    def _follow(self, record: Record, time: int) -> None:
-        moment = record.values[time]
+    def _follow(self, line: int, time: int, moment: Cell) -> None:
         self.first = moment if self.first is None else self.first
         before, now = _moment(self.last), _moment(moment)
         if _falls(before, now):
             raise UserError(
-                f"{self.table.where(record, time)}: {moment!r} stands after {self.last!r}: a "
+                f"{self.table.where(line, time)}: {moment!r} stands after {self.last!r}: a "
                 "series is expected oldest first"
             )
         self.last = moment
 
 
+@final
 class _Series:
-    """One column, cell by cell."""
+    """One column, chunk by chunk."""
 
     def __init__(self, table: Table, column: int, interpolate: bool) -> None:
         self.table, self.column, self.interpolate = table, column, interpolate
         self.values, self.filled = Spill("float64"), 0
+        self._numerals = Numerals.of(table.format)
         self._last: float | None = None
-        self._gap: list[Record] = []
+        self._gap: list[int] = []
 
-    def append(self, record: Record) -> None:
-        if self.interpolate and missing(record.values[self.column]):
-            if self._last is None:
-                raise UserError(
-                    f"{self.table.where(record, self.column)}: the cell is empty, and there is no "
-                    "value before it to interpolate from"
-                )
-            self._gap.append(Record(record.place, record.line, []))
+    def extend(self, frame: polars.DataFrame) -> None:
+        """Add the column of the next chunk."""
+        if not self.interpolate:
+            self.values.extend(self._numerals.column(self.table, frame, self.column))
             return
-        found = number(self.table, record, self.column)
+        values, missing, wrong = self._numerals.read(frame[str(self.column)])
+        if wrong.any():
+            self._numerals.column(self.table, frame.filter(~missing), self.column)
+        if missing.all():
+            self._gap += frame[LINE].to_list()
+            self._require_begun()
+            return
+        there = numpy.flatnonzero(~missing)
+        before, after = int(there[0]), int(there[-1]) + 1
+        self._gap += frame[LINE][:before].to_list()
+        self._require_begun()
+        self._fill(float(values[before]))
+        inner = numpy.arange(before, after)
+        self.values.extend(numpy.interp(inner, there, values[there]))
+        self.filled += int(missing[before:after].sum())
+        self._last, self._gap = float(values[after - 1]), frame[LINE][after:].to_list()
+
+    def _require_begun(self) -> None:
+        if self._gap and self._last is None:
+            raise UserError(
+                f"{self.table.where(self._gap[0], self.column)}: the cell is empty, and there is "
+                "no value before it to interpolate from"
+            )
+
+    def _fill(self, found: float) -> None:
+        """Fill a gap that ends with a value."""
         if self._gap and self._last is not None:
-            for step in range(1, len(self._gap) + 1):
-                share = step / (len(self._gap) + 1)
-                self.values.append(self._last + share * (found - self._last))
+            shares = numpy.arange(1, len(self._gap) + 1) / (len(self._gap) + 1)
+            self.values.extend(self._last + shares * (found - self._last))
             self.filled += len(self._gap)
-            self._gap = []
-        self.values.append(found)
-        self._last = found
+        self._gap = []
 
     def end(self) -> NDArray[Any]:
+        """Return the whole column, (N,)."""
         if self._gap:
             raise UserError(
                 f"{self.table.where(self._gap[0], self.column)}: the cell is empty, and there is "
@@ -131,10 +156,11 @@ def target_column(table: Table, target: str | None) -> str:
     if first is None:
         raise UserError(f"{table.name} has no records: a series is expected")
     time = time_column(table, [])
+    numerals = Numerals.of(table.format)
     found = [
         name
         for place, name in enumerate(table.columns)
-        if place != time and is_number(first.values[place])
+        if place != time and numerals.number(first.values[place]) is not None
     ]
     if len(found) == 1:
         return found[0]
@@ -150,12 +176,13 @@ def _falls(before: float | datetime.datetime | None, now: float | datetime.datet
     return isinstance(before, float) and isinstance(now, float) and now < before
 
 
-def _moment(value: Any) -> float | datetime.datetime | None:
+def _moment(value: Cell) -> float | datetime.datetime | None:
     """A point in time that can be compared: a number, or an ISO date."""
     if value is None:
         return None
-    if is_number(value):
-        return float(value)
+    number = Numerals().number(value)
+    if number is not None:
+        return number
     try:
         return datetime.datetime.fromisoformat(str(value).strip()).replace(tzinfo=None)
     except ValueError:

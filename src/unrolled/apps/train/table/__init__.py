@@ -1,4 +1,4 @@
-"""Tables: records with named columns, read one by one from files of any size."""
+"""Tables: records with named columns, read from files of any size."""
 
 from .opening import open_table
 from .table import Record, Table

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ....errors import UserError
-from .memory import MemoryTable
+from .memory import memory_table
 from .table import Table
 
 
@@ -37,10 +37,10 @@ def digits() -> Table:
     found = datasets.load_digits()
     names = [f"pixel_{row}_{column}" for row in range(8) for column in range(8)]
     rows = [
-        [*image, str(digit)]
+        [*(str(int(pixel)) for pixel in image), str(digit)]
         for image, digit in zip(found.data.tolist(), found.target.tolist(), strict=True)
     ]
-    return MemoryTable("scikit-learn's digits", [*names, "digit"], rows)
+    return memory_table("scikit-learn's digits", [*names, "digit"], rows)
 
 
 def sunspots() -> Table:
@@ -51,7 +51,7 @@ def sunspots() -> Table:
         [str(int(year)), activity]
         for year, activity in zip(data["YEAR"].tolist(), data["SUNACTIVITY"].tolist(), strict=True)
     ]
-    return MemoryTable("statsmodels' sunspots", ["year", "sunspots"], rows)
+    return memory_table("statsmodels' sunspots", ["year", "sunspots"], rows)
 
 
 def co2() -> Table:
@@ -63,7 +63,7 @@ def co2() -> Table:
     data = datasets.co2.load_pandas().data
     monthly = data["co2"].groupby([data.index.year, data.index.month]).mean().interpolate()
     rows = [[f"{year}-{month:02}", float(value)] for (year, month), value in monthly.items()]
-    return MemoryTable("statsmodels' CO₂", ["month", "co2"], rows)
+    return memory_table("statsmodels' CO₂", ["month", "co2"], rows)
 
 
 LOCALES = ("en_GB", "en_US", "de", "fr", "es", "it", "nl", "sv", "pl", "pt_BR")
@@ -85,7 +85,7 @@ def dates() -> Table:
         day = datetime.date.fromordinal(ordinal)
         style = draw.choice(("full", "long", "medium"))
         rows.append([babel.format_date(day, style, draw.choice(LOCALES)), day.isoformat()])
-    return MemoryTable("babel's dates", ["written", "iso"], rows)
+    return memory_table("babel's dates", ["written", "iso"], rows)
 
 
 BUILTIN: dict[str, Callable[[], Table]] = {

@@ -4,78 +4,107 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from itertools import chain
 from typing import Any, final
 
-from ....errors import UserError
-from .file import FileTable
-from .lines import LONGEST, Lines, opened
-from .table import Record
+import msgspec
 
-SEPARATORS = ",;\t|"
+from ....errors import UserError
+from .format import Format, FormatOptions
+from .guesses import marks_of, recognised
+from .lines import LONGEST, Lines
+from .source import Source
+from .table import Record, Table
+
+
+def delimited(
+    source: Source, reading: FormatOptions, known: Format | None = None, header: bool = True
+) -> Table:
+    """Return a table with a separator.
+
+    Args:
+        source: of its bytes.
+        reading: what is told of how it is read.
+        known: how a run's own table was read, to be taken for what is not told.
+        header: whether the first record names the columns where that cannot be seen.
+
+    Raises:
+        UserError: it cannot be read, or its records differ in length.
+    """
+    found, notes = recognised(source, reading, known, header)
+    try:
+        return _table(source, found, notes)
+    except _QuotationError as error:
+        if reading.quote is None and found.quote:
+            with suppress(UserError, _QuotationError):
+                plain = msgspec.structs.replace(found, quote="")
+                return _table(source, plain, [*notes, "quotation marks mean nothing in it"])
+        raise UserError(f"{error}: are quotation marks no marks here? --quote none") from None
 
 
 @final
-class Delimited(FileTable):
-    """A file of which every line, or every few with quotation marks, holds one record.
+class _QuotationError(Exception):
+    """Quotation marks that do not enclose a cell."""
 
-    Args:
-        path: of the file.
-        header: whether the first record names the columns; else they are called 1, 2, …
-        quoted: whether quotation marks enclose what holds separators or line ends.
+
+def _table(source: Source, found: Format, notes: Sequence[str]) -> Table:
+    with source.opened() as file:
+        records = _records(source.name, file, found)
+        first = next(records, None)
+        if first is None:
+            raise UserError(f"{source.name} has no records: a table is expected")
+        width = len(first.values)
+        names = _names(first.values) if found.header else [str(n + 1) for n in range(width)]
+        rows = records if found.header else chain([first], records)
+        whole = _whole(source.name, rows, width, found.separator)
+        return Table(source.name, names, whole, lambda: source.digest, found, notes)
+
+
+def _names(values: Sequence[str | None]) -> list[str]:
+    """Return names of columns; of one without a name, its number, as without a header."""
+    return [(name or "").strip() or str(place) for place, name in enumerate(values, 1)]
+
+
+def _records(name: str, file: Any, found: Format) -> Iterator[Record]:
+    """Yield what stands in a file record by record, the header first if there is one."""
+    lines = Lines(name, file, found.encoding, found.skip, found.comment)
+    csv.field_size_limit(LONGEST)
+    strict = bool(found.quote)
+    reader = csv.reader(lines, delimiter=found.separator, strict=strict, **marks_of(found.quote))
+    blank = found.separator == " "
+    line = lines.number + 1
+    try:
+        for values in reader:
+            if blank:
+                values = [value for value in values if value]
+            if any(values) or len(values) > 1:
+                yield Record(line, [value or None for value in values])
+            line = lines.number + 1
+    except csv.Error as error:
+        raise _QuotationError(f"{name}, the record that begins at line {line}: {error}") from None
+
+
+def _whole(name: str, records: Iterable[Record], width: int, separator: str) -> Iterator[Record]:
+    """Yield records of one length.
 
     Raises:
-        UserError: the file cannot be read, or its records differ in length.
+        UserError: one has another.
     """
-
-    def __init__(self, path: Path, header: bool = True, quoted: bool = True) -> None:
-        super().__init__(path)
-        self.header = header
-        self.quoted = quoted
-        with opened(path) as file:
-            line = next(Lines(path, file))
-        self.separator = _separator(path, line)
-        self.columns: tuple[str, ...] = ()
-        with opened(path) as file:
-            first = next(self._rows(Lines(path, file)), None)
-        if first is None:
-            raise UserError(f"{path} has no records: a table is expected")
-        names = first.values if header else range(1, len(first.values) + 1)
-        self.columns = tuple(str(name).strip() for name in names)
-
-    def _records(self, lines: Lines, first: bool) -> Iterator[Record]:
-        rows = self._rows(lines)
-        if first and self.header:
-            next(rows, None)
-        yield from rows
-
-    def _rows(self, lines: Lines) -> Iterator[Record]:
-        csv.field_size_limit(LONGEST)
-        quoting = csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE
-        reader = csv.reader(lines, delimiter=self.separator, quoting=quoting, strict=self.quoted)
-        place, line = lines.offset, 1
-        try:
-            for values in reader:
-                if values:
-                    self._require_length(values, line)
-                    yield Record(place, line, [value or None for value in values])
-                place, line = lines.offset, lines.number + 1
-        except csv.Error as error:
+    for line, values in records:
+        if len(values) == width + 1 and values[-1] is None:
+            values = values[:-1]  # a separator at the end of the line
+        if len(values) != width:
             raise UserError(
-                f"{self.name}, the record that begins at line {line}: {error}"
-            ) from None
-
-    def _require_length(self, values: list[str], line: int) -> None:
-        if self.columns and len(values) != len(self.columns):
-            raise UserError(
-                f"{self.name}, line {line}: {len(values)} values, but there are "
-                f"{len(self.columns)} columns (separator {self.separator!r})"
+                f"{name}, line {line}: {len(values)} values, but there are {width} columns "
+                f"(separator {separator!r})"
             )
+        yield Record(line, values)
 
 
 def row(values: Iterable[Any]) -> str:
-    """A line of CSV, without its end.
+    """Return a line of CSV, without its end.
 
     >>> row(["a,b", 1])
     '"a,b",1'
@@ -83,10 +112,3 @@ def row(values: Iterable[Any]) -> str:
     out = io.StringIO()
     csv.writer(out, lineterminator="").writerow(values)
     return out.getvalue()
-
-
-def _separator(path: Path, line: str) -> str:
-    """The separator of a first line: a tab in .tsv, else the most frequent one."""
-    if path.suffix.lower() in (".tsv", ".tab"):
-        return "\t"
-    return max(SEPARATORS, key=lambda each: (line.count(each), -SEPARATORS.index(each)))

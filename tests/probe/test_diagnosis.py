@@ -407,7 +407,7 @@ def test_weights_that_are_not_finite_are_the_finding() -> None:
     found = unrolled.diagnose(lstm, torch.randn(20, 2, I))
     assert found.codes == {"exploding"}  # of NaN no gate is called closed
     (finding,) = found.findings
-    assert finding.text.startswith("some of its weights are infinite or NaN, and so are its states")
+    assert finding.text.startswith("infinite or NaN: 1 number of weight_hh, and so are its states")
     assert "checkpoint" in finding.advice
     assert "nan" not in str(found)
     row = str(found).splitlines()[1].split()
@@ -423,3 +423,59 @@ def test_figures_of_a_row_agree() -> None:
     assert measured.reach is not None
     assert measured.rate ** (measured.reach - 1) <= 0.01
     assert measured.rate ** (measured.reach - 2) > 0.005
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+@pytest.mark.parametrize(
+    ("name", "place"), [("weight_hh_l0", (3, 2)), ("weight_ih_l0", (0, 0)), ("bias_hh_l0", (1,))]
+)
+def test_weights_that_are_not_finite_are_named(
+    name: str, place: tuple[int, ...], value: float
+) -> None:
+    torch.manual_seed(0)
+    for layer in (unrolled.GRU(3, 8), nn.LSTM(3, 8)):
+        with torch.no_grad():
+            getattr(layer, name)[place] = value
+        found = unrolled.diagnose(layer, torch.rand(40, 4, 3) + 0.1)
+        assert found.codes & {"broken-weights", "exploding"}
+        assert f"infinite or NaN: 1 number of {name.removesuffix('_l0')}" in found.verdict
+        chinese = found.translated("zh").verdict
+        assert f"无穷大或 NaN：{name.removesuffix('_l0')} 的 1 个数" in chinese
+        assert not found.healthy
+
+
+class Head(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(8, 2)
+
+    def forward(self, found: Any) -> Tensor:
+        return self.linear(found[0])
+
+
+def test_an_infinite_weight_that_no_state_shows_is_found_wherever_it_is() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(unrolled.GRU(3, 8), Head())
+    x = torch.rand(40, 4, 3) + 0.1
+    with torch.no_grad():
+        model[0].weight_ih_l0[0, :] = math.inf  # a gate that stands at its end
+    found = unrolled.diagnose(model, x)
+    assert found.codes == {"broken-weights"}
+    assert found.layers["0.l0"].infinite is None
+    with torch.no_grad():
+        model[0].weight_ih_l0[0, :] = 0
+        model[1].linear.weight[0, 0] = math.nan
+    (finding,) = unrolled.diagnose(model, x).findings
+    assert (finding.code, finding.layer) == ("broken-weights", "1.linear")
+    assert finding.text == "infinite or NaN: 1 number of weight"
+
+
+def test_what_is_not_settled_has_no_number() -> None:
+    for steps, cells in ((1, ["-", "-"]), (6, ["0", "-"]), (20, ["0", "0"])):
+        found = unrolled.diagnose(unrolled.GRU(3, 8), torch.randn(steps, 1, 3))
+        row = next(line for line in str(found).splitlines() if line.startswith("l0 "))
+        assert row.split()[-2:] == cells, steps
+        numbers = found.to_json()["layers"]["l0"]
+        assert [numbers["dead"] is None, numbers["duplicates"] is None] == [
+            each == "-" for each in cells
+        ]

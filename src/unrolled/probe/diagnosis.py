@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any, final
 
 import msgspec
 import torch
+from torch import Tensor
 from torch.nn import Module
 
 from ..columns import Columns, Prose
 from ..display import number, page, paragraph, plain, table
 from ..printable import printable
 from ..speech import Count, Sentence, Speaker, read_catalogue
-from .finding import Finding, findings
-from .measurement import Measurement, measure
+from .finding import SHORT, Finding, broken_weights, findings
+from .measurement import Measurement, broken, measure
 from .reaching import Reaching, reaching, unsettled, with_advice
-from .watch import called, check_finite, run_model, watching
+from .watch import Watch, called, check_finite, run_model, watching
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -68,7 +69,21 @@ def diagnose(
         run_model(model, x)
         passages = called(watch, "diagnose")
     with torch.no_grad():
-        return Diagnosis([measure(passage) for passage in passages.values()], needs)
+        return Diagnosis(
+            [measure(each) for each in passages.values()], needs, _others(model, watch)
+        )
+
+
+def _others(model: Module, watch: Watch) -> list[Finding]:
+    """Return findings of weights that are not finite outside the layers that are measured."""
+    measured = {id(each) for place in watch.visits for each in place.module.parameters()}
+    found: dict[str, dict[str, Tensor]] = {}
+    for path, weight in model.named_parameters():
+        if id(weight) not in measured:
+            module, _, name = path.rpartition(".")
+            found.setdefault(module or type(model).__name__, {})[name] = weight
+    counts = {module: broken(weights) for module, weights in found.items()}
+    return [broken_weights(module, count) for module, count in counts.items() if count]
 
 
 def _check_needs(needs: object) -> None:
@@ -96,11 +111,19 @@ class Diagnosis:
 
     language = "en"
 
-    def __init__(self, measurements: Iterable[Measurement], needs: int | None = None) -> None:
+    def __init__(
+        self,
+        measurements: Iterable[Measurement],
+        needs: int | None = None,
+        others: Iterable[Finding] = (),
+    ) -> None:
         self.layers: Mapping[str, Measurement] = {each.layer: each for each in measurements}
         self.needs = needs
         measured = list(self.layers.values())
-        self.findings: list[Finding] = [finding for each in measured for finding in findings(each)]
+        self.findings: list[Finding] = [
+            *(finding for each in measured for finding in findings(each)),
+            *others,
+        ]
         self.unsettled: list[Sentence] = [text for each in measured for text in unsettled(each)]
         self.reaches: bool | None = None
         if needs is not None:
@@ -177,14 +200,18 @@ class Diagnosis:
         if not self.reaches:
             return Sentence(
                 "None of these was found in {layers}: vanishing or exploding gradients, a short "
-                "memory, a closed forget gate, saturated gates, dead or duplicate units.",
+                "memory (less than {short} % of the input), a closed forget gate, saturated gates, "
+                "dead or duplicate units, infinite weights.",
                 layers=layers,
+                short=number(100 * SHORT),
             )
         return Sentence(
             "None of these was found in {layers}: vanishing or exploding gradients, a short "
-            "memory, a closed forget gate, saturated gates, dead or duplicate units. Gradients "
-            "reach the {needs} steps that are needed.",
+            "memory (less than {short} % of the input), a closed forget gate, saturated gates, "
+            "dead or duplicate units, infinite weights. Gradients reach the {needs} steps that are "
+            "needed.",
             layers=layers,
+            short=number(100 * SHORT),
             needs=self.needs or 0,
         )
 
@@ -274,9 +301,9 @@ def _left_open(text: str) -> Sentence:
 TITLES = ("layer", "cell", "steps", "units", "factor", "reach", "keeps", "stuck", "dead", "same")
 LEGEND = Sentence(
     "reach: steps back until 1 % is left of the gradient that goes one step back. factor: the mean "
-    "factor of a step on the way there, so that factor to the power of reach - 1 is 1 % or less; "
-    "of all steps where more is left. keeps: what of the memory a step keeps, on average. stuck: "
-    "the activation with the most units that stand at its ends. "
+    "factor of a step on the way there, so that factor to the power of reach - 1 is 1 % or less: "
+    "0 where nothing is left there; of all steps where more is left. keeps: what of the memory a "
+    "step keeps, on average. stuck: the activation with the most units that stand at its ends. "
     "dead, same: units that never change, or do what another does."
 )
 
@@ -295,7 +322,8 @@ def _cells(m: Measurement) -> tuple[str, ...]:
     reach = back if m.reach is None else str(m.reach)
     keep = "-" if m.keep is None or not math.isfinite(m.keep) else f"{m.keep:.2f}"
     cells = (m.layer, m.cell, str(m.steps), str(m.units), rate, reach, keep, _worst(m))
-    return (*cells, str(len(m.dead)), str(len(m.duplicates)))
+    dead = str(len(m.dead)) if m.moved else "-"
+    return (*cells, dead, str(len(m.duplicates)) if m.compared else "-")
 
 
 def _worst(m: Measurement) -> str:
@@ -316,7 +344,9 @@ def _numbers(m: Measurement) -> dict[str, Any]:
             name: {"low": each.low.mean().item(), "high": each.high.mean().item()}
             for name, each in m.saturation.items()
         },
-        **_of(m, "dead", "duplicates"),
+        "dead": m.dead if m.moved else None,
+        "duplicates": m.duplicates if m.compared else None,
+        "not finite": m.broken,
     }
 
 

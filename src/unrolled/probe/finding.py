@@ -63,8 +63,8 @@ class Finding:
     """Something that is wrong with a layer.
 
     Attributes:
-        code: ``out-of-reach``, ``vanishing``, ``exploding``, ``saturated``, ``dead-units``,
-            ``duplicate-units``, ``short-memory`` or ``forget-bias``.
+        code: ``out-of-reach``, ``vanishing``, ``exploding``, ``broken-weights``, ``saturated``,
+            ``dead-units``, ``duplicate-units``, ``short-memory`` or ``forget-bias``.
         layer: its name.
         text: what is wrong, with the numbers behind it.
         advice: what has helped, the surest first.
@@ -88,6 +88,8 @@ class Finding:
 def findings(m: Measurement) -> list[Finding]:
     """Return everything that is wrong with a layer, the worst first."""
     found = [rule(m) for rule in (exploding, vanishing, short_memory, forget_bias)]
+    if m.infinite is None and m.broken:  # a gate at its end, or a 0, keeps the states finite
+        found.append(broken_weights(m.layer, m.broken))
     found += [saturated(m), dead_units(m)]
     if found[0] is None:  # numbers that explode are all alike
         found.append(duplicate_units(m))
@@ -112,8 +114,8 @@ def exploding(m: Measurement) -> Finding | None:
             advice = BEFORE
         elif m.broken:
             text = Sentence(
-                "some of its weights are infinite or NaN, and so are its states from step {step} "
-                "on",
+                "{weights}, and so are its states from step {step} on",
+                weights=not_finite(m.broken),
                 step=m.infinite,
             )
             advice = RESTORED
@@ -132,6 +134,24 @@ def exploding(m: Measurement) -> Finding | None:
     )
     numbers = {"growth": 10**m.growth, "peak": m.peak, "rate": rate}
     return Finding("exploding", m.layer, text, advice, numbers)
+
+
+def broken_weights(layer: str, broken: Mapping[str, int]) -> Finding:
+    """Say which weights are not finite, and in how many places."""
+    return Finding("broken-weights", layer, not_finite(broken), RESTORED, dict(broken))
+
+
+def not_finite(broken: Mapping[str, int]) -> Sentence:
+    """Say which weights are not finite.
+
+    >>> not_finite({"weight_hh": 1, "bias_hh": 3})
+    'infinite or NaN: 1 number of weight_hh, 3 numbers of bias_hh'
+    """
+    parts = [
+        Sentence("{count} of {name}", count=Count(count, "numbers"), name=name)
+        for name, count in broken.items()
+    ]
+    return Sentence("infinite or NaN: {parts}", parts=parts)
 
 
 def vanishing(m: Measurement) -> Finding | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
@@ -41,7 +42,7 @@ class Measurement:
         steps, units: T, and H of the output state.
         infinite: the first step after which a state is infinite or NaN; None if there is none.
         fed: whether what such a layer reads is infinite or NaN somewhere too.
-        broken: whether a weight of such a layer is infinite or NaN.
+        broken: the weights of a layer that hold infinite or NaN, each with how many places do.
         curve: (K + 1,) the natural logarithm of the size of dh_T/ds_{T-k}, the median over rows;
             s are all states together.
         saturation: of every sigmoid and tanh, by name.
@@ -61,7 +62,7 @@ class Measurement:
     units: int
     infinite: int | None
     fed: bool
-    broken: bool
+    broken: dict[str, int]
     curve: Tensor
     saturation: dict[str, Saturation]
     dead: list[int]
@@ -80,6 +81,16 @@ class Measurement:
         """The fraction of units that are stuck at an end, by activation."""
         harmful = {name: each.harmful for name, each in self.saturation.items()}
         return {name: (each > STUCK).double().mean().item() for name, each in harmful.items()}
+
+    @property
+    def moved(self) -> bool:
+        """Whether there are steps enough to tell which units never change."""
+        return self.infinite is None and self.steps > 1
+
+    @property
+    def compared(self) -> bool:
+        """Whether there are steps enough to tell which units do the same."""
+        return self.infinite is None and self.samples >= COMPARED
 
     @property
     def back(self) -> int:
@@ -155,7 +166,7 @@ def measure(passage: Passage) -> Measurement:
         units=output.shape[-1],
         infinite=infinite,
         fed=infinite is not None and _fed(passage),
-        broken=infinite is not None and _broken(passage),
+        broken=broken(passage.visits[0].weights),
         curve=_curve(passage, infinite),
         saturation=saturation(passage),
         dead=dead,
@@ -182,10 +193,14 @@ def _fed(passage: Passage) -> bool:
     return not all(bool(visit.given[x].isfinite().all()) for visit in passage.visits)
 
 
-def _broken(passage: Passage) -> bool:
-    """Return whether a weight of a layer is not finite: no step made it so."""
-    weights = passage.visits[0].weights.values()
-    return not all(bool(weight.isfinite().all()) for weight in weights)
+def broken(tensors: Mapping[str, Tensor]) -> dict[str, int]:
+    """Return which tensors are not finite, each with in how many places.
+
+    >>> broken({"weight": torch.tensor([1.0, math.inf]), "bias": torch.zeros(2)})
+    {'weight': 1}
+    """
+    counts = {name: int((~tensor.isfinite()).sum()) for name, tensor in tensors.items()}
+    return {name: count for name, count in counts.items() if count}
 
 
 def _curve(passage: Passage, infinite: int | None) -> Tensor:

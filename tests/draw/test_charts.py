@@ -1,3 +1,4 @@
+import re
 from itertools import pairwise
 from typing import Any
 
@@ -9,12 +10,20 @@ from matplotlib.colors import to_hex
 from numpy.testing import assert_allclose
 
 import unrolled
+from unrolled import affine, tanh
 from unrolled.display import number
-from unrolled.draw import charts
+from unrolled.draw import charts, timeline
+from unrolled.draw.drawing import DRAWINGS
+from unrolled.draw.drawings import find
 from unrolled.draw.palette import stroke
+from unrolled.draw.picture import encode
 from unrolled.draw.render import shade
-from unrolled.draw.scale import Scale, dark
+from unrolled.draw.scale import Scale, dark, zeros
+from unrolled.draw.subject import Subject
+from unrolled.draw.words import Words
 from unrolled.errors import DrawError
+from unrolled.printable import ACTING
+from unrolled.printing.unicode import readable
 
 
 def recorded(steps: int = 7) -> dict[str, torch.Tensor]:
@@ -321,3 +330,66 @@ def test_fields_can_be_told_apart_in_grey() -> None:
     light = dark()(numpy.linspace(0, 1, 11))[:, :3] @ [0.299, 0.587, 0.114]
     steps = -numpy.diff(light)
     assert steps.min() > 0.6 * steps.mean()
+
+
+ODD = (
+    "\u202e",
+    "\u200d",
+    "\x07",
+    "\t",
+    " ",
+    "\u00a0",
+    "\u0301",
+    "中",
+    "👩",
+    "\ud800",
+    "a",
+    "$",
+    "",
+    "e\u0301",
+)
+
+
+@pytest.mark.parametrize("token", ODD)
+def test_a_token_takes_a_column_or_two(token: str) -> None:
+    shown = timeline.visible(token)
+    assert 1 <= timeline.columns(shown) <= 2
+    assert not ACTING.search(shown)
+
+
+def test_charts_of_odd_tokens_are_drawn() -> None:
+    tokens = [token for token in ODD if token != "\ud800"]
+    values = numpy.linspace(-1, 1, len(tokens))
+    for picture in (charts.text(tokens, values), charts.gates({"f": values[:, None]}, tokens)):
+        svg = encode(picture, "svg").decode()
+        assert "u202e" not in svg
+        assert not ACTING.search(svg)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_marks_follow_the_language_and_not_the_names(language: str) -> None:
+    values = {"更新门": numpy.linspace(0, 1, 12).reshape(4, 3)}
+    svg = encode(charts.gates(values, "abcd", "own, 3 units", language), "svg").decode()
+    (about,) = re.findall(r"<desc[^>]*>([^<]*)<", svg)
+    assert "更新门ₜ" in about
+    assert "mathregular" not in svg
+    assert (language == "zh") == ("；" in about)
+    assert (language == "en") == ("; " in about)
+
+
+def test_titles_name_the_picture_and_the_cell() -> None:
+    @unrolled.cell
+    def own(x, h):
+        """Ours, of $x$ and h."""
+        h = tanh(affine(x, h))
+        return locals()
+
+    seen = Subject(own)
+    assert find("memory")._title(seen) == "How much of each input is still in hₜ, step by step; own"
+    assert readable(find("lstm-cell")._title(seen)).endswith("Ours, of $x$ and h.")
+    for drawing in DRAWINGS.values():
+        assert not re.search(r"[_{}\\]", drawing.about), drawing.name
+
+
+def test_zeros_are_said() -> None:
+    assert zeros(numpy.array([0.0, 1.0, -0.0]), Words("zh")) == "3 个值中有 2 个恰为 0"

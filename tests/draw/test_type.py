@@ -1,4 +1,5 @@
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from unrolled.draw import type
 from unrolled.draw.picture import still
@@ -50,5 +51,32 @@ def test_chinese_letters_in_code_and_charts_have_a_font_too(
     monkeypatch.setattr(type, "chinese", lambda: "DejaVu Serif")
     made = type.figure(2, 1)
     made.text(0, 0, "我 = 1", family=type.MONOSPACE)
-    type.dressed(made)
+    with type.style():
+        type.dressed(made)
     assert made.texts[0].get_fontfamily() == [type.MONOSPACE, "DejaVu Serif"]
+
+
+def test_words_on_a_figure_end_inside() -> None:
+    made = type.figure(4, 2)
+    made.text(0.1, 0.5, "a line that is much longer than four inches of a figure" * 2, fontsize=13)
+    made.text(0.5, 0.2, "short", fontsize=13)
+    axes = made.subplots()
+    axes.set_title(
+        "a title that does not end inside of its figure either, as it is set", loc="left"
+    )
+    with type.style():
+        type.dressed(made)
+        renderer = FigureCanvasAgg(made).get_renderer()
+    long, short = made.texts
+    assert short.get_fontsize() == 13
+    assert type.SMALLEST <= long.get_fontsize() < 13
+    assert axes._left_title.get_window_extent(renderer).x1 <= made.bbox.width  # pyright: ignore
+
+
+def test_marks_are_wide_in_chinese_pictures_alone() -> None:
+    for language, text in (("en", "门: 开"), ("zh", "门：开")):
+        made = type.figure(4, 2)
+        words = made.text(0.1, 0.5, "门: 开")
+        with type.style():
+            type.dressed(made, language)
+        assert words.get_text() == text

@@ -82,7 +82,11 @@ def gates(
     start = _start("gates", len(tokens), MOST, first, total)
     arrays = {name: array[start:] for name, array in arrays.items()}
     about = _heading(words, title, start + first, len(tokens) - start, total)
-    return Picture(lambda: _gates(arrays, tokens[start:], about, words), values=dict(arrays))
+    return Picture(
+        lambda: _gates(arrays, tokens[start:], about, words),
+        values=dict(arrays),
+        language=words.language,
+    )
 
 
 def spectrum(values: Any, name: str = "f", title: str = "", language: str = "en") -> Picture:
@@ -107,7 +111,9 @@ def spectrum(values: Any, name: str = "f", title: str = "", language: str = "en"
     words, array = Words(language), _array("spectrum", name, values, 2)
     if not numpy.isfinite(array).all(0).any():
         raise DrawError(f"spectrum: every unit of {name} has a value that is no finite number")
-    return Picture(lambda: _spectrum(array, name, title, words), values={name: array})
+    return Picture(
+        lambda: _spectrum(array, name, title, words), values={name: array}, language=words.language
+    )
 
 
 def distance(curves: Mapping[str, Any], language: str = "en", title: str = "") -> Picture:
@@ -132,7 +138,9 @@ def distance(curves: Mapping[str, Any], language: str = "en", title: str = "") -
     """
     words, found = Words(language), curves_of(curves)
     about = title or f"$\\|\\partial h_T / \\partial h_{{T-k}}\\|$, {words(RELATIVE)}"
-    return Picture(lambda: faded(found, words, about), values=sizes_of(found))
+    return Picture(
+        lambda: faded(found, words, about), values=sizes_of(found), language=words.language
+    )
 
 
 RELATIVE = "relative to that at $k = 0$"
@@ -157,7 +165,9 @@ def saturation(values: Mapping[str, Any], title: str = "", language: str = "en")
     """
     words = Words(language)
     arrays = _arrays("saturation", values, "no gate")
-    return Picture(lambda: _saturation(arrays, title, words), values=dict(arrays))
+    return Picture(
+        lambda: _saturation(arrays, title, words), values=dict(arrays), language=words.language
+    )
 
 
 def text(
@@ -197,7 +207,11 @@ def text(
     start = _start("text", len(tokens), WIDTH * MOST_LINES, first, total)
     shown = array[start:]
     about = _heading(words, title, start + first, len(shown), total)
-    return Picture(lambda: _text(tokens[start:], shown, about, words), values={"text": shown})
+    return Picture(
+        lambda: _text(tokens[start:], shown, about, words),
+        values={"text": shown},
+        language=words.language,
+    )
 
 
 # What is given.

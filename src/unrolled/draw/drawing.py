@@ -14,6 +14,8 @@ from ..printing.latex import equations
 from ..printing.unicode import formula
 from .picture import Picture
 from .subject import Subject
+from .svg import BETWEEN
+from .timeline import cell_name, plain
 
 
 @final
@@ -51,8 +53,21 @@ class Drawing:
         if subject.cell is not None and "cell" not in self.takes:
             raise DrawError(f"{self.name} is not about one cell: leave out --cell")
         made = self.make(subject)
-        title = made.title or _title(self.about, subject)
-        return replace(made, title=title, about=made.about or _equations(made, subject))
+        title = made.title or self._title(subject)
+        about = made.about or _equations(made, subject)
+        return replace(made, title=title, about=about, language=subject.words.language)
+
+    def _title(self, subject: Subject) -> str:
+        """Return what the picture is; of a cell as a whole, the cell."""
+        words, cell = subject.words, subject.cell
+        about = words(self.about)
+        about = capital(about) if words.language == "en" else about
+        if cell is None:
+            return about
+        name, summary = cell_name(cell), plain(cell.summary)
+        if self.takes != {"cell"}:
+            return f"{about}{words('; ')}{name}"
+        return titled(name, summary) if words.language == "en" else name
 
     @property
     def chart(self) -> bool:
@@ -70,22 +85,14 @@ def capital(words: str) -> str:
     return words if symbol else words[0].upper() + words[1:]
 
 
-def _title(about: str, subject: Subject) -> str:
-    """Return what a picture is: of a cell that was asked for, that cell."""
-    if subject.cell is None:
-        words = subject.words(about)
-        return capital(words) if subject.words.language == "en" else words
-    english = subject.words.language == "en"
-    return titled(subject.cell.name, subject.cell.summary) if english else subject.cell.name
-
-
 def _equations(made: Picture, subject: Subject) -> str:
     """Return the equations of the cell that a scene is about, in plain letters; else nothing."""
     cell = subject.cell or CELLS.get(made.scene.title if made.scene else "")
     if made.scene is None or cell is None:
         return ""
     lines = equations(cell.graph).values()
-    return "; ".join(formula(f"{left} = {right}") for left, right in lines)
+    parts = (formula(f"{left} = {right}") for left, right in lines)
+    return BETWEEN[subject.words.language].join(parts)
 
 
 CHARTS = 100

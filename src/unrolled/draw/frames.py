@@ -80,10 +80,16 @@ class Frame:
     __repr__ = text_of
 
 
-def images(frames: Sequence[Frame]) -> list[Image]:
-    """Return the frames as images of one size and with one palette, so that nothing flickers."""
+def images(frames: Sequence[Frame], language: str = "en", pixels: int = PIXELS) -> list[Image]:
+    """Return the frames as images of one size and with one palette, so that nothing flickers.
+
+    Args:
+        frames: of the animation.
+        language: of the words in it.
+        pixels: of a frame, at most.
+    """
     makes = dict.fromkeys(make for frame in frames for make in _makes(frame))
-    plates = {make: _plate(make) for make in makes}
+    plates = {make: _plate(make, language, pixels) for make in makes}
     values = [value for frame in frames for strip in frame.strips for value in strip.values]
     colors = _colors([plate.image for plate in plates.values()], _shades(values))
     indexed = {
@@ -110,14 +116,14 @@ class _Plate(NamedTuple):
     pixels: float
 
 
-def _plate(make: Make) -> _Plate:
+def _plate(make: Make, language: str, pixels: int) -> _Plate:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
     with style():
-        figure = dressed(make())
+        figure = dressed(make(), language)
         width, height = figure.get_size_inches()
-        figure.set_dpi(min(FRAME_DPI, (PIXELS / (width * height)) ** 0.5))
+        figure.set_dpi(min(FRAME_DPI, (pixels / (width * height)) ** 0.5))
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
     image = Image.fromarray(numpy.asarray(canvas.buffer_rgba())).convert("RGB")

@@ -7,6 +7,7 @@ that uses it, under the name that the author gave it: ``1 - z`` is a circle with
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Literal, NamedTuple, final
 
 from ..equations import language
@@ -212,7 +213,7 @@ class Grouping:
         if own is other or other.operation is Operation.CONSTANT:
             return None
         if own.operation is Operation.CONSTANT:
-            text = self.number(own, node, within=True)
+            text = _flat(self.number(own, node, within=True))
             text = f"{{{text}}}" if text.startswith("-") else text  # a sign, not a difference
         elif own.operation is Operation.LEARNED and self._free(own, {node}):
             text = learned_symbol(own.attribute.name)
@@ -245,3 +246,13 @@ def _mean(node: Node) -> Composite | None:
         return None
     (below,) = node.arguments[0].arguments
     return Composite(below, (node, *node.arguments)) if language.mean(below) is node else None
+
+
+def _flat(text: str) -> str:
+    """Return a number with fractions of single names in one line: a pill has room for one.
+
+    >>> _flat("\\\\frac{\\\\mathrm{dt}}{\\\\tau}"), _flat("\\\\frac{1 - a}{b}")
+    ('\\\\mathrm{dt}/\\\\tau', '\\\\frac{1 - a}{b}')
+    """
+    name = r"((?:\\mathrm\{[^{}]*\}|[^{} ])+)"
+    return re.sub(rf"\\frac\{{{name}\}}\{{{name}\}}", r"\1/\2", text)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, final
 from .. import atomic
 from ..display import LETTERS, brief, drawing, listed, short
 from ..errors import DrawError, refusing
-from .frames import Frame, images
+from .frames import PIXELS, Frame, images
 from .render import encoded, figure, svg_file
 from .scene import Scene
 from .shapes import hull
@@ -51,6 +51,7 @@ class Picture:
         values: the numbers that it shows, by name.
         title: what it is, for who cannot see it.
         about: what it shows, for who cannot see it.
+        language: of its words, en or zh.
     """
 
     make: Callable[[], Figure]
@@ -59,11 +60,12 @@ class Picture:
     values: dict[str, Any] | None = None
     title: str = ""
     about: str = ""
+    language: str = "en"
 
     def figure(self) -> Figure:
         """Return the still picture as a matplotlib figure."""
         with style():
-            return dressed(self.make())
+            return dressed(self.make(), self.language)
 
     def save(self, path: Any) -> None:
         """Write the picture; the ending says the kind: png, svg, pdf, json, gif or mp4.
@@ -193,12 +195,24 @@ def encode(picture: Picture, kind: str) -> bytes:
     if kind == "mp4":
         return _mp4(picture)
     if kind == "svg":
-        return svg_file(picture.figure(), picture._name, picture.about)
+        return svg_file(picture.figure(), picture._name, picture.about, picture.language)
     return encoded(picture.figure(), kind)
 
 
+LARGEST = 1_000_000
+"""Bytes of a GIF: for a larger one its frames get fewer pixels."""
+
+
 def _gif(picture: Picture) -> bytes:
-    first, *others = images(picture.frames)
+    for share in (1, 0.75, 0.5):
+        data = _gif_of(picture, round(PIXELS * share))
+        if len(data) <= LARGEST:
+            break
+    return data
+
+
+def _gif_of(picture: Picture, pixels: int) -> bytes:
+    first, *others = images(picture.frames, picture.language, pixels)
     buffer = io.BytesIO()
     first.save(
         buffer,
@@ -225,7 +239,7 @@ RATE = 25
 
 def _mp4(picture: Picture) -> bytes:
     program = _ffmpeg()
-    found = images(picture.frames)
+    found = images(picture.frames, picture.language)
     width, height = (size - size % 2 for size in found[0].size)
     command = [program, "-loglevel", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24"]
     command += ["-s", f"{width}x{height}", "-r", str(RATE), "-i", "-", "-pix_fmt", "yuv420p"]

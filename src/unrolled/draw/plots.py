@@ -12,7 +12,7 @@ from .contrast import READABLE, contrast, ink_on
 from .palette import BLUE, GREY, PALE, SERIES, stroke
 from .scale import dark
 from .shapes import LETTER, text_width
-from .timeline import letters, step_numbers, visible
+from .timeline import columns, letters, step_numbers, visible
 from .type import MONOSPACE
 
 if TYPE_CHECKING:
@@ -184,9 +184,10 @@ def colored_text(
         x, y = n % width, -(n // width)
         fill = shade(float(value))
         axes.add_patch(Rectangle((x, y), 1, 1, facecolor=fill, edgecolor="white", linewidth=0.8))
+        text = visible(token)
         axes.text(
-            x + 0.5, y + 0.5, visible(token), ha="center", va="center", color=ink_on(fill),
-            fontsize=14, family=MONOSPACE,
+            x + 0.5, y + 0.5, text, ha="center", va="center", color=ink_on(fill),
+            fontsize=min(14.0, 24 / columns(text)), family=MONOSPACE,
         )  # fmt: skip
     for row in range(rows if rows > 1 or start else 0):
         number = str(start + row * width + 1)

@@ -53,18 +53,20 @@ def svg(shapes: Sequence[Shape], bounds: Bounds, title: str = "") -> str:
         return svg_file(dressed(figure(shapes, bounds)), title).decode()
 
 
-def svg_file(figure: Figure, title: str = "", about: str = "") -> bytes:
+def svg_file(figure: Figure, title: str = "", about: str = "", language: str = "en") -> bytes:
     """Return a figure as the bytes of an SVG file.
 
     Args:
         figure: of matplotlib.
         title: what it is, in a few words.
         about: what it shows.
+        language: of its words.
     """
     from .svg import element
 
     with style():
-        return f'<?xml version="1.0" encoding="utf-8"?>\n{element(figure, title, about)}'.encode()
+        body = element(figure, title, about, language=language)
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{body}'.encode()
 
 
 def encoded(figure: Figure, kind: str) -> bytes:

@@ -184,6 +184,17 @@ def unfinite(values: ndarray, words: Words, signs: tuple[str, str] = ("", "")) -
     ]
 
 
+def zeros(values: ndarray, words: Words) -> str:
+    """Return in words how many values are exactly 0, which a scale may not show; else nothing.
+
+    >>> zeros(numpy.array([1.0, 0.0, numpy.nan]), Words()), zeros(numpy.ones(3), Words())
+    ('1 of 3 values exactly 0', '')
+    """
+    count = int((values == 0).sum())
+    said = words("{count} of {all} values exactly 0")
+    return said.format(count=f"{count:,}", all=f"{values.size:,}") if count else ""
+
+
 SIGNS = " (×)", " (+, −)"
 """Of values in a heat map that are no numbers, and of infinite ones."""
 MARKED = 600

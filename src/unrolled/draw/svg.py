@@ -97,7 +97,13 @@ class FigureCanvas(FigureCanvasSVG):
         stream.detach()
 
 
-def element(figure: Figure, title: str = "", about: str = "", transparent: bool = False) -> str:
+def element(
+    figure: Figure,
+    title: str = "",
+    about: str = "",
+    transparent: bool = False,
+    language: str = "en",
+) -> str:
     """Return a figure as an ``<svg>`` element.
 
     Ids begin with a hash of the figure, so that several can stand in one page.
@@ -108,6 +114,7 @@ def element(figure: Figure, title: str = "", about: str = "", transparent: bool 
             Without: its first words.
         about: its ``<desc>``: what it shows. Without: the headings in it, else all its words.
         transparent: whether the page behind it is seen.
+        language: of its words, en or zh.
     """
     buffer = io.BytesIO()
     figure.savefig(
@@ -122,7 +129,7 @@ def element(figure: Figure, title: str = "", about: str = "", transparent: bool 
     body = re.sub(r"\s*\n\s*", "\n", body)
     body = _PLACES.sub(lambda found: found[1] + _LONG.sub(r"\1", found[2]), body)
     said = _headings(figure) or re.findall(r"<text[^>]*>([^<]*)</text>", body)
-    about = escape(readable(about)) or "; ".join(said[:MOST])
+    about = escape(readable(about)) or BETWEEN[language].join(said[:MOST])
     title = escape(readable(title)) or next(iter(said), "")
     return _headed(body, title, about)
 
@@ -130,6 +137,8 @@ def element(figure: Figure, title: str = "", about: str = "", transparent: bool 
 _PLACES = re.compile(r'( d="| x="| y="|translate\()([^")]*)')
 _LONG = re.compile(r"(\.\d\d)\d+")
 """Places are written to a hundredth of a point: a third of the file less, nothing to be seen."""
+BETWEEN = {"en": "; ", "zh": "；"}
+"""What stands between the parts of a description."""
 MOST = 60
 """Words in a description that is made of a picture's words."""
 

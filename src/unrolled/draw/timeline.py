@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from unicodedata import category
 
+from rich.cells import cell_len
+
+from ..display import short
 from ..printable import printable
 from .type import MONOSPACE
 from .words import Words
@@ -12,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
+
+    from ..equations import Cell
 
 
 def letters(axes: Axes, tokens: Sequence[str], start: int = 0) -> None:
@@ -26,7 +32,7 @@ def letters(axes: Axes, tokens: Sequence[str], start: int = 0) -> None:
     numbers = step_numbers(start, len(texts))
     wide = axes.figure.get_figwidth()  # pyright: ignore[reportAttributeAccessIssue]
     pitch = wide * 72 * 0.88 / len(texts)
-    longest = max(len(text.replace("\\$", "$")) for text in texts)
+    longest = max(map(columns, texts))
     size = min(12.0, pitch / 0.62 / longest)
     if size < 8 and longest > 1:  # words that do not fit beside each other
         labels = [f"{text} {start + n + 1}" for n, text in enumerate(texts)]
@@ -42,6 +48,15 @@ def letters(axes: Axes, tokens: Sequence[str], start: int = 0) -> None:
     for label in axes.get_xticklabels(which="both"):
         label.set_fontfamily([MONOSPACE])
         label.set_fontsize(size)
+
+
+def columns(text: str) -> int:
+    """Return how many columns a token takes: of Chinese two a letter, of marks over letters none.
+
+    >>> columns("ab"), columns("中"), columns("e\u0301"), columns("\\\\$")
+    (2, 2, 1, 1)
+    """
+    return cell_len(text.replace("\\$", "$"))
 
 
 def step_numbers(start: int, count: int) -> dict[int, str]:
@@ -101,12 +116,37 @@ BEGINNING = 23
 
 
 def visible(token: str) -> str:
-    """Return a token with marks for white space and controls, and no mathematics in it.
+    """Return a token as it is seen: marks for white space and controls, no mathematics in it.
 
-    >>> visible(" "), visible("$")
-    ('␣', '\\\\$')
+    >>> visible(" "), visible("$"), visible("\u202e"), visible("\u0301") == "\u25cc\u0301"
+    ('␣', '\\\\$', '�', True)
     """
-    return {" ": "␣", "\n": "↵", "\t": "⇥"}.get(token, plain(token))
+    return plain("".join(map(_visible, token)) if token else "∅")
+
+
+def _visible(letter: str) -> str:
+    """Return a sign of one column for a letter that has no shape of its own."""
+    if letter in SPACES:
+        return SPACES[letter]
+    kind = category(letter)
+    if kind == "Zs":
+        return "␣"
+    if kind[0] in "CZ":  # controls, halves of characters, what turns the direction
+        return "�"
+    return f"◌{letter}" if kind[0] == "M" else letter
+
+
+SPACES = {"\n": "↵", "\t": "⇥"}
+"""Signs for what moves on."""
+
+
+def cell_name(cell: Cell) -> str:
+    """Return a cell's name for a picture: a long one without its end."""
+    return plain(short(cell.name, NAME))
+
+
+NAME = 32
+"""Letters of a cell's name in a picture."""
 
 
 def plain(words: str) -> str:

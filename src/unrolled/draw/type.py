@@ -74,20 +74,53 @@ def full_width(text: str) -> str:
     return "".join(parts)
 
 
-def dressed(made: Figure) -> Figure:
-    """Return a figure whose texts are typeset, each in a font that has its letters."""
+def dressed(made: Figure, language: str = "en") -> Figure:
+    """Return a figure whose texts are typeset, each in a font that has its letters.
+
+    Args:
+        made: the figure.
+        language: of its words: in Chinese the marks between letters are as wide as these, in
+            English they are not, though a cell's names may be Chinese.
+    """
     from matplotlib.text import Text
 
     other = chinese()
     for text in made.findobj(Text):
         assert isinstance(text, Text)
         is_code = MONOSPACE in text.get_fontfamily()
-        words = text.get_text() if is_code else full_width(text.get_text())
+        words = text.get_text()
+        words = full_width(words) if language == "zh" and not is_code else words
         text.set_text(words if is_code and "$" not in words else typeset(words))
         if other and any(ord(letter) > 0x2E80 for letter in words):
             # Mathtext takes one font for all that is no formula.
             text.set_fontfamily([other] if "$" in words else [*text.get_fontfamily(), other])
+    _fit(made)
     return made
+
+
+def _fit(made: Figure) -> None:
+    """Write what stands on a figure by itself, and the titles in it, so small that it ends
+    inside.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    titles = [axes._left_title for axes in made.axes]  # pyright: ignore[reportAttributeAccessIssue]
+    texts = [each for each in (*made.texts, *titles) if each.get_text()]
+    renderer = FigureCanvasAgg(made).get_renderer()
+    width = made.bbox.width - EDGE
+    for text in texts:
+        for _ in range(3):  # the end of a text that is not at its left end moves with its size
+            size, box = float(text.get_fontsize()), text.get_window_extent(renderer)
+            over = max(box.x1 - width, EDGE - box.x0)
+            if over <= 0 or size <= SMALLEST:
+                break
+            text.set_fontsize(max(SMALLEST, size * (1 - over / box.width)))
+
+
+EDGE = 4.0
+"""Dots between a text and the end of its figure."""
+SMALLEST = 8.0
+"""The smallest letters that a text is fitted by, in points."""
 
 
 @lru_cache(maxsize=1)

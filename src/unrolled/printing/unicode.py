@@ -25,7 +25,9 @@ SIGNS: dict[str, str] = {
     **{"!": "", ",": " ", ";": " ", ":": " ", " ": " ", "left": "", "right": "", "\\": " "},
 }  # fmt: skip
 """Commands of LaTeX that stand for a sign; other commands stand for their own name."""
-FONTS = frozenset(["mathrm", "mathbf", "mathit", "mathdefault", "mathsf", "text", "operatorname"])
+FONTS = frozenset(
+    ["mathrm", "mathbf", "mathit", "mathdefault", "mathsf", "mathregular", "text", "operatorname"]
+)
 """Commands that change letters without changing what they say."""
 ACCENTS = {"bar": "\u0304", "tilde": "\u0303", "hat": "\u0302", "dot": "\u0307"}
 """Signs over a letter, as marks that follow it."""

@@ -17,7 +17,7 @@ from ...display import counted
 from ...draw.charts import label
 from ...draw.notice import say
 from ...draw.subject import Direct, Factors, Fade, Reading, Story, Terms, Ways
-from ...draw.timeline import joined, plain, read
+from ...draw.timeline import cell_name, joined, plain, read
 from ...draw.words import Words
 from ...errors import DrawError, UserError
 from ...printing.latex import symbol
@@ -104,7 +104,7 @@ class Measured:
     def _name(self, checkpoint: Checkpoint) -> str:
         said = self.words("{cell}, {units}, seed {seed}, after {steps} of training")
         return said.format(
-            cell=plain(checkpoint.cell.name),
+            cell=cell_name(checkpoint.cell),
             units=self.words.counted(checkpoint.settings.hidden, "units"),
             seed=checkpoint.settings.seed,
             steps=self.words.counted(checkpoint.step, "steps"),
@@ -227,7 +227,7 @@ class Measured:
         all of it being read from its beginning.
         """
         models = self._all(*KINDS)
-        short = [f"{plain(each.cell.name)} ({each.settings.hidden})" for each in models]
+        short = [f"{cell_name(each.cell)} ({each.settings.hidden})" for each in models]
         return self._fades(models, self._names(models, short))
 
     def trainings(self) -> Sequence[Fade]:

@@ -58,16 +58,17 @@ def variables() -> dict[str, tuple[str, str]]:
     return {f"--f{color[1:]}": (color, dark(color)) for color in _themed()}
 
 
-def inline(figure: Figure, about: str, more: str = "") -> Markup:
+def inline(figure: Figure, about: str, more: str = "", language: str = "en") -> Markup:
     """Return a figure as an SVG element, with a title that screen readers read.
 
     Args:
         figure: of matplotlib.
         about: what it shows, and what can be seen there.
         more: its description; empty: the words in it.
+        language: of its words.
     """
     with style():
-        body = element(figure, about, more, transparent=True)
+        body = element(figure, about, more, True, language)
     body = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", body, count=1)
     body = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", body, count=1)
     themed = set(_themed())
@@ -81,7 +82,7 @@ def inline(figure: Figure, about: str, more: str = "") -> Markup:
 
 def picture(made: Picture, about: str) -> Markup:
     """Return one of the drawings as an SVG element."""
-    return inline(made.figure(), about, made.about)
+    return inline(made.figure(), about, made.about, made.language)
 
 
 def inches(svg: str) -> float:

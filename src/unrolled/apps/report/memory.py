@@ -45,7 +45,7 @@ def memory(outcomes: Sequence[Outcome], speech: Speech) -> Section:
         "gaps": picture(gaps, speech("What decides the last word is near, or far away.")),
         "gaps_command": draw("gaps", speech.pictures.language),
         "examples": [_example(name, speech) for name in STORIES],
-        "accuracy": inline(accuracy, _scores_said(long, speech)),
+        "accuracy": inline(accuracy, _scores_said(long, speech), language=speech.language),
         "commands": trials([each for each in outcomes if each.task in STORIES]),
         "command": study(last),
         **accuracy_table(found, speech, seconds=True),
@@ -191,7 +191,8 @@ def _learning(outcomes: Sequence[Outcome], speech: Speech) -> Markup:
     )
     about = f"{speech('Learning curves')}{speech('. ')}{speech('At the end')}{speech(': ')}"
     across, up = speech.chart("steps of training"), speech.chart("training loss, nats")
-    return inline(learning(curves, across, up), about + speech(", ").join(ends) + speech("."))
+    about += speech(", ").join(ends) + speech(".")
+    return inline(learning(curves, across, up), about, language=speech.language)
 
 
 def _gradients(outcomes: Sequence[Outcome], speech: Speech) -> dict[str, Markup]:
@@ -210,7 +211,8 @@ def _gradients(outcomes: Sequence[Outcome], speech: Speech) -> dict[str, Markup]
         title = f"{speech('Gradient against distance')}{speech(', ')}{speech(f'{words} training')}"
         about = title + speech(". ")
         about += speech("Left at the first word") + speech(": ") + speech(", ").join(left)
-        made[name] = inline(against_distance(curves, across, up), about + speech("."))
+        figure = against_distance(curves, across, up)
+        made[name] = inline(figure, about + speech("."), language=speech.language)
     return made
 
 

@@ -247,7 +247,7 @@ def _learning(run: Run, speech: Speech) -> Markup | None:
         curves[speech.chart("held out")] = [(places, heights)]
         about += f"{speech(', ')}{speech('held out')} {heights[-1]:.2f}"
     across, up = speech.chart("steps of training"), speech.chart("loss")
-    return inline(learning(curves, across, up), about + speech("."))
+    return inline(learning(curves, across, up), about + speech("."), language=speech.language)
 
 
 def _logged(path: Path) -> list[log.Line]:
@@ -376,7 +376,9 @@ def _fading(run: Run, speech: Speech) -> tuple[Markup, str]:
     about = f"{speech('Gradient against distance')}{speech('. ')}{words}{speech(': ')}{left}"
     caption = speech("How a gradient shrinks on its way back through this model.")
     chart = against_distance(fades, across, up)
-    return inline(chart, about), f"{caption}{speech(' ')}{spread(len(run.paths), speech)}"
+    return inline(
+        chart, about, language=speech.language
+    ), f"{caption}{speech(' ')}{spread(len(run.paths), speech)}"
 
 
 def diagnosis(run: Run, baselines: Mapping[str, float], speech: Speech) -> Section:

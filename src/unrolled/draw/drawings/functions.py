@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 
 def sigmoid(x: Any) -> Any:
-    """Return 1 / (1 + exp(-x))."""
-    return 1 / (1 + numpy.exp(-x))
+    """Return 1 / (1 + exp(-x)), also where exp(-x) is beyond all numbers."""
+    return (1 + numpy.tanh(x / 2)) / 2
 
 
 BROWN = darker(ORANGE)

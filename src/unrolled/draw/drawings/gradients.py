@@ -17,6 +17,7 @@ from ..drawing import drawing
 from ..palette import BLUE, GREY, INK, PALE, RED, SERIES, stroke
 from ..parts import CIRCLE, circle
 from ..picture import Picture, animated, still
+from ..scale import zeros
 from ..scene import Scene
 from ..shapes import LETTER, Label, Light, Line, Point, Shape, text_width
 from ..type import MATH, figure
@@ -106,7 +107,10 @@ def _switches(words: Words, found: Sequence[Factors]) -> Figure:
         upper.set_title(title, fontsize=12.5, linespacing=1.45)
         product = numpy.where(each.product > 0, each.product, numpy.nan)
         lower.plot(steps, product, color=color, marker=plots.mark(steps))
-        lower.xaxis.get_major_locator().set_params(integer=True)
+        if len(steps) <= FEW:
+            lower.set_xticks(steps)
+        else:
+            lower.xaxis.get_major_locator().set_params(integer=True)
         lower.set_xlabel(words("step") + " $t$")
         for axes in (upper, lower):
             axes.axhline(1, color=PALE, linewidth=1.2, zorder=0)
@@ -126,7 +130,9 @@ def _switches(words: Words, found: Sequence[Factors]) -> Figure:
     title = words("by what a step multiplies a gradient, and what many steps do together")
     made.text(0.1, 1 - 0.42 / height, title, fontsize=16)
     made.text(0.1, 0.34 / height, found[0].where, fontsize=12)
-    made.text(0.1, 0.1 / height, timeline.joined(words, dots, line), fontsize=12)
+    products = numpy.concatenate([each.product.ravel() for each in found])
+    note = timeline.joined(words, dots, line, zeros(products, words))
+    made.text(0.1, 0.1 / height, note, fontsize=12)
     made.subplots_adjust(
         left=0.1,
         right=0.99,
@@ -330,7 +336,7 @@ def _beside(start: Point, end: Point, text: str) -> Point:
 @drawing(
     27,
     "terms",
-    "dC_t/dC_{t-1} term by term, per step",
+    "dCₜ/dCₜ₋₁ term by term, per step",
     "run text cell",
     cells="a state beside its output",
 )
@@ -341,6 +347,9 @@ def terms(subject: Subject) -> Picture:
     values |= {f"errors {k}": numpy.array(both) for k, both in found.errors.items()}
     return Picture(lambda: _terms(subject.words, found), values=values)
 
+
+FEW = 12
+"""Steps that are all numbered."""
 
 FORMULAS = {
     "direct": "$\\mathrm{diag}(f_t)$",
@@ -358,7 +367,8 @@ def _terms(words: Words, found: Terms) -> Figure:
     _errors(lower, words, found)
     steps = timeline.span(words, found.start + 1, len(found.tokens), found.total)
     outer = "$D = \\mathrm{diag}(o_{t-1}\\,\\mathrm{tanh}′(c_{t-1}))$" if found.is_lstm else ""
-    made.text(0.06, 0.015, timeline.joined(words, found.model, steps, outer), fontsize=12)
+    nothing = zeros(found.sizes, words)
+    made.text(0.06, 0.015, timeline.joined(words, found.model, steps, outer, nothing), fontsize=12)
     made.subplots_adjust(left=0.06, right=0.985, bottom=0.11, top=0.95, hspace=0.72)
     return made
 
@@ -378,7 +388,8 @@ def _sizes(axes: Axes, words: Words, found: Terms) -> None:
     axes.plot(found.exact, **exact, label=words("exact: their sum"))
     around = {"color": GREY, "linewidth": 0.9, "marker": "+", "markersize": 6}
     label = words("over two steps: {derivative} {way}").format(derivative=two, way=words(way))
-    axes.plot(found.around, **around, label=label)
+    if numpy.isfinite(found.around).any():
+        axes.plot(found.around, **around, label=label)
     timeline.letters(axes, found.tokens, found.start)
     axes.set_xlim(-0.5, len(found.tokens) - 0.5)
     axes.set_ylim(bottom=0)

@@ -15,7 +15,7 @@ from ..drawing import drawing
 from ..palette import BLUE, GREY, INK
 from ..parts import HIGH
 from ..picture import Picture, animated, moving
-from ..scale import SIGNS, Scale, dark, heat, unfinite
+from ..scale import SIGNS, Scale, dark, heat, unfinite, zeros
 from ..scene import Scene
 from ..shapes import Box, Label, Light, Line, Shape
 from ..type import figure
@@ -39,7 +39,7 @@ PAIRS = 31
 @drawing(
     21,
     "memory",
-    "how much of each input is still in h_t, step by step",
+    "how much of each input is still in hₜ, step by step",
     "run text cell",
     moves=True,
 )
@@ -87,7 +87,9 @@ def _memory(
     measured = words("gradient × input: {size} over its sum for all $s$").format(size=f"${size}$")
     steps = timeline.span(words, story.start + 1, len(story.tokens), story.total)
     made.text(0.09, 0.038, measured, fontsize=13)
-    made.text(0.09, 0.012, timeline.joined(words, story.model, steps), fontsize=12)
+    read = shares[numpy.tri(len(shares), dtype=bool)]
+    about = timeline.joined(words, story.model, steps, zeros(read, words))
+    made.text(0.09, 0.012, about, fontsize=12)
     made.subplots_adjust(left=0.09, right=0.985, bottom=0.135, top=0.955, hspace=0.05)
     made.align_ylabels()
     return made

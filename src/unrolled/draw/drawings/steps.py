@@ -16,7 +16,7 @@ from ..parts import above
 from ..picture import Picture, still
 from ..scene import Scene
 from ..shapes import Box, Label, Line, Shape, Strip, text_width
-from ..timeline import plain
+from ..timeline import cell_name
 from ..working import Working
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def _cell(subject: Subject, cell: Cell) -> Picture:
     """Draw a cell with its equations and code; an example flows through it."""
     graph = cell.graph
     scene = cell_scene(graph)
-    title = subject.words("one step of {cell}").format(cell=plain(cell.name))
+    title = subject.words("one step of {cell}").format(cell=cell_name(cell))
     text = _under(scene, graph, list(graph.lines))
     working = Working(graph, scene)
     whole = above(scene + text.scene, title)

@@ -16,6 +16,7 @@ from ..shapes import Label
 if TYPE_CHECKING:
     from ...graph.graph import Graph
     from ..subject import Subject
+from ..timeline import cell_name
 
 VARIANTS = (("peepholes", "lstm_peephole"), ("coupled gates", "lstm_coupled"), ("GRU", "gru"))
 BESIDE, UNDER = 0.6, 1.0
@@ -27,7 +28,7 @@ def variants(subject: Subject) -> Picture:
     """Draw three variants with their equations; with a cell, the LSTM above it."""
     chosen = [(title, find(name).graph) for title, name in VARIANTS]
     if subject.cell is not None:
-        chosen = [("LSTM", find("lstm").graph), (subject.cell.name, subject.cell.graph)]
+        chosen = [("LSTM", find("lstm").graph), (cell_name(subject.cell), subject.cell.graph)]
     scenes = [cell_scene(graph) for _, graph in chosen]
     wide = max(right - left for left, _, right, _ in (scene.bounds for scene in scenes))
     column, y = Scene(), 0.0

@@ -17,7 +17,7 @@ from .train.classify.command import predict
 from .train.command import leave, train
 from .train.pairs.command import translate
 from .train.series.command import forecast
-from .train.settings import Settings
+from .train.settings import Settings, option
 
 
 class Commands(TyperGroup):
@@ -59,8 +59,7 @@ class Narrow(TyperCommand):
             pairs = zip(words, read, strict=False) if isinstance(words, list) else [(words, read)]
             for word, number in pairs:
                 if isinstance(number, (int, float)) and isinstance(word, str) and "_" in word:
-                    option = "--" + name.replace("_", "-")
-                    raise typer.BadParameter(f"{option}: {word!r} is not a number", ctx)
+                    raise typer.BadParameter(f"{option(name)}: {word!r} is not a number", ctx)
         return rest
 
     def format_help(self, ctx: Any, formatter: Any) -> None:

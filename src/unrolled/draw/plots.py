@@ -67,8 +67,8 @@ def fading(
         color = look["color"]
         axes.plot(places, shown, **look, linewidth=2.8)
         is_end = places[-1] == len(sizes) - 1 and name in stopped
-        mark = {"low": "v", "lost": "X"}[stopped[name]] if is_end else "o"
-        axes.plot(places[-1], shown[-1], mark, color=color, markersize=8)
+        sign = {"low": "v", "lost": "X"}[stopped[name]] if is_end else "o"
+        axes.plot(places[-1], shown[-1], sign, color=color, markersize=8)
         ends.append((float(shown[-1]), float(places[-1]), name, color))
     axes.grid(axis="y", linewidth=0.6)
     floor, ceiling = numpy.log10(axes.get_ylim())

@@ -95,7 +95,7 @@ def report(
     baselines = _baselines(checkpoint, source)
     trained = model(run, baselines, "The model", speech)
     sections = [trained, cells([checkpoint.cell], speech, run.path), *about(run, baselines, speech)]
-    place = out or _place(path if path.is_dir() else path.parent, language, console)
+    place = out or _place(checkpoints.folder_of(path), language, console)
     write(place, page(title, lead, sections, speech, described(run, speech)))
     return place
 

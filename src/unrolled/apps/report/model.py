@@ -252,9 +252,8 @@ def _learning(run: Run, speech: Speech) -> Markup | None:
 
 def _logged(path: Path) -> list[log.Line]:
     """Return the lines of a run's log; none where there is no log, or a damaged one."""
-    folder = path if path.is_dir() else path.parent
     try:
-        return list(log.lines(folder / log.NAME))
+        return list(log.lines(checkpoints.folder_of(path) / log.NAME))
     except (OSError, ValueError):
         return []
 

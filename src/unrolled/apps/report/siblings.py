@@ -55,7 +55,7 @@ def siblings(
     if not 1 <= seeds <= MOST:
         raise UserError(f"--seeds must be from 1 to {MOST}, not {seeds}")
     first = checkpoint.settings.seed + 1
-    home = (path if path.is_dir() else path.parent) / FOLDER
+    home = checkpoints.folder_of(path) / FOLDER
     todo = [
         (home / str(seed), _settings(checkpoint, seed)) for seed in range(first, first + seeds - 1)
     ]

@@ -192,6 +192,11 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         atomic.write(path, safetensors.torch.save(checkpoint.tensors, metadata))
 
 
+def folder_of(path: Path) -> Path:
+    """Return the folder of a run that is named by it, or by a checkpoint in it."""
+    return path if path.is_dir() else path.parent
+
+
 def load(path: Path, cell: Cell | None = None) -> Checkpoint:
     """Read a checkpoint: the file, or the folder of a run.
 

@@ -352,7 +352,7 @@ def test_a_palette_keeps_lines_and_all_shades() -> None:
         channels = list(bytes.fromhex(wanted[1:]))
         assert numpy.abs(colors - channels).max(1).min() <= 6, wanted
     (still,) = images([Frame(make)])
-    plate = numpy.asarray(frames._plate(make).image).astype(int)
+    plate = numpy.asarray(frames._plate(make, "en", frames.PIXELS).image).astype(int)
     assert numpy.abs(numpy.asarray(still.convert("RGB")) - plate).max() <= 16
 
 

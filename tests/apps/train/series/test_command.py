@@ -28,7 +28,7 @@ def test_a_wave_is_learned_forecast_and_resumed(file: Path, tmp_path: Path) -> N
     assert "84 values to train on, the next 18 to choose the best model by, the last 18" in text
     assert "seasonal naive (12)" in text
     assert "last value" in text
-    assert "that of the best naive forecast" in text
+    assert "the best naive forecast, seasonal naive" in text
     lines = run("forecast", tmp_path / "run", file).splitlines()
     assert lines[0] == "step,sales,last value,seasonal naive (12)"
     cells = [line.split(",") for line in lines[1:]]
@@ -69,7 +69,7 @@ def test_empty_cells_are_errors_or_interpolated(tmp_path: Path) -> None:
         (["y", *"123456789"], ("--horizon", 5), "has 9 values: --held-out 0.3 leaves 6 to train"),
         (["y", *"12345678"] * 1, ("--horizon", 9), "at least --horizon 9"),
         (["y", *["1"] * 40], ("--horizon", 2, "--window", 30), "--window 30 with --horizon 2"),
-        (["y", *["1"] * 40], ("--season", 30, "--horizon", 2), "fewer than a season of 30"),
+        (["y", *["1"] * 40], ("--season", 30, "--horizon", 2), "--season must be less, not 30"),
         (["y", "1", "x"], ("--target", "z"), "has no column 'z': it has 'y'"),
         (["y", "1", "x"], (), "line 3, column 'y': 'x' is not a finite number"),
         (["y", "1", "inf"], (), "line 3, column 'y': 'inf' is not a finite number"),
@@ -104,3 +104,27 @@ def test_sunspots_are_there(tmp_path: Path) -> None:
     text = run("train", "series", "--out", tmp_path / "run", *LESS)
     assert "statsmodels' sunspots: 309 values of 'sunspots' from 1700 to 2008" in text
     assert "a season of 11" in text
+
+
+def test_a_number_beyond_all_use_is_named(tmp_path: Path) -> None:
+    lines = ["year,sales", *(f"{1900 + n},{n % 7}" for n in range(90)), "1990,1e300"]
+    text = run("train", "series", write(tmp_path / "s.csv", lines), *LESS, code=2)
+    assert "line 92, column 'sales': '1e300' is beyond 1e+100" in text
+
+
+def test_a_series_that_never_changes_leaves_nothing_to_learn(tmp_path: Path) -> None:
+    lines = ["year,sales", *(f"{1900 + n},5" for n in range(90))]
+    file = write(tmp_path / "s.csv", lines)
+    text = run("train", "series", file, "--out", tmp_path / "run", *LESS)
+    assert "last value, is always right: nothing is left to learn" in text
+    assert "0% above" not in text
+
+
+def test_a_season_is_not_blamed_on_the_horizon(tmp_path: Path) -> None:
+    lines = ["year,sales", *(f"{1900 + n},{n % 7 + n / 99}" for n in range(100))]
+    file = write(tmp_path / "s.csv", lines)
+    text = run("train", "series", file, "--season", 99, *LESS, code=2)
+    assert "the training part has 70 values: --season must be less, not 99" in text
+    text = run("train", "series", file, "--season", 40, "--out", tmp_path / "run", *LESS)
+    assert "a season of 40" in text
+    assert "the next 15 forecast" in text  # as many as a held-out part has

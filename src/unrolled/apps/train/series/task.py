@@ -80,8 +80,8 @@ class Cut:
 def _require_season(season: int, cut: Cut, name: str) -> None:
     if season >= cut.validation:
         raise UserError(
-            f"{name}: the training part has {cut.validation} values, fewer than a season of "
-            f"{season}"
+            f"{name}: the training part has {cut.validation} values: --season must be less, "
+            f"not {season}"
         )
 
 
@@ -111,9 +111,10 @@ def open_task(
     least = Cut.at(len(values), settings.held_out, choice.horizon or 1, source.name)
     known = values.series[0][: least.validation]
     period = choice.season or season(known)
-    horizon = choice.horizon or period
+    _require_season(period, least, source.name)
+    room = min(least.test - least.validation, least.count - least.test, least.validation - 2)
+    horizon = choice.horizon or max(1, min(period, room))
     cut = Cut.at(len(values), settings.held_out, horizon, source.name)
-    _require_season(period, cut, source.name)
     longest = cut.validation - horizon - 1
     window = choice.window or max(1, min(3 * period if period > 1 else 32, longest))
     figures = [mean_and_scale(series[: cut.validation]) for series in values.series]
@@ -236,14 +237,29 @@ class Forecast(Task[Forecasting]):
         found = {**self._naive(origins), name: self.forecasts(model, origins)}
         rows = {each: errors(forecasts, truth, unit) for each, forecasts in found.items()}
         best = min((each for each in rows if each != name), key=lambda each: rows[each][0])
-        better = 1 - rows[name][0] / rows[best][0] if rows[best][0] > 0 else 0.0
-        word = "below" if better > 0 else "above"
-        notes = (f"its MAE is {abs(better):.0%} {word} that of the best naive forecast, {best}",)
+        notes = (_beside(rows[name][0], rows[best][0], best),)
         part = (
             f"test part: {counted(self.problem.horizon, 'steps')} from each of "
             f"{counted(len(origins), 'places')}"
         )
         return TestMetrics(part, ("MAE", "RMSE", "MASE"), {**rows}, notes)
+
+
+def _beside(found: float, naive: float, name: str) -> str:
+    """Say how a mean absolute error compares with that of the best naive forecast.
+
+    >>> _beside(0.5, 1.0, "last value")
+    'its MAE is 50% below that of the best naive forecast, last value'
+    >>> _beside(0.5, 0.0, "last value")
+    'the best naive forecast, last value, is always right: nothing is left to learn'
+    """
+    if naive == 0:
+        return f"the best naive forecast, {name}, is always right: nothing is left to learn"
+    better = 1 - found / naive
+    word = "below" if better > 0 else "above"
+    share = f"{abs(better):.0%}" if better > -9 else f"{1 - better:.3g} times"
+    said = f"{share} {word} that" if better > -9 else f"{share} that"
+    return f"its MAE is {said} of the best naive forecast, {name}"
 
 
 def forecasts(problem: Forecasting, model: nn.Module, values: Values) -> Iterator[str]:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 MARKS = frozenset({"", ".", "-", "--", "?", "na", "n/a", "#n/a", "nan", "null", "none", "nil"})
 """What stands in a cell that should hold a number and has none, in lower case."""
 
+GREATEST = 1e100
+"""The greatest number that is computed with: of its square there is one still."""
+
 PLAIN = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 GROUPED = re.compile(
     r"[-+]?[0-9]{1,3}(?P<group>[.,'\u2019\u00a0\u202f])[0-9]{3}(?:(?P=group)[0-9]{3})*"
@@ -111,7 +114,7 @@ class Numerals:
         missing = empty.fill_null(True).to_numpy()
         values = numbers.to_series().fill_null(numpy.nan).to_numpy()
         values = numpy.where(missing, numpy.nan, values)
-        wrong = ~missing & ~numpy.isfinite(values)
+        wrong = ~missing & ~(numpy.abs(values) <= GREATEST)
         return Read(numpy.where(wrong, numpy.nan, values), missing, wrong)
 
     def column(self, table: Table, frame: polars.DataFrame, place: int) -> NDArray[Any]:
@@ -125,6 +128,8 @@ class Numerals:
             if bad.any():
                 index = int(bad.argmax())
                 where, cell = table.where(frame[LINE][index], place), frame[str(place)][index]
+                if bad is wrong and self.number(cell) is not None:
+                    raise UserError(f"{where}: {cell[:60]!r} is beyond {GREATEST:g}")
                 if bad is wrong:
                     raise UserError(f"{where}: {cell[:60]!r} is not a finite number")
                 empty = f" ({cell!r})" if cell else ""
@@ -210,7 +215,7 @@ def numbers(cell: Cell, numerals: Numerals = Numerals()) -> NDArray[Any] | None:
         found = numpy.array(steps, "float64")
     except OverflowError:
         return None
-    return found if numpy.isfinite(found).all() else None
+    return found if (numpy.abs(found) <= GREATEST).all() else None
 
 
 def is_listed(cell: Cell) -> bool:

@@ -13,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from ..errors import CellError, DrawError, UserError
 from ..printable import SPELLED, printable, spelled
+from . import completion
 from .train.classify.command import predict
 from .train.command import leave, train
 from .train.pairs.command import translate
@@ -97,11 +98,16 @@ def _option(default: Any, help: str, *flags: str, shown: bool | str = True, **mo
 
 
 Run = Annotated[Path, typer.Argument(help="Folder of a run, or a checkpoint.")]
-CellName = Annotated[str, typer.Argument(help="See: unrolled cells; or FILE.py:NAME, or a run.")]
+CellName = Annotated[
+    str,
+    typer.Argument(
+        help="See: unrolled cells; or FILE.py:NAME, or a run.", autocompletion=completion.cells
+    ),
+]
 TEXT = _option(
     None, "A file, or the text itself, to read.", shown="held-out part of Python's help topics"
 )
-LANGUAGE = _option("en", "Of the page: en or zh.")
+LANGUAGE = _option("en", "Of the page: en or zh.", autocompletion=completion.of(["en", "zh"]))
 JSON = _option(None, "Keep the figures.", metavar="FILE")
 
 
@@ -159,7 +165,9 @@ def diagnose(
         None, "The steps between what decides an answer and the answer.", shown="no question"
     ),
     json: Path | None = JSON,
-    lang: str = _option("en", "Of all texts: en or zh."),
+    lang: str = _option(
+        "en", "Of all texts: en or zh.", autocompletion=completion.of(["en", "zh"])
+    ),
 ) -> None:
     """Say what is wrong with a trained model's recurrent layers, and what helps."""
     from .terminal import check_language, load_torch, output
@@ -238,17 +246,22 @@ def show(
 
 @app.command()
 def draw(
-    name: str | None = typer.Argument(None, help="See: unrolled draw --list."),
+    name: str | None = typer.Argument(
+        None, help="See: unrolled draw --list.", autocompletion=completion.drawings
+    ),
     cell: str | None = _option(
         None,
         "A known cell, FILE.py:NAME for one of yours, or that of a run.",
         shown="the drawing's own",
+        autocompletion=completion.cells,
     ),
     run: list[Path] | None = _option(
         None, "A run whose numbers are shown; some take several.", shown="a small model"
     ),
     text: str | None = _option(None, "A file, or the text itself, to read.", shown="a sentence"),
-    lang: str = _option("en", "Of the labels: en or zh."),
+    lang: str = _option(
+        "en", "Of the labels: en or zh.", autocompletion=completion.of(["en", "zh"])
+    ),
     out: Path | None = _option(None, "png, svg, pdf, json, gif or mp4.", "--out", "-o"),
     listed: bool = _option(False, "Show all drawings.", "--list"),
     all_: Path | None = _option(None, "Write all drawings and charts.", "--all", metavar="DIR"),

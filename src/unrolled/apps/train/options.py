@@ -9,6 +9,7 @@ from typing import Annotated, Any, final, get_type_hints
 
 import typer
 
+from .. import completion
 from .settings import ABOUT, Options, Settings, abouts
 
 
@@ -86,6 +87,10 @@ def shaped(
     return run
 
 
+def _complete(names: tuple[str, ...]) -> completion.Complete | None:
+    return completion.of(names) if names else None
+
+
 def _setting(name: str, defaults: dict[str, Any]) -> inspect.Parameter:
     """Return the parameter of a command for a setting; None unless it is given."""
     shown = str(defaults.get(name, ABOUT[name].shown or getattr(Settings, name)))
@@ -99,7 +104,10 @@ def _parameter(
     about, kind = abouts(options)[name], get_type_hints(options)[name]
     flags = about.flags or (f"--{name}/--no-{name}" if kind is bool else "")
     info = typer.Option(
-        *filter(None, [flags]), help=about.help, show_default=shown or about.shown or True
+        *filter(None, [flags]),
+        help=about.help,
+        show_default=shown or about.shown or True,
+        autocompletion=completion.cells if name == "cell" else _complete(about.rule.names),
     )
     annotation = Annotated[kind | None if default is None else kind, info]
     return inspect.Parameter(

@@ -18,10 +18,12 @@ class Rule(NamedTuple):
     Attributes:
         holds: tells whether a value is in it.
         expected: the range, for messages.
+        names: all values, if they are names.
     """
 
     holds: Callable[[Any], bool]
     expected: str
+    names: tuple[str, ...] = ()
 
 
 def _up_to(most: int) -> Rule:
@@ -31,7 +33,7 @@ def _up_to(most: int) -> Rule:
 
 def one_of(*values: str) -> Rule:
     """Return a rule for names."""
-    return Rule(lambda value: value in values, "one of " + ", ".join(values))
+    return Rule(lambda value: value in values, "one of " + ", ".join(values), values)
 
 
 ROWS = _up_to(2**20)

@@ -1,15 +1,55 @@
-"""Files of data that programs write for users and other programs."""
+"""Files of data: those that programs write, and those that they read more than once."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
+import sys
+import tempfile
+import weakref
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, final
 
 from .. import atomic
 from ..errors import UserError, refusing
+
+
+@final
+class Input:
+    """A file that can be read again and again.
+
+    What can be read only once, a pipe or standard input, is copied to a temporary file, which
+    stays as long as this.
+
+    Args:
+        path: as it was given; ``-`` is standard input.
+
+    Attributes:
+        name: for messages.
+        path: where it can be read.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.name, self.path = str(path), path
+        with refusing(f"read {path}"):
+            if str(path) == "-":
+                self.name = "standard input"
+                self.path = self._copied(sys.stdin.buffer)
+            elif path.exists() and not path.is_file() and not path.is_dir():
+                with path.open("rb") as stream:
+                    self.path = self._copied(stream)
+
+    def _copied(self, stream: IO[bytes]) -> Path:
+        handle, name = tempfile.mkstemp(prefix=f"{self.name.replace(' ', '-').split('/')[-1]}-")
+        weakref.finalize(self, Path(name).unlink, missing_ok=True)
+        with os.fdopen(handle, "wb") as copy:
+            shutil.copyfileobj(stream, copy, 2**20)
+        return Path(name)
 
 
 def dated(version: int, **data: Any) -> dict[str, Any]:

@@ -1,3 +1,4 @@
+import io
 import random
 import sys
 from pathlib import Path
@@ -202,3 +203,17 @@ def test_a_file_that_changes_is_noticed(files: list[Path]) -> None:
     files[0].unlink()
     with pytest.raises(UserError, match="is no longer what it was"):
         found.windows(start, 100)
+
+
+def test_texts_come_from_standard_input_for_a_dash_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for read in (
+        lambda: text.given("-"),
+        lambda: "".join(text.open_source([Path("-")], 0.1).vocabulary),
+    ):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"to be" * 20)))
+        assert set(read()) == set("to be")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"")))
+    with pytest.raises(UserError, match=r"standard-input-.* is empty"):
+        text.given("-")
+    with pytest.raises(UserError, match="--text is empty"):
+        text.given("")

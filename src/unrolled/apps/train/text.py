@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ...display import counted, text_of
 from ...errors import UserError, refusing
+from ..files import Input
 
 
 class Source(ABC):
@@ -78,20 +79,25 @@ def read(file: Path) -> str:
 
 
 def given(option: str) -> str:
-    """Return the text that ``--text`` stands for: that of the file of this name, or, if there is
-    none, what was given itself.
+    """Return the text that ``--text`` stands for: that of the file of this name, of standard input
+    for ``-``, or, if there is none, what was given itself.
 
     Raises:
-        UserError: there is something of this name, but it is no text file.
+        UserError: there is something of this name, but it is no text file; or it is empty.
 
     >>> given("to be")
     'to be'
     """
+    if not option:
+        raise UserError("--text is empty: a file, or the text itself, is expected")
     try:
-        exists = bool(option) and Path(option).exists()
+        exists = option == "-" or Path(option).exists()
     except (OSError, ValueError):  # longer than a name can be
         exists = False
-    return read(Path(option)) if exists else option
+    if not exists:
+        return option
+    found = Input(Path(option))  # its copy stays as long as it does
+    return read(found.path)
 
 
 def decoded(file: Path, data: bytes, offset: int = 0) -> str:
@@ -219,9 +225,13 @@ def open_source(files: Sequence[Path], held_out: float) -> Source:
     Raises:
         UserError: a file cannot be read, or is no text.
     """
-    if sum(file.stat().st_size for file in files if file.is_file()) > LARGE:
-        return Stream(files, held_out)
-    return Corpus.of(load(files), held_out)
+    inputs = [Input(file) for file in files]
+    paths = [each.path for each in inputs]
+    if sum(path.stat().st_size for path in paths if path.is_file()) > LARGE:
+        source = Stream(paths, held_out)
+        source.inputs = inputs  # copies of pipes stay as long as it does
+        return source
+    return Corpus.of(load(paths), held_out)
 
 
 def load(files: Sequence[Path]) -> str:
@@ -269,6 +279,7 @@ class Stream(Source):
     """
 
     def __init__(self, files: Sequence[Path], held_out: float = 0.1) -> None:
+        self.inputs: list[Input] = []
         seen, digest = numpy.zeros(0x110000, dtype=bool), hashlib.sha256()
         self.pieces: list[Piece] = []
         self._length = 0

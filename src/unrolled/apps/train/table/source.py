@@ -7,9 +7,6 @@ import contextlib
 import gzip
 import hashlib
 import lzma
-import shutil
-import sys
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +14,7 @@ from typing import IO, Any, BinaryIO, final
 
 from ....errors import UserError, refusing
 from ....locks import cached_property
+from ...files import Input
 
 BLOCK = 2**20
 
@@ -47,8 +45,6 @@ STRANGERS = {
 class Source:
     """The bytes of a table.
 
-    What can be read only once, a pipe or standard input, is copied to a temporary file first.
-
     Args:
         path: of a file; ``-`` is standard input.
 
@@ -62,21 +58,14 @@ class Source:
     """
 
     def __init__(self, path: Path) -> None:
-        self.name = "standard input" if str(path) == "-" else str(path)
+        self._input = Input(path)
+        self.name, self.path = self._input.name, self._input.path
         suffixes = [each.lower() for each in path.suffixes]
         while suffixes and suffixes[-1] in (".gz", ".bz2", ".xz", ".zip"):
             suffixes.pop()
         self.suffix = suffixes[-1] if suffixes else ""
-        self._copy: IO[bytes] | None = None
-        with refusing(f"read {self.name}"):
-            if str(path) == "-":
-                self._copy = _copied(sys.stdin.buffer)
-            elif not path.is_file() and path.exists() and not path.is_dir():
-                with path.open("rb") as file:
-                    self._copy = _copied(file)
-            self.path = path if self._copy is None else Path(self._copy.name)
-            with self.path.open("rb") as file:
-                self._mark = file.read(max(map(len, (*COMPRESSED, *STRANGERS, ZIP))))
+        with refusing(f"read {self.name}"), self.path.open("rb") as file:
+            self._mark = file.read(max(map(len, (*COMPRESSED, *STRANGERS, ZIP))))
         for mark, what in STRANGERS.items():
             if self._mark.startswith(mark):
                 raise UserError(f"{self.name} is {what}")
@@ -118,11 +107,3 @@ class Source:
             while block := file.read(BLOCK):
                 digest.update(block)
         return digest.hexdigest()
-
-
-def _copied(stream: IO[bytes]) -> IO[bytes]:
-    """Return a temporary file with all that a stream holds; it lives as long as it is open."""
-    copy = tempfile.NamedTemporaryFile()  # noqa: SIM115 - it lives as long as the source
-    shutil.copyfileobj(stream, copy, BLOCK)
-    copy.flush()
-    return copy

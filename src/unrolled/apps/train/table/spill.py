@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import tempfile
 import weakref
@@ -59,10 +60,30 @@ class Spill:
 def chunks(array: NDArray[Any], size: int = 2**18) -> Iterator[NDArray[Any]]:
     """An array part by part, so that what is computed of it fits into memory.
 
+    What is mapped from a file is given back behind each part, so that it does not pile up.
+
     >>> [part.tolist() for part in chunks(numpy.arange(5), 2)]
     [[0, 1], [2, 3], [4]]
     """
-    return (array[first : first + size] for first in range(0, len(array), size))
+    mapped = _map_of(array)
+    for number, first in enumerate(range(0, len(array), size), 1):
+        yield array[first : first + size]
+        if mapped is not None and number % GIVEN_BACK == 0:
+            mapped.madvise(mmap.MADV_DONTNEED)
+
+
+GIVEN_BACK = 16
+"""Parts after which what is mapped is given back."""
+
+
+def _map_of(array: Any) -> mmap.mmap | None:
+    """Return the map of a file that an array lies in; None where it lies in memory, or where the
+    system takes no advice.
+    """
+    while isinstance(array, numpy.ndarray):
+        array = array.base
+    advised = isinstance(array, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED")
+    return array if advised else None
 
 
 @final

@@ -30,6 +30,9 @@ Models that stand already
     Adoption    what the two have done
     explain     say on what a call runs, and why
 
+Models that `unrolled train` has trained
+    load        use a run: predict, forecast, translate, sample, encode
+
 Looking inside
     names            the dotted name of every value in a model
     record           keep named values of a run
@@ -99,6 +102,7 @@ if TYPE_CHECKING:
     from . import probe as probe
     from . import structures
     from . import testing as testing
+    from .apps.train.load import load
     from .graph.graph import Graph
     from .nn import (
         GRU,
@@ -154,6 +158,7 @@ __all__ = [
     "find_units",
     "gradient_flow",
     "layer_norm",
+    "load",
     "log",
     "log_sigmoid",
     "maximum",
@@ -190,6 +195,7 @@ _later = {
     "edit": "probe.edit",
     "find_units": "probe.units",
     "gradient_flow": "probe.flow",
+    "load": "apps.train.load",
     "names": "probe.names",
     "open_gate": "probe.opening",
     "patch": "probe.change",

@@ -134,7 +134,11 @@ RUNS = (
         "pairs",
         PAIRS,
         ("train", "pairs", "FILE", "--longest", "9", "--cell", "gru"),
-        (("translate", "RUN", "ab1", "--beam", "2"), ("translate", "RUN", "c"), _resumed("pairs")),
+        (
+            ("translate", "RUN", "--text", "ab1", "--beam", "2"),
+            ("translate", "RUN", "--text", "c"),
+            _resumed("pairs"),
+        ),
     ),
 )
 CHECKPOINTS = ("checkpoint.safetensors", "best.safetensors")

@@ -15,7 +15,7 @@ from ..errors import CellError, DrawError, UserError
 from ..printable import SPELLED, printable, spelled
 from . import completion
 from .train.classify.command import predict
-from .train.command import leave, train
+from .train.command import leave, sample, train
 from .train.pairs.command import translate
 from .train.series.command import forecast
 from .train.settings import Settings, option
@@ -71,7 +71,7 @@ class Narrow(TyperCommand):
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(train, name="train")
-for each in (predict, forecast, translate):
+for each in (sample, predict, forecast, translate):
     app.command()(each)
 
 
@@ -126,32 +126,6 @@ def _unrolled(
     ] = False,
 ) -> None:
     pass
-
-
-@app.command()
-def sample(
-    run: Run,
-    prompt: str = _option("", "Where to start."),
-    length: int = _option(500, "Characters to write."),
-    temperature: float = _option(0.8, "0: always the likeliest character."),
-    seed: int = _option(0, "Of the draws."),
-) -> None:
-    """Write text with a trained model."""
-    from .terminal import load_torch
-
-    load_torch()
-    from .train import checkpoint as checkpoints
-    from .train.language import sample as characters
-
-    checkpoint = checkpoints.load(run)
-    model, known = checkpoint.model(), checkpoint.vocabulary
-    written = characters(model, known, prompt, length, temperature, seed)
-    typer.echo(printable(prompt), nl=False)
-    try:
-        for character in written:
-            typer.echo(printable(character), nl=False)
-    finally:
-        typer.echo()
 
 
 @app.command()

@@ -6,7 +6,7 @@ import json
 import reprlib
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, final
+from typing import Any, NamedTuple, final
 
 import msgspec
 import safetensors.torch
@@ -212,7 +212,10 @@ def load(path: Path, cell: Cell | None = None) -> Checkpoint:
         with safe_open(path, "pt") as file:
             checkpoint = _read(path, file)
     except FileNotFoundError as error:
-        raise UserError(f"there is no checkpoint at {path}") from error
+        raise UserError(
+            f"there is no checkpoint at {path}: the folder of a run, or a checkpoint in it, is "
+            "expected"
+        ) from error
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
     except (SafetensorError, MemoryError) as error:
@@ -295,9 +298,6 @@ def _require_past(what: str, step: int, found: Checkpoint) -> None:
         raise ValueError(f"{what}, but the run is at step {found.step}")
 
 
-P = TypeVar("P", bound=Problem)
-
-
 def best(run: Path) -> Checkpoint:
     """Load the best checkpoint of a run's folder, the last one if none was evaluated; or a file.
 
@@ -306,18 +306,3 @@ def best(run: Path) -> Checkpoint:
     """
     path = run / BEST
     return load(path if path.exists() else run)
-
-
-def best_model(run: Path, kind: type[P]) -> tuple[P, Any]:
-    """Return the problem of a run and its best model, in evaluation mode.
-
-    Raises:
-        UserError: the problem is of another kind than ``kind``, or as `best`.
-    """
-    checkpoint = best(run)
-    if not isinstance(checkpoint.problem, kind):
-        raise UserError(
-            f"{run} is a run of `unrolled train {checkpoint.problem.kind}`: one of `train "
-            f"{kind.kind}` is expected"
-        )
-    return checkpoint.problem, checkpoint.model().eval()

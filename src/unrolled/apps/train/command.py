@@ -11,8 +11,11 @@ import typer
 
 from ...display import counted
 from ...errors import UserError
+from ...printable import printable
+from .given_texts import lines_of, one_input
 from .options import Given, shaped, with_settings
-from .settings import Settings
+from .records import FORMAT_OR_TEXT, format_option, lines
+from .settings import Settings, require
 
 if TYPE_CHECKING:
     from ..terminal import Interrupt
@@ -73,6 +76,42 @@ def text(
     from .text import open_source
 
     return Language(settings, open_source(files or [], settings.held_out))
+
+
+def sample(
+    run: Path = typer.Argument(help="Folder of a run of train text, or a checkpoint."),
+    file: Path | None = typer.Argument(
+        None, help="A text to go on from; - for standard input; without: a line begins."
+    ),
+    prompt: str | None = typer.Option(
+        None, "--prompt", "--text", help="Instead of a file: the text itself.", show_default=False
+    ),
+    length: int = typer.Option(500, help="Characters to write."),
+    temperature: float = typer.Option(0.8, help="0: always the likeliest character."),
+    seed: int = typer.Option(0, help="Of the draws."),
+    form: str = format_option("text", "text, with its beginning; csv or jsonl.", FORMAT_OR_TEXT),
+) -> None:
+    """Write text with a trained model."""
+    from ..terminal import load_torch
+
+    require("--format", form, FORMAT_OR_TEXT)
+    one_input(file, [prompt] if prompt else None, "--prompt")
+    load_torch()
+    from .text_run import TextRun
+
+    trained = TextRun.load(run)
+    start = "\n".join(lines_of(file)) if file is not None else prompt or ""
+    written = trained.stream(start, length, temperature, seed)
+    if form != "text":
+        for line in lines(form, ("prompt", "text"), [(start, "".join(written))]):
+            typer.echo(line)
+        return
+    typer.echo(printable(start), nl=False)
+    try:
+        for character in written:
+            typer.echo(printable(character), nl=False)
+    finally:
+        typer.echo()
 
 
 def fit(

@@ -16,7 +16,7 @@ from . import text
 from .batch import padded
 from .checkpoint import Checkpoint
 from .classify import task as classify
-from .classify.predicting import encoded
+from .classify.predicting import fitting
 from .classify.problem import Classification
 from .language import Characters
 from .pairs import task as pairs
@@ -159,7 +159,8 @@ def _records(problem: Classification, table: Table) -> Inputs:
     frame = next(table.frames(), None)
     if frame is None:
         raise UserError(f"{table.name} has no records")
-    sequences, lengths = padded(encoded(problem, table, frame.head(COUNT)))
+    rows = map(problem.encode, fitting(problem, table, frame.head(COUNT)))
+    sequences, lengths = padded(list(rows))
     return {"input": sequences, "lengths": lengths}
 
 

@@ -95,8 +95,18 @@ class Options:
         for name, about in abouts(type(self)).items():
             value = getattr(self, name)
             unset = value is None and getattr(type(self), name) is None
-            if not unset and not about.rule.holds(value):
-                raise UserError(f"{option(name)} must be {about.rule.expected}, not {value!r}")
+            if not unset:
+                require(option(name), value, about.rule)
+
+
+def require(option: str, value: Any, rule: Rule) -> None:
+    """Refuse a value that is out of range.
+
+    Raises:
+        UserError: it is; the message names the option, the value and the range.
+    """
+    if not rule.holds(value):
+        raise UserError(f"{option} must be {rule.expected}, not {value!r}")
 
 
 def abouts(kind: Any) -> dict[str, About]:

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -25,16 +26,33 @@ def test_words_are_reversed_and_runs_resumed(file: Path, tmp_path: Path) -> None
     assert "80 pairs; from '1' to '2' by characters: 14 and 14 different" in text
     assert "copy of the source" in text
     assert "commonest target" in text
-    lines = run("translate", tmp_path / "run", "axp", "ezu").splitlines()
-    assert lines == ["PXA", "UZE"]
-    assert run("translate", tmp_path / "run", "axp", "--beam", 1) == "PXA\n"
-    result = CliRunner().invoke(app, ["translate", str(tmp_path / "run")], input="axp\n\nezu\n")
+    translate = ("translate", tmp_path / "run")
+    assert run(*translate, "--text", "axp", "--text", "ezu").splitlines() == ["PXA", "UZE"]
+    assert run(*translate, "--text", "axp", "--beam", 1) == "PXA\n"
+    result = CliRunner().invoke(app, [*map(str, translate), "-"], input="axp\n\nezu\n")
     assert result.output == "PXA\n\nUZE\n"
+    lines = write(tmp_path / "words", ["\ufeffaxp", "", "ezu"])
+    assert run(*translate, lines) == "PXA\n\nUZE\n"
+    table = write(tmp_path / "words.csv", ["n,word", "1,axp", "2,ezu"])
+    as_csv = run(*translate, table, "--source", "word", "--format", "csv")
+    assert as_csv == "text,translation\naxp,PXA\nezu,UZE\n"
+    as_json = run(*translate, file, "--format", "jsonl").splitlines()
+    assert len(as_json) == 80
+    assert json.loads(as_json[0]) == {"text": "axp", "translation": "PXA"}
     resume = ("train", "pairs", file, "--resume", "--out", tmp_path / "run")
     assert "is at step 122 of 122" in run(*resume, "--steps", 122)
     assert "--beam must be from 1 to 1000, not 0" in run(
-        "translate", tmp_path / "run", "x", "--beam", 0, code=2
+        "translate", tmp_path / "run", "--text", "x", "--beam", 0, code=2
     )
+    for given, message in (
+        ((), "there is nothing to translate: give a FILE, - or --text"),
+        (("--text", ""), "--text is empty"),
+        ((lines, "--text", "a"), "contradict each other"),
+        (("axp",), "there is no file 'axp': a text itself is given by --text"),
+        ((table, "--source", "x"), "has no column 'x': it has 'n', 'word'"),
+        ((lines, "--format", "xml"), "--format must be one of text, csv, jsonl, not 'xml'"),
+    ):
+        assert message in run(*translate, *given, code=2)
 
 
 def test_columns_of_a_csv_file(tmp_path: Path) -> None:

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, final
 
 import typer
 
+from ....errors import UserError
 from ....printable import printable
 from ..command import training_command
+from ..given_texts import one_input
 from ..options import OF_TABLES
-from ..settings import POSITIVE, Options, Settings, declare, one_of
+from ..records import FORMAT, format_option, lines
+from ..settings import POSITIVE, Options, Settings, declare, one_of, require
 from ..table.format import FormatOptions
 
 if TYPE_CHECKING:
@@ -71,22 +74,39 @@ def classify(
 
 
 def predict(
-    run: Path = typer.Argument(help="Folder of a run of train classify."),
+    run: Path = typer.Argument(help="Folder of a run of train classify, or a checkpoint."),
     file: Path | None = typer.Argument(
-        None, help="CSV or JSON lines with the same columns; without: the digits."
+        None,
+        help="A table with the same columns; - for standard input; without: the digits, for a run "
+        "on these.",
     ),
     text: list[str] | None = typer.Option(
-        None, help="Instead of a file: a text, or a list of numbers."
+        None, help="Instead of a file: the text itself, or a list of numbers; may be repeated."
     ),
+    form: str = format_option("csv", "csv or jsonl.", FORMAT),
 ) -> None:
-    """Tell the classes of sequences: a line of CSV for each, with the probability of the class.
+    """Tell the classes of sequences: a line for each, with the probability of the class.
 
     If the file has the column of the class, the share that is told rightly follows on stderr.
     """
     from ...terminal import load_torch
 
+    require("--format", form, FORMAT)
+    one_input(file, text)
     load_torch()
-    from .predicting import predict as lines
+    from .predicting import Told
+    from .run import ClassifyRun
+    from .sequences import typed
+    from .task import table
 
-    for line in lines(run, file, text or []):
-        typer.echo(printable(line.text), err=line.aside)
+    trained = ClassifyRun.load(run)
+    problem = trained.problem
+    source = typed(problem, text) if text else table(file, known=problem.format)
+    if file is None and not text and source.digest() != trained.digest:
+        raise UserError(f"{run} was trained on a table of its own: give a FILE, - or --text")
+    told = Told(trained, source)
+    columns = ("line", problem.label, "probability")
+    for line in lines(form, columns, told.records(), {"probability": ".4f"}):
+        typer.echo(line)
+    for note in told.notes():
+        typer.echo(printable(note), err=True)

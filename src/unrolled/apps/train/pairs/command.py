@@ -10,8 +10,10 @@ from ....errors import UserError
 from ....printable import printable
 from ..alphabet import LONGEST, WAYS
 from ..command import training_command
+from ..given_texts import one_input
 from ..options import OF_TABLES
-from ..settings import POSITIVE, Options, Rule, Settings, declare, one_of
+from ..records import FORMAT_OR_TEXT, format_option, lines
+from ..settings import POSITIVE, Options, Rule, Settings, declare, one_of, require
 from ..table.format import FormatOptions
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ class Choice(Options):
 
 
 @training_command(
-    "Use it: unrolled translate {out} TEXT",
+    "Use it: unrolled translate {out} --text TEXT",
     *OF_TABLES,
     cell="gru",
     hidden=128,
@@ -71,18 +73,40 @@ def pairs(
 
 
 def translate(
-    run: Path = typer.Argument(help="Folder of a run of train pairs."),
-    texts: list[str] | None = typer.Argument(None, metavar="TEXT", help="Without: lines of stdin."),
-    beam: int = typer.Option(4, help="Sequences kept at a time; 1: greedy."),
+    run: Path = typer.Argument(help="Folder of a run of train pairs, or a checkpoint."),
+    file: Path | None = typer.Argument(
+        None, help="Texts, a line for each, or a table; - for standard input."
+    ),
+    text: list[str] | None = typer.Option(
+        None, help="Instead of a file: the text itself; may be repeated."
+    ),
+    source: str | None = typer.Option(
+        None, help="Column to read, if it is a table.", show_default="the first"
+    ),
+    beam: int = typer.Option(4, help="Sequences kept at a time, from 1 to 1000; 1: greedy."),
+    form: str = format_option("text", "text, a line for each; csv or jsonl.", FORMAT_OR_TEXT),
 ) -> None:
     """Turn texts into others, a line for each."""
-    import sys
+    from ...terminal import load_torch
 
-    from ..checkpoint import best_model
-    from .problem import Translation
+    require("--beam", beam, WIDTH)
+    require("--format", form, FORMAT_OR_TEXT)
+    one_input(file, text)
+    if file is None and not text:
+        raise UserError("there is nothing to translate: give a FILE, - or --text")
+    load_torch()
+    from .run import PairsRun
+    from .texts import texts_of
 
-    if not 1 <= beam <= 1000:
-        raise UserError(f"--beam must be from 1 to 1000, not {beam}")
-    problem, model = best_model(run, Translation)
-    for text in map(str.strip, texts or sys.stdin):
-        typer.echo(printable(problem.translate(model, [text], beam)[0] if text else ""))
+    trained = PairsRun.load(run)
+    texts = texts_of(trained.problem, file, source) if file is not None else text or []
+    records = ((each, trained.translate(each, beam=beam)[0]) for each in texts)
+    if form == "text":
+        for _, translated in records:
+            typer.echo(printable(translated))
+    else:
+        for line in lines(form, ("text", "translation"), records):
+            typer.echo(line)
+
+
+WIDTH = Rule(lambda value: 1 <= value <= 1000, "from 1 to 1000")

@@ -8,18 +8,17 @@ import numpy
 from numpy.typing import NDArray
 
 from ..table.spill import chunks
-from .problem import Forecasting
 
 
 def naive(
-    series: NDArray[Any], origins: NDArray[Any], problem: Forecasting
+    series: NDArray[Any], origins: NDArray[Any], season: int, horizon: int
 ) -> dict[str, NDArray[Any]]:
     """Return forecasts (B, N) from each origin (B,) that a network has to beat, by their names.
 
-    The value before the origin for every step, and, with a season, the value of the same place in
-    the last season.
+    The value before the origin for each of the N = ``horizon`` steps, and, with a season, the value
+    of the same place in the last season.
     """
-    steps, season = numpy.arange(problem.horizon), problem.season
+    steps = numpy.arange(horizon)
     found = {"last value": series[numpy.repeat(origins[:, None] - 1, len(steps), 1)]}
     if season > 1:
         found[f"seasonal naive ({season})"] = series[origins[:, None] - season + steps % season]

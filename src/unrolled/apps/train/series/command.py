@@ -8,8 +8,10 @@ import typer
 
 from ....printable import printable
 from ..command import training_command
+from ..given_texts import one_input
 from ..options import OF_TABLES
-from ..settings import POSITIVE, Options, Settings, declare, one_of
+from ..records import FORMAT, format_option, lines
+from ..settings import POSITIVE, Options, Settings, declare, one_of, require
 from ..table.format import FormatOptions
 
 if TYPE_CHECKING:
@@ -73,20 +75,48 @@ def series(
 
 
 def forecast(
-    run: Path = typer.Argument(help="Folder of a run of train series."),
+    run: Path = typer.Argument(help="Folder of a run of train series, or a checkpoint."),
     file: Path | None = typer.Argument(
-        None, help="The series, with the same columns; without: sunspot numbers."
+        None,
+        help="A series with the same columns; - for standard input; without: the one that the run "
+        "was trained on goes on.",
+    ),
+    text: str | None = typer.Option(
+        None, help="Instead of a file: the values themselves, a list of numbers."
+    ),
+    steps: int | None = typer.Option(
+        None, help="Values to forecast, from 1 to 100000.", show_default="the horizon"
     ),
     missing: str = typer.Option("error", help="Empty cells: error or interpolate."),
+    form: str = format_option("csv", "csv or jsonl.", FORMAT),
 ) -> None:
-    """Forecast the values after the end of a series, as CSV, beside naive forecasts."""
-    from ..checkpoint import best_model
-    from .problem import Forecasting
-    from .task import forecasts, table, values_for
+    """Forecast the values after the end of a series, beside naive forecasts.
 
+    Steps beyond the horizon of the run are forecast again from the forecasts.
+    """
+    from ...terminal import load_torch
+
+    require("--format", form, FORMAT)
+    one_input(file, None if text is None else [text])
     fill = Choice(missing=missing).missing == "interpolate"
-    problem, model = best_model(run, Forecasting)
-    for line in forecasts(
-        problem, model, values_for(problem, table(file, known=problem.format), fill)
-    ):
-        typer.echo(printable(line))
+    load_torch()
+    from .run import SeriesRun, written
+    from .task import open_table, values_for
+
+    trained = SeriesRun.load(run)
+    problem = trained.problem
+    known = None if text is None else written(text)
+    if file is not None:
+        values = values_for(problem, open_table(file, known=problem.format), fill)
+        known = dict(zip(trained.columns, values.series, strict=True))
+    found = trained.forecast(known, steps=steps)
+    columns = found.columns
+    records = ((place, *row) for place, row in enumerate(zip(*columns.values(), strict=True), 1))
+    signs = {"step": "+d", **dict.fromkeys(columns, ".6g")}
+    for line in lines(form, ("step", *columns), records, signs):
+        typer.echo(line)
+    if len(found) > problem.horizon:
+        also = ", ".join(map(repr, problem.also))
+        repeated = f"; the last season of {also} is repeated" if also else ""
+        note = f"after +{problem.horizon} they are forecast from the forecasts{repeated}"
+        typer.echo(printable(note), err=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, final
 
 import numpy
@@ -34,6 +34,9 @@ class Forecasting(Problem):
         mean, scale: of each column on the training part.
         error: the mean absolute error of the seasonal naive forecast on the training part, one
             step ahead in the season: the unit of MASE.
+        format: how the table stood in its file.
+        last: of each column the values at the end of the series, from which forecasts go on; empty
+            in runs that were begun without.
     """
 
     kind: ClassVar[str] = "series"
@@ -48,12 +51,18 @@ class Forecasting(Problem):
     scale: tuple[Positive, ...]
     error: NotNegative
     format: Format = CSV
+    last: tuple[tuple[Finite, ...], ...] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not len(self.mean) == len(self.scale) == 1 + len(self.also):
             raise ValueError(
                 f"mean and scale: expected {1 + len(self.also)} numbers each, one for each column"
             )
+        needed = max(self.window, self.season)
+        if self.last and {len(column) for column in self.last} != {needed}:
+            raise ValueError(f"last: expected {needed} values of each column")
+        if self.last and len(self.last) != len(self.mean):
+            raise ValueError(f"last: expected {len(self.mean)} columns, not {len(self.last)}")
 
     def model(self, settings: Settings, cell: Cell) -> ManyToOne:
         """Return a network from the window to the next values: many → one."""

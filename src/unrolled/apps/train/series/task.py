@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
@@ -19,7 +18,6 @@ from ..counter_rng import Order
 from ..settings import Settings
 from ..table import Table, open_table
 from ..table.builtin import sunspots
-from ..table.delimited import row
 from ..table.format import AS_FOUND, Format, FormatOptions
 from ..task import Loss, Metric, Problem, Task, TestMetrics, evaluating
 from .baseline import errors, mean_and_scale, naive, seasonal_error
@@ -102,7 +100,7 @@ def open_task(
     fill = choice.missing == "interpolate"
     if isinstance(problem, Forecasting):
         values = Values(source, problem.target, problem.also, fill)
-        return Forecast(settings, values, problem)
+        return Forecast(settings, values, _ended(problem, values))
     target = target_column(source, choice.target)
     also = tuple(source.columns[source.column(name)] for name in choice.also or ())
     if target in also:
@@ -130,7 +128,16 @@ def open_task(
         error=seasonal_error(known, period),
         format=source.format,
     )
-    return Forecast(replace(settings, window=window), values, problem)
+    return Forecast(replace(settings, window=window), values, _ended(problem, values))
+
+
+def _ended(problem: Forecasting, values: Values) -> Forecasting:
+    """Return the problem with the end of the series, from which a run can go on forecasting."""
+    count = max(problem.window, problem.season)
+    if len(values) < count:
+        return problem
+    last = values.before(numpy.array([len(values)]), count)[:, 0].T
+    return replace(problem, last=tuple(map(tuple, last.tolist())))
 
 
 @final
@@ -228,7 +235,7 @@ class Forecast(Task[Forecasting]):
         }
 
     def _naive(self, origins: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        return naive(self.values.series[0], origins, self.problem)
+        return naive(self.values.series[0], origins, self.problem.season, self.problem.horizon)
 
     def test_metrics(self, model: nn.Module, name: str) -> TestMetrics:
         """Measure the model beside naive forecasts on the test part, in the series' own units."""
@@ -260,24 +267,6 @@ def _beside(found: float, naive: float, name: str) -> str:
     share = f"{abs(better):.0%}" if better > -9 else f"{1 - better:.3g} times"
     said = f"{share} {word} that" if better > -9 else f"{share} that"
     return f"its MAE is {said} of the best naive forecast, {name}"
-
-
-def forecasts(problem: Forecasting, model: nn.Module, values: Values) -> Iterator[str]:
-    """Yield for each of the next values how many steps ahead it is, and forecasts of it, as CSV.
-
-    Raises:
-        UserError: the model's are not finite.
-    """
-    end = numpy.array([len(values)])
-    window = values.before(end, problem.window)
-    with torch.no_grad():
-        told = problem.decode(model(problem.encode(window))[0], window)
-    if not numpy.isfinite(told).all():
-        raise UserError("the forecasts are not finite: weights or scale are too large")
-    columns = {problem.target: told, **naive(values.series[0], end, problem)}
-    yield row(["step", *columns])
-    for step in range(problem.horizon):
-        yield ",".join([f"+{step + 1}", *(f"{each[0, step]:.6g}" for each in columns.values())])
 
 
 def values_for(problem: Forecasting, source: Table, interpolate: bool = False) -> Values:

@@ -19,6 +19,7 @@ from unrolled.apps.train.classify import command as classify
 from unrolled.apps.train.classify.run import ClassifyRun
 from unrolled.apps.train.classify.task import open_task as open_classify
 from unrolled.apps.train.pairs.run import PairsRun
+from unrolled.apps.train.records import lines
 from unrolled.apps.train.series import command as series
 from unrolled.apps.train.series.run import SeriesRun
 from unrolled.apps.train.series.task import open_task as open_series
@@ -53,12 +54,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lists = [json.dumps({"x": [n / 7, 1.0] * (1 + n % 3), "y": n % 2}) for n in range(40)]
     vectors = [json.dumps({"x": [[n / 7, 1.0]] * (1 + n % 3), "y": n % 2}) for n in range(40)]
     wide = [f"{n / 7},{n % 5},1,{n % 3},{n % 2}" for n in range(40)]
-    for name, lines, step in (
+    for name, rows, step in (
         ("lists.jsonl", lists, 1),
         ("vectors.jsonl", vectors, 1),
         ("wide.csv", ["a,b,c,d,y", *wide], 2),
     ):
-        table = open_table(write(folder / name, lines))
+        table = open_table(write(folder / name, rows))
         choice = classify.Choice(step=step)
         untrained(folder / name.split(".")[0], open_classify(settings, table, choice))
     rows = [f"{sales!r},{rain}" for sales, rain in wave(90)]
@@ -105,8 +106,8 @@ def test_a_fresh_process_says_what_the_commands_say(runs: Path) -> None:
     assert [(one["kind"], one["probability"]) for one in told] == [
         (label, pytest.approx(probability, rel=1e-6)) for label, probability in found["predict"]
     ]
-    lines = run("forecast", runs / "series", "--format", "jsonl").splitlines()
-    values = [json.loads(line)["sales"] for line in lines]
+    told = run("forecast", runs / "series", "--format", "jsonl").splitlines()
+    values = [json.loads(line)["sales"] for line in told]
     assert found["forecast"] == pytest.approx(values, rel=1e-6)
     written = run("translate", runs / "pairs", "--text", "axp", "--text", "dzr").splitlines()
     assert found["translate"] == [written[0], "", written[1]]
@@ -339,3 +340,13 @@ def test_samples_have_the_same_forms(runs: Path) -> None:
     record = json.loads(line)
     assert record["prompt"] + record["text"] + "\n" == plain
     assert len(record["text"]) == 12
+
+
+def test_blanks_are_a_prompt(runs: Path) -> None:
+    assert run("sample", runs / "text", "--prompt", " ", "--length", 3).startswith(" ")
+
+
+def test_names_that_json_cannot_hold_twice() -> None:
+    with pytest.raises(UserError, match="called the same, which JSON cannot hold: 'line', 'line'"):
+        list(lines("jsonl", ("line", "line"), [(1, 2)]))
+    assert list(lines("csv", ("line", "line"), [(1, 2)])) == ["line,line", "1,2"]

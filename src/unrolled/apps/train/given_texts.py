@@ -21,7 +21,7 @@ def one_input(file: Path | None, texts: Sequence[str] | None, option: str = "--t
     """
     if file is not None and texts:
         raise UserError(f"a FILE and {option} contradict each other: give one of them")
-    if any(not text.strip() for text in texts or ()):
+    if any(not text for text in texts or ()):
         raise UserError(f"{option} is empty: a text is expected")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 
+from ...errors import UserError
 from ...printable import ACTING, printable
 from .. import completion
 from .settings import Rule, one_of
@@ -37,6 +38,9 @@ def lines(
         signs: how values are written in CSV, by the names of their columns, as `format` has it;
             JSON has all digits.
 
+    Raises:
+        UserError: two columns of JSON have one name.
+
     >>> list(lines("csv", ["a", "b"], [["x,y", 0.12345]], {"b": ".2f"}))
     ['a,b', '"x,y",0.12']
     >>> list(lines("jsonl", ["a", "b"], [["x\x9b", 0.12345]]))
@@ -44,6 +48,9 @@ def lines(
     """
     from .table.delimited import row
 
+    if form == "jsonl" and len(set(columns)) < len(columns):
+        names = ", ".join(map(repr, columns))
+        raise UserError(f"two columns are called the same, which JSON cannot hold: {names}")
     if form == "csv":
         yield printable(row(columns))
     for record in records:

@@ -51,17 +51,7 @@ def with_settings(
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         settings = [_setting(name, defaults) for name in names or ABOUT]
-        parameters: list[inspect.Parameter] = []
-        choices: dict[str, type[Options]] = {}
-        for name, each in inspect.signature(command, eval_str=True).parameters.items():
-            kind = each.annotation
-            if isinstance(kind, type) and issubclass(kind, Options):
-                choices[name] = kind
-                parameters += [
-                    _parameter(field, kind, getattr(kind, field)) for field in abouts(kind)
-                ]
-            elif name != "given":
-                parameters.append(each)
+        parameters, choices = _parameters(command)
 
         def run(**arguments: Any) -> None:
             given = {each.name: arguments.pop(each.name) for each in settings}
@@ -75,6 +65,36 @@ def with_settings(
         return shaped(run, command, [*parameters, *settings])
 
     return decorate
+
+
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of the `Options` that its parameters are annotated with."""
+    parameters, choices = _parameters(command)
+
+    def run(**arguments: Any) -> None:
+        for name, kind in choices.items():
+            arguments[name] = kind(**{field: arguments.pop(field) for field in abouts(kind)})
+        command(**arguments)
+
+    return shaped(run, command, parameters)
+
+
+def _parameters(
+    command: Callable[..., None],
+) -> tuple[list[inspect.Parameter], dict[str, type[Options]]]:
+    """Return the parameters of a command with options in the place of each class of them, and
+    these classes by name.
+    """
+    parameters: list[inspect.Parameter] = []
+    choices: dict[str, type[Options]] = {}
+    for name, each in inspect.signature(command, eval_str=True).parameters.items():
+        kind = each.annotation
+        if isinstance(kind, type) and issubclass(kind, Options):
+            choices[name] = kind
+            parameters += [_parameter(field, kind, getattr(kind, field)) for field in abouts(kind)]
+        elif name != "given":
+            parameters.append(each)
+    return parameters, choices
 
 
 def shaped(

@@ -128,3 +128,15 @@ def test_a_season_is_not_blamed_on_the_horizon(tmp_path: Path) -> None:
     text = run("train", "series", file, "--season", 40, "--out", tmp_path / "run", *LESS)
     assert "a season of 40" in text
     assert "the next 15 forecast" in text  # as many as a held-out part has
+
+
+def test_a_forecast_reads_a_table_as_it_is_told(tmp_path: Path) -> None:
+    rows = [(1900 + n, f"{n % 7},{n % 10}") for n in range(90)]
+    german = write(tmp_path / "a.csv", ["jahr;wert", *(f"{a};{b}" for a, b in rows)])
+    other = write(tmp_path / "b.txt", ["jahr|wert", *(f"{a}|{b}" for a, b in rows)])
+    folder = tmp_path / "run"
+    run("train", "series", german, "--target", "wert", "--horizon", 2, "--out", folder, *LESS)
+    expected = run("forecast", folder, german)
+    assert run("forecast", folder, other) == expected
+    assert run("forecast", folder, other, "--separator", "pipe") == expected
+    assert "no column 'wert'" in run("forecast", folder, other, "--separator", "tab", code=2)

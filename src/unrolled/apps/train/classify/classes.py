@@ -32,7 +32,7 @@ def known_as(names: Iterable[str]) -> dict[str, str]:
     zeros before them are codes: they stand as they are.
 
     >>> known_as(["10", "2.0", "2"]), known_as(["b", "1.0"]), known_as(["02", "1"])
-    ({'2.0': '2', '2': '2', '10': '10'}, {'1.0': '1.0', 'b': 'b'}, {'02': '02', '1': '1'})
+    ({'2': '2', '2.0': '2', '10': '10'}, {'1.0': '1.0', 'b': 'b'}, {'02': '02', '1': '1'})
     """
     names = sorted(names)
     numbers = [(PLAIN.number(name), name) for name in names]

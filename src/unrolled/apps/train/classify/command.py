@@ -10,7 +10,7 @@ from ....errors import UserError
 from ....printable import printable
 from ..command import training_command
 from ..given_texts import one_input
-from ..options import OF_TABLES
+from ..options import OF_TABLES, with_options
 from ..records import FORMAT, format_option, lines
 from ..settings import POSITIVE, Options, Settings, declare, one_of, require
 from ..table.format import FormatOptions
@@ -73,6 +73,7 @@ def classify(
     return open_task(settings, table(file, options, known), choice, problem)
 
 
+@with_options
 def predict(
     run: Path = typer.Argument(help="Folder of a run of train classify, or a checkpoint."),
     file: Path | None = typer.Argument(
@@ -84,6 +85,8 @@ def predict(
         None, help="Instead of a file: the text itself, or a list of numbers; may be repeated."
     ),
     form: str = format_option("csv", "csv or jsonl.", FORMAT),
+    *,
+    options: FormatOptions,
 ) -> None:
     """Tell the classes of sequences: a line for each, with the probability of the class.
 
@@ -101,7 +104,7 @@ def predict(
 
     trained = ClassifyRun.load(run)
     problem = trained.problem
-    source = typed(problem, text) if text else table(file, known=problem.format)
+    source = typed(problem, text) if text else table(file, options, problem.format)
     if file is None and not text and source.digest() != trained.digest:
         raise UserError(f"{run} was trained on a table of its own: give a FILE, - or --text")
     told = Told(trained, source)

@@ -9,7 +9,7 @@ import typer
 from ....printable import printable
 from ..command import training_command
 from ..given_texts import one_input
-from ..options import OF_TABLES
+from ..options import OF_TABLES, with_options
 from ..records import FORMAT, format_option, lines
 from ..settings import POSITIVE, Options, Settings, declare, one_of, require
 from ..table.format import FormatOptions
@@ -74,6 +74,7 @@ def series(
     return open_task(settings, table(file, options, known), choice, problem)
 
 
+@with_options
 def forecast(
     run: Path = typer.Argument(help="Folder of a run of train series, or a checkpoint."),
     file: Path | None = typer.Argument(
@@ -89,6 +90,8 @@ def forecast(
     ),
     missing: str = typer.Option("error", help="Empty cells: error or interpolate."),
     form: str = format_option("csv", "csv or jsonl.", FORMAT),
+    *,
+    options: FormatOptions,
 ) -> None:
     """Forecast the values after the end of a series, beside naive forecasts.
 
@@ -107,7 +110,7 @@ def forecast(
     problem = trained.problem
     known = None if text is None else written(text)
     if file is not None:
-        values = values_for(problem, open_table(file, known=problem.format), fill)
+        values = values_for(problem, open_table(file, options, problem.format), fill)
         known = dict(zip(trained.columns, values.series, strict=True))
     found = trained.forecast(known, steps=steps)
     columns = found.columns

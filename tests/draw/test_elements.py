@@ -1,3 +1,5 @@
+import pytest
+
 import unrolled
 from samples import quiet
 from unrolled import (
@@ -14,7 +16,8 @@ from unrolled import (
 )
 from unrolled.cells import CELLS
 from unrolled.draw import scene_of
-from unrolled.draw.elements import elements
+from unrolled.draw.elements import alternatives, elements
+from unrolled.draw.search import best
 from unrolled.equations import Cell
 
 
@@ -207,3 +210,29 @@ def test_whole_and_odd_numbers_go_by_their_names_too() -> None:
         return locals()
 
     assert set(elements(loopless.graph).numbers) == {"gain", "shift"}
+
+
+@unrolled.cell
+def two_states(x, h, c):
+    g = tanh(affine(x, h, c))
+    z = sigmoid(affine(x, h, c))
+    c = (1 - z) * c + z * g
+    h = tanh(c)
+    return locals()
+
+
+@pytest.mark.parametrize("cell", [*CELLS.values(), two_states], ids=str)
+def test_two_lines_join_at_a_time(cell: Cell) -> None:
+    for found in alternatives(elements(cell.graph)):
+        joins = {key for key, element in found.elements.items() if element.role == "join"}
+        assert all(len(found.sources(key)) == 2 for key in joins)
+
+
+def test_layers_in_a_row_are_joined_by_a_straight_line() -> None:
+    @unrolled.cell
+    def stacked(x, h):
+        u = tanh(affine(x, h))
+        h = tanh(affine(u))
+        return locals()
+
+    assert best(elements(stacked.graph)).router.bends == 4

@@ -43,8 +43,10 @@ def drawn_edges(picture: Scene) -> set[tuple[str, str]]:
     """The lines, those through a join taken apart."""
     joins = {box.id for box in picture.boxes.values() if box.role == "join"}
     lines = {(line.source, line.target) for line in picture.lines if line.target != "output"}
-    through = {(a, d) for a, b in lines for c, d in lines if b == c and b in joins}
-    return through | {(a, b) for a, b in lines if a not in joins and b not in joins}
+    for join in joins:  # what goes into a join goes on to where its line goes, be it a join
+        ends = {b for a, b in lines if a == join}
+        lines |= {(a, end) for a, b in lines if b == join for end in ends}
+    return {(a, b) for a, b in lines if a not in joins and b not in joins}
 
 
 def check_structure(graph: Graph) -> None:

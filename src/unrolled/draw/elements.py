@@ -81,21 +81,39 @@ class Elements:
         return [wire.target for wire in self.wires if wire.source == key]
 
 
-def elements(graph: Graph) -> Elements:
+def elements(graph: Graph, last: str = "") -> Elements:
     """Return the elements of a graph.
+
+    Args:
+        graph: of a cell.
+        last: the key of an element whose value joins after all others where several do.
 
     >>> from unrolled import cells
     >>> found = elements(cells.rnn_tanh.graph)
     >>> [element.role for element in found.elements.values()]
     ['input', 'state', 'join', 'layer', 'next']
     """
-    return _Builder(graph).build()
+    return _Builder(graph, last).build()
+
+
+def alternatives(found: Elements) -> list[Elements]:
+    """Return the elements, and with each value that joins two others or more as the last of them:
+    where it comes from says which order is best.
+    """
+    joins = {key for key, element in found.elements.items() if element.role == "join"}
+    chains = {end for wire in found.wires for end in wire[:2] if joins.issuperset(wire[:2])}
+    ways = {frozenset(found.wires): found}
+    for last in dict.fromkeys(w.source for w in found.wires if w.target in chains):
+        if last not in joins:
+            other = elements(found.graph, last)
+            ways.setdefault(frozenset(other.wires), other)
+    return list(ways.values())
 
 
 @final
 class _Builder:
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
+    def __init__(self, graph: Graph, last: str) -> None:
+        self.graph, self.last = graph, last
         self.found = Elements(graph)
         self.keys: dict[Node, str] = {}
         self.joins: dict[tuple[Node, ...], str] = {}
@@ -182,12 +200,24 @@ class _Builder:
             return name
         return f"{self.graph.owners[node]} {len(self.found.elements)}"
 
+    def _turn(self, node: Node) -> tuple[bool, int]:
+        """Return a source's place among those that join: leaves first, as they were declared."""
+        given = [*self.graph.inputs, *self.graph.states]
+        last = node in self.keys and self.keys[node] == self.last
+        if node.attribute in given:
+            return last, given.index(node.attribute)
+        return last, len(given) + self.places[node]
+
     def _join(self, sources: tuple[Node, ...]) -> str:
-        """Return the place where some values join to go on as one line."""
-        bundle = tuple(sorted(sources, key=self.places.__getitem__))
+        """Return the place where some values have joined to go on as one line: two at a time, so
+        that bundles that begin alike share what they have in common.
+        """
+        bundle = tuple(sorted(sources, key=self._turn))
+        if len(bundle) == 1:
+            return self._source(bundle[0])
         if bundle not in self.joins:
+            keys = [self._join(bundle[:-1]), self._source(bundle[-1])]
             key = self.joins[bundle] = f"join {len(self.joins)}"
-            keys = [self._source(source) for source in bundle]
             self._add(Element(key, "join", "", None))
             self.found.wires += [Wire(source, key) for source in keys]
         return self.joins[bundle]

@@ -74,8 +74,8 @@ def scene(graph: Graph) -> Scene:
 
 @lru_cache(maxsize=64)
 def _scene(graph: Graph) -> Scene:
-    found = elements(graph)
-    return _Composition(found, best(found)).scene()
+    wiring = best(elements(graph))
+    return _Composition(wiring.found, wiring).scene()
 
 
 class _Extent(NamedTuple):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 
+from .elements import alternatives
 from .placement import Grid, Placement, Slot, closed, opened, placements
 from .wiring import Dear, Wiring, wire
 
@@ -34,13 +35,16 @@ FILLED = 1.5
 
 
 def best(found: Elements) -> Wiring:
-    """Return the cheapest wiring that is found."""
-    grid = Grid(found)
-    tried = STARTS if len(found.wires) <= LARGE else 1
-    starts = [wire(found, placed) for placed in placements(grid)[:tried]]
-    starts.sort(key=lambda wiring: wiring.price)
+    """Return the cheapest wiring that is found, of the elements or of an alternative to them."""
+    large = len(found.wires) > LARGE
+    starts: list[tuple[Grid, Wiring]] = []
+    for each in [found] if large else alternatives(found):
+        grid = Grid(each)
+        placed = placements(grid)[: 1 if large else STARTS]
+        starts += [(grid, wire(each, start)) for start in placed]
+    starts.sort(key=lambda start: start[1].price)
     left, improved = min(WORK * len(found.wires), MOST_WORK), []
-    for start in starts[:IMPROVED]:
+    for grid, start in starts[:IMPROVED]:
         descent = _Descent(grid, start, left)
         improved.append(descent.run())
         left = descent.left

@@ -154,7 +154,10 @@ class Wiring:
         if role == "join":
             return self._join(source, target)
         if role == "layer":
-            return {LEFT: 0.0, RIGHT: 0.2} if (source, target) in self.ports else {DOWN: 0.0}
+            if (source, target) in self.ports:
+                return {LEFT: 0.0, RIGHT: 0.2}
+            straight = self.found.elements[source].role == "layer"
+            return {DOWN: 0.0, LEFT: 0.0} if straight else {DOWN: 0.0}
         if target in self.belt:
             return {DOWN: 0.0, UP: 0.5}
         return {LEFT: 0.1, DOWN: 0.0, UP: 0.1, RIGHT: 0.6}

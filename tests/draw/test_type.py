@@ -70,7 +70,8 @@ def test_words_on_a_figure_end_inside() -> None:
     long, short = made.texts
     assert short.get_fontsize() == 13
     assert type.SMALLEST <= long.get_fontsize() < 13
-    assert axes._left_title.get_window_extent(renderer).x1 <= made.bbox.width  # pyright: ignore
+    (title,) = axes.findobj(lambda each: getattr(each, "get_text", str)() == axes.get_title("left"))
+    assert title.get_window_extent(renderer).x1 <= made.bbox.width  # pyright: ignore
 
 
 def test_marks_are_wide_in_chinese_pictures_alone() -> None:

@@ -103,9 +103,16 @@ def _fit(made: Figure) -> None:
     inside.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.text import Text
 
-    titles = [axes._left_title for axes in made.axes]  # pyright: ignore[reportAttributeAccessIssue]
-    texts = [each for each in (*made.texts, *titles) if each.get_text()]
+    titles = {axes.get_title("left") for axes in made.axes}
+    texts = [
+        each
+        for each in made.findobj(Text)
+        if isinstance(each, Text)
+        and each.get_text()
+        and (each in made.texts or each.get_text() in titles)
+    ]
     renderer = FigureCanvasAgg(made).get_renderer()
     width = made.bbox.width - EDGE
     for text in texts:

@@ -195,7 +195,8 @@ class Working:
         stages, rows = list(self.stages()), set(names)
         inside = {key for stage in stages if stage.row in rows for key in stage.boxes}
         joins = {key for key, box in self.scene.boxes.items() if box.role == "join"}
-        inside |= {line.source for line in lines.values() if line.target in inside} & joins
+        for _ in joins:  # what joins in several places, one before the other
+            inside |= {line.source for line in lines.values() if line.target in inside} & joins
         kept = [f"{name}'" for name in rows if name in self.graph.states]
         inside |= {*kept, *(["output"] if self.graph.output in rows else [])}
         come = {line.source for line in lines.values() if line.target in inside} - inside

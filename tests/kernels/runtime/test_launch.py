@@ -367,6 +367,7 @@ def test_a_fork_runs_launches_for_several_threads_on_one() -> None:
 
     def work() -> None:
         assert code.available(2) == 1
+        torch.set_num_threads(1)  # PyTorch's own threads do not live on in a fork
         for each in several:
             loop.forget()
             each.run(loop.given)

@@ -221,7 +221,7 @@ def _gif_of(picture: Picture, pixels: int) -> bytes:
         append_images=others,
         duration=[round(frame.seconds * 1000) for frame in picture.frames],
         loop=0,
-        optimize=False,
+        optimize=True,  # of each frame, what differs from the one before
     )
     return buffer.getvalue()
 

@@ -6,6 +6,7 @@ import numpy
 import pytest
 import torch
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
 from numpy.testing import assert_allclose
 
@@ -393,3 +394,14 @@ def test_titles_name_the_picture_and_the_cell() -> None:
 
 def test_zeros_are_said() -> None:
     assert zeros(numpy.array([0.0, 1.0, -0.0]), Words("zh")) == "3 个值中有 2 个恰为 0"
+
+
+def test_names_of_curves_hide_no_line() -> None:
+    curves = {"stops early": [1.0, 0.1, 0.01, 0.0], "goes on": 0.5 ** numpy.arange(40)}
+    axes = charts.distance(curves).figure().axes[0]
+    axes.figure.canvas.draw()
+    left = axes.transData.transform([(39.0, 1.0)])[0, 0]
+    assert all(text.get_window_extent().x1 < left for text in axes.texts)
+    (thread,) = axes.collections
+    assert isinstance(thread, LineCollection)
+    assert_allclose(thread.get_segments()[0][0], (2.0, 0.01))

@@ -50,7 +50,8 @@ def fading(
     stopped: Mapping[str, str] = MappingProxyType({}),
     upto: int | None = None,
 ) -> None:
-    """Draw gradient sizes against steps back, one curve for each model, named at its end.
+    """Draw gradient sizes against steps back, one curve for each model, named left of all
+    ends; from one that ends earlier a thread leads to its name.
 
     Args:
         axes: with their limits set and a logarithmic scale upwards.
@@ -59,6 +60,8 @@ def fading(
             "lost", with what is no finite number: in a cross.
         upto: the last step back that is shown.
     """
+    from matplotlib.collections import LineCollection
+
     ends = []
     for number, (name, sizes) in enumerate(curves):
         shown = sizes if upto is None else sizes[: upto + 1]
@@ -78,10 +81,16 @@ def fading(
     bold: dict[str, Any] = {"va": "center", "ha": "right", "fontsize": 13, "fontweight": "bold"}
     bold["bbox"] = BEHIND
     longest = max(len(sizes) for _, sizes in curves) - 1
-    for (_, step, name, color), fallen in zip(ends, falling, strict=True):
+    last = max(step for _, step, _, _ in ends)
+    beside = last + longest * 0.018 + 0.05
+    for (height, step, name, color), fallen in zip(ends, falling, strict=True):
         color = darker(color)
+        if step < last:  # a name beside its end would hide the lines that go on
+            way = [(step, height), (last, 10.0**-fallen)]
+            look: dict[str, Any] = {"colors": color, "linewidths": 0.9, "zorder": 1}
+            axes.add_collection(LineCollection([way], linestyles=[(0, (1, 2))], **look))
         said = name.replace(": ", "\n") if lines == 2 else name
-        axes.text(step + longest * 0.018 + 0.05, 10.0**-fallen, said, color=color, **bold)
+        axes.text(beside, 10.0**-fallen, said, color=color, **bold)
 
 
 def room(names: Sequence[str], points: float) -> float:

@@ -1,6 +1,6 @@
 import pytest
 
-from unrolled.printable import printable
+from unrolled.printable import decoded, printable
 
 
 def test_what_can_be_shown_stays() -> None:
@@ -16,3 +16,9 @@ def test_what_acts_is_escaped(code: int) -> None:
     assert shown.startswith("a\\")
     assert shown.isprintable()
     assert shown.encode().decode("unicode_escape") == f"a{chr(code)}b"
+
+
+def test_names_in_the_bytes_of_a_poorer_locale_are_letters() -> None:
+    given = "é单元.py".encode().decode("ascii", "surrogateescape")
+    assert decoded(given) == printable(given) == "é单元.py"
+    assert printable("\udce9!") == "\\udce9!"

@@ -12,13 +12,34 @@ ACTING = re.compile(
 )
 
 
+ESCAPED = re.compile("[\udc80-\udcff]+")
+"""Bytes of an argument or a file's name that the locale's encoding has not."""
+
+
+def decoded(text: str) -> str:
+    r"""Return ``text`` with the letters that its escaped bytes are in UTF-8: where the locale is
+    ASCII, names that are not come as bytes. Bytes that are no UTF-8 stay as they are.
+
+    >>> decoded("caf\udcc3\udca9") == "caf\u00e9", decoded("caf\udce9") == "caf\udce9"
+    (True, True)
+    """
+    return ESCAPED.sub(_letters, text)
+
+
+def _letters(found: re.Match[str]) -> str:
+    try:
+        return found[0].encode("ascii", "surrogateescape").decode()
+    except UnicodeDecodeError:
+        return found[0]
+
+
 def printable(text: str) -> str:
     r"""Return ``text`` with escapes for characters that would act instead of being shown.
 
     >>> print(printable("a\x1b[2Jb\u202ec"))
     a\x1b[2Jb\u202ec
     """
-    return ACTING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return ACTING.sub(lambda found: found[0].encode("unicode_escape").decode(), decoded(text))
 
 
 SPELLED = "unrolled.spelled"

@@ -80,3 +80,11 @@ def test_what_is_no_cell_is_named(tmp_path: Path) -> None:
     }.items():
         with pytest.raises(UserError, match=message):
             cell_of(name)
+
+
+def test_a_name_in_the_bytes_of_a_poorer_locale_is_found_or_named(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(MINE.replace("leaky", "记忆"), encoding="utf-8")
+    given = "记忆".encode().decode("ascii", "surrogateescape")
+    assert cell_of(f"{tmp_path}/mine.py:{given}").name == "记忆"
+    with pytest.raises(UserError, match="no cell is called '记忆'"):
+        cell_of(given)

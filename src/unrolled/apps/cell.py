@@ -10,6 +10,7 @@ from typing import Any
 from ..cells import CELLS, find
 from ..equations import Cell
 from ..errors import CellError, CellWarning, UserError
+from ..printable import decoded
 
 
 def cell_of(name: str) -> Cell:
@@ -23,8 +24,10 @@ def cell_of(name: str) -> Cell:
         UserError: there is none; the file cannot be run.
     """
     file, colon, own = name.rpartition(":")
+    own = decoded(own)
     if not colon or not file.endswith(".py"):
-        return _of_run(Path(name)) if name not in CELLS and Path(name).exists() else _known(name)
+        is_run = name not in CELLS and Path(name).exists()
+        return _of_run(Path(name)) if is_run else _known(decoded(name))
     if not Path(file).is_file():
         raise UserError(f"there is no file {file}")
     found, caught = _run(file)

@@ -245,7 +245,7 @@ def draw(
     from .terminal import folded, width
 
     for line in run_command(name, cell, run or [], text, lang, out, listed, all_):
-        typer.echo(folded(line, width()))
+        typer.echo(folded(printable(line), width()))
 
 
 @app.command()

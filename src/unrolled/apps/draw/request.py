@@ -9,6 +9,7 @@ from ...draw.subject import Subject
 from ...draw.words import Words
 from ...equations import Cell
 from ...errors import DrawError, refusing
+from ...printable import decoded
 from ..cell import cell_of
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def text_of(given: str | None) -> str | None:
         words = text.given(given)
     except UserError as error:
         raise DrawError(str(error)) from error
-    return words if words == given else words.rstrip("\n")
+    return decoded(words) if words == given else words.rstrip("\n")
 
 
 def write_all(folder: Path, make: Callable[[Drawing], object]) -> Iterator[Path]:
@@ -157,7 +158,7 @@ def _one(
     from ...draw.drawings import find
     from ...draw.picture import check_path, save
 
-    drawing = find(name)
+    drawing = find(decoded(name))
     path = out or Path(f"{name}.png")
     check(drawing, cell=cell, run=runs, text=text)
     check_path(path, drawing.moves)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import unrolled
 from unrolled.columns import Prose
@@ -77,6 +77,19 @@ def diagnoses() -> list[Diagnosis]:
     return list(diagnosed())
 
 
+class Started(nn.Module):
+    """A layer with an infinite unit at its start, which tanh hides."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.r = unrolled.RNN(I, H)
+
+    def forward(self, x: Tensor) -> Any:
+        start = torch.zeros(1, x.shape[1], H)
+        start[..., 0] = torch.inf
+        return self.r(x, start)
+
+
 def diagnosed() -> Iterator[Diagnosis]:
     """Diagnoses with findings of every code, and with all that can be unsettled."""
     torch.manual_seed(0)
@@ -100,6 +113,7 @@ def diagnosed() -> Iterator[Diagnosis]:
     with torch.no_grad():
         gru.weight_ih_l0[0] = torch.inf  # a gate that stands at its end
     yield unrolled.diagnose(gru, x.abs() + 1)
+    yield unrolled.diagnose(Started(), x)
 
 
 @torch.no_grad()

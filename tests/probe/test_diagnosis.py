@@ -401,17 +401,17 @@ def test_sizes_that_float32_cannot_tell_are_not_told() -> None:
 
 
 def test_weights_that_are_not_finite_are_the_finding() -> None:
-    lstm = unrolled.LSTM(I, 4)
+    lstm: Any = unrolled.LSTM(I, 4)
     with torch.no_grad():
         lstm.weight_hh_l0[0, 0] = float("nan")
     found = unrolled.diagnose(lstm, torch.randn(20, 2, I))
     assert found.codes == {"exploding"}  # of NaN no gate is called closed
     (finding,) = found.findings
-    assert finding.text.startswith("infinite or NaN: 1 number of weight_hh, and so are its states")
+    assert finding.text.startswith("infinite or NaN: 1 number of weight_hh_l0, and so are its")
     assert "checkpoint" in finding.advice
     assert "nan" not in str(found)
     row = str(found).splitlines()[1].split()
-    assert row[4:7] == ["-", "-", "-"]  # factor, reach and keeps: nothing was measured
+    assert row[4:] == ["–"] * 6  # nothing was measured
 
 
 def test_figures_of_a_row_agree() -> None:
@@ -433,14 +433,15 @@ def test_weights_that_are_not_finite_are_named(
     name: str, place: tuple[int, ...], value: float
 ) -> None:
     torch.manual_seed(0)
-    for layer in (unrolled.GRU(3, 8), nn.LSTM(3, 8)):
+    layers: tuple[Any, ...] = (unrolled.GRU(3, 8), nn.LSTM(3, 8))
+    for layer in layers:
         with torch.no_grad():
             getattr(layer, name)[place] = value
         found = unrolled.diagnose(layer, torch.rand(40, 4, 3) + 0.1)
         assert found.codes & {"broken-weights", "exploding"}
-        assert f"infinite or NaN: 1 number of {name.removesuffix('_l0')}" in found.verdict
+        assert f"infinite or NaN: 1 number of {name}" in found.verdict
         chinese = found.translated("zh").verdict
-        assert f"无穷大或 NaN：{name.removesuffix('_l0')} 的 1 个数" in chinese
+        assert f"无穷大或 NaN：{name} 的 1 个数" in chinese
         assert not found.healthy
 
 
@@ -455,7 +456,7 @@ class Head(nn.Module):
 
 def test_an_infinite_weight_that_no_state_shows_is_found_wherever_it_is() -> None:
     torch.manual_seed(0)
-    model = nn.Sequential(unrolled.GRU(3, 8), Head())
+    model: Any = nn.Sequential(unrolled.GRU(3, 8), Head())
     x = torch.rand(40, 4, 3) + 0.1
     with torch.no_grad():
         model[0].weight_ih_l0[0, :] = math.inf  # a gate that stands at its end
@@ -471,11 +472,139 @@ def test_an_infinite_weight_that_no_state_shows_is_found_wherever_it_is() -> Non
 
 
 def test_what_is_not_settled_has_no_number() -> None:
-    for steps, cells in ((1, ["-", "-"]), (6, ["0", "-"]), (20, ["0", "0"])):
+    for steps, cells in ((1, "––"), (2, "––"), (3, "0–"), (15, "0–"), (16, "00")):
         found = unrolled.diagnose(unrolled.GRU(3, 8), torch.randn(steps, 1, 3))
+        assert not found.codes
         row = next(line for line in str(found).splitlines() if line.startswith("l0 "))
-        assert row.split()[-2:] == cells, steps
+        assert row.split()[-2:] == list(cells), steps
+        assert ("units change with the input" in found.verdict) == (cells[0] == "–")
+        assert ("units do the same" in found.verdict) == (cells[1] == "–")
         numbers = found.to_json()["layers"]["l0"]
         assert [numbers["dead"] is None, numbers["duplicates"] is None] == [
-            each == "-" for each in cells
+            each == "–" for each in cells
         ]
+
+
+def test_weights_outside_of_what_is_asked_for_are_looked_at() -> None:
+    stack: Any = unrolled.GRU(3, 8, num_layers=2, bidirectional=True)
+    with torch.no_grad():
+        stack.weight_hh_l1_reverse[:2, 0] = math.nan
+    (finding,) = unrolled.diagnose(stack, torch.randn(20, 2, 3), of="l0").findings
+    assert (finding.code, finding.layer) == ("broken-weights", "GRU")
+    assert finding.text == "infinite or NaN: 2 numbers of weight_hh_l1_reverse"
+
+
+class Aside(nn.Module):
+    """A layer that is called, one that is not, buffers, and an initial state."""
+
+    def __init__(self, start: float) -> None:
+        super().__init__()
+        self.read, self.idle = unrolled.RNN(3, 8), unrolled.GRU(3, 8)
+        self.later = nn.LazyLinear(2)  # without weights as yet
+        self.start: Tensor
+        self.register_buffer("start", torch.full((1, 2, 8), start))
+        self.register_buffer("scale", torch.ones(3))
+        self.register_buffer("mask", torch.full((4, 4), -math.inf).triu(1))
+        self.register_buffer("links", torch.eye(3).to_sparse())
+        self.register_buffer("small", torch.ones(3).to(torch.float8_e4m3fn))
+
+    def forward(self, x: Tensor) -> Any:
+        return self.read(x, self.start.sign() * self.start.abs())
+
+
+def test_buffers_initial_states_and_layers_that_are_not_called_are_looked_at() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(20, 2, 3)
+    model: Any = Aside(0.0)
+    assert not unrolled.diagnose(model, x).codes & {"broken-weights", "broken-states"}
+    with torch.no_grad():
+        model.idle.bias_ih_l0[3:5] = math.inf
+        model.get_buffer("scale")[0] = math.inf
+    texts = {
+        each.layer: each.text
+        for each in unrolled.diagnose(model, x).findings
+        if each.code == "broken-weights"
+    }
+    assert texts == {
+        "Aside": "infinite or NaN: 1 number of scale",
+        "idle": "infinite or NaN: 2 numbers of bias_ih_l0",
+    }
+
+
+def test_an_infinite_initial_state_is_found_though_tanh_hides_it() -> None:
+    class Started(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cell = unrolled.RNNCell(3, 8)
+
+        def forward(self, x: Tensor) -> Tensor:
+            state = torch.zeros(2, 8)
+            state[:, 0] = math.inf
+            for step in x:
+                state = self.cell(step, state)
+            return state
+
+    found = unrolled.diagnose(Started(), torch.randn(20, 2, 3))
+    assert found.layers["cell"].infinite is None
+    (finding,) = (each for each in found.findings if each.code == "broken-states")
+    assert finding.text == "infinite or NaN: 2 numbers of the initial h"
+    assert "无穷大或 NaN：初始状态 h 的 2 个数" in found.translated("zh").verdict
+
+
+def test_weights_are_named_though_what_is_read_is_not_finite_either() -> None:
+    model: Any = nn.Sequential(nn.Embedding(5, 3), unrolled.GRU(3, 8))
+    with torch.no_grad():
+        model[0].weight[:] = math.nan
+        model[1].bias_hh_l0[3] = math.nan
+    found = unrolled.diagnose(model, torch.randint(5, (20, 2)))
+    texts = [each.text for each in found.findings if each.code == "broken-weights"]
+    assert texts == [
+        "infinite or NaN: 1 number of bias_hh_l0",
+        "infinite or NaN: 15 numbers of weight",
+    ]
+
+
+@pytest.mark.parametrize("steps", [5, 9])
+def test_a_gradient_that_ends_has_no_factor(steps: int) -> None:
+    relu: Any = unrolled.RNN(3, steps, nonlinearity="relu")
+    with torch.no_grad():
+        relu.weight_hh_l0.copy_(0.9 * torch.eye(steps).roll(1, 1).triu())  # a chain of units
+    found = unrolled.diagnose(relu, torch.rand(40, 2, 3))
+    reach = found.layers["l0"].reach
+    assert reach is not None
+    assert reach > 2
+    row = next(line for line in str(found).splitlines() if line.startswith("l0 ")).split()
+    assert row[4:6] == ["–", str(reach)]
+    assert f"after {reach} of 39 steps back nothing is left of the gradient" in found.verdict
+
+
+@pytest.mark.parametrize("gain", [0.99, 0.97, 0.9, 0.5])
+def test_the_factor_as_it_is_written_leads_to_the_reach(gain: float) -> None:
+    relu: Any = unrolled.RNN(3, 4, nonlinearity="relu")
+    with torch.no_grad():
+        relu.weight_hh_l0.copy_(gain * torch.eye(4))
+        relu.weight_ih_l0.abs_()
+    found = unrolled.diagnose(relu, torch.rand(600, 1, 3) + 0.1)
+    row = next(line for line in str(found).splitlines() if line.startswith("l0 ")).split()
+    assert float(row[4]) ** (int(row[5]) - 1) <= 0.01
+
+
+def test_a_short_memory_is_told_only_by_an_input_that_is_long_enough() -> None:
+    torch.manual_seed(0)
+    gru: Any = orthogonal(unrolled.GRU(I, 16))
+    for steps in (30, 67):
+        verdict = unrolled.diagnose(gru, torch.randn(steps, 4, I)).verdict
+        assert "a short memory" not in verdict
+        assert (
+            "not settled: to find one of less than 3 % it takes an input of more than 67 steps"
+            in verdict
+        )
+    for steps in (68, 120):
+        verdict = unrolled.diagnose(gru, torch.randn(steps, 4, I)).verdict
+        assert "a short memory (less than 3 % of the input)" in verdict
+        assert "not settled" not in verdict
+    told = unrolled.diagnose(gru, torch.randn(30, 4, I), needs=3)
+    assert told.verdict.endswith("infinite weights. Gradients reach the 3 steps that are needed.")
+    assert "a short memory" not in told.verdict
+    (short,) = unrolled.diagnose(unrolled.GRU(I, 16), torch.randn(600, 4, I)).findings
+    assert short.text.endswith("below 3 % a memory is called short")

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, final
 
 import msgspec
 import torch
-from torch import Tensor
 from torch.nn import Module
 
 from ..columns import Columns, Prose
@@ -19,7 +18,8 @@ from ..display import number, page, paragraph, plain, table
 from ..printable import printable
 from ..speech import Count, Sentence, Speaker, read_catalogue
 from .finding import SHORT, Finding, broken_weights, findings
-from .measurement import Measurement, broken, measure
+from .finite import broken_modules
+from .measurement import Measurement, measure
 from .reaching import Reaching, reaching, unsettled, with_advice
 from .watch import Watch, called, check_finite, run_model, watching
 
@@ -28,6 +28,17 @@ if TYPE_CHECKING:
 
 CHINESE = read_catalogue("unrolled.probe")
 """Chinese for what a diagnosis says, and for the titles of its columns, which are short."""
+PART = number(100 * SHORT)
+SHORTEST = 2
+"""The fewest steps that a reach can be."""
+LOOKED_FOR = (
+    Sentence("vanishing or exploding gradients"),
+    Sentence("a closed forget gate"),
+    Sentence("saturated gates"),
+    Sentence("dead or duplicate units"),
+    Sentence("infinite weights"),
+)
+"""All but a short memory, which short inputs cannot tell."""
 
 
 def diagnose(
@@ -75,15 +86,15 @@ def diagnose(
 
 
 def _others(model: Module, watch: Watch) -> list[Finding]:
-    """Return findings of weights that are not finite outside the layers that are measured."""
-    measured = {id(each) for place in watch.visits for each in place.module.parameters()}
-    found: dict[str, dict[str, Tensor]] = {}
-    for path, weight in model.named_parameters():
-        if id(weight) not in measured:
-            module, _, name = path.rpartition(".")
-            found.setdefault(module or type(model).__name__, {})[name] = weight
-    counts = {module: broken(weights) for module, weights in found.items()}
-    return [broken_weights(module, count) for module, count in counts.items() if count]
+    """Return findings of weights and buffers that are not finite in no layer that is measured."""
+    measured = {
+        id(weight)
+        for passage in watch.passages().values()
+        for weight in passage.visits[0].call.weights.values()
+    }
+    modules = broken_modules(model, measured)
+    found = [broken_weights(module, counts) for module, counts in modules.items()]
+    return [finding for finding in found if finding is not None]
 
 
 def _check_needs(needs: object) -> None:
@@ -196,24 +207,28 @@ class Diagnosis:
         return "\n".join(map(self._said, [*found, *map(_left_open, self.unsettled)]))
 
     def _health(self) -> Sentence:
-        layers = Count(len(self.layers), "layers")
-        if not self.reaches:
-            return Sentence(
-                "None of these was found in {layers}: vanishing or exploding gradients, a short "
-                "memory (less than {short} % of the input), a closed forget gate, saturated gates, "
-                "dead or duplicate units, infinite weights.",
-                layers=layers,
-                short=number(100 * SHORT),
-            )
-        return Sentence(
-            "None of these was found in {layers}: vanishing or exploding gradients, a short "
-            "memory (less than {short} % of the input), a closed forget gate, saturated gates, "
-            "dead or duplicate units, infinite weights. Gradients reach the {needs} steps that are "
-            "needed.",
-            layers=layers,
-            short=number(100 * SHORT),
-            needs=self.needs or 0,
+        measured = self.layers.values()
+        short = Sentence("a short memory (less than {part} % of the input)", part=PART)
+        is_told = all(SHORT * each.back > SHORTEST for each in measured)
+        looked = Sentence(
+            "None of these was found in {layers}: {kinds}.",
+            layers=Count(len(self.layers), "layers"),
+            kinds=[LOOKED_FOR[0], *([short] if is_told else []), *LOOKED_FOR[1:]],
         )
+        if self.reaches:
+            more = Sentence(
+                "Gradients reach the {needs} steps that are needed.", needs=self.needs or 0
+            )
+        elif not is_told:
+            more = Sentence(
+                "Whether a memory is short is not settled: to find one of less than {part} % it "
+                "takes an input of more than {steps}, or needs=N.",
+                part=PART,
+                steps=Count(math.floor(SHORTEST / SHORT) + 1, "steps"),
+            )
+        else:
+            return looked
+        return Sentence("{first} {second}", first=looked, second=more)
 
     def to_json(self) -> dict[str, Any]:
         """Return the diagnosis as data for JSON: verdict, codes, findings, what is not settled,
@@ -240,7 +255,7 @@ class Diagnosis:
         from rich.padding import Padding
         from rich.text import Text
 
-        rows = map(_cells, self.layers.values())
+        rows = [tuple(row(each).values()) for each in self.layers.values()]
         comma = self._said(Sentence(", "))
         parts: list[Any] = [Columns(self._titles(), rows, left=2, comma=comma)]
         for finding in self.findings:
@@ -272,7 +287,7 @@ class Diagnosis:
         return plain(self)
 
     def _repr_html_(self) -> str:
-        rows = map(_cells, self.layers.values())
+        rows = [tuple(row(each).values()) for each in self.layers.values()]
         found = [
             paragraph(
                 self._said(Sentence("{text}. {advice}.", text=each.text, advice=each.advice)),
@@ -301,11 +316,13 @@ def _left_open(text: str) -> Sentence:
 TITLES = ("layer", "cell", "steps", "units", "factor", "reach", "keeps", "stuck", "dead", "same")
 LEGEND = Sentence(
     "reach: steps back until 1 % is left of the gradient that goes one step back. factor: the mean "
-    "factor of a step on the way there, so that factor to the power of reach - 1 is 1 % or less: "
-    "0 where nothing is left there; of all steps where more is left. keeps: what of the memory a "
-    "step keeps, on average. stuck: the activation with the most units that stand at its ends. "
-    "dead, same: units that never change, or do what another does."
+    "factor of a step on the way there, so that factor to the power of reach - 1 is 1 % or less; "
+    "of all steps where more is left. keeps: what of the memory a step keeps, on average. stuck: "
+    "the activation with the most units that stand at its ends. dead, same: units that never "
+    "change, or do what another does. A dash: there is none, or this input cannot tell; of a "
+    "factor also that nothing at all is left of the gradient."
 )
+DASH = "–"
 
 
 def _plain(value: object) -> str:
@@ -315,23 +332,45 @@ def _plain(value: object) -> str:
     raise TypeError(f"no JSON for a {type(value).__name__}")
 
 
-def _cells(m: Measurement) -> tuple[str, ...]:
-    """Return the row of a layer."""
-    rate = "-" if m.rate is None else number(m.rate, 3)
-    back = "-" if m.rate is None else f"> {m.back}"
-    reach = back if m.reach is None else str(m.reach)
-    keep = "-" if m.keep is None or not math.isfinite(m.keep) else f"{m.keep:.2f}"
-    cells = (m.layer, m.cell, str(m.steps), str(m.units), rate, reach, keep, _worst(m))
-    dead = str(len(m.dead)) if m.moved else "-"
-    return (*cells, dead, str(len(m.duplicates)) if m.compared else "-")
+def row(m: Measurement) -> dict[str, str]:
+    """Return the row of a layer, by title: a dash is where there is no number, or none that is
+    settled.
+    """
+    back = DASH if m.rate is None else f"> {m.back}"
+    is_kept = m.keep is not None and math.isfinite(m.keep)
+    cells = (
+        m.layer,
+        m.cell,
+        str(m.steps),
+        str(m.units),
+        _factor(m),
+        back if m.reach is None else str(m.reach),
+        f"{m.keep:.2f}" if is_kept else DASH,
+        _worst(m),
+        str(len(m.dead)) if m.moved else DASH,
+        str(len(m.duplicates)) if m.compared else DASH,
+    )
+    return dict(zip(TITLES, cells, strict=True))
+
+
+def _factor(m: Measurement) -> str:
+    """Return the factor of a step, rounded down where it leads to the reach: so it does as it is
+    written. No mean belongs to a gradient that ends altogether.
+    """
+    if not m.rate:
+        return DASH
+    if m.reach is None:
+        return number(m.rate, 3)
+    unit = 10.0 ** (math.floor(math.log10(m.rate)) - 2)
+    return number(math.floor(m.rate / unit) * unit, 3)
 
 
 def _worst(m: Measurement) -> str:
     """Return the activation with the most stuck units."""
-    if not m.stuck:
-        return "-"
+    if not m.stuck or m.infinite is not None:
+        return DASH
     name, part = max(m.stuck.items(), key=lambda pair: pair[1])
-    return f"{name} {100 * part:.0f} %" if part else "-"
+    return f"{name} {100 * part:.0f} %" if part else "0 %"
 
 
 def _numbers(m: Measurement) -> dict[str, Any]:
@@ -346,7 +385,7 @@ def _numbers(m: Measurement) -> dict[str, Any]:
         },
         "dead": m.dead if m.moved else None,
         "duplicates": m.duplicates if m.compared else None,
-        "not finite": m.broken,
+        "not finite": m.broken | {f"initial {name}": count for name, count in m.begun.items()},
     }
 
 

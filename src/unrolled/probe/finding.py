@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import final
 
 from ..display import LEAST, gradient_size, number, page_of, text_of
 from ..speech import Count, Sentence, Speaker, Value
 from .measurement import Measurement
 
+NONE: Mapping[str, int] = MappingProxyType({})
 VANISHING = 0.5
 """A step that lets through less than this fades: after 7 steps less than 1 % is left. Fresh GRUs
 and LSTMs have 0.55 to 0.95, networks whose recurrent weights are too small 0.05 to 0.45."""
@@ -49,6 +51,8 @@ RESTORED = Sentence(
     "weights of before they were so, from a checkpoint, or drawn anew, by reset_parameters()"
 )
 """Advice for a layer whose weights are not finite."""
+BEGIN = Sentence("initial states that are finite")
+"""Advice for a layer that is given others."""
 BEFORE = Sentence("look at the layers before this one")
 """Advice for a layer whose input explodes."""
 GATED = Sentence("a gated cell (gru, lstm), or {other}", other=CURRICULUM)
@@ -63,8 +67,9 @@ class Finding:
     """Something that is wrong with a layer.
 
     Attributes:
-        code: ``out-of-reach``, ``vanishing``, ``exploding``, ``broken-weights``, ``saturated``,
-            ``dead-units``, ``duplicate-units``, ``short-memory`` or ``forget-bias``.
+        code: ``out-of-reach``, ``vanishing``, ``exploding``, ``broken-weights``,
+            ``broken-states``, ``saturated``, ``dead-units``, ``duplicate-units``, ``short-memory``
+            or ``forget-bias``.
         layer: its name.
         text: what is wrong, with the numbers behind it.
         advice: what has helped, the surest first.
@@ -88,8 +93,8 @@ class Finding:
 def findings(m: Measurement) -> list[Finding]:
     """Return everything that is wrong with a layer, the worst first."""
     found = [rule(m) for rule in (exploding, vanishing, short_memory, forget_bias)]
-    if m.infinite is None and m.broken:  # a gate at its end, or a 0, keeps the states finite
-        found.append(broken_weights(m.layer, m.broken))
+    if m.infinite is None or m.fed:  # else those that explode say it
+        found += [broken_weights(m.layer, m.broken), broken_states(m)]
     found += [saturated(m), dead_units(m)]
     if found[0] is None:  # numbers that explode are all alike
         found.append(duplicate_units(m))
@@ -112,13 +117,13 @@ def exploding(m: Measurement) -> Finding | None:
                 step=m.infinite,
             )
             advice = BEFORE
-        elif m.broken:
+        elif m.broken or m.begun:
             text = Sentence(
                 "{weights}, and so are its states from step {step} on",
-                weights=not_finite(m.broken),
+                weights=not_finite(m.broken, m.begun),
                 step=m.infinite,
             )
-            advice = RESTORED
+            advice = RESTORED if m.broken else BEGIN
         return Finding("exploding", m.layer, text, advice, {"infinite": m.infinite})
     end = (m.curve[-1] - m.curve[0]).item() / 2.302585
     rising = m.overall is not None and m.overall >= RISING and end >= 1
@@ -136,20 +141,35 @@ def exploding(m: Measurement) -> Finding | None:
     return Finding("exploding", m.layer, text, advice, numbers)
 
 
-def broken_weights(layer: str, broken: Mapping[str, int]) -> Finding:
-    """Say which weights are not finite, and in how many places."""
+def broken_weights(layer: str, broken: Mapping[str, int]) -> Finding | None:
+    """Find weights that are not finite, though what is computed may be: a gate at its end, or a 0,
+    hides them.
+    """
+    if not broken:
+        return None
     return Finding("broken-weights", layer, not_finite(broken), RESTORED, dict(broken))
 
 
-def not_finite(broken: Mapping[str, int]) -> Sentence:
-    """Say which weights are not finite.
+def broken_states(m: Measurement) -> Finding | None:
+    """Find initial states that are not finite, though later ones may be."""
+    if not m.begun:
+        return None
+    return Finding("broken-states", m.layer, not_finite({}, m.begun), BEGIN, dict(m.begun))
 
-    >>> not_finite({"weight_hh": 1, "bias_hh": 3})
-    'infinite or NaN: 1 number of weight_hh, 3 numbers of bias_hh'
+
+def not_finite(weights: Mapping[str, int], states: Mapping[str, int] = NONE) -> Sentence:
+    """Say which weights and initial states are not finite, and in how many places.
+
+    >>> not_finite({"weight_hh_l0": 1, "bias_hh_l0": 3}, {"h": 2})
+    'infinite or NaN: 1 number of weight_hh_l0, 3 numbers of bias_hh_l0, 2 numbers of the initial h'
     """
     parts = [
         Sentence("{count} of {name}", count=Count(count, "numbers"), name=name)
-        for name, count in broken.items()
+        for name, count in weights.items()
+    ]
+    parts += [
+        Sentence("{count} of the initial {name}", count=Count(count, "numbers"), name=name)
+        for name, count in states.items()
     ]
     return Sentence("infinite or NaN: {parts}", parts=parts)
 
@@ -160,6 +180,8 @@ def vanishing(m: Measurement) -> Finding | None:
         return None
     if max(m.rate, m.overall) >= VANISHING:
         return None
+    if not m.rate:
+        return _ended(m, m.reach)
     text = Sentence(
         "a step lets {rate} of the gradient through on average: after {reach} of {steps} back less "
         "than 1 % is left, at the first step {left}",
@@ -173,15 +195,28 @@ def vanishing(m: Measurement) -> Finding | None:
     return Finding("vanishing", m.layer, text, advice, numbers)
 
 
+def _ended(m: Measurement, reach: int) -> Finding:
+    """Say that a gradient has come to nothing at all: no factor of a step tells how."""
+    text = Sentence(
+        "after {reach} of {steps} back nothing is left of the gradient",
+        reach=reach,
+        steps=Count(m.back, "steps"),
+    )
+    advice = GATED if m.bias is None else OPENED_OR_GROWN
+    numbers = {"rate": m.rate, "reach": reach, "left": m.left, "steps": m.back}
+    return Finding("vanishing", m.layer, text, advice, numbers)
+
+
 def short_memory(m: Measurement) -> Finding | None:
     """Find a memory that is a small part of the sequence."""
     if m.reach is None or m.reach >= SHORT * m.back:
         return None
     text = Sentence(
         "after {reach} back less than 1 % of the gradient is left, {part} % of the {steps} that it "
-        "could go",
+        "could go: below {short} % a memory is called short",
         reach=Count(m.reach, "steps"),
         part=f"{100 * m.reach / m.back:.1f}",
+        short=number(100 * SHORT),
         steps=Count(m.back, "steps"),
     )
     advice = GATED if m.bias is None else OPENED_OR_GROWN

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..display import page_of, text_of
+from .finite import begun, broken
 from .gates import Saturation, bias, keeping, saturation
 from .jacobian import rows_of, walk
 from .memory import FRACTION, direct_factors, reach
@@ -43,6 +43,7 @@ class Measurement:
         infinite: the first step after which a state is infinite or NaN; None if there is none.
         fed: whether what such a layer reads is infinite or NaN somewhere too.
         broken: the weights of a layer that hold infinite or NaN, each with how many places do.
+        begun: the initial states that do.
         curve: (K + 1,) the natural logarithm of the size of dh_T/ds_{T-k}, the median over rows;
             s are all states together.
         saturation: of every sigmoid and tanh, by name.
@@ -63,6 +64,7 @@ class Measurement:
     infinite: int | None
     fed: bool
     broken: dict[str, int]
+    begun: dict[str, int]
     curve: Tensor
     saturation: dict[str, Saturation]
     dead: list[int]
@@ -85,7 +87,7 @@ class Measurement:
     @property
     def moved(self) -> bool:
         """Whether there are steps enough to tell which units never change."""
-        return self.infinite is None and self.steps > 1
+        return self.infinite is None and self.steps >= MOVED
 
     @property
     def compared(self) -> bool:
@@ -166,7 +168,8 @@ def measure(passage: Passage) -> Measurement:
         units=output.shape[-1],
         infinite=infinite,
         fed=infinite is not None and _fed(passage),
-        broken=broken(passage.visits[0].weights),
+        broken=broken({name + passage.suffix: w for name, w in passage.visits[0].weights.items()}),
+        begun=begun(passage),
         curve=_curve(passage, infinite),
         saturation=saturation(passage),
         dead=dead,
@@ -191,16 +194,6 @@ def _fed(passage: Passage) -> bool:
     """Return whether the input of a layer is not finite: what explodes is before it."""
     x = next(iter(passage.graph.inputs))
     return not all(bool(visit.given[x].isfinite().all()) for visit in passage.visits)
-
-
-def broken(tensors: Mapping[str, Tensor]) -> dict[str, int]:
-    """Return which tensors are not finite, each with in how many places.
-
-    >>> broken({"weight": torch.tensor([1.0, math.inf]), "bias": torch.zeros(2)})
-    {'weight': 1}
-    """
-    counts = {name: int((~tensor.isfinite()).sum()) for name, tensor in tensors.items()}
-    return {name: count for name, count in counts.items() if count}
 
 
 def _curve(passage: Passage, infinite: int | None) -> Tensor:
@@ -252,7 +245,7 @@ def _dead(output: Tensor, valid: Tensor) -> list[int]:
     A unit whose gates see no input still settles down over the first steps, alike in every row.
     """
     values = output.where(valid.unsqueeze(-1), torch.nan).nan_to_num(math.nan, math.nan, math.nan)
-    if values.shape[0] < 2:
+    if values.shape[0] < MOVED:
         return []
     size = values.square().nanmean((0, 1)).sqrt()
     spread = torch.zeros_like(size)
@@ -282,6 +275,8 @@ def _duplicates(samples: Tensor, dead: list[int]) -> list[tuple[int, int]]:
     return [(alive[a], alive[b]) for b, a in sorted(first.items())]
 
 
+MOVED = 3
+"""The least number of steps from which units can be called dead: two of them are late ones."""
 COMPARED = 16
 """The least number of steps, of all rows, from which units can be called the same."""
 SAME = 0.9999

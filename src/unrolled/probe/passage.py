@@ -158,6 +158,7 @@ class Passage:
 
     Attributes:
         name: of the place.
+        suffix: of its parameters' names.
         reverse: whether steps are taken from the last to the first.
         visits: its calls.
         graph: the equations.
@@ -171,7 +172,8 @@ class Passage:
     def __init__(self, place: Place, visits: Sequence[Visit]) -> None:
         self.visits = list(visits)
         first = visits[0].call
-        self.name, self.reverse, self.graph = place.name, place.reverse, first.graph
+        self.name, self.suffix, self.reverse = place.name, place.suffix, place.reverse
+        self.graph = first.graph
         self.rows = max(visit.call.form.batch for visit in visits)
         batched = any(visit.layout.batched for visit in visits)
         self.layout = Layout(visits[0].layout.batch_first, batched)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ..speech import Count, Sentence
 from .finding import CURRICULUM, Finding, infinite, told
-from .measurement import COMPARED, Measurement
+from .measurement import COMPARED, MOVED, Measurement
 
 OF_SHORT_REACH = ("vanishing", "short-memory", "forget-bias")
 """Findings that what helps against a reach too short helps against."""
@@ -117,7 +117,17 @@ def unsettled(m: Measurement) -> list[Sentence]:
                 steps=Count(m.steps, "steps"),
             )
         )
-    if m.samples < COMPARED and m.infinite is None:
+    if not m.moved and m.infinite is None:
+        found.append(
+            Sentence(
+                "{layer}: whether units change with the input: {steps}, too few in a row to tell: "
+                "it takes {least}",
+                layer=m.layer,
+                steps=Count(m.steps, "steps"),
+                least=MOVED,
+            )
+        )
+    if not m.compared and m.infinite is None:
         found.append(
             Sentence(
                 "{layer}: whether units do the same: {steps} of all rows, too few to compare them: "

@@ -245,7 +245,7 @@ TITLES = ("unit", "score", "p", "AUC", "accuracy")
 def _cells(unit: Unit) -> tuple[str, ...]:
     """Return the row of a unit."""
     numbers = (unit.score, unit.p, unit.auc, unit.accuracy)
-    return (f"{unit.name}[{unit.unit}]", *("-" if n is None else f"{n:.3f}" for n in numbers))
+    return (f"{unit.name}[{unit.unit}]", *("–" if n is None else f"{n:.3f}" for n in numbers))
 
 
 @final

@@ -109,7 +109,7 @@ def diagnosed() -> Iterator[Diagnosis]:
             relu.weight_hh_l0.copy_(factor * torch.eye(H))
         yield unrolled.diagnose(nn.Sequential(relu), x)
     yield unrolled.diagnose(unrolled.LSTM(I, H), x, needs=2)
-    gru = unrolled.GRU(I, H)
+    gru: Any = unrolled.GRU(I, H)
     with torch.no_grad():
         gru.weight_ih_l0[0] = torch.inf  # a gate that stands at its end
     yield unrolled.diagnose(gru, x.abs() + 1)

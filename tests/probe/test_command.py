@@ -43,6 +43,7 @@ def test_a_run_on_a_file_or_on_the_text_itself(trained: Path, tmp_path: Path) ->
     text = call(trained, "--text", file)
     assert "recurrent.l0" in text
     assert "None of these was found" in text
+    assert "The model was trained for 3 steps: fewer than 100 are too few" in text
     assert "recurrent.l0" in call(trained / NAME, "--text", "the lazy dog jumps over")
 
 
@@ -51,6 +52,7 @@ def test_the_figures_are_kept(trained: Path, tmp_path: Path) -> None:
     call(trained, "--text", TEXT, "--json", file)
     data = json.loads(file.read_text())
     assert data["codes"] == []
+    assert data["doubts"][0].startswith("The model was trained for 3 steps: fewer than 100")
     assert data["layers"]["recurrent.l0"]["cell"] == "gru"
     assert [each.name for each in tmp_path.iterdir() if "partial" in each.name] == []
 
@@ -71,6 +73,7 @@ def test_a_diagnosis_in_chinese(trained: Path, tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
     text = call(trained, "--text", TEXT, "--lang", "zh", "--json", file, "--needs", 200)
     assert "recurrent.l0：够不着（out-of-reach）：往回" in text
+    assert "这个模型只训练了 3 步：少于 100 步，还不足以评判。" in text
     assert text.split()[:4] == ["层", "类型", "步数", "单元数"]
     data = json.loads(file.read_text())
     assert data["findings"][0]["code"] == "out-of-reach"

@@ -148,9 +148,13 @@ def diagnose(
 
     check_language(lang)
     load_torch()
+    from rich.text import Text
+
     from .. import diagnose as examine
+    from ..columns import Prose
     from .files import require_place, write_json
     from .train import checkpoint as checkpoints
+    from .train.doubts import doubts
     from .train.sample_inputs import STEPS, sample_inputs
 
     if needs is not None and not 2 <= needs <= 10_000:
@@ -160,9 +164,12 @@ def diagnose(
     checkpoint = checkpoints.load(run)
     x = sample_inputs(checkpoint, text, file, max(STEPS, 1 + (needs or 0)))
     found = examine(checkpoint.model().eval(), x, needs=needs).translated(lang)
+    reasons = doubts(checkpoint, language=lang)
     if json is not None:
-        write_json(json, found.to_json())
+        write_json(json, found.to_json() | {"doubts": list(map(str, reasons))})
     output().print(found)
+    for reason in reasons:
+        output().print(Prose(Text(f"\n{reason}", "yellow")))
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from unrolled import cells
 from unrolled.apps.draw.numbers import Measured
 from unrolled.apps.listing import code
 from unrolled.apps.report.charts import learning
-from unrolled.apps.report.command import RESULTS, _place
+from unrolled.apps.report.command import RESULTS, _baselines, _place
 from unrolled.apps.report.model import (
     SENTENCE,
     Run,
@@ -25,12 +26,12 @@ from unrolled.apps.report.model import (
     diagnosis,
     inside,
     model,
-    too_weak,
 )
 from unrolled.apps.report.network import COLUMNS
 from unrolled.apps.report.network import cells as cell_section
 from unrolled.apps.report.page import Section, Speech, page
 from unrolled.apps.train import checkpoint as checkpoints
+from unrolled.apps.train.doubts import doubts
 
 from .page_check import check
 from .runs import PLAIN, train
@@ -107,15 +108,24 @@ def test_a_model_that_learned_too_little_is_not_judged(run: Run, language: str) 
     assert run.checkpoint.last is not None
     loss, speech = run.checkpoint.last.loss, Speech(language)
     weak, fine = {UNIFORM: loss + 1, FREQUENCIES: loss}, {UNIFORM: loss + 1, "5-gram": loss - 1}
-    said = too_weak(run, weak, speech)
+    few, said = doubts(run.checkpoint, weak, language)
+    assert "4" in few
     assert speech(FREQUENCIES) in said
     assert speech(UNIFORM) not in said
-    assert speech(UNIFORM) in too_weak(run, {UNIFORM: loss - 1, FREQUENCIES: loss - 2}, speech)
-    assert too_weak(run, fine, speech) == too_weak(run, {}, speech) == ""
+    both = {UNIFORM: loss - 1, FREQUENCIES: loss - 2}
+    assert speech(UNIFORM) in doubts(run.checkpoint, both, language)[1]
+    assert doubts(run.checkpoint, fine, language) == [few]
     for section in (model(run, weak, "The model", speech), diagnosis(run, weak, speech)):
+        assert few in shown(section, language)
         assert said in shown(section, language)
     for section in (model(run, fine, "The model", speech), diagnosis(run, fine, speech)):
+        assert few in shown(section, language)
         assert said not in shown(section, language)
+
+
+def test_a_report_without_its_text_knows_what_guessing_reaches(run: Run) -> None:
+    bits = math.log2(len(run.checkpoint.vocabulary))
+    assert _baselines(run.checkpoint, None) == {UNIFORM: bits}
 
 
 def test_a_diagnosis_says_how_factor_and_steps_belong_together(run: Run) -> None:

@@ -162,7 +162,8 @@ def test_what_is_not_settled_ends_as_sentences_of_the_language_do() -> None:
         "command": "",
         "findings": [],
         "unsettled": ["l0"],
-        "weak": "",
+        "none": "",
+        "doubts": [],
     }
     section = Section("diagnosis", "", "diagnosis.html.j2", data)
     assert lists(section, Speech("zh")) == ["尚无定论：l0。"]

@@ -23,6 +23,7 @@ from ..study.trial import Budget
 from ..terminal import Interrupt, rule, say
 from ..train import checkpoint as checkpoints
 from ..train.demo import demo as train
+from ..train.doubts import equally_likely
 from ..train.language import Language
 from ..train.sample_inputs import source_for, words_for
 from ..train.text import Source
@@ -306,5 +307,9 @@ def _page(outcomes: Sequence[Outcome], folder: Path, speech: Speech) -> str:
 
 
 def _baselines(checkpoint: checkpoints.Checkpoint, source: Source | None) -> dict[str, float]:
-    """Return what simple predictors reach on a run's text; nothing if it is not there."""
-    return {} if source is None else Language(checkpoint.settings, source).baselines()
+    """Return what simple predictors reach on a run's text; without it, what follows from how many
+    symbols there are.
+    """
+    if source is None:
+        return equally_likely(checkpoint.problem)
+    return Language(checkpoint.settings, source).baselines()

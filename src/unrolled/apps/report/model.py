@@ -22,12 +22,13 @@ from ...draw.timeline import visible
 from ...errors import DrawError
 from ...printing.unicode import readable
 from ...probe import features
-from ...probe.diagnosis import diagnose
+from ...probe.diagnosis import diagnose, row
 from ...probe.record import record
 from ...probe.units import Unit, UnitSearch, find_units
 from ..draw.numbers import Measured
 from ..train import checkpoint as checkpoints
 from ..train import log, text
+from ..train.doubts import doubts
 from ..train.language import sample
 from ..train.sample_inputs import LEAST, excerpts
 from .charts import Curve, against_distance, learning
@@ -130,27 +131,6 @@ def beginning(line: str, most: int = SENTENCE) -> str:
     return line[: max(ends or spaces or [most])].rstrip()
 
 
-def too_weak(run: Run, baselines: Mapping[str, float], speech: Speech) -> str:
-    """Say that a model is no better than a predictor that does not look back; empty if it is."""
-    last = run.checkpoint.last
-    if last is None:
-        return ""
-    blind = {name: bits for name, bits in baselines.items() if name in BLIND}
-    missed = {name: bits for name, bits in blind.items() if last.loss >= bits}
-    if not missed:
-        return ""
-    words = speech(
-        "On the held-out part the model is no better than a predictor that knows nothing of what "
-        "came before ({name}): it has learned too little, or was trained for too few steps, to be "
-        "judged."
-    )
-    return words.format(name=speech(max(missed, key=missed.__getitem__)))
-
-
-BLIND = ("every symbol equally likely", "symbol frequencies")
-"""The simple predictors that look at nothing before a character."""
-
-
 def model(run: Run, baselines: Mapping[str, float], title: str, speech: Speech) -> Section:
     """Return what was trained, how far it came, and what it writes."""
     checkpoint = run.checkpoint
@@ -166,7 +146,7 @@ def model(run: Run, baselines: Mapping[str, float], title: str, speech: Speech) 
     data = {
         "about": about,
         "bits": _bits(run, baselines, speech),
-        "weak": too_weak(run, baselines, speech),
+        "doubts": doubts(run.checkpoint, baselines, speech.language),
         "caption": f"{speech('held-out loss')}{speech('; ')}{_seeds(seeds, speech)}",
         "learning": _learning(run, speech),
         "learning_caption": _learning_said(seeds, checkpoint.step, speech),
@@ -393,20 +373,20 @@ def diagnosis(run: Run, baselines: Mapping[str, float], speech: Speech) -> Secti
     body: list[list[Any]] = []
     for seed, diagnosed in found:
         for each in diagnosed.layers.values():
-            reach = f"{speech('more than')} {each.back}" if each.reach is None else str(each.reach)
-            rate = "–" if each.rate is None else number(each.rate)
-            keep = "–" if each.keep is None else f"{each.keep:.2f}"
+            cells = row(each)
+            reach = cells["reach"].replace(">", speech("more than"))
             name = each.layer
             if len(found) > 1:
                 name += f"{speech(', ')}{speech('seed {number}').format(number=seed)}"
-            body.append([name, rate, reach, keep, str(len(each.dead))])
+            body.append([name, cells["factor"], reach, cells["keeps"], cells["dead"]])
     own = found[0][1].translated(speech.language)
     data = {
         "body": body,
         "caption": f"{speech('The diagnosis')}{speech('; ')}{_diagnosed(len(found), speech)}",
         "findings": [(own.heading(each), each.text, each.advice) for each in own.findings],
         "unsettled": own.unsettled,
-        "weak": too_weak(run, baselines, speech),
+        "none": own.verdict if own.healthy else "",
+        "doubts": doubts(run.checkpoint, baselines, speech.language),
         "command": _report(run, speech)
         if len(found) > 1 or (run.data and run.given is None)  # diagnose takes no --data
         else line("diagnose", run.path, *run.options, *language_of(speech.language)),

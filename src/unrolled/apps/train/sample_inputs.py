@@ -166,9 +166,7 @@ def _records(problem: Classification, table: Table) -> Inputs:
 
 def _windows(problem: Forecasting, table: Table) -> Inputs:
     """Return the last windows."""
-    values = series.values_for(problem, table)
-    ends = numpy.arange(max(problem.window, len(values) - COUNT + 1), len(values) + 1)
-    return {"input": problem.encode(values.before(ends, problem.window))}
+    return {"input": series.last_windows(problem, series.values_for(problem, table), COUNT)}
 
 
 def _pairs(problem: Translation, table: Table) -> Inputs:

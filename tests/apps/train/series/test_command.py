@@ -30,8 +30,9 @@ def test_a_wave_is_learned_forecast_and_resumed(file: Path, tmp_path: Path) -> N
     assert "last value" in text
     assert "the best naive forecast, seasonal naive" in text
     lines = run("forecast", tmp_path / "run", file).splitlines()
-    assert lines[0] == "step,sales,last value,seasonal naive (12)"
+    assert lines[0] == "step,date,sales,last value,seasonal naive (12)"
     cells = [line.split(",") for line in lines[1:]]
+    assert {row.pop(1)[:5] for row in cells} == {"2020-"}
     assert [row[0] for row in cells] == ["+1", "+2", "+3", "+4"]
     for step, row in enumerate(cells):
         truth = 10 + math.sin((120 + step) * math.pi / 6)
@@ -46,7 +47,7 @@ def test_a_wave_is_learned_forecast_and_resumed(file: Path, tmp_path: Path) -> N
 def test_further_columns_are_read(file: Path, tmp_path: Path) -> None:
     train = ("train", "series", file, "--target", "sales", "--also", "rain", "--out")
     text = run(*train, tmp_path / "run", "--horizon", 2, *LESS)
-    assert "values of 'sales', beside it 'rain'" in text
+    assert "reads 3 columns: date (time, " in text
     assert len(run("forecast", tmp_path / "run", file).splitlines()) == 3
 
 
@@ -56,11 +57,11 @@ def test_empty_cells_are_errors_or_interpolated(tmp_path: Path) -> None:
     file = write(tmp_path / "gaps.csv", lines)
     train = ("train", "series", file, "--target", "sales", "--out", tmp_path / "run", *LESS)
     assert "line 9, column 'sales': the cell is empty ('NA'): a number" in run(*train, code=2)
-    assert "1 empty cells are interpolated" in run(*train, "--missing", "interpolate")
+    assert "1 empty cell is interpolated" in run(*train, "--missing", "interpolate")
     end = [*lines, "2021-01-01,,0"]
     write(file, end)
     last = run(*train, "--missing", "interpolate", "--overwrite", code=2)
-    assert "line 122, column 'sales': the cell is empty, and there is no value after it" in last
+    assert "line 122, column 'sales': the cell is empty: there is no value after it" in last
 
 
 @pytest.mark.parametrize(
@@ -76,10 +77,18 @@ def test_empty_cells_are_errors_or_interpolated(tmp_path: Path) -> None:
         (["a,b", "1,2"], (), "has several columns of numbers: name the one to forecast"),
         (["a,b", "x,y"], (), "has no column of numbers"),
         (["y"], (), "has no records"),
-        (["date,y", "2020-01-02,1", "2020-01-01,2"], (), "'2020-01-01' stands after '2020-01-02'"),
-        (["year,y", "1999,1", "1998,2"], (), "line 3, column 'year': '1998' stands after '1999'"),
-        (["y", "1"], ("--horizon", 0), "--horizon must be at least 1, not 0"),
-        (["y", "1"], ("--also", "y"), "the column 'y' is the target"),
+        (
+            ["date,y", *(f"2020-01-{day:02},1" for day in (1, 2, 3, 5, 4, 6))],
+            (),
+            "line 6: 2020-01-04 stands after 2020-01-05, where most are oldest first",
+        ),
+        (
+            ["year,y", *(f"{year},1" for year in (1999, 1998, 1997, 1999))],
+            (),
+            "column 'year', line 5: 1999 stands after 1997, where most are newest first",
+        ),
+        (["y", "1"], ("--horizon", 0), "--horizon must be from 1 to 2**20, not 0"),
+        (["y", "1"], ("--target", "y", "--also", "y"), "the column 'y' is the target"),
         (["y", "1"], ("--missing", "drop"), "--missing must be one of error, interpolate, not"),
     ],
 )
@@ -139,4 +148,4 @@ def test_a_forecast_reads_a_table_as_it_is_told(tmp_path: Path) -> None:
     expected = run("forecast", folder, german)
     assert run("forecast", folder, other) == expected
     assert run("forecast", folder, other, "--separator", "pipe") == expected
-    assert "no column 'wert'" in run("forecast", folder, other, "--separator", "tab", code=2)
+    assert "no column 'jahr'" in run("forecast", folder, other, "--separator", "tab", code=2)

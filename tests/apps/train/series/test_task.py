@@ -43,7 +43,7 @@ def test_nothing_of_the_future_is_read(relative: bool) -> None:
     values = noise()
     learned = series(values, horizon=3, window=5, season=4, relative=relative)
     last = max(int(learned._order.rows(step).max()) + 5 + 3 for step in range(30))
-    assert last == learned.cut.validation == 70
+    assert last == learned.cuts[0].validation == 70
     changed = values.copy()
     changed[70:] = 1e6  # what is held out changes neither scale nor batches
     other = series(changed, horizon=3, window=5, season=4, relative=relative)
@@ -61,7 +61,9 @@ def test_targets_come_back_in_their_own_units(relative: bool) -> None:
     origins = numpy.array([10, 50, 97])
     inputs, targets, windows = learned._at(origins)
     expected = numpy.stack([values[origin : origin + 3] for origin in origins])
-    numpy.testing.assert_allclose(learned.problem.decode(targets, windows), expected, rtol=1e-6)
+    numpy.testing.assert_allclose(
+        learned.problem.decode(targets, windows, learned.which(origins)), expected, rtol=1e-6
+    )
     for row, origin in enumerate(origins):
         numpy.testing.assert_allclose(windows[:, row, 0], values[origin - 5 : origin])
     if relative:

@@ -79,6 +79,7 @@ class Axis:
         form: Form,
         name: str,
         rows: Sequence[int] | NDArray[Any] | None = None,
+        known: Step | None = None,
     ) -> Axis:
         """Return the axis of a column's times.
 
@@ -87,6 +88,7 @@ class Axis:
             form: of the times.
             name: of the column, for messages.
             rows: lines of the records, for messages; without, they are counted from 1.
+            known: the step of a run: it is taken if the records lie on it, be they ever so few.
 
         Raises:
             UserError: there are none, two are equal, or they are in no order.
@@ -94,7 +96,9 @@ class Axis:
         if len(moments) == 0:
             raise UserError(f"{name}: there are no times")
         if len(moments) == 1:
-            return cls(form, None, int(moments[0]) + _offset(form), 0, 1)
+            start = int(moments[0]) + _offset(form)
+            is_on = known is not None and bool(known.places(numpy.array([start]), start)[1][0])
+            return cls(form, known if is_on else None, start, 0, 1)
         backwards = runs_backwards(moments)
         ordered = moments[::-1] if backwards else moments
         lengths, changes = distances(ordered, Rows(form, name, len(moments), rows, backwards))
@@ -105,7 +109,7 @@ class Axis:
         def chunks() -> Iterator[tuple[int, NDArray[Any]]]:
             return _chunks(ordered, form, changes)
 
-        step = _step(chunks, form, start, lengths, len(moments))
+        step = _step(chunks, form, start, lengths, len(moments), known)
         missing = () if step is None else tuple(_missing(chunks, step, start, form, changes))
         last = len(moments) - 1
         if step is not None:
@@ -140,6 +144,11 @@ class Axis:
         shift = sum(change.shift for change in self.changes)
         moments = self.step.moments(places, self.start) - shift
         return [_write(self.form, self.step, int(moment)) for moment in moments]
+
+    def write(self, moments: NDArray[Any]) -> list[str]:
+        """Return moments, as ``form`` reads them, in ISO form, as `after` has them."""
+        whole = Step("microsecond", 1) if self.step is None else self.step
+        return [_write(self.form, whole, int(each) + _offset(self.form)) for each in moments]
 
     def description(self) -> str:
         """Return step, what is missing, and the order in one line."""
@@ -235,11 +244,17 @@ def _calendar(chunks: Chunks, start: int, slack: int) -> _Calendar:
     return _Calendar(week, months, anchor)
 
 
-def _step(chunks: Chunks, form: Form, start: int, lengths: Distances, count: int) -> Step | None:
+def _step(
+    chunks: Chunks, form: Form, start: int, lengths: Distances, count: int, known: Step | None
+) -> Step | None:
     """Return the step on which all records lie, and most follow each other; None if there is none.
 
-    Of several, it is the one that leaves the fewest steps empty.
+    Of several, it is the one that leaves the fewest steps empty; or a known one.
     """
+    if known is not None:
+        steps, single = _fill(chunks, known, start)
+        if single >= USUAL * (count - 1) and steps < math.inf:
+            return known
     best, fewest = None, math.inf
     for step in _candidates(chunks, form, start, lengths):
         if best is not None and step.day == 0:  # days that vary, only where none do not

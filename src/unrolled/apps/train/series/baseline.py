@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..table.spill import chunks
 
@@ -26,16 +26,22 @@ def naive(
 
 
 def errors(
-    forecasts: NDArray[Any], truth: NDArray[Any], unit: float = 0.0
+    forecasts: NDArray[Any], truth: NDArray[Any], unit: ArrayLike = 0.0
 ) -> tuple[float, float, float | None]:
-    """Return MAE, RMSE, and MASE (Hyndman & Koehler 2006): MAE / ``unit``; None if that is 0.
+    """Return MAE, RMSE, and MASE (Hyndman & Koehler 2006), errors in a ``unit``; None if one is 0.
+
+    Args:
+        forecasts, truth: (B, N).
+        unit: of all rows, or of each, (B,).
 
     >>> errors(numpy.array([[1.0, 5.0]]), numpy.array([[1.0, 3.0]]), 2.0)
     (1.0, 1.4142135623730951, 0.5)
     """
-    distance = forecasts - truth
-    mae = float(numpy.abs(distance).mean())
-    return mae, float(numpy.sqrt((distance**2).mean())), mae / unit if unit > 0 else None
+    distance, units = forecasts - truth, numpy.asarray(unit)
+    mae, rmse = float(numpy.abs(distance).mean()), float(numpy.sqrt((distance**2).mean()))
+    if not (units > 0).all():
+        return mae, rmse, None
+    return mae, rmse, float((numpy.abs(distance) / units.reshape(-1, 1)).mean())
 
 
 def mean_and_scale(series: NDArray[Any]) -> tuple[float, float]:

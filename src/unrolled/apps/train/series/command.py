@@ -1,8 +1,7 @@
 """The commands ``unrolled train series`` and ``unrolled forecast``."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -11,34 +10,12 @@ from ..command import training_command
 from ..given_texts import one_input
 from ..options import OF_TABLES, with_options
 from ..records import FORMAT, format_option, lines
-from ..settings import POSITIVE, Options, Settings, declare, one_of, require
+from ..settings import Settings, require
 from ..table.format import FormatOptions
+from .options import Choice, Reading
 
 if TYPE_CHECKING:
     from ..task import Problem, Task
-
-
-@final
-@dataclass(frozen=True)
-class Choice(Options):
-    """Options for a table of series; what is None follows from the training part."""
-
-    target: str | None = declare(None, "Column to forecast.")
-    also: list[str] | None = declare(  # noqa: RUF009
-        None, "A further column to read; may be repeated."
-    )
-    horizon: int | None = declare(None, "Values to forecast.", POSITIVE, "a season")
-    window: int | None = declare(None, "Values to read.", POSITIVE, "three seasons")
-    season: int | None = declare(None, "Steps until it repeats itself.", POSITIVE, "looked for")
-    relative: bool | None = declare(
-        None,
-        "Count from the last value read.",
-        shown="if there is a trend",
-        flags="--relative/--absolute",
-    )
-    missing: str = declare(
-        "error", "Empty cells: error or interpolate.", one_of("error", "interpolate")
-    )
 
 
 @training_command(
@@ -60,18 +37,19 @@ def series(
     ),
     *,
     choice: Choice,
+    reading: Reading,
     options: FormatOptions,
 ) -> "Task":
-    """Train a network that forecasts a series: many to one, the next values.
+    """Train a network that forecasts a series, or several: many to one, the next values.
 
-    The table has a record for each step of time, oldest first. Its end is held out, in order of
-    time: the first half chooses the best checkpoint, the last half tests it beside naive
-    forecasts. Scale, season and trend are those of the training part.
+    The table has a record for each step of time, oldest or newest first. The end of a series is
+    held out, in order of time: the first half chooses the best checkpoint, the last half tests it
+    beside naive forecasts. Scale, season and trend are those of the training part.
     """
     from .task import open_task, table
 
     known = getattr(problem, "format", None)
-    return open_task(settings, table(file, options, known), choice, problem)
+    return open_task(settings, table(file, options, known), choice, problem, reading)
 
 
 @with_options
@@ -88,38 +66,34 @@ def forecast(
     steps: int | None = typer.Option(
         None, help="Values to forecast, from 1 to 100000.", show_default="the horizon"
     ),
-    missing: str = typer.Option("error", help="Empty cells: error or interpolate."),
     form: str = format_option("csv", "csv or jsonl.", FORMAT),
     *,
+    reading: Reading,
     options: FormatOptions,
 ) -> None:
     """Forecast the values after the end of a series, beside naive forecasts.
 
-    Steps beyond the horizon of the run are forecast again from the forecasts.
+    Steps beyond the horizon of the run are forecast again from the forecasts. Times are in ISO
+    form; where the series has none, or irregular ones, forecasts have none. Columns that are known
+    for the future are read from records at the end of FILE that lack the target.
     """
     from ...terminal import load_torch
 
     require("--format", form, FORMAT)
     one_input(file, None if text is None else [text])
-    fill = Choice(missing=missing).missing == "interpolate"
     load_torch()
     from .run import SeriesRun, written
-    from .task import open_table, values_for
+    from .task import open_table
 
     trained = SeriesRun.load(run)
     problem = trained.problem
     known = None if text is None else written(text)
     if file is not None:
-        values = values_for(problem, open_table(file, options, problem.format), fill)
-        known = dict(zip(trained.columns, values.series, strict=True))
-    found = trained.forecast(known, steps=steps)
-    columns = found.columns
-    records = ((place, *row) for place, row in enumerate(zip(*columns.values(), strict=True), 1))
-    signs = {"step": "+d", **dict.fromkeys(columns, ".6g")}
-    for line in lines(form, ("step", *columns), records, signs):
+        known = open_table(file, options, problem.format)
+    found = trained.forecast(known, steps=steps, reading=reading)
+    columns = {**found.series, "step": found.steps.tolist(), **found.columns}
+    signs = {"step": "+d", found.target: ".6g", **dict.fromkeys(found.naive, ".6g")}
+    for line in lines(form, list(columns), zip(*columns.values(), strict=True), signs):
         typer.echo(line)
-    if len(found) > problem.horizon:
-        also = ", ".join(map(repr, problem.also))
-        repeated = f"; the last season of {also} is repeated" if also else ""
-        note = f"after +{problem.horizon} they are forecast from the forecasts{repeated}"
+    for note in trained.notes(found):
         typer.echo(printable(note), err=True)

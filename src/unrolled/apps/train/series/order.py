@@ -203,5 +203,5 @@ def _refuse(moments: NDArray[Any], rows: Rows, place: int) -> NoReturn:
         line, first, order = place + 1, f"{following} stands after {now}", "oldest first"
     raise UserError(
         f"{rows.name}, {rows.where(line)}: {first}, where most are {order}: sort the table by "
-        f"time; {several}"
+        f"time, or say --time none if it is no time; {several}"
     )

@@ -44,6 +44,16 @@ class Place:
         return f"{self.name}, row {self.before + index + 1}"
 
 
+def is_total(cell: str | None) -> bool:
+    """Return whether a cell calls its row one of totals.
+
+    >>> is_total("Grand Total"), is_total("2020"), is_total(None)
+    (True, False, False)
+    """
+    words = re.findall(r"[^\W\d_]+", (cell or "").casefold())
+    return bool(words) and bool(TOTALS & {words[0], words[-1]})
+
+
 def refuse_cell(place: Place, index: int, expected: str, is_other: bool = False) -> NoReturn:
     """Raise an error that names a cell, what is wrong with it, and what can be done.
 
@@ -59,10 +69,9 @@ def refuse_cell(place: Place, index: int, expected: str, is_other: bool = False)
 
 def _reason(cell: str, expected: str, is_other: bool) -> str:
     quoted = repr(short(cell, 60))
-    words = re.findall(r"[^\W\d_]+", cell.casefold())
     if not cell:
         return "the time is empty: fill it in, or remove the row if it is a total or a remark"
-    if TOTALS & {words[0], words[-1]} if words else False:
+    if is_total(cell):
         return f"{quoted} is no time: a row of totals is no step of the series; remove it"
     if re.fullmatch(r"\d\d?:\d\d(:\d\d)?(\.\d+)?( ?[AaPp]\.?[Mm]\.?)?", cell):
         return f"{quoted} is a time of day without a date: expected the date in the same cell"
@@ -73,7 +82,10 @@ def _reason(cell: str, expected: str, is_other: bool) -> str:
             f"{quoted} does not fit the others ({expected}): correct it, or write all times in "
             "one form"
         )
-    return f"{quoted} is not {expected}: tell how times are spelled by --date-format"
+    return (
+        f"{quoted} is not {expected}: tell how times are spelled by --date-format, or say --time "
+        "none if the column is no time"
+    )
 
 
 def refuse_day(place: Place, index: int) -> NoReturn:

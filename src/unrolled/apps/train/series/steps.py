@@ -137,7 +137,13 @@ def _length(unit: str, count: int) -> str:
             if count % size == 0 and (larger == "years") == (unit == "month"):
                 return counted(count // size, larger)
         return counted(count, f"{unit}s")
-    units = {"hours": HOUR, "minutes": 60 * SECOND, "seconds": SECOND, "milliseconds": 1000}
+    units = {
+        "days": DAY,
+        "hours": HOUR,
+        "minutes": 60 * SECOND,
+        "seconds": SECOND,
+        "milliseconds": 1000,
+    }
     name = next((name for name, size in units.items() if count % size == 0), "microseconds")
     return counted(count // units.get(name, 1), name)
 

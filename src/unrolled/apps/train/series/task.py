@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
@@ -21,17 +23,23 @@ from ..table.builtin import sunspots
 from ..table.format import AS_FOUND, Format, FormatOptions
 from ..task import Loss, Metric, Problem, Task, TestMetrics, evaluating
 from .baseline import errors, mean_and_scale, naive, seasonal_error
+from .options import AS_USUAL, Reading
 from .problem import Forecasting
+from .roles import found as roles_of
+from .roles import unread
 from .season import season, trending
-from .values import Values, target_column
+from .values import Span, Values
 
 if TYPE_CHECKING:
-    from .command import Choice
+    from .options import Choice
 
 SQUARES = Metric("scaled squared error", "windows")
 
 CHUNK = 256
 """How many windows are evaluated at a time."""
+
+LOOKED_AT = 100
+"""Series that season and trend are told by, at most."""
 
 TESTED = 50_000
 """How many windows the test goes through at most, spread over the part."""
@@ -91,106 +99,193 @@ def table(
 
 
 def open_task(
-    settings: Settings, source: Table, choice: Choice, problem: Problem | None = None
+    settings: Settings,
+    source: Table,
+    choice: Choice,
+    problem: Problem | None = None,
+    reading: Reading = AS_USUAL,
 ) -> Forecast:
     """Return the task of a table, for the problem of a run that goes on.
 
     Without one, scale, season and trend are those of the training part.
     """
-    fill = choice.missing == "interpolate"
     if isinstance(problem, Forecasting):
-        values = Values(source, problem.target, problem.also, fill)
+        values = values_of(problem, source, reading)
+        if tuple(span.name for span in values.spans) != problem.names:
+            raise UserError(f"{source.name} has other series than those that the run began with")
         return Forecast(settings, values, _ended(problem, values))
-    target = target_column(source, choice.target)
-    also = tuple(source.columns[source.column(name)] for name in choice.also or ())
-    if target in also:
-        raise UserError(f"the column {target!r} is the target: it is read anyway")
-    values = Values(source, target, also, fill)
-    least = Cut.at(len(values), settings.held_out, choice.horizon or 1, source.name)
-    known = values.series[0][: least.validation]
-    period = choice.season or season(known)
-    _require_season(period, least, source.name)
+    roles, notes = roles_of(source, choice, reading.date_format)
+    values = Values(source, roles, reading)
+    _require_one_step(values)
+    shortest = min(values.spans, key=len)
+    least = Cut.at(len(shortest), settings.held_out, choice.horizon or 1, called(values, shortest))
+    known = list(_training_parts(values, settings.held_out, choice.horizon or 1))
+    period = choice.season or _usual([season(each) for each in known[:LOOKED_AT]])
+    _require_season(period, least, called(values, shortest))
     room = min(least.test - least.validation, least.count - least.test, least.validation - 2)
     horizon = choice.horizon or max(1, min(period, room))
-    cut = Cut.at(len(values), settings.held_out, horizon, source.name)
-    longest = cut.validation - horizon - 1
+    known = list(_training_parts(values, settings.held_out, horizon))
+    longest = min(map(len, known)) - horizon - 1
     window = choice.window or max(1, min(3 * period if period > 1 else 32, longest))
-    figures = [mean_and_scale(series[: cut.validation]) for series in values.series]
+    cuts = [span.start + len(each) for span, each in zip(values.spans, known, strict=True)]
+    figures = [
+        mean_and_scale(series[span.start : cut])
+        for span, cut in zip(values.spans, cuts, strict=True)
+        for series in values.series
+    ]
+    is_trending = _usual([trending(each) for each in known[:LOOKED_AT]])
     problem = Forecasting(
-        target=target,
-        also=also,
+        target=roles.target,
+        also=roles.also,
         window=window,
         horizon=horizon,
         season=period,
-        relative=trending(known) if choice.relative is None else choice.relative,
+        relative=is_trending if choice.relative is None else choice.relative,
         mean=tuple(mean for mean, _ in figures),
         scale=tuple(scale for _, scale in figures),
-        error=seasonal_error(known, period),
+        error=float(numpy.mean([seasonal_error(each, period) for each in known])),
         format=source.format,
+        known=roles.known,
+        time=roles.time,
+        series=roles.series,
+        names=tuple(span.name for span in values.spans),
+        missing=reading.missing or "error",  # pyright: ignore[reportArgumentType]
+        fill_gaps=bool(reading.fill_gaps),
     )
-    return Forecast(replace(settings, window=window), values, _ended(problem, values))
+    return Forecast(replace(settings, window=window), values, _ended(problem, values), notes)
+
+
+def _training_parts(values: Values, held_out: float, horizon: int) -> Iterator[NDArray[Any]]:
+    """Give what is trained on of the target, for each series."""
+    for span in values.spans:
+        cut = Cut.at(len(span), held_out, horizon, called(values, span))
+        yield values.series[0][span.start : span.start + cut.validation]
+
+
+def _usual(found: list[Any]) -> Any:
+    """Return what is found most often."""
+    return Counter(found).most_common(1)[0][0]
+
+
+def called(values: Values, span: Span) -> str:
+    """Return the table, and the series in it, for messages."""
+    return f"{values.table.name}, series {span.name!r}" if span.name else values.table.name
+
+
+def _require_one_step(values: Values) -> None:
+    """Refuse series of different steps: a network forecasts by steps."""
+    first = values.spans[0]
+    for span in values.spans[1:]:
+        if span.axis is not None and first.axis is not None and span.axis.step != first.axis.step:
+            raise UserError(
+                f"{called(values, span)} is {span.axis.description()}, and series {first.name!r} "
+                f"is {first.axis.description()}: all series of a run need one step"
+            )
 
 
 def _ended(problem: Forecasting, values: Values) -> Forecasting:
-    """Return the problem with the end of the series, from which a run can go on forecasting."""
+    """Return the problem with the ends of its series, from which a run can go on forecasting."""
     count = max(problem.window, problem.season)
-    if len(values) < count:
+    axes = tuple(span.axis for span in values.spans if span.axis is not None)
+    future = [column for span in values.spans for column in span.future.T.tolist()]
+    problem = replace(problem, axes=axes, future=tuple(map(tuple, future)))
+    if min(map(len, values.spans)) < count:
         return problem
-    last = values.before(numpy.array([len(values)]), count)[:, 0].T
+    stops = numpy.array([span.stop for span in values.spans])
+    last = values.before(stops, count).transpose(1, 2, 0).reshape(-1, count)
     return replace(problem, last=tuple(map(tuple, last.tolist())))
 
 
 @final
 class Forecast(Task[Forecasting]):
-    """Windows drawn from the training part of a series, in another order in every round."""
+    """Windows drawn from the training parts of series, in another order in every round.
 
-    def __init__(self, settings: Settings, values: Values, problem: Forecasting) -> None:
+    Args:
+        settings: of the run.
+        values: of the series.
+        problem: what is forecast from what.
+        notes: what is to be said of how the table was read.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        values: Values,
+        problem: Forecasting,
+        notes: Sequence[str] = (),
+    ) -> None:
         self.settings, self.values, self.problem, self.metric = settings, values, problem, SQUARES
         self.digest = values.table.digest()
-        self.cut = Cut.at(len(values), settings.held_out, problem.horizon, values.table.name)
-        self._windows = self.cut.validation - problem.window - problem.horizon + 1
-        if self._windows < 1:
+        self._notes = notes
+        self.cuts = [
+            Cut.at(len(span), settings.held_out, problem.horizon, called(values, span))
+            for span in values.spans
+        ]
+        self._starts = numpy.array([span.start for span in values.spans])
+        counts = [self._windows(*each) for each in zip(values.spans, self.cuts, strict=True)]
+        self._ends = numpy.cumsum(counts)
+        self._order = Order(int(self._ends[-1]), settings.batch, settings.seed)
+
+    def _windows(self, span: Span, cut: Cut) -> int:
+        """Return how many windows the training part of a series has."""
+        problem, name = self.problem, called(self.values, span)
+        _require_season(problem.season, cut, name)
+        if cut.validation < problem.window + problem.horizon:
             raise UserError(
-                f"{values.table.name}: the training part has {self.cut.validation} values, and "
+                f"{name}: the training part has {cut.validation} values, and "
                 f"--window {problem.window} with --horizon {problem.horizon} needs "
                 f"{problem.window + problem.horizon}"
             )
-        _require_season(problem.season, self.cut, values.table.name)
-        self._order = Order(self._windows, settings.batch, settings.seed)
+        return cut.validation - problem.window - problem.horizon + 1
 
     def description(self) -> list[str]:
         """Return what was found in the table, and guessed of it."""
-        values, problem, cut = self.values, self.problem, self.cut
-        time = ""
-        if values.time is not None:
-            time = f" from {values.first} to {values.last} ({values.time!r})"
-        also = f", beside it {', '.join(map(repr, problem.also))}" if problem.also else ""
+        values, problem = self.values, self.problem
         season = f"a season of {problem.season}" if problem.season > 1 else "no season"
         level = "counted from the last one read" if problem.relative else "as they are"
-        found = [
+        ends = [(span.first, span.last) for span in values.spans if span.first]
+        time = f" from {min(ends)[0]} to {max(end for _, end in ends)}" if ends else ""
+        count = f"{counted(len(values), 'values')} of {problem.target!r}"
+        of = f" in {len(values.spans):,} series," if len(values.spans) > 1 else ""
+        trained, tested = (
+            sum(getattr(cut, name) for cut in self.cuts) for name in ("validation", "test")
+        )
+        return [
             *values.table.notes,
-            f"{values.table.name}: {counted(len(values), 'values')} of "
-            f"{problem.target!r}{also}{time}",
+            ". ".join(filter(None, [values.description(), unread(values.table, values.roles)])),
+            *self._notes,
+            f"{values.table.name}: {count}{of}{time}",
             f"{season}; values {level}; {problem.window} are read and the next "
             f"{problem.horizon} forecast",
-            f"{cut.validation:,} values to train on, the next {cut.test - cut.validation:,} to "
-            f"choose the best model by, the last {cut.count - cut.test:,} to test it",
+            f"{trained:,} values to train on, the next {tested - trained:,} to "
+            f"choose the best model by, the last {len(values) - tested:,} to test it",
+            *values.notes(),
         ]
-        if values.filled:
-            found.append(f"{values.filled:,} empty cells are interpolated")
-        return found
 
     def batch(self, step: int, shard: Shard) -> Batch:
         """Return windows (L, B, I), and what comes after them, (B, N)."""
         places = self._order.rows(step).numpy()[shard.rows(self.settings.batch)]
-        inputs, targets, _ = self._at(places + self.problem.window)
+        inputs, targets, _ = self._at(self._origin(places))
         return Batch(inputs=(inputs,), targets=(targets,), count=self.settings.batch)
+
+    def _origin(self, places: NDArray[Any]) -> NDArray[Any]:
+        """Return from where the forecasts of windows begin, by the numbers of the windows."""
+        which = numpy.searchsorted(self._ends, places, "right")
+        before = numpy.concatenate([[0], self._ends[:-1]])
+        return self._starts[which] + places - before[which] + self.problem.window
+
+    def which(self, origins: NDArray[Any]) -> NDArray[Any]:
+        """Return the series that values from some places on are of, (B,)."""
+        return numpy.searchsorted(self._starts, origins, "right") - 1
 
     def _at(self, origins: NDArray[Any]) -> tuple[Tensor, Tensor, NDArray[Any]]:
         """Return inputs, scaled targets and the windows themselves of forecasts from places on."""
-        windows = self.values.before(origins, self.problem.window)
-        truth = (self.truth(origins) - self.problem.level(windows)) / self.problem.scale[0]
-        return self.problem.encode(windows), torch.from_numpy(truth).float(), windows
+        problem, which = self.problem, self.which(origins)
+        windows = self.values.before(origins, problem.window)
+        truth = (self.truth(origins) - problem.level(windows, which)) / problem.unit(which)
+        future = self.values.known(origins, problem.horizon) if problem.known else None
+        inputs = problem.encode(windows, which, future)
+        return inputs, torch.from_numpy(truth).float(), windows
 
     def truth(self, origins: NDArray[Any]) -> NDArray[Any]:
         """Return the values from some places on, (B, N)."""
@@ -199,23 +294,35 @@ class Forecast(Task[Forecasting]):
     def loss(self, model: nn.Module, batch: Batch, states: States | None) -> Loss:
         """Sum the squared error, in units of the standard deviation of the training part."""
         outputs, _ = model(*batch.inputs)
-        return Loss((outputs - batch.targets[0]).square().mean(-1).sum())
+        answers = self.problem.answers(outputs, self.problem.horizon)
+        return Loss((answers - batch.targets[0]).square().mean(-1).sum())
 
     def evaluate(self, model: nn.Module) -> dict[str, float]:
         """Measure the loss, MAE and RMSE on the validation part."""
-        mae, rmse, _ = errors(self.forecasts(model, self._validated), self.truth(self._validated))
-        return {"loss": (rmse / self.problem.scale[0]) ** 2, "MAE": mae, "RMSE": rmse}
+        origins = self._validated
+        forecasts, truth = self.forecasts(model, origins), self.truth(origins)
+        mae, rmse, _ = errors(forecasts, truth)
+        return {"loss": self._loss(forecasts, origins), "MAE": mae, "RMSE": rmse}
+
+    def _loss(self, forecasts: NDArray[Any], origins: NDArray[Any]) -> float:
+        """Return the mean squared error of forecasts, each in the unit of its series."""
+        distance = (forecasts - self.truth(origins)) / self.problem.unit(self.which(origins))
+        return float((distance**2).mean())
 
     @property
     def _validated(self) -> NDArray[Any]:
         """The origins of an evaluation."""
-        return self._origins(self.cut.validation, self.cut.test, self.settings.evaluate_at_most)
+        return self._origins("validation", "test", self.settings.evaluate_at_most)
 
-    def _origins(self, start: int, stop: int, at_most: int) -> NDArray[Any]:
+    def _origins(self, start: str, stop: str, at_most: int) -> NDArray[Any]:
         """Return where forecasts can begin to lie in a part; at most so many, spread over it."""
-        first = max(start, self.problem.window, self.problem.season)
-        count = stop - self.problem.horizon - first + 1
-        return numpy.arange(first, first + count, max(1, -(-count // at_most)))
+        found = []
+        for span, cut in zip(self.values.spans, self.cuts, strict=True):
+            first = max(getattr(cut, start), self.problem.window, self.problem.season)
+            count = getattr(cut, stop) - self.problem.horizon - first + 1
+            every = max(1, -(-count * len(self.cuts) // at_most))
+            found.append(span.start + numpy.arange(first, first + count, every))
+        return numpy.concatenate(found)
 
     def forecasts(self, model: nn.Module, origins: NDArray[Any]) -> NDArray[Any]:
         """Return what the model says of the values from some places on, (B, N)."""
@@ -223,15 +330,16 @@ class Forecast(Task[Forecasting]):
         with evaluating(model) as device:
             for chunk in numpy.array_split(origins, -(-len(origins) // CHUNK)):
                 inputs, _, windows = self._at(chunk)
-                found.append(self.problem.decode(model(inputs.to(device))[0], windows))
+                outputs = model(inputs.to(device))[0]
+                answers = self.problem.answers(outputs, self.problem.horizon)
+                found.append(self.problem.decode(answers, windows, self.which(chunk)))
         return numpy.concatenate(found)
 
     def baselines(self) -> dict[str, float]:
         """Return the same loss of naive forecasts."""
-        truth, scale = self.truth(self._validated), self.problem.scale[0]
+        origins = self._validated
         return {
-            name: (errors(forecasts, truth)[1] / scale) ** 2
-            for name, forecasts in self._naive(self._validated).items()
+            name: self._loss(forecasts, origins) for name, forecasts in self._naive(origins).items()
         }
 
     def _naive(self, origins: NDArray[Any]) -> dict[str, NDArray[Any]]:
@@ -239,8 +347,8 @@ class Forecast(Task[Forecasting]):
 
     def test_metrics(self, model: nn.Module, name: str) -> TestMetrics:
         """Measure the model beside naive forecasts on the test part, in the series' own units."""
-        origins = self._origins(self.cut.test, self.cut.count, TESTED)
-        truth, unit = self.truth(origins), self.problem.error
+        origins = self._origins("test", "count", TESTED)
+        truth, unit = self.truth(origins), self._units()[self.which(origins)]
         found = {**self._naive(origins), name: self.forecasts(model, origins)}
         rows = {each: errors(forecasts, truth, unit) for each, forecasts in found.items()}
         best = min((each for each in rows if each != name), key=lambda each: rows[each][0])
@@ -250,6 +358,11 @@ class Forecast(Task[Forecasting]):
             f"{counted(len(origins), 'places')}"
         )
         return TestMetrics(part, ("MAE", "RMSE", "MASE"), {**rows}, notes)
+
+    def _units(self) -> NDArray[Any]:
+        """Return the unit of MASE of each series, (S,)."""
+        known = _training_parts(self.values, self.settings.held_out, self.problem.horizon)
+        return numpy.array([seasonal_error(each, self.problem.season) for each in known])
 
 
 def _beside(found: float, naive: float, name: str) -> str:
@@ -269,14 +382,53 @@ def _beside(found: float, naive: float, name: str) -> str:
     return f"its MAE is {said} of the best naive forecast, {name}"
 
 
-def values_for(problem: Forecasting, source: Table, interpolate: bool = False) -> Values:
-    """Return the values of a table's columns that a run reads.
+def values_of(problem: Forecasting, source: Table, reading: Reading = AS_USUAL) -> Values:
+    """Return the values of a table's columns that a run reads, as the run reads them.
+
+    Args:
+        problem: of the run.
+        source: the table.
+        reading: what is told of times and gaps; what is not is as the run has it.
 
     Raises:
-        UserError: the series is too short, or a cell does not hold what it should.
+        UserError: a cell does not hold what it should.
     """
-    values = Values(source, problem.target, problem.also, interpolate)
-    needed = max(problem.window, problem.season)
-    if len(values) < needed:
-        raise UserError(f"{source.name} has {len(values)} values: the run reads the last {needed}")
+    fill = problem.fill_gaps if reading.fill_gaps is None else reading.fill_gaps
+    reading = replace(reading, missing=reading.missing or problem.missing, fill_gaps=fill)
+    return Values(source, problem.roles, reading, problem.axes[0] if problem.axes else None)
+
+
+def values_for(problem: Forecasting, source: Table, reading: Reading = AS_USUAL) -> Values:
+    """Return the values of a table from which a run can forecast.
+
+    Raises:
+        UserError: a series is too short, of another step than the run's, or none of the run's; or
+            a cell does not hold what it should.
+    """
+    values, needed = values_of(problem, source, reading), max(problem.window, problem.season)
+    step = problem.axes[0].step if problem.axes else None
+    for span in values.spans:
+        name = called(values, span)
+        if span.name not in problem.names:
+            names = ", ".join(map(repr, problem.names[:10])) + ", …" * (len(problem.names) > 10)
+            raise UserError(f"{name} is none of those that the run was trained on: {names}")
+        if len(span) < needed and not (len(span) == 0 and len(span.future)):
+            raise UserError(
+                f"{name} has {counted(len(span), 'values')}: the run reads the last {needed}"
+            )
+        if span.axis is not None and step is not None and span.axis.step != step:
+            raise UserError(
+                f"{name}: the times are {span.axis.description()}; the run was trained on "
+                f"times that are {step}"
+            )
     return values
+
+
+def last_windows(problem: Forecasting, values: Values, count: int) -> Tensor:
+    """Return what a model reads of the last ``count`` windows of the first series, (L, B, I)."""
+    span = values.spans[0]
+    stop = span.stop - (problem.horizon if problem.known else 0)
+    ends = numpy.arange(max(span.start + problem.window, stop - count + 1), stop + 1)
+    future = values.known(ends, problem.horizon) if problem.known else None
+    which = numpy.full(len(ends), problem.names.index(span.name))
+    return problem.encode(values.before(ends, problem.window), which, future)

@@ -1,189 +1,161 @@
-"""The values of a series in their order of time."""
+"""The values of series, each in its order of time."""
 
 from __future__ import annotations
 
-import datetime
-from typing import TYPE_CHECKING, Any, final
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, final
 
 import numpy
 from numpy.typing import NDArray
 
-from ....errors import UserError
-from ..table.numerals import Numerals
+from ....display import counted
 from ..table.spill import Spill
-from ..table.table import LINE, Cell, Table
+from ..table.table import Table
+from .axis import Axis
+from .cells import Cells
+from .options import AS_USUAL, Reading
+from .ordered import Ordered
+from .roles import Roles
 
-if TYPE_CHECKING:
-    import polars
 
-TIMES = ("date", "time", "datetime", "timestamp", "year", "month", "day", "week", "hour", "ds")
+@final
+@dataclass(frozen=True)
+class Span:
+    """One series among the values, and what is known of the steps after it.
+
+    Attributes:
+        name: of the series; "" where there is one.
+        start, stop: its places among the values.
+        axis: of its times; None without times, or without records.
+        first, last: the times of its first and last record in ISO form; "" without times.
+        future: what the columns that are known for the future hold after its end, (F, K).
+        times: of these steps in ISO form; none without times.
+    """
+
+    name: str
+    start: int
+    stop: int
+    axis: Axis | None
+    first: str
+    last: str
+    future: NDArray[Any]
+    times: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return self.stop - self.start
 
 
 @final
 class Values:
-    """Columns of a table as series; they are kept on disk and mapped as they are used.
+    """Columns of numbers of a table, series by series, the oldest value first.
+
+    They are kept on disk and mapped as they are used.
 
     Args:
-        table: one record for each step of time, oldest first.
-        target: the column that is forecast.
-        also: further columns that are read.
-        interpolate: whether empty cells get what lies between their neighbours.
+        table: a record for each step of time.
+        roles: of its columns.
+        reading: how times and gaps are read.
+        axis: of a run's own series: times are read as there, if they fit.
 
     Attributes:
-        series: float64, (N,), one for each column, the target first.
-        first, last: what the column of time says of the first and last record; None without one.
+        series: float64, (N,), one for each column of numbers, the target first; one series behind
+            the other.
+        spans: of the series.
+        format: how the times are spelled; "" without times.
         filled: how many cells were interpolated.
 
     Raises:
-        UserError: a cell is empty or holds no number, or time does not rise.
+        UserError: a cell is empty or holds something else, times are in no order, or gaps cannot
+            be filled.
     """
 
     def __init__(
-        self, table: Table, target: str, also: tuple[str, ...], interpolate: bool = False
+        self, table: Table, roles: Roles, reading: Reading = AS_USUAL, axis: Axis | None = None
     ) -> None:
-        self.table, self.target, self.also = table, target, also
-        columns = [table.column(name) for name in (target, *also)]
-        time = time_column(table, columns)
-        self.time = None if time is None else table.columns[time]
-        self.first = self.last = None
-        series = [_Series(table, column, interpolate) for column in columns]
-        for frame in table.frames([*columns, *([] if time is None else [time])]):
-            if time is not None:
-                for line, moment in zip(frame[LINE], frame[str(time)], strict=True):
-                    self._follow(line, time, moment)
-            for each in series:
-                each.extend(frame)
-        self.series = [each.end() for each in series]
-        self.filled = sum(each.filled for each in series)
+        self.table, self.roles, self._fills = table, roles, bool(reading.fill_gaps)
+        cells = Cells(table, roles, reading.date_format, None if axis is None else axis.form)
+        self.format = "" if cells.form is None else cells.form.format
+        step = None if axis is None else axis.step
+        columns, spans = [Spill("float64") for _ in roles.numbers], []
+        self.filled = 0
+        for name, rows in _rows(cells):
+            one, start = Ordered(cells, name, rows, reading, step), len(columns[0])
+            for column, chunks in zip(columns, one.columns(), strict=True):
+                for chunk in chunks:
+                    column.extend(chunk)
+            self.filled += one.filled
+            stop, times = len(columns[0]), (one.first, one.last)
+            spans.append(Span(name, start, stop, one.axis, *times, one.future, one.times))
+        self.spans = tuple(spans)
+        self.series = [each.array() for each in columns]
 
     def __len__(self) -> int:
         return len(self.series[0])
 
     def before(self, places: NDArray[Any], count: int) -> NDArray[Any]:
-        """The ``count`` values of all columns before each of some places, (count, B, I)."""
+        """Return the ``count`` values of all columns before each of some places, (count, B, C)."""
         steps = places + numpy.arange(-count, 0)[:, None]
         return numpy.stack([series[steps] for series in self.series], 2)
 
-    def _follow(self, line: int, time: int, moment: Cell) -> None:
-        self.first = moment if self.first is None else self.first
-        before, now = _moment(self.last), _moment(moment)
-        if _falls(before, now):
-            raise UserError(
-                f"{self.table.where(line, time)}: {moment!r} stands after {self.last!r}: a "
-                "series is expected oldest first"
+    def known(self, places: NDArray[Any], count: int) -> NDArray[Any]:
+        """Return the ``count`` values from places on of what is known ahead, (count, B, K)."""
+        steps = places + numpy.arange(count)[:, None]
+        columns = self.series[len(self.series) - len(self.roles.known) :]
+        if not self.roles.known:
+            return numpy.empty((*steps.shape, 0))
+        return numpy.stack([column[steps] for column in columns], 2)
+
+    def description(self) -> str:
+        """Return which columns are read, and as what, in one line."""
+        roles, parts = self.roles, []
+        if roles.series is not None:
+            parts.append(f"{roles.series} (tells {counted(len(self.spans), 'series')[:-1]}s apart)")
+        if roles.time:
+            parts.append(f"{' + '.join(roles.time)} (time, {self._axes()})")
+        parts.append(f"{roles.target} (target)")
+        parts += [f"{name} (feature)" for name in roles.also]
+        parts += [f"{name} (feature, known for the future)" for name in roles.known]
+        count = len(roles.all)
+        return f"reads {counted(count, 'columns')}: {', '.join(parts)}"
+
+    def _axes(self) -> str:
+        """Return the step of the times, and what is missing on them, in words."""
+        axes = [span.axis for span in self.spans if span.axis is not None]
+        if len(axes) == 1:
+            return axes[0].description()
+        if not axes:
+            return "no record"
+        step, missing = axes[0].step, sum(axis.missing for axis in axes)
+        text = "irregular: records are read as they come" if step is None else str(step)
+        text += f", {counted(missing, f'{step.name}s')} missing" if step and missing else ""
+        turned = sum(axis.newest_first for axis in axes)
+        return text + (", newest first: turned round" if turned else "")
+
+    def notes(self) -> list[str]:
+        """Return what is to be said of gaps, a line each."""
+        notes = []
+        if self.filled:
+            cells = "cell is" if self.filled == 1 else "cells are"
+            notes.append(f"{self.filled:,} empty {cells} interpolated")
+        missing = sum(span.axis.missing for span in self.spans if span.axis is not None)
+        if missing and self._fills:
+            notes.append(f"{counted(missing, 'steps')} without a record are interpolated")
+        elif missing:
+            notes.append(
+                f"{counted(missing, 'steps')} without a record are left out, as if those around "
+                "them were neighbours: --fill-gaps interpolates them"
             )
-        self.last = moment
+        return notes
 
 
-@final
-class _Series:
-    """One column, chunk by chunk."""
-
-    def __init__(self, table: Table, column: int, interpolate: bool) -> None:
-        self.table, self.column, self.interpolate = table, column, interpolate
-        self.values, self.filled = Spill("float64"), 0
-        self._numerals = Numerals.of(table.format)
-        self._last: float | None = None
-        self._gap: list[int] = []
-
-    def extend(self, frame: polars.DataFrame) -> None:
-        """Add the column of the next chunk."""
-        if not self.interpolate:
-            self.values.extend(self._numerals.column(self.table, frame, self.column))
-            return
-        values, missing, wrong = self._numerals.read(frame[str(self.column)])
-        if wrong.any():
-            self._numerals.column(self.table, frame.filter(~missing), self.column)
-        if missing.all():
-            self._gap += frame[LINE].to_list()
-            self._require_begun()
-            return
-        there = numpy.flatnonzero(~missing)
-        before, after = int(there[0]), int(there[-1]) + 1
-        self._gap += frame[LINE][:before].to_list()
-        self._require_begun()
-        self._fill(float(values[before]))
-        inner = numpy.arange(before, after)
-        self.values.extend(numpy.interp(inner, there, values[there]))
-        self.filled += int(missing[before:after].sum())
-        self._last, self._gap = float(values[after - 1]), frame[LINE][after:].to_list()
-
-    def _require_begun(self) -> None:
-        if self._gap and self._last is None:
-            raise UserError(
-                f"{self.table.where(self._gap[0], self.column)}: the cell is empty, and there is "
-                "no value before it to interpolate from"
-            )
-
-    def _fill(self, found: float) -> None:
-        """Fill a gap that ends with a value."""
-        if self._gap and self._last is not None:
-            shares = numpy.arange(1, len(self._gap) + 1) / (len(self._gap) + 1)
-            self.values.extend(self._last + shares * (found - self._last))
-            self.filled += len(self._gap)
-        self._gap = []
-
-    def end(self) -> NDArray[Any]:
-        """Return the whole column, (N,)."""
-        if self._gap:
-            raise UserError(
-                f"{self.table.where(self._gap[0], self.column)}: the cell is empty, and there is "
-                "no value after it to interpolate to"
-            )
-        return self.values.array()
-
-
-def time_column(table: Table, taken: list[int]) -> int | None:
-    """The column of time: the first with a usual name, or the first of all if it holds dates."""
-    for place, name in enumerate(table.columns):
-        if place not in taken and name.strip().lower() in TIMES:
-            return place
-    first = next(iter(table), None)
-    if first is None or 0 in taken:
-        return None
-    return 0 if isinstance(_moment(first.values[0]), datetime.datetime) else None
-
-
-def target_column(table: Table, target: str | None) -> str:
-    """The column that is named, or else the only one that holds numbers and is not time.
-
-    Raises:
-        UserError: there is no such column, or several could be meant.
-    """
-    if target is not None:
-        return table.columns[table.column(target)]
-    first = next(iter(table), None)
-    if first is None:
-        raise UserError(f"{table.name} has no records: a series is expected")
-    time = time_column(table, [])
-    numerals = Numerals.of(table.format)
-    found = [
-        name
-        for place, name in enumerate(table.columns)
-        if place != time and numerals.number(first.values[place]) is not None
-    ]
-    if len(found) == 1:
-        return found[0]
-    names = ", ".join(map(repr, found or table.columns))
-    what = "has several columns of numbers" if found else "has no column of numbers"
-    raise UserError(f"{table.name} {what}: name the one to forecast by --target: {names}")
-
-
-def _falls(before: float | datetime.datetime | None, now: float | datetime.datetime | None) -> bool:
-    """Whether time goes back; of what cannot be compared it is not said."""
-    if isinstance(before, datetime.datetime) and isinstance(now, datetime.datetime):
-        return now < before
-    return isinstance(before, float) and isinstance(now, float) and now < before
-
-
-def _moment(value: Cell) -> float | datetime.datetime | None:
-    """A point in time that can be compared: a number, or an ISO date."""
-    if value is None:
-        return None
-    number = Numerals().number(value)
-    if number is not None:
-        return number
-    try:
-        return datetime.datetime.fromisoformat(str(value).strip()).replace(tzinfo=None)
-    except ValueError:
-        return None
+def _rows(cells: Cells) -> Iterator[tuple[str, Any]]:
+    """Give the name of each series, and its records: a slice, or their places."""
+    if cells.series is None:
+        yield "", slice(None)
+        return
+    order = numpy.argsort(cells.series, kind="stable")
+    ends = numpy.cumsum(numpy.bincount(cells.series, minlength=len(cells.names)))
+    for name, rows in zip(cells.names, numpy.split(order, ends[:-1]), strict=True):
+        is_block = int(rows[-1]) - int(rows[0]) + 1 == len(rows)
+        yield name, slice(int(rows[0]), int(rows[-1]) + 1) if is_block else rows

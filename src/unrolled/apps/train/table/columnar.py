@@ -48,12 +48,12 @@ def columnar(source: Source, reading: FormatOptions) -> Table:
 def _records(frame: polars.LazyFrame) -> Iterator[Record]:
     number = 0
     for batch in frame.collect_batches(maintain_order=True):
-        for values in batch.with_columns(map(_text, batch)).iter_rows():
+        for values in batch.with_columns(map(as_text, batch)).iter_rows():
             number += 1
             yield Record(number, values)
 
 
-def _text(column: polars.Series) -> polars.Series:
+def as_text(column: polars.Series) -> polars.Series:
     """Return a column as text."""
     import polars
 

@@ -123,18 +123,35 @@ class Numerals:
         Raises:
             UserError: a cell has none; the message names line, column and value.
         """
-        values, missing, wrong = self.read(frame[str(place)])
-        for bad in (wrong, missing):
-            if bad.any():
-                index = int(bad.argmax())
-                where, cell = table.where(frame[LINE][index], place), frame[str(place)][index]
-                if bad is wrong and self.number(cell) is not None:
-                    raise UserError(f"{where}: {cell[:60]!r} is beyond {GREATEST:g}")
-                if bad is wrong:
-                    raise UserError(f"{where}: {cell[:60]!r} is not a finite number")
-                empty = f" ({cell!r})" if cell else ""
-                raise UserError(f"{where}: the cell is empty{empty}: a number is expected")
+        values = self.column_with_gaps(table, frame, place)
+        missing = numpy.isnan(values)
+        if missing.any():
+            index = int(missing.argmax())
+            raise UserError(f"{_empty(table, frame, place, index)}: a number is expected")
         return values
+
+    def column_with_gaps(self, table: Table, frame: polars.DataFrame, place: int) -> NDArray[Any]:
+        """Return the numbers in a column of a chunk, float64 (n,); NaN where there is none.
+
+        Raises:
+            UserError: something else stands in a cell; the message names line, column and value.
+        """
+        values, _, wrong = self.read(frame[str(place)])
+        if wrong.any():
+            index = int(wrong.argmax())
+            where, cell = table.where(frame[LINE][index], place), frame[str(place)][index]
+            is_number = self.number(cell) is not None
+            what = f"is beyond {GREATEST:g}" if is_number else "is not a finite number"
+            raise UserError(f"{where}: {cell[:60]!r} {what}")
+        return values
+
+
+def _empty(table: Table, frame: polars.DataFrame, place: int, index: int) -> str:
+    """Return where a chunk's cell is empty, in words."""
+    cell = frame[str(place)][index]
+    return f"{table.where(frame[LINE][index], place)}: the cell is empty" + (
+        f" ({cell[:60]!r})" if cell else ""
+    )
 
 
 def recognised(cells: Iterable[Cell], separator: str, name: str) -> tuple[str, str]:

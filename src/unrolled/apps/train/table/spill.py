@@ -43,9 +43,9 @@ class Spill:
         """
         with refusing(f"write a temporary file in {tempfile.gettempdir()}"):
             for each in (self._waiting, values):
-                self._count += self._file.write(numpy.asarray(each, self._dtype).data) // (
-                    self._dtype.itemsize
-                )
+                self._count += self._file.write(
+                    numpy.ascontiguousarray(each, self._dtype).data
+                ) // (self._dtype.itemsize)
             self._file.flush()
         self._waiting = []
 

@@ -119,10 +119,16 @@ class Table:
 
     def frames(self, columns: Sequence[int] | None = None) -> Iterator[polars.DataFrame]:
         """Yield the records in chunks: the lines under `LINE`, the cells under their places."""
+        return self._read(self._chunks, range(len(self.columns)) if columns is None else columns)
+
+    @staticmethod
+    def _read(
+        chunks: Sequence[polars.DataFrame | Path], columns: Iterable[int]
+    ) -> Iterator[polars.DataFrame]:
         import polars
 
-        names = [LINE, *map(str, range(len(self.columns)) if columns is None else columns)]
-        for chunk in self._chunks:
+        names = [LINE, *map(str, columns)]
+        for chunk in chunks:
             if isinstance(chunk, Path):
                 yield polars.read_ipc(chunk, columns=names)
             else:
@@ -132,6 +138,11 @@ class Table:
         for frame in self.frames():
             for line, *values in frame.iter_rows():
                 yield Record(line, values)
+
+    def last(self) -> Record | None:
+        """Return the last record; None if there is none."""
+        frames = self._read(self._chunks[-1:], range(len(self.columns)))
+        return next((Record(line, rest) for f in frames for line, *rest in f.tail(1).rows()), None)
 
     def column(self, name: str) -> int:
         """Return where a column stands.

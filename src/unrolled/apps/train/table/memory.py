@@ -90,6 +90,8 @@ def _texts(name: str, given: Any) -> polars.Series:
         raise UserError(
             f"the column {name!r} has the shape {found.shape}: one value a record is expected"
         )
+    if found.dtype.kind == "M":
+        found = found.astype("M8[us]")
     if found.dtype.kind in "biufM":
         return as_text(polars.Series(name, found))
     texts = [None if each is None or each != each else str(each) for each in found.tolist()]

@@ -138,3 +138,17 @@ def test_noise_has_no_season() -> None:
 def test_co2_has_a_year_and_a_trend() -> None:
     values = numpy.array([float(record.values[1] or 0) for record in co2()])
     assert (season(values), trending(values)) == (12, True)
+
+
+def test_a_model_that_is_worse_says_why_and_what_to_try() -> None:
+    learned = series(numpy.cumsum(noise(200)), horizon=4, window=5, season=1, relative=False)
+    model = learned.problem.model(SETTINGS, find("gru"))
+    with torch.no_grad():
+        model.readout.bias.fill_(9.0)
+    notes = learned.test_metrics(model, "this").notes
+    assert "times that of the best naive forecast, last value" in notes[0]
+    assert notes[1] == (
+        "where changes are random, no forecast is better than the last value; else try, one at a "
+        "time: --steps 6000, --window 10, --relative, --horizon 2, or columns that tell more by "
+        "--also and --known"
+    )

@@ -352,12 +352,14 @@ class Forecast(Task[Forecasting]):
         found = {**self._naive(origins), name: self.forecasts(model, origins)}
         rows = {each: errors(forecasts, truth, unit) for each, forecasts in found.items()}
         best = min((each for each in rows if each != name), key=lambda each: rows[each][0])
-        notes = (_beside(rows[name][0], rows[best][0], best),)
+        notes = [_beside(rows[name][0], rows[best][0], best)]
+        if rows[name][0] >= rows[best][0] > 0:
+            notes.append(_advice(self.problem, self.settings.steps, best))
         part = (
             f"test part: {counted(self.problem.horizon, 'steps')} from each of "
             f"{counted(len(origins), 'places')}"
         )
-        return TestMetrics(part, ("MAE", "RMSE", "MASE"), {**rows}, notes)
+        return TestMetrics(part, ("MAE", "RMSE", "MASE"), {**rows}, tuple(notes))
 
     def _units(self) -> NDArray[Any]:
         """Return the unit of MASE of each series, (S,)."""
@@ -380,6 +382,21 @@ def _beside(found: float, naive: float, name: str) -> str:
     share = f"{abs(better):.0%}" if better > -9 else f"{1 - better:.3g} times"
     said = f"{share} {word} that" if better > -9 else f"{share} that"
     return f"its MAE is {said} of the best naive forecast, {name}"
+
+
+def _advice(problem: Forecasting, steps: int, best: str) -> str:
+    """Say why a naive forecast may be better, and what to try."""
+    if best == "last value":
+        why = "where changes are random, no forecast is better than the last value"
+    else:
+        why = "a season that repeats itself exactly leaves little to learn"
+    other = "--absolute" if problem.relative else "--relative"
+    longer = 3 * problem.season if problem.season > 1 else 2 * problem.window
+    window = f"--window {longer}, " if longer != problem.window else ""
+    return (
+        f"{why}; else try, one at a time: --steps {3 * steps}, {window}{other}, --horizon "
+        f"{max(1, problem.horizon // 2)}, or columns that tell more by --also and --known"
+    )
 
 
 def values_of(problem: Forecasting, source: Table, reading: Reading = AS_USUAL) -> Values:

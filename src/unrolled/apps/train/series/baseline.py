@@ -7,7 +7,7 @@ from typing import Any
 import numpy
 from numpy.typing import ArrayLike, NDArray
 
-from ..table.spill import chunks
+from ..table.spill import chunks, taken
 
 
 def naive(
@@ -19,9 +19,10 @@ def naive(
     of the same place in the last season.
     """
     steps = numpy.arange(horizon)
-    found = {"last value": series[numpy.repeat(origins[:, None] - 1, len(steps), 1)]}
+    found = {"last value": taken(series, numpy.repeat(origins[:, None] - 1, len(steps), 1))}
     if season > 1:
-        found[f"seasonal naive ({season})"] = series[origins[:, None] - season + steps % season]
+        last = origins[:, None] - season + steps % season
+        found[f"seasonal naive ({season})"] = taken(series, last)
     return found
 
 

@@ -21,6 +21,7 @@ from ..settings import Settings
 from ..table import Table, open_table
 from ..table.builtin import sunspots
 from ..table.format import AS_FOUND, Format, FormatOptions
+from ..table.spill import taken
 from ..task import Loss, Metric, Problem, Task, TestMetrics, evaluating
 from .baseline import errors, mean_and_scale, naive, seasonal_error
 from .options import AS_USUAL, Reading
@@ -289,7 +290,8 @@ class Forecast(Task[Forecasting]):
 
     def truth(self, origins: NDArray[Any]) -> NDArray[Any]:
         """Return the values from some places on, (B, N)."""
-        return self.values.series[0][origins[:, None] + numpy.arange(self.problem.horizon)]
+        steps = origins[:, None] + numpy.arange(self.problem.horizon)
+        return taken(self.values.series[0], steps)
 
     def loss(self, model: nn.Module, batch: Batch, states: States | None) -> Loss:
         """Sum the squared error, in units of the standard deviation of the training part."""
@@ -392,10 +394,14 @@ def _advice(problem: Forecasting, steps: int, best: str) -> str:
         why = "a season that repeats itself exactly leaves little to learn"
     other = "--absolute" if problem.relative else "--relative"
     longer = 3 * problem.season if problem.season > 1 else 2 * problem.window
-    window = f"--window {longer}, " if longer != problem.window else ""
+    options = [
+        f"--steps {3 * steps}",
+        *([f"--window {longer}"] if longer != problem.window else []),
+    ]
+    options += [other, *([f"--horizon {problem.horizon // 2}"] if problem.horizon > 1 else [])]
     return (
-        f"{why}; else try, one at a time: --steps {3 * steps}, {window}{other}, --horizon "
-        f"{max(1, problem.horizon // 2)}, or columns that tell more by --also and --known"
+        f"{why}; else try, one at a time: {', '.join(options)}, or columns that tell more by --also "
+        "and --known"
     )
 
 

@@ -10,7 +10,7 @@ import numpy
 from numpy.typing import NDArray
 
 from ....display import counted
-from ..table.spill import Spill
+from ..table.spill import Spill, taken
 from ..table.table import Table
 from .axis import Axis
 from .cells import Cells
@@ -96,7 +96,7 @@ class Values:
     def before(self, places: NDArray[Any], count: int) -> NDArray[Any]:
         """Return the ``count`` values of all columns before each of some places, (count, B, C)."""
         steps = places + numpy.arange(-count, 0)[:, None]
-        return numpy.stack([series[steps] for series in self.series], 2)
+        return numpy.stack([taken(series, steps) for series in self.series], 2)
 
     def known(self, places: NDArray[Any], count: int) -> NDArray[Any]:
         """Return the ``count`` values from places on of what is known ahead, (count, B, K)."""
@@ -104,7 +104,7 @@ class Values:
         columns = self.series[len(self.series) - len(self.roles.known) :]
         if not self.roles.known:
             return numpy.empty((*steps.shape, 0))
-        return numpy.stack([column[steps] for column in columns], 2)
+        return numpy.stack([taken(column, steps) for column in columns], 2)
 
     def description(self) -> str:
         """Return which columns are read, and as what, in one line."""

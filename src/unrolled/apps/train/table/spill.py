@@ -72,8 +72,27 @@ def chunks(array: NDArray[Any], size: int = 2**18) -> Iterator[NDArray[Any]]:
             mapped.madvise(mmap.MADV_DONTNEED)
 
 
+def taken(array: NDArray[Any], places: NDArray[Any]) -> NDArray[Any]:
+    """Return the numbers at some places, of any shape.
+
+    What is mapped of a large file is given back at once: each place maps pages around it, and these
+    pile up.
+
+    >>> taken(numpy.arange(5) * 10, numpy.array([[4, 0]])).tolist()
+    [[40, 0]]
+    """
+    found = array[places]
+    mapped = _map_of(array) if array.nbytes > LARGE else None
+    if mapped is not None:
+        mapped.madvise(mmap.MADV_DONTNEED)
+    return found
+
+
 GIVEN_BACK = 16
 """Parts after which what is mapped is given back."""
+
+LARGE = 2**25
+"""Bytes of an array from which on single places of it are not kept mapped."""
 
 
 def _map_of(array: Any) -> mmap.mmap | None:

@@ -394,13 +394,14 @@ def _advice(problem: Forecasting, steps: int, best: str) -> str:
         why = "a season that repeats itself exactly leaves little to learn"
     other = "--absolute" if problem.relative else "--relative"
     longer = 3 * problem.season if problem.season > 1 else 2 * problem.window
-    options = [
+    tried = [
         f"--steps {3 * steps}",
         *([f"--window {longer}"] if longer != problem.window else []),
+        other,
+        *([f"--horizon {problem.horizon // 2}"] if problem.horizon > 1 else []),
     ]
-    options += [other, *([f"--horizon {problem.horizon // 2}"] if problem.horizon > 1 else [])]
     return (
-        f"{why}; else try, one at a time: {', '.join(options)}, or columns that tell more by --also "
+        f"{why}; else try, one at a time: {', '.join(tried)}, or columns that tell more by --also "
         "and --known"
     )
 

@@ -15,7 +15,7 @@ from ..errors import CellError, DrawError, UserError
 from ..printable import SPELLED, printable, spelled
 from . import completion
 from .train.classify.command import predict
-from .train.command import leave, sample, train
+from .train.command import compare, leave, sample, train
 from .train.pairs.command import translate
 from .train.series.command import forecast
 from .train.settings import Settings, option
@@ -71,7 +71,7 @@ class Narrow(TyperCommand):
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(train, name="train")
-for each in (sample, predict, forecast, translate):
+for each in (sample, predict, forecast, translate, compare):
     app.command()(each)
 
 

@@ -8,7 +8,8 @@ from importlib import resources
 import numpy
 import pytest
 
-from unrolled.apps.report.charts import against_distance, learning
+from unrolled.apps.curves import learning
+from unrolled.apps.report.charts import against_distance
 from unrolled.apps.report.figures import LETTERS, PHONE, dark, inches, inline, least, scrolls
 from unrolled.draw.contrast import READABLE, contrast, ink_on
 from unrolled.draw.palette import DIM, FADED, INK, LOOKS, PAPER, TEXT_LIT, Look

@@ -13,9 +13,9 @@ from markupsafe import escape
 from matplotlib.collections import LineCollection
 
 from unrolled import cells
+from unrolled.apps.curves import learning
 from unrolled.apps.draw.numbers import Measured
 from unrolled.apps.listing import code
-from unrolled.apps.report.charts import learning
 from unrolled.apps.report.command import RESULTS, _baselines, _place
 from unrolled.apps.report.model import (
     SENTENCE,

@@ -88,7 +88,7 @@ def said() -> set[str]:
     found = {f"A sentence of the {name} task" for name in STORIES}
     found |= {each.summary for each in cells.CELLS.values()}
     found |= {"every symbol equally likely", "symbol frequencies", "interpolated 5-gram"}
-    for path in folder.glob("*.py"):
+    for path in (*folder.glob("*.py"), folder.parent / "settling.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found.add(node.value)

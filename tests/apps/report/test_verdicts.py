@@ -13,19 +13,16 @@ from unrolled.apps.report.claims import claims
 from unrolled.apps.report.page import Speech
 from unrolled.apps.report.verdicts import (
     Seed,
-    Told,
-    Verdict,
-    both,
     by_seed,
     cure,
     enough,
     falling,
     long_gap,
     needed,
-    settled,
     short_gap,
     trouble,
 )
+from unrolled.apps.settling import Told, Verdict, both, settled
 from unrolled.apps.study.outcome import Outcome
 
 from .outcomes import ARRIVES, LEARNS, SCORES, VANISHES, outcome, study

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ...display import gradient_size
+from ..settling import SEEDS, Settled, Verdict, both, settled
 from ..study.outcome import Outcome
 from ..study.table import Figure as Scores
 from ..study.table import Found, gathered, ordered
@@ -13,20 +14,15 @@ from .commands import trials
 from .memory import accuracy_table, budget, caption
 from .page import Section, Speech
 from .verdicts import (
-    SEEDS,
     Seed,
-    Settled,
-    Verdict,
     arriving,
     beginning,
-    both,
     by_seed,
     cure,
     enough,
     long_gap,
     needed,
     reaches,
-    settled,
     short_gap,
     trouble,
 )

@@ -11,12 +11,13 @@ from markupsafe import Markup
 
 from ...display import gradient_size
 from ...draw.drawings import find
+from ..curves import Curve, learning
 from ..draw.request import subject
 from ..study.grammar import STORIES, Grammar
 from ..study.outcome import Outcome, Reading
 from ..study.table import Figure as Scores
 from ..study.table import Found, gathered, lines, number, ordered
-from .charts import Curve, against_distance, against_gap, learning
+from .charts import against_distance, against_gap
 from .commands import draw, study, trials
 from .figures import inline, picture
 from .page import Section, Speech, TableCell

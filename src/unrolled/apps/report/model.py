@@ -25,13 +25,14 @@ from ...probe import features
 from ...probe.diagnosis import diagnose, row
 from ...probe.record import record
 from ...probe.units import Unit, UnitSearch, find_units
+from ..curves import Curve, learning
 from ..draw.numbers import Measured
 from ..train import checkpoint as checkpoints
 from ..train import log, text
 from ..train.doubts import doubts
 from ..train.language import sample
 from ..train.sample_inputs import LEAST, excerpts
-from .charts import Curve, against_distance, learning
+from .charts import against_distance
 from .commands import language_of, line, of_run
 from .figures import inline, picture
 from .memory import shade_level, spread

@@ -15,7 +15,7 @@ from ...printable import printable
 from .given_texts import lines_of, one_input
 from .options import Given, shaped, with_settings
 from .records import FORMAT_OR_TEXT, format_option, lines
-from .settings import Settings, require
+from .settings import SEEDS, Settings, require
 
 if TYPE_CHECKING:
     from ..terminal import Interrupt
@@ -46,9 +46,15 @@ def training_command(hint: str, *names: str, **defaults: Any) -> Callable[[Make]
             out: Path = typer.Option(Path("runs") / make.__name__, help="Folder of the run."),
             resume: bool = typer.Option(False, "--resume", help="Go on with the run in --out."),
             overwrite: bool = typer.Option(False, "--overwrite", help="Replace the run."),
+            seeds: int | None = typer.Option(
+                None,
+                help="Train from so many seeds, from 1 to 100, each in a folder inside --out, and "
+                "compare.",
+                show_default="one",
+            ),
             **own: Any,
         ) -> None:
-            fit(given, partial(make, **own), out, resume, overwrite, (hint,))
+            fit_given(given, partial(make, **own), out, resume, overwrite, (hint,), seeds)
 
         both = (*signature(make).parameters.values(), *signature(run).parameters.values())
         shown = [each for each in both if each.name not in ("settings", "problem", "given", "own")]
@@ -112,6 +118,88 @@ def sample(
             typer.echo(printable(character), nl=False)
     finally:
         typer.echo()
+
+
+def fit_given(
+    given: Given,
+    make: "Callable[[Settings, Problem | None], Task]",
+    out: Path,
+    resume: bool,
+    overwrite: bool,
+    hints: Sequence[str],
+    seeds: int | None = None,
+) -> None:
+    """Fit one run, or several if more cells than one or a number of seeds are given.
+
+    Arguments are those of `fit`; see `several`.
+    """
+    if seeds is not None:
+        require("--seeds", seeds, SEEDS)
+    if len(given.cells) < 2 and seeds is None:
+        fit(given, make, out, resume, overwrite, hints)
+        return
+    if resume and overwrite:
+        raise UserError("--resume and --overwrite contradict each other: give one of them")
+    settings = given.begun()
+    if settings.devices > 1:
+        raise UserError(
+            f"--devices {settings.devices}: several runs are trained one after the other, each in "
+            "one process"
+        )
+    if Path("-") in _files(make):
+        raise UserError("standard input can be read once: several runs need a file")
+    from ..terminal import load_torch
+
+    load_torch()
+    from .several import fit_all, plan
+
+    def one(own: Given, folder: Path, is_there: bool) -> None:
+        fit(own, make, folder, is_there, overwrite, ())
+
+    runs = plan(given, given.cells or (settings.cell,), seeds or 1, out)
+    fit_all(runs, one, out, resume, overwrite)
+
+
+def _files(make: Any) -> list[Any]:
+    """Return the arguments that a task is made of, lists of them one by one."""
+    values = getattr(make, "keywords", {}).values()
+    return [each for value in values for each in (value if isinstance(value, list) else [value])]
+
+
+def compare(
+    runs: list[Path] = typer.Argument(
+        metavar="RUN...", help="Folders of runs, or a folder with folders of runs."
+    ),
+    out: Path | None = typer.Option(
+        None, help="Draw it too: a .png, .svg or .pdf.", show_default="not drawn"
+    ),
+    form: str = format_option("text", "text, csv or jsonl.", FORMAT_OR_TEXT),
+) -> None:
+    """Compare runs on the same data: what each cell reaches, with the spread of its seeds."""
+    from ..files import require_place
+    from ..terminal import load_torch, output, say
+
+    require("--format", form, FORMAT_OR_TEXT)
+    if out is not None:
+        require_place("--out", out, ".png", ".svg", ".pdf")
+    load_torch()
+    from .comparison import Comparison, entries
+    from .several import drawn, said
+
+    found = Comparison.of(entries(runs))
+    if form == "text":
+        for line in said(found, output().print):
+            say(output(), line)
+    else:
+        records = found.records()
+        names = list(dict.fromkeys(name for each in records for name in each))
+        rows = [
+            [each.get(name, "" if form == "csv" else None) for name in names] for each in records
+        ]
+        for line in lines(form, names, rows):
+            typer.echo(line)
+    if out is not None:
+        drawn(found).save(out)
 
 
 def fit(
@@ -180,12 +268,15 @@ def _conclude(training: "Training", out: Path, hints: Sequence[str]) -> None:
     """Say where the run stands, what its best model reaches, and how to go on."""
     from ..terminal import output, say
     from . import checkpoint as checkpoints
+    from . import comparison
 
     console = output()
     task, step, steps, best = training.task, training.step, training.settings.steps, training.best
     unit, name, figures = task.metric.name, f"this {training.cell.name}", None
     if best is not None:
         figures = task.test_metrics(checkpoints.best(out).model().eval(), name)
+    if figures is not None and best is not None:
+        comparison.keep(out, best.step, name, figures)
     if figures is not None:
         console.print(figures.table(name))
     lines = (

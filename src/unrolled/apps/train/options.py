@@ -21,10 +21,12 @@ class Given:
     Attributes:
         settings: by name.
         defaults: those of the command where they differ from the settings' own.
+        cells: all that are named; the settings have the first.
     """
 
     settings: dict[str, Any]
     defaults: dict[str, Any]
+    cells: tuple[str, ...] = ()
 
     def begun(self) -> Settings:
         """Return the settings of a new run.
@@ -60,7 +62,9 @@ def with_settings(
                 given |= {field: value for field, value in values.items() if field in ABOUT}
                 arguments[name] = kind(**values)
             given = {name: value for name, value in given.items() if value is not None}
-            command(**arguments, given=Given(given, defaults))
+            cells = tuple(given.pop("cell", None) or ())
+            given |= {"cell": cells[0]} if cells else {}
+            command(**arguments, given=Given(given, defaults, cells))
 
         return shaped(run, command, [*parameters, *settings])
 
@@ -122,6 +126,7 @@ def _parameter(
 ) -> inspect.Parameter:
     """Return the parameter of a command for an option."""
     about, kind = abouts(options)[name], get_type_hints(options)[name]
+    kind = list[str] if options is Settings and name == "cell" else kind
     flags = about.flags or (f"--{name}/--no-{name}" if kind is bool else "")
     info = typer.Option(
         *filter(None, [flags]),

@@ -47,6 +47,7 @@ DROPOUT = Rule(lambda value: 0 <= value < 1, "at least 0 and less than 1")
 SECONDS = Rule(lambda value: 0 < value <= 2**31, "more than 0 and at most 2**31")
 CLIP = Rule(lambda value: value > 0, "more than 0 (inf for no clipping)")
 SEED = Rule(lambda value: 0 <= value < 2**63, "at least 0 and less than 2**63")
+SEEDS = Rule(lambda value: 1 <= value <= 100, "from 1 to 100")
 HELD_OUT = Rule(lambda value: 0 < value < 1, "between 0 and 1")
 ANY = Rule(lambda value: True, "anything")
 TRUTH = Rule(lambda value: value in (True, False), "true or false")
@@ -136,7 +137,9 @@ class Settings(Options):
     unrolled.errors.UserError: --dropout must be at least 0 and less than 1, not 1.5
     """
 
-    cell: str = declare("lstm", "See: unrolled cells; or FILE.py:NAME, or a run.", ANY)
+    cell: str = declare(
+        "lstm", "See: unrolled cells; or FILE.py:NAME, or a run; may be repeated.", ANY
+    )
     hidden: int = declare(256, "Hidden size.", ROWS)
     layers: int = declare(1, "Recurrent layers.", _up_to(2**10))
     dropout: float = declare(0.0, "Between layers and before the readout.", DROPOUT)

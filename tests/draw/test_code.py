@@ -9,7 +9,7 @@ import unrolled
 from unrolled import affine, exp, sigmoid, tanh, vector
 from unrolled.cells import CELLS
 from unrolled.draw import scene_of
-from unrolled.draw.formulas import LONGEST, _lines, measured, text_panel
+from unrolled.draw.formulas import LONGEST, _lines, measured, text_panel, written
 from unrolled.draw.frames import FRAME_DPI
 from unrolled.draw.parts import circle
 from unrolled.draw.render import DPI, figure
@@ -88,6 +88,13 @@ def test_names_hang_above_the_borders_of_boxes(cell: Cell) -> None:
             for box in (box for box in scene.boxes.values() if box.role in ("layer", "operation")):
                 a, b, c, d = box.bounds
                 assert max(a - right, left - c, b - up, down - d) > 0.06, (label.id, box.id)
+
+
+def test_a_sign_that_begins_a_line_stands_apart_from_its_term() -> None:
+    second = written(CELLS["cornn"].graph, ["z"]).shapes[1].text
+    alone = second.replace("{}", "", 1)
+    assert alone.startswith("$+ b_{hz}")
+    assert measured(second) > measured(alone) + 0.05
 
 
 def test_code_is_broken_in_sums_before_products() -> None:

@@ -102,7 +102,8 @@ def _broken(text: str) -> list[str]:
         wanted = wide / 2 if wide < 1.9 * LONGEST else room
         place = min(fitting, key=lambda n: abs(widths[n] - wanted))
         lines.append(text[:place])
-        text = text[place + 1 :]
+        # Behind an empty group mathtext sets a sign between two terms, else one of the term's own.
+        text = f"{{}}{text[place + 1 :]}"
     return [*lines, text]
 
 

@@ -51,6 +51,15 @@ def test_heat_maps_hold_the_recording() -> None:
     assert [tick.get_text() for tick in panels[-1].get_xticklabels()] == list("letters")
 
 
+def test_tensors_of_16_bits() -> None:
+    values = torch.tensor([[0.5, 0.25], [0.125, 1.0]], dtype=torch.bfloat16)
+    held = charts.gates({"f": values}, "ab").values
+    assert held is not None
+    assert held["f"].tolist() == values.tolist()
+    sizes = charts.curves_of({"a": values[:, 1]})["a"].sizes
+    assert sizes.tolist() == [1.0, 4.0]
+
+
 def test_tensors_with_gradients_and_large_states() -> None:
     picture = charts.gates({"c": torch.full((2, 3), -18.0, requires_grad=True)}, "ab")
     (axes, bar) = picture.figure().axes
@@ -196,6 +205,8 @@ def test_text_is_coloured_by_its_values() -> None:
         (lambda: charts.gates({}, "ab"), "there is nothing to draw"),
         (lambda: charts.gates({"f": numpy.zeros(3)}, "abc"), r"shape \(T, H\).*got \(3,\)"),
         (lambda: charts.gates({"f": "abc"}, "abc"), "f is not an array of numbers"),
+        (lambda: charts.gates({"f": torch.ones(2, 1) * 1j}, "ab"), r"f .* complex \(complex64\)"),
+        (lambda: charts.spectrum(numpy.ones((2, 1)) * 1j), r"f .* complex \(complex128\)"),
         (lambda: charts.gates({"f": numpy.zeros((2, 1))}, "ab", language="de"), "en or zh"),
         (lambda: charts.spectrum(numpy.zeros((0, 3))), r"got \(0, 3\)"),
         (lambda: charts.distance({}), "there is no curve"),

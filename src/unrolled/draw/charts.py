@@ -221,8 +221,12 @@ def _array(chart: str, name: str, value: Any, dimensions: int) -> ndarray:
     """Return a tensor or array as an array of float64, of so many dimensions."""
     if hasattr(value, "detach"):
         value = value.detach().cpu()
+        value = value if value.is_complex() else value.double()  # numpy has no bfloat16
     try:
-        array = numpy.asarray(value, dtype=float)
+        array = numpy.asarray(value)
+        if numpy.iscomplexobj(array):  # else what is imaginary would be left out
+            raise TypeError(f"its numbers are complex ({array.dtype}): give .real or .imag of them")
+        array = array.astype(float)
     except (TypeError, ValueError) as error:
         raise DrawError(f"{chart}: {name} is not an array of numbers: {error}") from error
     if array.ndim != dimensions or array.size == 0:
@@ -328,7 +332,10 @@ def sizes_of(curves: Mapping[str, Curve]) -> dict[str, ndarray]:
 def _least(value: Any) -> float:
     """Return the smallest number that the dtype of an array or tensor holds in full precision."""
     if hasattr(value, "detach"):
-        value = value.detach().cpu()
+        import torch
+
+        kind = value.dtype if value.is_floating_point() else torch.float64
+        return torch.finfo(kind).tiny
     kind = numpy.asarray(value).dtype
     return float(numpy.finfo(kind if kind.kind == "f" else float).tiny)
 

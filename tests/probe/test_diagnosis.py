@@ -158,6 +158,18 @@ def test_the_forget_bias_of_a_fresh_lstm_is_mentioned() -> None:
         assert "open_gate(model), a bias of 1" in diagnosis.verdict
 
 
+def test_of_units_nothing_is_said_where_states_are_infinite() -> None:
+    torch.manual_seed(0)
+    relu = unrolled.RNN(I, 8, nonlinearity="relu")
+    with torch.no_grad():
+        relu.weight_hh_l0.fill_(1e30)
+        relu.bias_ih_l0[:4] = -1e3  # at 0, for the steps before all is infinite
+        relu.weight_hh_l0[:4] = 0
+    found = unrolled.diagnose(relu, torch.randn(20, 2, I).abs())
+    assert found.layers["l0"].dead == [0, 1, 2, 3]
+    assert found.codes == {"exploding"}
+
+
 def test_dead_and_duplicate_units() -> None:
     lstm = orthogonal(unrolled.LSTM(I, 16), forget=1.0)
     with torch.no_grad():

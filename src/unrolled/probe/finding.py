@@ -259,7 +259,7 @@ def saturated(m: Measurement) -> Finding | None:
 
 def dead_units(m: Measurement) -> Finding | None:
     """Find units that do not react to the input."""
-    if len(m.dead) < max(1, UNITS * m.units):
+    if not m.moved or len(m.dead) < max(1, UNITS * m.units):
         return None
     text = Sentence(
         "{count} of {all} never change with the input: {units}",
@@ -274,7 +274,7 @@ def dead_units(m: Measurement) -> Finding | None:
 
 def duplicate_units(m: Measurement) -> Finding | None:
     """Find units that do what another does."""
-    if len(m.duplicates) < max(1, UNITS * m.units):
+    if not m.compared or len(m.duplicates) < max(1, UNITS * m.units):
         return None
     text = Sentence(
         "{count} of {all} do what another does: {pairs}",

@@ -72,7 +72,10 @@ def train_again(folder: Path, run: Path) -> Path:
 
 def test_what_is_no_cell_is_named(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(MINE)
+    (tmp_path / "script.py").write_text("raise SystemExit(3)")
     for name, message in {
+        "": "the name of the cell is empty",
+        f"{tmp_path}/script.py:leaky": "cannot be run: SystemExit: 3",
         "lstmm": "no cell is called 'lstmm'; did you mean lstm.*FILE.py:NAME, or a run's folder",
         f"{tmp_path}": "there is no checkpoint",
         f"{tmp_path}/mine.py:other": "has no cell called 'other': it has leaky",

@@ -23,6 +23,8 @@ def cell_of(name: str) -> Cell:
     Raises:
         UserError: there is none; the file cannot be run.
     """
+    if not name:
+        raise UserError("the name of the cell is empty: unrolled cells lists the known ones")
     file, colon, own = name.rpartition(":")
     own = decoded(own)
     if not colon or not file.endswith(".py"):
@@ -48,7 +50,7 @@ def _run(file: str) -> tuple[dict[str, Any], list[warnings.WarningMessage]]:
         warnings.simplefilter("always")  # filters take those that are given again
         try:
             return runpy.run_path(file), caught
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a script may end by itself
             raise UserError(f"{file} cannot be run: {type(error).__name__}: {error}") from error
 
 

@@ -16,9 +16,12 @@ from ..printable import SPELLED, printable, spelled
 from . import completion
 from .train.classify.command import predict
 from .train.command import compare, leave, sample, train
+from .train.options import with_options
 from .train.pairs.command import translate
 from .train.series.command import forecast
-from .train.settings import Settings, option
+from .train.series.options import Reading
+from .train.settings import Options, Settings, abouts, option
+from .train.table.format import FormatOptions
 
 
 class Commands(TyperGroup):
@@ -107,6 +110,11 @@ CellName = Annotated[
 TEXT = _option(
     None, "A file, or the text itself, to read.", shown="held-out part of Python's help topics"
 )
+TABLE = _option(
+    None,
+    "The table to read, for a run on a table; - for standard input.",
+    shown="the data that packages bring",
+)
 LANGUAGE = _option("en", "Of the page: en or zh.", autocompletion=completion.of(["en", "zh"]))
 JSON = _option(None, "Keep the figures.", metavar="FILE")
 
@@ -129,12 +137,11 @@ def _unrolled(
 
 
 @app.command()
+@with_options
 def diagnose(
     run: Run,
     text: str | None = TEXT,
-    file: Path | None = _option(
-        None, "The table to read, for a run on a table.", shown="the data that packages bring"
-    ),
+    file: Path | None = TABLE,
     needs: int | None = _option(
         None, "The steps between what decides an answer and the answer.", shown="no question"
     ),
@@ -142,8 +149,14 @@ def diagnose(
     lang: str = _option(
         "en", "Of all texts: en or zh.", autocompletion=completion.of(["en", "zh"])
     ),
+    *,
+    reading: Reading,
+    options: FormatOptions,
 ) -> None:
-    """Say what is wrong with a trained model's recurrent layers, and what helps."""
+    """Say what is wrong with a trained model's recurrent layers, and what helps.
+
+    A table is read as the run's own was, unless options say otherwise.
+    """
     from .terminal import check_language, load_torch, output
 
     check_language(lang)
@@ -162,7 +175,8 @@ def diagnose(
     if json is not None:
         require_place("--json", json, ".json")
     checkpoint = checkpoints.load(run)
-    x = sample_inputs(checkpoint, text, file, max(STEPS, 1 + (needs or 0)))
+    steps = max(STEPS, 1 + (needs or 0))
+    x = sample_inputs(checkpoint, text, file, steps, options, reading)
     found = examine(checkpoint.model().eval(), x, needs=needs).translated(lang)
     reasons = doubts(checkpoint, language=lang)
     if json is not None:
@@ -386,10 +400,27 @@ def study(
     leave(interrupt)
 
 
+def _said(file: Path | None, *options: Options) -> list[str]:
+    """Return a table and the options of how it is read as a command line has them."""
+    words = [] if file is None else ["--file", str(file)]
+    for each in options:
+        for name, about in abouts(type(each)).items():
+            value = getattr(each, name)
+            if isinstance(value, bool):
+                flags = (about.flags or f"--{name}/--no-{name}").split("/")
+                words.append(flags[0] if value else flags[1])
+            elif value is not None:
+                several = value if isinstance(value, list) else [value]
+                words += [word for one in several for word in (option(name), str(one))]
+    return words
+
+
 @app.command()
+@with_options
 def report(
     run: Run,
     text: str | None = TEXT,
+    file: Path | None = TABLE,
     lang: str = LANGUAGE,
     out: Path | None = _option(
         None,
@@ -405,17 +436,26 @@ def report(
         metavar="FILE",
         shown="Python's help topics",
     ),
+    *,
+    reading: Reading,
+    options: FormatOptions,
 ) -> None:
-    """Write a page about a trained model: one HTML file that needs no network."""
+    """Write a page about a trained model: one HTML file that needs no network.
+
+    A table is read as the run's own was, unless options say otherwise.
+    """
     from rich.console import Console
 
     from .terminal import Interrupt, load_torch
 
     load_torch()
+    from .report.command import TableInput
     from .report.command import report as write
 
+    table = TableInput(file, options, reading, _said(file, reading, options))
+    console = Console(stderr=True)
     with Interrupt() as interrupt:
-        place = write(run, text, lang, out, seeds, data or [], Console(stderr=True), interrupt)
+        place = write(run, text, lang, out, seeds, data or [], console, interrupt, table)
     typer.echo(place)
     leave(interrupt)
 

@@ -20,11 +20,11 @@ from unrolled.apps.report.command import RESULTS, _baselines, _place
 from unrolled.apps.report.model import (
     SENTENCE,
     Run,
-    _learning_said,
     _strip_said,
     beginning,
     diagnosis,
     inside,
+    learning_said,
     model,
 )
 from unrolled.apps.report.network import COLUMNS
@@ -180,6 +180,6 @@ def test_pages_of_two_languages_stand_beside_each_other(tmp_path: Path) -> None:
 
 
 def test_a_learning_curve_says_of_what_its_points_are() -> None:
-    assert "means over" not in _learning_said(1, 40, Speech())
-    assert "Points of training: means over 10 steps." in _learning_said(1, 1500, Speech())
-    assert "训练的每个点是 10 步的平均。" in _learning_said(3, 1500, Speech("zh"))
+    assert "means over" not in learning_said(1, 40, Speech())
+    assert "Points of training: means over 10 steps." in learning_said(1, 1500, Speech())
+    assert "训练的每个点是 10 步的平均。" in learning_said(3, 1500, Speech("zh"))

@@ -24,9 +24,12 @@ from ..terminal import Interrupt, rule, say
 from ..train import checkpoint as checkpoints
 from ..train.demo import demo as train
 from ..train.doubts import equally_likely
-from ..train.language import Language
-from ..train.sample_inputs import source_for, words_for
+from ..train.language import Characters, Language
+from ..train.sample_inputs import sample_inputs, source_for, words_for
+from ..train.series.options import AS_USUAL, Reading
+from ..train.table.format import AS_FOUND, FormatOptions
 from ..train.text import Source
+from . import tables
 from .claims import found, overview
 from .memory import memory
 from .model import Run, diagnosis, inside, model, units
@@ -58,6 +61,7 @@ def report(
     data: Sequence[Path] = (),
     console: Console | None = None,
     interrupt: Interrupt | None = None,
+    table: TableInput | None = None,
 ) -> Path:
     """Write the report of a run; where it stands.
 
@@ -74,6 +78,7 @@ def report(
             held-out part is read.
         console: shows how far these are; None: nothing does.
         interrupt: ends their training after the models that are done.
+        table: for a run on a table: the file that it is looked at with, and how it is read.
 
     Raises:
         UserError: the run cannot be read, there is no text for it, or more seeds cannot be had.
@@ -84,7 +89,10 @@ def report(
         require_place("--out", out, ".html", ".htm")
     speech = Speech(language)
     checkpoint = checkpoints.load(path)
-    _ = checkpoint.vocabulary  # an error for a run of another kind
+    if not isinstance(checkpoint.problem, Characters):
+        return _of_table(path, checkpoint, text, speech, out, seeds, data, table or TableInput())
+    if table is not None and table.file is not None:
+        raise UserError("--file is for a run on a table; this one reads text: give --text")
     source = source_for(checkpoint, data)
     words = words_for(checkpoint, text, source)
     Run(path, checkpoint, words)  # an error for a text that does not fit, before any training
@@ -98,6 +106,50 @@ def report(
     sections = [trained, cells([checkpoint.cell], speech, run.path), *about(run, baselines, speech)]
     place = out or _place(checkpoints.folder_of(path), language, console)
     write(place, page(title, lead, sections, speech, described(run, speech)))
+    return place
+
+
+@final
+class TableInput(NamedTuple):
+    """The table that a run is looked at with.
+
+    Attributes:
+        file: None: the data that come with a package, for a run on these.
+        options: how it is read.
+        reading: how times and gaps of series are read.
+        words: the options as they were given, for commands on the page.
+    """
+
+    file: Path | None = None
+    options: FormatOptions = AS_FOUND
+    reading: Reading = AS_USUAL
+    words: Sequence[str] = ()
+
+
+def _of_table(
+    path: Path,
+    checkpoint: checkpoints.Checkpoint,
+    text: str | None,
+    speech: Speech,
+    out: Path | None,
+    seeds: int,
+    data: Sequence[Path],
+    given: TableInput,
+) -> Path:
+    """Write the report of a run on a table."""
+    if seeds != 1 or data:
+        raise UserError(
+            "--seeds and --data are for a run on text; of a table: unrolled train "
+            f"{checkpoint.problem.kind} FILE --seeds N, then unrolled compare"
+        )
+    inputs = sample_inputs(
+        checkpoint, text, given.file, options=given.options, reading=given.reading
+    )
+    lead = speech("Every measurement on this page was made on this model by one command.")
+    title = f"{path.name or checkpoint.cell.name}{speech(': ')}{checkpoint.cell.name}"
+    parts = tables.sections(path, checkpoint, inputs, given.words, speech)
+    place = out or checkpoints.folder_of(path) / page_name(NAME, speech.language)
+    write(place, page(title, lead, parts, speech, tables.described(checkpoint, speech)))
     return place
 
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from ...draw.picture import Picture
     from ...equations import Cell
+    from ...probe.diagnosis import Diagnosis
     from ..train.checkpoint import Checkpoint
 
 SENTENCE = 54
@@ -148,9 +149,11 @@ def model(run: Run, baselines: Mapping[str, float], title: str, speech: Speech) 
         "about": about,
         "bits": _bits(run, baselines, speech),
         "doubts": doubts(run.checkpoint, baselines, speech.language),
-        "caption": f"{speech('held-out loss')}{speech('; ')}{_seeds(seeds, speech)}",
-        "learning": _learning(run, speech),
-        "learning_caption": _learning_said(seeds, checkpoint.step, speech),
+        "unit": speech("bits per character"),
+        "tested": None,
+        "caption": f"{speech('held-out loss')}{speech('; ')}{seeds_said(seeds, speech)}",
+        "learning": learned(run.paths, speech),
+        "learning_caption": learning_said(seeds, checkpoint.step, speech),
         "command": _report(run, speech),
         "written": "".join(written),
         "temperature": TEMPERATURE,
@@ -161,7 +164,7 @@ def model(run: Run, baselines: Mapping[str, float], title: str, speech: Speech) 
     return Section("model", speech(title), "model.html.j2", data)
 
 
-def _learning_said(seeds: int, steps: int, speech: Speech) -> str:
+def learning_said(seeds: int, steps: int, speech: Speech) -> str:
     """Say of how many models each learning curve is, and of how many steps each of its points."""
     size = _size(steps)
     if seeds == 1:
@@ -185,7 +188,7 @@ def _report(run: Run, speech: Speech) -> str:
     return line("report", run.path, *more, *language_of(speech.language))
 
 
-def _seeds(seeds: int, speech: Speech) -> str:
+def seeds_said(seeds: int, speech: Speech) -> str:
     """Say of how many models a figure is."""
     if seeds == 1:
         return speech("one model of one seed: another seed may differ.")
@@ -209,9 +212,9 @@ def _bracketed(words: str, speech: Speech) -> str:
     return f"{speech(' (')}{words}{speech(')')}"
 
 
-def _learning(run: Run, speech: Speech) -> Markup | None:
-    """Return the learning curves of the logs; None where there is no log, or a damaged one."""
-    logs = [_logged(path) for path in run.paths]
+def learned(paths: Sequence[Path], speech: Speech) -> Markup | None:
+    """Return the learning curves of runs' logs; None where there is no log, or a damaged one."""
+    logs = [_logged(path) for path in paths]
     own = logs[0]
     if len(own) < 2:
         return None
@@ -371,9 +374,32 @@ def diagnosis(run: Run, baselines: Mapping[str, float], speech: Speech) -> Secti
     for checkpoint in run.checkpoints:
         with torch.no_grad():
             found.append((checkpoint.settings.seed, diagnose(checkpoint.model().eval(), ids)))
+    command = (
+        _report(run, speech)
+        if len(found) > 1 or (run.data and run.given is None)  # diagnose takes no --data
+        else line("diagnose", run.path, *run.options, *language_of(speech.language))
+    )
+    return diagnosed(found, doubts(run.checkpoint, baselines, speech.language), command, speech)
+
+
+def diagnosed(
+    found: Sequence[tuple[int, Diagnosis]],
+    doubts: Sequence[object],
+    command: str,
+    speech: Speech,
+) -> Section:
+    """Return what was found in models, by their seeds: the table of all, and what is said of the
+    first.
+
+    Args:
+        found: seeds, and what was found.
+        doubts: what speaks against judging the first.
+        command: that says it again.
+        speech: of the page.
+    """
     body: list[list[Any]] = []
-    for seed, diagnosed in found:
-        for each in diagnosed.layers.values():
+    for seed, each_found in found:
+        for each in each_found.layers.values():
             cells = row(each)
             reach = cells["reach"].replace(">", speech("more than"))
             name = each.layer
@@ -387,10 +413,8 @@ def diagnosis(run: Run, baselines: Mapping[str, float], speech: Speech) -> Secti
         "findings": [(own.heading(each), each.text, each.advice) for each in own.findings],
         "unsettled": own.unsettled,
         "none": own.verdict if own.healthy else "",
-        "doubts": doubts(run.checkpoint, baselines, speech.language),
-        "command": _report(run, speech)
-        if len(found) > 1 or (run.data and run.given is None)  # diagnose takes no --data
-        else line("diagnose", run.path, *run.options, *language_of(speech.language)),
+        "doubts": doubts,
+        "command": command,
     }
     return Section("diagnosis", speech("The diagnosis"), "diagnosis.html.j2", data)
 

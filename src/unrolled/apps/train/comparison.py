@@ -92,7 +92,7 @@ class Entry:
                     curve[1].append(line.held_out.loss)
         except (OSError, ValueError):  # the figures stand in the checkpoints
             curve = ([best.best.step], [best.best.loss])
-        return cls(path, last, best, curve, _tested(path, best.best.step))
+        return cls(path, last, best, curve, tested(path, best.best.step))
 
     @property
     def loss(self) -> float:
@@ -114,7 +114,13 @@ class Entry:
         return self.last.step >= settings.steps or waited or settings.seconds is not None
 
 
-def _tested(path: Path, step: int) -> Tested | None:
+def tested(path: Path, step: int) -> Tested | None:
+    """Return what the best model of a run, of a step, reached on the test part; None if that was
+    not measured.
+
+    Raises:
+        UserError: the file is damaged.
+    """
     file = path / TESTED
     if not file.is_file():
         return None

@@ -23,7 +23,9 @@ from .pairs import task as pairs
 from .pairs.examples import Pairs
 from .pairs.problem import Translation
 from .series import task as series
+from .series.options import AS_USUAL, Reading
 from .series.problem import Forecasting
+from .table.format import AS_FOUND, FormatOptions
 from .table.table import Table
 
 STEPS = 128
@@ -114,7 +116,12 @@ Inputs = dict[str, Any]
 
 
 def sample_inputs(
-    checkpoint: Checkpoint, text: str | None, file: Path | None, steps: int = STEPS
+    checkpoint: Checkpoint,
+    text: str | None,
+    file: Path | None,
+    steps: int = STEPS,
+    options: FormatOptions = AS_FOUND,
+    reading: Reading = AS_USUAL,
 ) -> Inputs:
     """Return what the model of a run reads.
 
@@ -124,6 +131,8 @@ def sample_inputs(
         file: for a run on a table: one with the same columns. None: the data that come with a
             package, for a run on these.
         steps: how many characters of a text are read in a row.
+        options: how a table is read; what is not told is as with the run's own.
+        reading: how times and gaps of a series are read.
 
     Raises:
         UserError: the data cannot be read, do not fit the run, or are not there.
@@ -139,12 +148,13 @@ def sample_inputs(
             "give --file"
         )
     if isinstance(problem, Classification):
-        table = classify.table(file, known=problem.format)
+        table = classify.table(file, options, problem.format)
         return _records(problem, _own(checkpoint, table, file))
     if isinstance(problem, Forecasting):
-        return _windows(problem, _own(checkpoint, series.table(file), file))
+        table = series.table(file, options, problem.format)
+        return _windows(problem, _own(checkpoint, table, file), reading)
     assert isinstance(problem, Translation)
-    return _pairs(problem, _own(checkpoint, pairs.table(file), file))
+    return _pairs(problem, _own(checkpoint, pairs.table(file, options, problem.format), file))
 
 
 def _own(checkpoint: Checkpoint, table: Table, file: Path | None) -> Table:
@@ -164,9 +174,10 @@ def _records(problem: Classification, table: Table) -> Inputs:
     return {"input": sequences, "lengths": lengths}
 
 
-def _windows(problem: Forecasting, table: Table) -> Inputs:
+def _windows(problem: Forecasting, table: Table, reading: Reading) -> Inputs:
     """Return the last windows."""
-    return {"input": series.last_windows(problem, series.values_for(problem, table), COUNT)}
+    values = series.values_for(problem, table, reading)
+    return {"input": series.last_windows(problem, values, COUNT)}
 
 
 def _pairs(problem: Translation, table: Table) -> Inputs:

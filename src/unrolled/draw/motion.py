@@ -214,7 +214,7 @@ def key_under(
     least, most = number(-scale), number(scale)
     if beyond:
         least, most = f"≤ {least}", f"≥ {most}"
-    wide, end = text_width(words) * 0.7, text_width(least) * 0.7
+    wide, end = text_width(words) * 0.75, text_width(least) * 0.75
     start = (left + right) / 2 - (wide + 2 * end + 2.3) / 2
     bar = start + wide + end + 0.5
     colors = tuple(2 * n / (steps - 1) - 1 for n in range(steps))

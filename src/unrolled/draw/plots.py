@@ -51,7 +51,7 @@ def fading(
     upto: int | None = None,
 ) -> None:
     """Draw gradient sizes against steps back, one curve for each model, named left of all
-    ends; from one that ends earlier a thread leads to its name.
+    ends; from one that ends earlier, or at another height, a thread leads to its name.
 
     Args:
         axes: with their limits set and a logarithmic scale upwards.
@@ -85,8 +85,9 @@ def fading(
     beside = last + longest * 0.018 + 0.05
     for (height, step, name, color), fallen in zip(ends, falling, strict=True):
         color = darker(color)
-        if step < last:  # a name beside its end would hide the lines that go on
-            way = [(step, height), (last, 10.0**-fallen)]
+        is_moved = abs(fallen + float(numpy.log10(height))) > gap / 4
+        if step < last or is_moved:  # a name beside its end would hide the lines that go on
+            way = [(step, height), (last if step < last else beside, 10.0**-fallen)]
             look: dict[str, Any] = {"colors": color, "linewidths": 0.9, "zorder": 1}
             axes.add_collection(LineCollection([way], linestyles=[(0, (1, 2))], **look))
         said = name.replace(": ", "\n") if lines == 2 else name

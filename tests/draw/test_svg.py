@@ -183,3 +183,12 @@ def test_without_fonts_it_looks_like_the_png(tmp_path: Path) -> None:
     apart = numpy.asarray(shown, dtype=float) - numpy.asarray(drawn, dtype=float)
     assert abs(apart).mean() < 1.5
     assert (abs(apart) > 100).mean() < 0.002
+
+
+def test_a_picture_says_its_language() -> None:
+    from unrolled.draw import charts
+
+    values = numpy.full((9, 4), 0.5)
+    for language, spoken in (("en", None), ("zh", "zh-Hans")):
+        svg = charts.spectrum(values, language=language)._repr_svg_()
+        assert ElementTree.fromstring(svg or "").get("lang") == spoken

@@ -131,7 +131,7 @@ def element(
     said = _headings(figure) or re.findall(r"<text[^>]*>([^<]*)</text>", body)
     about = escape(readable(about)) or BETWEEN[language].join(said[:MOST])
     title = escape(readable(title)) or next(iter(said), "")
-    return _headed(body, title, about)
+    return _headed(body, title, about, language)
 
 
 _PLACES = re.compile(r'( d="| x="| y="|translate\()([^")]*)')
@@ -139,6 +139,8 @@ _LONG = re.compile(r"(\.\d\d)\d+")
 """Places are written to a hundredth of a point: a third of the file less, nothing to be seen."""
 BETWEEN = {"en": "; ", "zh": "；"}
 """What stands between the parts of a description."""
+LANG = {"zh": "zh-Hans"}
+"""How documents name a language."""
 MOST = 60
 """Words in a description that is made of a picture's words."""
 
@@ -152,8 +154,8 @@ def _headings(figure: Figure) -> list[str]:
     return [escape(readable(each)) for each in dict.fromkeys(found) if each.strip()]
 
 
-def _headed(body: str, title: str, about: str) -> str:
-    """Give an element ids of its own, a title and a description."""
+def _headed(body: str, title: str, about: str, language: str) -> str:
+    """Give an element ids of its own, a title, a description, and a language but English."""
     prefix = "g" + hashlib.sha256(f"{title}{about}{body}".encode()).hexdigest()[:8]
     used = set(re.findall(r'(?:url\(#|href="#)([^")]+)', body))
     body = re.sub(
@@ -163,7 +165,8 @@ def _headed(body: str, title: str, about: str) -> str:
     )
     body = re.sub(r'(url\(#|href="#)', rf"\1{prefix}-", body)
     named = f"{prefix}-title {prefix}-desc" if about else f"{prefix}-title"
-    head = f'<svg role="img" aria-labelledby="{named}" stroke-linejoin="round"'
+    spoken = "" if language == "en" else f' lang="{LANG[language]}"'
+    head = f'<svg role="img"{spoken} aria-labelledby="{named}" stroke-linejoin="round"'
     words = f'\n<title id="{prefix}-title">{title}</title>'
     if about:
         words += f'\n<desc id="{prefix}-desc">{about}</desc>'

@@ -279,15 +279,7 @@ def _conclude(training: "Training", out: Path, hints: Sequence[str]) -> None:
         comparison.keep(out, best.step, name, figures)
     if figures is not None:
         console.print(figures.table(name))
-    lines = (
-        figures.notes
-        if figures is not None
-        else [
-            f"for comparison, {other}: {loss:.3f} {unit}"
-            for other, loss in task.baselines().items()
-        ]
-    )
-    for line in lines:
+    for line in figures.notes if figures is not None else _beside(training, out):
         say(console, line)
     loss = f"; best held-out loss {best.loss:.3f} {unit} at step {best.step}" if best else ""
     say(console, f"{out} is at step {step} of {steps}{loss}")
@@ -299,6 +291,36 @@ def _conclude(training: "Training", out: Path, hints: Sequence[str]) -> None:
         typer.echo(hint.format(out=out))
     more = " --steps N" if step >= steps else ""
     typer.echo(f"Go on: unrolled train {task.problem.kind} [FILE]... --resume --out {out}{more}")
+
+
+def _beside(training: "Training", out: Path) -> list[str]:
+    """Return what simple predictors reach, and how long it will take to be better than all."""
+    from . import log
+    from .outlook import Point, outlook
+
+    task, best = training.task, training.best
+    baselines = task.baselines()
+    found = [
+        f"for comparison, {other}: {loss:.3f} {task.metric.name}"
+        for other, loss in baselines.items()
+    ]
+    if best is None or not baselines or best.loss < min(baselines.values()):
+        return found
+    strongest = min(baselines, key=baselines.__getitem__)
+    try:
+        lines = log.lines(out / log.NAME)
+    except (OSError, ValueError):  # without a log there is no curve
+        return found
+    curve = [Point(each.step, each.held_out.loss) for each in lines if each.held_out is not None]
+    speeds = sorted(each.speed for each in lines if each.speed)
+    if not curve or not speeds:
+        return found
+    settings = training.settings
+    seconds = settings.batch * settings.window / speeds[len(speeds) // 2]
+    return [
+        *found,
+        outlook(curve, baselines[strongest], strongest, seconds, settings.hidden, settings.dropout),
+    ]
 
 
 def leave(interrupt: "Interrupt") -> None:

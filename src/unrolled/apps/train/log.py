@@ -46,6 +46,7 @@ class Line(msgspec.Struct):
     step: Count
     loss: Finite
     held_out: HeldOut | None = None
+    speed: Finite | None = None
 
 
 def cut(path: Path, step: int) -> None:

@@ -188,7 +188,7 @@ def test_sampling_without_a_run_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_demonstration_needs_a_time(tmp_path: Path) -> None:
-    assert "--seconds must be more than 0" in run("demo", "--seconds", "0", code=2)
+    assert "--seconds must be from 0.1 to 1e+06" in run("demo", "--seconds", "0", code=2)
     (tmp_path / "file").touch()
     assert "cannot make the folder" in run("demo", "--out", tmp_path / "file" / "demo", code=2)
 

@@ -16,11 +16,11 @@ from ..printable import SPELLED, printable, spelled
 from . import completion
 from .train.classify.command import predict
 from .train.command import compare, leave, sample, train
-from .train.options import with_options
+from .train.options import number_option, with_options
 from .train.pairs.command import translate
 from .train.series.command import forecast
 from .train.series.options import Reading
-from .train.settings import Options, Settings, abouts, option
+from .train.settings import FEW, ROWS, Options, Settings, abouts, between, option
 from .train.table.format import FormatOptions
 
 
@@ -142,8 +142,11 @@ def diagnose(
     run: Run,
     text: str | None = TEXT,
     file: Path | None = TABLE,
-    needs: int | None = _option(
-        None, "The steps between what decides an answer and the answer.", shown="no question"
+    needs: int | None = number_option(
+        None,
+        "The steps between what decides an answer and the answer.",
+        between(2, 10_000),
+        shown="no question",
     ),
     json: Path | None = JSON,
     lang: str = _option(
@@ -170,8 +173,6 @@ def diagnose(
     from .train.doubts import doubts
     from .train.sample_inputs import STEPS, sample_inputs
 
-    if needs is not None and not 2 <= needs <= 10_000:
-        raise UserError(f"--needs must be from 2 to 10000 steps, not {needs}")
     if json is not None:
         require_place("--json", json, ".json")
     checkpoint = checkpoints.load(run)
@@ -272,10 +273,10 @@ def draw(
 @app.command()
 def kernel(
     cell: CellName,
-    hidden: int = _option(256, "Hidden size.", min=1, max=2**20),
-    input: int = _option(256, "Input size.", min=1, max=2**20),
-    projection: int | None = _option(
-        None, "Size of a projected state.", min=1, max=2**20, shown="half the hidden size"
+    hidden: int = number_option(256, "Hidden size.", ROWS),
+    input: int = number_option(256, "Input size.", ROWS),
+    projection: int | None = number_option(
+        None, "Size of a projected state.", ROWS, shown="half the hidden size"
     ),
     few: bool = _option(False, "For fewer than 16 rows in all steps.", "--few"),
     single: bool = _option(False, "For one step of 16 rows and more.", "--single"),
@@ -332,8 +333,10 @@ def bench(
         None, "onnxruntime,openvino,jax, or none: torch.nn alone.", shown="those installed"
     ),
     quick: bool = _option(False, "Small shapes, a minute.", "--quick"),
-    seconds: float | None = _option(None, "For each row, about.", shown="1, quick 0.2"),
-    threads: int | None = _option(None, "Threads to run on.", shown="PyTorch's choice", min=1),
+    seconds: float | None = number_option(
+        None, "Seconds for each row, about.", between(0.001, 3600.0), shown="1, quick 0.2"
+    ),
+    threads: int | None = number_option(None, "Threads to run on.", FEW, shown="PyTorch's choice"),
     json: Path | None = JSON,
 ) -> None:
     """Measure our layers beside torch.nn and other libraries, here.
@@ -371,13 +374,18 @@ def study(
         "May be repeated: lstm, lstm+forget, rnn_relu+identity, FILE.py:NAME.",
         metavar="CELL[+START]",
     ),
-    gaps: list[int] | None = _option(
-        None, "Words or steps in between; may be repeated.", shown="those of the task"
+    gaps: list[int] | None = number_option(
+        None,
+        "Words or steps in between; may be repeated.",
+        between(1, 10_000),
+        shown="those of the task",
     ),
-    seeds: int = _option(3, "From how many seeds."),
-    hidden: int = _option(64, "Hidden size of every cell."),
-    steps: int | None = _option(None, "Of training.", shown="those of the task"),
-    jobs: int | None = _option(None, "Trials side by side.", shown="the cores", min=1),
+    seeds: int = number_option(3, "From how many seeds.", between(1, 1000)),
+    hidden: int = number_option(64, "Hidden size of every cell.", between(1, 4096)),
+    steps: int | None = number_option(
+        None, "Steps of training.", between(1, 10_000_000), shown="those of the task"
+    ),
+    jobs: int | None = number_option(None, "Trials side by side.", FEW, shown="the cores"),
     out: Path | None = _option(None, "JSON, to go on with.", metavar="FILE"),
 ) -> None:
     """Measure how far cells remember: accuracy against gap, gradient against distance.
@@ -427,8 +435,10 @@ def report(
         "The file to write.",
         shown="report.html in the run's folder, in Chinese report.zh.html",
     ),
-    seeds: int = _option(
-        1, "Of how many models the figures are: more are trained like the run, from other seeds."
+    seeds: int = number_option(
+        1,
+        "Of how many models the figures are: more are trained like the run, from other seeds.",
+        between(1, 100),
     ),
     data: list[Path] | None = _option(
         None,
@@ -462,11 +472,13 @@ def report(
 
 @app.command()
 def demo(
-    seconds: float = _option(230, "About how long to train."),
+    seconds: float = number_option(230, "About how many seconds to train.", between(0.1, 1e6)),
     out: Path = _option(Path("runs/demo"), "Folder of the run and its page."),
     lang: str = LANGUAGE,
-    seeds: int = _option(
-        3, "Of the cells that are compared, at most: as many as there is time for."
+    seeds: int = number_option(
+        3,
+        "Of the cells that are compared, at most: as many as there is time for.",
+        between(1, 1000),
     ),
 ) -> None:
     """Tell the whole story: a language model, how far cells remember, and a page about them."""

@@ -41,7 +41,7 @@ def test_a_cell_of_the_users_own_takes_part(tmp_path: Path) -> None:
         (("longest",), "there is no task 'longest'"),
         (("long", "--cells", "lstn"), "no cell is called 'lstn'"),
         (("long", "--cells", "lstm+open"), "a start is one of"),
-        (("long", "--gaps", "0"), "takes 1 to 10000, got 0"),
+        (("long", "--gaps", "0"), "--gaps must be from 1 to 10000, not 0"),
         (("long", "--seeds", "0"), "--seeds must be from 1"),
         (("long", "--steps", "0"), "--steps must be from 1"),
     ],

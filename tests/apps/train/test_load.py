@@ -357,3 +357,13 @@ def test_names_that_json_cannot_hold_twice() -> None:
     with pytest.raises(UserError, match="called the same, which JSON cannot hold: 'line', 'line'"):
         list(lines("jsonl", ("line", "line"), [(1, 2)]))
     assert list(lines("csv", ("line", "line"), [(1, 2)])) == ["line,line", "1,2"]
+
+
+def test_texts_of_a_file_are_translated_many_at_a_time(runs: Path, tmp_path: Path) -> None:
+    texts = [f"{a}{b}{c}" for a in "abcd" for b in "xyz" for c in "pqr"] * 2
+    expected = PairsRun.load(runs / "pairs").translate(texts)
+    lines = write(tmp_path / "lines.txt", texts)
+    assert run("translate", runs / "pairs", lines).splitlines() == expected
+    table = write(tmp_path / "table.txt", ["no|source", *(f"{n}|{t}" for n, t in enumerate(texts))])
+    options = ("--source", "source", "--separator", "|", "--header")
+    assert run("translate", runs / "pairs", table, *options).splitlines() == expected

@@ -78,7 +78,7 @@ def test_a_damaged_line_gives_no_curve(tmp_path: Path, line: str) -> None:
 
 def test_a_line_is_read() -> None:
     text = '{"step": 3, "loss": 1.5, "held_out": {"loss": 2, "accuracy": NaN}, "speed": 9}'
-    assert checked(parse(text), log.Line) == log.Line(3, 1.5, log.HeldOut(2.0))
+    assert checked(parse(text), log.Line) == log.Line(3, 1.5, log.HeldOut(2.0), 9)
 
 
 class Writer:

@@ -17,7 +17,7 @@ from ...probe.names import places
 from ...probe.record import record
 from ..train import checkpoint as checkpoints
 from ..train.checkpoint import Checkpoint
-from ..train.comparison import Tested, tested
+from ..train.comparison import Reached, tested
 from ..train.doubts import doubts
 from ..train.sample_inputs import Inputs
 from .commands import language_of, line
@@ -102,7 +102,7 @@ def _named(name: str, speech: Speech) -> str:
     return f"{known}{bracket}{rest}"
 
 
-def _tested(found: Tested, cell: str, speech: Speech) -> dict[str, Any]:
+def _tested(found: Reached, cell: str, speech: Speech) -> dict[str, Any]:
     """Return the table of the test part; the model's figure is marked as good if it is the best."""
     own = found.rows["this"][0]
     others = [row[0] for name, row in found.rows.items() if name != "this" and row[0] is not None]

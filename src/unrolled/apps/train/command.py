@@ -13,9 +13,9 @@ from ...display import counted
 from ...errors import UserError
 from ...printable import printable
 from .given_texts import lines_of, one_input
-from .options import Given, shaped, with_settings
+from .options import Given, number_option, shaped, with_settings
 from .records import FORMAT_OR_TEXT, format_option, lines
-from .settings import SEEDS, Settings, require
+from .settings import SEED, SEEDS, Settings, between, require
 
 if TYPE_CHECKING:
     from ..terminal import Interrupt
@@ -46,11 +46,11 @@ def training_command(hint: str, *names: str, **defaults: Any) -> Callable[[Make]
             out: Path = typer.Option(Path("runs") / make.__name__, help="Folder of the run."),
             resume: bool = typer.Option(False, "--resume", help="Go on with the run in --out."),
             overwrite: bool = typer.Option(False, "--overwrite", help="Replace the run."),
-            seeds: int | None = typer.Option(
+            seeds: int | None = number_option(
                 None,
-                help="Train from so many seeds, from 1 to 100, each in a folder inside --out, and "
-                "compare.",
-                show_default="one",
+                "Train from so many seeds, each in a folder inside --out, and compare.",
+                SEEDS,
+                shown="one",
             ),
             **own: Any,
         ) -> None:
@@ -92,9 +92,13 @@ def sample(
     prompt: str | None = typer.Option(
         None, "--prompt", "--text", help="Instead of a file: the text itself.", show_default=False
     ),
-    length: int = typer.Option(500, help="Characters to write."),
-    temperature: float = typer.Option(0.8, help="0: always the likeliest character."),
-    seed: int = typer.Option(0, help="Of the draws."),
+    length: int = number_option(500, "Characters to write.", between(0, 10**9)),
+    temperature: float = number_option(
+        0.8,
+        "How far draws stray from the likeliest character, which 0 always takes.",
+        between(0, 1000),
+    ),
+    seed: int = number_option(0, "Of the draws.", SEED),
     form: str = format_option("text", "text, with its beginning; csv or jsonl.", FORMAT_OR_TEXT),
 ) -> None:
     """Write text with a trained model."""

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import msgspec
 
@@ -21,7 +21,9 @@ from . import checkpoint as checkpoints
 from . import log
 from .checkpoint import Checkpoint
 from .settings import FREE, Settings, option
-from .task import TestMetrics
+
+if TYPE_CHECKING:
+    from .task import TestMetrics
 
 TESTED = "test.json"
 """What the best model of a run reached on the test part, in the run's folder."""
@@ -33,7 +35,7 @@ LEFT_OUT = frozenset({"cell", "seed", *SAME, *FREE})
 """Settings that do not name an entrant: those of all entrants, and those that change no result."""
 
 
-class Tested(msgspec.Struct, forbid_unknown_fields=True):
+class Reached(msgspec.Struct, forbid_unknown_fields=True):
     """Measures on the test part in a file; see `TestMetrics`."""
 
     version: Count
@@ -69,7 +71,7 @@ class Entry:
     last: Checkpoint
     best: Checkpoint
     curve: Curve
-    tested: Tested | None
+    tested: Reached | None
 
     @classmethod
     def at(cls, path: Path) -> Entry:
@@ -114,7 +116,7 @@ class Entry:
         return self.last.step >= settings.steps or waited or settings.seconds is not None
 
 
-def tested(path: Path, step: int) -> Tested | None:
+def tested(path: Path, step: int) -> Reached | None:
     """Return what the best model of a run, of a step, reached on the test part; None if that was
     not measured.
 
@@ -127,7 +129,7 @@ def tested(path: Path, step: int) -> Tested | None:
     with refusing(f"read {file}"):
         text = file.read_bytes()
     try:
-        found: Tested = checked(parse(text), Tested)
+        found: Reached = checked(parse(text), Reached)
     except ValueError as error:
         raise UserError(f"{file} is damaged: {error}") from error
     return found if found.step == step else None
@@ -334,7 +336,7 @@ def _spread(values: Sequence[float]) -> str:
     """Return the median, and the least and the most.
 
     >>> _spread([1.0, 3.0, 2.5]), _spread([0.5])
-    ('2.500 (1.000-3.000)', '0.5000')
+    ('2.5 (1-3)', '0.5')
     """
     middle = number(statistics.median(values), 4)
     if len(values) == 1:
@@ -342,5 +344,5 @@ def _spread(values: Sequence[float]) -> str:
     return f"{middle} ({number(min(values), 4)}-{number(max(values), 4)})"
 
 
-def _first(tested: Tested | None) -> dict[str, Any]:
+def _first(tested: Reached | None) -> dict[str, Any]:
     return {} if tested is None else {f"test {tested.measures[0]}": tested.rows["this"][0]}

@@ -5,12 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, final, get_type_hints
+from typing import Annotated, Any, final, get_args, get_type_hints
 
 import typer
 
 from .. import completion
-from .settings import ABOUT, Options, Settings, abouts
+from .settings import ABOUT, Options, Rule, Settings, abouts, require
 
 
 @final
@@ -115,6 +115,39 @@ def _complete(names: tuple[str, ...]) -> completion.Complete | None:
     return completion.of(names) if names else None
 
 
+def spanned(help: str, rule: Rule) -> str:
+    """Return the help of an option of numbers, with their range.
+
+    >>> spanned("Of the draws.", Rule(lambda value: value >= 0, "at least 0"))
+    'Of the draws; at least 0.'
+    """
+    return f"{help.removesuffix('.')}; {rule.expected}."
+
+
+def number_option(
+    default: Any, help: str, rule: Rule, *flags: str, shown: bool | str = True
+) -> Any:
+    """Return an option of a number, or of several, with its range: in its help, and refused beyond.
+
+    Args:
+        default: None: not given.
+        help: what it is, with its unit.
+        rule: its range.
+        flags: its names; none: that of the parameter.
+        shown: the default that holds where it is None.
+    """
+
+    def check(param: typer.CallbackParam, value: Any) -> Any:
+        for each in value if isinstance(value, (list, tuple)) else [value]:
+            if each is not None:
+                require(param.opts[0], each, rule)
+        return value
+
+    return typer.Option(
+        default, *flags, help=spanned(help, rule), show_default=shown, callback=check
+    )
+
+
 def _setting(name: str, defaults: dict[str, Any]) -> inspect.Parameter:
     """Return the parameter of a command for a setting; None unless it is given."""
     shown = str(defaults.get(name, ABOUT[name].shown or getattr(Settings, name)))
@@ -128,9 +161,10 @@ def _parameter(
     about, kind = abouts(options)[name], get_type_hints(options)[name]
     kind = list[str] if options is Settings and name == "cell" else kind
     flags = about.flags or (f"--{name}/--no-{name}" if kind is bool else "")
+    is_number = not {int, float}.isdisjoint({kind, *get_args(kind)})
     info = typer.Option(
         *filter(None, [flags]),
-        help=about.help,
+        help=spanned(about.help, about.rule) if is_number else about.help,
         show_default=shown or about.shown or True,
         autocompletion=completion.cells if name == "cell" else _complete(about.rule.names),
     )

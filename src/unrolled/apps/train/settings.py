@@ -31,6 +31,19 @@ def _up_to(most: int) -> Rule:
     return Rule(lambda value: 1 <= value <= most, f"from 1 to 2**{most.bit_length() - 1}")
 
 
+def between(least: float, most: float) -> Rule:
+    """Return a rule for numbers.
+
+    >>> between(0, 100).expected
+    'from 0 to 100'
+    """
+    return Rule(lambda value: least <= value <= most, f"from {least:g} to {_digits(most)}")
+
+
+def _digits(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:g}"
+
+
 def one_of(*values: str) -> Rule:
     """Return a rule for names."""
     return Rule(lambda value: value in values, "one of " + ", ".join(values), values)
@@ -40,7 +53,8 @@ ROWS = _up_to(2**20)
 """The most rows of a batch; times 2**40 steps, a row's number is an integer of 64 bits."""
 OFTEN = _up_to(2**53)
 """The most of whatever else is counted."""
-POSITIVE = Rule(lambda value: value >= 1, "at least 1")
+COUNTED = _up_to(2**20)
+"""The most of what is read, written or known at a time."""
 RATE = Rule(lambda value: 0 < value <= 1000.0, "more than 0 and at most 1000")
 """At a greater learning rate float32 cannot hold a step."""
 DROPOUT = Rule(lambda value: 0 <= value < 1, "at least 0 and less than 1")

@@ -101,7 +101,7 @@ def test_empty_cells_are_errors_or_dropped(tmp_path: Path) -> None:
         (["x,label", "1,a"], ("--sequence", "z*"), r"has no column 'z*': it has 'x', 'label'"),
         (["x,label", "1,a"], ("--sequence", "label"), "no column of the class|cannot be both"),
         (["x,y,label", "1,2,a"], ("--step", 3), "2 columns cannot be divided into steps"),
-        (["x,label", "1,a"], ("--step", 0), "--step must be at least 1, not 0"),
+        (["x,label", "1,a"], ("--step", 0), "--step must be from 1 to 2**20, not 0"),
         (["x,label", "1,a"], ("--missing", "no"), "--missing must be one of error, drop, not 'no'"),
         (["x,y,label", *["1,2,a"] * 30, "1,two,b"], (), "line 32, column 'y': 'two' is not a"),
         (["x,label", *["1 2,a"] * 30, "1 two,b"], (), "column 'x': '1 two' is not a list"),

@@ -12,7 +12,7 @@ from ..command import training_command
 from ..given_texts import one_input
 from ..options import OF_TABLES, with_options
 from ..records import FORMAT, format_option, lines
-from ..settings import POSITIVE, Options, Settings, declare, one_of, require
+from ..settings import COUNTED, Options, Settings, declare, one_of, require
 from ..table.format import FormatOptions
 
 if TYPE_CHECKING:
@@ -28,10 +28,10 @@ class Choice(Options):
         None, "Column of the sequence, * for any characters; may be repeated."
     )
     label: str | None = declare(None, "Column of the class.")
-    step: int = declare(1, "Numbers of a step, if each has a column.", POSITIVE)
+    step: int = declare(1, "Numbers of a step, if each has a column.", COUNTED)
     by: str | None = declare(None, "Read texts as characters or words.")
-    vocabulary: int = declare(10_000, "Known symbols at most.", POSITIVE)
-    longest: int = declare(1000, "Of a longer sequence its end is read.", POSITIVE)
+    vocabulary: int = declare(10_000, "Known symbols at most.", COUNTED)
+    longest: int = declare(1000, "Of a longer sequence its end is read.", COUNTED)
     missing: str = declare(
         "error", "Empty cells: error, or drop the record.", one_of("error", "drop")
     )

@@ -8,9 +8,9 @@ import typer
 from ....printable import printable
 from ..command import training_command
 from ..given_texts import one_input
-from ..options import OF_TABLES, with_options
+from ..options import OF_TABLES, number_option, with_options
 from ..records import FORMAT, format_option, lines
-from ..settings import Settings, require
+from ..settings import Settings, between, require
 from ..table.format import FormatOptions
 from .options import Choice, Reading
 
@@ -63,8 +63,8 @@ def forecast(
     text: str | None = typer.Option(
         None, help="Instead of a file: the values themselves, a list of numbers."
     ),
-    steps: int | None = typer.Option(
-        None, help="Values to forecast, from 1 to 100000.", show_default="the horizon"
+    steps: int | None = number_option(
+        None, "Values to forecast.", between(1, 100_000), shown="the horizon"
     ),
     form: str = format_option("csv", "csv or jsonl.", FORMAT),
     *,

@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import final
 
-from ..settings import ANY, Options, Rule, declare, one_of
-
-COUNTED = Rule(lambda value: 1 <= value <= 2**20, "from 1 to 2**20")
-"""How many values are read, forecast, or make a season."""
+from ..settings import ANY, COUNTED, Options, declare, one_of
 
 NO_TIME = "none"
 """The name that --time takes for no column."""

@@ -64,7 +64,9 @@ class FormatOptions(Options):
         flags="--header/--no-header",
     )
     skip_rows: int | None = declare(None, "Lines before the table.", SKIPPED, "found out")
-    decimal: str | None = declare(None, "Decimal mark: . or ,", one_of(".", ","), "found out")
+    decimal: str | None = declare(
+        None, "Decimal mark, a point or a comma.", one_of(".", ","), "found out"
+    )
     thousands: str | None = declare(
         None, "Mark between thousands, or none.", SIGN_OR_NONE, "found out"
     )

@@ -1,0 +1,1 @@
+"""Trained modules as programs of other languages: C, JavaScript, ONNX, plain PyTorch."""

@@ -1,0 +1,507 @@
+"""Networks as C99: one file and its header, without allocation and without dependencies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy
+from numpy.typing import NDArray
+
+from ..errors import UserError
+from ..graph.node import Node
+from ..graph.notation import NOTATION, Writer
+from ..graph.operation import Operation
+from ..printing.c import UNITS, Body
+from ..printing.loops import Loops, Product
+from . import c_functions
+from .network import Direction, Network
+
+PANELS = (64, 32, 16, 8)
+"""Rows whose sums stand in registers together; the largest that leaves little room empty is taken.
+
+Measured with gcc 12 on AVX-512, H = I = 128: 64 rows 120 GB/s of weights, 32 rows 100, 16 rows 7,
+where one core reads 166.
+"""
+
+EMPTY = 1 / 8
+"""The share of rows that may be added to fill a panel."""
+
+WIDTH = 100
+"""Columns of a line of numbers."""
+
+
+@final
+@dataclass(frozen=True)
+class CSource:
+    """The two files.
+
+    Attributes:
+        code: of NAME.c.
+        header: of NAME.h.
+    """
+
+    code: str
+    header: str
+
+
+@final
+class CProgram:
+    """Writes a network as C.
+
+    Args:
+        found: the network.
+        name: what its functions and types begin with; an identifier of C.
+        dtype: float or double.
+        fast: whether activations are good to four digits only.
+        max_steps: of a sequence, where both directions are read; None otherwise.
+    """
+
+    def __init__(
+        self,
+        found: Network,
+        name: str,
+        dtype: str = "float",
+        fast: bool = False,
+        max_steps: int | None = None,
+    ) -> None:
+        self.found, self.name, self.dtype, self.fast = found, name, dtype, fast
+        self.max_steps = max_steps
+        if found.directions == 2 and max_steps is None:
+            raise UserError(
+                "a network of both directions reads whole sequences: give max_steps=, the length "
+                "of the longest, by which its memory is made"
+            )
+        self._panels: set[int] = set()
+        self._layers = [
+            _CLayer(self, each, f"l{number}{'_reverse' * turn}")
+            for number, layer in enumerate(found.layers)
+            for turn, each in enumerate(layer)
+        ]
+
+    def source(self) -> CSource:
+        """Return both files."""
+        body = "\n\n".join([*(layer.text() for layer in self._layers), *self._api()])
+        functions = c_functions.used(body, self.dtype, self.fast)
+        products = "\n\n".join(_product(width) for width in sorted(self._panels))
+        head = f"""\
+/* {self.name}.c: {self._about()}
+
+   {self.name}_state state;
+   {self.name}_reset(&state);
+   {self._call()}
+
+   cc -O3 {self.name}.c main.c -lm
+
+   -march=native makes it faster on the processor at hand; -ffast-math is not needed. */
+#include "{self.name}.h"
+
+#include <math.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+#define RESTRICT __restrict
+#else
+#define RESTRICT restrict
+#endif
+
+typedef {self.dtype} real;"""
+        return CSource("\n\n".join(filter(None, [head, functions, products, body])) + "\n", self._header())
+
+    def _about(self) -> str:
+        found = self.found
+        layers = f"{len(found.layers)} layer{'s' * (len(found.layers) > 1)}"
+        both = " in both directions" if found.directions == 2 else ""
+        return f"{found.cell}, {layers}{both}, printed from its equations by unrolled"
+
+    def _call(self) -> str:
+        if self.found.directions == 2:
+            return f"{self.name}_run(&state, x, steps, y);"
+        x = "symbol" if self.found.embedding is not None else f"x[{self.name.upper()}_INPUT]"
+        return f"{self.name}_step(&state, {x.split('[')[0]}, y);"
+
+    def _header(self) -> str:
+        found, name, upper = self.found, self.name, self.name.upper()
+        first = found.layers[0][0]
+        reads = "int symbol" if found.embedding is not None else f"const {self.dtype} *x"
+        many = "const int *symbols" if found.embedding is not None else f"const {self.dtype} *x"
+        fields = [
+            f"    {self.dtype} {self._layers[0].body.spelled[state]}[{len(self._layers)}]"
+            f"[{first.units[size]}];"
+            for state, size in first.graph.states.items()
+        ]
+        if found.directions == 2:
+            width = max(2 * layer[0].output_size for layer in found.layers)
+            fields.append(f"    {self.dtype} memory[2][{self.max_steps}][{width}];")
+        symbols = [f"#define {upper}_SYMBOLS {len(found.embedding)}"] if found.embedding is not None else []
+        lines = [
+            f"#ifndef {upper}_H",
+            f"#define {upper}_H",
+            "",
+            "#ifdef __cplusplus",
+            'extern "C" {',
+            "#endif",
+            "",
+            f"#define {upper}_INPUT {1 if symbols else found.input_size}",
+            f"#define {upper}_OUTPUT {found.output_size}",
+            *symbols,
+            *([f"#define {upper}_MAX_STEPS {self.max_steps}"] if found.directions == 2 else []),
+            "",
+            "/* All that is remembered; it may be copied, saved and restored. */",
+            "typedef struct {",
+            *fields,
+            f"}} {name}_state;",
+            "",
+            "/* Begin a sequence. */",
+            f"void {name}_reset({name}_state *state);",
+            "",
+        ]
+        if found.directions == 1:
+            lines += [
+                f"/* Read a step; y[{upper}_OUTPUT] is what the network answers to all so far. */",
+                f"void {name}_step({name}_state *state, {reads}, {self.dtype} *y);",
+                "",
+            ]
+        answers = f"y[steps][{upper}_OUTPUT]" if found.answers else f"y[{upper}_OUTPUT] at the end"
+        most = f"; -1 if there are more than {upper}_MAX_STEPS" if found.directions == 2 else ""
+        lines += [
+            f"/* Read a sequence; answers are {answers}. Returns 0{most}. */",
+            f"int {name}_run({name}_state *state, {many}, int steps, {self.dtype} *y);",
+            "",
+        ]
+        if found.symbols:
+            lines += [
+                "/* Turn answers into probabilities, in their place. */",
+                f"void {name}_softmax({self.dtype} *y);",
+                "",
+            ]
+        return "\n".join([*lines, "#ifdef __cplusplus", "}", "#endif", "", "#endif", ""])
+
+    def _api(self) -> Iterator[str]:
+        found, name = self.found, self.name
+        if found.embedding is not None:
+            yield self.array("embedding", found.embedding)
+        if found.head is not None:
+            yield from self._head(*found.head)
+        yield self._reset()
+        if found.directions == 1:
+            yield self._step()
+        yield self._run()
+        if found.symbols:
+            yield f"""\
+void {name}_softmax(real *y)
+{{
+    real most = y[0], total = 0;
+    for (int k = 1; k < {found.output_size}; k++) most = y[k] > most ? y[k] : most;
+    for (int k = 0; k < {found.output_size}; k++) y[k] = real_exp(y[k] - most);
+    for (int k = 0; k < {found.output_size}; k++) total += y[k];
+    for (int k = 0; k < {found.output_size}; k++) y[k] /= total;
+}}"""
+
+    def _head(self, weight: NDArray[Any], bias: NDArray[Any]) -> Iterator[str]:
+        rows, width, packed, padded = self.packed(weight, bias)
+        yield self.array("head_W", packed)
+        yield self.array("head_b", padded)
+        yield f"""\
+static void head(const real *RESTRICT h, real *RESTRICT y)
+{{
+    real sums[{rows}];
+    product_{width}({rows // width}, head_W, head_b, {weight.shape[1]}, h, sums);
+    for (int k = 0; k < {len(weight)}; k++) y[k] = sums[k];
+}}"""
+
+    def _reset(self) -> str:
+        lines = []
+        for number, layer in enumerate(self._layers):
+            for state, size in layer.direction.graph.states.items():
+                units, plain = layer.direction.units[size], layer.body.spelled[state]
+                value = f"{layer.name}_{plain}_0[k]" if state in layer.direction.initial else "0"
+                lines.append(
+                    f"    for (int k = 0; k < {units}; k++) state->{plain}[{number}][k] = {value};"
+                )
+        return f"void {self.name}_reset({self.name}_state *state)\n{{\n" + "\n".join(lines) + "\n}"
+
+    def _calls(self, first: str) -> list[str]:
+        """Return the calls of all layers, one after the other, of one direction."""
+        calls, source = [], first
+        for number, layer in enumerate(self._layers):
+            graph = layer.direction.graph
+            names = [layer.body.spelled[state] for state in graph.states]
+            states = ", ".join(f"state->{state}[{number}]" for state in names)
+            calls.append(f"layer_{layer.name}({source}, {states});")
+            source = f"state->{layer.body.spelled[graph.output]}[{number}]"
+        return [*calls, source]
+
+    def _step(self) -> str:
+        found, name, upper = self.found, self.name, self.name.upper()
+        reads = "int symbol" if found.embedding is not None else "const real *x"
+        lines = []
+        if found.embedding is not None:
+            lines += [
+                f"    if (symbol < 0 || symbol >= {upper}_SYMBOLS) {{ /* nothing is read of it */",
+                f"        for (int k = 0; k < {upper}_OUTPUT; k++) y[k] = 0;",
+                "        return;",
+                "    }",
+            ]
+        first = f"&embedding[symbol * {found.input_size}]" if found.embedding is not None else "x"
+        *calls, last = self._calls(first)
+        lines += [f"    {call}" for call in calls]
+        lines.append(self._answer(last, "y"))
+        return f"void {name}_step({name}_state *state, {reads}, real *y)\n{{\n" + "\n".join(lines) + "\n}"
+
+    def _answer(self, last: str, y: str) -> str:
+        if self.found.head is not None:
+            return f"    head({last}, {y});"
+        return f"    for (int k = 0; k < {self.found.output_size}; k++) {y}[k] = {last}[k];"
+
+    def _run(self) -> str:
+        if self.found.directions == 2:
+            return self._run_both()
+        found, name, upper = self.found, self.name, self.name.upper()
+        is_symbols = found.embedding is not None
+        many = "const int *symbols" if is_symbols else "const real *x"
+        source = "symbols[t]" if is_symbols else f"&x[t * {upper}_INPUT]"
+        y = f"&y[t * {upper}_OUTPUT]" if found.answers else "y"
+        return f"""\
+int {name}_run({name}_state *state, {many}, int steps, real *y)
+{{
+    for (int t = 0; t < steps; t++) {name}_step(state, {source}, {y});
+    return 0;
+}}"""
+
+    def _run_both(self) -> str:
+        found, name, upper = self.found, self.name, self.name.upper()
+        many = "const int *symbols" if found.embedding is not None else "const real *x"
+        lines = [f"    if (steps > {upper}_MAX_STEPS) return -1;"]
+        source, width = None, found.input_size
+        for number in range(len(found.layers)):
+            target, last = f"state->memory[{number % 2}]", None
+            for turn in range(2):
+                layer = self._layers[2 * number + turn]
+                graph, place = layer.direction.graph, 2 * number + turn
+                names = [layer.body.spelled[state] for state in graph.states]
+                states = ", ".join(f"state->{state}[{place}]" for state in names)
+                read = f"{source}[t]" if source else f"&x[t * {width}]"
+                if source is None and found.embedding is not None:
+                    read = f"&embedding[symbols[t] * {width}]"
+                size = layer.direction.output_size
+                order = "t = 0; t < steps; t++" if turn == 0 else "t = steps - 1; t >= 0; t--"
+                out = f"state->{layer.body.spelled[graph.output]}[{place}]"
+                lines += [
+                    f"    for (int {order}) {{",
+                    f"        layer_{layer.name}({read}, {states});",
+                    f"        for (int k = 0; k < {size}; k++) {target}[t][{turn * size} + k] = {out}[k];",
+                    "    }",
+                ]
+                last = size
+            source, width = target, 2 * (last or 0)
+        if found.answers:
+            lines.append("    for (int t = 0; t < steps; t++)")
+            lines.append("    " + self._answer(f"{source}[t]", f"(&y[t * {upper}_OUTPUT])"))
+        else:
+            lines += self._ends(width // 2)
+        if found.embedding is not None:
+            check = f"if (symbols[t] < 0 || symbols[t] >= {upper}_SYMBOLS) return -1;"
+            lines.insert(1, f"    for (int t = 0; t < steps; t++) {check}")
+        return "\n".join(
+            [f"int {name}_run({name}_state *state, {many}, int steps, real *y)", "{", *lines, "    return 0;", "}"]
+        )
+
+    def _ends(self, size: int) -> list[str]:
+        """Return the lines that answer by the last states of both directions."""
+        places = range(len(self._layers) - 2, len(self._layers))
+        lines = [f"    real ends[{2 * size}];"]
+        for turn, place in enumerate(places):
+            layer = self._layers[place]
+            out = f"state->{layer.body.spelled[layer.direction.graph.output]}[{place}]"
+            lines.append(f"    for (int k = 0; k < {size}; k++) ends[{turn * size} + k] = {out}[k];")
+        return [*lines, self._answer("ends", "y")]
+
+    def packed(
+        self, weight: NDArray[Any], bias: NDArray[Any]
+    ) -> tuple[int, int, NDArray[Any], NDArray[Any]]:
+        """Return rows with those that fill up panels, a panel's width, weights panel by panel with
+        the rows of a panel side by side, and the bias.
+        """
+        count = len(weight)
+        width = next(
+            (each for each in PANELS if -count % each <= EMPTY * count), PANELS[-1]
+        )
+        self._panels.add(width)
+        rows = count + -count % width
+        full = numpy.zeros((rows, weight.shape[1]))
+        full[:count] = weight
+        padded = numpy.zeros(rows)
+        padded[:count] = bias
+        return rows, width, full.reshape(-1, width, weight.shape[1]).transpose(0, 2, 1), padded
+
+    def array(self, name: str, values: NDArray[Any]) -> str:
+        """Return the text of an array of numbers."""
+        lines = list(_folded(_numbers(values, self.dtype)))
+        text = "\n".join(f"    {line}" for line in lines)
+        return f"static const real {name}[{values.size}] = {{\n{text}\n}};"
+
+
+class _CLayer:
+    """One layer in one direction, as a function of C."""
+
+    def __init__(self, program: CProgram, direction: Direction, name: str) -> None:
+        self.program, self.direction, self.name = program, direction, name
+        self.loops = Loops(direction.graph)
+        used = {*direction.graph.sizes.values(), *direction.graph.states.values(), "input"}
+        self.units = {
+            size: "1" if size == "one" else f"{name.upper()}_{UNITS[size]}"
+            for size in direction.units
+            if size in used or size == "one"
+        }
+        units = self.units
+        self._arrays: list[str] = []
+        self.body = Body(self.loops, self._product, units)
+
+    def text(self) -> str:
+        """Return its arrays and its function."""
+        graph, direction = self.direction.graph, self.direction
+        x = self.body.spelled[next(iter(graph.inputs))]
+        states = [self.body.spelled[state] for state in graph.states]
+        arguments = [f"const real *RESTRICT {x}", *(f"real *RESTRICT {s}" for s in states)]
+        pointers = []
+        for node in graph.learned:
+            name = node.attribute.name
+            values = numpy.atleast_1d(direction.weights[name])
+            self._arrays.append(self.program.array(f"{self.name}_{self.body.spelled[name]}", values))
+            pointers.append(
+                f"    const real *const {self.body.spelled[name]} = "
+                f"{self.name}_{self.body.spelled[name]};"
+            )
+        lines = self.body.lines()
+        reads_x = any(_mentions(line, x) for line in lines)
+        unused = [] if reads_x else [f"    (void){x};"]
+        for state, values in direction.initial.items():
+            self._arrays.append(
+                self.program.array(f"{self.name}_{self.body.spelled[state]}_0", values)
+            )
+        head = f"static void layer_{self.name}({', '.join(arguments)})"
+        sizes = [
+            f"#define {name} {direction.units[size]}"
+            for size, name in self.units.items()
+            if size != "one"
+        ]
+        return "\n".join([*sizes, "", *self._arrays, "", head, "{", *unused, *pointers, *lines, "}"])
+
+    def _product(self, number: int, product: Product) -> Iterator[str]:
+        """Give the lines of a product."""
+        graph, spelled = self.direction.graph, self.body.spelled
+        weight = numpy.concatenate([self._rows(node) for node in product.layers])
+        bias = numpy.concatenate([self._bias(node) for node in product.layers])
+        rows, width, packed, padded = self.program.packed(weight, bias)
+        self._arrays.append(self.program.array(f"{self.name}_W{number}", packed))
+        self._arrays.append(self.program.array(f"{self.name}_b{number}", padded))
+        for node in product.layers:
+            text = Writer(NOTATION, "({})", self._name).equation(node).text
+            yield f"/* {spelled[self.loops.names[node]]} = {text} */"
+        sizes = [self.units[graph.sizes[source]] for source in product.sources]
+        sources = [self._source(source) for source in product.sources]
+        joined = sources[0]
+        if len(sources) > 1:
+            joined = f"joined{number}"
+            yield f"real {joined}[{' + '.join(sizes)}];"
+            start = ""
+            for source, size in zip(sources, sizes, strict=True):
+                yield f"for (int k = 0; k < {size}; k++) {joined}[{start}k] = {source}[k];"
+                start += f"{size} + "
+        yield f"real sums{number}[{rows}];"
+        yield (
+            f"product_{width}({rows // width}, {self.name}_W{number}, {self.name}_b{number}, "
+            f"{' + '.join(sizes)}, {joined}, sums{number});"
+        )
+        start = ""
+        for node in product.layers:
+            name = spelled[self.loops.names[node]]
+            yield f"const real *const {name} = sums{number}{start};"
+            start += f" + {self.units[node.attribute.size]}"
+
+    def _rows(self, node: Node) -> NDArray[Any]:
+        layer = node.attribute
+        weights = [self.direction.weights[layer.weight(k)] for k in range(len(layer.blocks))]
+        return numpy.concatenate(weights, 1)
+
+    def _bias(self, node: Node) -> NDArray[Any]:
+        layer = node.attribute
+        total = numpy.zeros(self.direction.units[layer.size])
+        for place, block in enumerate(layer.blocks):
+            if block.bias is not None:
+                total = total + self.direction.weights[layer.weight(place, "b")]
+        return total
+
+    def _name(self, node: Node) -> str | None:
+        if node.operation in (Operation.INPUT, Operation.STATE):
+            return node.attribute
+        return None if node.operation is Operation.AFFINE else self.loops.names.get(node)
+
+    def _source(self, node: Node) -> str:
+        """Return the array that a product reads."""
+        if node.operation in (Operation.INPUT, Operation.STATE):
+            return self.body.spelled[node.attribute]
+        if node.operation is Operation.LEARNED:
+            return self.body.spelled[node.attribute.name]
+        name = self.loops.names[node]
+        plain = self.body.spelled[name]
+        is_number = self.direction.graph.sizes[node] == "one" and node.operation is not Operation.AFFINE
+        if name in self.direction.graph.states:
+            return f"{plain}_next" if name in self.loops.late else plain
+        return f"(&{plain})" if is_number else plain
+
+
+def _mentions(line: str, name: str) -> bool:
+    parts = line.split(name)
+    return any(
+        not (before[-1:].isalnum() or before[-1:] == "_" or after[:1].isalnum() or after[:1] == "_")
+        for before, after in zip(parts, parts[1:], strict=False)
+    )
+
+
+def _product(width: int) -> str:
+    """Return the function of a matrix times a vector, by panels of so many rows."""
+    return f"""\
+/* sums = weights source + bias, {width} rows at a time: their weights stand side by side */
+static inline void product_{width}(int panels, const real *RESTRICT weights,
+                              const real *RESTRICT bias, int count,
+                              const real *RESTRICT source, real *RESTRICT sums)
+{{
+    for (int panel = 0; panel < panels; panel++) {{
+        real sum[{width}];
+        for (int row = 0; row < {width}; row++) sum[row] = bias[row];
+        for (int j = 0; j < count; j++) {{
+            const real value = source[j];
+            for (int row = 0; row < {width}; row++) sum[row] += weights[row] * value;
+            weights += {width};
+        }}
+        for (int row = 0; row < {width}; row++) sums[row] = sum[row];
+        bias += {width};
+        sums += {width};
+    }}
+}}"""
+
+
+def _numbers(values: NDArray[Any], dtype: str) -> list[str]:
+    flat = values.ravel()
+    if dtype == "double":
+        return [repr(float(value)) for value in flat]
+    found = []
+    for value in flat.astype("float32"):
+        text = numpy.format_float_positional(value, trim="0") if 1e-3 <= abs(value) < 1e6 or value == 0 else numpy.format_float_scientific(value, trim="0")
+        found.append(f"{text}f")
+    return found
+
+
+def _folded(words: Sequence[str]) -> Iterator[str]:
+    """Give lines of words with commas between them."""
+    line = ""
+    for word in words:
+        if line and len(line) + len(word) + 2 > WIDTH - 4:
+            yield line
+            line = ""
+        line += f"{' ' if line else ''}{word},"
+    if line:
+        yield line

@@ -18,15 +18,64 @@ from ..printing.loops import Loops, Product
 from . import c_functions
 from .network import Direction, Network
 
-PANELS = (64, 32, 16, 8)
-"""Rows whose sums stand in registers together; the largest that leaves little room empty is taken.
+PANELS = {48: 1.0, 32: 1.15}
+"""Rows whose sums stand in registers together, and what a row costs.
 
-Measured with gcc 12 on AVX-512, H = I = 128: 64 rows 120 GB/s of weights, 32 rows 100, 16 rows 7,
-where one core reads 166.
+Measured on AVX-512 with 480 and 512 rows of 256 weights, by gcc 12 and clang 14, as a share of the
+rate at which one core reads the same: 48 rows 0.93, 0.93; 32 rows 0.81, 0.83; 64 rows 0.91, 0.42.
+16 rows and fewer are unrolled by gcc before it looks for vectors, and then take ten times as long.
 """
 
-EMPTY = 1 / 8
-"""The share of rows that may be added to fill a panel."""
+
+@final
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """A matrix and a bias as the products of C read them.
+
+    Attributes:
+        panels: how many of each width there are, the widest first.
+        weights: panel by panel; within one, the weights of all its rows for a source side by side.
+        bias: of all rows, and 0 for those that fill the last panel.
+    """
+
+    panels: dict[int, int]
+    weights: NDArray[Any]
+    bias: NDArray[Any]
+
+    @classmethod
+    def of(cls, weight: NDArray[Any], bias: NDArray[Any]) -> Packed:
+        """Return weights (R, J) and a bias (R,) with as few rows added as can be.
+
+        >>> Packed.of(numpy.zeros((512, 3)), numpy.zeros(512)).panels
+        {48: 10, 32: 1}
+        """
+        count = len(weight)
+        wide, narrow = PANELS
+        choices = [
+            {wide: each, narrow: max(0, -((each * wide - count) // narrow))}
+            for each in range(-(-count // wide) + 1)
+        ]
+        panels = min(choices, key=lambda each: sum(n * w * PANELS[w] for w, n in each.items()))
+        panels = {width: number for width, number in panels.items() if number}
+        rows = sum(width * number for width, number in panels.items())
+        full, padded = numpy.zeros((rows, weight.shape[1])), numpy.zeros(rows)
+        full[:count], padded[:count] = weight, bias
+        parts, start = [], 0
+        for width, number in panels.items():
+            part = full[start : start + width * number].reshape(number, width, -1)
+            parts.append(part.transpose(0, 2, 1).ravel())
+            start += width * number
+        return cls(panels, numpy.concatenate(parts), padded)
+
+    def calls(self, weights: str, bias: str, count: str, source: str, sums: str) -> Iterator[str]:
+        """Give the calls that compute sums, by the names of what they read."""
+        start = 0
+        for width, number in self.panels.items():
+            at = f" + {start}" if start else ""
+            first = f"{weights} + {start} * ({count})" if start else weights
+            yield f"product_{width}({number}, {first}, {bias}{at}, {count}, {source}, {sums}{at});"
+            start += width * number
+
 
 WIDTH = 100
 """Columns of a line of numbers."""
@@ -105,9 +154,16 @@ class CProgram:
 #else
 #define RESTRICT restrict
 #endif
+#ifdef __GNUC__
+#define ALIGNED __attribute__((aligned(64))) /* to lines of the cache */
+#else
+#define ALIGNED
+#endif
 
 typedef {self.dtype} real;"""
-        return CSource("\n\n".join(filter(None, [head, functions, products, body])) + "\n", self._header())
+        return CSource(
+            "\n\n".join(filter(None, [head, functions, products, body])) + "\n", self._header()
+        )
 
     def _about(self) -> str:
         found = self.found
@@ -134,7 +190,11 @@ typedef {self.dtype} real;"""
         if found.directions == 2:
             width = max(2 * layer[0].output_size for layer in found.layers)
             fields.append(f"    {self.dtype} memory[2][{self.max_steps}][{width}];")
-        symbols = [f"#define {upper}_SYMBOLS {len(found.embedding)}"] if found.embedding is not None else []
+        symbols = (
+            [f"#define {upper}_SYMBOLS {len(found.embedding)}"]
+            if found.embedding is not None
+            else []
+        )
         lines = [
             f"#ifndef {upper}_H",
             f"#define {upper}_H",
@@ -200,14 +260,16 @@ void {name}_softmax(real *y)
 }}"""
 
     def _head(self, weight: NDArray[Any], bias: NDArray[Any]) -> Iterator[str]:
-        rows, width, packed, padded = self.packed(weight, bias)
-        yield self.array("head_W", packed)
-        yield self.array("head_b", padded)
+        packed = self.packed(weight, bias)
+        yield self.array("head_W", packed.weights)
+        yield self.array("head_b", packed.bias)
+        calls = packed.calls("head_W", "head_b", str(weight.shape[1]), "h", "sums")
+        lines = "\n".join(f"    {call}" for call in calls)
         yield f"""\
 static void head(const real *RESTRICT h, real *RESTRICT y)
 {{
-    real sums[{rows}];
-    product_{width}({rows // width}, head_W, head_b, {weight.shape[1]}, h, sums);
+    real sums[{len(packed.bias)}];
+{lines}
     for (int k = 0; k < {len(weight)}; k++) y[k] = sums[k];
 }}"""
 
@@ -248,7 +310,11 @@ static void head(const real *RESTRICT h, real *RESTRICT y)
         *calls, last = self._calls(first)
         lines += [f"    {call}" for call in calls]
         lines.append(self._answer(last, "y"))
-        return f"void {name}_step({name}_state *state, {reads}, real *y)\n{{\n" + "\n".join(lines) + "\n}"
+        return (
+            f"void {name}_step({name}_state *state, {reads}, real *y)\n{{\n"
+            + "\n".join(lines)
+            + "\n}"
+        )
 
     def _answer(self, last: str, y: str) -> str:
         if self.found.head is not None:
@@ -305,7 +371,13 @@ int {name}_run({name}_state *state, {many}, int steps, real *y)
             check = f"if (symbols[t] < 0 || symbols[t] >= {upper}_SYMBOLS) return -1;"
             lines.insert(1, f"    for (int t = 0; t < steps; t++) {check}")
         return "\n".join(
-            [f"int {name}_run({name}_state *state, {many}, int steps, real *y)", "{", *lines, "    return 0;", "}"]
+            [
+                f"int {name}_run({name}_state *state, {many}, int steps, real *y)",
+                "{",
+                *lines,
+                "    return 0;",
+                "}",
+            ]
         )
 
     def _ends(self, size: int) -> list[str]:
@@ -315,32 +387,22 @@ int {name}_run({name}_state *state, {many}, int steps, real *y)
         for turn, place in enumerate(places):
             layer = self._layers[place]
             out = f"state->{layer.body.spelled[layer.direction.graph.output]}[{place}]"
-            lines.append(f"    for (int k = 0; k < {size}; k++) ends[{turn * size} + k] = {out}[k];")
+            lines.append(
+                f"    for (int k = 0; k < {size}; k++) ends[{turn * size} + k] = {out}[k];"
+            )
         return [*lines, self._answer("ends", "y")]
 
-    def packed(
-        self, weight: NDArray[Any], bias: NDArray[Any]
-    ) -> tuple[int, int, NDArray[Any], NDArray[Any]]:
-        """Return rows with those that fill up panels, a panel's width, weights panel by panel with
-        the rows of a panel side by side, and the bias.
-        """
-        count = len(weight)
-        width = next(
-            (each for each in PANELS if -count % each <= EMPTY * count), PANELS[-1]
-        )
-        self._panels.add(width)
-        rows = count + -count % width
-        full = numpy.zeros((rows, weight.shape[1]))
-        full[:count] = weight
-        padded = numpy.zeros(rows)
-        padded[:count] = bias
-        return rows, width, full.reshape(-1, width, weight.shape[1]).transpose(0, 2, 1), padded
+    def packed(self, weight: NDArray[Any], bias: NDArray[Any]) -> Packed:
+        """Return a matrix and a bias as its products read them."""
+        found = Packed.of(weight, bias)
+        self._panels |= found.panels.keys()
+        return found
 
     def array(self, name: str, values: NDArray[Any]) -> str:
         """Return the text of an array of numbers."""
         lines = list(_folded(_numbers(values, self.dtype)))
         text = "\n".join(f"    {line}" for line in lines)
-        return f"static const real {name}[{values.size}] = {{\n{text}\n}};"
+        return f"static const real {name}[{values.size}] ALIGNED = {{\n{text}\n}};"
 
 
 class _CLayer:
@@ -369,7 +431,9 @@ class _CLayer:
         for node in graph.learned:
             name = node.attribute.name
             values = numpy.atleast_1d(direction.weights[name])
-            self._arrays.append(self.program.array(f"{self.name}_{self.body.spelled[name]}", values))
+            self._arrays.append(
+                self.program.array(f"{self.name}_{self.body.spelled[name]}", values)
+            )
             pointers.append(
                 f"    const real *const {self.body.spelled[name]} = "
                 f"{self.name}_{self.body.spelled[name]};"
@@ -387,16 +451,18 @@ class _CLayer:
             for size, name in self.units.items()
             if size != "one"
         ]
-        return "\n".join([*sizes, "", *self._arrays, "", head, "{", *unused, *pointers, *lines, "}"])
+        return "\n".join(
+            [*sizes, "", *self._arrays, "", head, "{", *unused, *pointers, *lines, "}"]
+        )
 
     def _product(self, number: int, product: Product) -> Iterator[str]:
         """Give the lines of a product."""
         graph, spelled = self.direction.graph, self.body.spelled
         weight = numpy.concatenate([self._rows(node) for node in product.layers])
         bias = numpy.concatenate([self._bias(node) for node in product.layers])
-        rows, width, packed, padded = self.program.packed(weight, bias)
-        self._arrays.append(self.program.array(f"{self.name}_W{number}", packed))
-        self._arrays.append(self.program.array(f"{self.name}_b{number}", padded))
+        packed = self.program.packed(weight, bias)
+        self._arrays.append(self.program.array(f"{self.name}_W{number}", packed.weights))
+        self._arrays.append(self.program.array(f"{self.name}_b{number}", packed.bias))
         for node in product.layers:
             text = Writer(NOTATION, "({})", self._name).equation(node).text
             yield f"/* {spelled[self.loops.names[node]]} = {text} */"
@@ -410,11 +476,9 @@ class _CLayer:
             for source, size in zip(sources, sizes, strict=True):
                 yield f"for (int k = 0; k < {size}; k++) {joined}[{start}k] = {source}[k];"
                 start += f"{size} + "
-        yield f"real sums{number}[{rows}];"
-        yield (
-            f"product_{width}({rows // width}, {self.name}_W{number}, {self.name}_b{number}, "
-            f"{' + '.join(sizes)}, {joined}, sums{number});"
-        )
+        yield f"real sums{number}[{len(packed.bias)}];"
+        names = f"{self.name}_W{number}", f"{self.name}_b{number}", " + ".join(sizes)
+        yield from packed.calls(*names, joined, f"sums{number}")
         start = ""
         for node in product.layers:
             name = spelled[self.loops.names[node]]
@@ -447,7 +511,9 @@ class _CLayer:
             return self.body.spelled[node.attribute.name]
         name = self.loops.names[node]
         plain = self.body.spelled[name]
-        is_number = self.direction.graph.sizes[node] == "one" and node.operation is not Operation.AFFINE
+        is_number = (
+            self.direction.graph.sizes[node] == "one" and node.operation is not Operation.AFFINE
+        )
         if name in self.direction.graph.states:
             return f"{plain}_next" if name in self.loops.late else plain
         return f"(&{plain})" if is_number else plain
@@ -490,7 +556,11 @@ def _numbers(values: NDArray[Any], dtype: str) -> list[str]:
         return [repr(float(value)) for value in flat]
     found = []
     for value in flat.astype("float32"):
-        text = numpy.format_float_positional(value, trim="0") if 1e-3 <= abs(value) < 1e6 or value == 0 else numpy.format_float_scientific(value, trim="0")
+        text = (
+            numpy.format_float_positional(value, trim="0")
+            if 1e-3 <= abs(value) < 1e6 or value == 0
+            else numpy.format_float_scientific(value, trim="0")
+        )
         found.append(f"{text}f")
     return found
 

@@ -58,13 +58,11 @@ def _arithmetic(operation: Operation) -> Rule:
 def _select(node: Node, writer: Writer) -> Text:
     condition, *values = node.arguments
     texts = [
-        number(value.attribute)
-        if value.operation is Operation.CONSTANT
-        else writer.operand(value, Level.SUM)
+        number(value.attribute) if value.operation is Operation.CONSTANT else writer.operand(value)
         for value in values
     ]
-    test = writer.operand(condition, Level.COMPARISON)
-    return Text(f"({test} ? {texts[0]} : {texts[1]})", Level.ATOM)
+    test = writer.operand(condition)
+    return Text(f"real_select({test}, {texts[0]}, {texts[1]})", Level.ATOM)
 
 
 def _comparison(node: Node, writer: Writer) -> Text:
@@ -155,9 +153,7 @@ class Body:
         units: what the sizes are called.
     """
 
-    def __init__(
-        self, loops: Loops, products: Products, units: Mapping[Size, str] = UNITS
-    ) -> None:
+    def __init__(self, loops: Loops, products: Products, units: Mapping[Size, str] = UNITS) -> None:
         self.loops, self.products, self.units = loops, products, units
         self.spelled = spelled(loops.all_names)
         self._sizes = loops.graph.sizes
@@ -171,7 +167,11 @@ class Body:
             for name, size in self.loops.arrays.items()
             if size != "one"
         ]
-        found += [f"real {self.spelled[name]};" for name, size in self.loops.arrays.items() if size == "one"]
+        found += [
+            f"real {self.spelled[name]};"
+            for name, size in self.loops.arrays.items()
+            if size == "one"
+        ]
         for state in self.loops.graph.states:
             if state in self.loops.late:
                 found.append(f"real {self.spelled[state]}_next[{self._units_of(state)}];")

@@ -241,8 +241,10 @@ class Loops:
                         return True
                     is_behind |= line.name == state
             elif is_behind:
-                read = statement.sources if isinstance(statement, Product) else (
-                    statement.node.arguments
+                read = (
+                    statement.sources
+                    if isinstance(statement, Product)
+                    else (statement.node.arguments)
                 )
                 if old in set(read):
                     return True

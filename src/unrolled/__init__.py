@@ -64,6 +64,9 @@ The language of cells
     minimum, maximum, where           choices, unit by unit
     mean, normalize, layer_norm       over the units of a row
 
+Taking a model elsewhere
+    export      write it as C, JavaScript, ONNX, or plain PyTorch
+
 Around layers
     structures    one to many, many to one, many to many, encoder and decoder
 """
@@ -103,6 +106,7 @@ if TYPE_CHECKING:
     from . import structures
     from . import testing as testing
     from .apps.train.load import load
+    from .exporters import export
     from .graph.graph import Graph
     from .nn import (
         GRU,
@@ -154,6 +158,7 @@ __all__ = [
     "edit",
     "exp",
     "explain",
+    "export",
     "features",
     "find_units",
     "gradient_flow",
@@ -193,6 +198,7 @@ _later = {
     "Recording": "probe.recording",
     "diagnose": "probe.diagnosis",
     "edit": "probe.edit",
+    "export": "exporters",
     "find_units": "probe.units",
     "gradient_flow": "probe.flow",
     "load": "apps.train.load",

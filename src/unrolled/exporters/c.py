@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
 from typing import Any, final
 
 import numpy
 from numpy.typing import NDArray
+from torch import nn
 
 from ..errors import UserError
 from ..graph.node import Node
 from ..graph.notation import NOTATION, Writer
 from ..graph.operation import Operation
-from ..printing.c import UNITS, Body
+from ..printing.c import UNITS, WORDS, Body
 from ..printing.loops import Loops, Product
 from . import c_functions
-from .network import Direction, Network
+from .files import taken
+from .network import Direction, Network, network
 
 PANELS = {48: 1.0, 32: 1.15}
 """Rows whose sums stand in registers together, and what a row costs.
@@ -80,19 +85,32 @@ class Packed:
 WIDTH = 100
 """Columns of a line of numbers."""
 
+MOST_STEPS = 2**20
+"""Of a sequence that is read in both directions."""
+
+IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
+
+MAGIC = b"unrolled"
+"""What a file of weights begins with; then come the version, a hash of the equations and sizes, and
+how many numbers follow: 8 + 4 + 8 + 4 bytes, little-endian, and 8 of nothing, so that the numbers
+are aligned."""
+VERSION = 1
+
 
 @final
 @dataclass(frozen=True)
 class CSource:
-    """The two files.
+    """The files.
 
     Attributes:
         code: of NAME.c.
         header: of NAME.h.
+        blob: of NAME.bin; empty if the weights stand in NAME.c.
     """
 
     code: str
     header: str
+    blob: bytes = b""
 
 
 @final
@@ -105,6 +123,7 @@ class CProgram:
         dtype: float or double.
         fast: whether activations are good to four digits only.
         max_steps: of a sequence, where both directions are read; None otherwise.
+        beside: whether the weights stand in a file beside the code.
     """
 
     def __init__(
@@ -114,9 +133,11 @@ class CProgram:
         dtype: str = "float",
         fast: bool = False,
         max_steps: int | None = None,
+        beside: bool = False,
     ) -> None:
         self.found, self.name, self.dtype, self.fast = found, name, dtype, fast
-        self.max_steps = max_steps
+        self.max_steps, self.beside = max_steps, beside
+        self._numbers: list[NDArray[Any]] = []  # of the file beside
         if found.directions == 2 and max_steps is None:
             raise UserError(
                 "a network of both directions reads whole sequences: give max_steps=, the length "
@@ -137,7 +158,7 @@ class CProgram:
         head = f"""\
 /* {self.name}.c: {self._about()}
 
-   {self.name}_state state;
+{self._first_lines()}   {self.name}_state state;
    {self.name}_reset(&state);
    {self._call()}
 
@@ -161,9 +182,56 @@ class CProgram:
 #endif
 
 typedef {self.dtype} real;"""
-        return CSource(
-            "\n\n".join(filter(None, [head, functions, products, body])) + "\n", self._header()
-        )
+        parts = [head, functions, self._loading(body), products, body]
+        code = "\n\n".join(filter(None, parts)) + "\n"
+        return CSource(code, self._header(), self._blob(body))
+
+    def _hash(self, body: str) -> int:
+        """Return a number that tells equations and sizes from others, of 64 bits."""
+        return int.from_bytes(sha256(body.encode()).digest()[:8], "little")
+
+    def _blob(self, body: str) -> bytes:
+        """Return the file of weights; nothing if they stand in the code."""
+        if not self.beside:
+            return b""
+        numbers = numpy.concatenate([each.ravel() for each in self._numbers])
+        head = MAGIC + VERSION.to_bytes(4, "little") + self._hash(body).to_bytes(8, "little")
+        head += len(numbers).to_bytes(4, "little") + bytes(8)
+        return head + numbers.astype("<f4" if self.dtype == "float" else "<f8").tobytes()
+
+    def _loading(self, body: str) -> str:
+        """Return the function that takes the file of weights."""
+        if not self.beside:
+            return ""
+        count, own = sum(each.size for each in self._numbers), self._hash(body)
+        return f"""\
+/* The weights of the file beside this one, once it has been checked. */
+static const real *numbers;
+
+static uint32_t word(const unsigned char *bytes)
+{{
+    return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
+}}
+
+int {self.name}_load(const void *file, unsigned long size)
+{{
+    const unsigned char *const bytes = (const unsigned char *)file;
+    static const char magic[] = "{MAGIC.decode()}";
+    if (file == 0 || size < 32) return -1;
+    for (int k = 0; k < {len(MAGIC)}; k++)
+        if (bytes[k] != (unsigned char)magic[k]) return -2;
+    if (word(bytes + 8) != {VERSION}) return -3;
+    if (word(bytes + 12) != {own & 0xFFFFFFFF}u || word(bytes + 16) != {own >> 32}u) return -4;
+    if (word(bytes + 20) != {count}u || size != 32 + sizeof(real) * {count}ul) return -5;
+    if ((uintptr_t)file % sizeof(real) != 0) return -6;
+    numbers = (const real *)(const void *)(bytes + 32);
+    return 0;
+}}"""
+
+    def _first_lines(self) -> str:
+        if not self.beside:
+            return ""
+        return f"   if ({self.name}_load(bytes, size) != 0) return 1;\n"
 
     def _about(self) -> str:
         found = self.found
@@ -213,6 +281,16 @@ typedef {self.dtype} real;"""
             *fields,
             f"}} {name}_state;",
             "",
+        ]
+        if self.beside:
+            lines += [
+                f"/* Take the bytes of {name}.bin, before anything else; they have to stay where they",
+                "   are. Returns 0, or what is wrong: -1 too short, -2 no such file, -3 of another",
+                "   version, -4 of another model, -5 cut off, -6 not aligned. */",
+                f"int {name}_load(const void *file, unsigned long size);",
+                "",
+            ]
+        lines += [
             "/* Begin a sequence. */",
             f"void {name}_reset({name}_state *state);",
             "",
@@ -357,7 +435,8 @@ int {name}_run({name}_state *state, {many}, int steps, real *y)
                 lines += [
                     f"    for (int {order}) {{",
                     f"        layer_{layer.name}({read}, {states});",
-                    f"        for (int k = 0; k < {size}; k++) {target}[t][{turn * size} + k] = {out}[k];",
+                    f"        for (int k = 0; k < {size}; k++)",
+                    f"            {target}[t][{turn * size} + k] = {out}[k];",
                     "    }",
                 ]
                 last = size
@@ -399,7 +478,11 @@ int {name}_run({name}_state *state, {many}, int steps, real *y)
         return found
 
     def array(self, name: str, values: NDArray[Any]) -> str:
-        """Return the text of an array of numbers."""
+        """Return the text of an array of numbers, or of its place in the file beside."""
+        if self.beside:
+            start = sum(each.size for each in self._numbers)
+            self._numbers.append(values)
+            return f"#define {name} (numbers + {start})"
         lines = list(_folded(_numbers(values, self.dtype)))
         text = "\n".join(f"    {line}" for line in lines)
         return f"static const real {name}[{values.size}] ALIGNED = {{\n{text}\n}};"
@@ -551,18 +634,11 @@ static inline void product_{width}(int panels, const real *RESTRICT weights,
 
 
 def _numbers(values: NDArray[Any], dtype: str) -> list[str]:
-    flat = values.ravel()
-    if dtype == "double":
-        return [repr(float(value)) for value in flat]
-    found = []
-    for value in flat.astype("float32"):
-        text = (
-            numpy.format_float_positional(value, trim="0")
-            if 1e-3 <= abs(value) < 1e6 or value == 0
-            else numpy.format_float_scientific(value, trim="0")
-        )
-        found.append(f"{text}f")
-    return found
+    """Return numbers as C has them, with as many digits as tell them from all others."""
+    kind = numpy.float32 if dtype == "float" else numpy.float64
+    suffix = "f" if dtype == "float" else ""
+    texts = [str(value) for value in values.ravel().astype(kind)]
+    return [f"{text}{suffix}" if set(text) & {".", "e"} else f"{text}.0{suffix}" for text in texts]
 
 
 def _folded(words: Sequence[str]) -> Iterator[str]:
@@ -575,3 +651,36 @@ def _folded(words: Sequence[str]) -> Iterator[str]:
         line += f"{' ' if line else ''}{word},"
     if line:
         yield line
+
+
+def files(
+    module: nn.Module, path: Path, name: str | None, options: dict[str, Any]
+) -> dict[Path, bytes]:
+    """Return the files of a module, by their paths, the header first.
+
+    Raises:
+        UserError: an option or the name is none, or the module cannot be exported.
+    """
+    dtype, fast, weights, max_steps = taken(
+        options, dtype="float", fast=False, weights="inside", max_steps=None
+    )
+    if dtype not in ("float", "double"):
+        raise UserError(f"dtype must be float or double, not {dtype!r}")
+    if weights not in ("inside", "beside"):
+        raise UserError(f"weights must be inside or beside, not {weights!r}")
+    if max_steps is not None and not (type(max_steps) is int and 1 <= max_steps <= MOST_STEPS):
+        raise UserError(f"max_steps must be from 1 to {MOST_STEPS:,}, not {max_steps!r}")
+    if path.exists() and not path.is_dir():
+        raise UserError(f"{path} is a file: C is written into a folder")
+    own = path.name if name is None else name
+    if not IDENTIFIER.fullmatch(own) or own in WORDS:
+        if name is not None:
+            raise UserError(f"--name {name!r} is no name that functions of C can begin with")
+        own = "model"
+    program = CProgram(network(module), own, dtype, fast, max_steps, weights == "beside")
+    source = program.source()
+    found = {
+        path / f"{own}.h": source.header.encode(),
+        path / f"{own}.c": source.code.encode(),
+    }
+    return found | ({path / f"{own}.bin": source.blob} if source.blob else {})

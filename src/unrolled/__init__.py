@@ -65,7 +65,7 @@ The language of cells
     mean, normalize, layer_norm       over the units of a row
 
 Taking a model elsewhere
-    export      write it as C, JavaScript, ONNX, or plain PyTorch
+    export      write it as C
 
 Around layers
     structures    one to many, many to one, many to many, encoder and decoder

@@ -68,6 +68,7 @@ def test_every_cell_is_listed_and_shown() -> None:
         assert run("show", name, "--latex") == cell.latex() + "\n"
         assert run("show", name, "--formula") == cell.text() + "\n"
         assert run("show", name, "--python") == cell.python() + "\n"
+        assert run("show", name, "--c") == cell.c()
         text = run("show", name, "--derivative")
         assert cell.derivative.text() in text
         assert cell.derivative.python() in text

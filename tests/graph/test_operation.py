@@ -11,6 +11,7 @@ from unrolled.graph.operation import ACTIVATIONS, CONDITIONS, LEAVES, POINTWISE,
 from unrolled.graph.storage import ARGUMENTS
 from unrolled.kernels.codegen.pointwise import LLVM
 from unrolled.kernels.eager import EAGER
+from unrolled.printing.c import RULES as C
 from unrolled.printing.formula import RULES
 
 ONLY_IN_DERIVATIVES = {Operation.TRANSPOSED, Operation.OUTER}
@@ -20,7 +21,7 @@ ONLY_IN_DERIVATIVES = {Operation.TRANSPOSED, Operation.OUTER}
     ("table", "without"),
     [
         *((EAGER, set()), (LLVM, set()), (NOTATION, set()), (RULES, set())),
-        (SYMBOL, set()),
+        *((SYMBOL, set()), (C, set())),
         (DERIVATIVE, ONLY_IN_DERIVATIVES),
         (ARGUMENTS, {Operation.AFFINE}),  # as many as its layer has blocks
     ],
@@ -30,6 +31,7 @@ ONLY_IN_DERIVATIVES = {Operation.TRANSPOSED, Operation.OUTER}
         "NOTATION",
         "RULES",
         "SYMBOL",
+        "C",
         "DERIVATIVE",
         "ARGUMENTS",
     ],

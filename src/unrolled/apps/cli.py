@@ -216,6 +216,7 @@ def show(
     formula: bool = _option(False, "The formula alone.", "--formula"),
     latex: bool = _option(False, "The formula alone, as LaTeX.", "--latex"),
     python: bool = _option(False, "The pseudo-code alone.", "--python"),
+    c: bool = _option(False, "One step as a function of C, alone.", "--c"),
     derivative: bool = _option(False, "Of one step backwards in time.", "--derivative"),
 ) -> None:
     """Print a cell as a formula and as pseudo-code that runs."""
@@ -225,6 +226,11 @@ def show(
     from .terminal import folded, width
 
     found = cell_of(cell)
+    if c:
+        if derivative or formula or latex or python:
+            raise UserError("--c prints a step of a cell, and nothing else beside it")
+        typer.echo(found.c(), nl=False)
+        return
     shown = found.derivative if derivative else found
     columns = width()
     whole = (formula, latex, python) in ((False,) * 3, (True,) * 3)

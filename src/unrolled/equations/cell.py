@@ -14,7 +14,7 @@ from ..graph.graph import Graph
 from ..graph.node import advice, cited
 from ..graph.rewrite import map_graph, simplified
 from ..graph.verify import check_cell
-from ..printing import latex, mathml, python, text
+from ..printing import c, latex, mathml, python, text
 from .backward import Derivative
 from .function import CellFunction
 from .trace import trace
@@ -113,6 +113,10 @@ class Cell:
     def python(self) -> str:
         """Return the equations as Python code that runs on NumPy vectors."""
         return python.python(self.graph, self.summary)
+
+    def c(self) -> str:
+        """Return the equations as a function of C, for one step."""
+        return c.c(self.graph, self.summary)
 
     def to_json(self) -> dict[str, Any]:
         """Return the cell as data; `from_json` reads it back."""

@@ -1,4 +1,4 @@
-"""Trained modules as programs of other languages: C, JavaScript, ONNX, plain PyTorch.
+"""Trained modules as programs of other languages, so far of C.
 
 The function `unrolled.export` stands here; each language has a module of its own.
 """
@@ -16,7 +16,7 @@ from .files import written
 if TYPE_CHECKING:
     from torch import nn
 
-LANGUAGES = ("c", "js", "onnx", "torch")
+LANGUAGES = ("c",)
 """What a module can be exported to."""
 
 
@@ -36,14 +36,13 @@ def export(
 
     Args:
         module: that is written.
-        path: for C a folder, made if need be, in which NAME.c and NAME.h come to stand; for
-            JavaScript a file .mjs; for ONNX .onnx; for PyTorch .py, with .safetensors beside it.
-        to: c, js, onnx or torch.
+        path: for C a folder, made if need be, in which NAME.c and NAME.h come to stand.
+        to: c.
         name: what functions of C begin with; the folder's name if it can be one, else "model".
         overwrite: whether files that are there already are replaced.
-        options: of the language. C: ``dtype`` float or double; ``fast``, activations good to four
-            digits; ``weights`` "inside", or "beside" in NAME.bin; ``max_steps``, of a sequence that
-            is read in both directions.
+        options: of the language. C: ``dtype`` float or double; ``fast``, activations with a
+            relative error of at most 2e-4; ``weights`` "inside", or "beside" in NAME.bin;
+            ``max_steps``, of a sequence that is read in both directions.
 
     Returns:
         The files that were written.

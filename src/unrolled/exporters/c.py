@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ..errors import UserError
+from ..graph.learned import Size
 from ..graph.node import Node
 from ..graph.notation import NOTATION, Writer
 from ..graph.operation import Operation
-from ..printing.c import UNITS, WORDS, Body
+from ..printing.c import UNITS, WORDS, Body, array_of
 from ..printing.loops import Loops, Product
 from . import c_functions
 from .files import taken
@@ -284,7 +285,7 @@ int {self.name}_load(const void *file, unsigned long size)
         ]
         if self.beside:
             lines += [
-                f"/* Take the bytes of {name}.bin, before anything else; they have to stay where they",
+                f"/* Take the bytes of {name}.bin, before all else; they have to stay where they",
                 "   are. Returns 0, or what is wrong: -1 too short, -2 no such file, -3 of another",
                 "   version, -4 of another model, -5 cut off, -6 not aligned. */",
                 f"int {name}_load(const void *file, unsigned long size);",
@@ -495,7 +496,7 @@ class _CLayer:
         self.program, self.direction, self.name = program, direction, name
         self.loops = Loops(direction.graph)
         used = {*direction.graph.sizes.values(), *direction.graph.states.values(), "input"}
-        self.units = {
+        self.units: dict[Size, str] = {
             size: "1" if size == "one" else f"{name.upper()}_{UNITS[size]}"
             for size in direction.units
             if size in used or size == "one"
@@ -510,18 +511,13 @@ class _CLayer:
         x = self.body.spelled[next(iter(graph.inputs))]
         states = [self.body.spelled[state] for state in graph.states]
         arguments = [f"const real *RESTRICT {x}", *(f"real *RESTRICT {s}" for s in states)]
-        pointers = []
+        lines, pointers = self.body.lines(), []
         for node in graph.learned:
-            name = node.attribute.name
-            values = numpy.atleast_1d(direction.weights[name])
-            self._arrays.append(
-                self.program.array(f"{self.name}_{self.body.spelled[name]}", values)
-            )
-            pointers.append(
-                f"    const real *const {self.body.spelled[name]} = "
-                f"{self.name}_{self.body.spelled[name]};"
-            )
-        lines = self.body.lines()
+            name = self.body.spelled[node.attribute.name]
+            if any(_mentions(line, name) for line in lines):
+                values = numpy.atleast_1d(direction.weights[node.attribute.name])
+                self._arrays.append(self.program.array(f"{self.name}_{name}", values))
+                pointers.append(f"    const real *const {name} = {self.name}_{name};")
         reads_x = any(_mentions(line, x) for line in lines)
         unused = [] if reads_x else [f"    (void){x};"]
         for state, values in direction.initial.items():
@@ -550,7 +546,7 @@ class _CLayer:
             text = Writer(NOTATION, "({})", self._name).equation(node).text
             yield f"/* {spelled[self.loops.names[node]]} = {text} */"
         sizes = [self.units[graph.sizes[source]] for source in product.sources]
-        sources = [self._source(source) for source in product.sources]
+        sources = [array_of(source, self.loops, spelled) for source in product.sources]
         joined = sources[0]
         if len(sources) > 1:
             joined = f"joined{number}"
@@ -586,28 +582,9 @@ class _CLayer:
             return node.attribute
         return None if node.operation is Operation.AFFINE else self.loops.names.get(node)
 
-    def _source(self, node: Node) -> str:
-        """Return the array that a product reads."""
-        if node.operation in (Operation.INPUT, Operation.STATE):
-            return self.body.spelled[node.attribute]
-        if node.operation is Operation.LEARNED:
-            return self.body.spelled[node.attribute.name]
-        name = self.loops.names[node]
-        plain = self.body.spelled[name]
-        is_number = (
-            self.direction.graph.sizes[node] == "one" and node.operation is not Operation.AFFINE
-        )
-        if name in self.direction.graph.states:
-            return f"{plain}_next" if name in self.loops.late else plain
-        return f"(&{plain})" if is_number else plain
-
 
 def _mentions(line: str, name: str) -> bool:
-    parts = line.split(name)
-    return any(
-        not (before[-1:].isalnum() or before[-1:] == "_" or after[:1].isalnum() or after[:1] == "_")
-        for before, after in zip(parts, parts[1:], strict=False)
-    )
+    return re.search(rf"\b{re.escape(name)}\b", line) is not None
 
 
 def _product(width: int) -> str:

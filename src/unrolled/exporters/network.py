@@ -18,7 +18,6 @@ from ..graph.parameters import weights
 from ..graph.rewrite import expected_zoneout
 from ..nn.adopt import adopt
 from ..nn.layer import Layer as RecurrentLayers
-from ..nn.step import Step
 from ..nn.weights import Weighted
 from ..structures import ManyToMany, ManyToOne, Symbols
 
@@ -167,7 +166,9 @@ def _require_finite(found: Network) -> None:
         for name, array in (*each.weights.items(), *each.initial.items())
     }
     named |= {} if found.embedding is None else {"the embedding": found.embedding}
-    named |= {} if found.head is None else dict(zip(("the head", "its bias"), found.head))
+    named |= (
+        {} if found.head is None else dict(zip(("the head", "its bias"), found.head, strict=True))
+    )
     for name, array in named.items():
         if not numpy.isfinite(array).all():
             raise UserError(

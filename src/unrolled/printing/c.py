@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import final
+from typing import TYPE_CHECKING, final
 
 from ..graph.learned import Size
 from ..graph.node import Node
 from ..graph.notation import NOTATION, Level, Rule, Text, Writer, compared, form
 from ..graph.operation import ARITHMETIC, LEAVES, Operation
 from .loops import Line, Loop, Loops, Product, Total
+
+if TYPE_CHECKING:
+    from ..graph.graph import Graph
 
 UNITS: dict[Size, str] = {
     "input": "INPUT",
@@ -130,13 +133,17 @@ def spelled(names: Iterable[str]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for name in dict.fromkeys(names):
-        plain = "".join(sign if sign.isascii() else f"u{ord(sign):x}" for sign in name)
+        plain = _ascii(name)
         is_ours = plain.startswith(("real_", "sums", "joined", "product_", "layer_", "__"))
         plain = f"v_{plain}" if is_ours or plain[0] == "_" else plain
         while plain in WORDS or plain in found.values():
             plain += "_"
         found[name] = plain
     return found
+
+
+def _ascii(text: str) -> str:
+    return "".join(sign if sign.isascii() else f"u{ord(sign):x}" for sign in text)
 
 
 Products = Callable[[int, Product], Iterable[str]]
@@ -247,8 +254,10 @@ class Body:
 
     def _equation(self, line: Line) -> str:
         node = line.node
-        if node.operation in LEAVES or node.operation is Operation.NORMALIZE:
+        if node.operation in LEAVES:
             return self._operand(node)
+        if node.operation is Operation.NORMALIZE:
+            return self._normalized(node)[1:-1]
         return self._writer(node).equation(node).text
 
     def _operand(self, node: Node) -> str:
@@ -256,6 +265,10 @@ class Body:
 
     def _writer(self, line: Node | None) -> Writer:
         return Writer(RULES, "({})", lambda node: None if node is line else self._name(node))
+
+    def _normalized(self, node: Node) -> str:
+        mean, scale = self._moments[node]
+        return f"(({self._operand(node.arguments[0])} - {mean}) * {scale})"
 
     def _name(self, node: Node) -> str | None:
         """Return how a node is read inside a loop; None if it is written by its operation."""
@@ -268,8 +281,7 @@ class Body:
         if operation is Operation.DIMENSION:
             return f"(real){self.units[self._sizes[node.arguments[0]]]}"
         if operation is Operation.NORMALIZE and node not in self.loops.names:
-            mean, scale = self._moments[node]
-            return f"(({self._operand(node.arguments[0])} - {mean}) * {scale})"
+            return self._normalized(node)
         name = self.loops.names.get(node)
         if name is None:
             return None
@@ -281,3 +293,93 @@ class Body:
         if name in self._inside and name not in self.loops.arrays:
             return plain
         return f"{plain}[k]" if size != "one" else plain
+
+
+FUNCTIONS = {
+    "real_sigmoid": "1 / (1 + exp(-v))",
+    "real_tanh": "tanh(v)",
+    "real_exp": "exp(v)",
+    "real_log": "log(v)",
+    "real_sqrt": "sqrt(v)",
+    "real_abs": "fabs(v)",
+    "real_max": "a > b || a != a ? a : b",
+    "real_min": "a < b || a != a ? a : b",
+    "real_select": "is_so ? a : b",
+}
+"""What the functions of real numbers compute, in a few words."""
+
+ARGUMENTS = {
+    "real_max": "real a, real b",
+    "real_min": "real a, real b",
+    "real_select": "int is_so, real a, real b",
+}
+"""What they take, where that is not one number v."""
+
+
+def c(graph: Graph, doc: str = "") -> str:
+    """Return a function of C that computes one step in the place of the states.
+
+    It reads x (INPUT numbers), the states, and the weights that the equations name, as rows; who
+    compiles it defines INPUT, HIDDEN and PROJECTION, and `real` if it is not double.
+
+    >>> from unrolled import cells
+    >>> c(cells.rnn_tanh.graph).splitlines()[-2].strip()
+    'for (int k = 0; k < HIDDEN; k++) h[k] = real_tanh(h_sum[k]);'
+    """
+    loops = Loops(graph)
+    body = Body(loops, lambda number, product: _naive(product, loops, spelled(loops.all_names)))
+    lines = body.lines()
+    names = body.spelled
+    title = spelled([graph.name])[graph.name] + "_step"
+    states = [f"real *{names[state]}" for state in graph.states]
+    first = [*(f"const real *{names[each]}" for each in graph.inputs), *states]
+    rows = [first]
+    for node in graph.layers:
+        rows.append([f"const real *{name}" for name in node.attribute.names])
+    learned = [f"const real *{names[node.attribute.name]}" for node in graph.learned]
+    rows += [learned] if learned else []
+    head = f"void {title}("
+    joined = f",\n{' ' * len(head)}".join(", ".join(row) for row in rows)
+    text = _ascii("\n".join([f"{head}{joined})", "{", *lines, "}"]))
+    used = [
+        f"static real {name}({ARGUMENTS.get(name, 'real v')}) {{ return {right}; }}"
+        for name, right in FUNCTIONS.items()
+        if f"{name}(" in text
+    ]
+    about = f"/* {doc.replace('*/', '* /')} */\n" if doc else ""
+    typed = "#ifndef real\n#define real double\n#endif"
+    parts = ["#include <math.h>", typed, "\n".join(used), about + text]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _naive(product: Product, loops: Loops, names: Mapping[str, str]) -> Iterable[str]:
+    """Give the lines that compute learned layers, row by row."""
+    sizes = loops.graph.sizes
+    for node in product.layers:
+        layer, units = node.attribute, UNITS[node.attribute.size]
+        name = names[loops.names[node]]
+        yield f"real {name}[{units}];"
+        biases = [
+            f"{layer.weight(k, 'b')}[k]" for k, b in enumerate(layer.blocks) if b.bias is not None
+        ]
+        yield f"for (int k = 0; k < {units}; k++) {{"
+        yield f"    {name}[k] = {' + '.join(biases) or '0'};"
+        for place, source in enumerate(node.arguments):
+            count = UNITS[sizes[source]]
+            read = array_of(source, loops, names)
+            row = f"{layer.weight(place)}[k * {count} + j]"
+            yield f"    for (int j = 0; j < {count}; j++) {name}[k] += {row} * {read}[j];"
+        yield "}"
+
+
+def array_of(node: Node, loops: Loops, names: Mapping[str, str]) -> str:
+    """Return the array that a learned layer reads."""
+    if node.operation in (Operation.INPUT, Operation.STATE):
+        return names[node.attribute]
+    if node.operation is Operation.LEARNED:
+        return names[node.attribute.name]
+    name = loops.names[node]
+    if name in loops.graph.states:
+        return f"{names[name]}_next" if name in loops.late else names[name]
+    is_number = loops.graph.sizes[node] == "one" and node.operation is not Operation.AFFINE
+    return f"(&{names[name]})" if is_number else names[name]

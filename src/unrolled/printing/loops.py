@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple, final
 
-from ..graph.node import Node
+from ..graph.node import Node, ordered
 from ..graph.operation import LEAVES, Operation
 
 if TYPE_CHECKING:
@@ -72,6 +72,10 @@ Statement = Product | Total | Loop
 class Loops:
     """The statements of one step.
 
+    Args:
+        graph: of the cell.
+        keep_all: whether all named values are computed and kept, not those alone that states need.
+
     Attributes:
         graph: of the cell.
         statements: in the order in which they are computed.
@@ -83,9 +87,14 @@ class Loops:
 
     def __init__(self, graph: Graph, keep_all: bool = False) -> None:
         self.graph = graph
+        self._keeps_all = keep_all
+        needed = (
+            graph.values if keep_all else {state: graph.values[state] for state in graph.states}
+        )
+        self._order = ordered(list(needed.values()))
         self._taken = set(graph.taken)
         self._rounds: dict[Node, int] = {}
-        for node in graph.order:
+        for node in self._order:
             self._rounds[node] = self._round(node)
         self.names = self._named()
         self._lines = self._ordered_lines()
@@ -96,7 +105,7 @@ class Loops:
             for place, layer in enumerate(product.layers)
         }
         self.late = frozenset(state for state in graph.states if self._is_late(state))
-        kept = {
+        kept: dict[str, Size] = {
             line.name: self.graph.sizes[line.node]
             for statement in self.statements
             if isinstance(statement, Loop)
@@ -137,8 +146,9 @@ class Loops:
 
     def _named(self) -> dict[Node, str]:
         """Return the names of nodes: those in print, and of whatever is needed whole."""
-        names = dict(self.graph.line_names)
-        for node in self.graph.order:
+        there = set(self._order)
+        names = {node: name for node, name in self.graph.line_names.items() if node in there}
+        for node in self._order:
             if node.operation in WHOLE:
                 for place, source in enumerate(node.arguments):
                     if source not in names and source.operation not in LEAVES:
@@ -167,9 +177,13 @@ class Loops:
 
     def _ordered_lines(self) -> list[tuple[str, Node]]:
         """Return all lines, by the rounds in which they are computed."""
-        printed = self.graph.lines
+        printed = {
+            name: node
+            for name, node in self.graph.lines.items()
+            if self._keeps_all or name in self.graph.states or self.names.get(node) == name
+        }
         extra = {name: node for node, name in self.names.items() if name not in printed}
-        places = {node: place for place, node in enumerate(self.graph.order)}
+        places = {node: place for place, node in enumerate(self._order)}
         lines = list(printed.items())
         for name, node in extra.items():
             if node.operation not in (Operation.AFFINE, Operation.SUM):
@@ -180,7 +194,7 @@ class Loops:
     def _statements(self, keep_all: bool) -> Iterator[Statement]:
         """Give the statements, round by round."""
         for number in range(max(self._rounds.values(), default=0) + 1):
-            nodes = [node for node in self.graph.order if self._rounds[node] == number]
+            nodes = [node for node in self._order if self._rounds[node] == number]
             yield from _products(nodes)
             for node in nodes:
                 if node.operation in (Operation.SUM, Operation.NORMALIZE):
@@ -211,7 +225,7 @@ class Loops:
             return False
         readers = [line for line in self._lines if node in self.reads(line[1])]
         is_whole = any(
-            node in set(each.arguments) for each in self.graph.order if each.operation in WHOLE
+            node in set(each.arguments) for each in self._order if each.operation in WHOLE
         )
         return is_whole or any(reader not in inside for reader, _ in readers)
 

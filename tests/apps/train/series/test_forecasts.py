@@ -4,6 +4,7 @@ import datetime
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy
@@ -105,9 +106,12 @@ def test_python_gives_times_in_every_way(tmp_path: Path) -> None:
         polars.DataFrame({"sales": level, "date": days}),
         pandas.DataFrame({"date": pandas.to_datetime(days), "sales": level}),
         indexed,
+        indexed["sales"],
+        polars.LazyFrame({"sales": level, "date": days}),
+        indexed.tz_localize("UTC"),
     ):
         found = trained.forecast(given)
-        assert found.times == expected.times
+        assert [time[:10] for time in found.times] == list(expected.times)
         assert found.values == pytest.approx(expected.values)
     assert trained.forecast({"sales": level}).times == ()
     assert trained.forecast(level).values == pytest.approx(expected.values)
@@ -225,3 +229,10 @@ def test_a_run_is_resumed_as_it_began(tmp_path: Path) -> None:
     assert "newest first: turned round" in run(*resume)
     record = json.loads(run("forecast", tmp_path / "run", "--format", "jsonl").splitlines()[0])
     assert (record["step"], record["date"]) == (1, "2020-03-21")
+
+
+def test_a_series_that_is_too_short_is_named_and_no_option_blamed(tmp_path: Path) -> None:
+    rows = [f"a,{day(n)},{sales(n)}" for n in range(90)] + [f"b,{day(n)},1" for n in range(8)]
+    table = open_table(write(tmp_path / "t.csv", ["shop,date,sales", *rows]))
+    with pytest.raises(UserError, match="series 'b' has 8 values: too few beside series with a se"):
+        open_task(replace(SETTINGS, held_out=0.5), table, Choice(target="sales", series="shop"))

@@ -196,6 +196,10 @@ class SeriesRun(Run[Forecasting]):
         problem = self.problem
         if given is None:
             return Ends.stored(problem, self.path)
+        if hasattr(given, "collect_schema") and hasattr(given, "collect"):
+            given = given.collect()
+        if hasattr(given, "to_frame") and hasattr(given, "index"):
+            given = given.to_frame(problem.target)
         if not isinstance(given, Table) and (
             isinstance(given, Mapping) or hasattr(given, "columns")
         ):

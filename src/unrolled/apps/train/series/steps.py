@@ -104,6 +104,17 @@ class Step:
             days = numpy.busday_offset(begin, places, weekmask=self.week).astype("int64")
         return days * DAY + time
 
+    def alike(self, other: Step | None) -> bool:
+        """Return whether another step is as long, on whatever day of the month or hour.
+
+        >>> Step("month", 1).alike(Step("month", 1, day=31)), Step("day", 1).alike(Step("day", 7))
+        (True, False)
+        """
+        if other is None:
+            return False
+        lengths = [(each.unit, each.count, each.week) for each in (self, other)]
+        return lengths[0] == lengths[1]
+
     @property
     def name(self) -> str:
         """Of one step, such as day."""

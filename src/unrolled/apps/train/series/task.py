@@ -77,9 +77,9 @@ class Cut:
         lengths = cut.validation, cut.test - cut.validation, cut.count - cut.test
         if min(lengths) < horizon or cut.validation < horizon + 2:
             raise UserError(
-                f"{name} has {count} values: --held-out {held_out} leaves {lengths[0]} to train "
-                f"on, {lengths[1]} to choose the best model by and {lengths[2]} to test it: each "
-                f"needs at least --horizon {horizon}, training at least {horizon + 2}"
+                f"{name} has {counted(count, 'values')}: --held-out {held_out} leaves {lengths[0]} "
+                f"to train on, {lengths[1]} to choose the best model by and {lengths[2]} to test "
+                f"it: each needs at least --horizon {horizon}, training at least {horizon + 2}"
             )
         return cut
 
@@ -122,6 +122,11 @@ def open_task(
     least = Cut.at(len(shortest), settings.held_out, choice.horizon or 1, called(values, shortest))
     known = list(_training_parts(values, settings.held_out, choice.horizon or 1))
     period = choice.season or _usual([season(each) for each in known[:LOOKED_AT]])
+    if choice.season is None and period >= least.validation:
+        raise UserError(
+            f"{called(values, shortest)} has {counted(len(shortest), 'values')}: too few beside "
+            f"series with a season of {period}: leave it out, or say --season 1"
+        )
     _require_season(period, least, called(values, shortest))
     room = min(least.test - least.validation, least.count - least.test, least.validation - 2)
     horizon = choice.horizon or max(1, min(period, room))
@@ -440,7 +445,7 @@ def values_for(problem: Forecasting, source: Table, reading: Reading = AS_USUAL)
             raise UserError(
                 f"{name} has {counted(len(span), 'values')}: the run reads the last {needed}"
             )
-        if span.axis is not None and step is not None and span.axis.step != step:
+        if span.axis is not None and step is not None and not step.alike(span.axis.step):
             raise UserError(
                 f"{name}: the times are {span.axis.description()}; the run was trained on "
                 f"times that are {step}"

@@ -140,11 +140,14 @@ class Values:
             notes.append(f"{self.filled:,} empty {cells} interpolated")
         missing = sum(span.axis.missing for span in self.spans if span.axis is not None)
         if missing and self._fills:
-            notes.append(f"{counted(missing, 'steps')} without a record are interpolated")
+            are = "is" if missing == 1 else "are"
+            notes.append(f"{counted(missing, 'steps')} without a record {are} interpolated")
         elif missing:
+            one = missing == 1
             notes.append(
-                f"{counted(missing, 'steps')} without a record are left out, as if those around "
-                "them were neighbours: --fill-gaps interpolates them"
+                f"{counted(missing, 'steps')} without a record {'is' if one else 'are'} left out, "
+                f"as if those around {'it' if one else 'them'} were neighbours: --fill-gaps "
+                f"interpolates {'it' if one else 'them'}"
             )
         return notes
 

@@ -332,10 +332,9 @@ def sizes_of(curves: Mapping[str, Curve]) -> dict[str, ndarray]:
 def _least(value: Any) -> float:
     """Return the smallest number that the dtype of an array or tensor holds in full precision."""
     if hasattr(value, "detach"):
-        import torch
-
-        kind = value.dtype if value.is_floating_point() else torch.float64
-        return torch.finfo(kind).tiny
+        if "bfloat16" in str(value.dtype):  # which numpy has not; its exponents are float32's
+            return float(numpy.finfo("float32").tiny)
+        value = value.detach().cpu()
     kind = numpy.asarray(value).dtype
     return float(numpy.finfo(kind if kind.kind == "f" else float).tiny)
 

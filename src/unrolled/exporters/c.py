@@ -3,99 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, final
 
-import numpy
 from numpy.typing import NDArray
 from torch import nn
 
 from ..errors import UserError
-from ..graph.learned import Size
-from ..graph.node import Node
-from ..graph.notation import NOTATION, Writer
-from ..graph.operation import Operation
-from ..printing.c import UNITS, WORDS, Body, array_of
-from ..printing.loops import Loops, Product
+from ..printing.c import WORDS
 from . import c_functions
+from .c_layer import CLayer
+from .c_weights import Weights
 from .files import taken
-from .network import Direction, Network, network
-
-PANELS = {48: 1.0, 32: 1.15}
-"""Rows whose sums stand in registers together, and what a row costs.
-
-Measured on AVX-512 with 480 and 512 rows of 256 weights, by gcc 12 and clang 14, as a share of the
-rate at which one core reads the same: 48 rows 0.93, 0.93; 32 rows 0.81, 0.83; 64 rows 0.91, 0.42.
-16 rows and fewer are unrolled by gcc before it looks for vectors, and then take ten times as long.
-"""
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Packed:
-    """A matrix and a bias as the products of C read them.
-
-    Attributes:
-        panels: how many of each width there are, the widest first.
-        weights: panel by panel; within one, the weights of all its rows for a source side by side.
-        bias: of all rows, and 0 for those that fill the last panel.
-    """
-
-    panels: dict[int, int]
-    weights: NDArray[Any]
-    bias: NDArray[Any]
-
-    @classmethod
-    def of(cls, weight: NDArray[Any], bias: NDArray[Any]) -> Packed:
-        """Return weights (R, J) and a bias (R,) with as few rows added as can be.
-
-        >>> Packed.of(numpy.zeros((512, 3)), numpy.zeros(512)).panels
-        {48: 10, 32: 1}
-        """
-        count = len(weight)
-        wide, narrow = PANELS
-        choices = [
-            {wide: each, narrow: max(0, -((each * wide - count) // narrow))}
-            for each in range(-(-count // wide) + 1)
-        ]
-        panels = min(choices, key=lambda each: sum(n * w * PANELS[w] for w, n in each.items()))
-        panels = {width: number for width, number in panels.items() if number}
-        rows = sum(width * number for width, number in panels.items())
-        full, padded = numpy.zeros((rows, weight.shape[1])), numpy.zeros(rows)
-        full[:count], padded[:count] = weight, bias
-        parts, start = [], 0
-        for width, number in panels.items():
-            part = full[start : start + width * number].reshape(number, width, -1)
-            parts.append(part.transpose(0, 2, 1).ravel())
-            start += width * number
-        return cls(panels, numpy.concatenate(parts), padded)
-
-    def calls(self, weights: str, bias: str, count: str, source: str, sums: str) -> Iterator[str]:
-        """Give the calls that compute sums, by the names of what they read."""
-        start = 0
-        for width, number in self.panels.items():
-            at = f" + {start}" if start else ""
-            first = f"{weights} + {start} * ({count})" if start else weights
-            yield f"product_{width}({number}, {first}, {bias}{at}, {count}, {source}, {sums}{at});"
-            start += width * number
-
-
-WIDTH = 100
-"""Columns of a line of numbers."""
+from .network import Network, network
 
 MOST_STEPS = 2**20
 """Of a sequence that is read in both directions."""
 
 IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
-
-MAGIC = b"unrolled"
-"""What a file of weights begins with; then come the version, a hash of the equations and sizes, and
-how many numbers follow: 8 + 4 + 8 + 4 bytes, little-endian, and 8 of nothing, so that the numbers
-are aligned."""
-VERSION = 1
 
 
 @final
@@ -138,15 +66,14 @@ class CProgram:
     ) -> None:
         self.found, self.name, self.dtype, self.fast = found, name, dtype, fast
         self.max_steps, self.beside = max_steps, beside
-        self._numbers: list[NDArray[Any]] = []  # of the file beside
+        self.weights = Weights(dtype, beside)
         if found.directions == 2 and max_steps is None:
             raise UserError(
                 "a network of both directions reads whole sequences: give max_steps=, the length "
                 "of the longest, by which its memory is made"
             )
-        self._panels: set[int] = set()
         self._layers = [
-            _CLayer(self, each, f"l{number}{'_reverse' * turn}")
+            CLayer(self.weights, each, f"l{number}{'_reverse' * turn}")
             for number, layer in enumerate(found.layers)
             for turn, each in enumerate(layer)
         ]
@@ -155,7 +82,7 @@ class CProgram:
         """Return both files."""
         body = "\n\n".join([*(layer.text() for layer in self._layers), *self._api()])
         functions = c_functions.used(body, self.dtype, self.fast)
-        products = "\n\n".join(_product(width) for width in sorted(self._panels))
+        own = self._hash(body)
         head = f"""\
 /* {self.name}.c: {self._about()}
 
@@ -183,51 +110,14 @@ class CProgram:
 #endif
 
 typedef {self.dtype} real;"""
-        parts = [head, functions, self._loading(body), products, body]
+        loading, products = self.weights.loading(self.name, own), self.weights.products()
+        parts = [head, functions, loading, products, body]
         code = "\n\n".join(filter(None, parts)) + "\n"
-        return CSource(code, self._header(), self._blob(body))
+        return CSource(code, self._header(), self.weights.file(own))
 
     def _hash(self, body: str) -> int:
         """Return a number that tells equations and sizes from others, of 64 bits."""
         return int.from_bytes(sha256(body.encode()).digest()[:8], "little")
-
-    def _blob(self, body: str) -> bytes:
-        """Return the file of weights; nothing if they stand in the code."""
-        if not self.beside:
-            return b""
-        numbers = numpy.concatenate([each.ravel() for each in self._numbers])
-        head = MAGIC + VERSION.to_bytes(4, "little") + self._hash(body).to_bytes(8, "little")
-        head += len(numbers).to_bytes(4, "little") + bytes(8)
-        return head + numbers.astype("<f4" if self.dtype == "float" else "<f8").tobytes()
-
-    def _loading(self, body: str) -> str:
-        """Return the function that takes the file of weights."""
-        if not self.beside:
-            return ""
-        count, own = sum(each.size for each in self._numbers), self._hash(body)
-        return f"""\
-/* The weights of the file beside this one, once it has been checked. */
-static const real *numbers;
-
-static uint32_t word(const unsigned char *bytes)
-{{
-    return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
-}}
-
-int {self.name}_load(const void *file, unsigned long size)
-{{
-    const unsigned char *const bytes = (const unsigned char *)file;
-    static const char magic[] = "{MAGIC.decode()}";
-    if (file == 0 || size < 32) return -1;
-    for (int k = 0; k < {len(MAGIC)}; k++)
-        if (bytes[k] != (unsigned char)magic[k]) return -2;
-    if (word(bytes + 8) != {VERSION}) return -3;
-    if (word(bytes + 12) != {own & 0xFFFFFFFF}u || word(bytes + 16) != {own >> 32}u) return -4;
-    if (word(bytes + 20) != {count}u || size != 32 + sizeof(real) * {count}ul) return -5;
-    if ((uintptr_t)file % sizeof(real) != 0) return -6;
-    numbers = (const real *)(const void *)(bytes + 32);
-    return 0;
-}}"""
 
     def _first_lines(self) -> str:
         if not self.beside:
@@ -320,7 +210,7 @@ int {self.name}_load(const void *file, unsigned long size)
     def _api(self) -> Iterator[str]:
         found, name = self.found, self.name
         if found.embedding is not None:
-            yield self.array("embedding", found.embedding)
+            yield self.weights.array("embedding", found.embedding)
         if found.head is not None:
             yield from self._head(*found.head)
         yield self._reset()
@@ -339,9 +229,9 @@ void {name}_softmax(real *y)
 }}"""
 
     def _head(self, weight: NDArray[Any], bias: NDArray[Any]) -> Iterator[str]:
-        packed = self.packed(weight, bias)
-        yield self.array("head_W", packed.weights)
-        yield self.array("head_b", packed.bias)
+        packed = self.weights.packed(weight, bias)
+        yield self.weights.array("head_W", packed.weights)
+        yield self.weights.array("head_b", packed.bias)
         calls = packed.calls("head_W", "head_b", str(weight.shape[1]), "h", "sums")
         lines = "\n".join(f"    {call}" for call in calls)
         yield f"""\
@@ -471,163 +361,6 @@ int {name}_run({name}_state *state, {many}, int steps, real *y)
                 f"    for (int k = 0; k < {size}; k++) ends[{turn * size} + k] = {out}[k];"
             )
         return [*lines, self._answer("ends", "y")]
-
-    def packed(self, weight: NDArray[Any], bias: NDArray[Any]) -> Packed:
-        """Return a matrix and a bias as its products read them."""
-        found = Packed.of(weight, bias)
-        self._panels |= found.panels.keys()
-        return found
-
-    def array(self, name: str, values: NDArray[Any]) -> str:
-        """Return the text of an array of numbers, or of its place in the file beside."""
-        if self.beside:
-            start = sum(each.size for each in self._numbers)
-            self._numbers.append(values)
-            return f"#define {name} (numbers + {start})"
-        lines = list(_folded(_numbers(values, self.dtype)))
-        text = "\n".join(f"    {line}" for line in lines)
-        return f"static const real {name}[{values.size}] ALIGNED = {{\n{text}\n}};"
-
-
-class _CLayer:
-    """One layer in one direction, as a function of C."""
-
-    def __init__(self, program: CProgram, direction: Direction, name: str) -> None:
-        self.program, self.direction, self.name = program, direction, name
-        self.loops = Loops(direction.graph)
-        used = {*direction.graph.sizes.values(), *direction.graph.states.values(), "input"}
-        self.units: dict[Size, str] = {
-            size: "1" if size == "one" else f"{name.upper()}_{UNITS[size]}"
-            for size in direction.units
-            if size in used or size == "one"
-        }
-        units = self.units
-        self._arrays: list[str] = []
-        self.body = Body(self.loops, self._product, units)
-
-    def text(self) -> str:
-        """Return its arrays and its function."""
-        graph, direction = self.direction.graph, self.direction
-        x = self.body.spelled[next(iter(graph.inputs))]
-        states = [self.body.spelled[state] for state in graph.states]
-        arguments = [f"const real *RESTRICT {x}", *(f"real *RESTRICT {s}" for s in states)]
-        lines, pointers = self.body.lines(), []
-        for node in graph.learned:
-            name = self.body.spelled[node.attribute.name]
-            if any(_mentions(line, name) for line in lines):
-                values = numpy.atleast_1d(direction.weights[node.attribute.name])
-                self._arrays.append(self.program.array(f"{self.name}_{name}", values))
-                pointers.append(f"    const real *const {name} = {self.name}_{name};")
-        reads_x = any(_mentions(line, x) for line in lines)
-        unused = [] if reads_x else [f"    (void){x};"]
-        for state, values in direction.initial.items():
-            self._arrays.append(
-                self.program.array(f"{self.name}_{self.body.spelled[state]}_0", values)
-            )
-        head = f"static void layer_{self.name}({', '.join(arguments)})"
-        sizes = [
-            f"#define {name} {direction.units[size]}"
-            for size, name in self.units.items()
-            if size != "one"
-        ]
-        return "\n".join(
-            [*sizes, "", *self._arrays, "", head, "{", *unused, *pointers, *lines, "}"]
-        )
-
-    def _product(self, number: int, product: Product) -> Iterator[str]:
-        """Give the lines of a product."""
-        graph, spelled = self.direction.graph, self.body.spelled
-        weight = numpy.concatenate([self._rows(node) for node in product.layers])
-        bias = numpy.concatenate([self._bias(node) for node in product.layers])
-        packed = self.program.packed(weight, bias)
-        self._arrays.append(self.program.array(f"{self.name}_W{number}", packed.weights))
-        self._arrays.append(self.program.array(f"{self.name}_b{number}", packed.bias))
-        for node in product.layers:
-            text = Writer(NOTATION, "({})", self._name).equation(node).text
-            yield f"/* {spelled[self.loops.names[node]]} = {text} */"
-        sizes = [self.units[graph.sizes[source]] for source in product.sources]
-        sources = [array_of(source, self.loops, spelled) for source in product.sources]
-        joined = sources[0]
-        if len(sources) > 1:
-            joined = f"joined{number}"
-            yield f"real {joined}[{' + '.join(sizes)}];"
-            start = ""
-            for source, size in zip(sources, sizes, strict=True):
-                yield f"for (int k = 0; k < {size}; k++) {joined}[{start}k] = {source}[k];"
-                start += f"{size} + "
-        yield f"real sums{number}[{len(packed.bias)}];"
-        names = f"{self.name}_W{number}", f"{self.name}_b{number}", " + ".join(sizes)
-        yield from packed.calls(*names, joined, f"sums{number}")
-        start = ""
-        for node in product.layers:
-            name = spelled[self.loops.names[node]]
-            yield f"const real *const {name} = sums{number}{start};"
-            start += f" + {self.units[node.attribute.size]}"
-
-    def _rows(self, node: Node) -> NDArray[Any]:
-        layer = node.attribute
-        weights = [self.direction.weights[layer.weight(k)] for k in range(len(layer.blocks))]
-        return numpy.concatenate(weights, 1)
-
-    def _bias(self, node: Node) -> NDArray[Any]:
-        layer = node.attribute
-        total = numpy.zeros(self.direction.units[layer.size])
-        for place, block in enumerate(layer.blocks):
-            if block.bias is not None:
-                total = total + self.direction.weights[layer.weight(place, "b")]
-        return total
-
-    def _name(self, node: Node) -> str | None:
-        if node.operation in (Operation.INPUT, Operation.STATE):
-            return node.attribute
-        return None if node.operation is Operation.AFFINE else self.loops.names.get(node)
-
-
-def _mentions(line: str, name: str) -> bool:
-    return re.search(rf"\b{re.escape(name)}\b", line) is not None
-
-
-def _product(width: int) -> str:
-    """Return the function of a matrix times a vector, by panels of so many rows."""
-    return f"""\
-/* sums = weights source + bias, {width} rows at a time: their weights stand side by side */
-static inline void product_{width}(int panels, const real *RESTRICT weights,
-                              const real *RESTRICT bias, int count,
-                              const real *RESTRICT source, real *RESTRICT sums)
-{{
-    for (int panel = 0; panel < panels; panel++) {{
-        real sum[{width}];
-        for (int row = 0; row < {width}; row++) sum[row] = bias[row];
-        for (int j = 0; j < count; j++) {{
-            const real value = source[j];
-            for (int row = 0; row < {width}; row++) sum[row] += weights[row] * value;
-            weights += {width};
-        }}
-        for (int row = 0; row < {width}; row++) sums[row] = sum[row];
-        bias += {width};
-        sums += {width};
-    }}
-}}"""
-
-
-def _numbers(values: NDArray[Any], dtype: str) -> list[str]:
-    """Return numbers as C has them, with as many digits as tell them from all others."""
-    kind = numpy.float32 if dtype == "float" else numpy.float64
-    suffix = "f" if dtype == "float" else ""
-    texts = [str(value) for value in values.ravel().astype(kind)]
-    return [f"{text}{suffix}" if set(text) & {".", "e"} else f"{text}.0{suffix}" for text in texts]
-
-
-def _folded(words: Sequence[str]) -> Iterator[str]:
-    """Give lines of words with commas between them."""
-    line = ""
-    for word in words:
-        if line and len(line) + len(word) + 2 > WIDTH - 4:
-            yield line
-            line = ""
-        line += f"{' ' if line else ''}{word},"
-    if line:
-        yield line
 
 
 def files(

@@ -477,6 +477,35 @@ def report(
 
 
 @app.command()
+def export(
+    run: Run,
+    out: Path = typer.Option(..., "--out", "-o", help="A folder, made if need be."),
+    to: str = _option("c", "The language: c.", autocompletion=completion.of(["c"])),
+    name: str | None = _option(
+        None, "What functions begin with.", shown="the folder's name, else model"
+    ),
+    overwrite: bool = _option(False, "Replace files that are there.", "--overwrite"),
+    double: bool = _option(False, "Compute in double, not in float.", "--double"),
+    fast: bool = _option(False, "Activations with a relative error of up to 2e-4.", "--fast"),
+    beside: bool = _option(False, "Weights in a file beside the code.", "--beside"),
+    max_steps: int | None = number_option(
+        None, "Steps of a sequence that is read in both directions.", ROWS, shown="one direction"
+    ),
+) -> None:
+    """Write a trained model as a program that needs neither unrolled nor PyTorch."""
+    from .terminal import load_torch
+
+    load_torch()
+    from .. import load
+
+    options = {"dtype": "double" if double else "float", "fast": fast, "max_steps": max_steps}
+    weights = "beside" if beside else "inside"
+    loaded = load(run)
+    for file in loaded.export(out, to, name, overwrite=overwrite, weights=weights, **options):
+        typer.echo(file)
+
+
+@app.command()
 def demo(
     seconds: float = number_option(230, "About how many seconds to train.", between(0.1, 1e6)),
     out: Path = _option(Path("runs/demo"), "Folder of the run and its page."),

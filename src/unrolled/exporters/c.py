@@ -16,8 +16,10 @@ from ..errors import UserError
 from ..printing.c import WORDS
 from . import c_functions
 from .c_layer import CLayer
+from .c_meaning import CMeaning
 from .c_weights import Weights
 from .files import taken
+from .meaning import NOTHING, Meaning
 from .network import Network, network
 
 MOST_STEPS = 2**20
@@ -53,6 +55,7 @@ class CProgram:
         fast: whether activations are good to four digits only.
         max_steps: of a sequence, where both directions are read; None otherwise.
         beside: whether the weights stand in a file beside the code.
+        meaning: what its numbers stand for.
     """
 
     def __init__(
@@ -63,7 +66,9 @@ class CProgram:
         fast: bool = False,
         max_steps: int | None = None,
         beside: bool = False,
+        meaning: Meaning = NOTHING,
     ) -> None:
+        self.meaning = CMeaning(meaning, name, dtype)
         self.found, self.name, self.dtype, self.fast = found, name, dtype, fast
         self.max_steps, self.beside = max_steps, beside
         self.weights = Weights(dtype, beside)
@@ -80,7 +85,8 @@ class CProgram:
 
     def source(self) -> CSource:
         """Return both files."""
-        body = "\n\n".join([*(layer.text() for layer in self._layers), *self._api()])
+        layers = (layer.text() for layer in self._layers)
+        body = "\n\n".join([*layers, *self._api(), *self.meaning.code()])
         functions = c_functions.used(body, self.dtype, self.fast)
         own = self._hash(body)
         head = f"""\
@@ -205,6 +211,7 @@ typedef {self.dtype} real;"""
                 f"void {name}_softmax({self.dtype} *y);",
                 "",
             ]
+        lines += self.meaning.header()
         return "\n".join([*lines, "#ifdef __cplusplus", "}", "#endif", "", "#endif", ""])
 
     def _api(self) -> Iterator[str]:
@@ -371,9 +378,8 @@ def files(
     Raises:
         UserError: an option or the name is none, or the module cannot be exported.
     """
-    dtype, fast, weights, max_steps = taken(
-        options, dtype="float", fast=False, weights="inside", max_steps=None
-    )
+    known = {"dtype": "float", "fast": False, "weights": "inside", "max_steps": None}
+    dtype, fast, weights, max_steps, meaning = taken(options, **known, meaning=NOTHING)
     if dtype not in ("float", "double"):
         raise UserError(f"dtype must be float or double, not {dtype!r}")
     if weights not in ("inside", "beside"):
@@ -387,7 +393,7 @@ def files(
         if name is not None:
             raise UserError(f"--name {name!r} is no name that functions of C can begin with")
         own = "model"
-    program = CProgram(network(module), own, dtype, fast, max_steps, weights == "beside")
+    program = CProgram(network(module), own, dtype, fast, max_steps, weights == "beside", meaning)
     source = program.source()
     found = {
         path / f"{own}.h": source.header.encode(),

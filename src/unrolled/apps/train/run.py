@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -93,6 +94,28 @@ class Run(ABC, Generic[P]):
     @abstractmethod
     def writes(self) -> str:
         """What it answers, in words."""
+
+    def export(
+        self,
+        path: str | os.PathLike[str],
+        to: str = "c",
+        name: str | None = None,
+        *,
+        overwrite: bool = False,
+        **options: Any,
+    ) -> list[Path]:
+        """Write the model as a program without unrolled, with what it reads and answers: names of
+        symbols and classes, scaling, whole forecasts.
+
+        Arguments are those of `unrolled.export`.
+
+        Raises:
+            UserError: as `unrolled.export`; or runs of this kind cannot be written.
+        """
+        from .exporting import export_run
+
+        place = Path(path)
+        return export_run(self.model, self.problem, place, to, name, overwrite=overwrite, **options)
 
     def __repr__(self) -> str:
         model = f"{self.cell.name}, {counted(self.settings.hidden, 'units')}, step {self.step:,}"

@@ -31,6 +31,8 @@ from unrolled.draw.subject import Subject
 from unrolled.draw.words import Words
 from unrolled.errors import DrawError
 
+pytestmark = pytest.mark.broad
+
 LONG = "the string is returned as it stands, or none of it"  # 50 steps
 H = 6
 

@@ -38,6 +38,8 @@ from unrolled.draw.working import Working
 from unrolled.equations import Cell
 from unrolled.graph.operation import Operation
 
+pytestmark = pytest.mark.broad
+
 GATES = ("forget", "input", "update", "output")
 
 

@@ -9,6 +9,8 @@ from unrolled.draw.elements import elements
 from unrolled.draw.placement import Grid, Slot, closed, opened, placements
 from unrolled.draw.wiring import Wiring, corners, wire
 
+pytestmark = pytest.mark.broad
+
 
 @pytest.fixture(autouse=True)
 def _thorough(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,10 @@ from unrolled.structures import EncoderDecoder, ManyToMany, ManyToOne, Symbols, 
 
 STRICT = ("-Wall", "-Wextra", "-Werror", "-pedantic")
 STEPS, STATE = 12, 200_000
-pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+pytestmark = [
+    pytest.mark.broad,
+    pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed"),
+]
 
 
 @unrolled.cell

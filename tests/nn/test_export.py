@@ -17,6 +17,8 @@ from unrolled.cells import CELLS
 
 from .twins import B, H, I, T, assert_same, flat, initial, layer, step
 
+pytestmark = pytest.mark.broad
+
 SIZES = ((7, 3), (1, 1), (T, 5))
 """(T, B) of calls of what was made with (T, B) of the tests."""
 

@@ -7,6 +7,7 @@ import re
 import shlex
 from pathlib import Path
 
+import pytest
 import typer
 from typer.testing import CliRunner
 
@@ -20,6 +21,8 @@ from unrolled.apps.report.page import Speech, page
 from unrolled.apps.study.outcome import Results
 
 from .outcomes import SCORES, study
+
+pytestmark = pytest.mark.broad
 
 
 def in_page(text: str) -> list[str]:

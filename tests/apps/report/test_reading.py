@@ -36,6 +36,8 @@ from unrolled.apps.train.doubts import doubts
 from .page_check import check
 from .runs import PLAIN, train
 
+pytestmark = pytest.mark.broad
+
 UNIFORM, FREQUENCIES = "every symbol equally likely", "symbol frequencies"
 
 

@@ -22,6 +22,8 @@ from .page_check import check
 from .runs import PLAIN, command, train
 from .test_commands import in_page
 
+pytestmark = pytest.mark.broad
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:

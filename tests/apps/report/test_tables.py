@@ -8,6 +8,8 @@ import pytest
 from ..train.tables import LESS, run, write
 from .page_check import check
 
+pytestmark = pytest.mark.broad
+
 GERMAN = ["jahr;wert", *(f"{1900 + n};{n % 7},{n % 10}" for n in range(90))]
 TEXTS = ["text;kind", *(f"it was {('good', 'bad')[n % 2]} {n};{'ab'[n % 2]}" for n in range(60))]
 PAIRS = [f"{a}{b}{c}\t{c}{b}{a}" for a in "abcd" for b in "xyz" for c in "pqr"]

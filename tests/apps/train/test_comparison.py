@@ -12,6 +12,8 @@ from unrolled.errors import UserError
 
 from .tables import run, write
 
+pytestmark = pytest.mark.broad
+
 LINES = ["year,sales", *(f"{1900 + n},{n % 7 + n % 3}" for n in range(90))]
 LESS = ("--hidden", 4, "--batch", 4, "--evaluate-every", 2, "--threads", 1, "--horizon", 2)
 

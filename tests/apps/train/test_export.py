@@ -21,7 +21,10 @@ from unrolled.errors import UserError
 
 from .tables import LESS, run, write
 
-pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+pytestmark = [
+    pytest.mark.broad,
+    pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed"),
+]
 STATE = 200_000
 
 

@@ -32,6 +32,8 @@ from unrolled.errors import UserError
 
 from .tables import LESS, run, write
 
+pytestmark = pytest.mark.broad
+
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 12
 SENTENCES = [f"the film was {word} indeed" for word in ("good", "fine", "bad", "awful")]
 WINDOW = 10
